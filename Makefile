@@ -1,0 +1,138 @@
+# `make help` lists what there is. Everything that is made goes below $(TARGET_DIR), except the header,
+# which is committed.
+
+CARGO        ?= cargo
+CARGO_FLAGS  ?= --locked
+PYTHON       ?= python3
+CMAKE        ?= cmake
+CTEST        ?= ctest
+CLANG_FORMAT ?= clang-format
+JOBS         ?= $(shell nproc 2>/dev/null || echo 1)
+
+# Cargo has the same word in its environment, and all of its calls must agree on it.
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export CARGO_TARGET_DIR := $(TARGET_DIR)
+
+LIBRARY      := $(TARGET_DIR)/release/libanwdl.so
+PURE_DIR     := $(TARGET_DIR)/pure-rust
+PURE_LIBRARY := $(PURE_DIR)/release/libanwdl.so
+HEADER       := include/anwdl.h
+DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
+TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
+PURE_BUILD   ?= $(TARGET_DIR)/examples-c-tests-pure-rust
+VENV         ?= $(TARGET_DIR)/venv
+SERVER       ?= $(DEMO_BUILD)/anwdl_server
+INTEROP      := tests/interop
+
+# A second set of generated messages for the validator, besides the committed one.
+VALIDATOR_SEED  ?= 2
+VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
+
+C_SOURCES = $(wildcard examples-c/*.c examples-c/*.h examples-c/tests/*.c examples-c/tests/*.h)
+
+STAGE = @printf '\n== %s ==\n'
+
+# Stages share cargo's locks and two cores; some of them measure time. `make -j` is welcome and changes nothing.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+.PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c test-c-pure-rust test-interop \
+        test-validator venv header lint lint-tools clean help
+
+all: library ## build the release library (the default)
+	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
+
+library:
+	$(STAGE) 'library'
+	@scripts/ensure-tools cargo cc
+	$(CARGO) build $(CARGO_FLAGS) --release
+	@scripts/link-soname $(LIBRARY)
+	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
+
+# In a folder of its own, so that the two libraries do not take each other's place.
+pure-library:
+	$(STAGE) 'library, pure Rust'
+	$(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
+
+demo: demo-tools server venv ## run one client of each framing against a C server
+	$(STAGE) 'demo'
+	$(VENV)/bin/python $(INTEROP)/demo.py $(SERVER)
+
+demo-tools:
+	$(STAGE) 'tools'
+	@scripts/ensure-tools cargo cc make cmake python3 python3-venv
+
+server: library
+	$(STAGE) 'C server'
+	$(CMAKE) -S examples-c -B $(DEMO_BUILD) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF
+	$(CMAKE) --build $(DEMO_BUILD) --parallel $(JOBS)
+
+venv: $(VENV)/.complete
+
+$(VENV)/.complete: $(INTEROP)/requirements.txt
+	$(STAGE) 'Python environment'
+	@scripts/ensure-tools python3 python3-venv
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator ## run every test
+	@printf '\nall tests passed\n'
+
+test-tools:
+	$(STAGE) 'tools'
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind
+
+# The tests of the exported symbols look at the library that the C tests link with.
+test-rust: library pure-library
+	$(STAGE) 'Rust tests'
+	ANWDL_LIBRARY=$(LIBRARY) $(CARGO) test $(CARGO_FLAGS)
+	$(STAGE) 'Rust tests, pure Rust'
+	ANWDL_LIBRARY=$(PURE_LIBRARY) $(CARGO) test $(CARGO_FLAGS) --no-default-features
+
+test-c: library
+	$(STAGE) 'C tests'
+	$(CMAKE) -S examples-c -B $(TEST_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
+	cd $(TEST_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+# The tests of C once more, without valgrind: it finds nothing here that it does not find above.
+test-c-pure-rust: pure-library
+	$(STAGE) 'C tests, pure Rust'
+	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF
+	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
+	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+test-interop: server venv
+	$(STAGE) 'the Python peer against itself and against the C server'
+	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) $(VENV)/bin/python -m unittest discover
+
+test-validator: venv
+	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
+	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
+	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
+
+header: ## make include/anwdl.h anew from the code
+	$(STAGE) 'header'
+	@scripts/ensure-tools cargo cc
+	ANWDL_UPDATE_HEADER=1 $(CARGO) test $(CARGO_FLAGS) --test header the_committed_header
+
+lint: lint-tools ## check the form of Rust and C
+	$(STAGE) 'form of Rust'
+	$(CARGO) fmt --check
+	$(STAGE) 'clippy'
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	$(STAGE) 'clippy, pure Rust'
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets --no-default-features -- -D warnings
+	$(STAGE) 'form of C'
+	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
+
+lint-tools:
+	$(STAGE) 'tools'
+	@scripts/ensure-tools cargo rustfmt clippy cc clang-format
+
+clean: ## remove everything that was made, except the header
+	rm -rf $(TARGET_DIR)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16

@@ -1,0 +1,399 @@
+/* A server with every option of the library on its command line. It serves one client after
+   another, prints one line for each thing that happens, and ends on SIGINT or SIGTERM. */
+#define _GNU_SOURCE /* ppoll */
+#include <anwdl.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_PEM_SIZE = 16384 };
+
+static const char USAGE[] =
+    "usage: anwdl_server [--port NUMBER]              0 (the default): any free port\n"
+    "                    [--receive-first yes|no]     who begins the key exchange; yes: the client\n"
+    "                    [--max-message-size BYTES]   the longest request\n"
+    "                    [--timeout MILLISECONDS]     for each exchange, request and response\n"
+    "                    [--private-key FILE.pem]     instead of a new key pair\n"
+    "                    [--protocol auto|v2|v3|v4|gcm]\n";
+
+typedef struct {
+    uint16_t port;
+    bool receive_first;
+    const char *private_key_file;
+    anwdl_client_options_t *options;
+} settings_t;
+
+typedef struct {
+    const char *name;
+    anwdl_protocol_t protocol;
+} protocol_name_t;
+
+static const protocol_name_t PROTOCOLS[] = {{"auto", ANWDL_PROTOCOL_AUTO},
+                                            {"v2", ANWDL_PROTOCOL_V2},
+                                            {"v3", ANWDL_PROTOCOL_V3},
+                                            {"v4", ANWDL_PROTOCOL_V4},
+                                            {"gcm", ANWDL_PROTOCOL_GCM}};
+enum { PROTOCOL_COUNT = sizeof PROTOCOLS / sizeof PROTOCOLS[0] };
+
+/* -- events ------------------------------------------------------------------------------------ */
+
+/* One line, readable at once by whoever waits for it at the other end of a pipe. */
+static void print_event(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void print_failure(const char *who, const char *what) {
+    print_event("client %s: %s: %s: %s", who, what,
+                anwdl_error_reason_name(anwdl_last_error_reason()), anwdl_last_error_message());
+}
+
+static const char *get_protocol_name(anwdl_protocol_t protocol) {
+    for (size_t at = 0; at < PROTOCOL_COUNT; at++)
+        if (PROTOCOLS[at].protocol == protocol)
+            return PROTOCOLS[at].name;
+    return "unknown";
+}
+
+/* -- ending on a signal ------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t session_fd = -1;
+
+/* The library waits on through signals, as it should; what ends its wait is the end of the
+ * connection. */
+static void stop(int signal_number) {
+    int saved_errno = errno;
+    (void)signal_number;
+    stopped = 1;
+    if (session_fd != -1)
+        shutdown(session_fd, SHUT_RDWR);
+    errno = saved_errno;
+}
+
+/* The signals stay blocked but for the two places that wait, so that none is lost between them. */
+static void catch_signals(sigset_t *while_waiting) {
+    struct sigaction action;
+    sigset_t both;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = stop;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    sigprocmask(SIG_BLOCK, &both, while_waiting);
+    sigdelset(while_waiting, SIGINT);
+    sigdelset(while_waiting, SIGTERM);
+}
+
+/* -- verbs ------------------------------------------------------------------------------------- */
+
+static anwdl_status_t refuse(anwdl_client_t *client, const char *message, const char *reason) {
+    return anwdl_client_send_response(client, false, message, NULL, reason);
+}
+
+static anwdl_status_t answer_stat(anwdl_client_t *client, time_t started) {
+    char data[128];
+    snprintf(data, sizeof data, "{\"uptime\": %lld, \"version\": \"%s\"}",
+             (long long)(time(NULL) - started), anwdl_version());
+    return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
+}
+
+/* Fills text with characters of the alphabet (of at most 64) and a final NUL. */
+static bool draw_text(char *text, size_t len, const char *alphabet) {
+    size_t letters = strlen(alphabet);
+    if (getrandom(text, len, 0) != (ssize_t)len)
+        return false;
+    for (size_t at = 0; at < len; at++)
+        text[at] = alphabet[(unsigned char)text[at] % letters];
+    text[len] = '\0';
+    return true;
+}
+
+static anwdl_status_t answer_create(anwdl_client_t *client) {
+    static const char HEX[] = "0123456789abcdef";
+    static const char DIGITS[] = "0123456789";
+    static const char TOKEN[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    static const char PASSWORD[] = "23456789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
+    char uuid[32 + 1];
+    char token[255 + 1];
+    char checksum[64 + 1];
+    char user_number[5 + 1];
+    char password[24 + 1];
+    char data[1024];
+    if (!draw_text(uuid, 32, HEX) || !draw_text(token, 255, TOKEN) ||
+        !draw_text(checksum, 64, HEX) || !draw_text(user_number, 5, DIGITS) ||
+        !draw_text(password, 24, PASSWORD))
+        return refuse(client, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL);
+    snprintf(data, sizeof data,
+             "{\"container_uuid\": \"%.8s-%.4s-%.4s-%.4s-%.12s\", \"client_token\": \"%s\", "
+             "\"container_iso_sha256\": \"%s\", \"container_username\": \"user_%s\", "
+             "\"container_password\": \"%s\", \"container_listen_port\": %d}",
+             uuid, uuid + 8, uuid + 12, uuid + 16, uuid + 20, token, checksum, user_number,
+             password, 10000 + atoi(user_number) % 50000);
+    return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
+}
+
+/* That both are well-formed, and that neither stands alone, the library has checked. */
+static anwdl_status_t answer_destroy(anwdl_client_t *client, const anwdl_request_t *request) {
+    if (anwdl_request_get_string(request, "container_uuid", NULL) == NULL ||
+        anwdl_request_get_string(request, "client_token", NULL) == NULL)
+        return refuse(client, ANWDL_RESPONSE_MSG_BAD_REQ, NULL);
+    return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL);
+}
+
+static anwdl_status_t answer_echo(anwdl_client_t *client, const anwdl_request_t *request) {
+    const char *parameters = anwdl_request_get_parameters_json(request);
+    size_t size = strlen(parameters) + sizeof "{\"echo\": }";
+    char *data = malloc(size);
+    if (data == NULL)
+        return refuse(client, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL);
+    snprintf(data, size, "{\"echo\": %s}", parameters);
+    anwdl_status_t status =
+        anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
+    free(data);
+    return status;
+}
+
+static anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request,
+                             time_t started) {
+    const char *verb = anwdl_request_get_verb(request);
+    if (strcmp(verb, "STAT") == 0)
+        return answer_stat(client, started);
+    if (strcmp(verb, "CREATE") == 0)
+        return answer_create(client);
+    if (strcmp(verb, "DESTROY") == 0)
+        return answer_destroy(client, request);
+    if (strcmp(verb, "ECHO") == 0)
+        return answer_echo(client, request);
+    return refuse(client, ANWDL_RESPONSE_MSG_REFUSED_REQ, "unknown verb");
+}
+
+/* -- sessions ---------------------------------------------------------------------------------- */
+
+/* Receives and answers one request; a malformed one is answered too. */
+static anwdl_status_t serve_request(anwdl_client_t *client, time_t started) {
+    const char *id = anwdl_client_get_id(client);
+    const char *framing;
+    anwdl_request_t *request = NULL;
+    anwdl_status_t status = anwdl_client_recv_request(client, false, &request);
+    if (status == ANWDL_VALUE_ERROR &&
+        anwdl_last_error_reason() == ANWDL_REASON_MALFORMED_REQUEST) {
+        framing = get_protocol_name(anwdl_client_get_protocol(client));
+        print_event("client %s (%s): malformed request: %s", id, framing,
+                    anwdl_client_get_request_errors(client));
+        status = refuse(client, ANWDL_RESPONSE_MSG_BAD_REQ, "malformed request");
+    } else if (status == ANWDL_OK) {
+        framing = get_protocol_name(anwdl_client_get_protocol(client));
+        status = answer(client, request, started);
+        if (status == ANWDL_OK)
+            print_event("client %s (%s): answered %s", id, framing,
+                        anwdl_request_get_verb(request));
+    }
+    anwdl_request_free(request);
+    return status;
+}
+
+static void serve_client(int fd, const settings_t *settings, time_t started) {
+    anwdl_client_t *client = NULL;
+    anwdl_status_t status = anwdl_client_new(fd, settings->options, &client);
+    if (status != ANWDL_OK) {
+        print_failure("unknown", "not served");
+        close(fd);
+        return;
+    }
+    print_event("client %s: connected from %s", anwdl_client_get_id(client),
+                anwdl_client_get_ip(client));
+    if (!settings->receive_first)
+        status = anwdl_client_exchange_keys(client, false);
+    while (status == ANWDL_OK && !stopped)
+        status = serve_request(client, started);
+    if (status != ANWDL_OK)
+        print_failure(anwdl_client_get_id(client), "session ended");
+    anwdl_client_free(client);
+}
+
+/* Serves until a signal comes; false when the listening socket fails. */
+static bool serve(int listener, const settings_t *settings, const sigset_t *while_waiting) {
+    time_t started = time(NULL);
+    struct pollfd entry = {.fd = listener, .events = POLLIN};
+    sigset_t while_working;
+    while (!stopped) {
+        if (ppoll(&entry, 1, NULL, while_waiting) < 0) {
+            if (errno != EINTR)
+                return false;
+            continue;
+        }
+        int fd = accept(listener, NULL, NULL);
+        if (fd < 0) {
+            /* A client that has gone again is nobody's failure. */
+            if (errno != ECONNABORTED && errno != EINTR && errno != EAGAIN)
+                return false;
+            continue;
+        }
+        session_fd = fd;
+        sigprocmask(SIG_SETMASK, while_waiting, &while_working);
+        serve_client(fd, settings, started);
+        sigprocmask(SIG_SETMASK, &while_working, NULL);
+        session_fd = -1;
+    }
+    return true;
+}
+
+/* -- start and end ----------------------------------------------------------------------------- */
+
+static bool parse_number(const char *text, unsigned long long limit, unsigned long long *out) {
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && text[0] != '-' && *out <= limit;
+}
+
+static anwdl_status_t set_option(settings_t *settings, int name, const char *value) {
+    unsigned long long number;
+    switch (name) {
+    case 'p':
+        if (!parse_number(value, UINT16_MAX, &number))
+            return ANWDL_VALUE_ERROR;
+        settings->port = (uint16_t)number;
+        return ANWDL_OK;
+    case 'r':
+        settings->receive_first = strcmp(value, "no") != 0;
+        if (settings->receive_first && strcmp(value, "yes") != 0)
+            return ANWDL_VALUE_ERROR;
+        return anwdl_client_options_set_exchange_keys(settings->options, settings->receive_first);
+    case 'm':
+        if (!parse_number(value, SIZE_MAX, &number))
+            return ANWDL_VALUE_ERROR;
+        return anwdl_client_options_set_max_message_size(settings->options, (size_t)number);
+    case 't':
+        if (!parse_number(value, UINT32_MAX, &number))
+            return ANWDL_VALUE_ERROR;
+        return anwdl_client_options_set_timeout(settings->options, (uint32_t)number);
+    case 'k':
+        settings->private_key_file = value;
+        return ANWDL_OK;
+    case 'f':
+        for (size_t at = 0; at < PROTOCOL_COUNT; at++)
+            if (strcmp(value, PROTOCOLS[at].name) == 0)
+                return anwdl_client_options_set_protocol(settings->options, PROTOCOLS[at].protocol);
+        return ANWDL_VALUE_ERROR;
+    default:
+        return ANWDL_VALUE_ERROR;
+    }
+}
+
+static bool parse_arguments(int argc, char **argv, settings_t *settings) {
+    static const struct option names[] = {{"port", required_argument, NULL, 'p'},
+                                          {"receive-first", required_argument, NULL, 'r'},
+                                          {"max-message-size", required_argument, NULL, 'm'},
+                                          {"timeout", required_argument, NULL, 't'},
+                                          {"private-key", required_argument, NULL, 'k'},
+                                          {"protocol", required_argument, NULL, 'f'},
+                                          {NULL, 0, NULL, 0}};
+    int name;
+    while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        if (set_option(settings, name, optarg) != ANWDL_OK) {
+            if (name != '?')
+                fprintf(stderr, "anwdl_server: not acceptable: %s\n", optarg);
+            return false;
+        }
+    }
+    return optind == argc;
+}
+
+static bool read_private_key(const char *path, anwdl_rsa_wrapper_t *wrapper) {
+    char pem[MAX_PEM_SIZE + 1];
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        perror(path);
+        return false;
+    }
+    pem[fread(pem, 1, MAX_PEM_SIZE, file)] = '\0';
+    fclose(file);
+    anwdl_status_t status = anwdl_rsa_wrapper_set_private_key(wrapper, pem, true);
+    if (status != ANWDL_OK)
+        fprintf(stderr, "%s: %s\n", path, anwdl_last_error_message());
+    return status == ANWDL_OK;
+}
+
+/* The key pair is there before the first client is, so that no client has to wait until one is
+ * made. */
+static bool set_key_pair(const settings_t *settings) {
+    anwdl_rsa_wrapper_t *wrapper = NULL;
+    bool from_file = settings->private_key_file != NULL;
+    bool done = anwdl_rsa_wrapper_new(!from_file, &wrapper) == ANWDL_OK &&
+                (!from_file || read_private_key(settings->private_key_file, wrapper)) &&
+                anwdl_client_options_set_rsa_wrapper(settings->options, wrapper) == ANWDL_OK;
+    anwdl_rsa_wrapper_free(wrapper);
+    return done;
+}
+
+static int open_listener(uint16_t *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    socklen_t len = sizeof address;
+    int on = 1;
+    /* Non-blocking: a client may be gone between poll and accept. */
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (listener >= 0 && setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(listener, SOMAXCONN) == 0 &&
+        getsockname(listener, (struct sockaddr *)&address, &len) == 0) {
+        *port = ntohs(address.sin_port);
+        return listener;
+    }
+    perror("cannot listen");
+    if (listener >= 0)
+        close(listener);
+    return -1;
+}
+
+static int run(settings_t *settings) {
+    sigset_t while_waiting;
+    if (!set_key_pair(settings)) {
+        fprintf(stderr, "anwdl_server: no key pair: %s\n", anwdl_last_error_message());
+        return EXIT_FAILURE;
+    }
+    int listener = open_listener(&settings->port);
+    if (listener < 0)
+        return EXIT_FAILURE;
+    catch_signals(&while_waiting);
+    print_event("listening on 127.0.0.1:%u", settings->port);
+    bool served = serve(listener, settings, &while_waiting);
+    if (!served)
+        perror("cannot accept");
+    close(listener);
+    print_event("stopped");
+    return served ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+    settings_t settings = {.receive_first = true, .options = anwdl_client_options_new()};
+    int exit_status = EXIT_FAILURE;
+    if (settings.options == NULL)
+        fprintf(stderr, "anwdl_server: %s\n", anwdl_last_error_message());
+    else if (!parse_arguments(argc, argv, &settings))
+        fputs(USAGE, stderr);
+    else
+        exit_status = run(&settings);
+    anwdl_client_options_free(settings.options);
+    return exit_status;
+}

@@ -1,0 +1,153 @@
+#include "support.h"
+
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+const uint8_t SHARED_KEY[32] = "the shared key of the C tests !!";
+const uint8_t SHARED_IV[16] = "the shared IV !!";
+
+static struct sockaddr_in loopback(uint16_t port) {
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+int make_listener(uint16_t *out_port) {
+    struct sockaddr_in address = loopback(0);
+    socklen_t len = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(listener >= 0);
+    REQUIRE(bind(listener, (struct sockaddr *)&address, sizeof address) == 0);
+    REQUIRE(listen(listener, 16) == 0);
+    REQUIRE(getsockname(listener, (struct sockaddr *)&address, &len) == 0);
+    *out_port = ntohs(address.sin_port);
+    return listener;
+}
+
+int connect_to(uint16_t port) {
+    struct sockaddr_in address = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1;
+    REQUIRE(fd >= 0);
+    REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    REQUIRE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
+    return fd;
+}
+
+void make_tcp_pair(int ends[2]) {
+    uint16_t port;
+    int listener = make_listener(&port);
+    ends[PEER_SIDE] = connect_to(port);
+    ends[SERVER_SIDE] = accept(listener, NULL, NULL);
+    REQUIRE(ends[SERVER_SIDE] >= 0);
+    close(listener);
+}
+
+void make_unix_pair(int ends[2]) {
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+}
+
+char *read_key(const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s.pem", ANWDL_KEYS_DIR, name);
+    FILE *file = fopen(path, "r");
+    REQUIRE(file != NULL);
+    char *text = calloc(1, 8192);
+    REQUIRE(text != NULL);
+    REQUIRE(fread(text, 1, 8191, file) > 0);
+    fclose(file);
+    return text;
+}
+
+anwdl_rsa_wrapper_t *make_rsa_wrapper(const char *key_name) {
+    char *pem = read_key(key_name);
+    anwdl_rsa_wrapper_t *wrapper = NULL;
+    REQUIRE(anwdl_rsa_wrapper_new(false, &wrapper) == ANWDL_OK);
+    REQUIRE(anwdl_rsa_wrapper_set_private_key(wrapper, pem, true) == ANWDL_OK);
+    free(pem);
+    return wrapper;
+}
+
+anwdl_aes_wrapper_t *make_aes_wrapper(anwdl_aes_mode_t mode) {
+    anwdl_aes_wrapper_t *wrapper = NULL;
+    size_t iv_len = mode == ANWDL_AES_CBC ? sizeof SHARED_IV : 0;
+    REQUIRE(anwdl_aes_wrapper_new(256, mode, &wrapper) == ANWDL_OK);
+    REQUIRE(anwdl_aes_wrapper_set_key(wrapper, SHARED_KEY, sizeof SHARED_KEY,
+                                      iv_len > 0 ? SHARED_IV : NULL, iv_len) == ANWDL_OK);
+    return wrapper;
+}
+
+anwdl_client_options_t *make_shared_key_options(anwdl_aes_mode_t mode) {
+    anwdl_client_options_t *options = anwdl_client_options_new();
+    anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(mode);
+    REQUIRE(options != NULL);
+    REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_aes_wrapper(options, wrapper) == ANWDL_OK);
+    anwdl_aes_wrapper_free(wrapper);
+    return options;
+}
+
+anwdl_client_options_t *make_server_options(void) {
+    anwdl_client_options_t *options = anwdl_client_options_new();
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
+    REQUIRE(options != NULL);
+    REQUIRE(anwdl_client_options_set_rsa_wrapper(options, wrapper) == ANWDL_OK);
+    anwdl_rsa_wrapper_free(wrapper);
+    return options;
+}
+
+size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity) {
+    size_t len = strlen(hex) / 2;
+    REQUIRE(len <= capacity);
+    for (size_t at = 0; at < len; at++) {
+        unsigned byte;
+        REQUIRE(sscanf(hex + 2 * at, "%2x", &byte) == 1);
+        out[at] = (uint8_t)byte;
+    }
+    return len;
+}
+
+size_t count_open_descriptors(void) {
+    DIR *directory = opendir("/proc/self/fd");
+    size_t count = 0;
+    REQUIRE(directory != NULL);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+bool is_open(int fd) {
+    return fcntl(fd, F_GETFD) != -1;
+}
+
+int64_t now_in_milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool wait_for(int fd, short events, int milliseconds) {
+    struct pollfd entry = {.fd = fd, .events = events};
+    int count;
+    do
+        count = poll(&entry, 1, milliseconds);
+    while (count < 0 && errno == EINTR);
+    return count > 0;
+}

@@ -1,0 +1,50 @@
+/* What several tests need: sockets, keys, time. Whatever fails here ends the program. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <anwdl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SERVER_SIDE = 0, PEER_SIDE = 1 };
+
+/* Two ends of one connection: over TCP on 127.0.0.1, or of the unix family (which has no ports, no
+   buffering by the kernel's TCP and no IP address). */
+void make_tcp_pair(int ends[2]);
+void make_unix_pair(int ends[2]);
+
+/* The port of a new TCP listener on 127.0.0.1. */
+int make_listener(uint16_t *out_port);
+
+/* Connects to a port of 127.0.0.1. */
+int connect_to(uint16_t port);
+
+/* The text of examples-c/tests/keys/<name>.pem; the caller frees it. */
+char *read_key(const char *name);
+
+/* A wrapper around that key; the caller frees it. */
+anwdl_rsa_wrapper_t *make_rsa_wrapper(const char *key_name);
+
+/* A wrapper around the AES key and IV that the tests agree on beforehand; the caller frees it. */
+anwdl_aes_wrapper_t *make_aes_wrapper(anwdl_aes_mode_t mode);
+extern const uint8_t SHARED_KEY[32];
+extern const uint8_t SHARED_IV[16];
+
+/* Options for a client that finds the key made_aes_wrapper() gives and so exchanges none. */
+anwdl_client_options_t *make_shared_key_options(anwdl_aes_mode_t mode);
+
+/* Options for a client with the server key of the tests. */
+anwdl_client_options_t *make_server_options(void);
+
+/* Reads pairs of hexadecimal digits; returns how many bytes it wrote. */
+size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity);
+
+size_t count_open_descriptors(void);
+bool is_open(int fd);
+int64_t now_in_milliseconds(void);
+
+/* Waits until one of the events of poll() happens; false when it does not within the time. */
+bool wait_for(int fd, short events, int milliseconds);
+
+#endif

@@ -1,0 +1,360 @@
+/* Every reason that a C program can be given, reached through the C API. */
+#include "check.h"
+#include "peer.h"
+#include "support.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define STAT "{\"verb\": \"STAT\", \"parameters\": {}}"
+
+/* -- a system generator that fails when told --------------------------------------------------- */
+
+static atomic_bool random_fails;
+
+/* Takes the place of the C library's: the program exports its symbols, and the library looks them
+ * up. */
+ssize_t getrandom(void *buffer, size_t len, unsigned flags) {
+    if (atomic_load(&random_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_getrandom, buffer, len, flags);
+}
+
+/* -- clients and what their peers send --------------------------------------------------------- */
+
+typedef struct {
+    anwdl_client_t *client;
+    peer_t peer;
+} session_t;
+
+static session_t open_session(anwdl_client_options_t *options, anwdl_protocol_t framing,
+                              const char *peer_key) {
+    session_t session = {.client = NULL};
+    int ends[2];
+    REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
+    make_tcp_pair(ends);
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session.client) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    peer_init(&session.peer, ends[PEER_SIDE], framing, peer_key);
+    return session;
+}
+
+/* Keys agreed on beforehand, a framing without answers: the peer needs no thread. */
+static session_t open_gcm_session(void) {
+    return open_session(make_shared_key_options(ANWDL_AES_GCM), ANWDL_PROTOCOL_GCM, NULL);
+}
+
+static session_t open_cbc_session(anwdl_protocol_t framing) {
+    return open_session(make_shared_key_options(ANWDL_AES_CBC), framing, NULL);
+}
+
+static session_t open_fresh_session(void) {
+    return open_session(make_server_options(), ANWDL_PROTOCOL_V4, "peer-1");
+}
+
+static anwdl_status_t close_session(session_t *session, anwdl_status_t status) {
+    anwdl_client_free(session->client);
+    peer_free(&session->peer);
+    return status;
+}
+
+static anwdl_status_t receive(session_t *session) {
+    return anwdl_client_recv_request(session->client, true, NULL);
+}
+
+static anwdl_status_t respond(session_t *session, const char *data) {
+    return anwdl_client_send_response(session->client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
+}
+
+/* -- bad arguments and bad content ------------------------------------------------------------- */
+
+static anwdl_status_t reach_invalid_argument(void) {
+    return anwdl_client_options_set_timeout(NULL, 1);
+}
+
+static anwdl_status_t reach_invalid_descriptor(void) {
+    anwdl_client_t *client = NULL;
+    return anwdl_client_new(-1, NULL, &client);
+}
+
+static anwdl_status_t reach_invalid_key(void) {
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
+    anwdl_status_t status = anwdl_rsa_wrapper_set_public_key(wrapper, "no key");
+    anwdl_rsa_wrapper_free(wrapper);
+    return status;
+}
+
+static anwdl_status_t reach_invalid_key_of_the_peer(void) {
+    session_t session = open_fresh_session();
+    peer_send_length(&session.peer, 20);
+    peer_send_bytes(&session.peer, "this is no key at al", 20);
+    return close_session(&session, anwdl_client_recv_public_rsa_key(session.client));
+}
+
+static anwdl_status_t reach_malformed_request(void) {
+    session_t session = open_gcm_session();
+    peer_send_request(&session.peer, "{\"verb\": \"STAT\"}");
+    return close_session(&session, receive(&session));
+}
+
+static anwdl_status_t reach_malformed_response(void) {
+    session_t session = open_gcm_session();
+    return close_session(&session, respond(&session, "{\"uptime\": -1, \"version\": \"\"}"));
+}
+
+static anwdl_status_t reach_message_too_large(void) {
+    session_t session = open_gcm_session();
+    peer_send_bytes(&session.peer, "\xff\xff\xff\xff", 4);
+    return close_session(&session, receive(&session));
+}
+
+static anwdl_status_t reach_message_too_large_in_v2(void) {
+    session_t session = open_cbc_session(ANWDL_PROTOCOL_V2);
+    peer_send_length(&session.peer, 99999999);
+    anwdl_status_t status = receive(&session);
+    CHECK(!peer_receive_answer(&session.peer));
+    CHECK(session.peer.refused);
+    return close_session(&session, status);
+}
+
+static anwdl_status_t reach_message_too_large_of_its_own(void) {
+    enum { LARGE = 100000000 };
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    CHECK_OK(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_V2));
+    session_t session = open_session(options, ANWDL_PROTOCOL_V2, NULL);
+    char *data = malloc(LARGE + 1);
+    REQUIRE(data != NULL);
+    memset(data, 'x', LARGE);
+    memcpy(data, "{\"text\": \"", 10);
+    memcpy(data + LARGE - 2, "\"}", 3);
+    anwdl_status_t status = respond(&session, data);
+    free(data);
+    return close_session(&session, status);
+}
+
+static anwdl_status_t reach_protocol_violation(void) {
+    session_t session = open_fresh_session();
+    peer_send_bytes(&session.peer, "+12=====", 8);
+    return close_session(&session, anwdl_client_recv_public_rsa_key(session.client));
+}
+
+static anwdl_status_t reach_decryption_failed(void) {
+    session_t session = open_gcm_session();
+    session.peer.key[0] ^= 1;
+    peer_send_request(&session.peer, STAT);
+    return close_session(&session, receive(&session));
+}
+
+static void send_secret_of_wrong_length(peer_t *peer) {
+    CHECK(peer_send_public_key(peer) && peer_receive_public_key(peer));
+    CHECK(peer_send_wrapped(peer, "twenty bytes, no less", 20));
+    CHECK(!peer_receive_answer(peer));
+    CHECK(peer->refused);
+}
+
+static anwdl_status_t reach_decryption_failed_in_the_exchange(void) {
+    session_t session = open_fresh_session();
+    peer_start(&session.peer, send_secret_of_wrong_length, NULL);
+    anwdl_status_t status = anwdl_client_exchange_keys(session.client, true);
+    peer_join(&session.peer);
+    return close_session(&session, status);
+}
+
+static anwdl_status_t reach_protocol_mismatch(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    CHECK_OK(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_V4));
+    CHECK_OK(anwdl_client_options_set_timeout(options, 60000));
+    session_t session = open_session(options, ANWDL_PROTOCOL_V2, NULL);
+    peer_send_length(&session.peer, 48);
+    return close_session(&session, receive(&session));
+}
+
+/* -- states, the peer and the system ----------------------------------------------------------- */
+
+static anwdl_status_t reach_closed(void) {
+    session_t session = open_gcm_session();
+    CHECK_OK(anwdl_client_close_connection(session.client));
+    return close_session(&session, anwdl_client_close_connection(session.client));
+}
+
+static anwdl_status_t reach_peer_closed(void) {
+    session_t session = open_gcm_session();
+    peer_hang_up(&session.peer);
+    return close_session(&session, receive(&session));
+}
+
+static anwdl_status_t reach_peer_refused(void) {
+    session_t session = open_fresh_session();
+    peer_send_bytes(&session.peer, "0", 1);
+    return close_session(&session, anwdl_client_send_public_rsa_key(session.client));
+}
+
+static anwdl_status_t reach_timeout(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    CHECK_OK(anwdl_client_options_set_timeout(options, 1));
+    session_t session = open_session(options, ANWDL_PROTOCOL_GCM, NULL);
+    return close_session(&session, receive(&session));
+}
+
+/* A peer that closes with lingering switched off resets the connection. */
+static anwdl_status_t reach_io_failed(void) {
+    session_t session = open_gcm_session();
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    REQUIRE(setsockopt(session.peer.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
+    peer_hang_up(&session.peer);
+    anwdl_status_t status = receive(&session);
+    CHECK_INTEGER(anwdl_last_error_errno(), ECONNRESET);
+    return close_session(&session, status);
+}
+
+static anwdl_status_t reach_session_failed(void) {
+    session_t session = open_gcm_session();
+    peer_send_bytes(&session.peer, "\xff\xff\xff\xff", 4);
+    CHECK_STATUS(receive(&session), ANWDL_VALUE_ERROR);
+    return close_session(&session, receive(&session));
+}
+
+static anwdl_status_t reach_key_missing(void) {
+    anwdl_rsa_wrapper_t *wrapper = NULL;
+    uint8_t *out = NULL;
+    size_t len = 0;
+    REQUIRE(anwdl_rsa_wrapper_new(false, &wrapper) == ANWDL_OK);
+    anwdl_status_t status =
+        anwdl_rsa_wrapper_sign_data(wrapper, (const uint8_t *)"text", 4, &out, &len);
+    anwdl_rsa_wrapper_free(wrapper);
+    return status;
+}
+
+static anwdl_status_t reach_keys_not_exchanged(void) {
+    session_t session = open_fresh_session();
+    return close_session(&session, receive(&session));
+}
+
+static void exchange_as_first(peer_t *peer) {
+    CHECK(peer_exchange_keys(peer, true));
+}
+
+static anwdl_status_t reach_keys_already_exchanged(void) {
+    session_t session = open_fresh_session();
+    peer_start(&session.peer, exchange_as_first, NULL);
+    CHECK_OK(anwdl_client_exchange_keys(session.client, true));
+    peer_join(&session.peer);
+    return close_session(&session, anwdl_client_exchange_keys(session.client, true));
+}
+
+static anwdl_status_t reach_operation_pending(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
+    session_t session = open_session(options, ANWDL_PROTOCOL_GCM, NULL);
+    peer_send_bytes(&session.peer, "\0", 1);
+    REQUIRE(wait_for(anwdl_client_get_socket_descriptor(session.client), POLLIN, 60000));
+    CHECK_STATUS(receive(&session), ANWDL_WANT_READ);
+    return close_session(&session, respond(&session, NULL));
+}
+
+static anwdl_status_t reach_random_failed(void) {
+    anwdl_aes_wrapper_t *wrapper = NULL;
+    atomic_store(&random_fails, true);
+    anwdl_status_t status = anwdl_aes_wrapper_new(256, ANWDL_AES_CBC, &wrapper);
+    atomic_store(&random_fails, false);
+    CHECK(wrapper == NULL);
+    return status;
+}
+
+static anwdl_status_t reach_random_failed_in_a_response(void) {
+    session_t session = open_gcm_session();
+    atomic_store(&random_fails, true);
+    anwdl_status_t status = respond(&session, NULL);
+    atomic_store(&random_fails, false);
+    return close_session(&session, status);
+}
+
+/* -- the table --------------------------------------------------------------------------------- */
+
+typedef struct {
+    anwdl_error_reason_t reason;
+    anwdl_status_t status;
+    anwdl_status_t (*reach)(void);
+} row_t;
+
+#define VALUE_ROW(reason, reach)                                                                   \
+    { ANWDL_REASON_##reason, ANWDL_VALUE_ERROR, reach }
+#define RUNTIME_ROW(reason, reach)                                                                 \
+    { ANWDL_REASON_##reason, ANWDL_RUNTIME_ERROR, reach }
+
+static const row_t ROWS[] = {
+    VALUE_ROW(INVALID_ARGUMENT, reach_invalid_argument),
+    VALUE_ROW(INVALID_DESCRIPTOR, reach_invalid_descriptor),
+    VALUE_ROW(INVALID_KEY, reach_invalid_key),
+    VALUE_ROW(INVALID_KEY, reach_invalid_key_of_the_peer),
+    VALUE_ROW(MALFORMED_REQUEST, reach_malformed_request),
+    VALUE_ROW(MALFORMED_RESPONSE, reach_malformed_response),
+    VALUE_ROW(MESSAGE_TOO_LARGE, reach_message_too_large),
+    VALUE_ROW(MESSAGE_TOO_LARGE, reach_message_too_large_in_v2),
+    VALUE_ROW(MESSAGE_TOO_LARGE, reach_message_too_large_of_its_own),
+    VALUE_ROW(PROTOCOL_VIOLATION, reach_protocol_violation),
+    VALUE_ROW(DECRYPTION_FAILED, reach_decryption_failed),
+    VALUE_ROW(DECRYPTION_FAILED, reach_decryption_failed_in_the_exchange),
+    VALUE_ROW(PROTOCOL_MISMATCH, reach_protocol_mismatch),
+    RUNTIME_ROW(CLOSED, reach_closed),
+    RUNTIME_ROW(PEER_CLOSED, reach_peer_closed),
+    RUNTIME_ROW(PEER_REFUSED, reach_peer_refused),
+    RUNTIME_ROW(TIMEOUT, reach_timeout),
+    RUNTIME_ROW(IO_FAILED, reach_io_failed),
+    RUNTIME_ROW(SESSION_FAILED, reach_session_failed),
+    RUNTIME_ROW(KEY_MISSING, reach_key_missing),
+    RUNTIME_ROW(KEYS_NOT_EXCHANGED, reach_keys_not_exchanged),
+    RUNTIME_ROW(KEYS_ALREADY_EXCHANGED, reach_keys_already_exchanged),
+    RUNTIME_ROW(OPERATION_PENDING, reach_operation_pending),
+    RUNTIME_ROW(RANDOM_FAILED, reach_random_failed),
+    RUNTIME_ROW(RANDOM_FAILED, reach_random_failed_in_a_response),
+};
+enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], REASON_COUNT = 33 };
+
+/* No C program can bring these about: one takes 2^32 messages, the other a defect of the library.
+   Rust tests reach them behind the API. */
+static const anwdl_error_reason_t UNREACHABLE[] = {ANWDL_REASON_SESSION_SPENT,
+                                                   ANWDL_REASON_INTERNAL};
+
+int main(void) {
+    size_t before = count_open_descriptors();
+    bool reached[REASON_COUNT] = {true}; /* NONE: what a thread without errors reads */
+    size_t count = 0;
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_NONE);
+    CHECK_STRING(anwdl_error_reason_name(ANWDL_REASON_NONE), "NONE");
+    for (size_t at = 0; at < ROW_COUNT; at++) {
+        const row_t *row = &ROWS[at];
+        if (!CHECK_FAILURE(row->reach(), row->status, row->reason))
+            fprintf(stderr, "  in row %zu, %s\n", at, anwdl_error_reason_name(row->reason));
+        if (row->reason != ANWDL_REASON_IO_FAILED && row->reason != ANWDL_REASON_RANDOM_FAILED)
+            CHECK_INTEGER(anwdl_last_error_errno(), 0);
+        count += !reached[row->reason];
+        reached[row->reason] = true;
+    }
+    for (size_t at = 0; at < sizeof UNREACHABLE / sizeof UNREACHABLE[0]; at++)
+        reached[UNREACHABLE[at]] = true;
+
+    /* Whatever number has a name of its own is in the table. */
+    const char *unknown = anwdl_error_reason_name((anwdl_error_reason_t)1000);
+    REQUIRE(unknown != NULL);
+    for (int reason = 0; reason < 256; reason++) {
+        bool known = strcmp(anwdl_error_reason_name((anwdl_error_reason_t)reason), unknown) != 0;
+        bool listed = reason < REASON_COUNT && reached[reason];
+        if (!CHECK(known == listed))
+            fprintf(stderr, "  reason %d: %s\n", reason,
+                    anwdl_error_reason_name((anwdl_error_reason_t)reason));
+    }
+    printf("%zu reasons reached\n", count);
+    CHECK_INTEGER(count_open_descriptors(), before);
+    return check_finish();
+}

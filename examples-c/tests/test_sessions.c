@@ -1,0 +1,413 @@
+/* Whole sessions over TCP, blocking, with a peer of every framing on a thread of its own. */
+#include "check.h"
+#include "peer.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STAT      "{\"verb\": \"STAT\", \"parameters\": {}}"
+#define STAT_DATA "{\"uptime\": 86400, \"version\": \"9.9.9\"}"
+
+static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3, ANWDL_PROTOCOL_V4,
+                                            ANWDL_PROTOCOL_GCM};
+enum { FRAMING_COUNT = 4 };
+
+/* A connection whose peer plays a script; the keys are exchanged step by step or not at all. */
+typedef struct {
+    anwdl_client_t *client;
+    peer_t peer;
+} session_t;
+
+static void session_open(session_t *session, anwdl_protocol_t framing,
+                         const anwdl_client_options_t *options, const char *peer_key,
+                         void (*script)(peer_t *peer), void *context) {
+    int ends[2];
+    make_tcp_pair(ends);
+    session->client = NULL;
+    peer_init(&session->peer, ends[PEER_SIDE], framing, peer_key);
+    peer_start(&session->peer, script, context);
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session->client) == ANWDL_OK);
+}
+
+static void session_close(session_t *session) {
+    anwdl_client_free(session->client);
+    peer_join(&session->peer);
+    peer_free(&session->peer);
+}
+
+static anwdl_client_options_t *make_manual_options(void) {
+    anwdl_client_options_t *options = make_server_options();
+    CHECK_OK(anwdl_client_options_set_exchange_keys(options, false));
+    return options;
+}
+
+static void check_response(peer_t *peer, const char *request, const char *response) {
+    char *found = peer_ask(peer, request);
+    CHECK_STRING(found, response);
+    free(found);
+}
+
+/* -- three requests in a session, in both orders of the exchange ------------------------------- */
+
+#define ECHO_PARAMETERS "{\"text\": \"na\xc3\xafve\", \"number\": 123456789012345678901234567890}"
+
+static void ask_three_times(peer_t *peer) {
+    const bool *speaks_first = peer->context;
+    if (!CHECK(peer_exchange_keys(peer, *speaks_first)))
+        return;
+    check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": " STAT_DATA "}");
+    check_response(peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
+                   "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS
+                   "}}");
+    check_response(peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}",
+                   "{\"success\": false, \"message\": \"Refused request (reason : unknown verb)\", "
+                   "\"data\": {}}");
+    peer_hang_up(peer);
+}
+
+static void serve_three_requests(session_t *session) {
+    anwdl_client_t *client = session->client;
+    anwdl_request_t *request = NULL;
+
+    CHECK_OK(anwdl_client_recv_request(client, false, &request));
+    CHECK_STRING(anwdl_request_get_json(request), STAT);
+    CHECK(anwdl_client_get_stored_request(client) == NULL);
+    anwdl_request_free(request);
+    CHECK_INTEGER(anwdl_client_get_protocol(client), session->peer.framing);
+    CHECK_OK(anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, STAT_DATA, NULL));
+
+    char data[256];
+    CHECK_OK(anwdl_client_recv_request(client, true, NULL));
+    const anwdl_request_t *stored = anwdl_client_get_stored_request(client);
+    REQUIRE(stored != NULL);
+    CHECK_STRING(anwdl_request_get_parameters_json(stored), ECHO_PARAMETERS);
+    snprintf(data, sizeof data, "{\"echo\": %s}", anwdl_request_get_parameters_json(stored));
+    CHECK_OK(anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL));
+
+    CHECK_OK(anwdl_client_recv_request(client, true, &request));
+    CHECK_STRING(anwdl_request_get_verb(request), "NONSENSE");
+    CHECK_STRING(anwdl_request_get_verb(anwdl_client_get_stored_request(client)), "NONSENSE");
+    anwdl_request_free(request);
+    CHECK_OK(anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL,
+                                        "unknown verb"));
+
+    /* The end between two messages is no failure of the session. */
+    for (int round = 0; round < 2; round++)
+        CHECK_FAILURE(anwdl_client_recv_request(client, true, NULL), ANWDL_RUNTIME_ERROR,
+                      ANWDL_REASON_PEER_CLOSED);
+    CHECK_STRING(anwdl_request_get_verb(anwdl_client_get_stored_request(client)), "NONSENSE");
+}
+
+/* The side that sends its AES key first chooses between gcm and the rest. */
+static void pin_gcm_when_server_chooses(anwdl_client_options_t *options, anwdl_protocol_t framing,
+                                        bool receive_first) {
+    bool pin = !receive_first && framing == ANWDL_PROTOCOL_GCM;
+    CHECK_OK(
+        anwdl_client_options_set_protocol(options, pin ? ANWDL_PROTOCOL_GCM : ANWDL_PROTOCOL_AUTO));
+}
+
+static void test_every_framing_in_both_orders(void) {
+    anwdl_client_options_t *options = make_manual_options();
+    bool orders[] = {true, false};
+    for (size_t at = 0; at < 2 * FRAMING_COUNT; at++) {
+        session_t session;
+        bool *receive_first = &orders[at % 2];
+        pin_gcm_when_server_chooses(options, FRAMINGS[at / 2], *receive_first);
+        session_open(&session, FRAMINGS[at / 2], options, "peer-1", ask_three_times, receive_first);
+        if (CHECK_OK(anwdl_client_exchange_keys(session.client, *receive_first)))
+            serve_three_requests(&session);
+        session_close(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
+/* -- the exchange, step by step ---------------------------------------------------------------- */
+
+static void check_known_remote(const anwdl_client_t *client, const peer_t *peer) {
+    char *expected = NULL;
+    char *found = NULL;
+    CHECK_OK(anwdl_rsa_wrapper_get_fingerprint(peer->rsa, false, &expected));
+    CHECK_OK(anwdl_rsa_wrapper_get_fingerprint(anwdl_client_get_rsa_wrapper(client), true, &found));
+    CHECK_STRING(found, expected);
+    anwdl_string_free(expected);
+    anwdl_string_free(found);
+}
+
+static void test_steps_receiving_first(void) {
+    anwdl_client_options_t *options = make_manual_options();
+    for (size_t at = 0; at < FRAMING_COUNT; at++) {
+        session_t session;
+        bool receive_first = true;
+        session_open(&session, FRAMINGS[at], options, "peer-1", ask_three_times, &receive_first);
+        CHECK_OK(anwdl_client_recv_public_rsa_key(session.client));
+        CHECK_OK(anwdl_client_send_public_rsa_key(session.client));
+        CHECK_OK(anwdl_client_recv_aes_key(session.client));
+        CHECK_OK(anwdl_client_send_aes_key(session.client));
+        check_known_remote(session.client, &session.peer);
+        CHECK_FAILURE(anwdl_client_send_aes_key(session.client), ANWDL_RUNTIME_ERROR,
+                      ANWDL_REASON_KEYS_ALREADY_EXCHANGED);
+        serve_three_requests(&session);
+        session_close(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
+static void test_steps_sending_first(void) {
+    anwdl_client_options_t *options = make_manual_options();
+    for (size_t at = 0; at < FRAMING_COUNT; at++) {
+        session_t session;
+        bool receive_first = false;
+        pin_gcm_when_server_chooses(options, FRAMINGS[at], receive_first);
+        session_open(&session, FRAMINGS[at], options, "peer-1", ask_three_times, &receive_first);
+        CHECK_OK(anwdl_client_send_public_rsa_key(session.client));
+        CHECK_OK(anwdl_client_recv_public_rsa_key(session.client));
+        CHECK_OK(anwdl_client_send_aes_key(session.client));
+        CHECK_OK(anwdl_client_recv_aes_key(session.client));
+        check_known_remote(session.client, &session.peer);
+        serve_three_requests(&session);
+        session_close(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
+/* -- the key pair that all clients share by default -------------------------------------------- */
+
+static void exchange_and_ask(peer_t *peer) {
+    if (CHECK(peer_exchange_keys(peer, true)))
+        check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
+}
+
+static void test_defaults(void) {
+    char *pems[2] = {NULL, NULL};
+    for (size_t at = 0; at < 2; at++) {
+        session_t session;
+        session_open(&session, ANWDL_PROTOCOL_V4, NULL, "peer-1", exchange_and_ask, NULL);
+        CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
+        CHECK_OK(
+            anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+        const anwdl_rsa_wrapper_t *rsa = anwdl_client_get_rsa_wrapper(session.client);
+        CHECK_INTEGER(anwdl_rsa_wrapper_get_key_size(rsa), 4096);
+        CHECK_OK(anwdl_rsa_wrapper_get_public_key(rsa, &pems[at]));
+        session_close(&session);
+    }
+    CHECK_STRING(pems[1], pems[0]);
+    anwdl_string_free(pems[0]);
+    anwdl_string_free(pems[1]);
+}
+
+/* -- responses --------------------------------------------------------------------------------- */
+
+#define OTHER_DATA                                                                                 \
+    "{ \"note\" : \"kept as \\u0069t is\", \"number\": 1e400, \"uptime\": 0, \"version\": \"\"}"
+
+typedef struct {
+    bool success;
+    const char *message;
+    const char *data;
+    const char *reason;
+    const char *expected;
+} response_t;
+
+static const response_t RESPONSES[] = {
+    {true, ANWDL_RESPONSE_MSG_OK, NULL, NULL,
+     "{\"success\": true, \"message\": \"OK\", \"data\": {}}"},
+    {true, ANWDL_RESPONSE_MSG_OK, OTHER_DATA, NULL,
+     "{\"success\": true, \"message\": \"OK\", \"data\": " OTHER_DATA "}"},
+    {false, ANWDL_RESPONSE_MSG_BAD_AUTH, NULL, NULL,
+     "{\"success\": false, \"message\": \"Bad authentication\", \"data\": {}}"},
+    {false, ANWDL_RESPONSE_MSG_BAD_REQ, "{}", "malformed",
+     "{\"success\": false, \"message\": \"Bad request (reason : malformed)\", \"data\": {}}"},
+    {false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL, "says \"no\"\n",
+     "{\"success\": false, \"message\": \"Refused request (reason : says \\\"no\\\"\\n)\", "
+     "\"data\": {}}"},
+    {false, ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL, NULL,
+     "{\"success\": false, \"message\": \"Unavailable\", \"data\": {}}"},
+    {false, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL, NULL,
+     "{\"success\": false, \"message\": \"Internal error\", \"data\": {}}"},
+};
+enum { RESPONSE_COUNT = sizeof RESPONSES / sizeof RESPONSES[0] };
+
+static void read_responses(peer_t *peer) {
+    for (size_t at = 0; at < RESPONSE_COUNT; at++)
+        check_response(peer, STAT, RESPONSES[at].expected);
+}
+
+static void check_refused_response(anwdl_client_t *client, const char *data) {
+    CHECK_FAILURE(anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL),
+                  ANWDL_VALUE_ERROR, ANWDL_REASON_MALFORMED_RESPONSE);
+}
+
+static void test_responses(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    for (size_t framing = 0; framing < 3; framing++) {
+        session_t session;
+        session_open(&session, FRAMINGS[framing], options, NULL, read_responses, NULL);
+        for (size_t at = 0; at < RESPONSE_COUNT; at++) {
+            const response_t *response = &RESPONSES[at];
+            CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
+
+            /* What breaks the format is refused, and not a byte of it is sent: the right one
+             * follows. */
+            check_refused_response(session.client, "no JSON");
+            check_refused_response(session.client, "[]");
+            check_refused_response(session.client, "{\"uptime\": 1}");
+            check_refused_response(session.client, "{\"a\": 1, \"a\": 2}");
+            CHECK_FAILURE(anwdl_client_send_response(session.client, true, NULL, NULL, NULL),
+                          ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT);
+            CHECK_FAILURE(anwdl_client_send_response(session.client, true, "\xff", NULL, NULL),
+                          ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT);
+
+            CHECK_OK(anwdl_client_send_response(session.client, response->success,
+                                                response->message, response->data,
+                                                response->reason));
+        }
+        session_close(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
+/* -- requests that do not fit the format ------------------------------------------------------- */
+
+#define BAD_REQUEST                                                                                \
+    "{\"success\": false, \"message\": \"Bad request (reason : malformed request)\", \"data\": {}}"
+
+static void ask_wrongly(peer_t *peer) {
+    check_response(peer, "{\"parameters\": {}}", BAD_REQUEST);
+    check_response(peer, "[1]", BAD_REQUEST);
+    check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
+}
+
+static void check_malformed(anwdl_client_t *client, const char *errors) {
+    CHECK_FAILURE(anwdl_client_recv_request(client, true, NULL), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_MALFORMED_REQUEST);
+    CHECK_STRING(anwdl_client_get_request_errors(client), errors);
+    CHECK(anwdl_client_get_stored_request(client) == NULL);
+    CHECK_OK(anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_BAD_REQ, NULL,
+                                        "malformed request"));
+}
+
+static void test_malformed_requests(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    for (size_t framing = 0; framing < 3; framing++) {
+        session_t session;
+        session_open(&session, FRAMINGS[framing], options, NULL, ask_wrongly, NULL);
+        check_malformed(session.client, "{\"verb\": [\"required field\"]}");
+        check_malformed(session.client, "{\"request\": [\"must be of dict type\"]}");
+        CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
+        CHECK(anwdl_client_get_request_errors(session.client) == NULL);
+        CHECK_OK(
+            anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+        session_close(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
+/* -- one framing pinned ------------------------------------------------------------------------ */
+
+static void ask_once(peer_t *peer) {
+    free(peer_ask(peer, STAT));
+}
+
+static void test_pinned_framings(void) {
+    for (size_t pinned = 0; pinned < 3; pinned++) {
+        anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+        CHECK_OK(anwdl_client_options_set_protocol(options, FRAMINGS[pinned]));
+        for (size_t spoken = 0; spoken < 3; spoken++) {
+            session_t session;
+            session_open(&session, FRAMINGS[spoken], options, NULL, ask_once, NULL);
+            anwdl_status_t status = anwdl_client_recv_request(session.client, true, NULL);
+            if (pinned == spoken) {
+                CHECK_OK(status);
+                CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK,
+                                                    NULL, NULL));
+            } else {
+                CHECK_STATUS(status, ANWDL_VALUE_ERROR);
+                CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL),
+                              ANWDL_RUNTIME_ERROR, ANWDL_REASON_SESSION_FAILED);
+            }
+            session_close(&session);
+        }
+        anwdl_client_options_free(options);
+    }
+}
+
+/* A server that takes gcm alone refuses the secret of every other release. */
+static void exchange_in_vain(peer_t *peer) {
+    CHECK(!peer_exchange_keys(peer, true));
+    CHECK(peer->refused);
+}
+
+static void test_gcm_alone(void) {
+    anwdl_client_options_t *options = make_manual_options();
+    session_t session;
+    CHECK_OK(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_GCM));
+    session_open(&session, ANWDL_PROTOCOL_V4, options, "peer-1", exchange_in_vain, NULL);
+    CHECK_FAILURE(anwdl_client_exchange_keys(session.client, true), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_PROTOCOL_MISMATCH);
+    session_close(&session);
+    anwdl_client_options_free(options);
+}
+
+/* -- the server speaks before any request ------------------------------------------------------ */
+
+static void listen_only(peer_t *peer) {
+    char *response = peer_receive_response(peer);
+    CHECK_STRING(response, "{\"success\": false, \"message\": \"Unavailable\", \"data\": {}}");
+    free(response);
+}
+
+static void test_response_before_any_request(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    session_t session;
+    session_open(&session, ANWDL_PROTOCOL_V4, options, NULL, listen_only, NULL);
+    CHECK_OK(anwdl_client_send_response(session.client, false, ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL,
+                                        NULL));
+    CHECK_INTEGER(anwdl_client_get_protocol(session.client), ANWDL_PROTOCOL_V4);
+    session_close(&session);
+    anwdl_client_options_free(options);
+}
+
+/* -- a key agreed on beforehand ---------------------------------------------------------------- */
+
+/* Set after the client was made, instead of by an option. */
+static void test_aes_wrapper_set_later(void) {
+    static const anwdl_aes_mode_t modes[] = {ANWDL_AES_CBC, ANWDL_AES_GCM};
+    anwdl_client_options_t *options = make_manual_options();
+    for (size_t at = 0; at < 2; at++) {
+        session_t session;
+        anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(modes[at]);
+        session_open(&session, modes[at] == ANWDL_AES_CBC ? ANWDL_PROTOCOL_V3 : ANWDL_PROTOCOL_GCM,
+                     options, NULL, ask_once, NULL);
+        CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
+                      ANWDL_REASON_KEYS_NOT_EXCHANGED);
+        CHECK_OK(anwdl_client_set_aes_wrapper(session.client, wrapper));
+        anwdl_aes_wrapper_free(wrapper);
+        CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
+        CHECK_OK(
+            anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+        session_close(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
+/* Making a key of 4096 bits is slow under valgrind, which runs everything else. */
+int main(int argc, char **argv) {
+    size_t before = count_open_descriptors();
+    bool generate = argc < 2 || strcmp(argv[1], "--without-generation") != 0;
+    test_every_framing_in_both_orders();
+    test_steps_receiving_first();
+    test_steps_sending_first();
+    if (generate)
+        test_defaults();
+    test_responses();
+    test_malformed_requests();
+    test_pinned_framings();
+    test_gcm_alone();
+    test_response_before_any_request();
+    test_aes_wrapper_set_later();
+    CHECK_INTEGER(count_open_descriptors(), before);
+    return check_finish();
+}

@@ -1,0 +1,1652 @@
+/**
+ * @file anwdl.h
+ *
+ * libanwdl: talk to Anweddol clients from a C or C++ server.
+ *
+ * The server accepts a connection and hands the descriptor to the library, which does the rest of
+ * what ClientInstance does in the Python server: it exchanges the keys, receives requests and sends
+ * responses. Every released Anweddol client is understood (releases 2.0 to 4.1), and so is the
+ * authenticated framing, which no Python release speaks yet; the library finds out by itself which
+ * one the peer uses.
+ *
+ * This header is made from the source of the library (`make header`): change it there.
+ *
+ * Names. anwdl_TYPE_METHOD is the method METHOD, in snake case, of the Python class that TYPE
+ * stands for: ClientInstance (anwdl_client_t), RSAWrapper (anwdl_rsa_wrapper_t) and AESWrapper
+ * (anwdl_aes_wrapper_t).
+ *
+ * A server for one connection, from accept() to the end:
+ *
+ * @code{.c}
+ * #include <stdio.h>
+ * #include <string.h>
+ * #include <unistd.h>
+ *
+ * #include <anwdl.h>
+ *
+ * void serve(int fd)
+ * {
+ *     anwdl_client_t *client;
+ *     anwdl_request_t *request;
+ *     anwdl_status_t status;
+ *
+ *     if (anwdl_client_new(fd, NULL, &client) != ANWDL_OK) {
+ *         fprintf(stderr, "no session: %s\n", anwdl_last_error_message());
+ *         close(fd);
+ *         return;
+ *     }
+ *     do {
+ *         status = anwdl_client_recv_request(client, false, &request);
+ *         if (status == ANWDL_OK) {
+ *             if (strcmp(anwdl_request_get_verb(request), "STAT") == 0)
+ *                 status = anwdl_client_send_response(
+ *                     client, true, ANWDL_RESPONSE_MSG_OK,
+ *                     "{\"uptime\": 60, \"version\": \"1.0\"}", NULL);
+ *             else
+ *                 status = anwdl_client_send_response(
+ *                     client, false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL, "unknown verb");
+ *             anwdl_request_free(request);
+ *         } else if (anwdl_last_error_reason() == ANWDL_REASON_MALFORMED_REQUEST) {
+ *             status = anwdl_client_send_response(
+ *                 client, false, ANWDL_RESPONSE_MSG_BAD_REQ, NULL, NULL);
+ *         }
+ *     } while (status == ANWDL_OK);
+ *     if (anwdl_last_error_reason() != ANWDL_REASON_PEER_CLOSED)
+ *         fprintf(stderr, "session ended: %s\n", anwdl_last_error_message());
+ *     anwdl_client_free(client);
+ * }
+ * @endcode
+ *
+ * Statuses. A function that can fail returns an anwdl_status_t: ANWDL_OK is 0, a failure is
+ * negative. What exactly happened is kept for each thread: anwdl_last_error_reason() for the
+ * program (each reason belongs to one status), anwdl_last_error_message() for a person,
+ * anwdl_last_error_errno() for the system call that failed. Functions without a status return NULL,
+ * 0, false or -1 instead; what that means is said at each. The statuses and reasons that a function
+ * can return are listed at it; ANWDL_REASON_INTERNAL can come from any of them and is not repeated.
+ *
+ * Arguments. Pointers must be NULL or point to what their type says, and objects must not be freed
+ * yet. NULL where it is not allowed, an unknown enum number, and text that is not UTF-8 are refused
+ * with ANWDL_VALUE_ERROR and ANWDL_REASON_INVALID_ARGUMENT, and the message names the argument.
+ * Text is UTF-8 and ends with NUL. Inputs are copied where they are needed for longer than the
+ * call.
+ *
+ * Results. The places that "out" arguments point to are written only if the call succeeds.
+ *
+ * Ownership. An object or memory that comes out through a pointer to a pointer that is not const,
+ * or from a function whose name ends in _new, belongs to the caller, who frees it with the one
+ * function that is named: anwdl_string_free() for char *, anwdl_bytes_free() for uint8_t *, the
+ * function of the type for objects. Never free it with free(). Whatever comes as a pointer to const
+ * is borrowed: it belongs to the object that it was asked of, is never freed by the caller, and is
+ * valid until that object is changed or freed (where it stays valid for longer, it is said). All
+ * functions that free take NULL and then do nothing.
+ *
+ * Threads. An object may be used by one thread at a time, different objects by different threads at
+ * once. Objects that are only read (passed as pointers to const) may be read by many threads at
+ * once, except clients. Many clients on many threads can share one RSA key pair.
+ *
+ * Blocking clients (the default) wait: each call returns when its work is done, or fails with
+ * ANWDL_REASON_TIMEOUT when the timeout of the options has passed since the call began. The flags
+ * of the descriptor do not matter and are never changed.
+ *
+ * Non-blocking clients (anwdl_client_options_set_non_blocking()) never wait: a call that would have
+ * to returns ANWDL_WANT_READ or ANWDL_WANT_WRITE. That is no failure. Wait until the descriptor is
+ * ready, together with all others that the program serves, and call the same function again with
+ * the same arguments; it goes on where it was. One operation at a time: another one is refused with
+ * ANWDL_REASON_OPERATION_PENDING. The same loop with one client only:
+ *
+ * @code{.c}
+ * #include <poll.h>
+ *
+ * #include <anwdl.h>
+ *
+ * anwdl_status_t receive(anwdl_client_t *client, anwdl_request_t **out_request)
+ * {
+ *     for (;;) {
+ *         anwdl_status_t status = anwdl_client_recv_request(client, false, out_request);
+ *         struct pollfd descriptor = {0};
+ *
+ *         if (status != ANWDL_WANT_READ && status != ANWDL_WANT_WRITE)
+ *             return status;
+ *         descriptor.fd = anwdl_client_get_socket_descriptor(client);
+ *         descriptor.events = status == ANWDL_WANT_READ ? POLLIN : POLLOUT;
+ *         poll(&descriptor, 1, 1000);
+ *     }
+ * }
+ * @endcode
+ *
+ * With a timeout set, poll for no longer than that, and call again in any case: the call itself
+ * sees that the time has passed.
+ *
+ * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
+ * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
+ * and every later exchange, receive or send fails with ANWDL_REASON_SESSION_FAILED. A request that
+ * was decrypted well but does not fit the request format (ANWDL_REASON_MALFORMED_REQUEST) does not
+ * end it.
+ *
+ * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. After
+ * fork(), only one of the two processes may go on with a client.
+ *
+ * Defects. A defect of the library does not unwind into the caller and does not leave it with
+ * undefined behaviour: the call fails with ANWDL_REASON_INTERNAL, and a report is written to
+ * standard error. Two cases abort the process instead: a second defect while the first is being
+ * cleaned up, and no memory for the library's own work.
+ */
+
+#ifndef ANWDL_H
+#define ANWDL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header; anwdl_version() is that of the library. */
+#define ANWDL_VERSION "0.1.0"
+
+/** The first number of ANWDL_VERSION. */
+#define ANWDL_VERSION_MAJOR 0
+
+/** The second number of ANWDL_VERSION. */
+#define ANWDL_VERSION_MINOR 1
+
+/** The third number of ANWDL_VERSION. */
+#define ANWDL_VERSION_PATCH 0
+
+/** Response message: the request was carried out. */
+#define ANWDL_RESPONSE_MSG_OK "OK"
+
+/** Response message: the client token does not belong to the container. */
+#define ANWDL_RESPONSE_MSG_BAD_AUTH "Bad authentication"
+
+/** Response message: the request does not fit the request format, or not this server. */
+#define ANWDL_RESPONSE_MSG_BAD_REQ "Bad request"
+
+/** Response message: the server does not want to carry out the request. */
+#define ANWDL_RESPONSE_MSG_REFUSED_REQ "Refused request"
+
+/** Response message: the server cannot carry out the request at present. */
+#define ANWDL_RESPONSE_MSG_UNAVAILABLE "Unavailable"
+
+/** Response message: the server failed while it carried out the request. */
+#define ANWDL_RESPONSE_MSG_INTERNAL_ERROR "Internal error"
+
+
+/**
+ * Why a call failed.
+ *
+ * The numbers never change their meaning. Later versions may add some, so give a `switch` over
+ * them a default case.
+ */
+typedef enum {
+  /**
+   * No call has failed on this thread yet.
+   */
+  ANWDL_REASON_NONE = 0,
+  /**
+   * (VALUE_ERROR) An argument is NULL, out of range, of a wrong size, an unknown enum number or
+   * not UTF-8. The message names the argument. Nothing was done.
+   */
+  ANWDL_REASON_INVALID_ARGUMENT = 1,
+  /**
+   * (VALUE_ERROR) The descriptor is closed, is no stream socket, is not connected, or is
+   * listening. It is still the caller's.
+   */
+  ANWDL_REASON_INVALID_DESCRIPTOR = 2,
+  /**
+   * (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no PEM of an RSA
+   * key, or its modulus or exponent is out of bounds.
+   */
+  ANWDL_REASON_INVALID_KEY = 3,
+  /**
+   * (VALUE_ERROR) The request was received and decrypted, but does not fit the request format;
+   * anwdl_client_get_request_errors() tells how. The session goes on: answer it with
+   * ANWDL_RESPONSE_MSG_BAD_REQ.
+   */
+  ANWDL_REASON_MALFORMED_REQUEST = 4,
+  /**
+   * (VALUE_ERROR) The response to send does not fit the response format. Nothing was sent, and
+   * the session goes on.
+   */
+  ANWDL_REASON_MALFORMED_RESPONSE = 5,
+  /**
+   * (VALUE_ERROR) The peer announced a message beyond the limit: it was refused, and the session
+   * has ended. Or a message to send is longer than the framing can carry: nothing was sent, and
+   * the session goes on.
+   */
+  ANWDL_REASON_MESSAGE_TOO_LARGE = 6,
+  /**
+   * (VALUE_ERROR) The peer sent bytes that the protocol does not allow, such as a length that is
+   * no number. The session has ended.
+   */
+  ANWDL_REASON_PROTOCOL_VIOLATION = 7,
+  /**
+   * (VALUE_ERROR) What was to be decrypted does not decrypt to anything acceptable. On purpose,
+   * nothing tells whether the key, the padding, the tag or the text was wrong. In a session, it
+   * has ended.
+   */
+  ANWDL_REASON_DECRYPTION_FAILED = 8,
+  /**
+   * (VALUE_ERROR) The peer speaks another framing than the one that
+   * anwdl_client_options_set_protocol() asked for. The session has ended.
+   */
+  ANWDL_REASON_PROTOCOL_MISMATCH = 9,
+  /**
+   * (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
+   * was given back by anwdl_client_detach().
+   */
+  ANWDL_REASON_CLOSED = 20,
+  /**
+   * (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end
+   * of a session; in the middle of one, the session has ended as well.
+   */
+  ANWDL_REASON_PEER_CLOSED = 21,
+  /**
+   * (RUNTIME_ERROR) The peer answered that it does not accept what was offered (any answer byte
+   * but '1'). The session is where it was before the step.
+   */
+  ANWDL_REASON_PEER_REFUSED = 22,
+  /**
+   * (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had
+   * moved, the session is unharmed and the call can be repeated; otherwise the session has
+   * ended, and the next call says ANWDL_REASON_SESSION_FAILED.
+   */
+  ANWDL_REASON_TIMEOUT = 23,
+  /**
+   * (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. The session has
+   * ended.
+   */
+  ANWDL_REASON_IO_FAILED = 24,
+  /**
+   * (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. All that is
+   * left is to close, detach or free the client.
+   */
+  ANWDL_REASON_SESSION_FAILED = 25,
+  /**
+   * (RUNTIME_ERROR) A key that the call needs is not set; the message names it.
+   */
+  ANWDL_REASON_KEY_MISSING = 26,
+  /**
+   * (RUNTIME_ERROR) The keys must be exchanged before this call.
+   */
+  ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
+  /**
+   * (RUNTIME_ERROR) The keys, or the part of them that this step exchanges, are exchanged
+   * already.
+   */
+  ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
+  /**
+   * (RUNTIME_ERROR) Non-blocking: another operation of this client returned ANWDL_WANT_READ or
+   * ANWDL_WANT_WRITE and is to be finished first.
+   */
+  ANWDL_REASON_OPERATION_PENDING = 29,
+  /**
+   * (RUNTIME_ERROR) The authenticated framing: 2^32 messages have passed in one direction, as
+   * many as one key may protect.
+   */
+  ANWDL_REASON_SESSION_SPENT = 30,
+  /**
+   * (RUNTIME_ERROR) The system's random generator failed.
+   */
+  ANWDL_REASON_RANDOM_FAILED = 31,
+  /**
+   * (RUNTIME_ERROR) A defect of this library, caught before it could reach the caller, or no
+   * memory for a result. Any function can return it, and it is not listed at each. Free the
+   * objects of the call; a client refuses further work with ANWDL_REASON_SESSION_FAILED.
+   */
+  ANWDL_REASON_INTERNAL = 32,
+} anwdl_error_reason_t;
+
+/**
+ * What every function that can fail returns.
+ *
+ * Zero is success, positive is "not yet" (only from a non-blocking client), negative is a failure,
+ * which anwdl_last_error_reason() and anwdl_last_error_message() explain.
+ */
+typedef enum {
+  /**
+   * Done. All outputs are written.
+   */
+  ANWDL_OK = 0,
+  /**
+   * Not an error; only from a client with the non-blocking option. Call the same function again,
+   * with the same arguments, when the descriptor is readable.
+   */
+  ANWDL_WANT_READ = 1,
+  /**
+   * Not an error; only from a client with the non-blocking option. Call the same function again,
+   * with the same arguments, when the descriptor is writable.
+   */
+  ANWDL_WANT_WRITE = 2,
+  /**
+   * Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
+   * to it have the numbers 1 to 19.
+   */
+  ANWDL_VALUE_ERROR = -1,
+  /**
+   * Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
+   * call does not fit the state of the session. The reasons that belong to it have the numbers
+   * 20 and up.
+   */
+  ANWDL_RUNTIME_ERROR = -2,
+} anwdl_status_t;
+
+/**
+ * How requests and responses are framed on the wire.
+ */
+typedef enum {
+  /**
+   * As an option: whatever the peer speaks (the default). As the state of a client: not known
+   * yet; releases 2 to 4 first show themselves in the first request.
+   */
+  ANWDL_PROTOCOL_AUTO = 0,
+  /**
+   * Releases 2.0 and 2.1: AES-CBC with one IV for the whole session.
+   */
+  ANWDL_PROTOCOL_V2 = 1,
+  /**
+   * Release 3.1: AES-CBC; each message carries the next IV.
+   */
+  ANWDL_PROTOCOL_V3 = 2,
+  /**
+   * Release 4.1: as release 3.1, with an encrypted length.
+   */
+  ANWDL_PROTOCOL_V4 = 3,
+  /**
+   * The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
+   * that was changed on its way, and a key exchange that was meddled with, noticed.
+   */
+  ANWDL_PROTOCOL_GCM = 4,
+} anwdl_protocol_t;
+
+/**
+ * How an AES wrapper uses its key.
+ */
+typedef enum {
+  /**
+   * Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper.
+   * It keeps a text secret and does not notice changes.
+   */
+  ANWDL_AES_CBC = 0,
+  /**
+   * Galois/counter mode, with a random nonce of 12 bytes for each text and a tag of 16 bytes. It
+   * keeps a text secret and notices every change. No Python release has it.
+   */
+  ANWDL_AES_GCM = 1,
+} anwdl_aes_mode_t;
+
+/**
+ * An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV: the Python AESWrapper.
+ *
+ * It may be read by many threads at once (by the functions that take it as const) as long as none
+ * changes it. The key is wiped when the wrapper is freed.
+ */
+typedef struct anwdl_aes_wrapper_t anwdl_aes_wrapper_t;
+
+/**
+ * Options for new clients: a set of values that anwdl_client_new() copies.
+ *
+ * One set can serve for any number of clients. It may be read by many threads at once (by
+ * anwdl_client_new()) as long as none changes it.
+ */
+typedef struct anwdl_client_options_t anwdl_client_options_t;
+
+/**
+ * A connected client: the Python ClientInstance.
+ *
+ * It may be used by one thread at a time, whichever that is.
+ */
+typedef struct anwdl_client_t anwdl_client_t;
+
+/**
+ * A request from a client, checked against the request format.
+ *
+ * It never changes and does not depend on the client that it came from. It may be read by many
+ * threads at once. All strings and numbers read from it are what was received, to the last digit.
+ */
+typedef struct anwdl_request_t anwdl_request_t;
+
+/**
+ * A local RSA key pair and a peer's public key, each of which may be missing: the Python
+ * RSAWrapper.
+ *
+ * Keys are PEM text of at most 16 KiB. A modulus has 2048 to 8192 bits; an exponent is odd, at
+ * least 3, and has at most 33 bits.
+ *
+ * It may be read by many threads at once (by the functions that take it as const) as long as none
+ * changes it. The private key is wiped when the last wrapper or client that shares it is freed.
+ */
+typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* ------------------
+ * Errors and version
+ * ------------------ */
+
+/**
+ * Why the last failing call on this thread failed.
+ *
+ * Each thread has its own last error. It stays until another call fails on the same thread: a call
+ * that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
+ * after a call has failed.
+ *
+ * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
+ *
+ * Python: the class of the exception, in more detail.
+ */
+anwdl_error_reason_t anwdl_last_error_reason(void);
+
+/**
+ * What the last failing call on this thread has to say, as one line of English for a person.
+ *
+ * It holds no secret and needs no freeing. The text may change between versions: let programs
+ * decide by the reason.
+ *
+ * @return The message, UTF-8, never NULL ("no error" if no call has failed on this thread yet). It
+ *   is valid until the next call that fails on this thread, or until the thread ends.
+ *
+ * Python: str() of the exception.
+ */
+const char *anwdl_last_error_message(void);
+
+/**
+ * The errno of the system call behind the last failing call on this thread.
+ *
+ * @return A number as in errno.h (ECONNRESET, EPIPE, ...) with ANWDL_REASON_IO_FAILED, and where
+ *   another reason comes from a system call; 0 if no system call had failed.
+ *
+ * Python: errno of the OSError.
+ */
+int anwdl_last_error_errno(void);
+
+/**
+ * The name of a reason, for logs.
+ *
+ * @param reason Any number.
+ *
+ * @return The name without its prefix, such as "TIMEOUT" for ANWDL_REASON_TIMEOUT; "UNKNOWN" for a
+ *   number that is no reason. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
+
+/**
+ * The version of the library that the program runs with.
+ *
+ * Compare it with ANWDL_VERSION, the version of the header that the program was compiled with.
+ *
+ * @return "MAJOR.MINOR.PATCH". Never NULL, valid for ever, not to be freed.
+ *
+ * Python: anwdlserver.__version__.
+ */
+const char *anwdl_version(void);
+
+/* -------------------
+ * Options for clients
+ * ------------------- */
+
+/**
+ * Makes a set of options, all at their defaults.
+ *
+ * @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
+ *   failure (ANWDL_REASON_INTERNAL).
+ *
+ * Python: the default arguments of ClientInstance().
+ */
+anwdl_client_options_t *anwdl_client_options_new(void);
+
+/**
+ * Frees a set of options. Clients that were made with it are not affected.
+ *
+ * @param options The options; NULL is fine and does nothing.
+ */
+void anwdl_client_options_free(anwdl_client_options_t *options);
+
+/**
+ * Sets how long an operation on the connection may take.
+ *
+ * It is a deadline for the whole operation, counted from the call that begins it, however slowly
+ * the peer drips its bytes. A blocking call returns when it has passed; a non-blocking client
+ * looks at it each time the operation is called again. anwdl_client_new() with the automatic key
+ * exchange counts as one operation.
+ *
+ * @param options The options; not NULL.
+ * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+ *
+ * Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
+ */
+anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
+                                                uint32_t milliseconds);
+
+/**
+ * Sets the RSA key pair of the clients.
+ *
+ * Without it, all clients of the process share one key pair of 4096 bits, which is made when the
+ * first of them needs it; that call then takes seconds.
+ *
+ * @param options The options; not NULL.
+ * @param wrapper The wrapper; not NULL. It is copied cheaply: the copies share its local key pair,
+ *   and the peer's public key is not copied. The caller may change or free it at once. One key
+ *   pair can serve any number of clients on any number of threads; each client keeps its own
+ *   peer's key.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL.
+ *
+ * Python: ClientInstance(rsa_wrapper=...).
+ */
+anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *options,
+                                                    const anwdl_rsa_wrapper_t *wrapper);
+
+/**
+ * Sets the AES key that the clients begin with.
+ *
+ * Where keys are exchanged, it is the key that this side offers if it sends its AES key first
+ * (receive_first is false); if the peer sends first, the peer's key takes its place. Where keys
+ * are not exchanged (anwdl_client_options_set_exchange_keys() with false), the session is ready at
+ * once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
+ * for the framings v2 to v4, one in GCM mode for the authenticated framing.
+ *
+ * Without it, each client draws a fresh key if it is the one to decide.
+ *
+ * @param options The options; not NULL.
+ * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
+ *   it at once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL, or the
+ *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *
+ * Python: ClientInstance(aes_wrapper=...).
+ */
+anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *options,
+                                                    const anwdl_aes_wrapper_t *wrapper);
+
+/**
+ * Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first.
+ *
+ * A non-blocking client never does: call anwdl_client_exchange_keys(), or its four steps.
+ *
+ * @param options The options; not NULL.
+ * @param exchange_keys true (the default) to exchange them in anwdl_client_new().
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+ *
+ * Python: ClientInstance(exchange_keys=...).
+ */
+anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options,
+                                                      bool exchange_keys);
+
+/**
+ * Sets whether calls that would have to wait for the peer return ANWDL_WANT_READ or
+ * ANWDL_WANT_WRITE instead.
+ *
+ * The flags of the descriptor are never changed and do not matter: a blocking client works on a
+ * descriptor with O_NONBLOCK set, and a non-blocking one without it.
+ *
+ * @param options The options; not NULL.
+ * @param non_blocking true to return instead of waiting; false (the default) to wait.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+ *
+ * Python: none; its sockets always block.
+ */
+anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *options,
+                                                     bool non_blocking);
+
+/**
+ * Sets the only framing that the clients accept.
+ *
+ * A peer that speaks another one is refused, with ANWDL_REASON_PROTOCOL_MISMATCH: in the key
+ * exchange where its secret already shows it (the authenticated framing against all others), else
+ * at its first request. With ANWDL_PROTOCOL_GCM, nobody on the path can read or alter a message
+ * unnoticed, provided the peer knows this side's fingerprint.
+ *
+ * @param options The options; not NULL.
+ * @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or protocol is an
+ *   unknown number.
+ *
+ * Python: none; each release speaks one framing.
+ */
+anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options,
+                                                 anwdl_protocol_t protocol);
+
+/**
+ * Sets how long a request may be.
+ *
+ * A peer that announces a longer one is refused before anything is received or allocated for it,
+ * with ANWDL_REASON_MESSAGE_TOO_LARGE.
+ *
+ * @param options The options; not NULL.
+ * @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), from 1 to
+ *   99999999. The default is 1048576 (1 MiB).
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or bytes is out of
+ *   range.
+ *
+ * Python: none; there is no limit.
+ */
+anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t *options,
+                                                         size_t bytes);
+
+/**
+ * Sets the IP address that the clients are said to have, in place of the address of the socket's
+ * peer.
+ *
+ * It is what anwdl_client_get_ip() returns and what anwdl_client_get_id() is computed from: for a
+ * server behind a proxy that reports the true address, or on a Unix socket. It belongs to one
+ * peer, so such options serve for one client.
+ *
+ * @param options The options; not NULL.
+ * @param ip An IPv4 or IPv6 address as text; not NULL. It is copied, in the form that
+ *   anwdl_client_get_ip() describes.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not
+ *   UTF-8 or no IP address.
+ *
+ * Python: none.
+ */
+anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
+
+/* ----------------------------------
+ * Clients: the Python ClientInstance
+ * ---------------------------------- */
+
+/**
+ * Makes a client from a connected socket, as accept() returns it.
+ *
+ * Unless the options say otherwise, the call exchanges the keys before it returns, the peer
+ * speaking first. It never does so for a non-blocking client, and so never returns ANWDL_WANT_READ
+ * or ANWDL_WANT_WRITE.
+ *
+ * The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
+ *
+ * @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
+ *   not use or close it otherwise from then on. After a failure it still belongs to the caller and
+ *   is open, except with ANWDL_REASON_INTERNAL, where it is closed.
+ * @param options The options, copied; NULL for the defaults.
+ * @param out_client Where to write the client, to be freed with anwdl_client_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_client is NULL.
+ *   ANWDL_REASON_INVALID_DESCRIPTOR. If keys are exchanged, also those of
+ *   anwdl_client_exchange_keys().
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED. If keys are
+ *   exchanged, also those of anwdl_client_exchange_keys().
+ *
+ * Python: ClientInstance(socket, timeout, rsa_wrapper, aes_wrapper, exchange_keys).
+ */
+anwdl_status_t anwdl_client_new(int fd,
+                                const anwdl_client_options_t *options,
+                                anwdl_client_t **out_client);
+
+/**
+ * Closes the connection if it is open, wipes the keys and frees the client.
+ *
+ * Everything borrowed from the client ends with it. Requests that anwdl_client_recv_request()
+ * returned through out_request do not.
+ *
+ * @param client The client; NULL is fine and does nothing.
+ *
+ * Python: del.
+ */
+void anwdl_client_free(anwdl_client_t *client);
+
+/**
+ * Closes the connection. The client stays, and must still be freed.
+ *
+ * @param client The client; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: it is closed, or detached, already.
+ *
+ * Python: ClientInstance.close_connection().
+ */
+anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
+
+/**
+ * Gives the descriptor back to the caller, unclosed. From then on the client counts as closed; it
+ * must still be freed.
+ *
+ * Nothing that the peer has sent is lost if no operation is under way: the library does not read
+ * beyond the message that it receives.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The descriptor, which the caller closes from now on. -1 if the client is closed or
+ *   detached already (ANWDL_REASON_CLOSED), or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: socket.detach().
+ */
+int anwdl_client_detach(anwdl_client_t *client);
+
+/**
+ * Tells whether the client was closed or detached on this side.
+ *
+ * It does not notice that the peer has closed: the next operation does.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return true after anwdl_client_close_connection() or anwdl_client_detach(), else false; false
+ *   as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.is_closed().
+ */
+bool anwdl_client_is_closed(const anwdl_client_t *client);
+
+/**
+ * The descriptor of the connection, for poll(), epoll and the like.
+ *
+ * It stays the client's: do not close it, and do not read from it or write to it.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The descriptor; -1 if the client is closed, which is no failure: the last error stays as
+ *   it was. -1 as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_socket_descriptor().
+ */
+int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
+
+/**
+ * The IP address of the peer as text.
+ *
+ * IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
+ * 5952 ("2001:db8::1"). What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
+ * of another family, a Unix socket for example, it is "" otherwise.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_ip().
+ */
+const char *anwdl_client_get_ip(const anwdl_client_t *client);
+
+/**
+ * The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text.
+ *
+ * So two connections from one address have one ID.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_id().
+ */
+const char *anwdl_client_get_id(const anwdl_client_t *client);
+
+/**
+ * When the client was made.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return Seconds since 1970-01-01 00:00 UTC; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_creation_timestamp().
+ */
+int64_t anwdl_client_get_creation_timestamp(const anwdl_client_t *client);
+
+/**
+ * The framing that the session uses.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The framing, once it is known: at once where the options name it, after the key exchange
+ *   for the authenticated one, after the first request (or response) for the others. Until then,
+ *   ANWDL_PROTOCOL_AUTO; also if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none; each release speaks one framing.
+ */
+anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
+
+/**
+ * The RSA wrapper of the client: its local key pair and, once received, the peer's public key.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The wrapper, borrowed until the next call that takes the client without const, or its
+ *   end: do not free it. NULL while the client has none, which is no failure: one that was given
+ *   none takes the process's key pair when it first needs it. NULL as well if client is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_rsa_wrapper().
+ */
+const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *client);
+
+/**
+ * The AES wrapper of the client: the key of the session and, in CBC mode, its present IV.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The wrapper, borrowed until the next call that takes the client without const, or its
+ *   end: do not free it. NULL while the client has none, which is no failure. NULL as well if
+ *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_aes_wrapper().
+ */
+const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *client);
+
+/**
+ * Replaces the RSA key pair of the client, before keys are exchanged.
+ *
+ * @param client The client; not NULL.
+ * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
+ *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
+ *   once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
+ *
+ * Python: ClientInstance.set_rsa_wrapper(rsa_wrapper).
+ */
+anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
+                                            const anwdl_rsa_wrapper_t *wrapper);
+
+/**
+ * Replaces the AES key of the client, before keys are exchanged or where none are.
+ *
+ * What it then means is said at anwdl_client_options_set_aes_wrapper().
+ *
+ * @param client The client; not NULL.
+ * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
+ *   it at once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
+ *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
+ *
+ * Python: ClientInstance.set_aes_wrapper(aes_wrapper).
+ */
+anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
+                                            const anwdl_aes_wrapper_t *wrapper);
+
+/**
+ * Exchanges public RSA keys and the AES key with the peer: all four steps.
+ *
+ * With receive_first: anwdl_client_recv_public_rsa_key(), anwdl_client_send_public_rsa_key(),
+ * anwdl_client_recv_aes_key(), anwdl_client_send_aes_key(). Without it, each "recv" and "send"
+ * change places. The side that sends its AES key first decides the key of the session.
+ *
+ * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
+ * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done.
+ *
+ * @param client The client; not NULL.
+ * @param receive_first true if the peer speaks first, as the released clients do.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
+ *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.exchange_keys(receive_first).
+ */
+anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
+
+/**
+ * One step of the key exchange: sends the local public RSA key.
+ *
+ * @param client The client; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given has no local public
+ *   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.send_public_rsa_key().
+ */
+anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
+
+/**
+ * One step of the key exchange: receives the peer's public RSA key.
+ *
+ * @param client The client; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
+ *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.recv_public_rsa_key().
+ */
+anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
+
+/**
+ * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
+ *
+ * If the peer's AES key was received before, that same key is sent back.
+ *
+ * @param client The client; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the peer's public key was not received
+ *   yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.send_aes_key().
+ */
+anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
+
+/**
+ * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
+ * key.
+ *
+ * @param client The client; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: there is no
+ *   local private key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.recv_aes_key().
+ */
+anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
+
+/**
+ * Receives a request.
+ *
+ * Blocking: the call returns when a whole request is there or the timeout has passed.
+ * Non-blocking: it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is.
+ *
+ * @param client The client; not NULL.
+ * @param store_request true to keep the request in the client, in place of an earlier one, for
+ *   anwdl_client_get_stored_request(); false to leave the stored one as it is.
+ * @param out_request Where to write the request, to be freed with anwdl_request_free(); it stays
+ *   valid whatever happens to the client. NULL is fine if store_request is true.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
+ *   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on, and
+ *   anwdl_client_get_request_errors() tells what is wrong. ANWDL_REASON_MESSAGE_TOO_LARGE,
+ *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *
+ * Python: ClientInstance.recv_request(store_request).
+ */
+anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
+                                         bool store_request,
+                                         anwdl_request_t **out_request);
+
+/**
+ * The request that the client keeps: the last one that anwdl_client_recv_request() received with
+ * store_request.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The request, borrowed until the client stores another one or is freed: do not free it.
+ *   NULL if none is stored, which is no failure. NULL as well if client is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_stored_request().
+ */
+const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *client);
+
+/**
+ * What is wrong with the last request, if it did not fit the request format
+ * (ANWDL_REASON_MALFORMED_REQUEST).
+ *
+ * It has the shape that the Python peers' validator gives, for example {"verb": ["required
+ * field"], "parameters": [{"client_token": ["must be of string type"]}]}.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
+ *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
+ *   malformed, which is no failure. NULL as well if client is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the errors in the tuple that ClientInstance.recv_request() returns.
+ */
+const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
+
+/**
+ * Sends a response.
+ *
+ * What goes out is {"success": success, "message": message, "data": data}, with the data as they
+ * were given. With a reason, the message becomes "message (reason : reason)".
+ *
+ * The data are checked against the response format before anything is sent: container_uuid,
+ * client_token, container_iso_sha256, container_username, container_password and
+ * container_listen_port come together or not at all, so do uptime and version, and each fits its
+ * own format. Other keys are allowed.
+ *
+ * Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
+ * returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
+ * of the first.
+ *
+ * @param client The client; not NULL.
+ * @param success Whether the request was carried out.
+ * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data_json The text of a JSON object, UTF-8; NULL for {}.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
+ *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object or breaks
+ *   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. In all these
+ *   cases nothing was sent and the session goes on.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.send_response(success, message, data, reason).
+ */
+anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
+                                          bool success,
+                                          const char *message,
+                                          const char *data_json,
+                                          const char *reason);
+
+/* --------
+ * Requests
+ * -------- */
+
+/**
+ * The verb of a request: what the peer wants.
+ *
+ * Every server knows "CREATE", "DESTROY" and "STAT"; others are up to the server.
+ *
+ * @param request The request; not NULL.
+ *
+ * @return One or more of the letters A to Z, ending with NUL, borrowed until the request is freed;
+ *   NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the "verb" of the dictionary that ClientInstance.recv_request() returns.
+ */
+const char *anwdl_request_get_verb(const anwdl_request_t *request);
+
+/**
+ * The whole request as JSON text.
+ *
+ * It is the very text that was received and checked: no duplicate keys, no NaN, no invalid UTF-8,
+ * at most 64 levels deep, integers with every digit. Keys that the format does not know are in it.
+ *
+ * @param request The request; not NULL.
+ *
+ * @return JSON in UTF-8, ending with NUL, borrowed until the request is freed; NULL if request is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the dictionary that ClientInstance.recv_request() returns.
+ */
+const char *anwdl_request_get_json(const anwdl_request_t *request);
+
+/**
+ * The parameters of a request as the text of a JSON object.
+ *
+ * @param request The request; not NULL.
+ *
+ * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
+ *   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the "parameters" of the dictionary that ClientInstance.recv_request() returns.
+ */
+const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
+
+/**
+ * A parameter of a request that is a string.
+ *
+ * "container_uuid" and "client_token", where present, fit their formats.
+ *
+ * @param request The request; not NULL.
+ * @param parameter The name of the parameter, UTF-8; not NULL.
+ * @param out_len Where to write the length of the value in bytes, without the NUL at its end; may
+ *   be NULL. A value can have NULs of its own, which only the length tells from its end. Written
+ *   only if a string is returned.
+ *
+ * @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the request
+ *   is freed. NULL if there is no such parameter or it is no string, which is no failure: the last
+ *   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if request or
+ *   parameter is NULL or parameter is not UTF-8.
+ *
+ * Python: request["parameters"].get(parameter).
+ */
+const char *anwdl_request_get_string(const anwdl_request_t *request,
+                                     const char *parameter,
+                                     size_t *out_len);
+
+/**
+ * A parameter of a request that is an integer.
+ *
+ * @param request The request; not NULL.
+ * @param parameter The name of the parameter, UTF-8; not NULL.
+ * @param out_value Where to write the value; not NULL. Written only if true is returned.
+ *
+ * @return true if the parameter is an integer and fits 64 bits with a sign. false if there is no
+ *   such parameter, or it is something else (1.0, 1e3 and true are no integers), or it is larger,
+ *   which is no failure: the last error stays as it was, and anwdl_request_get_parameters_json()
+ *   has every digit. false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or
+ *   parameter is not UTF-8.
+ *
+ * Python: request["parameters"].get(parameter).
+ */
+bool anwdl_request_get_integer(const anwdl_request_t *request,
+                               const char *parameter,
+                               int64_t *out_value);
+
+/**
+ * A parameter of a request that is true or false.
+ *
+ * @param request The request; not NULL.
+ * @param parameter The name of the parameter, UTF-8; not NULL.
+ * @param out_value Where to write the value; not NULL. Written only if true is returned.
+ *
+ * @return true if the parameter is a boolean. false if there is no such parameter or it is
+ *   something else (1 and "true" are no booleans), which is no failure: the last error stays as it
+ *   was. false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or parameter is
+ *   not UTF-8.
+ *
+ * Python: request["parameters"].get(parameter).
+ */
+bool anwdl_request_get_boolean(const anwdl_request_t *request,
+                               const char *parameter,
+                               bool *out_value);
+
+/**
+ * Frees a request that anwdl_client_recv_request() returned.
+ *
+ * Not for the one that anwdl_client_get_stored_request() lends.
+ *
+ * @param request The request; NULL is fine and does nothing.
+ */
+void anwdl_request_free(anwdl_request_t *request);
+
+/* -------------------------------
+ * RSA keys: the Python RSAWrapper
+ * ------------------------------- */
+
+/**
+ * Makes an RSA wrapper, with or without a new key pair.
+ *
+ * @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which
+ *   takes seconds; false for a wrapper without any key.
+ * @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free(); not
+ *   NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: RSAWrapper(generate_key_pair=...).
+ */
+anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t **out_wrapper);
+
+/**
+ * Makes a new local key pair in place of the present one, if any. It takes seconds for large keys.
+ *
+ * Wrappers and clients that share the old key pair keep it.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param public_exponent An odd number from 3 and below 2^33; 65537 is usual.
+ * @param key_size The size of the modulus in bits, from 2048 to 8192; 4096 is usual.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or a number is out of
+ *   range.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: RSAWrapper.generate_key_pair(public_exponent, key_size).
+ */
+anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
+                                                   uint64_t public_exponent,
+                                                   uint32_t key_size);
+
+/**
+ * The size of the local key.
+ *
+ * @param wrapper The wrapper; not NULL.
+ *
+ * @return The size of its modulus in bits; 0 if there is no local key, and if wrapper is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: RSAWrapper.get_key_size().
+ */
+uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
+
+/**
+ * The local public key as PEM (SubjectPublicKeyInfo, with LF line ends).
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
+ *   NULL if there is no local public key; not NULL itself.
+ *
+ * @retval ANWDL_OK Also if there is no such key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: RSAWrapper.get_public_key().
+ */
+anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
+
+/**
+ * The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param out_pem Where to write the PEM, ending with NUL, or NULL if there is no private key; not
+ *   NULL itself. Free it with anwdl_string_free(), which wipes it; do so soon.
+ *
+ * @retval ANWDL_OK Also if there is no such key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: RSAWrapper.get_private_key().
+ */
+anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper,
+                                                 char **out_pem);
+
+/**
+ * The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
+ *
+ * In the wrapper of a client (anwdl_client_get_rsa_wrapper()) it is there once the peer has sent
+ * it.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
+ *   NULL if there is no such key; not NULL itself.
+ *
+ * @retval ANWDL_OK Also if there is no such key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: RSAWrapper.get_remote_public_key().
+ */
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper,
+                                                       char **out_pem);
+
+/**
+ * Sets the local public key. The private key stays as it is.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+ *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ *
+ * Python: RSAWrapper.set_public_key(public_key).
+ */
+anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
+
+/**
+ * Sets the local private key.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL.
+ * @param derivate_public_key true to set the local public key to the one that belongs to it; false
+ *   to leave the public key as it is.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
+ *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+ *
+ * Python: RSAWrapper.set_private_key(private_key, derivate_public_key=...).
+ */
+anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
+                                                 const char *pem,
+                                                 bool derivate_public_key);
+
+/**
+ * Sets the peer's public key of this wrapper.
+ *
+ * A client never takes a peer's key from a wrapper that it is given: it receives it.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+ *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ *
+ * Python: RSAWrapper.set_remote_public_key(remote_public_key).
+ */
+anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper,
+                                                       const char *pem);
+
+/**
+ * Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
+ * mask, and an empty label.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param data The data; NULL is fine if len is 0.
+ * @param len Its length in bytes: at most the size of the modulus less 66 (446 for 4096 bits).
+ * @param use_local_public_key true to encrypt under the local public key; false for the peer's.
+ * @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
+ *   not NULL.
+ * @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
+ *   is NULL with a length, or data is too long.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the public key is not set.
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: RSAWrapper.encrypt_data(data, use_local_public_key=...).
+ */
+anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper,
+                                              const uint8_t *data,
+                                              size_t len,
+                                              bool use_local_public_key,
+                                              uint8_t **out,
+                                              size_t *out_len);
+
+/**
+ * Decrypts, with the local private key, what was encrypted under the local public key.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
+ * @param len Its length in bytes.
+ * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+ *   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
+ *   string, and a result of no bytes has an address too.
+ * @param out_len Where to write the length of the result in bytes; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: RSAWrapper.decrypt_data(cipher).
+ */
+anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper,
+                                              const uint8_t *data,
+                                              size_t len,
+                                              uint8_t **out,
+                                              size_t *out_len);
+
+/**
+ * Signs data with the local private key: RSA-PSS with SHA-256 and the longest salt that fits.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param data The data; NULL is fine if len is 0.
+ * @param len Its length in bytes.
+ * @param out Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
+ *   NULL.
+ * @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ *   data is NULL with a length.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: RSAWrapper.sign_data(data).
+ */
+anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
+                                           const uint8_t *data,
+                                           size_t len,
+                                           uint8_t **out,
+                                           size_t *out_len);
+
+/**
+ * Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
+ * makes it, under the peer's public key.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param signature The signature; NULL is fine if signature_len is 0.
+ * @param signature_len Its length in bytes.
+ * @param data The data; NULL is fine if len is 0.
+ * @param len Its length in bytes.
+ * @param out_valid Where to write true if the signature fits, false if not; not NULL.
+ *
+ * @retval ANWDL_OK Whatever the verdict is.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
+ *   signature or data is NULL with a length.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
+ *
+ * Python: RSAWrapper.verify_data_signature(signature, data).
+ */
+anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
+                                                       const uint8_t *signature,
+                                                       size_t signature_len,
+                                                       const uint8_t *data,
+                                                       size_t len,
+                                                       bool *out_valid);
+
+/**
+ * The fingerprint of a public key, as the Python client shows it: the SHA-256 of its PEM text.
+ *
+ * Users compare it to be sure whom they talk to.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param remote true for the peer's public key; false for the local one.
+ * @param out_hex Where to write 64 hexadecimal digits, ending with NUL, to be freed with
+ *   anwdl_string_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
+ *
+ * Python: hashlib.sha256(RSAWrapper.get_public_key()).hexdigest().
+ */
+anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper,
+                                                 bool remote,
+                                                 char **out_hex);
+
+/**
+ * Frees an RSA wrapper that the caller owns.
+ *
+ * Not for the one that anwdl_client_get_rsa_wrapper() lends. Clients and options that share its
+ * key pair keep it.
+ *
+ * @param wrapper The wrapper; NULL is fine and does nothing.
+ */
+void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
+
+/* -------------------------------
+ * AES keys: the Python AESWrapper
+ * ------------------------------- */
+
+/**
+ * Makes an AES wrapper with a fresh random key and, in CBC mode, a fresh random IV.
+ *
+ * @param key_size The size of the key in bits: 128, 192 or 256.
+ * @param mode ANWDL_AES_CBC or ANWDL_AES_GCM.
+ * @param out_wrapper Where to write the wrapper, to be freed with anwdl_aes_wrapper_free(); not
+ *   NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL, key_size is none
+ *   of the three, or mode is an unknown number.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: AESWrapper(key_size).
+ */
+anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size,
+                                     anwdl_aes_mode_t mode,
+                                     anwdl_aes_wrapper_t **out_wrapper);
+
+/**
+ * The size of the key.
+ *
+ * @param wrapper The wrapper; not NULL.
+ *
+ * @return The size in bits: 128, 192 or 256; 0 if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: AESWrapper.get_key_size().
+ */
+uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
+
+/**
+ * The key and the IV.
+ *
+ * Both are borrowed from the wrapper, and not copied: they are valid until it changes or is freed.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param key Where to write the address of the key; not NULL.
+ * @param key_len Where to write the length of the key in bytes: 16, 24 or 32; not NULL.
+ * @param iv Where to write the address of the IV, or NULL in GCM mode; not NULL.
+ * @param iv_len Where to write the length of the IV in bytes: 16, or 0 in GCM mode; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: AESWrapper.get_key().
+ */
+anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
+                                         const uint8_t **key,
+                                         size_t *key_len,
+                                         const uint8_t **iv,
+                                         size_t *iv_len);
+
+/**
+ * Replaces the key and the IV. The mode stays.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param key The key; copied; not NULL.
+ * @param key_len Its length in bytes: 16, 24 or 32.
+ * @param iv The IV; copied. In GCM mode there is none: NULL.
+ * @param iv_len Its length in bytes: 16, or 0 in GCM mode.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
+ *   a length, or a length is wrong.
+ *
+ * Python: AESWrapper.set_key(key, iv). There, a missing IV is drawn at random.
+ */
+anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
+                                         const uint8_t *key,
+                                         size_t key_len,
+                                         const uint8_t *iv,
+                                         size_t iv_len);
+
+/**
+ * Encrypts data.
+ *
+ * In CBC mode, the result is the ciphertext of the padded data under the wrapper's IV, which stays
+ * as it is: the same data gives the same result, as in Python. In GCM mode, the result is a fresh
+ * nonce (12 bytes), the ciphertext and the tag (16 bytes), in this order.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param data The data; NULL is fine if len is 0.
+ * @param len Its length in bytes.
+ * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+ *   NULL.
+ * @param out_len Where to write the length of the result in bytes; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ *   data is NULL with a length. ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64
+ *   GiB).
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: AESWrapper.encrypt_data(data).
+ */
+anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper,
+                                              const uint8_t *data,
+                                              size_t len,
+                                              uint8_t **out,
+                                              size_t *out_len);
+
+/**
+ * Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param data The encrypted data; NULL is fine if len is 0, and is then not decryptable.
+ * @param len Its length in bytes.
+ * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+ *   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
+ *   string, and a result of no bytes has an address too.
+ * @param out_len Where to write the length of the result in bytes; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
+ *
+ * Python: AESWrapper.decrypt_data(data).
+ */
+anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper,
+                                              const uint8_t *data,
+                                              size_t len,
+                                              uint8_t **out,
+                                              size_t *out_len);
+
+/**
+ * Wipes and frees an AES wrapper that the caller owns.
+ *
+ * Not for the one that anwdl_client_get_aes_wrapper() lends.
+ *
+ * @param wrapper The wrapper; NULL is fine and does nothing.
+ */
+void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
+
+/* ---------------------------
+ * Memory that the caller owns
+ * --------------------------- */
+
+/**
+ * Wipes and frees a string that the library returned through a `char **`.
+ *
+ * The whole string is overwritten with zeros first, so that a private key does not stay behind in
+ * memory. Wiped is what strlen() sees: a string that the caller has cut short leaves the rest
+ * unwiped.
+ *
+ * @param string A string from this library, not freed yet. NULL is fine and does nothing. A string
+ *   that was returned as `const char *` is borrowed and must not be freed.
+ */
+void anwdl_string_free(char *string);
+
+/**
+ * Wipes and frees bytes that the library returned through a `uint8_t **`.
+ *
+ * @param bytes Bytes from this library, not freed yet. NULL is fine and does nothing. Bytes that
+ *   were returned as `const uint8_t *` are borrowed and must not be freed.
+ * @param len Their number, exactly as it came with them: so many are overwritten with zeros.
+ */
+void anwdl_bytes_free(uint8_t *bytes, size_t len);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* ANWDL_H */

@@ -1,0 +1,460 @@
+//! [`AesWrapper`]: one AES key, as the Python server's class of that name.
+
+use std::fmt;
+
+use ::aes::cipher::{
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit,
+};
+use ::aes::{Aes128, Aes192, Aes256, Block};
+use aes_gcm::AesGcm;
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::aead::consts::U12;
+use subtle::{Choice, ConstantTimeEq, ConstantTimeLess};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::crypto::random;
+use crate::error::{Error, Reason, Result};
+
+/// The block of AES, and the IV of CBC, in bytes.
+pub const BLOCK_SIZE: usize = 16;
+/// The nonce of GCM, in bytes.
+pub const NONCE_SIZE: usize = 12;
+/// The authentication tag of GCM, in bytes.
+pub const TAG_SIZE: usize = 16;
+
+const LARGEST_KEY: usize = 32;
+
+/// How an [`AesWrapper`] uses its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AesMode {
+    /// Cipher block chaining with PKCS#7 padding (RFC 5652, section 6.3), as the Python
+    /// server's `AESWrapper`. It keeps a text secret and does not notice changes.
+    Cbc,
+    /// Galois/counter mode (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag. It
+    /// keeps a text secret and notices every change.
+    Gcm,
+}
+
+/// An AES key of 128, 192 or 256 bits and, in CBC mode, an IV.
+///
+/// Mirrors the Python server's `AESWrapper`. The key is wiped when the wrapper is dropped.
+#[derive(Clone)]
+pub struct AesWrapper {
+    key: Zeroizing<[u8; LARGEST_KEY]>,
+    key_len: usize,
+    iv: [u8; BLOCK_SIZE],
+    cipher: Cipher,
+}
+
+/// The expanded key. Each variant wipes itself when dropped.
+#[derive(Clone)]
+enum Cipher {
+    Cbc128(Aes128),
+    Cbc192(Aes192),
+    Cbc256(Aes256),
+    Gcm128(AesGcm<Aes128, U12>),
+    Gcm192(AesGcm<Aes192, U12>),
+    Gcm256(AesGcm<Aes256, U12>),
+}
+
+/// Where a decrypted text ends, if its padding is right.
+///
+/// Whether it is right stays a [`Choice`], so that what follows can take the same time
+/// either way.
+pub(crate) struct Unpadded {
+    pub len: usize,
+    pub valid: Choice,
+}
+
+impl AesWrapper {
+    /// A wrapper with a fresh random key of `key_size` bits (128, 192 or 256) and, in CBC
+    /// mode, a fresh random IV.
+    pub fn new(key_size: u32, mode: AesMode) -> Result<Self> {
+        let key_len = match key_size {
+            128 | 192 | 256 => (key_size / 8) as usize,
+            _ => {
+                return Err(Error::invalid_argument(format!(
+                    "key_size is {key_size} bits; AES keys have 128, 192 or 256"
+                )));
+            }
+        };
+        let mut key = Zeroizing::new([0; LARGEST_KEY]);
+        random::fill(&mut key[..key_len])?;
+        let mut iv = [0; BLOCK_SIZE];
+        if mode == AesMode::Cbc {
+            random::fill(&mut iv)?;
+        }
+        Ok(Self::assemble(key, key_len, iv, mode))
+    }
+
+    /// A wrapper around a known key. In CBC mode `iv` has 16 bytes, in GCM mode none.
+    pub(crate) fn from_key(key: &[u8], iv: &[u8], mode: AesMode) -> Result<Self> {
+        if !matches!(key.len(), 16 | 24 | 32) {
+            return Err(Error::invalid_argument(format!(
+                "key has {} bytes; AES keys have 16, 24 or 32",
+                key.len()
+            )));
+        }
+        let iv_len = match mode {
+            AesMode::Cbc => BLOCK_SIZE,
+            AesMode::Gcm => 0,
+        };
+        if iv.len() != iv_len {
+            return Err(Error::invalid_argument(format!(
+                "iv has {} bytes; it has {iv_len} in this mode",
+                iv.len()
+            )));
+        }
+        let mut padded_key = Zeroizing::new([0; LARGEST_KEY]);
+        padded_key[..key.len()].copy_from_slice(key);
+        let mut padded_iv = [0; BLOCK_SIZE];
+        padded_iv[..iv.len()].copy_from_slice(iv);
+        Ok(Self::assemble(padded_key, key.len(), padded_iv, mode))
+    }
+
+    fn assemble(
+        key: Zeroizing<[u8; LARGEST_KEY]>,
+        key_len: usize,
+        iv: [u8; BLOCK_SIZE],
+        mode: AesMode,
+    ) -> Self {
+        let bytes = &key[..key_len];
+        const CHECKED: &str = "the length was checked";
+        let cipher = match (mode, key_len) {
+            (AesMode::Cbc, 16) => Cipher::Cbc128(Aes128::new_from_slice(bytes).expect(CHECKED)),
+            (AesMode::Cbc, 24) => Cipher::Cbc192(Aes192::new_from_slice(bytes).expect(CHECKED)),
+            (AesMode::Cbc, _) => Cipher::Cbc256(Aes256::new_from_slice(bytes).expect(CHECKED)),
+            (AesMode::Gcm, 16) => Cipher::Gcm128(AesGcm::new_from_slice(bytes).expect(CHECKED)),
+            (AesMode::Gcm, 24) => Cipher::Gcm192(AesGcm::new_from_slice(bytes).expect(CHECKED)),
+            (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
+        };
+        Self { key, key_len, iv, cipher }
+    }
+
+    /// The size of the key in bits.
+    pub fn key_size(&self) -> u32 {
+        self.key_len as u32 * 8
+    }
+
+    /// How the key is used.
+    pub fn mode(&self) -> AesMode {
+        match self.cipher {
+            Cipher::Cbc128(_) | Cipher::Cbc192(_) | Cipher::Cbc256(_) => AesMode::Cbc,
+            Cipher::Gcm128(_) | Cipher::Gcm192(_) | Cipher::Gcm256(_) => AesMode::Gcm,
+        }
+    }
+
+    /// The key. Mirrors the first half of `AESWrapper.getKey`.
+    pub fn key(&self) -> &[u8] {
+        &self.key[..self.key_len]
+    }
+
+    /// The IV: 16 bytes in CBC mode, empty in GCM mode, where every encryption draws its
+    /// own nonce. Mirrors the second half of `AESWrapper.getKey`.
+    pub fn iv(&self) -> &[u8] {
+        match self.mode() {
+            AesMode::Cbc => &self.iv,
+            AesMode::Gcm => &[],
+        }
+    }
+
+    /// Replaces key and IV; the mode stays. Mirrors `AESWrapper.setKey`.
+    pub fn set_key(&mut self, key: &[u8], iv: &[u8]) -> Result<()> {
+        *self = Self::from_key(key, iv, self.mode())?;
+        Ok(())
+    }
+
+    /// Replaces the IV and keeps the expanded key.
+    pub(crate) fn set_iv(&mut self, iv: [u8; BLOCK_SIZE]) {
+        self.iv = iv;
+    }
+
+    /// Encrypts `data`. In CBC mode: pads it and returns the ciphertext, as
+    /// `AESWrapper.encryptData`. In GCM mode: returns nonce, ciphertext and tag together.
+    pub fn encrypt_data(&self, data: &[u8]) -> Result<Vec<u8>> {
+        match self.mode() {
+            AesMode::Cbc => {
+                let mut buffer = Vec::with_capacity(padded_len(data.len()));
+                buffer.extend_from_slice(data);
+                self.encrypt_cbc(&mut buffer, 0);
+                Ok(buffer)
+            }
+            AesMode::Gcm => {
+                let mut nonce = [0; NONCE_SIZE];
+                random::fill(&mut nonce)?;
+                let mut buffer = Vec::with_capacity(NONCE_SIZE + data.len() + TAG_SIZE);
+                buffer.extend_from_slice(&nonce);
+                buffer.extend_from_slice(data);
+                let tag = self.encrypt_gcm(&nonce, &[], &mut buffer[NONCE_SIZE..])?;
+                buffer.extend_from_slice(&tag);
+                Ok(buffer)
+            }
+        }
+    }
+
+    /// Decrypts what [`encrypt_data`](Self::encrypt_data) made. Mirrors
+    /// `AESWrapper.decryptData`. Every failure is [`Reason::DecryptionFailed`].
+    pub fn decrypt_data(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        match self.mode() {
+            AesMode::Cbc => {
+                let mut buffer = Zeroizing::new(data.to_vec());
+                let unpadded = self.decrypt_cbc(&mut buffer).ok_or_else(decryption_failed)?;
+                if !bool::from(unpadded.valid) {
+                    return Err(decryption_failed());
+                }
+                buffer.truncate(unpadded.len);
+                Ok(buffer)
+            }
+            AesMode::Gcm => {
+                let (nonce, rest) = data
+                    .split_first_chunk::<NONCE_SIZE>()
+                    .ok_or_else(decryption_failed)?;
+                let (ciphertext, tag) = rest
+                    .split_last_chunk::<TAG_SIZE>()
+                    .ok_or_else(decryption_failed)?;
+                let mut buffer = Zeroizing::new(ciphertext.to_vec());
+                self.decrypt_gcm(nonce, &[], &mut buffer, tag)?;
+                Ok(buffer)
+            }
+        }
+    }
+
+    /// Pads `buffer` from `start` to its end and encrypts it there under the current IV.
+    ///
+    /// # Panics
+    /// In GCM mode.
+    pub(crate) fn encrypt_cbc(&self, buffer: &mut Vec<u8>, start: usize) {
+        let text_len = buffer.len() - start;
+        let padding = BLOCK_SIZE - text_len % BLOCK_SIZE;
+        buffer.resize(buffer.len() + padding, padding as u8);
+        let (blocks, _) = Block::slice_as_chunks_mut(&mut buffer[start..]);
+        match &self.cipher {
+            Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
+            Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
+            Cipher::Cbc256(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
+            _ => panic!("CBC asked of a GCM key"),
+        }
+    }
+
+    /// Decrypts `buffer` in place under the current IV and finds the end of the text in
+    /// constant time. `None` if it is empty or no whole number of blocks.
+    ///
+    /// # Panics
+    /// In GCM mode.
+    pub(crate) fn decrypt_cbc(&self, buffer: &mut [u8]) -> Option<Unpadded> {
+        let (blocks, rest) = Block::slice_as_chunks_mut(buffer);
+        if blocks.is_empty() || !rest.is_empty() {
+            return None;
+        }
+        match &self.cipher {
+            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.iv, blocks),
+            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.iv, blocks),
+            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.iv, blocks),
+            _ => panic!("CBC asked of a GCM key"),
+        }
+        Some(unpad(buffer))
+    }
+
+    /// Encrypts `text` in place and returns the tag.
+    ///
+    /// # Panics
+    /// In CBC mode.
+    pub(crate) fn encrypt_gcm(
+        &self,
+        nonce: &[u8; NONCE_SIZE],
+        additional_data: &[u8],
+        text: &mut [u8],
+    ) -> Result<[u8; TAG_SIZE]> {
+        let nonce = nonce.into();
+        match &self.cipher {
+            Cipher::Gcm128(cipher) => cipher.encrypt_inout_detached(nonce, additional_data, text.into()),
+            Cipher::Gcm192(cipher) => cipher.encrypt_inout_detached(nonce, additional_data, text.into()),
+            Cipher::Gcm256(cipher) => cipher.encrypt_inout_detached(nonce, additional_data, text.into()),
+            _ => panic!("GCM asked of a CBC key"),
+        }
+        .map(Into::into)
+        .map_err(|_| Error::new(Reason::MessageTooLarge, "the text is longer than GCM allows"))
+    }
+
+    /// Decrypts `text` in place once `tag` has proved it unchanged.
+    ///
+    /// # Panics
+    /// In CBC mode.
+    pub(crate) fn decrypt_gcm(
+        &self,
+        nonce: &[u8; NONCE_SIZE],
+        additional_data: &[u8],
+        text: &mut [u8],
+        tag: &[u8; TAG_SIZE],
+    ) -> Result<()> {
+        let (nonce, tag) = (nonce.into(), tag.into());
+        match &self.cipher {
+            Cipher::Gcm128(cipher) => cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag),
+            Cipher::Gcm192(cipher) => cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag),
+            Cipher::Gcm256(cipher) => cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag),
+            _ => panic!("GCM asked of a CBC key"),
+        }
+        .map_err(|_| decryption_failed())
+    }
+}
+
+impl Drop for AesWrapper {
+    fn drop(&mut self) {
+        // Key and cipher wipe themselves.
+        self.iv.zeroize();
+    }
+}
+
+impl fmt::Debug for AesWrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AesWrapper")
+            .field("key_size", &self.key_size())
+            .field("mode", &self.mode())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one error of every failed decryption: a caller cannot tell the causes apart, and
+/// so neither can a peer through it.
+pub(crate) fn decryption_failed() -> Error {
+    Error::new(
+        Reason::DecryptionFailed,
+        "what the peer sent could not be decrypted",
+    )
+}
+
+/// The size of a text of `len` bytes once PKCS#7 has padded it.
+pub(crate) const fn padded_len(len: usize) -> usize {
+    (len / BLOCK_SIZE + 1) * BLOCK_SIZE
+}
+
+fn encrypt_blocks<C>(cipher: &C, iv: &[u8; BLOCK_SIZE], blocks: &mut [Block])
+where
+    C: BlockCipherEncrypt<BlockSize = ::aes::cipher::consts::U16>,
+{
+    cbc::Encryptor::inner_iv_init(cipher, iv.into()).encrypt_blocks(blocks);
+}
+
+fn decrypt_blocks<C>(cipher: &C, iv: &[u8; BLOCK_SIZE], blocks: &mut [Block])
+where
+    C: BlockCipherDecrypt<BlockSize = ::aes::cipher::consts::U16>,
+{
+    cbc::Decryptor::inner_iv_init(cipher, iv.into()).decrypt_blocks(blocks);
+}
+
+/// Finds the end of a PKCS#7-padded text without a branch or an index that depends on
+/// its bytes.
+fn unpad(text: &[u8]) -> Unpadded {
+    let last_block = &text[text.len() - BLOCK_SIZE..];
+    let padding = last_block[BLOCK_SIZE - 1];
+    let mut valid = !padding.ct_eq(&0) & !(BLOCK_SIZE as u8).ct_lt(&padding);
+    for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
+        let is_padding = distance.ct_lt(&padding);
+        valid &= !is_padding | byte.ct_eq(&padding);
+    }
+    // A wrong padding strips nothing, so that `len` is in range in any case.
+    let stripped = padding & 0u8.wrapping_sub(valid.unwrap_u8());
+    Unpadded {
+        len: text.len() - usize::from(stripped),
+        valid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NIST SP 800-38A, F.2.5: CBC-AES256, first two blocks.
+    #[test]
+    fn cbc_gives_the_ciphertext_of_the_standard() {
+        let key = hex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
+        let iv = hex("000102030405060708090a0b0c0d0e0f");
+        let text = hex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51");
+        let wrapper = AesWrapper::from_key(&key, &iv, AesMode::Cbc).unwrap();
+        let ciphertext = wrapper.encrypt_data(&text).unwrap();
+        assert_eq!(
+            ciphertext[..32],
+            hex("f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d")
+        );
+        assert_eq!(*wrapper.decrypt_data(&ciphertext).unwrap(), text);
+    }
+
+    #[test]
+    fn every_size_of_text_and_key_comes_back() {
+        for mode in [AesMode::Cbc, AesMode::Gcm] {
+            for key_size in [128, 192, 256] {
+                let wrapper = AesWrapper::new(key_size, mode).unwrap();
+                assert_eq!((wrapper.key_size(), wrapper.mode()), (key_size, mode));
+                for len in 0..70 {
+                    let text: Vec<u8> = (0..len).collect();
+                    let ciphertext = wrapper.encrypt_data(&text).unwrap();
+                    assert_eq!(*wrapper.decrypt_data(&ciphertext).unwrap(), text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_sixteen_right_paddings_are_accepted() {
+        let mut block = [0xaa; BLOCK_SIZE];
+        for last in 0..=255u8 {
+            for tampered in 0..BLOCK_SIZE {
+                block.fill(0xaa);
+                let padding = usize::from(last).min(BLOCK_SIZE);
+                block[BLOCK_SIZE - padding..].fill(last);
+                block[BLOCK_SIZE - 1] = last;
+                if tampered < BLOCK_SIZE - 1 {
+                    block[tampered] ^= 1;
+                }
+                let in_padding = tampered < BLOCK_SIZE - 1 && tampered >= BLOCK_SIZE - padding;
+                let expected = (1..=16).contains(&last) && !in_padding;
+                let unpadded = unpad(&block);
+                assert_eq!(bool::from(unpadded.valid), expected, "{last} {tampered}");
+                let stripped = if expected { usize::from(last) } else { 0 };
+                assert_eq!(unpadded.len, BLOCK_SIZE - stripped);
+            }
+        }
+    }
+
+    #[test]
+    fn gcm_notices_every_changed_byte_and_never_repeats_a_nonce() {
+        let wrapper = AesWrapper::new(256, AesMode::Gcm).unwrap();
+        let first = wrapper.encrypt_data(b"text").unwrap();
+        assert_ne!(first[..NONCE_SIZE], wrapper.encrypt_data(b"text").unwrap()[..NONCE_SIZE]);
+        for at in 0..first.len() {
+            let mut changed = first.clone();
+            changed[at] ^= 0x80;
+            let error = wrapper.decrypt_data(&changed).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::DecryptionFailed));
+        }
+    }
+
+    #[test]
+    fn wrong_sizes_are_named() {
+        assert!(AesWrapper::new(100, AesMode::Cbc).unwrap_err().to_string().contains("key_size"));
+        let mut wrapper = AesWrapper::new(128, AesMode::Cbc).unwrap();
+        assert!(wrapper.set_key(&[0; 17], &[0; 16]).unwrap_err().to_string().contains("key has 17"));
+        assert!(wrapper.set_key(&[0; 16], &[0; 15]).unwrap_err().to_string().contains("iv has 15"));
+        wrapper.set_key(&[7; 32], &[8; 16]).unwrap();
+        assert_eq!((wrapper.key_size(), wrapper.key(), wrapper.iv()), (256, &[7; 32][..], &[8; 16][..]));
+        for len in [0, 1, 15, 17] {
+            assert_eq!(
+                wrapper.decrypt_data(&vec![0; len]).unwrap_err().reason(),
+                Some(Reason::DecryptionFailed)
+            );
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let wrapper = AesWrapper::from_key(&[0x41; 32], &[0x42; 16], AesMode::Cbc).unwrap();
+        assert_eq!(format!("{wrapper:?}"), "AesWrapper { key_size: 256, mode: Cbc, .. }");
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    }
+}

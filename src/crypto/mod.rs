@@ -1,0 +1,10 @@
+//! The two wrappers of the Python server, [`RsaWrapper`] and [`AesWrapper`], and what
+//! they need. No other module touches a key.
+
+pub mod aes;
+pub(crate) mod key_derivation;
+pub(crate) mod random;
+pub mod rsa;
+
+pub use aes::{AesMode, AesWrapper};
+pub use rsa::RsaWrapper;

@@ -1,0 +1,319 @@
+//! RSA keys: the forms that they are written in, the limits on them, and what they do.
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, OnceLock};
+
+use rsa::pkcs1::pem::{self, LineEnding};
+use rsa::pkcs1::{ALGORITHM_ID, RsaPrivateKeyRef, RsaPublicKeyRef};
+use rsa::pkcs8::der::asn1::{BitStringRef, OctetStringRef};
+use rsa::pkcs8::der::{Decode, Encode};
+use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
+use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, PrivateKeyInfoRef};
+use rsa::pss::{Signature, SigningKey, VerifyingKey};
+use rsa::signature::{RandomizedSigner, SignatureEncoding, Verifier};
+use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
+use crate::crypto::aes::decryption_failed;
+use crate::crypto::random;
+use crate::error::{Error, Reason, Result};
+
+/// The longest PEM text that is read, in bytes.
+pub(crate) const LARGEST_PEM: usize = 16 * 1024;
+
+const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
+const LARGEST_EXPONENT_BITS: u32 = 33;
+const HASH_SIZE: usize = 32;
+const PUBLIC_LABEL: &str = "PUBLIC KEY";
+const PKCS8_LABEL: &str = "PRIVATE KEY";
+const PKCS1_LABEL: &str = "RSA PRIVATE KEY";
+
+/// A public key, kept in the DER form of SubjectPublicKeyInfo (RFC 5280), which is small;
+/// the form that encrypts is large and made again when it was put to rest.
+#[derive(Clone)]
+pub(super) struct PublicKey {
+    der: Arc<[u8]>,
+    bits: u32,
+    encrypting: Option<Arc<EncryptingKey>>,
+}
+
+/// A public key of this side: its PEM text is sent in every key exchange.
+pub(super) struct LocalPublicKey {
+    pub key: PublicKey,
+    pub pem: String,
+}
+
+/// A private key, in its PKCS #8 form and ready to decrypt.
+pub(super) struct PrivateKey {
+    pkcs8: Zeroizing<Vec<u8>>,
+    bits: u32,
+    decrypting: DecryptingKey,
+    /// Only signing needs this form, and few callers sign.
+    signing: OnceLock<RsaPrivateKey>,
+}
+
+impl LocalPublicKey {
+    pub fn new(key: PublicKey) -> Self {
+        let pem = key.to_pem();
+        Self { key, pem }
+    }
+}
+
+impl PublicKey {
+    pub fn from_pem(text: &str) -> Result<Self> {
+        let (label, der) = decode_pem(text)?;
+        if label != PUBLIC_LABEL {
+            return Err(invalid_key(format!(
+                "the PEM text is a {label:?}; a {PUBLIC_LABEL:?} is needed"
+            )));
+        }
+        Self::from_der(&der)
+    }
+
+    fn from_der(der: &[u8]) -> Result<Self> {
+        let unreadable = |_| invalid_key("the PEM text holds no RSA public key");
+        let info = SubjectPublicKeyInfoRef::from_der(der).map_err(unreadable)?;
+        if info.algorithm != ALGORITHM_ID {
+            return Err(invalid_key("the public key is no RSA key"));
+        }
+        let key = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or_else(|| invalid_key("the PEM text holds no RSA public key"))
+            .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).map_err(unreadable))?;
+        let bits = check_limits(&key)?;
+        let encrypting = EncryptingKey::from_der(der)
+            .ok_or_else(|| invalid_key("the RSA public key is not acceptable"))?;
+        Ok(Self {
+            der: der.into(),
+            bits,
+            encrypting: Some(Arc::new(encrypting)),
+        })
+    }
+
+    pub fn to_pem(&self) -> String {
+        encode_pem(PUBLIC_LABEL, &self.der)
+    }
+
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    pub fn rest(&mut self) {
+        self.encrypting = None;
+    }
+
+    pub fn encrypt(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let largest = modulus_size(self.bits) - 2 * HASH_SIZE - 2;
+        if data.len() > largest {
+            return Err(Error::invalid_argument(format!(
+                "data has {} bytes; at most {largest} fit under this RSA key",
+                data.len()
+            )));
+        }
+        match &self.encrypting {
+            Some(key) => key.encrypt(data),
+            None => EncryptingKey::from_der(&self.der)
+                .expect("this key was accepted before")
+                .encrypt(data),
+        }
+    }
+
+    pub fn verify(&self, signature: &[u8], data: &[u8]) -> Result<bool> {
+        let key = RsaPublicKey::from_public_key_der(&self.der)
+            .map_err(|_| invalid_key("the RSA public key cannot verify"))?;
+        let key = VerifyingKey::<Sha256>::new_with_salt_len(key, longest_salt(self.bits));
+        Ok(signature.len() == modulus_size(self.bits)
+            && Signature::try_from(signature).is_ok_and(|signature| key.verify(data, &signature).is_ok()))
+    }
+}
+
+impl PrivateKey {
+    pub fn generate(public_exponent: u64, key_size: u32) -> Result<Self> {
+        if !MODULUS_BITS.contains(&key_size) {
+            return Err(Error::invalid_argument(format!(
+                "key_size is {key_size} bits; RSA keys have {} to {} here",
+                MODULUS_BITS.start(),
+                MODULUS_BITS.end()
+            )));
+        }
+        let exponent_bits = u64::BITS - public_exponent.leading_zeros();
+        if public_exponent < 3 || public_exponent % 2 == 0 || exponent_bits > LARGEST_EXPONENT_BITS {
+            return Err(Error::invalid_argument(format!(
+                "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{LARGEST_EXPONENT_BITS}"
+            )));
+        }
+        if let Some(pkcs8) = generate_quickly(public_exponent, key_size)? {
+            return Self::from_pkcs8(pkcs8);
+        }
+        let mut generator = random::generator()?;
+        let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
+        let key = RsaPrivateKey::new_with_exp(
+            &mut generator,
+            key_size as usize,
+            BoxedUint::from(public_exponent),
+        )
+        .map_err(failed)?;
+        let document = key
+            .to_pkcs8_der()
+            .map_err(|_| Error::new(Reason::Internal, "the new RSA key pair could not be written"))?;
+        Self::from_pkcs8(document.to_bytes())
+    }
+
+    pub fn from_pem(text: &str) -> Result<Self> {
+        let (label, der) = decode_pem(text)?;
+        match label {
+            PKCS8_LABEL => Self::from_pkcs8(der),
+            PKCS1_LABEL => {
+                let pkcs8 = OctetStringRef::new(&der)
+                    .and_then(|key| PrivateKeyInfoRef::new(ALGORITHM_ID, key).to_der())
+                    .map_err(|_| invalid_key("the RSA private key is too long"))?;
+                Self::from_pkcs8(Zeroizing::new(pkcs8))
+            }
+            "ENCRYPTED PRIVATE KEY" => Err(invalid_key(
+                "the private key is encrypted; decrypt it first, for instance with `openssl pkey`",
+            )),
+            other => Err(invalid_key(format!(
+                "the PEM text is a {other:?}; a {PKCS8_LABEL:?} is needed"
+            ))),
+        }
+    }
+
+    fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
+        let bits = with_public_half(&pkcs8, check_limits)??;
+        let decrypting = DecryptingKey::from_pkcs8(&pkcs8)
+            .ok_or_else(|| invalid_key("the RSA private key is not acceptable: its numbers do not fit together"))?;
+        Ok(Self {
+            pkcs8,
+            bits,
+            decrypting,
+            signing: OnceLock::new(),
+        })
+    }
+
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(encode_pem(PKCS8_LABEL, &self.pkcs8))
+    }
+
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    pub fn modulus_size(&self) -> usize {
+        modulus_size(self.bits)
+    }
+
+    pub fn public_key(&self) -> Result<PublicKey> {
+        let der = with_public_half(&self.pkcs8, |key| {
+            let key = key.to_der()?;
+            SubjectPublicKeyInfoRef {
+                algorithm: ALGORITHM_ID,
+                subject_public_key: BitStringRef::from_bytes(&key)?,
+            }
+            .to_der()
+        })?
+        .map_err(|_| invalid_key("the RSA public key is too long"))?;
+        PublicKey::from_der(&der)
+    }
+
+    pub fn decrypt(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        if data.len() != self.modulus_size() {
+            return Err(decryption_failed());
+        }
+        self.decrypting.decrypt(data)?.ok_or_else(decryption_failed)
+    }
+
+    pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let unsigned = |_| Error::new(Reason::Internal, "the RSA private key could not sign");
+        let key = match self.signing.get() {
+            Some(key) => key,
+            None => {
+                let key = RsaPrivateKey::from_pkcs8_der(&self.pkcs8)
+                    .map_err(|_| invalid_key("the RSA private key cannot sign"))?;
+                self.signing.get_or_init(|| key)
+            }
+        };
+        let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), longest_salt(self.bits));
+        let mut generator = random::generator()?;
+        let signature = key.try_sign_with_rng(&mut generator, data).map_err(unsigned)?;
+        Ok(signature.to_vec())
+    }
+}
+
+fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Reason::InvalidKey, message)
+}
+
+fn modulus_size(bits: u32) -> usize {
+    bits.div_ceil(8) as usize
+}
+
+/// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
+fn longest_salt(bits: u32) -> usize {
+    modulus_size(bits - 1) - HASH_SIZE - 2
+}
+
+fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
+    if text.len() > LARGEST_PEM {
+        return Err(invalid_key(format!(
+            "the PEM text has {} bytes; at most {LARGEST_PEM} are read",
+            text.len()
+        )));
+    }
+    pem::decode_vec(text.as_bytes())
+        .map(|(label, der)| (label, Zeroizing::new(der)))
+        .map_err(|error| invalid_key(format!("the key is no PEM text: {error}")))
+}
+
+fn encode_pem(label: &str, der: &[u8]) -> String {
+    pem::encode_string(label, LineEnding::LF, der).expect("keys are short and labels are known")
+}
+
+/// Calls `read` with the public half of a private key.
+fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
+    let unreadable = |_| invalid_key("the PEM text holds no RSA private key");
+    let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
+    if info.algorithm != ALGORITHM_ID {
+        return Err(invalid_key("the private key is no RSA key"));
+    }
+    let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).map_err(unreadable)?;
+    Ok(read(&key.public_key()))
+}
+
+/// The size of the modulus in bits, if modulus and exponent keep to the limits.
+fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
+    let bits = bit_len(key.modulus.as_bytes());
+    if !MODULUS_BITS.contains(&bits) {
+        return Err(invalid_key(format!(
+            "the RSA modulus has {bits} bits; {} to {} are accepted",
+            MODULUS_BITS.start(),
+            MODULUS_BITS.end()
+        )));
+    }
+    if !is_odd(key.modulus.as_bytes()) {
+        return Err(invalid_key("the RSA modulus is even"));
+    }
+    let exponent = key.public_exponent.as_bytes();
+    let exponent_bits = bit_len(exponent);
+    if !is_odd(exponent) || !(2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits) {
+        return Err(invalid_key(format!(
+            "the RSA public exponent is even, below 3, or longer than {LARGEST_EXPONENT_BITS} bits"
+        )));
+    }
+    Ok(bits)
+}
+
+/// The length in bits of a big-endian number.
+fn bit_len(bytes: &[u8]) -> u32 {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    match &bytes[zeros..] {
+        [] => 0,
+        [first, rest @ ..] => u8::BITS - first.leading_zeros() + 8 * rest.len() as u32,
+    }
+}
+
+fn is_odd(bytes: &[u8]) -> bool {
+    bytes.last().is_some_and(|byte| byte & 1 == 1)
+}

@@ -1,0 +1,231 @@
+//! [`RsaWrapper`]: one side's RSA keys, as the Python server's class of that name.
+
+mod key;
+#[cfg_attr(feature = "aws-lc", path = "oaep_aws_lc.rs")]
+#[cfg_attr(not(feature = "aws-lc"), path = "oaep_pure_rust.rs")]
+mod oaep;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Reason, Result};
+
+pub(crate) use key::LARGEST_PEM;
+use key::{LocalPublicKey, PrivateKey, PublicKey};
+
+/// The size of a generated key pair, in bits, unless another is asked for.
+pub const DEFAULT_KEY_SIZE: u32 = 4096;
+/// The public exponent of a generated key pair, unless another is asked for.
+pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
+
+/// A local RSA key pair and a peer's public key, each of which may be missing.
+///
+/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never
+/// change once made, and has a peer's key of its own: many clients can share one key pair
+/// without ever seeing each other's peers.
+///
+/// RSA moduli have 2048 to 8192 bits; public exponents are odd, at least 3, and have at
+/// most 33 bits.
+#[derive(Clone, Default)]
+pub struct RsaWrapper {
+    public: Option<Arc<LocalPublicKey>>,
+    private: Option<Arc<PrivateKey>>,
+    remote: Option<PublicKey>,
+}
+
+impl RsaWrapper {
+    /// A wrapper with a new key pair of 4096 bits, or without any key.
+    /// Mirrors `RSAWrapper.__init__`.
+    pub fn new(generate_key_pair: bool) -> Result<Self> {
+        let mut wrapper = Self::default();
+        if generate_key_pair {
+            wrapper.generate_key_pair(DEFAULT_PUBLIC_EXPONENT, DEFAULT_KEY_SIZE)?;
+        }
+        Ok(wrapper)
+    }
+
+    /// A wrapper around the key pair that this process makes on first need and shares
+    /// between all clients that were given no other.
+    pub(crate) fn process_wide() -> Result<Self> {
+        static SHARED: OnceLock<RsaWrapper> = OnceLock::new();
+        static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+        if let Some(shared) = SHARED.get() {
+            return Ok(shared.clone());
+        }
+        // Making a key takes seconds: threads that need it meanwhile wait for this one.
+        let _making = MAKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(shared) = SHARED.get() {
+            return Ok(shared.clone());
+        }
+        let made = Self::new(true)?;
+        Ok(SHARED.get_or_init(|| made).clone())
+    }
+
+    /// Makes a new key pair in place of the present one.
+    /// Mirrors `RSAWrapper.generateKeyPair`.
+    pub fn generate_key_pair(&mut self, public_exponent: u64, key_size: u32) -> Result<()> {
+        let private = PrivateKey::generate(public_exponent, key_size)?;
+        self.public = Some(Arc::new(LocalPublicKey::new(private.public_key()?)));
+        self.private = Some(Arc::new(private));
+        Ok(())
+    }
+
+    /// The size of the local key in bits; 0 without one.
+    pub fn key_size(&self) -> u32 {
+        match (&self.public, &self.private) {
+            (Some(public), _) => public.key.bits(),
+            (None, Some(private)) => private.bits(),
+            (None, None) => 0,
+        }
+    }
+
+    /// The local public key as PEM (SubjectPublicKeyInfo).
+    /// Mirrors `RSAWrapper.getPublicKey`.
+    pub fn public_key(&self) -> Option<&str> {
+        self.public.as_ref().map(|public| public.pem.as_str())
+    }
+
+    /// The local private key as PEM (PKCS #8, not encrypted).
+    /// Mirrors `RSAWrapper.getPrivateKey`.
+    pub fn private_key(&self) -> Option<Zeroizing<String>> {
+        self.private.as_ref().map(|private| private.to_pem())
+    }
+
+    /// The peer's public key as PEM (SubjectPublicKeyInfo).
+    /// Mirrors `RSAWrapper.getRemotePublicKey`.
+    pub fn remote_public_key(&self) -> Option<String> {
+        self.remote.as_ref().map(PublicKey::to_pem)
+    }
+
+    /// Sets the local public key from PEM (SubjectPublicKeyInfo).
+    /// Mirrors `RSAWrapper.setPublicKey`.
+    pub fn set_public_key(&mut self, pem: &str) -> Result<()> {
+        self.public = Some(Arc::new(LocalPublicKey::new(PublicKey::from_pem(pem)?)));
+        Ok(())
+    }
+
+    /// Sets the local private key from PEM (PKCS #8 or PKCS #1, not encrypted) and, with
+    /// `derivate_public_key`, the public key that belongs to it.
+    /// Mirrors `RSAWrapper.setPrivateKey`.
+    pub fn set_private_key(&mut self, pem: &str, derivate_public_key: bool) -> Result<()> {
+        let private = PrivateKey::from_pem(pem)?;
+        if derivate_public_key {
+            self.public = Some(Arc::new(LocalPublicKey::new(private.public_key()?)));
+        }
+        self.private = Some(Arc::new(private));
+        Ok(())
+    }
+
+    /// Sets the peer's public key from PEM (SubjectPublicKeyInfo).
+    /// Mirrors `RSAWrapper.setRemotePublicKey`.
+    pub fn set_remote_public_key(&mut self, pem: &str) -> Result<()> {
+        self.remote = Some(PublicKey::from_pem(pem)?);
+        Ok(())
+    }
+
+    /// Encrypts `data` with RSA-OAEP (RFC 8017; SHA-256 for label and mask, empty label)
+    /// under the peer's public key, or the local one. `data` is at most 66 bytes shorter
+    /// than the modulus. Mirrors `RSAWrapper.encryptData`.
+    pub fn encrypt_data(&self, data: &[u8], use_local_public_key: bool) -> Result<Vec<u8>> {
+        if use_local_public_key {
+            self.local_public()?.key.encrypt(data)
+        } else {
+            self.remote()?.encrypt(data)
+        }
+    }
+
+    /// Decrypts what was encrypted under the local public key. Every failure is
+    /// [`Reason::DecryptionFailed`]. Mirrors `RSAWrapper.decryptData`.
+    pub fn decrypt_data(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.local_private()?.decrypt(data)
+    }
+
+    /// Signs `data` with RSA-PSS (RFC 8017; SHA-256, the longest salt that fits) and the
+    /// local private key. Mirrors `RSAWrapper.signData`.
+    pub fn sign_data(&self, data: &[u8]) -> Result<Vec<u8>> {
+        self.local_private()?.sign(data)
+    }
+
+    /// Whether `signature` is the peer's for `data`.
+    /// Mirrors `RSAWrapper.verifyDataSignature`.
+    pub fn verify_data_signature(&self, signature: &[u8], data: &[u8]) -> Result<bool> {
+        self.remote()?.verify(signature, data)
+    }
+
+    /// The fingerprint that the Python client shows: the SHA-256, in 64 hexadecimal
+    /// digits, of the PEM text of the local or the peer's public key.
+    pub fn fingerprint(&self, remote: bool) -> Result<String> {
+        let digest = if remote {
+            Sha256::digest(self.remote()?.to_pem())
+        } else {
+            Sha256::digest(&self.local_public()?.pem)
+        };
+        Ok(hex(&digest))
+    }
+
+    /// The same local keys without a peer's.
+    pub(crate) fn local_keys(&self) -> Self {
+        Self {
+            public: self.public.clone(),
+            private: self.private.clone(),
+            remote: None,
+        }
+    }
+
+    /// The size in bytes of what is encrypted under the local public key.
+    pub(crate) fn ciphertext_size(&self) -> Result<usize> {
+        Ok(self.local_private()?.modulus_size())
+    }
+
+    /// Frees what only encryption under the peer's key needs; it is made again if needed.
+    pub(crate) fn rest(&mut self) {
+        if let Some(remote) = &mut self.remote {
+            remote.rest();
+        }
+    }
+
+    fn local_public(&self) -> Result<&LocalPublicKey> {
+        self.public
+            .as_deref()
+            .ok_or_else(|| Error::new(Reason::KeyMissing, "no local public RSA key is set"))
+    }
+
+    fn local_private(&self) -> Result<&PrivateKey> {
+        self.private
+            .as_deref()
+            .ok_or_else(|| Error::new(Reason::KeyMissing, "no local private RSA key is set"))
+    }
+
+    fn remote(&self) -> Result<&PublicKey> {
+        self.remote
+            .as_ref()
+            .ok_or_else(|| Error::new(Reason::KeyMissing, "no public RSA key of the peer is set"))
+    }
+}
+
+impl fmt::Debug for RsaWrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RsaWrapper")
+            .field("key_size", &self.key_size())
+            .field("has_private_key", &self.private.is_some())
+            .field("has_remote_public_key", &self.remote.is_some())
+            .finish()
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

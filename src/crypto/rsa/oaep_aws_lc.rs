@@ -1,0 +1,68 @@
+//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) by AWS-LC, whose private key
+//! operation is blinded and constant in time.
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{
+    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+    PrivateDecryptingKey, PublicEncryptingKey,
+};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Reason, Result};
+
+pub(super) struct EncryptingKey(OaepPublicEncryptingKey);
+
+pub(super) struct DecryptingKey(OaepPrivateDecryptingKey);
+
+impl EncryptingKey {
+    /// `None` if the key is not acceptable.
+    pub fn from_der(subject_public_key_info: &[u8]) -> Option<Self> {
+        let key = PublicEncryptingKey::from_der(subject_public_key_info).ok()?;
+        OaepPublicEncryptingKey::new(key).ok().map(Self)
+    }
+
+    /// Encrypts a text that is known to fit.
+    pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
+        let mut ciphertext = vec![0; self.0.ciphertext_size()];
+        self.0
+            .encrypt(&OAEP_SHA256_MGF1SHA256, text, &mut ciphertext, None)
+            .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))?;
+        Ok(ciphertext)
+    }
+}
+
+impl DecryptingKey {
+    /// `None` if the key is not acceptable.
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
+        let key = PrivateDecryptingKey::from_pkcs8(pkcs8).ok()?;
+        OaepPrivateDecryptingKey::new(key).ok().map(Self)
+    }
+
+    /// `None` if the ciphertext does not decrypt.
+    pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let mut text = Zeroizing::new(vec![0; self.0.min_output_size()]);
+        let len = self
+            .0
+            .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut text, None)
+            .map(|text| text.len());
+        Ok(len.ok().map(|len| {
+            text.truncate(len);
+            text
+        }))
+    }
+}
+
+/// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
+pub(super) fn generate_quickly(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let size = match (public_exponent, key_size) {
+        (65537, 2048) => KeySize::Rsa2048,
+        (65537, 3072) => KeySize::Rsa3072,
+        (65537, 4096) => KeySize::Rsa4096,
+        (65537, 8192) => KeySize::Rsa8192,
+        _ => return Ok(None),
+    };
+    let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
+    let key = PrivateDecryptingKey::generate(size).map_err(failed)?;
+    let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
+    Ok(Some(Zeroizing::new(pkcs8.as_ref().to_vec())))
+}

@@ -1,0 +1,54 @@
+//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) by the `rsa` crate, for builds
+//! without the `aws-lc` feature.
+//!
+//! The `rsa` crate bears the advisory RUSTSEC-2023-0071: its private key operation is
+//! blinded here, but not free of all timing differences.
+
+use rsa::oaep::Oaep;
+use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
+use rsa::{RsaPrivateKey, RsaPublicKey};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::crypto::random;
+use crate::error::{Error, Reason, Result};
+
+pub(super) struct EncryptingKey(RsaPublicKey);
+
+pub(super) struct DecryptingKey(RsaPrivateKey);
+
+impl EncryptingKey {
+    /// `None` if the key is not acceptable.
+    pub fn from_der(subject_public_key_info: &[u8]) -> Option<Self> {
+        RsaPublicKey::from_public_key_der(subject_public_key_info).ok().map(Self)
+    }
+
+    /// Encrypts a text that is known to fit.
+    pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
+        self.0
+            .encrypt(&mut random::generator()?, Oaep::<Sha256>::new(), text)
+            .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))
+    }
+}
+
+impl DecryptingKey {
+    /// `None` if the key is not acceptable.
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
+        let key = RsaPrivateKey::from_pkcs8_der(pkcs8).ok()?;
+        key.validate().ok()?;
+        Some(Self(key))
+    }
+
+    /// `None` if the ciphertext does not decrypt.
+    pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let text = self
+            .0
+            .decrypt_blinded(&mut random::generator()?, Oaep::<Sha256>::new(), ciphertext);
+        Ok(text.ok().map(Zeroizing::new))
+    }
+}
+
+/// This backend has no quicker way than the general one.
+pub(super) fn generate_quickly(_public_exponent: u64, _key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    Ok(None)
+}

@@ -1,0 +1,199 @@
+//! What can go wrong, and why.
+//!
+//! [`Error`] mirrors the two exceptions of the Python server, `ValueError` and
+//! `RuntimeError`; the [`Reason`] inside tells what exactly happened, in a form that
+//! programs can switch on, and the message tells it to a person.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call did not give its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Python's `ValueError`: a bad argument, or bad content from the peer.
+    Value(Failure),
+    /// Python's `RuntimeError`: closed, refused by the peer, timed out, failed in the system.
+    Runtime(Failure),
+    /// Nothing is wrong: a non-blocking call has to wait for the socket. Call the same
+    /// function again, with the same arguments, when the socket is ready.
+    WouldBlock(Interest),
+}
+
+/// What a socket has to become before a non-blocking call can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Readable.
+    Read,
+    /// Writable.
+    Write,
+}
+
+/// The details of an [`Error`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    reason: Reason,
+    message: Cow<'static, str>,
+    errno: i32,
+}
+
+/// Which of Python's two exceptions a [`Reason`] belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `ValueError`.
+    Value,
+    /// `RuntimeError`.
+    Runtime,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $kind:ident, $name:literal;)*) => {
+        /// What happened, as a number that never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $variant = $number,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of their numbers.
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
+
+            /// The name in capital letters, as in C after `ANWDL_REASON_`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Reason::$variant => $name,)* }
+            }
+
+            /// The exception of the Python server that this reason belongs to.
+            pub const fn kind(self) -> Kind {
+                match self { $(Reason::$variant => Kind::$kind,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// An argument is missing, out of range or of the wrong form; the message names it.
+    InvalidArgument = 1, Value, "INVALID_ARGUMENT";
+    /// The descriptor is closed, no stream socket, not connected, or listening.
+    InvalidDescriptor = 2, Value, "INVALID_DESCRIPTOR";
+    /// A key is not acceptable: the caller's own, or the one that the peer sent.
+    InvalidKey = 3, Value, "INVALID_KEY";
+    /// The request was decrypted but does not fit the request format. The session goes on.
+    MalformedRequest = 4, Value, "MALFORMED_REQUEST";
+    /// The response does not fit the response format; nothing was sent.
+    MalformedResponse = 5, Value, "MALFORMED_RESPONSE";
+    /// A message is larger than the limit, or than the framing can carry.
+    MessageTooLarge = 6, Value, "MESSAGE_TOO_LARGE";
+    /// The peer sent bytes that the protocol does not allow.
+    ProtocolViolation = 7, Value, "PROTOCOL_VIOLATION";
+    /// What the peer sent could not be decrypted, or is no text once decrypted.
+    DecryptionFailed = 8, Value, "DECRYPTION_FAILED";
+    /// The peer speaks another framing than the one that was asked for.
+    ProtocolMismatch = 9, Value, "PROTOCOL_MISMATCH";
+    /// The connection was closed, or its descriptor given back, on this side.
+    Closed = 20, Runtime, "CLOSED";
+    /// The peer closed the connection.
+    PeerClosed = 21, Runtime, "PEER_CLOSED";
+    /// The peer answered that it does not accept what was offered.
+    PeerRefused = 22, Runtime, "PEER_REFUSED";
+    /// The timeout passed before the work was done.
+    Timeout = 23, Runtime, "TIMEOUT";
+    /// A system call failed; the error carries its errno.
+    IoFailed = 24, Runtime, "IO_FAILED";
+    /// An earlier failure ended this session.
+    SessionFailed = 25, Runtime, "SESSION_FAILED";
+    /// A key that is needed is not set.
+    KeyMissing = 26, Runtime, "KEY_MISSING";
+    /// The keys are not exchanged yet.
+    KeysNotExchanged = 27, Runtime, "KEYS_NOT_EXCHANGED";
+    /// The keys, or this part of them, are exchanged already.
+    KeysAlreadyExchanged = 28, Runtime, "KEYS_ALREADY_EXCHANGED";
+    /// Another operation of this client waits to be finished first.
+    OperationPending = 29, Runtime, "OPERATION_PENDING";
+    /// As many messages as one key may protect have passed in one direction.
+    SessionSpent = 30, Runtime, "SESSION_SPENT";
+    /// The system's random generator failed.
+    RandomFailed = 31, Runtime, "RANDOM_FAILED";
+    /// A defect of this library.
+    Internal = 32, Runtime, "INTERNAL";
+}
+
+impl Error {
+    /// An error with this reason; the reason decides between the variants.
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_errno(reason, message, 0)
+    }
+
+    /// As [`Error::new`], with the errno of the system call that failed.
+    pub fn with_errno(reason: Reason, message: impl Into<Cow<'static, str>>, errno: i32) -> Self {
+        let failure = Failure {
+            reason,
+            message: message.into(),
+            errno,
+        };
+        match reason.kind() {
+            Kind::Value => Error::Value(failure),
+            Kind::Runtime => Error::Runtime(failure),
+        }
+    }
+
+    /// [`Reason::InvalidArgument`] with a message that should name the argument.
+    pub fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Reason::InvalidArgument, message)
+    }
+
+    /// The reason, or `None` for [`Error::WouldBlock`].
+    pub fn reason(&self) -> Option<Reason> {
+        self.failure().map(|failure| failure.reason)
+    }
+
+    /// The errno of the system call that failed, or 0.
+    pub fn errno(&self) -> i32 {
+        self.failure().map_or(0, |failure| failure.errno)
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Error::Value(failure) | Error::Runtime(failure) => Some(failure),
+            Error::WouldBlock(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Value(failure) | Error::Runtime(failure) => f.write_str(&failure.message),
+            Error::WouldBlock(Interest::Read) => f.write_str("waiting for the socket to be readable"),
+            Error::WouldBlock(Interest::Write) => f.write_str("waiting for the socket to be writable"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_decides_the_variant() {
+        for &reason in Reason::ALL {
+            let error = Error::new(reason, "text");
+            assert_eq!(error.reason(), Some(reason));
+            assert_eq!(matches!(error, Error::Value(_)), (reason as i32) < 20, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_reads_as_its_message() {
+        let error = Error::with_errno(Reason::IoFailed, "recv: connection reset", 104);
+        assert_eq!(error.to_string(), "recv: connection reset");
+        assert_eq!(error.errno(), 104);
+        assert_eq!(Error::WouldBlock(Interest::Read).reason(), None);
+    }
+}

@@ -1,0 +1,316 @@
+//! `anwdl_client_options_t`: what a client is made with.
+
+use std::ffi::{c_char, c_int};
+use std::time::Duration;
+
+use super::aes_wrapper::anwdl_aes_wrapper_t;
+use super::error::anwdl_status_t;
+use super::rsa_wrapper::anwdl_rsa_wrapper_t;
+use super::{Handle, borrow, borrow_mut, give, status, take_back, text, value_or};
+use crate::client::ClientOptions;
+use crate::error::Error;
+use crate::protocol::Protocol;
+
+/// How requests and responses are framed on the wire.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_protocol_t {
+    /// As an option: whatever the peer speaks (the default). As the state of a client: not known
+    /// yet; releases 2 to 4 first show themselves in the first request.
+    ANWDL_PROTOCOL_AUTO = 0,
+    /// Releases 2.0 and 2.1: AES-CBC with one IV for the whole session.
+    ANWDL_PROTOCOL_V2 = 1,
+    /// Release 3.1: AES-CBC; each message carries the next IV.
+    ANWDL_PROTOCOL_V3 = 2,
+    /// Release 4.1: as release 3.1, with an encrypted length.
+    ANWDL_PROTOCOL_V4 = 3,
+    /// The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
+    /// that was changed on its way, and a key exchange that was meddled with, noticed.
+    ANWDL_PROTOCOL_GCM = 4,
+}
+
+/// An [`anwdl_protocol_t`] as C passes it: any number.
+pub type ProtocolNumber = c_int;
+
+/// Options for new clients: a set of values that anwdl_client_new() copies.
+///
+/// One set can serve for any number of clients. It may be read by many threads at once (by
+/// anwdl_client_new()) as long as none changes it.
+pub enum anwdl_client_options_t {}
+
+impl Handle for anwdl_client_options_t {
+    type Inner = ClientOptions;
+}
+
+impl From<Protocol> for anwdl_protocol_t {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Auto => Self::ANWDL_PROTOCOL_AUTO,
+            Protocol::V2 => Self::ANWDL_PROTOCOL_V2,
+            Protocol::V3 => Self::ANWDL_PROTOCOL_V3,
+            Protocol::V4 => Self::ANWDL_PROTOCOL_V4,
+            Protocol::Gcm => Self::ANWDL_PROTOCOL_GCM,
+        }
+    }
+}
+
+fn protocol_of(number: ProtocolNumber) -> Result<Protocol, Error> {
+    [
+        Protocol::Auto,
+        Protocol::V2,
+        Protocol::V3,
+        Protocol::V4,
+        Protocol::Gcm,
+    ]
+    .into_iter()
+    .find(|&protocol| anwdl_protocol_t::from(protocol) as ProtocolNumber == number)
+    .ok_or_else(|| Error::invalid_argument(format!("protocol is {number}, which no framing has")))
+}
+
+/// Makes a set of options, all at their defaults.
+///
+/// @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
+///   failure (ANWDL_REASON_INTERNAL).
+///
+/// Python: the default arguments of ClientInstance().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
+    value_or(std::ptr::null_mut(), || Ok(give(ClientOptions::default())))
+}
+
+/// Frees a set of options. Clients that were made with it are not affected.
+///
+/// @param options The options; NULL is fine and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_options_t) {
+    value_or((), || {
+        // SAFETY: the caller passes NULL or options that it owns.
+        unsafe { take_back(options) };
+        Ok(())
+    });
+}
+
+/// Sets how long an operation on the connection may take.
+///
+/// It is a deadline for the whole operation, counted from the call that begins it, however slowly
+/// the peer drips its bytes. A blocking call returns when it has passed; a non-blocking client
+/// looks at it each time the operation is called again. anwdl_client_new() with the automatic key
+/// exchange counts as one operation.
+///
+/// @param options The options; not NULL.
+/// @param milliseconds The timeout in milliseconds; 0 (the default) for none.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+///
+/// Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_timeout(
+    options: *mut anwdl_client_options_t,
+    milliseconds: u32,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        let timeout = Duration::from_millis(milliseconds.into());
+        options.set_timeout((!timeout.is_zero()).then_some(timeout));
+        Ok(())
+    })
+}
+
+/// Sets the RSA key pair of the clients.
+///
+/// Without it, all clients of the process share one key pair of 4096 bits, which is made when the
+/// first of them needs it; that call then takes seconds.
+///
+/// @param options The options; not NULL.
+/// @param wrapper The wrapper; not NULL. It is copied cheaply: the copies share its local key pair,
+///   and the peer's public key is not copied. The caller may change or free it at once. One key
+///   pair can serve any number of clients on any number of threads; each client keeps its own
+///   peer's key.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL.
+///
+/// Python: ClientInstance(rsa_wrapper=...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
+    options: *mut anwdl_client_options_t,
+    wrapper: *const anwdl_rsa_wrapper_t,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        options.set_rsa_wrapper(wrapper);
+        Ok(())
+    })
+}
+
+/// Sets the AES key that the clients begin with.
+///
+/// Where keys are exchanged, it is the key that this side offers if it sends its AES key first
+/// (receive_first is false); if the peer sends first, the peer's key takes its place. Where keys
+/// are not exchanged (anwdl_client_options_set_exchange_keys() with false), the session is ready at
+/// once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
+/// for the framings v2 to v4, one in GCM mode for the authenticated framing.
+///
+/// Without it, each client draws a fresh key if it is the one to decide.
+///
+/// @param options The options; not NULL.
+/// @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
+///   it at once.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL, or the
+///   wrapper is in GCM mode with a key of another size than 256 bits.
+///
+/// Python: ClientInstance(aes_wrapper=...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
+    options: *mut anwdl_client_options_t,
+    wrapper: *const anwdl_aes_wrapper_t,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        options.set_aes_wrapper(wrapper)
+    })
+}
+
+/// Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first.
+///
+/// A non-blocking client never does: call anwdl_client_exchange_keys(), or its four steps.
+///
+/// @param options The options; not NULL.
+/// @param exchange_keys true (the default) to exchange them in anwdl_client_new().
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+///
+/// Python: ClientInstance(exchange_keys=...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
+    options: *mut anwdl_client_options_t,
+    exchange_keys: bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_exchange_keys(exchange_keys);
+        Ok(())
+    })
+}
+
+/// Sets whether calls that would have to wait for the peer return ANWDL_WANT_READ or
+/// ANWDL_WANT_WRITE instead.
+///
+/// The flags of the descriptor are never changed and do not matter: a blocking client works on a
+/// descriptor with O_NONBLOCK set, and a non-blocking one without it.
+///
+/// @param options The options; not NULL.
+/// @param non_blocking true to return instead of waiting; false (the default) to wait.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+///
+/// Python: none; its sockets always block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
+    options: *mut anwdl_client_options_t,
+    non_blocking: bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_non_blocking(non_blocking);
+        Ok(())
+    })
+}
+
+/// Sets the only framing that the clients accept.
+///
+/// A peer that speaks another one is refused, with ANWDL_REASON_PROTOCOL_MISMATCH: in the key
+/// exchange where its secret already shows it (the authenticated framing against all others), else
+/// at its first request. With ANWDL_PROTOCOL_GCM, nobody on the path can read or alter a message
+/// unnoticed, provided the peer knows this side's fingerprint.
+///
+/// @param options The options; not NULL.
+/// @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or protocol is an
+///   unknown number.
+///
+/// Python: none; each release speaks one framing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_protocol(
+    options: *mut anwdl_client_options_t,
+    protocol: ProtocolNumber,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_protocol(protocol_of(protocol)?);
+        Ok(())
+    })
+}
+
+/// Sets how long a request may be.
+///
+/// A peer that announces a longer one is refused before anything is received or allocated for it,
+/// with ANWDL_REASON_MESSAGE_TOO_LARGE.
+///
+/// @param options The options; not NULL.
+/// @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), from 1 to
+///   99999999. The default is 1048576 (1 MiB).
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or bytes is out of
+///   range.
+///
+/// Python: none; there is no limit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
+    options: *mut anwdl_client_options_t,
+    bytes: usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_max_message_size(bytes)
+    })
+}
+
+/// Sets the IP address that the clients are said to have, in place of the address of the socket's
+/// peer.
+///
+/// It is what anwdl_client_get_ip() returns and what anwdl_client_get_id() is computed from: for a
+/// server behind a proxy that reports the true address, or on a Unix socket. It belongs to one
+/// peer, so such options serve for one client.
+///
+/// @param options The options; not NULL.
+/// @param ip An IPv4 or IPv6 address as text; not NULL. It is copied, in the form that
+///   anwdl_client_get_ip() describes.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not
+///   UTF-8 or no IP address.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
+    options: *mut anwdl_client_options_t,
+    ip: *const c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let ip = unsafe { text(ip, "ip") }?;
+        options.set_peer_ip(ip)
+    })
+}

@@ -1,0 +1,285 @@
+//! Statuses, reasons and the last error of each thread.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char, c_int};
+
+use super::{c_string, value_or};
+use crate::error::{Error, Reason};
+
+/// What every function that can fail returns.
+///
+/// Zero is success, positive is "not yet" (only from a non-blocking client), negative is a failure,
+/// which anwdl_last_error_reason() and anwdl_last_error_message() explain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_status_t {
+    /// Done. All outputs are written.
+    ANWDL_OK = 0,
+    /// Not an error; only from a client with the non-blocking option. Call the same function again,
+    /// with the same arguments, when the descriptor is readable.
+    ANWDL_WANT_READ = 1,
+    /// Not an error; only from a client with the non-blocking option. Call the same function again,
+    /// with the same arguments, when the descriptor is writable.
+    ANWDL_WANT_WRITE = 2,
+    /// Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
+    /// to it have the numbers 1 to 19.
+    ANWDL_VALUE_ERROR = -1,
+    /// Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
+    /// call does not fit the state of the session. The reasons that belong to it have the numbers
+    /// 20 and up.
+    ANWDL_RUNTIME_ERROR = -2,
+}
+
+/// Why a call failed.
+///
+/// The numbers never change their meaning. Later versions may add some, so give a `switch` over
+/// them a default case.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_error_reason_t {
+    /// No call has failed on this thread yet.
+    ANWDL_REASON_NONE = 0,
+
+    /// (VALUE_ERROR) An argument is NULL, out of range, of a wrong size, an unknown enum number or
+    /// not UTF-8. The message names the argument. Nothing was done.
+    ANWDL_REASON_INVALID_ARGUMENT = 1,
+    /// (VALUE_ERROR) The descriptor is closed, is no stream socket, is not connected, or is
+    /// listening. It is still the caller's.
+    ANWDL_REASON_INVALID_DESCRIPTOR = 2,
+    /// (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no PEM of an RSA
+    /// key, or its modulus or exponent is out of bounds.
+    ANWDL_REASON_INVALID_KEY = 3,
+    /// (VALUE_ERROR) The request was received and decrypted, but does not fit the request format;
+    /// anwdl_client_get_request_errors() tells how. The session goes on: answer it with
+    /// ANWDL_RESPONSE_MSG_BAD_REQ.
+    ANWDL_REASON_MALFORMED_REQUEST = 4,
+    /// (VALUE_ERROR) The response to send does not fit the response format. Nothing was sent, and
+    /// the session goes on.
+    ANWDL_REASON_MALFORMED_RESPONSE = 5,
+    /// (VALUE_ERROR) The peer announced a message beyond the limit: it was refused, and the session
+    /// has ended. Or a message to send is longer than the framing can carry: nothing was sent, and
+    /// the session goes on.
+    ANWDL_REASON_MESSAGE_TOO_LARGE = 6,
+    /// (VALUE_ERROR) The peer sent bytes that the protocol does not allow, such as a length that is
+    /// no number. The session has ended.
+    ANWDL_REASON_PROTOCOL_VIOLATION = 7,
+    /// (VALUE_ERROR) What was to be decrypted does not decrypt to anything acceptable. On purpose,
+    /// nothing tells whether the key, the padding, the tag or the text was wrong. In a session, it
+    /// has ended.
+    ANWDL_REASON_DECRYPTION_FAILED = 8,
+    /// (VALUE_ERROR) The peer speaks another framing than the one that
+    /// anwdl_client_options_set_protocol() asked for. The session has ended.
+    ANWDL_REASON_PROTOCOL_MISMATCH = 9,
+
+    /// (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
+    /// was given back by anwdl_client_detach().
+    ANWDL_REASON_CLOSED = 20,
+    /// (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end
+    /// of a session; in the middle of one, the session has ended as well.
+    ANWDL_REASON_PEER_CLOSED = 21,
+    /// (RUNTIME_ERROR) The peer answered that it does not accept what was offered (any answer byte
+    /// but '1'). The session is where it was before the step.
+    ANWDL_REASON_PEER_REFUSED = 22,
+    /// (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had
+    /// moved, the session is unharmed and the call can be repeated; otherwise the session has
+    /// ended, and the next call says ANWDL_REASON_SESSION_FAILED.
+    ANWDL_REASON_TIMEOUT = 23,
+    /// (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. The session has
+    /// ended.
+    ANWDL_REASON_IO_FAILED = 24,
+    /// (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. All that is
+    /// left is to close, detach or free the client.
+    ANWDL_REASON_SESSION_FAILED = 25,
+    /// (RUNTIME_ERROR) A key that the call needs is not set; the message names it.
+    ANWDL_REASON_KEY_MISSING = 26,
+    /// (RUNTIME_ERROR) The keys must be exchanged before this call.
+    ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
+    /// (RUNTIME_ERROR) The keys, or the part of them that this step exchanges, are exchanged
+    /// already.
+    ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
+    /// (RUNTIME_ERROR) Non-blocking: another operation of this client returned ANWDL_WANT_READ or
+    /// ANWDL_WANT_WRITE and is to be finished first.
+    ANWDL_REASON_OPERATION_PENDING = 29,
+    /// (RUNTIME_ERROR) The authenticated framing: 2^32 messages have passed in one direction, as
+    /// many as one key may protect.
+    ANWDL_REASON_SESSION_SPENT = 30,
+    /// (RUNTIME_ERROR) The system's random generator failed.
+    ANWDL_REASON_RANDOM_FAILED = 31,
+    /// (RUNTIME_ERROR) A defect of this library, caught before it could reach the caller, or no
+    /// memory for a result. Any function can return it, and it is not listed at each. Free the
+    /// objects of the call; a client refuses further work with ANWDL_REASON_SESSION_FAILED.
+    ANWDL_REASON_INTERNAL = 32,
+}
+
+use anwdl_error_reason_t::*;
+
+/// An [`anwdl_error_reason_t`] as C passes it: any number.
+pub type ErrorReasonNumber = c_int;
+
+/// Every reason with its name.
+const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
+    (ANWDL_REASON_NONE, c"NONE"),
+    (ANWDL_REASON_INVALID_ARGUMENT, c"INVALID_ARGUMENT"),
+    (ANWDL_REASON_INVALID_DESCRIPTOR, c"INVALID_DESCRIPTOR"),
+    (ANWDL_REASON_INVALID_KEY, c"INVALID_KEY"),
+    (ANWDL_REASON_MALFORMED_REQUEST, c"MALFORMED_REQUEST"),
+    (ANWDL_REASON_MALFORMED_RESPONSE, c"MALFORMED_RESPONSE"),
+    (ANWDL_REASON_MESSAGE_TOO_LARGE, c"MESSAGE_TOO_LARGE"),
+    (ANWDL_REASON_PROTOCOL_VIOLATION, c"PROTOCOL_VIOLATION"),
+    (ANWDL_REASON_DECRYPTION_FAILED, c"DECRYPTION_FAILED"),
+    (ANWDL_REASON_PROTOCOL_MISMATCH, c"PROTOCOL_MISMATCH"),
+    (ANWDL_REASON_CLOSED, c"CLOSED"),
+    (ANWDL_REASON_PEER_CLOSED, c"PEER_CLOSED"),
+    (ANWDL_REASON_PEER_REFUSED, c"PEER_REFUSED"),
+    (ANWDL_REASON_TIMEOUT, c"TIMEOUT"),
+    (ANWDL_REASON_IO_FAILED, c"IO_FAILED"),
+    (ANWDL_REASON_SESSION_FAILED, c"SESSION_FAILED"),
+    (ANWDL_REASON_KEY_MISSING, c"KEY_MISSING"),
+    (ANWDL_REASON_KEYS_NOT_EXCHANGED, c"KEYS_NOT_EXCHANGED"),
+    (
+        ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+        c"KEYS_ALREADY_EXCHANGED",
+    ),
+    (ANWDL_REASON_OPERATION_PENDING, c"OPERATION_PENDING"),
+    (ANWDL_REASON_SESSION_SPENT, c"SESSION_SPENT"),
+    (ANWDL_REASON_RANDOM_FAILED, c"RANDOM_FAILED"),
+    (ANWDL_REASON_INTERNAL, c"INTERNAL"),
+];
+
+const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => panic!("the version has a NUL inside"),
+    };
+
+struct LastError {
+    reason: anwdl_error_reason_t,
+    message: CString,
+    errno: c_int,
+}
+
+thread_local! {
+    static LAST_ERROR: RefCell<Option<LastError>> = const { RefCell::new(None) };
+}
+
+/// Keeps `error` as the last one of this thread. Never panics: a thread that is so far in its end
+/// that it has no place for an error any more goes without.
+pub(super) fn record(error: &Error) {
+    let last = LastError {
+        reason: error.reason().map_or(ANWDL_REASON_NONE, Into::into),
+        message: c_string(&error.to_string()),
+        errno: error.errno(),
+    };
+    let _ = LAST_ERROR.try_with(|place| {
+        if let Ok(mut place) = place.try_borrow_mut() {
+            *place = Some(last);
+        }
+    });
+}
+
+/// What `read` finds in the last error of this thread, or `none`.
+fn last_error<T: Copy>(none: T, read: impl FnOnce(&LastError) -> T) -> T {
+    LAST_ERROR
+        .try_with(|place| match place.try_borrow() {
+            Ok(place) => place.as_ref().map_or(none, read),
+            Err(_) => none,
+        })
+        .unwrap_or(none)
+}
+
+impl From<Reason> for anwdl_error_reason_t {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::InvalidArgument => ANWDL_REASON_INVALID_ARGUMENT,
+            Reason::InvalidDescriptor => ANWDL_REASON_INVALID_DESCRIPTOR,
+            Reason::InvalidKey => ANWDL_REASON_INVALID_KEY,
+            Reason::MalformedRequest => ANWDL_REASON_MALFORMED_REQUEST,
+            Reason::MalformedResponse => ANWDL_REASON_MALFORMED_RESPONSE,
+            Reason::MessageTooLarge => ANWDL_REASON_MESSAGE_TOO_LARGE,
+            Reason::ProtocolViolation => ANWDL_REASON_PROTOCOL_VIOLATION,
+            Reason::DecryptionFailed => ANWDL_REASON_DECRYPTION_FAILED,
+            Reason::ProtocolMismatch => ANWDL_REASON_PROTOCOL_MISMATCH,
+            Reason::Closed => ANWDL_REASON_CLOSED,
+            Reason::PeerClosed => ANWDL_REASON_PEER_CLOSED,
+            Reason::PeerRefused => ANWDL_REASON_PEER_REFUSED,
+            Reason::Timeout => ANWDL_REASON_TIMEOUT,
+            Reason::IoFailed => ANWDL_REASON_IO_FAILED,
+            Reason::SessionFailed => ANWDL_REASON_SESSION_FAILED,
+            Reason::KeyMissing => ANWDL_REASON_KEY_MISSING,
+            Reason::KeysNotExchanged => ANWDL_REASON_KEYS_NOT_EXCHANGED,
+            Reason::KeysAlreadyExchanged => ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+            Reason::OperationPending => ANWDL_REASON_OPERATION_PENDING,
+            Reason::SessionSpent => ANWDL_REASON_SESSION_SPENT,
+            Reason::RandomFailed => ANWDL_REASON_RANDOM_FAILED,
+            Reason::Internal => ANWDL_REASON_INTERNAL,
+        }
+    }
+}
+
+/// Why the last failing call on this thread failed.
+///
+/// Each thread has its own last error. It stays until another call fails on the same thread: a call
+/// that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
+/// after a call has failed.
+///
+/// @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
+///
+/// Python: the class of the exception, in more detail.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
+    value_or(ANWDL_REASON_NONE, || {
+        Ok(last_error(ANWDL_REASON_NONE, |last| last.reason))
+    })
+}
+
+/// What the last failing call on this thread has to say, as one line of English for a person.
+///
+/// It holds no secret and needs no freeing. The text may change between versions: let programs
+/// decide by the reason.
+///
+/// @return The message, UTF-8, never NULL ("no error" if no call has failed on this thread yet). It
+///   is valid until the next call that fails on this thread, or until the thread ends.
+///
+/// Python: str() of the exception.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_last_error_message() -> *const c_char {
+    let none = c"no error".as_ptr();
+    value_or(none, || Ok(last_error(none, |last| last.message.as_ptr())))
+}
+
+/// The errno of the system call behind the last failing call on this thread.
+///
+/// @return A number as in errno.h (ECONNRESET, EPIPE, ...) with ANWDL_REASON_IO_FAILED, and where
+///   another reason comes from a system call; 0 if no system call had failed.
+///
+/// Python: errno of the OSError.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_last_error_errno() -> c_int {
+    value_or(0, || Ok(last_error(0, |last| last.errno)))
+}
+
+/// The name of a reason, for logs.
+///
+/// @param reason Any number.
+///
+/// @return The name without its prefix, such as "TIMEOUT" for ANWDL_REASON_TIMEOUT; "UNKNOWN" for a
+///   number that is no reason. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_error_reason_name(reason: ErrorReasonNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let found = NAMES.iter().find(|(known, _)| *known as c_int == reason);
+        Ok(found.map_or(c"UNKNOWN", |(_, name)| name).as_ptr())
+    })
+}
+
+/// The version of the library that the program runs with.
+///
+/// Compare it with ANWDL_VERSION, the version of the header that the program was compiled with.
+///
+/// @return "MAJOR.MINOR.PATCH". Never NULL, valid for ever, not to be freed.
+///
+/// Python: anwdlserver.__version__.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_version() -> *const c_char {
+    VERSION.as_ptr()
+}

@@ -1,0 +1,127 @@
+//! Memory that the caller owns: strings and bytes that the library made for it.
+//!
+//! It comes from the C allocator, because C programmers shorten strings (a NUL over the last
+//! newline, `strtok`): Rust's own types would then compute another length than the one that was
+//! allocated, which an allocator that is told the size takes badly. And C's allocator can say
+//! that it has no memory.
+
+use std::ffi::c_char;
+use std::ptr;
+
+use zeroize::Zeroize;
+
+use super::{Output, output, value_or};
+use crate::error::{Error, Reason};
+
+/// A copy of `bytes` for the caller, followed by a zero byte. So even no bytes have an address, and
+/// a text is a C string.
+fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
+    // No slice is longer than isize::MAX, so this cannot overflow.
+    let size = bytes.len() + 1;
+    // SAFETY: the size is not zero.
+    let start = unsafe { libc::malloc(size) }.cast::<u8>();
+    if start.is_null() {
+        return Err(Error::new(
+            Reason::Internal,
+            "there is no memory for the result",
+        ));
+    }
+    // SAFETY: `start` has room for the bytes and one more, and is nobody else's.
+    unsafe {
+        ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
+        start.add(bytes.len()).write(0);
+    }
+    Ok(start)
+}
+
+/// The places of the caller's for bytes that it will own.
+pub(super) struct BytesOutput<'a> {
+    start: Output<'a, *mut u8>,
+    len: Output<'a, usize>,
+}
+
+/// Checks the places for the address and the number of bytes.
+///
+/// # Safety
+/// As for [`output`].
+pub(super) unsafe fn bytes_output<'a>(
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> Result<BytesOutput<'a>, Error> {
+    // SAFETY: the caller vouches for both.
+    let (start, len) = unsafe { (output(out, "out")?, output(out_len, "out_len")?) };
+    Ok(BytesOutput { start, len })
+}
+
+impl BytesOutput<'_> {
+    /// Gives the caller a copy of `bytes`.
+    pub(super) fn set(self, bytes: &[u8]) -> Result<(), Error> {
+        self.start.set(copy(bytes)?);
+        self.len.set(bytes.len());
+        Ok(())
+    }
+}
+
+/// Gives the caller a copy of `text`, which has no NUL inside; NULL for none.
+pub(super) fn set_string(
+    out: Output<'_, *mut c_char>,
+    text: Option<impl AsRef<str>>,
+) -> Result<(), Error> {
+    out.set(match text {
+        Some(text) => copy(text.as_ref().as_bytes())?.cast(),
+        None => ptr::null_mut(),
+    });
+    Ok(())
+}
+
+/// # Safety
+/// `start` came from `copy` of at least `len` bytes, and nobody uses it any more.
+unsafe fn wipe_and_free(start: *mut u8, len: usize) {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        wipe(start, len);
+        libc::free(start.cast());
+    }
+}
+
+/// # Safety
+/// There are `len` bytes at `start`, and nobody else uses them.
+pub(super) unsafe fn wipe(start: *mut u8, len: usize) {
+    // SAFETY: the caller vouches for it.
+    unsafe { std::slice::from_raw_parts_mut(start, len) }.zeroize();
+}
+
+/// Wipes and frees a string that the library returned through a `char **`.
+///
+/// The whole string is overwritten with zeros first, so that a private key does not stay behind in
+/// memory. Wiped is what strlen() sees: a string that the caller has cut short leaves the rest
+/// unwiped.
+///
+/// @param string A string from this library, not freed yet. NULL is fine and does nothing. A string
+///   that was returned as `const char *` is borrowed and must not be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_string_free(string: *mut c_char) {
+    value_or((), || {
+        if !string.is_null() {
+            // SAFETY: the caller passes a string that `copy` made, so it ends with NUL.
+            unsafe { wipe_and_free(string.cast(), libc::strlen(string)) };
+        }
+        Ok(())
+    });
+}
+
+/// Wipes and frees bytes that the library returned through a `uint8_t **`.
+///
+/// @param bytes Bytes from this library, not freed yet. NULL is fine and does nothing. Bytes that
+///   were returned as `const uint8_t *` are borrowed and must not be freed.
+/// @param len Their number, exactly as it came with them: so many are overwritten with zeros.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_bytes_free(bytes: *mut u8, len: usize) {
+    value_or((), || {
+        if !bytes.is_null() {
+            // SAFETY: the caller passes bytes that `copy` made, with their number.
+            unsafe { wipe_and_free(bytes, len) };
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,437 @@
+//! `anwdl_rsa_wrapper_t`: a local RSA key pair and a peer's public key.
+
+use std::ffi::c_char;
+
+use super::error::anwdl_status_t;
+use super::memory::{bytes_output, set_string};
+use super::{Handle, borrow, borrow_mut, bytes, give, output, status, take_back, text, value_or};
+use crate::crypto::RsaWrapper;
+
+/// A local RSA key pair and a peer's public key, each of which may be missing: the Python
+/// RSAWrapper.
+///
+/// Keys are PEM text of at most 16 KiB. A modulus has 2048 to 8192 bits; an exponent is odd, at
+/// least 3, and has at most 33 bits.
+///
+/// It may be read by many threads at once (by the functions that take it as const) as long as none
+/// changes it. The private key is wiped when the last wrapper or client that shares it is freed.
+pub enum anwdl_rsa_wrapper_t {}
+
+impl Handle for anwdl_rsa_wrapper_t {
+    type Inner = RsaWrapper;
+}
+
+/// Makes an RSA wrapper, with or without a new key pair.
+///
+/// @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which
+///   takes seconds; false for a wrapper without any key.
+/// @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free(); not
+///   NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+///
+/// Python: RSAWrapper(generate_key_pair=...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
+    generate_key_pair: bool,
+    out_wrapper: *mut *mut anwdl_rsa_wrapper_t,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a place for the wrapper.
+        let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
+        out_wrapper.set(give(RsaWrapper::new(generate_key_pair)?));
+        Ok(())
+    })
+}
+
+/// Makes a new local key pair in place of the present one, if any. It takes seconds for large keys.
+///
+/// Wrappers and clients that share the old key pair keep it.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param public_exponent An odd number from 3 and below 2^33; 65537 is usual.
+/// @param key_size The size of the modulus in bits, from 2048 to 8192; 4096 is usual.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or a number is out of
+///   range.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+///
+/// Python: RSAWrapper.generate_key_pair(public_exponent, key_size).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    public_exponent: u64,
+    key_size: u32,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        wrapper.generate_key_pair(public_exponent, key_size)
+    })
+}
+
+/// The size of the local key.
+///
+/// @param wrapper The wrapper; not NULL.
+///
+/// @return The size of its modulus in bits; 0 if there is no local key, and if wrapper is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: RSAWrapper.get_key_size().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
+    wrapper: *const anwdl_rsa_wrapper_t,
+) -> u32 {
+    value_or(0, || {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        Ok(wrapper.key_size())
+    })
+}
+
+/// The local public key as PEM (SubjectPublicKeyInfo, with LF line ends).
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
+///   NULL if there is no local public key; not NULL itself.
+///
+/// @retval ANWDL_OK Also if there is no such key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: RSAWrapper.get_public_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    out_pem: *mut *mut c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a place for the string.
+        let out_pem = unsafe { output(out_pem, "out_pem") }?;
+        set_string(out_pem, wrapper.public_key())
+    })
+}
+
+/// The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param out_pem Where to write the PEM, ending with NUL, or NULL if there is no private key; not
+///   NULL itself. Free it with anwdl_string_free(), which wipes it; do so soon.
+///
+/// @retval ANWDL_OK Also if there is no such key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: RSAWrapper.get_private_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    out_pem: *mut *mut c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a place for the string.
+        let out_pem = unsafe { output(out_pem, "out_pem") }?;
+        set_string(out_pem, wrapper.private_key())
+    })
+}
+
+/// The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
+///
+/// In the wrapper of a client (anwdl_client_get_rsa_wrapper()) it is there once the peer has sent
+/// it.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
+///   NULL if there is no such key; not NULL itself.
+///
+/// @retval ANWDL_OK Also if there is no such key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: RSAWrapper.get_remote_public_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    out_pem: *mut *mut c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a place for the string.
+        let out_pem = unsafe { output(out_pem, "out_pem") }?;
+        set_string(out_pem, wrapper.remote_public_key())
+    })
+}
+
+/// Sets the local public key. The private key stays as it is.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+///
+/// Python: RSAWrapper.set_public_key(public_key).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    pem: *const c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let pem = unsafe { text(pem, "pem") }?;
+        wrapper.set_public_key(pem)
+    })
+}
+
+/// Sets the local private key.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL.
+/// @param derivate_public_key true to set the local public key to the one that belongs to it; false
+///   to leave the public key as it is.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
+///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+///
+/// Python: RSAWrapper.set_private_key(private_key, derivate_public_key=...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    pem: *const c_char,
+    derivate_public_key: bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let pem = unsafe { text(pem, "pem") }?;
+        wrapper.set_private_key(pem, derivate_public_key)
+    })
+}
+
+/// Sets the peer's public key of this wrapper.
+///
+/// A client never takes a peer's key from a wrapper that it is given: it receives it.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+///
+/// Python: RSAWrapper.set_remote_public_key(remote_public_key).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    pem: *const c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let pem = unsafe { text(pem, "pem") }?;
+        wrapper.set_remote_public_key(pem)
+    })
+}
+
+/// Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
+/// mask, and an empty label.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param data The data; NULL is fine if len is 0.
+/// @param len Its length in bytes: at most the size of the modulus less 66 (446 for 4096 bits).
+/// @param use_local_public_key true to encrypt under the local public key; false for the peer's.
+/// @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
+///   not NULL.
+/// @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
+///   is NULL with a length, or data is too long.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the public key is not set.
+///   ANWDL_REASON_RANDOM_FAILED.
+///
+/// Python: RSAWrapper.encrypt_data(data, use_local_public_key=...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    data: *const u8,
+    len: usize,
+    use_local_public_key: bool,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller passes NULL or places for an address and a length.
+        let result = unsafe { bytes_output(out, out_len) }?;
+        result.set(&wrapper.encrypt_data(data, use_local_public_key)?)
+    })
+}
+
+/// Decrypts, with the local private key, what was encrypted under the local public key.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
+/// @param len Its length in bytes.
+/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+///   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
+///   string, and a result of no bytes has an address too.
+/// @param out_len Where to write the length of the result in bytes; not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
+///   ANWDL_REASON_RANDOM_FAILED.
+///
+/// Python: RSAWrapper.decrypt_data(cipher).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    data: *const u8,
+    len: usize,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller passes NULL or places for an address and a length.
+        let result = unsafe { bytes_output(out, out_len) }?;
+        result.set(&wrapper.decrypt_data(data)?)
+    })
+}
+
+/// Signs data with the local private key: RSA-PSS with SHA-256 and the longest salt that fits.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param data The data; NULL is fine if len is 0.
+/// @param len Its length in bytes.
+/// @param out Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
+///   NULL.
+/// @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+///   data is NULL with a length.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
+///   ANWDL_REASON_RANDOM_FAILED.
+///
+/// Python: RSAWrapper.sign_data(data).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    data: *const u8,
+    len: usize,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller passes NULL or places for an address and a length.
+        let result = unsafe { bytes_output(out, out_len) }?;
+        result.set(&wrapper.sign_data(data)?)
+    })
+}
+
+/// Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
+/// makes it, under the peer's public key.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param signature The signature; NULL is fine if signature_len is 0.
+/// @param signature_len Its length in bytes.
+/// @param data The data; NULL is fine if len is 0.
+/// @param len Its length in bytes.
+/// @param out_valid Where to write true if the signature fits, false if not; not NULL.
+///
+/// @retval ANWDL_OK Whatever the verdict is.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
+///   signature or data is NULL with a length.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
+///
+/// Python: RSAWrapper.verify_data_signature(signature, data).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    signature: *const u8,
+    signature_len: usize,
+    data: *const u8,
+    len: usize,
+    out_valid: *mut bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let signature = unsafe { bytes(signature, signature_len, "signature") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller passes NULL or a place for the verdict.
+        let out_valid = unsafe { output(out_valid, "out_valid") }?;
+        out_valid.set(wrapper.verify_data_signature(signature, data)?);
+        Ok(())
+    })
+}
+
+/// The fingerprint of a public key, as the Python client shows it: the SHA-256 of its PEM text.
+///
+/// Users compare it to be sure whom they talk to.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param remote true for the peer's public key; false for the local one.
+/// @param out_hex Where to write 64 hexadecimal digits, ending with NUL, to be freed with
+///   anwdl_string_free(); not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
+///
+/// Python: hashlib.sha256(RSAWrapper.get_public_key()).hexdigest().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    remote: bool,
+    out_hex: *mut *mut c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a place for the string.
+        let out_hex = unsafe { output(out_hex, "out_hex") }?;
+        set_string(out_hex, Some(wrapper.fingerprint(remote)?))
+    })
+}
+
+/// Frees an RSA wrapper that the caller owns.
+///
+/// Not for the one that anwdl_client_get_rsa_wrapper() lends. Clients and options that share its
+/// key pair keep it.
+///
+/// @param wrapper The wrapper; NULL is fine and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_free(wrapper: *mut anwdl_rsa_wrapper_t) {
+    value_or((), || {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        unsafe { take_back(wrapper) };
+        Ok(())
+    });
+}

@@ -1,0 +1,159 @@
+//! What C callers do wrong, and what the boundary makes of it.
+
+use std::collections::BTreeSet;
+use std::ffi::{CStr, c_char};
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
+
+use super::aes_wrapper::*;
+use super::client::*;
+use super::client_options::*;
+use super::error::anwdl_error_reason_t::*;
+use super::error::anwdl_status_t::*;
+use super::error::*;
+use super::memory::*;
+use super::request::*;
+use super::rsa_wrapper::*;
+use crate::error::{Error, Reason};
+use crate::message::{Request, json};
+
+const NOT_UTF_8: &CStr = c"\xff";
+
+fn last_reason() -> anwdl_error_reason_t {
+    // SAFETY: it takes nothing.
+    unsafe { anwdl_last_error_reason() }
+}
+
+fn last_message() -> String {
+    // SAFETY: the message is never NULL, ends with NUL, and is copied at once.
+    let message = unsafe { CStr::from_ptr(anwdl_last_error_message()) };
+    message.to_str().unwrap().to_owned()
+}
+
+/// Makes the last error a known one, so that a test sees whether a call changes it.
+fn forget_last_error() {
+    record(&Error::new(Reason::KeyMissing, "untouched"));
+}
+
+fn assert_untouched() {
+    assert_eq!(last_message(), "untouched");
+}
+
+/// Asserts that a call gave `expected` because of the argument `name`.
+#[track_caller]
+fn refused<T: PartialEq + std::fmt::Debug>(name: &str, expected: T, call: impl FnOnce() -> T) {
+    forget_last_error();
+    assert_eq!(call(), expected);
+    assert_eq!(last_reason(), ANWDL_REASON_INVALID_ARGUMENT);
+    let message = last_message();
+    assert!(
+        message.starts_with(&format!("{name} ")),
+        "the message should name {name}: {message}"
+    );
+}
+
+/// Asserts that a call is refused because of the argument `name`.
+macro_rules! value_error {
+    ($name:literal, $call:expr) => {
+        // SAFETY: every pointer is NULL or points to what its type says.
+        refused($name, ANWDL_VALUE_ERROR, || unsafe { $call })
+    };
+}
+
+/// Asserts that a call without a status gives `$expected` because of the argument `name`.
+macro_rules! gives {
+    ($expected:expr, $name:literal, $call:expr) => {
+        // SAFETY: every pointer is NULL or points to what its type says.
+        refused($name, $expected, || unsafe { $call })
+    };
+}
+
+/// Asserts that a call succeeds and leaves the last error alone.
+macro_rules! ok {
+    ($call:expr) => {{
+        forget_last_error();
+        // SAFETY: every pointer is NULL or points to what its type says.
+        #[allow(unused_unsafe, reason = "some callers are in an unsafe block already")]
+        let status = unsafe { $call };
+        assert_eq!(status, ANWDL_OK);
+        assert_untouched();
+    }};
+}
+
+// They stand behind the macros that they use.
+mod boundary;
+mod client;
+mod wrappers;
+
+fn options() -> *mut anwdl_client_options_t {
+    // SAFETY: it takes nothing.
+    unsafe { anwdl_client_options_new() }
+}
+
+fn rsa_wrapper() -> *mut anwdl_rsa_wrapper_t {
+    let mut wrapper = null_mut();
+    ok!(anwdl_rsa_wrapper_new(false, &mut wrapper));
+    wrapper
+}
+
+fn aes_wrapper(mode: anwdl_aes_mode_t) -> *mut anwdl_aes_wrapper_t {
+    let mut wrapper = null_mut();
+    ok!(anwdl_aes_wrapper_new(
+        256,
+        mode as AesModeNumber,
+        &mut wrapper
+    ));
+    wrapper
+}
+
+/// A client that has not exchanged keys, and its peer.
+fn client() -> (*mut anwdl_client_t, UnixStream) {
+    let (here, there) = UnixStream::pair().unwrap();
+    let options = options();
+    let mut client = null_mut();
+    ok!(anwdl_client_options_set_exchange_keys(options, false));
+    ok!(anwdl_client_new(here.into_raw_fd(), options, &mut client));
+    // SAFETY: the options are not used any more.
+    unsafe { anwdl_client_options_free(options) };
+    (client, there)
+}
+
+fn request() -> *mut anwdl_request_t {
+    let text =
+        r#"{"verb": "STAT", "parameters": {"name": "a\u0000b", "number": -5, "flag": true}}"#;
+    let request = Request::from_json(json::check(text).unwrap()).unwrap();
+    share(Arc::new(request))
+}
+
+#[test]
+fn every_function_is_called_here() {
+    const SOURCES: &[&str] = &[
+        include_str!("../aes_wrapper.rs"),
+        include_str!("../client.rs"),
+        include_str!("../client_options.rs"),
+        include_str!("../error.rs"),
+        include_str!("../memory.rs"),
+        include_str!("../request.rs"),
+        include_str!("../rsa_wrapper.rs"),
+    ];
+    let exported: BTreeSet<&str> = SOURCES
+        .iter()
+        .flat_map(|source| source.split("extern \"C\" fn ").skip(1))
+        .map(|rest| rest.split('(').next().unwrap())
+        .collect();
+    assert!(exported.len() > 60, "only {} were found", exported.len());
+    let tests = [
+        include_str!("boundary.rs"),
+        include_str!("client.rs"),
+        include_str!("mod.rs"),
+        include_str!("wrappers.rs"),
+    ]
+    .concat();
+    let used: BTreeSet<&str> = tests
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    let missing: Vec<_> = exported.difference(&used).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -1,0 +1,296 @@
+//! RSA and AES wrappers.
+
+use super::*;
+
+#[test]
+fn an_rsa_wrapper_refuses_wrong_arguments() {
+    let (wrapper, none, constant) = (rsa_wrapper(), null_mut(), null());
+    let (pem, wrong) = (c"no PEM".as_ptr(), NOT_UTF_8.as_ptr());
+    let untouched: *mut c_char = std::ptr::dangling_mut();
+    let mut string = untouched;
+    let (mut out, mut out_len, mut valid) = (null_mut(), 7, true);
+    let data = b"data".as_ptr();
+
+    value_error!("out_wrapper", anwdl_rsa_wrapper_new(false, null_mut()));
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_generate_key_pair(none, 65537, 2048)
+    );
+    value_error!(
+        "key_size",
+        anwdl_rsa_wrapper_generate_key_pair(wrapper, 65537, 1024)
+    );
+    value_error!(
+        "public_exponent",
+        anwdl_rsa_wrapper_generate_key_pair(wrapper, 4, 2048)
+    );
+    gives!(0, "wrapper", anwdl_rsa_wrapper_get_key_size(constant));
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_get_public_key(constant, &mut string)
+    );
+    value_error!(
+        "out_pem",
+        anwdl_rsa_wrapper_get_public_key(wrapper, null_mut())
+    );
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_get_private_key(constant, &mut string)
+    );
+    value_error!(
+        "out_pem",
+        anwdl_rsa_wrapper_get_private_key(wrapper, null_mut())
+    );
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_get_remote_public_key(constant, &mut string)
+    );
+    value_error!(
+        "out_pem",
+        anwdl_rsa_wrapper_get_remote_public_key(wrapper, null_mut())
+    );
+    value_error!("wrapper", anwdl_rsa_wrapper_set_public_key(none, pem));
+    value_error!("pem", anwdl_rsa_wrapper_set_public_key(wrapper, null()));
+    value_error!("pem", anwdl_rsa_wrapper_set_public_key(wrapper, wrong));
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_set_private_key(none, pem, true)
+    );
+    value_error!(
+        "pem",
+        anwdl_rsa_wrapper_set_private_key(wrapper, null(), true)
+    );
+    value_error!(
+        "pem",
+        anwdl_rsa_wrapper_set_private_key(wrapper, wrong, true)
+    );
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_set_remote_public_key(none, pem)
+    );
+    value_error!(
+        "pem",
+        anwdl_rsa_wrapper_set_remote_public_key(wrapper, null())
+    );
+    value_error!(
+        "pem",
+        anwdl_rsa_wrapper_set_remote_public_key(wrapper, wrong)
+    );
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_get_fingerprint(constant, true, &mut string)
+    );
+    value_error!(
+        "out_hex",
+        anwdl_rsa_wrapper_get_fingerprint(wrapper, true, null_mut())
+    );
+
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_encrypt_data(constant, data, 4, true, &mut out, &mut out_len)
+    );
+    value_error!(
+        "data",
+        anwdl_rsa_wrapper_encrypt_data(wrapper, null(), 4, true, &mut out, &mut out_len)
+    );
+    value_error!(
+        "data",
+        anwdl_rsa_wrapper_encrypt_data(wrapper, data, usize::MAX, true, &mut out, &mut out_len)
+    );
+    value_error!(
+        "out",
+        anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, true, null_mut(), &mut out_len)
+    );
+    value_error!(
+        "out_len",
+        anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, true, &mut out, null_mut())
+    );
+    for function in [anwdl_rsa_wrapper_decrypt_data, anwdl_rsa_wrapper_sign_data] {
+        value_error!(
+            "wrapper",
+            function(constant, data, 4, &mut out, &mut out_len)
+        );
+        value_error!("data", function(wrapper, null(), 4, &mut out, &mut out_len));
+        value_error!("out", function(wrapper, data, 4, null_mut(), &mut out_len));
+        value_error!("out_len", function(wrapper, data, 4, &mut out, null_mut()));
+    }
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_verify_data_signature(constant, data, 4, data, 4, &mut valid)
+    );
+    value_error!(
+        "signature",
+        anwdl_rsa_wrapper_verify_data_signature(wrapper, null(), 4, data, 4, &mut valid)
+    );
+    value_error!(
+        "data",
+        anwdl_rsa_wrapper_verify_data_signature(wrapper, data, 4, null(), 4, &mut valid)
+    );
+    value_error!(
+        "out_valid",
+        anwdl_rsa_wrapper_verify_data_signature(wrapper, data, 4, data, 4, null_mut())
+    );
+    assert_eq!(
+        (string, out, out_len, valid),
+        (untouched, null_mut(), 7, true)
+    );
+
+    // SAFETY: every pointer points to what its type says; the wrapper is freed last.
+    unsafe {
+        assert_eq!(
+            anwdl_rsa_wrapper_set_public_key(wrapper, pem),
+            ANWDL_VALUE_ERROR
+        );
+        assert_eq!(last_reason(), ANWDL_REASON_INVALID_KEY);
+        let status = anwdl_rsa_wrapper_sign_data(wrapper, null(), 0, &mut out, &mut out_len);
+        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
+        ok!(anwdl_rsa_wrapper_get_public_key(wrapper, &mut string));
+        assert!(string.is_null(), "there is no key");
+        anwdl_rsa_wrapper_free(wrapper);
+        anwdl_rsa_wrapper_free(null_mut());
+    }
+}
+
+#[test]
+fn an_aes_wrapper_refuses_wrong_arguments() {
+    let wrapper = aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_CBC);
+    let (none, constant) = (null_mut(), null());
+    let (mut key, mut key_len, mut iv, mut iv_len) = (null(), 7, null(), 7);
+    let (mut out, mut out_len) = (null_mut(), 7);
+    let mut made = null_mut();
+    let data = [0; 32].as_ptr();
+
+    value_error!("out_wrapper", anwdl_aes_wrapper_new(256, 0, null_mut()));
+    value_error!("key_size", anwdl_aes_wrapper_new(100, 0, &mut made));
+    for number in [-1, 2, i32::MIN, i32::MAX] {
+        value_error!("mode", anwdl_aes_wrapper_new(256, number, &mut made));
+    }
+    assert!(made.is_null());
+    gives!(0, "wrapper", anwdl_aes_wrapper_get_key_size(constant));
+    value_error!(
+        "wrapper",
+        anwdl_aes_wrapper_get_key(constant, &mut key, &mut key_len, &mut iv, &mut iv_len)
+    );
+    value_error!(
+        "key",
+        anwdl_aes_wrapper_get_key(wrapper, null_mut(), &mut key_len, &mut iv, &mut iv_len)
+    );
+    value_error!(
+        "key_len",
+        anwdl_aes_wrapper_get_key(wrapper, &mut key, null_mut(), &mut iv, &mut iv_len)
+    );
+    value_error!(
+        "iv",
+        anwdl_aes_wrapper_get_key(wrapper, &mut key, &mut key_len, null_mut(), &mut iv_len)
+    );
+    value_error!(
+        "iv_len",
+        anwdl_aes_wrapper_get_key(wrapper, &mut key, &mut key_len, &mut iv, null_mut())
+    );
+    assert_eq!((key, key_len, iv, iv_len), (null(), 7, null(), 7));
+    value_error!(
+        "wrapper",
+        anwdl_aes_wrapper_set_key(none, data, 32, data, 16)
+    );
+    value_error!(
+        "key",
+        anwdl_aes_wrapper_set_key(wrapper, null(), 32, data, 16)
+    );
+    value_error!(
+        "key",
+        anwdl_aes_wrapper_set_key(wrapper, null(), 0, data, 16)
+    );
+    value_error!(
+        "key",
+        anwdl_aes_wrapper_set_key(wrapper, data, 31, data, 16)
+    );
+    value_error!(
+        "iv",
+        anwdl_aes_wrapper_set_key(wrapper, data, 32, null(), 16)
+    );
+    value_error!(
+        "iv",
+        anwdl_aes_wrapper_set_key(wrapper, data, 32, null(), 0)
+    );
+    for function in [
+        anwdl_aes_wrapper_encrypt_data,
+        anwdl_aes_wrapper_decrypt_data,
+    ] {
+        value_error!(
+            "wrapper",
+            function(constant, data, 4, &mut out, &mut out_len)
+        );
+        value_error!("data", function(wrapper, null(), 4, &mut out, &mut out_len));
+        value_error!("out", function(wrapper, data, 4, null_mut(), &mut out_len));
+        value_error!("out_len", function(wrapper, data, 4, &mut out, null_mut()));
+    }
+    assert_eq!((out, out_len), (null_mut(), 7));
+    // SAFETY: the wrapper is not used any more; NULL is fine.
+    unsafe {
+        anwdl_aes_wrapper_free(wrapper);
+        anwdl_aes_wrapper_free(null_mut());
+    }
+}
+
+#[test]
+fn a_key_is_lent_with_its_iv() {
+    for (mode, expected) in [
+        (anwdl_aes_mode_t::ANWDL_AES_CBC, 16),
+        (anwdl_aes_mode_t::ANWDL_AES_GCM, 0),
+    ] {
+        let wrapper = aes_wrapper(mode);
+        let (mut key, mut key_len, mut iv, mut iv_len) = (null(), 0, null(), 7);
+        ok!(anwdl_aes_wrapper_get_key(
+            wrapper,
+            &mut key,
+            &mut key_len,
+            &mut iv,
+            &mut iv_len
+        ));
+        assert_eq!((key.is_null(), key_len), (false, 32));
+        assert_eq!((iv.is_null(), iv_len), (expected == 0, expected));
+        // SAFETY: the wrapper is not used any more.
+        unsafe { anwdl_aes_wrapper_free(wrapper) };
+    }
+}
+
+#[test]
+fn bytes_come_with_an_address_and_a_zero_behind_them() {
+    for text in [&b""[..], b"a text"] {
+        let wrapper = aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_CBC);
+        let (mut secret, mut secret_len, mut out, mut out_len) = (null_mut(), 0, null_mut(), 7);
+        let data = if text.is_empty() {
+            null()
+        } else {
+            text.as_ptr()
+        };
+        ok!(anwdl_aes_wrapper_encrypt_data(
+            wrapper,
+            data,
+            text.len(),
+            &mut secret,
+            &mut secret_len
+        ));
+        ok!(anwdl_aes_wrapper_decrypt_data(
+            wrapper,
+            secret,
+            secret_len,
+            &mut out,
+            &mut out_len
+        ));
+        assert_eq!(out_len, text.len());
+        assert!(!out.is_null());
+        // SAFETY: the library says that so many bytes are there, and a zero byte.
+        let got = unsafe { std::slice::from_raw_parts(out, out_len + 1) };
+        assert_eq!(got, [text, &[0]].concat());
+        // SAFETY: they come from the library and are not used any more; NULL is fine.
+        unsafe {
+            anwdl_bytes_free(out, out_len);
+            anwdl_bytes_free(secret, secret_len);
+            anwdl_bytes_free(null_mut(), 0);
+            anwdl_bytes_free(null_mut(), 5);
+            anwdl_aes_wrapper_free(wrapper);
+        }
+    }
+}

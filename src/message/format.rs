@@ -1,0 +1,333 @@
+//! The formats of requests and responses as tables of rules, and the validator that
+//! reads them.
+//!
+//! The errors have the shape that the Python package `cerberus` gives, with which the
+//! released servers and clients check their messages.
+
+use serde_json::{Map, Value as Tree};
+
+use super::json::{Kind, Object, Text, Value};
+
+/// More fields than any schema has.
+const MOST_FIELDS: usize = 8;
+
+/// What an object must look like. Fields that are not named are allowed.
+pub(super) struct Schema {
+    fields: &'static [Field],
+}
+
+struct Field {
+    name: &'static str,
+    rule: Rule,
+    required: bool,
+    /// The fields, this one among them, that stand together or not at all.
+    together: &'static [&'static str],
+}
+
+impl Field {
+    const fn required(name: &'static str, rule: Rule) -> Self {
+        Self { name, rule, required: true, together: &[] }
+    }
+
+    const fn one_of(together: &'static [&'static str], name: &'static str, rule: Rule) -> Self {
+        Self { name, rule, required: false, together }
+    }
+}
+
+enum Rule {
+    Text(Option<&'static Pattern>),
+    Integer { min: u64, max: Option<u64> },
+    Boolean,
+    Object(&'static Schema),
+}
+
+/// A pattern that the whole of a text must match.
+struct Pattern {
+    /// The pattern as a regular expression, for messages.
+    expression: &'static str,
+    parts: &'static [Part],
+}
+
+enum Part {
+    Literal(&'static str),
+    Exactly(usize, Class),
+    OneOrMore(Class),
+}
+
+/// A class of characters.
+type Class = fn(char) -> bool;
+
+const LOWER_HEX: Class = |c| matches!(c, '0'..='9' | 'a'..='f');
+const DIGIT: Class = |c| c.is_ascii_digit();
+const UPPER: Class = |c| c.is_ascii_uppercase();
+const ALPHANUMERIC: Class = |c| c.is_ascii_alphanumeric();
+const TOKEN: Class = |c| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+
+static VERB: Pattern = Pattern {
+    expression: "^[A-Z]+$",
+    parts: &[Part::OneOrMore(UPPER)],
+};
+static UUID: Pattern = Pattern {
+    expression: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    parts: &[
+        Part::Exactly(8, LOWER_HEX),
+        Part::Literal("-"),
+        Part::Exactly(4, LOWER_HEX),
+        Part::Literal("-"),
+        Part::Exactly(4, LOWER_HEX),
+        Part::Literal("-"),
+        Part::Exactly(4, LOWER_HEX),
+        Part::Literal("-"),
+        Part::Exactly(12, LOWER_HEX),
+    ],
+};
+static CLIENT_TOKEN: Pattern = Pattern {
+    expression: "^[0-9a-zA-Z-_]{255}$",
+    parts: &[Part::Exactly(255, TOKEN)],
+};
+static SHA256: Pattern = Pattern {
+    expression: "^[a-f0-9]{64}$",
+    parts: &[Part::Exactly(64, LOWER_HEX)],
+};
+static USER_NAME: Pattern = Pattern {
+    expression: "^user_[0-9]{5}$",
+    parts: &[Part::Literal("user_"), Part::Exactly(5, DIGIT)],
+};
+static PASSWORD: Pattern = Pattern {
+    expression: "^[a-zA-Z0-9]+$",
+    parts: &[Part::OneOrMore(ALPHANUMERIC)],
+};
+
+pub(super) static REQUEST: Schema = Schema {
+    fields: &[
+        Field::required("verb", Rule::Text(Some(&VERB))),
+        Field::required("parameters", Rule::Object(&PARAMETERS)),
+    ],
+};
+
+static PARAMETERS: Schema = Schema {
+    fields: &[
+        Field::one_of(ACCESS, "container_uuid", Rule::Text(Some(&UUID))),
+        Field::one_of(ACCESS, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
+    ],
+};
+
+pub(super) static RESPONSE: Schema = Schema {
+    fields: &[
+        Field::required("success", Rule::Boolean),
+        Field::required("message", Rule::Text(None)),
+        Field::required("data", Rule::Object(&DATA)),
+    ],
+};
+
+pub(super) static DATA: Schema = Schema {
+    fields: &[
+        Field::one_of(CONTAINER, "container_uuid", Rule::Text(Some(&UUID))),
+        Field::one_of(CONTAINER, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
+        Field::one_of(CONTAINER, "container_iso_sha256", Rule::Text(Some(&SHA256))),
+        Field::one_of(CONTAINER, "container_username", Rule::Text(Some(&USER_NAME))),
+        Field::one_of(CONTAINER, "container_password", Rule::Text(Some(&PASSWORD))),
+        Field::one_of(CONTAINER, "container_listen_port", Rule::Integer { min: 1, max: Some(65535) }),
+        Field::one_of(STATISTICS, "uptime", Rule::Integer { min: 0, max: None }),
+        Field::one_of(STATISTICS, "version", Rule::Text(None)),
+    ],
+};
+
+const ACCESS: &[&str] = &["container_uuid", "client_token"];
+const CONTAINER: &[&str] = &[
+    "container_uuid",
+    "client_token",
+    "container_iso_sha256",
+    "container_username",
+    "container_password",
+    "container_listen_port",
+];
+const STATISTICS: &[&str] = &["uptime", "version"];
+
+/// What is wrong with an object, by field: an object of lists, as `cerberus` gives it.
+pub(super) type Errors = Map<String, Tree>;
+
+impl Schema {
+    /// Checks `object`; `None` if it fits.
+    pub fn errors(&self, object: Object<'_>) -> Option<Errors> {
+        let found = self.find(object);
+        let mut errors = None;
+        for (field, value) in self.fields.iter().zip(found) {
+            let mut problems = Vec::new();
+            match value {
+                Some(value) => {
+                    if field.rule.check(value, &mut problems) {
+                        self.check_neighbours(field, &found, &mut problems);
+                    }
+                }
+                None if field.required => problems.push("required field".into()),
+                None => {}
+            }
+            if !problems.is_empty() {
+                errors
+                    .get_or_insert_with(Errors::new)
+                    .insert(field.name.to_owned(), Tree::Array(problems));
+            }
+        }
+        errors
+    }
+
+    /// The values of the schema's fields, in its order.
+    fn find<'a>(&self, object: Object<'a>) -> [Option<Value<'a>>; MOST_FIELDS] {
+        let mut found = [None; MOST_FIELDS];
+        for (key, value) in object.members() {
+            if let Some(at) = self.fields.iter().position(|field| key == *field.name) {
+                found[at] = Some(value);
+            }
+        }
+        found
+    }
+
+    fn check_neighbours(&self, field: &Field, found: &[Option<Value<'_>>], problems: &mut Vec<Tree>) {
+        for (neighbour, value) in self.fields.iter().zip(found) {
+            if value.is_none() && neighbour.name != field.name && field.together.contains(&neighbour.name) {
+                problems.push(format!("field '{}' is required", neighbour.name).into());
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// Adds what is wrong with `value`. False if its type is, so that nothing more can be
+    /// said about the field.
+    fn check(&self, value: Value<'_>, problems: &mut Vec<Tree>) -> bool {
+        match (self, value.kind()) {
+            // As with `cerberus`, null is a value of any type that no rule allows.
+            (_, Kind::Null) => problems.push("null value not allowed".into()),
+            (Rule::Text(None), Kind::String(_)) | (Rule::Boolean, Kind::Boolean(_)) => {}
+            (Rule::Text(Some(pattern)), Kind::String(text)) => {
+                if !pattern.matches(text) {
+                    problems.push(format!("value does not match regex '{}'", pattern.expression).into());
+                }
+            }
+            (Rule::Integer { min, max }, Kind::Integer(digits)) => {
+                if is_below(digits, *min) {
+                    problems.push(format!("min value is {min}").into());
+                }
+                if let Some(max) = max.filter(|max| is_above(digits, *max)) {
+                    problems.push(format!("max value is {max}").into());
+                }
+            }
+            (Rule::Object(schema), Kind::Object(object)) => {
+                problems.extend(schema.errors(object).map(Tree::Object));
+            }
+            _ => {
+                problems.push(format!("must be of {} type", self.type_name()).into());
+                return false;
+            }
+        }
+        true
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self {
+            Rule::Text(_) => "string",
+            Rule::Integer { .. } => "integer",
+            Rule::Boolean => "boolean",
+            Rule::Object(_) => "dict",
+        }
+    }
+}
+
+impl Pattern {
+    fn matches(&self, text: Text<'_>) -> bool {
+        let mut rest = text.chars().peekable();
+        let parts_match = self.parts.iter().all(|part| match part {
+            Part::Literal(literal) => literal.chars().all(|c| rest.next() == Some(c)),
+            Part::Exactly(count, class) => (0..*count).all(|_| rest.next().is_some_and(class)),
+            Part::OneOrMore(class) => {
+                let first = rest.next_if(|c| class(*c)).is_some();
+                while rest.next_if(|c| class(*c)).is_some() {}
+                first
+            }
+        });
+        parts_match && rest.next().is_none()
+    }
+}
+
+/// Whether an integer of any length, as it is written, is below `limit`.
+fn is_below(digits: &str, limit: u64) -> bool {
+    match digits.strip_prefix('-') {
+        Some(digits) => limit > 0 || digits != "0",
+        None => digits.parse::<u64>().is_ok_and(|value| value < limit),
+    }
+}
+
+/// Whether an integer of any length, as it is written, is above `limit`.
+fn is_above(digits: &str, limit: u64) -> bool {
+    // JSON writes no leading zeros: what does not fit in 64 bits is larger than any limit.
+    !digits.starts_with('-') && digits.parse::<u64>().map_or(true, |value| value > limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json::check;
+    use super::*;
+
+    fn errors(schema: &Schema, text: &str) -> String {
+        let object = check(text).unwrap().object().unwrap();
+        schema.errors(object).map_or(String::new(), |errors| Tree::Object(errors).to_string())
+    }
+
+    #[test]
+    fn no_schema_has_too_many_fields() {
+        for schema in [&REQUEST, &PARAMETERS, &RESPONSE, &DATA] {
+            assert!(schema.fields.len() <= MOST_FIELDS);
+        }
+    }
+
+    #[test]
+    fn what_fits_has_no_errors() {
+        assert_eq!(errors(&REQUEST, r#"{"verb":"ST\u0041T","parameters":{"other":1},"more":null}"#), "");
+        assert_eq!(errors(&DATA, r#"{"uptime":18446744073709551616,"version":""}"#), "");
+        assert_eq!(errors(&DATA, r#"{"uptime":-0,"version":"1"}"#), "");
+    }
+
+    #[test]
+    fn errors_read_as_those_of_cerberus() {
+        for (schema, text, expected) in [
+            (&REQUEST, "{}", r#"{"parameters":["required field"],"verb":["required field"]}"#),
+            (&REQUEST, r#"{"verb":"stat","parameters":[]}"#, r#"{"parameters":["must be of dict type"],"verb":["value does not match regex '^[A-Z]+$'"]}"#),
+            (&REQUEST, r#"{"verb":"STAT\n","parameters":{}}"#, r#"{"verb":["value does not match regex '^[A-Z]+$'"]}"#),
+            (&REQUEST, r#"{"verb":null,"parameters":{"client_token":1}}"#, r#"{"parameters":[{"client_token":["must be of string type"]}],"verb":["null value not allowed"]}"#),
+            (&PARAMETERS, r#"{"client_token":null}"#, r#"{"client_token":["null value not allowed","field 'container_uuid' is required"]}"#),
+            (&DATA, r#"{"uptime":1.0}"#, r#"{"uptime":["must be of integer type"]}"#),
+            (&DATA, r#"{"uptime":-1,"version":false}"#, r#"{"uptime":["min value is 0"],"version":["must be of string type"]}"#),
+            (&RESPONSE, r#"{"success":0,"message":"","data":{}}"#, r#"{"success":["must be of boolean type"]}"#),
+        ] {
+            let sorted: serde_json::Map<String, Tree> = serde_json::from_str(expected).unwrap();
+            let given: serde_json::Map<String, Tree> = serde_json::from_str(&errors(schema, text)).unwrap();
+            assert_eq!(given, sorted, "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_of_any_length_are_compared_exactly() {
+        let huge = "9".repeat(400);
+        assert!(is_above(&huge, 65535) && !is_below(&huge, 1));
+        assert!(is_below(&format!("-{huge}"), 0) && !is_above(&format!("-{huge}"), 65535));
+        assert!(is_above("65536", 65535) && !is_above("65535", 65535));
+        assert!(is_below("0", 1) && is_below("-0", 1) && !is_below("-0", 0) && !is_below("1", 1));
+    }
+
+    #[test]
+    fn patterns_match_whole_texts_only() {
+        let matches = |pattern: &Pattern, text: &str| {
+            let text = format!("\"{text}\"");
+            let Kind::String(text) = check(&text).unwrap().kind() else { panic!("a string") };
+            pattern.matches(text)
+        };
+        assert!(matches(&USER_NAME, "user_12345"));
+        for text in ["user_1234", "user_123456", "user_1234a", "xuser_12345", "user_١٢٣٤٥", ""] {
+            assert!(!matches(&USER_NAME, text), "{text}");
+        }
+        assert!(matches(&PASSWORD, "a") && !matches(&PASSWORD, "") && !matches(&PASSWORD, "a b"));
+        assert!(matches(&UUID, "01234567-89ab-cdef-0123-456789abcdef"));
+        assert!(!matches(&UUID, "01234567-89AB-cdef-0123-456789abcdef"));
+    }
+}

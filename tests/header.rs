@@ -1,0 +1,288 @@
+//! `include/anwdl.h` is what cbindgen makes from the code, it compiles by itself in every
+//! language that it promises, and so do the examples in it.
+//!
+//! With `ANWDL_UPDATE_HEADER=1` in the environment the header is rewritten instead of
+//! compared (`make header`).
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use anwdl::message;
+
+/// The files of `src/ffi/`, in the order in which the header shows their functions, with the
+/// headings that they get there. A function in a file that is missing here would be exported
+/// and not declared, which `tests/exports.rs` notices.
+const SECTIONS: &[(&str, &str)] = &[
+    ("error.rs", "Errors and version"),
+    ("client_options.rs", "Options for clients"),
+    ("client.rs", "Clients: the Python ClientInstance"),
+    ("request.rs", "Requests"),
+    ("rsa_wrapper.rs", "RSA keys: the Python RSAWrapper"),
+    ("aes_wrapper.rs", "AES keys: the Python AESWrapper"),
+    ("memory.rs", "Memory that the caller owns"),
+];
+
+const RESPONSE_MESSAGES: &[(&str, &str, &str)] = &[
+    (
+        "OK",
+        message::RESPONSE_MSG_OK,
+        "the request was carried out.",
+    ),
+    (
+        "BAD_AUTH",
+        message::RESPONSE_MSG_BAD_AUTH,
+        "the client token does not belong to the container.",
+    ),
+    (
+        "BAD_REQ",
+        message::RESPONSE_MSG_BAD_REQ,
+        "the request does not fit the request format, or not this server.",
+    ),
+    (
+        "REFUSED_REQ",
+        message::RESPONSE_MSG_REFUSED_REQ,
+        "the server does not want to carry out the request.",
+    ),
+    (
+        "UNAVAILABLE",
+        message::RESPONSE_MSG_UNAVAILABLE,
+        "the server cannot carry out the request at present.",
+    ),
+    (
+        "INTERNAL_ERROR",
+        message::RESPONSE_MSG_INTERNAL_ERROR,
+        "the server failed while it carried out the request.",
+    ),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn header_path() -> PathBuf {
+    root().join("include/anwdl.h")
+}
+
+/// The header in the tree. Where an update is asked for, it is written before any test reads it.
+static COMMITTED: LazyLock<String> = LazyLock::new(|| {
+    if std::env::var_os("ANWDL_UPDATE_HEADER").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(root().join("include")).expect("include/ can be made");
+        std::fs::write(header_path(), generated_header()).expect("the header can be written");
+    }
+    std::fs::read_to_string(header_path())
+        .expect("include/anwdl.h is there (`make header` makes it)")
+});
+
+/// The macros that cbindgen cannot make: each has its one source in the crate.
+fn macros() -> String {
+    let mut text = String::new();
+    let versions = [
+        (
+            "",
+            format!("{:?}", env!("CARGO_PKG_VERSION")),
+            "The version of this header; anwdl_version() is that of the library.",
+        ),
+        (
+            "_MAJOR",
+            env!("CARGO_PKG_VERSION_MAJOR").into(),
+            "The first number of ANWDL_VERSION.",
+        ),
+        (
+            "_MINOR",
+            env!("CARGO_PKG_VERSION_MINOR").into(),
+            "The second number of ANWDL_VERSION.",
+        ),
+        (
+            "_PATCH",
+            env!("CARGO_PKG_VERSION_PATCH").into(),
+            "The third number of ANWDL_VERSION.",
+        ),
+    ];
+    for (suffix, value, comment) in versions {
+        writeln!(
+            text,
+            "/** {comment} */\n#define ANWDL_VERSION{suffix} {value}\n"
+        )
+        .unwrap();
+    }
+    for (name, value, comment) in RESPONSE_MESSAGES {
+        let name = format!("ANWDL_RESPONSE_MSG_{name}");
+        writeln!(
+            text,
+            "/** Response message: {comment} */\n#define {name} {value:?}\n"
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn generated_header() -> String {
+    let mut config =
+        cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml is valid");
+    config.after_includes = Some(format!("\n{}", macros()));
+    let sources = root().join("src/ffi");
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for (file, _) in SECTIONS {
+        builder = builder.with_src(sources.join(file));
+    }
+    let mut header = Vec::new();
+    builder
+        .generate()
+        .expect("cbindgen understands src/ffi")
+        .write(&mut header);
+    let header = String::from_utf8(header).expect("the header is UTF-8");
+    with_headings(header.replace("\n\n\n", "\n\n"))
+}
+
+/// Puts a heading before the first function of each file; cbindgen has no means for it.
+fn with_headings(mut header: String) -> String {
+    for (file, heading) in SECTIONS {
+        let source =
+            std::fs::read_to_string(root().join("src/ffi").join(file)).expect("the file is there");
+        let (_, signature) = source
+            .split_once("extern \"C\" fn ")
+            .expect("the file has a function");
+        let name = signature.split('(').next().unwrap();
+        let declaration = header
+            .find(&format!("{name}("))
+            .into_iter()
+            .chain(header.match_indices(&format!(" {name}(")).map(|(at, _)| at))
+            .chain(header.match_indices(&format!("*{name}(")).map(|(at, _)| at))
+            .find(|&at| !line_around(&header, at).trim_start().starts_with('*'))
+            .unwrap_or_else(|| panic!("{name} is in the header"));
+        let comment = header[..declaration]
+            .rfind("/**")
+            .expect("it has a comment");
+        let rule = "-".repeat(heading.len());
+        header.insert_str(
+            comment,
+            &format!("/* {rule}\n * {heading}\n * {rule} */\n\n"),
+        );
+    }
+    header
+}
+
+fn line_around(text: &str, at: usize) -> &str {
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    text[start..].lines().next().unwrap_or("")
+}
+
+/// Compiles `source`, which includes the header, and gives up on any warning.
+fn compile(compiler: &str, language: &str, standard: &str, source: &str) {
+    let mut child = Command::new(compiler)
+        .args(["-x", language, &format!("-std={standard}")])
+        .args([
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Werror",
+            "-fsyntax-only",
+            "-I",
+        ])
+        .arg(root().join("include"))
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{compiler} is needed for this test: {error}"));
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    stdin
+        .write_all(source.as_bytes())
+        .expect("the compiler reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the compiler ends");
+    assert!(
+        output.status.success(),
+        "{compiler} -std={standard}:\n{}\n{source}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+const C: &[(&str, &str, &str)] = &[
+    ("gcc", "c", "c99"),
+    ("gcc", "c", "c11"),
+    ("gcc", "c", "c17"),
+];
+const CPP: &[(&str, &str, &str)] = &[("g++", "c++", "c++11"), ("g++", "c++", "c++20")];
+
+#[test]
+fn the_committed_header_is_what_the_code_gives() {
+    let (committed, generated) = (&*COMMITTED, generated_header());
+    let difference = committed
+        .lines()
+        .zip(generated.lines())
+        .enumerate()
+        .find(|(_, (committed, generated))| committed != generated);
+    if let Some((index, (committed, generated))) = difference {
+        panic!(
+            "include/anwdl.h is not what the code gives (`make header` rewrites it); line {}:\n\
+             committed: {committed}\ngenerated: {generated}",
+            index + 1
+        );
+    }
+    assert!(
+        *committed == generated,
+        "include/anwdl.h is not as long as what the code gives (`make header` rewrites it)"
+    );
+}
+
+#[test]
+fn it_compiles_alone_in_every_language() {
+    LazyLock::force(&COMMITTED);
+    // Twice, for the include guard; and the enums have the size that the library returns.
+    let source = "#include \"anwdl.h\"\n#include \"anwdl.h\"\n\
+                  typedef char status_is_an_int[sizeof(anwdl_status_t) == sizeof(int) ? 1 : -1];\n\
+                  typedef char reason_is_an_int[sizeof(anwdl_error_reason_t) == sizeof(int) ? 1 : -1];\n\
+                  typedef char protocol_is_an_int[sizeof(anwdl_protocol_t) == sizeof(int) ? 1 : -1];\n\
+                  typedef char mode_is_an_int[sizeof(anwdl_aes_mode_t) == sizeof(int) ? 1 : -1];\n";
+    for (compiler, language, standard) in [C, CPP].concat() {
+        compile(compiler, language, standard, source);
+    }
+}
+
+#[test]
+fn its_examples_compile() {
+    let examples: Vec<String> = COMMITTED
+        .split(" * @code{.c}\n")
+        .skip(1)
+        .map(|rest| {
+            let (example, _) = rest.split_once(" * @endcode").expect("the example ends");
+            let lines = example
+                .lines()
+                .map(|line| line.strip_prefix(" *").expect("a comment's line"));
+            lines
+                .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+                .collect()
+        })
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in &examples {
+        for &(compiler, language, standard) in C {
+            compile(compiler, language, standard, example);
+        }
+    }
+}
+
+#[test]
+fn everything_in_it_is_documented() {
+    let lines: Vec<&str> = COMMITTED.lines().collect();
+    let mut found = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let declares = line.contains(" anwdl_")
+            || line.contains("*anwdl_")
+            || line.starts_with("#define ANWDL_");
+        let member = line.trim_start().starts_with("ANWDL_") && line.contains(" = ");
+        let in_comment = line.trim_start().starts_with(['*', '/']);
+        let continued = line.starts_with("  ") && !member;
+        let guard = *line == "#define ANWDL_H" || line.starts_with('}');
+        if (declares || member) && !in_comment && !continued && !guard {
+            found += 1;
+            let before = lines[index - 1].trim();
+            assert!(before.ends_with("*/"), "no comment before: {line}");
+        }
+    }
+    assert!(found > 100, "only {found} declarations were found");
+}

@@ -1,0 +1,151 @@
+"""The twelve steps of the key exchange, for the side that speaks first and for the other.
+
+The numbers in the comments are the steps of the table in the protocol's description. "Initiator" is the side that speaks first,
+whichever role it has.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .keys import KeyPair, PublicKey
+from .stream import Stream
+
+RandomBytes = Callable[[int], bytes]
+
+IV_SIZE = 16
+AES_KEY_SIZES = (16, 24, 32)
+MAXIMUM_PEM_SIZE = 16 * 1024
+LENGTH_FIELD_SIZE = 8
+LENGTH_FIELD = re.compile(rb"([0-9]{1,8})=*")
+
+GCM_MARK = b"\x05"
+GCM_RANDOM_SIZE = 32
+GCM_SECRET_SIZE = len(GCM_MARK) + GCM_RANDOM_SIZE
+
+
+@dataclass(frozen=True)
+class CbcSecret:
+    """What the framings v2, v3 and v4 start from."""
+
+    key: bytes
+    iv: bytes
+
+
+@dataclass(frozen=True)
+class GcmSecret:
+    """What the framing gcm starts from."""
+
+    key: bytes
+
+
+@dataclass(frozen=True)
+class ExchangedKeys:
+    """The outcome of a key exchange."""
+
+    remote_public_key: PublicKey
+    secret: CbcSecret | GcmSecret
+
+
+def length_field(length: int) -> bytes:
+    """A length in clear: decimal digits, padded with `=` to eight bytes."""
+    return str(length).encode("ascii").ljust(LENGTH_FIELD_SIZE, b"=")
+
+
+def parse_length_field(field: bytes) -> int | None:
+    """The length that stands in eight bytes, or None if they are no length."""
+    match = LENGTH_FIELD.fullmatch(field)
+    return int(match[1]) if match else None
+
+
+def initiate(stream: Stream, own: KeyPair, *, use_gcm: bool, aes_key_size: int, random_bytes: RandomBytes) -> ExchangedKeys:
+    """The exchange as the side that speaks first, which chooses the secret and so the family of framings."""
+    stream.write(length_field(len(own.public_pem)))  # 1
+    stream.expect_acceptance("the length of the public key")  # 2
+    stream.write(own.public_pem)  # 3
+    stream.expect_acceptance("the public key")  # 4
+    remote = _receive_public_key(stream)  # 5 to 8
+    if use_gcm:
+        offer = GCM_MARK + random_bytes(GCM_RANDOM_SIZE)
+    else:
+        offer = random_bytes(aes_key_size) + random_bytes(IV_SIZE)
+    wrapped_offer = remote.encrypt(offer)
+    stream.write(wrapped_offer)  # 9
+    stream.expect_acceptance("the session secret")  # 10
+    wrapped_reply, reply = _receive_secret(stream, own)  # 11
+    if use_gcm:
+        if not _is_gcm_secret(reply):
+            stream.refuse("the peer's half of the secret is not for gcm")
+        key = gcm_key(own.public_pem, remote.pem, wrapped_offer, wrapped_reply, offer, reply)
+        secret: CbcSecret | GcmSecret = GcmSecret(key)
+    else:
+        if reply != offer:
+            stream.refuse("the peer did not send the session secret back")
+        secret = CbcSecret(offer[:-IV_SIZE], offer[-IV_SIZE:])
+    stream.accept()  # 12
+    stream.flush()
+    return ExchangedKeys(remote, secret)
+
+
+def respond(stream: Stream, own: KeyPair, *, accept_cbc: bool, accept_gcm: bool, random_bytes: RandomBytes) -> ExchangedKeys:
+    """The exchange as the side that is spoken to, which takes the secret that it gets if it is of an accepted family."""
+    remote = _receive_public_key(stream)  # 1 to 4
+    stream.write(length_field(len(own.public_pem)))  # 5
+    stream.expect_acceptance("the length of the public key")  # 6
+    stream.write(own.public_pem)  # 7
+    stream.expect_acceptance("the public key")  # 8
+    wrapped_offer, offer = _receive_secret(stream, own)  # 9
+    if _is_gcm_secret(offer) and accept_gcm:
+        reply = GCM_MARK + random_bytes(GCM_RANDOM_SIZE)
+    elif len(offer) - IV_SIZE in AES_KEY_SIZES and accept_cbc:
+        reply = offer
+    else:
+        stream.refuse(f"a secret of {len(offer)} bytes is not accepted here")
+    stream.accept()  # 10
+    wrapped_reply = remote.encrypt(reply)
+    stream.write(wrapped_reply)  # 11
+    stream.expect_acceptance("the session secret")  # 12
+    if _is_gcm_secret(offer):
+        return ExchangedKeys(remote, GcmSecret(gcm_key(remote.pem, own.public_pem, wrapped_offer, wrapped_reply, offer, reply)))
+    return ExchangedKeys(remote, CbcSecret(offer[:-IV_SIZE], offer[-IV_SIZE:]))
+
+
+def _receive_public_key(stream: Stream) -> PublicKey:
+    length = parse_length_field(stream.read(LENGTH_FIELD_SIZE))
+    if length is None or not 0 < length <= MAXIMUM_PEM_SIZE:
+        stream.refuse("the length of the peer's public key is not acceptable")
+    stream.accept()
+    try:
+        key = PublicKey.from_pem(stream.read(length))
+    except ValueError as error:
+        stream.refuse(f"the peer's public key is not acceptable: {error}")
+    stream.accept()
+    return key
+
+
+def _receive_secret(stream: Stream, own: KeyPair) -> tuple[bytes, bytes]:
+    """The secret as it came and decrypted; the caller judges it and answers."""
+    wrapped = stream.read(own.modulus_size)
+    try:
+        return wrapped, own.decrypt(wrapped)
+    except ValueError:
+        stream.refuse("the session secret does not decrypt")
+
+
+def _is_gcm_secret(secret: bytes) -> bool:
+    return len(secret) == GCM_SECRET_SIZE and secret.startswith(GCM_MARK)
+
+
+def gcm_key(
+    initiator_pem: bytes, responder_pem: bytes, wrapped_offer: bytes, wrapped_reply: bytes, offer: bytes, reply: bytes
+) -> bytes:
+    """The session key of gcm, bound to everything that both sides saw, so that a swapped public key gives another one."""
+    transcript = hashlib.sha256()
+    for part in (initiator_pem, responder_pem, wrapped_offer, wrapped_reply):
+        transcript.update(len(part).to_bytes(4, "big") + part)
+    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=transcript.digest(), info=b"anwdl gcm v1")
+    return derivation.derive(offer[len(GCM_MARK) :] + reply[len(GCM_MARK) :])
