@@ -168,8 +168,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Value(failure) | Error::Runtime(failure) => f.write_str(&failure.message),
-            Error::WouldBlock(Interest::Read) => f.write_str("waiting for the socket to be readable"),
-            Error::WouldBlock(Interest::Write) => f.write_str("waiting for the socket to be writable"),
+            Error::WouldBlock(Interest::Read) => {
+                f.write_str("waiting for the socket to be readable")
+            }
+            Error::WouldBlock(Interest::Write) => {
+                f.write_str("waiting for the socket to be writable")
+            }
         }
     }
 }
@@ -185,7 +189,11 @@ mod tests {
         for &reason in Reason::ALL {
             let error = Error::new(reason, "text");
             assert_eq!(error.reason(), Some(reason));
-            assert_eq!(matches!(error, Error::Value(_)), (reason as i32) < 20, "{reason:?}");
+            assert_eq!(
+                matches!(error, Error::Value(_)),
+                (reason as i32) < 20,
+                "{reason:?}"
+            );
         }
     }
 

@@ -1,4 +1,44 @@
-//! placeholder
+//! Talk to [Anweddol](https://anweddol.org) clients from a Rust, C or C++ server.
+//!
+//! An Anweddol client asks a server for virtual machines, over a small encrypted protocol:
+//! RSA keys are exchanged, an AES key is wrapped with them, then JSON requests and
+//! responses go back and forth. [`ClientInstance`] is one connected client, seen from the
+//! server, over any connected socket. It serves every released client, whichever of the
+//! framings it speaks, and an authenticated one.
+//!
+//! C and C++ programs use the functions of [`ffi`], which `include/anwdl.h` declares.
+//!
+//! ```no_run
+//! use std::net::TcpListener;
+//!
+//! use anwdl::message::{RESPONSE_MSG_OK, RESPONSE_MSG_REFUSED_REQ};
+//! use anwdl::{ClientInstance, ClientOptions};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:6150")?;
+//! for stream in listener.incoming() {
+//!     // Exchanges the keys; the client speaks first.
+//!     let mut client = ClientInstance::new(stream?, &ClientOptions::default())?;
+//!     let request = client.recv_request(false)?;
+//!     match request.verb() {
+//!         "STAT" => {
+//!             let data = r#"{"uptime": 86400, "version": "1.0.0"}"#;
+//!             client.send_response(true, RESPONSE_MSG_OK, Some(data), None)?;
+//!         }
+//!         _ => client.send_response(false, RESPONSE_MSG_REFUSED_REQ, None, Some("unknown verb"))?,
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod client;
 pub mod crypto;
 pub mod error;
+pub mod ffi;
 pub mod message;
+pub mod protocol;
+mod transport;
+
+pub use client::{ClientInstance, ClientOptions, CreationError, check_descriptor};
+pub use crypto::{AesMode, AesWrapper, RsaWrapper};
+pub use error::{Error, Reason};
+pub use protocol::Protocol;

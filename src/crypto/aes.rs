@@ -3,7 +3,8 @@
 use std::fmt;
 
 use ::aes::cipher::{
-    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit,
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit,
+    KeyInit,
 };
 use ::aes::{Aes128, Aes192, Aes256, Block};
 use aes_gcm::AesGcm;
@@ -128,7 +129,12 @@ impl AesWrapper {
             (AesMode::Gcm, 24) => Cipher::Gcm192(AesGcm::new_from_slice(bytes).expect(CHECKED)),
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
-        Self { key, key_len, iv, cipher }
+        Self {
+            key,
+            key_len,
+            iv,
+            cipher,
+        }
     }
 
     /// The size of the key in bits.
@@ -198,7 +204,9 @@ impl AesWrapper {
         match self.mode() {
             AesMode::Cbc => {
                 let mut buffer = Zeroizing::new(data.to_vec());
-                let unpadded = self.decrypt_cbc(&mut buffer).ok_or_else(decryption_failed)?;
+                let unpadded = self
+                    .decrypt_cbc(&mut buffer)
+                    .ok_or_else(decryption_failed)?;
                 if !bool::from(unpadded.valid) {
                     return Err(decryption_failed());
                 }
@@ -267,13 +275,24 @@ impl AesWrapper {
     ) -> Result<[u8; TAG_SIZE]> {
         let nonce = nonce.into();
         match &self.cipher {
-            Cipher::Gcm128(cipher) => cipher.encrypt_inout_detached(nonce, additional_data, text.into()),
-            Cipher::Gcm192(cipher) => cipher.encrypt_inout_detached(nonce, additional_data, text.into()),
-            Cipher::Gcm256(cipher) => cipher.encrypt_inout_detached(nonce, additional_data, text.into()),
+            Cipher::Gcm128(cipher) => {
+                cipher.encrypt_inout_detached(nonce, additional_data, text.into())
+            }
+            Cipher::Gcm192(cipher) => {
+                cipher.encrypt_inout_detached(nonce, additional_data, text.into())
+            }
+            Cipher::Gcm256(cipher) => {
+                cipher.encrypt_inout_detached(nonce, additional_data, text.into())
+            }
             _ => panic!("GCM asked of a CBC key"),
         }
         .map(Into::into)
-        .map_err(|_| Error::new(Reason::MessageTooLarge, "the text is longer than GCM allows"))
+        .map_err(|_| {
+            Error::new(
+                Reason::MessageTooLarge,
+                "the text is longer than GCM allows",
+            )
+        })
     }
 
     /// Decrypts `text` in place once `tag` has proved it unchanged.
@@ -289,9 +308,15 @@ impl AesWrapper {
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
         match &self.cipher {
-            Cipher::Gcm128(cipher) => cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag),
-            Cipher::Gcm192(cipher) => cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag),
-            Cipher::Gcm256(cipher) => cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag),
+            Cipher::Gcm128(cipher) => {
+                cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
+            }
+            Cipher::Gcm192(cipher) => {
+                cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
+            }
+            Cipher::Gcm256(cipher) => {
+                cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
+            }
             _ => panic!("GCM asked of a CBC key"),
         }
         .map_err(|_| decryption_failed())
@@ -344,7 +369,7 @@ where
 
 /// Finds the end of a PKCS#7-padded text without a branch or an index that depends on
 /// its bytes.
-fn unpad(text: &[u8]) -> Unpadded {
+pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let last_block = &text[text.len() - BLOCK_SIZE..];
     let padding = last_block[BLOCK_SIZE - 1];
     let mut valid = !padding.ct_eq(&0) & !(BLOCK_SIZE as u8).ct_lt(&padding);
@@ -420,7 +445,10 @@ mod tests {
     fn gcm_notices_every_changed_byte_and_never_repeats_a_nonce() {
         let wrapper = AesWrapper::new(256, AesMode::Gcm).unwrap();
         let first = wrapper.encrypt_data(b"text").unwrap();
-        assert_ne!(first[..NONCE_SIZE], wrapper.encrypt_data(b"text").unwrap()[..NONCE_SIZE]);
+        assert_ne!(
+            first[..NONCE_SIZE],
+            wrapper.encrypt_data(b"text").unwrap()[..NONCE_SIZE]
+        );
         for at in 0..first.len() {
             let mut changed = first.clone();
             changed[at] ^= 0x80;
@@ -431,12 +459,32 @@ mod tests {
 
     #[test]
     fn wrong_sizes_are_named() {
-        assert!(AesWrapper::new(100, AesMode::Cbc).unwrap_err().to_string().contains("key_size"));
+        assert!(
+            AesWrapper::new(100, AesMode::Cbc)
+                .unwrap_err()
+                .to_string()
+                .contains("key_size")
+        );
         let mut wrapper = AesWrapper::new(128, AesMode::Cbc).unwrap();
-        assert!(wrapper.set_key(&[0; 17], &[0; 16]).unwrap_err().to_string().contains("key has 17"));
-        assert!(wrapper.set_key(&[0; 16], &[0; 15]).unwrap_err().to_string().contains("iv has 15"));
+        assert!(
+            wrapper
+                .set_key(&[0; 17], &[0; 16])
+                .unwrap_err()
+                .to_string()
+                .contains("key has 17")
+        );
+        assert!(
+            wrapper
+                .set_key(&[0; 16], &[0; 15])
+                .unwrap_err()
+                .to_string()
+                .contains("iv has 15")
+        );
         wrapper.set_key(&[7; 32], &[8; 16]).unwrap();
-        assert_eq!((wrapper.key_size(), wrapper.key(), wrapper.iv()), (256, &[7; 32][..], &[8; 16][..]));
+        assert_eq!(
+            (wrapper.key_size(), wrapper.key(), wrapper.iv()),
+            (256, &[7; 32][..], &[8; 16][..])
+        );
         for len in [0, 1, 15, 17] {
             assert_eq!(
                 wrapper.decrypt_data(&vec![0; len]).unwrap_err().reason(),
@@ -448,7 +496,10 @@ mod tests {
     #[test]
     fn debug_shows_no_key() {
         let wrapper = AesWrapper::from_key(&[0x41; 32], &[0x42; 16], AesMode::Cbc).unwrap();
-        assert_eq!(format!("{wrapper:?}"), "AesWrapper { key_size: 256, mode: Cbc, .. }");
+        assert_eq!(
+            format!("{wrapper:?}"),
+            "AesWrapper { key_size: 256, mode: Cbc, .. }"
+        );
     }
 
     fn hex(text: &str) -> Vec<u8> {

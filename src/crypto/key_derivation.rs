@@ -67,7 +67,11 @@ mod tests {
                 initiator_wrapped_secret: parts[2],
                 responder_wrapped_secret: parts[3],
             };
-            transcript.session_key(&[first; 32], &[second; 32]).unwrap().key().to_vec()
+            transcript
+                .session_key(&[first; 32], &[second; 32])
+                .unwrap()
+                .key()
+                .to_vec()
         };
         let original = key(parts, 1, 2);
         assert_eq!(original, key(parts, 1, 2));
@@ -78,6 +82,9 @@ mod tests {
         }
         assert_ne!(original, key(parts, 2, 1));
         // The boundary between two parts counts, not only their bytes.
-        assert_ne!(key([b"ab", b"c", b"", b""], 1, 2), key([b"a", b"bc", b"", b""], 1, 2));
+        assert_ne!(
+            key([b"ab", b"c", b"", b""], 1, 2),
+            key([b"a", b"bc", b"", b""], 1, 2)
+        );
     }
 }

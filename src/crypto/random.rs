@@ -17,8 +17,5 @@ pub(super) fn generator() -> Result<StdRng> {
 }
 
 fn failed() -> Error {
-    Error::new(
-        Reason::RandomFailed,
-        "the system's random generator failed",
-    )
+    Error::new(Reason::RandomFailed, "the system's random generator failed")
 }

@@ -26,11 +26,21 @@ struct Field {
 
 impl Field {
     const fn required(name: &'static str, rule: Rule) -> Self {
-        Self { name, rule, required: true, together: &[] }
+        Self {
+            name,
+            rule,
+            required: true,
+            together: &[],
+        }
     }
 
     const fn one_of(together: &'static [&'static str], name: &'static str, rule: Rule) -> Self {
-        Self { name, rule, required: false, together }
+        Self {
+            name,
+            rule,
+            required: false,
+            together,
+        }
     }
 }
 
@@ -125,9 +135,20 @@ pub(super) static DATA: Schema = Schema {
         Field::one_of(CONTAINER, "container_uuid", Rule::Text(Some(&UUID))),
         Field::one_of(CONTAINER, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
         Field::one_of(CONTAINER, "container_iso_sha256", Rule::Text(Some(&SHA256))),
-        Field::one_of(CONTAINER, "container_username", Rule::Text(Some(&USER_NAME))),
+        Field::one_of(
+            CONTAINER,
+            "container_username",
+            Rule::Text(Some(&USER_NAME)),
+        ),
         Field::one_of(CONTAINER, "container_password", Rule::Text(Some(&PASSWORD))),
-        Field::one_of(CONTAINER, "container_listen_port", Rule::Integer { min: 1, max: Some(65535) }),
+        Field::one_of(
+            CONTAINER,
+            "container_listen_port",
+            Rule::Integer {
+                min: 1,
+                max: Some(65535),
+            },
+        ),
         Field::one_of(STATISTICS, "uptime", Rule::Integer { min: 0, max: None }),
         Field::one_of(STATISTICS, "version", Rule::Text(None)),
     ],
@@ -183,9 +204,17 @@ impl Schema {
         found
     }
 
-    fn check_neighbours(&self, field: &Field, found: &[Option<Value<'_>>], problems: &mut Vec<Tree>) {
+    fn check_neighbours(
+        &self,
+        field: &Field,
+        found: &[Option<Value<'_>>],
+        problems: &mut Vec<Tree>,
+    ) {
         for (neighbour, value) in self.fields.iter().zip(found) {
-            if value.is_none() && neighbour.name != field.name && field.together.contains(&neighbour.name) {
+            if value.is_none()
+                && neighbour.name != field.name
+                && field.together.contains(&neighbour.name)
+            {
                 problems.push(format!("field '{}' is required", neighbour.name).into());
             }
         }
@@ -202,10 +231,18 @@ impl Rule {
             (Rule::Text(None), Kind::String(_)) | (Rule::Boolean, Kind::Boolean(_)) => {}
             (Rule::Text(Some(pattern)), Kind::String(text)) => {
                 if !pattern.matches(text) {
-                    problems.push(format!("value does not match regex '{}'", pattern.expression).into());
+                    problems.push(
+                        format!("value does not match regex '{}'", pattern.expression).into(),
+                    );
                 }
             }
-            (Rule::Integer { min, max }, Kind::Integer(digits)) => {
+            (Rule::Integer { min, max }, Kind::Integer(_) | Kind::Boolean(_)) => {
+                // To Python, and so to `cerberus`, true is the integer 1 and false is 0.
+                let digits = match value.kind() {
+                    Kind::Integer(digits) => digits,
+                    Kind::Boolean(true) => "1",
+                    _ => "0",
+                };
                 if is_below(digits, *min) {
                     problems.push(format!("min value is {min}").into());
                 }
@@ -271,7 +308,9 @@ mod tests {
 
     fn errors(schema: &Schema, text: &str) -> String {
         let object = check(text).unwrap().object().unwrap();
-        schema.errors(object).map_or(String::new(), |errors| Tree::Object(errors).to_string())
+        schema
+            .errors(object)
+            .map_or(String::new(), |errors| Tree::Object(errors).to_string())
     }
 
     #[test]
@@ -283,25 +322,67 @@ mod tests {
 
     #[test]
     fn what_fits_has_no_errors() {
-        assert_eq!(errors(&REQUEST, r#"{"verb":"ST\u0041T","parameters":{"other":1},"more":null}"#), "");
-        assert_eq!(errors(&DATA, r#"{"uptime":18446744073709551616,"version":""}"#), "");
+        assert_eq!(
+            errors(
+                &REQUEST,
+                r#"{"verb":"ST\u0041T","parameters":{"other":1},"more":null}"#
+            ),
+            ""
+        );
+        assert_eq!(
+            errors(&DATA, r#"{"uptime":18446744073709551616,"version":""}"#),
+            ""
+        );
         assert_eq!(errors(&DATA, r#"{"uptime":-0,"version":"1"}"#), "");
     }
 
     #[test]
     fn errors_read_as_those_of_cerberus() {
         for (schema, text, expected) in [
-            (&REQUEST, "{}", r#"{"parameters":["required field"],"verb":["required field"]}"#),
-            (&REQUEST, r#"{"verb":"stat","parameters":[]}"#, r#"{"parameters":["must be of dict type"],"verb":["value does not match regex '^[A-Z]+$'"]}"#),
-            (&REQUEST, r#"{"verb":"STAT\n","parameters":{}}"#, r#"{"verb":["value does not match regex '^[A-Z]+$'"]}"#),
-            (&REQUEST, r#"{"verb":null,"parameters":{"client_token":1}}"#, r#"{"parameters":[{"client_token":["must be of string type"]}],"verb":["null value not allowed"]}"#),
-            (&PARAMETERS, r#"{"client_token":null}"#, r#"{"client_token":["null value not allowed","field 'container_uuid' is required"]}"#),
-            (&DATA, r#"{"uptime":1.0}"#, r#"{"uptime":["must be of integer type"]}"#),
-            (&DATA, r#"{"uptime":-1,"version":false}"#, r#"{"uptime":["min value is 0"],"version":["must be of string type"]}"#),
-            (&RESPONSE, r#"{"success":0,"message":"","data":{}}"#, r#"{"success":["must be of boolean type"]}"#),
+            (
+                &REQUEST,
+                "{}",
+                r#"{"parameters":["required field"],"verb":["required field"]}"#,
+            ),
+            (
+                &REQUEST,
+                r#"{"verb":"stat","parameters":[]}"#,
+                r#"{"parameters":["must be of dict type"],"verb":["value does not match regex '^[A-Z]+$'"]}"#,
+            ),
+            (
+                &REQUEST,
+                r#"{"verb":"STAT\n","parameters":{}}"#,
+                r#"{"verb":["value does not match regex '^[A-Z]+$'"]}"#,
+            ),
+            (
+                &REQUEST,
+                r#"{"verb":null,"parameters":{"client_token":1}}"#,
+                r#"{"parameters":[{"client_token":["must be of string type"]}],"verb":["null value not allowed"]}"#,
+            ),
+            (
+                &PARAMETERS,
+                r#"{"client_token":null}"#,
+                r#"{"client_token":["null value not allowed","field 'container_uuid' is required"]}"#,
+            ),
+            (
+                &DATA,
+                r#"{"uptime":1.0}"#,
+                r#"{"uptime":["must be of integer type"]}"#,
+            ),
+            (
+                &DATA,
+                r#"{"uptime":-1,"version":false}"#,
+                r#"{"uptime":["min value is 0"],"version":["must be of string type"]}"#,
+            ),
+            (
+                &RESPONSE,
+                r#"{"success":0,"message":"","data":{}}"#,
+                r#"{"success":["must be of boolean type"]}"#,
+            ),
         ] {
             let sorted: serde_json::Map<String, Tree> = serde_json::from_str(expected).unwrap();
-            let given: serde_json::Map<String, Tree> = serde_json::from_str(&errors(schema, text)).unwrap();
+            let given: serde_json::Map<String, Tree> =
+                serde_json::from_str(&errors(schema, text)).unwrap();
             assert_eq!(given, sorted, "{text}");
         }
     }
@@ -319,11 +400,20 @@ mod tests {
     fn patterns_match_whole_texts_only() {
         let matches = |pattern: &Pattern, text: &str| {
             let text = format!("\"{text}\"");
-            let Kind::String(text) = check(&text).unwrap().kind() else { panic!("a string") };
+            let Kind::String(text) = check(&text).unwrap().kind() else {
+                panic!("a string")
+            };
             pattern.matches(text)
         };
         assert!(matches(&USER_NAME, "user_12345"));
-        for text in ["user_1234", "user_123456", "user_1234a", "xuser_12345", "user_١٢٣٤٥", ""] {
+        for text in [
+            "user_1234",
+            "user_123456",
+            "user_1234a",
+            "xuser_12345",
+            "user_١٢٣٤٥",
+            "",
+        ] {
             assert!(!matches(&USER_NAME, text), "{text}");
         }
         assert!(matches(&PASSWORD, "a") && !matches(&PASSWORD, "") && !matches(&PASSWORD, "a b"));

@@ -78,7 +78,13 @@ impl<'a> Value<'a> {
             b'"' => Kind::String(Text(&self.0[1..self.0.len() - 1])),
             b'[' => Kind::Array,
             b'{' => Kind::Object(Object(self.0)),
-            _ if self.0.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => Kind::Integer(self.0),
+            _ if self
+                .0
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_digit()) =>
+            {
+                Kind::Integer(self.0)
+            }
             _ => Kind::Fraction,
         }
     }
@@ -104,7 +110,10 @@ impl<'a> Object<'a> {
 
     /// The members in the order in which they are written.
     pub fn members(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader { text: self.0, at: 1 };
+        let mut reader = Reader {
+            text: self.0,
+            at: 1,
+        };
         std::iter::from_fn(move || {
             reader.skip_blanks();
             if reader.peek() == Some(b',') {
@@ -131,7 +140,11 @@ impl<'a> Text<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             let first = rest.chars().next()?;
-            let (character, len) = if first == '\\' { unescape(rest) } else { (first, first.len_utf8()) };
+            let (character, len) = if first == '\\' {
+                unescape(rest)
+            } else {
+                (first, first.len_utf8())
+            };
             rest = &rest[len..];
             Some(character)
         })
@@ -167,7 +180,8 @@ impl PartialEq<str> for Text<'_> {
 
 /// Decodes the escape sequence at the start of an accepted string; gives its length too.
 fn unescape(text: &str) -> (char, usize) {
-    let unit = |at: usize| u32::from_str_radix(&text[at..at + 4], 16).expect("checked when accepted");
+    let unit =
+        |at: usize| u32::from_str_radix(&text[at..at + 4], 16).expect("checked when accepted");
     match text.as_bytes()[1] {
         b'b' => ('\u{8}', 2),
         b'f' => ('\u{c}', 2),
@@ -177,9 +191,15 @@ fn unescape(text: &str) -> (char, usize) {
         b'u' => match unit(2) {
             high @ 0xd800..=0xdbff => {
                 let code = 0x10000 + ((high - 0xd800) << 10) + (unit(8) - 0xdc00);
-                (char::from_u32(code).expect("a pair of surrogates is a character"), 12)
+                (
+                    char::from_u32(code).expect("a pair of surrogates is a character"),
+                    12,
+                )
             }
-            code => (char::from_u32(code).expect("lone surrogates were refused"), 6),
+            code => (
+                char::from_u32(code).expect("lone surrogates were refused"),
+                6,
+            ),
         },
         other => (char::from(other), 2),
     }
@@ -194,7 +214,11 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn new() -> Self {
-        Self { inline: [""; INLINE_KEYS], len: 0, all: Vec::new() }
+        Self {
+            inline: [""; INLINE_KEYS],
+            len: 0,
+            all: Vec::new(),
+        }
     }
 
     /// Takes one more key; false if a short object has it already.
@@ -217,7 +241,8 @@ impl<'a> Keys<'a> {
     /// Whether a long object has no key twice: found by sorting, so that an object of
     /// many keys cannot make this slow.
     fn are_distinct(mut self) -> bool {
-        self.all.sort_unstable_by(|one, other| Text(one).compare(Text(other)));
+        self.all
+            .sort_unstable_by(|one, other| Text(one).compare(Text(other)));
         self.all
             .windows(2)
             .all(|pair| Text(pair[0]).compare(Text(pair[1])).is_ne())
@@ -235,7 +260,10 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&self, problem: &'static str) -> NotJson {
-        NotJson { offset: self.at, problem }
+        NotJson {
+            offset: self.at,
+            problem,
+        }
     }
 
     fn skip_blanks(&mut self) {
@@ -354,7 +382,9 @@ impl<'a> Reader<'a> {
     /// Passes over what stands for itself in a string.
     fn skip_plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
-        let plain = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+        let plain = rest
+            .iter()
+            .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
         self.at += plain.unwrap_or(rest.len());
     }
 
@@ -488,8 +518,20 @@ mod tests {
     #[test]
     fn accepts_what_the_standard_allows() {
         for text in [
-            "null", " true ", "\t\r\nfalse\n", "0", "-0", "12", "-1.5e+10", "1E400", "\"\"", "[]", "{}",
-            "[ 1 , 2 ]", r#"{"a":{"b":[null]},"c":"\u00e9\ud83d\ude00"}"#, r#""\"\\\/\b\f\n\r\t""#,
+            "null",
+            " true ",
+            "\t\r\nfalse\n",
+            "0",
+            "-0",
+            "12",
+            "-1.5e+10",
+            "1E400",
+            "\"\"",
+            "[]",
+            "{}",
+            "[ 1 , 2 ]",
+            r#"{"a":{"b":[null]},"c":"\u00e9\ud83d\ude00"}"#,
+            r#""\"\\\/\b\f\n\r\t""#,
             "\"\u{7f}é😀\"",
         ] {
             check(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
@@ -500,10 +542,46 @@ mod tests {
     #[test]
     fn refuses_what_is_no_json() {
         for text in [
-            "", " ", "nul", "nulll", "True", "NaN", "Infinity", "01", "-", "1.", ".5", "+1", "1e", "1e+", "'a'",
-            "\"", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\u+123\"", "\"\t\"", "\"\0\"", "[", "[1", "[1,",
-            "[1,]", "[1 2]", "{", "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1", "1 2", "{}{}", "\u{feff}1",
-            "[1}", "{\"a\":1]", "/**/1",
+            "",
+            " ",
+            "nul",
+            "nulll",
+            "True",
+            "NaN",
+            "Infinity",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "1e+",
+            "'a'",
+            "\"",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\u+123\"",
+            "\"\t\"",
+            "\"\0\"",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[1 2]",
+            "{",
+            "{a:1}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":1",
+            "1 2",
+            "{}{}",
+            "\u{feff}1",
+            "[1}",
+            "{\"a\":1]",
+            "/**/1",
         ] {
             problem(text);
         }
@@ -511,7 +589,13 @@ mod tests {
 
     #[test]
     fn refuses_half_surrogate_pairs() {
-        for text in [r#""\ud800""#, r#""\udc00""#, r#""\ud800\u0041""#, r#""\ud800x""#, r#""\ud800\ud800""#] {
+        for text in [
+            r#""\ud800""#,
+            r#""\udc00""#,
+            r#""\ud800\u0041""#,
+            r#""\ud800x""#,
+            r#""\ud800\ud800""#,
+        ] {
             assert_eq!(problem(text), "half a surrogate pair", "{text}");
         }
     }
@@ -520,9 +604,17 @@ mod tests {
     fn refuses_a_key_that_stands_twice_however_it_is_written() {
         assert_eq!(problem(r#"{"a":1,"a":2}"#), "this key stands twice");
         assert_eq!(problem(r#"{"a":1,"\u0061":2}"#), "this key stands twice");
-        assert_eq!(problem(r#"[{"x":{"é":1,"\u00e9":2}}]"#), "this key stands twice");
+        assert_eq!(
+            problem(r#"[{"x":{"é":1,"\u00e9":2}}]"#),
+            "this key stands twice"
+        );
         check(r#"{"a":{"a":1},"b":{"a":1}}"#).unwrap();
-        let members = |count: usize| (0..count).map(|i| format!("\"k{i}\":{i}")).collect::<Vec<_>>().join(",");
+        let members = |count: usize| {
+            (0..count)
+                .map(|i| format!("\"k{i}\":{i}"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
         for count in [15, 16, 17, 18, 1000] {
             check(&format!("{{{}}}", members(count))).unwrap();
             for twice in [0, count / 2, count - 1] {
@@ -544,12 +636,19 @@ mod tests {
 
     #[test]
     fn says_where_the_problem_is() {
-        assert_eq!(check("[1, x]").map(drop), Err(NotJson { offset: 4, problem: "no value starts like this" }));
+        assert_eq!(
+            check("[1, x]").map(drop),
+            Err(NotJson {
+                offset: 4,
+                problem: "no value starts like this"
+            })
+        );
     }
 
     #[test]
     fn lists_members_as_they_are_written() {
-        let text = r#" { "a" : [1, {"b": "]}"}] , "\u0062\"": "x\\" ,"c":-1.5E2,"d":true, "e":{}} "#;
+        let text =
+            r#" { "a" : [1, {"b": "]}"}] , "\u0062\"": "x\\" ,"c":-1.5E2,"d":true, "e":{}} "#;
         let object = check(text).unwrap().object().unwrap();
         let members: Vec<_> = object
             .members()
@@ -562,7 +661,10 @@ mod tests {
             ("d", "true"),
             ("e", "{}"),
         ];
-        assert_eq!(members, expected.map(|(key, value)| (key.to_owned(), value)));
+        assert_eq!(
+            members,
+            expected.map(|(key, value)| (key.to_owned(), value))
+        );
         assert_eq!(check("{}").unwrap().object().unwrap().members().count(), 0);
     }
 
@@ -576,7 +678,9 @@ mod tests {
         assert!(matches!(kind("1e2"), Kind::Fraction));
         assert!(matches!(kind("[]"), Kind::Array));
         assert!(matches!(kind("{}"), Kind::Object(_)));
-        let Kind::String(text) = kind(r#""\u0041\ud83d\ude00\n""#) else { panic!("a string") };
+        let Kind::String(text) = kind(r#""\u0041\ud83d\ude00\n""#) else {
+            panic!("a string")
+        };
         assert_eq!(text.decode(), "A😀\n");
         assert!(text == *"A😀\n");
     }
@@ -592,7 +696,9 @@ mod tests {
         let mut compared = 0;
         for seed in seeds {
             for at in (0..seed.len()).filter(|&at| seed.is_char_boundary(at)) {
-                for replacement in ["", "0", "-", ".", "e", "\"", "\\", "{", "}", "[", "]", ",", ":", " ", "u", "t"] {
+                for replacement in [
+                    "", "0", "-", ".", "e", "\"", "\\", "{", "}", "[", "]", ",", ":", " ", "u", "t",
+                ] {
                     let width = seed[at..].chars().next().map_or(0, char::len_utf8);
                     for skip in [0, width] {
                         let text = format!("{}{replacement}{}", &seed[..at], &seed[at + skip..]);

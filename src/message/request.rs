@@ -9,6 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::format::REQUEST;
 use super::json::{Kind, Object, Value, check};
+use crate::error::{Error, Reason, Result};
 
 /// A request that fits the request format: a verb and parameters.
 ///
@@ -37,7 +38,7 @@ pub(crate) struct MalformedRequest(pub String);
 
 impl Request {
     /// Takes an accepted JSON text that should be a request.
-    pub(crate) fn from_json(root: Value<'_>) -> Result<Self, MalformedRequest> {
+    pub(crate) fn from_json(root: Value<'_>) -> std::result::Result<Self, MalformedRequest> {
         let Some(object) = root.object() else {
             let errors = json!({"request": ["must be of dict type"]});
             return Err(MalformedRequest(errors.to_string()));
@@ -130,13 +131,16 @@ impl Request {
     /// [`string`](Self::string) with a NUL behind it, for C.
     pub fn string_with_nul(&self, parameter: &str) -> Option<&str> {
         let strings = self.strings.get_or_init(|| {
-            let strings = self.object().members().filter_map(|(key, value)| match value.kind() {
-                Kind::String(text) => Some(StringParameter {
-                    name: key.decode().into(),
-                    value_with_nul: with_nul(&Zeroizing::new(text.decode().into_owned())),
-                }),
-                _ => None,
-            });
+            let strings = self
+                .object()
+                .members()
+                .filter_map(|(key, value)| match value.kind() {
+                    Kind::String(text) => Some(StringParameter {
+                        name: key.decode().into(),
+                        value_with_nul: with_nul(&Zeroizing::new(text.decode().into_owned())),
+                    }),
+                    _ => None,
+                });
             strings.collect()
         });
         strings
@@ -147,7 +151,9 @@ impl Request {
 
     fn parameter(&self, name: &str) -> Option<Value<'_>> {
         let mut members = self.object().members();
-        members.find(|(key, _)| *key == *name).map(|(_, value)| value)
+        members
+            .find(|(key, _)| *key == *name)
+            .map(|(_, value)| value)
     }
 
     fn object(&self) -> Object<'_> {
@@ -155,10 +161,45 @@ impl Request {
     }
 }
 
+/// Writes the JSON text of a request behind what is in `out`. On an error `out` is as it
+/// was.
+pub(crate) fn write_request(
+    out: &mut Vec<u8>,
+    verb: &str,
+    parameters_json: Option<&str>,
+) -> Result<()> {
+    let start = out.len();
+    let mut write = |part: &[u8]| out.extend_from_slice(part);
+    write(b"{\"verb\": ");
+    write(Tree::from(verb).to_string().as_bytes());
+    write(b", \"parameters\": ");
+    write(parameters_json.map_or("{}", str::trim).as_bytes());
+    write(b"}");
+    let text = std::str::from_utf8(&out[start..]).expect("texts were joined");
+    let problem = match check(text) {
+        Ok(root) => Request::from_json(root)
+            .err()
+            .map(|MalformedRequest(errors)| errors),
+        Err(problem) => Some(problem.problem.to_owned()),
+    };
+    match problem {
+        None => Ok(()),
+        Some(problem) => {
+            out.truncate(start);
+            Err(Error::new(
+                Reason::MalformedRequest,
+                format!("the request does not fit the format: {problem}"),
+            ))
+        }
+    }
+}
+
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Parameters hold client tokens.
-        f.debug_struct("Request").field("verb", &self.verb()).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("verb", &self.verb())
+            .finish_non_exhaustive()
     }
 }
 
@@ -196,13 +237,37 @@ mod tests {
         assert_eq!(request.json(), text.trim());
         assert_eq!(request.verb_with_nul(), "STAT\0");
         assert_eq!(request.json_with_nul(), format!("{}\0", text.trim()));
-        assert!(request.parameters_json().starts_with(r#"{"n": 12345678901234567890123"#));
-        assert_eq!(request.parameters_json_with_nul(), format!("{}\0", request.parameters_json()));
+        assert!(
+            request
+                .parameters_json()
+                .starts_with(r#"{"n": 12345678901234567890123"#)
+        );
+        assert_eq!(
+            request.parameters_json_with_nul(),
+            format!("{}\0", request.parameters_json())
+        );
         assert_eq!(request.string("s"), Some("a\0é"));
         assert_eq!(request.string_with_nul("s"), Some("a\0é\0"));
-        assert_eq!((request.string("i"), request.string("absent"), request.string("o")), (None, None, None));
-        assert_eq!((request.integer("i"), request.integer("n"), request.integer("s")), (Some(-5), None, None));
-        assert_eq!((request.boolean("b"), request.boolean("i")), (Some(true), None));
+        assert_eq!(
+            (
+                request.string("i"),
+                request.string("absent"),
+                request.string("o")
+            ),
+            (None, None, None)
+        );
+        assert_eq!(
+            (
+                request.integer("i"),
+                request.integer("n"),
+                request.integer("s")
+            ),
+            (Some(-5), None, None)
+        );
+        assert_eq!(
+            (request.boolean("b"), request.boolean("i")),
+            (Some(true), None)
+        );
         assert_eq!(format!("{request:?}"), r#"Request { verb: "STAT", .. }"#);
     }
 

@@ -79,7 +79,9 @@ impl Response {
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Data hold passwords and client tokens.
-        f.debug_struct("Response").field("message", &self.message()).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("message", &self.message())
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +98,11 @@ pub(crate) fn write_response(
         Some(text) => checked_data(text)?,
         None => "{}",
     };
-    out.extend_from_slice(if success { b"{\"success\": true" } else { b"{\"success\": false" });
+    out.extend_from_slice(if success {
+        b"{\"success\": true"
+    } else {
+        b"{\"success\": false"
+    });
     out.extend_from_slice(b", \"message\": \"");
     write_escaped(out, message);
     if let Some(reason) = reason {
@@ -112,7 +118,9 @@ pub(crate) fn write_response(
 
 fn checked_data(text: &str) -> Result<&str> {
     let value = json::check(text).map_err(|NotJson { offset, problem }| {
-        malformed(format!("data_json is not acceptable JSON at byte {offset}: {problem}"))
+        malformed(format!(
+            "data_json is not acceptable JSON at byte {offset}: {problem}"
+        ))
     })?;
     let Some(object) = value.object() else {
         return Err(malformed("data_json is no JSON object"));
@@ -142,7 +150,12 @@ fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
 mod tests {
     use super::*;
 
-    fn written(success: bool, message: &str, data: Option<&str>, reason: Option<&str>) -> Result<String> {
+    fn written(
+        success: bool,
+        message: &str,
+        data: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<String> {
         let mut out = b"before".to_vec();
         let result = write_response(&mut out, success, message, data, reason);
         let text = String::from_utf8(out).unwrap();
@@ -174,8 +187,14 @@ mod tests {
         );
         let response = Response::from_json(json::check(&text).unwrap()).unwrap();
         assert!(!response.success());
-        assert_eq!(response.message(), "Refused request (reason : say \"no\"\n)");
-        assert_eq!(response.data_json(), r#"{"x": [1e2, 123456789012345678901]}"#);
+        assert_eq!(
+            response.message(),
+            "Refused request (reason : say \"no\"\n)"
+        );
+        assert_eq!(
+            response.data_json(),
+            r#"{"x": [1e2, 123456789012345678901]}"#
+        );
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl PublicKey {
             .map_err(|_| invalid_key("the RSA public key cannot verify"))?;
         let key = VerifyingKey::<Sha256>::new_with_salt_len(key, longest_salt(self.bits));
         Ok(signature.len() == modulus_size(self.bits)
-            && Signature::try_from(signature).is_ok_and(|signature| key.verify(data, &signature).is_ok()))
+            && Signature::try_from(signature)
+                .is_ok_and(|signature| key.verify(data, &signature).is_ok()))
     }
 }
 
@@ -140,7 +141,8 @@ impl PrivateKey {
             )));
         }
         let exponent_bits = u64::BITS - public_exponent.leading_zeros();
-        if public_exponent < 3 || public_exponent % 2 == 0 || exponent_bits > LARGEST_EXPONENT_BITS {
+        if public_exponent < 3 || public_exponent % 2 == 0 || exponent_bits > LARGEST_EXPONENT_BITS
+        {
             return Err(Error::invalid_argument(format!(
                 "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{LARGEST_EXPONENT_BITS}"
             )));
@@ -156,9 +158,12 @@ impl PrivateKey {
             BoxedUint::from(public_exponent),
         )
         .map_err(failed)?;
-        let document = key
-            .to_pkcs8_der()
-            .map_err(|_| Error::new(Reason::Internal, "the new RSA key pair could not be written"))?;
+        let document = key.to_pkcs8_der().map_err(|_| {
+            Error::new(
+                Reason::Internal,
+                "the new RSA key pair could not be written",
+            )
+        })?;
         Self::from_pkcs8(document.to_bytes())
     }
 
@@ -183,8 +188,9 @@ impl PrivateKey {
 
     fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
         let bits = with_public_half(&pkcs8, check_limits)??;
-        let decrypting = DecryptingKey::from_pkcs8(&pkcs8)
-            .ok_or_else(|| invalid_key("the RSA private key is not acceptable: its numbers do not fit together"))?;
+        let decrypting = DecryptingKey::from_pkcs8(&pkcs8).ok_or_else(|| {
+            invalid_key("the RSA private key is not acceptable: its numbers do not fit together")
+        })?;
         Ok(Self {
             pkcs8,
             bits,
@@ -237,7 +243,9 @@ impl PrivateKey {
         };
         let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), longest_salt(self.bits));
         let mut generator = random::generator()?;
-        let signature = key.try_sign_with_rng(&mut generator, data).map_err(unsigned)?;
+        let signature = key
+            .try_sign_with_rng(&mut generator, data)
+            .map_err(unsigned)?;
         Ok(signature.to_vec())
     }
 }

@@ -57,7 +57,9 @@ impl RsaWrapper {
             return Ok(shared.clone());
         }
         // Making a key takes seconds: threads that need it meanwhile wait for this one.
-        let _making = MAKING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _making = MAKING
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(shared) = SHARED.get() {
             return Ok(shared.clone());
         }
@@ -181,6 +183,11 @@ impl RsaWrapper {
         Ok(self.local_private()?.modulus_size())
     }
 
+    /// Whether a public key of the peer is set.
+    pub(crate) fn has_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
     /// Frees what only encryption under the peer's key needs; it is made again if needed.
     pub(crate) fn rest(&mut self) {
         if let Some(remote) = &mut self.remote {
@@ -221,10 +228,12 @@ impl fmt::Debug for RsaWrapper {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
 
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a String takes everything");
+            text
+        })
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ pub(super) struct DecryptingKey(RsaPrivateKey);
 impl EncryptingKey {
     /// `None` if the key is not acceptable.
     pub fn from_der(subject_public_key_info: &[u8]) -> Option<Self> {
-        RsaPublicKey::from_public_key_der(subject_public_key_info).ok().map(Self)
+        RsaPublicKey::from_public_key_der(subject_public_key_info)
+            .ok()
+            .map(Self)
     }
 
     /// Encrypts a text that is known to fit.
@@ -41,14 +43,17 @@ impl DecryptingKey {
 
     /// `None` if the ciphertext does not decrypt.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let text = self
-            .0
-            .decrypt_blinded(&mut random::generator()?, Oaep::<Sha256>::new(), ciphertext);
+        let text =
+            self.0
+                .decrypt_blinded(&mut random::generator()?, Oaep::<Sha256>::new(), ciphertext);
         Ok(text.ok().map(Zeroizing::new))
     }
 }
 
 /// This backend has no quicker way than the general one.
-pub(super) fn generate_quickly(_public_exponent: u64, _key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub(super) fn generate_quickly(
+    _public_exponent: u64,
+    _key_size: u32,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(None)
 }

@@ -1,0 +1,94 @@
+//! Lengths in clear, as v2, v3 and the key exchange write them: 8 bytes, decimal digits
+//! padded on the right with `=`.
+
+use crate::error::{Error, Reason, Result};
+
+use super::violation;
+
+/// The size of a length in clear, in bytes.
+pub const CLEAR_HEADER_SIZE: usize = 8;
+
+/// Whether these bytes are a length in clear.
+pub fn is_clear_header(header: &[u8]) -> bool {
+    let digits = header
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    digits > 0 && header[digits..].iter().all(|&byte| byte == b'=')
+}
+
+/// The number that a length in clear stands for.
+pub fn read_clear_header(header: &[u8]) -> Result<u64> {
+    if header.len() != CLEAR_HEADER_SIZE || !is_clear_header(header) {
+        return Err(violation(
+            "the peer sent a length that is no decimal number",
+        ));
+    }
+    let digits = header.iter().take_while(|byte| byte.is_ascii_digit());
+    Ok(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+/// Writes a length in clear.
+pub fn clear_header(len: usize) -> Result<[u8; CLEAR_HEADER_SIZE]> {
+    let digits = len.to_string();
+    let mut header = [b'='; CLEAR_HEADER_SIZE];
+    match header.get_mut(..digits.len()) {
+        Some(space) => space.copy_from_slice(digits.as_bytes()),
+        None => {
+            return Err(Error::new(
+                Reason::MessageTooLarge,
+                format!("a packet of {len} bytes is longer than 8 digits can tell"),
+            ));
+        }
+    }
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_digits_and_padding_only() {
+        for (header, number) in [
+            (b"800=====", 800),
+            (b"99999999", 99_999_999),
+            (b"0=======", 0),
+            (b"00000007", 7),
+        ] {
+            assert_eq!(read_clear_header(header), Ok(number));
+        }
+        for header in [
+            "========",
+            "-1======",
+            "+1======",
+            " 1======",
+            "1 ======",
+            "1_0=====",
+            "1=2=====",
+            "1.0=====",
+            "0x10====",
+            "1\0======",
+            "\u{661}\u{662}====",
+            "12345678=",
+            "1======",
+        ] {
+            let error = read_clear_header(header.as_bytes()).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::ProtocolViolation), "{header}");
+        }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        for len in [1, 800, 99_999_999] {
+            assert_eq!(
+                read_clear_header(&clear_header(len).unwrap()),
+                Ok(len as u64)
+            );
+        }
+        assert_eq!(
+            clear_header(100_000_000).unwrap_err().reason(),
+            Some(Reason::MessageTooLarge)
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! How messages are cut and encrypted: one file per framing, listed in [`of`].
+
+mod clear_length;
+mod detection;
+mod gcm;
+mod v2;
+mod v3;
+mod v4;
+
+use std::ops::Range;
+
+use subtle::Choice;
+
+use super::{Protocol, Role};
+use crate::crypto::AesWrapper;
+use crate::crypto::aes::{BLOCK_SIZE, padded_len};
+use crate::error::{Error, Reason, Result};
+
+pub use clear_length::{CLEAR_HEADER_SIZE, clear_header, is_clear_header, read_clear_header};
+pub use detection::detect;
+
+/// Fills bytes with random ones; tests replay recorded ones.
+pub type FillRandom = fn(&mut [u8]) -> Result<()>;
+
+/// The keys of a session and how far they were used.
+pub struct Keys {
+    pub aes: AesWrapper,
+    pub role: Role,
+    /// How many messages this side has sent and received under this key.
+    pub sent: u64,
+    pub received: u64,
+}
+
+/// Where a packet that was decrypted in place holds its text.
+pub struct Opened {
+    pub text: Range<usize>,
+    /// Whether the padding was right: still a secret.
+    pub valid: Choice,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Sent,
+    Received,
+}
+
+/// One framing.
+pub trait Framing: Sync {
+    fn protocol(&self) -> Protocol;
+
+    /// The bytes in front of a packet.
+    fn header_size(&self) -> usize;
+
+    /// Whether the receiver answers a header with one byte before the packet is sent.
+    fn is_answered(&self) -> bool;
+
+    /// The size of the packet behind `header`, at least 1. `largest` is the longest text
+    /// that is accepted, in bytes.
+    fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize>;
+
+    /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
+    fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
+
+    /// Turns `message`, room for a header and a text, into header and packet.
+    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()>;
+
+    /// Moves the keys on after a packet went over the wire whole.
+    fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
+}
+
+/// The framing of a protocol; `None` for [`Protocol::Auto`].
+pub fn of(protocol: Protocol) -> Option<&'static dyn Framing> {
+    match protocol {
+        Protocol::Auto => None,
+        Protocol::V2 => Some(&v2::V2),
+        Protocol::V3 => Some(&v3::V3),
+        Protocol::V4 => Some(&v4::V4),
+        Protocol::Gcm => Some(&gcm::Gcm),
+    }
+}
+
+impl Keys {
+    pub fn new(aes: AesWrapper, role: Role) -> Self {
+        Self {
+            aes,
+            role,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Takes the IV that the last 16 bytes of a v3 or v4 packet carry.
+    fn take_next_iv(&mut self, packet: &[u8]) {
+        if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
+            self.aes.set_iv(*iv);
+        }
+    }
+}
+
+/// Checks the size of an AES-CBC packet that a header announced.
+fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Result<usize> {
+    if announced == 0 {
+        return Err(violation("the peer announced an empty message"));
+    }
+    let largest = padded_len(largest) + behind_text;
+    if announced > largest as u64 {
+        return Err(Error::new(
+            Reason::MessageTooLarge,
+            format!(
+                "the peer announced a message of {announced} bytes; at most {largest} are accepted"
+            ),
+        ));
+    }
+    Ok(announced as usize)
+}
+
+/// Decrypts the AES-CBC ciphertext at the start of a packet, behind which stand
+/// `behind_text` bytes more.
+fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened> {
+    let failed = crate::crypto::aes::decryption_failed;
+    let ciphertext_len = packet.len().checked_sub(behind_text).ok_or_else(failed)?;
+    let unpadded = keys
+        .aes
+        .decrypt_cbc(&mut packet[..ciphertext_len])
+        .ok_or_else(failed)?;
+    Ok(Opened {
+        text: 0..unpadded.len,
+        valid: unpadded.valid,
+    })
+}
+
+fn violation(message: &'static str) -> Error {
+    Error::new(Reason::ProtocolViolation, message)
+}

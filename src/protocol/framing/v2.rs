@@ -1,0 +1,41 @@
+//! v2, of releases 2.0 and 2.1: a length in clear, AES-CBC, one IV for the whole session.
+
+use super::{
+    CLEAR_HEADER_SIZE, Direction, FillRandom, Framing, Keys, Opened, checked_size, clear_header,
+    open_cbc, read_clear_header,
+};
+use crate::error::Result;
+use crate::protocol::Protocol;
+
+pub struct V2;
+
+impl Framing for V2 {
+    fn protocol(&self) -> Protocol {
+        Protocol::V2
+    }
+
+    fn header_size(&self) -> usize {
+        CLEAR_HEADER_SIZE
+    }
+
+    fn is_answered(&self) -> bool {
+        true
+    }
+
+    fn packet_size(&self, _keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
+        checked_size(read_clear_header(header)?, 0, largest)
+    }
+
+    fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
+        open_cbc(keys, packet, 0)
+    }
+
+    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, _random: FillRandom) -> Result<()> {
+        keys.aes.encrypt_cbc(message, CLEAR_HEADER_SIZE);
+        let header = clear_header(message.len() - CLEAR_HEADER_SIZE)?;
+        message[..CLEAR_HEADER_SIZE].copy_from_slice(&header);
+        Ok(())
+    }
+
+    fn finish(&self, _keys: &mut Keys, _direction: Direction, _packet: &[u8]) {}
+}

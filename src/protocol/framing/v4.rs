@@ -1,0 +1,61 @@
+//! v4, of release 4.1: as v3, with a length that is encrypted under the same key and IV as
+//! the packet behind it.
+
+use super::{Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation};
+use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
+use crate::error::Result;
+use crate::protocol::Protocol;
+
+/// The longest length that fits in one padded block, in digits.
+const MOST_DIGITS: usize = 15;
+
+pub struct V4;
+
+impl Framing for V4 {
+    fn protocol(&self) -> Protocol {
+        Protocol::V4
+    }
+
+    fn header_size(&self) -> usize {
+        BLOCK_SIZE
+    }
+
+    fn is_answered(&self) -> bool {
+        true
+    }
+
+    fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
+        let unpadded = keys.aes.decrypt_cbc(header).ok_or_else(decryption_failed)?;
+        if !bool::from(unpadded.valid) {
+            return Err(decryption_failed());
+        }
+        let digits = &header[..unpadded.len];
+        if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit)
+        {
+            return Err(violation(
+                "the peer sent a length that is no decimal number",
+            ));
+        }
+        let announced = digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        checked_size(announced, BLOCK_SIZE, largest)
+    }
+
+    fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
+        open_cbc(keys, packet, BLOCK_SIZE)
+    }
+
+    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()> {
+        let packet_len = v3::seal_with_next_iv(keys, message, BLOCK_SIZE, random)?;
+        let mut header = Vec::with_capacity(BLOCK_SIZE);
+        header.extend_from_slice(packet_len.to_string().as_bytes());
+        keys.aes.encrypt_cbc(&mut header, 0);
+        message[..BLOCK_SIZE].copy_from_slice(&header);
+        Ok(())
+    }
+
+    fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
+        keys.take_next_iv(packet);
+    }
+}

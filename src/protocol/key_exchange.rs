@@ -1,0 +1,229 @@
+//! The key exchange: which of its four steps are done, and the secret that they agree on.
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::Protocol;
+use super::framing::FillRandom;
+use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
+use crate::crypto::key_derivation::{RANDOM_SIZE, Transcript};
+use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
+use crate::error::{Error, Reason, Result};
+
+/// The first byte of a secret that chooses the gcm framing.
+const GCM_SECRET: u8 = 0x05;
+
+/// One of the four steps of a key exchange, as one side sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    SendPublicKey,
+    ReceivePublicKey,
+    SendAesKey,
+    ReceiveAesKey,
+}
+
+/// The steps of the side that hears the other first.
+pub const RECEIVE_FIRST: &[Step] = &[
+    Step::ReceivePublicKey,
+    Step::SendPublicKey,
+    Step::ReceiveAesKey,
+    Step::SendAesKey,
+];
+/// The steps of the side that speaks first.
+pub const SEND_FIRST: &[Step] = &[
+    Step::SendPublicKey,
+    Step::ReceivePublicKey,
+    Step::SendAesKey,
+    Step::ReceiveAesKey,
+];
+
+/// A key exchange under way.
+#[derive(Default)]
+pub struct KeyExchange {
+    done: Vec<Step>,
+    /// The peer's PEM text exactly as it came.
+    remote_pem: Vec<u8>,
+    /// What the step that came first carried.
+    first_wrapped_secret: Vec<u8>,
+    secret: Option<Secret>,
+    /// The key of the session, once both secrets are known.
+    agreed: Option<AesWrapper>,
+}
+
+enum Secret {
+    Cbc(AesWrapper),
+    Gcm {
+        initiator: Zeroizing<[u8; RANDOM_SIZE]>,
+    },
+}
+
+impl KeyExchange {
+    pub fn is_done(&self, step: Step) -> bool {
+        self.done.contains(&step)
+    }
+
+    pub fn has_begun(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    pub fn finish(&mut self, step: Step) {
+        self.done.push(step);
+    }
+
+    /// Forgets a secret of this side that the peer did not accept.
+    pub fn take_back_secret(&mut self) {
+        if !self.is_done(Step::ReceiveAesKey) {
+            self.secret = None;
+            self.first_wrapped_secret.clear();
+        }
+        self.agreed = None;
+    }
+
+    /// The key of the session, once both secrets have gone over the wire.
+    pub fn agreed_key(&mut self) -> Option<AesWrapper> {
+        if self.is_done(Step::SendAesKey) && self.is_done(Step::ReceiveAesKey) {
+            self.agreed.take()
+        } else {
+            None
+        }
+    }
+
+    /// Takes the peer's public key as it came over the wire.
+    pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
+        let text = std::str::from_utf8(pem)
+            .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
+        rsa.set_remote_public_key(text)?;
+        self.remote_pem = pem.to_vec();
+        Ok(())
+    }
+
+    /// The wrapped secret that this side sends: what it heard if it heard one, its own AES
+    /// key, or what chooses gcm.
+    pub fn wrap_secret(
+        &mut self,
+        rsa: &RsaWrapper,
+        own_key: &AesWrapper,
+        protocol: Protocol,
+        random: FillRandom,
+    ) -> Result<Vec<u8>> {
+        let is_first = self.secret.is_none();
+        let chosen = match self.secret.take() {
+            Some(secret) => secret,
+            None if protocol == Protocol::Gcm => Secret::Gcm {
+                initiator: draw(random)?,
+            },
+            None => Secret::Cbc(own_key.clone()),
+        };
+        let wrapped = match self.secret.insert(chosen) {
+            Secret::Cbc(key) => {
+                let mut plain = Zeroizing::new(Vec::with_capacity(key.key().len() + BLOCK_SIZE));
+                plain.extend_from_slice(key.key());
+                plain.extend_from_slice(key.iv());
+                if !is_first {
+                    self.agreed = Some(key.clone());
+                }
+                rsa.encrypt_data(&plain, false)?
+            }
+            Secret::Gcm { initiator } if is_first => {
+                rsa.encrypt_data(gcm_secret(initiator).as_slice(), false)?
+            }
+            Secret::Gcm { initiator } => {
+                let responder = draw(random)?;
+                let wrapped = rsa.encrypt_data(gcm_secret(&responder).as_slice(), false)?;
+                let transcript = Transcript {
+                    initiator_pem: &self.remote_pem,
+                    responder_pem: local_pem(rsa)?,
+                    initiator_wrapped_secret: &self.first_wrapped_secret,
+                    responder_wrapped_secret: &wrapped,
+                };
+                self.agreed = Some(transcript.session_key(initiator, &responder)?);
+                wrapped
+            }
+        };
+        if is_first {
+            self.first_wrapped_secret.clone_from(&wrapped);
+        }
+        Ok(wrapped)
+    }
+
+    /// Takes the peer's wrapped secret.
+    pub fn accept_secret(
+        &mut self,
+        rsa: &RsaWrapper,
+        wrapped: &[u8],
+        protocol: Protocol,
+    ) -> Result<()> {
+        let plain = rsa.decrypt_data(wrapped)?;
+        match &self.secret {
+            None => {
+                self.secret = Some(read_secret(&plain, protocol)?);
+                self.first_wrapped_secret = wrapped.to_vec();
+            }
+            // A key other than the one that this side sent can only come from somebody who
+            // could not read it.
+            Some(Secret::Cbc(own)) => {
+                let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
+                if !bool::from(key.ct_eq(own.key()) & iv.ct_eq(own.iv())) {
+                    return Err(decryption_failed());
+                }
+                self.agreed = Some(own.clone());
+            }
+            Some(Secret::Gcm { initiator }) => {
+                let responder = read_gcm_secret(&plain).ok_or_else(decryption_failed)?;
+                let transcript = Transcript {
+                    initiator_pem: local_pem(rsa)?,
+                    responder_pem: &self.remote_pem,
+                    initiator_wrapped_secret: &self.first_wrapped_secret,
+                    responder_wrapped_secret: wrapped,
+                };
+                self.agreed = Some(transcript.session_key(initiator, &responder)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
+    let mismatch = |message| Err(Error::new(Reason::ProtocolMismatch, message));
+    if let Some(initiator) = read_gcm_secret(plain) {
+        return match protocol {
+            Protocol::Auto | Protocol::Gcm => Ok(Secret::Gcm { initiator }),
+            _ => mismatch("the peer wants the gcm framing; another was asked for"),
+        };
+    }
+    match plain.len() {
+        32 | 40 | 48 if protocol == Protocol::Gcm => {
+            mismatch("the peer wants a framing without authentication; gcm was asked for")
+        }
+        32 | 40 | 48 => {
+            let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);
+            AesWrapper::from_key(key, iv, AesMode::Cbc).map(Secret::Cbc)
+        }
+        _ => Err(decryption_failed()),
+    }
+}
+
+fn read_gcm_secret(plain: &[u8]) -> Option<Zeroizing<[u8; RANDOM_SIZE]>> {
+    let (&GCM_SECRET, random) = plain.split_first()? else {
+        return None;
+    };
+    random.try_into().ok().map(Zeroizing::new)
+}
+
+fn gcm_secret(random: &[u8; RANDOM_SIZE]) -> Zeroizing<[u8; 1 + RANDOM_SIZE]> {
+    let mut secret = Zeroizing::new([GCM_SECRET; 1 + RANDOM_SIZE]);
+    secret[1..].copy_from_slice(random);
+    secret
+}
+
+fn draw(random: FillRandom) -> Result<Zeroizing<[u8; RANDOM_SIZE]>> {
+    let mut bytes = Zeroizing::new([0; RANDOM_SIZE]);
+    random(bytes.as_mut_slice())?;
+    Ok(bytes)
+}
+
+fn local_pem(rsa: &RsaWrapper) -> Result<&[u8]> {
+    rsa.public_key()
+        .map(str::as_bytes)
+        .ok_or_else(|| Error::new(Reason::KeyMissing, "no local public RSA key is set"))
+}
