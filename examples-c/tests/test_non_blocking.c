@@ -134,9 +134,10 @@ static void check_byte_by_byte(anwdl_protocol_t framing, bool receive_first, boo
         CHECK_OK(status);
     }
     CHECK_INTEGER(fcntl(fd, F_GETFL), flags);
+    session_close(&session);
+    /* The peer has counted its last byte only now that its thread has ended. */
     CHECK_INTEGER(session.reads_wanted, session.peer.bytes_sent);
     CHECK(session.peer.bytes_sent > 800);
-    session_close(&session);
     anwdl_client_options_free(options);
 }
 

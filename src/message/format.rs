@@ -4,6 +4,10 @@
 //! The errors have the shape that the Python package `cerberus` gives, with which the
 //! released servers and clients check their messages.
 
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
 use super::json::{Kind, Object, Text, Value};
@@ -167,6 +171,41 @@ const STATISTICS: &[&str] = &["uptime", "version"];
 
 /// What is wrong with an object, by field: an object of lists, as `cerberus` gives it.
 pub(super) type Errors = Map<String, Tree>;
+
+/// Writes errors as Python's `json.dumps` does, so that logs of both servers read alike.
+pub(super) fn write_errors(errors: Errors) -> String {
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, PythonStyle);
+    Tree::Object(errors)
+        .serialize(&mut serializer)
+        .expect("a Vec takes everything");
+    String::from_utf8(out).expect("JSON is written in UTF-8")
+}
+
+/// A blank behind every comma and every colon.
+struct PythonStyle;
+
+impl Formatter for PythonStyle {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        out.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        out.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
+    }
+}
 
 impl Schema {
     /// Checks `object`; `None` if it fits.

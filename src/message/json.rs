@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use crate::error::Error;
+
 /// The deepest nesting of objects and arrays that is read.
 pub const LARGEST_DEPTH: usize = 64;
 
@@ -62,6 +64,15 @@ pub fn check(text: &str) -> Result<Value<'_>, NotJson> {
         return Err(reader.problem("something follows the value"));
     }
     Ok(Value(&text[start..end]))
+}
+
+/// As [`check`], with an error to report to a caller.
+pub fn accept(text: &str) -> Result<Value<'_>, Error> {
+    check(text).map_err(|NotJson { offset, problem }| {
+        Error::invalid_argument(format!(
+            "the text is no acceptable JSON at byte {offset}: {problem}"
+        ))
+    })
 }
 
 impl<'a> Value<'a> {

@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use serde_json::{Value as Tree, json};
+use serde_json::Value as Tree;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::format::REQUEST;
-use super::json::{Kind, Object, Value, check};
+use super::format::{REQUEST, write_errors};
+use super::json::{Kind, Object, Value, accept};
 use crate::error::{Error, Reason, Result};
 
 /// A request that fits the request format: a verb and parameters.
@@ -40,11 +40,12 @@ impl Request {
     /// Takes an accepted JSON text that should be a request.
     pub(crate) fn from_json(root: Value<'_>) -> std::result::Result<Self, MalformedRequest> {
         let Some(object) = root.object() else {
-            let errors = json!({"request": ["must be of dict type"]});
-            return Err(MalformedRequest(errors.to_string()));
+            return Err(MalformedRequest(
+                r#"{"request": ["must be of dict type"]}"#.to_owned(),
+            ));
         };
         if let Some(errors) = REQUEST.errors(object) {
-            return Err(MalformedRequest(Tree::Object(errors).to_string()));
+            return Err(MalformedRequest(write_errors(errors)));
         }
         let json = object.as_written();
         let mut verb = None;
@@ -72,6 +73,16 @@ impl Request {
             parameters_with_nul: OnceLock::new(),
             strings: OnceLock::new(),
         })
+    }
+
+    /// What is wrong with a request, as the JSON text of an object of lists by field;
+    /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
+    /// Python server's `verifyRequestContent`.
+    pub fn errors_of(json: &str) -> Result<Option<String>> {
+        let root = accept(json)?;
+        Ok(Self::from_json(root)
+            .err()
+            .map(|MalformedRequest(errors)| errors))
     }
 
     /// The verb: capital letters A to Z. `CREATE`, `DESTROY` and `STAT` are known to every
@@ -176,22 +187,16 @@ pub(crate) fn write_request(
     write(parameters_json.map_or("{}", str::trim).as_bytes());
     write(b"}");
     let text = std::str::from_utf8(&out[start..]).expect("texts were joined");
-    let problem = match check(text) {
-        Ok(root) => Request::from_json(root)
-            .err()
-            .map(|MalformedRequest(errors)| errors),
-        Err(problem) => Some(problem.problem.to_owned()),
+    let problem = match Request::errors_of(text) {
+        Ok(None) => return Ok(()),
+        Ok(Some(errors)) => errors,
+        Err(error) => error.to_string(),
     };
-    match problem {
-        None => Ok(()),
-        Some(problem) => {
-            out.truncate(start);
-            Err(Error::new(
-                Reason::MalformedRequest,
-                format!("the request does not fit the format: {problem}"),
-            ))
-        }
-    }
+    out.truncate(start);
+    Err(Error::new(
+        Reason::MalformedRequest,
+        format!("the request does not fit the format: {problem}"),
+    ))
 }
 
 impl fmt::Debug for Request {
@@ -225,7 +230,7 @@ mod tests {
     use super::*;
 
     fn request(text: &str) -> Request {
-        Request::from_json(check(text).unwrap()).unwrap()
+        Request::from_json(accept(text).unwrap()).unwrap()
     }
 
     #[test]
@@ -274,8 +279,8 @@ mod tests {
     #[test]
     fn a_root_that_is_no_object_is_malformed() {
         for text in ["[]", "1", "\"STAT\"", "null"] {
-            let MalformedRequest(errors) = Request::from_json(check(text).unwrap()).unwrap_err();
-            assert_eq!(errors, r#"{"request":["must be of dict type"]}"#);
+            let MalformedRequest(errors) = Request::from_json(accept(text).unwrap()).unwrap_err();
+            assert_eq!(errors, r#"{"request": ["must be of dict type"]}"#);
         }
     }
 }

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value as Tree;
 use zeroize::Zeroizing;
 
-use super::format::{DATA, RESPONSE};
+use super::format::{DATA, RESPONSE, write_errors};
 use super::json::{self, Kind, NotJson, Value};
 use crate::error::{Error, Reason, Result};
 
@@ -37,12 +36,22 @@ impl Response {
         match RESPONSE.errors(object) {
             Some(errors) => Err(malformed(format!(
                 "the response does not fit the format: {}",
-                Tree::Object(errors)
+                write_errors(errors)
             ))),
             None => Ok(Self {
                 json: Zeroizing::new(object.as_written().into()),
             }),
         }
+    }
+
+    /// What is wrong with a response, as the JSON text of an object of lists by field;
+    /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
+    /// Python server's `verifyResponseContent`.
+    pub fn errors_of(json: &str) -> Result<Option<String>> {
+        let Some(object) = json::accept(json)?.object() else {
+            return Err(malformed("the response is no JSON object"));
+        };
+        Ok(RESPONSE.errors(object).map(write_errors))
     }
 
     /// The whole response as JSON text.
@@ -128,7 +137,7 @@ fn checked_data(text: &str) -> Result<&str> {
     match DATA.errors(object) {
         Some(errors) => Err(malformed(format!(
             "data_json does not fit the response format: {}",
-            Tree::Object(errors)
+            write_errors(errors)
         ))),
         None => Ok(object.as_written()),
     }
