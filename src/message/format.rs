@@ -215,13 +215,11 @@ impl Schema {
         for (field, value) in self.fields.iter().zip(found) {
             let mut problems = Vec::new();
             match value {
-                Some(value) => {
-                    if field.rule.check(value, &mut problems) {
-                        self.check_neighbours(field, &found, &mut problems);
-                    }
+                Some(value) if field.rule.check(value, &mut problems) => {
+                    self.check_neighbours(field, &found, &mut problems);
                 }
                 None if field.required => problems.push("required field".into()),
-                None => {}
+                Some(_) | None => {}
             }
             if !problems.is_empty() {
                 errors

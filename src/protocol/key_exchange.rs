@@ -18,23 +18,23 @@ const GCM_SECRET: u8 = 0x05;
 pub enum Step {
     SendPublicKey,
     ReceivePublicKey,
-    SendAesKey,
-    ReceiveAesKey,
+    SendSecret,
+    ReceiveSecret,
 }
 
 /// The steps of the side that hears the other first.
 pub const RECEIVE_FIRST: &[Step] = &[
     Step::ReceivePublicKey,
     Step::SendPublicKey,
-    Step::ReceiveAesKey,
-    Step::SendAesKey,
+    Step::ReceiveSecret,
+    Step::SendSecret,
 ];
 /// The steps of the side that speaks first.
 pub const SEND_FIRST: &[Step] = &[
     Step::SendPublicKey,
     Step::ReceivePublicKey,
-    Step::SendAesKey,
-    Step::ReceiveAesKey,
+    Step::SendSecret,
+    Step::ReceiveSecret,
 ];
 
 /// A key exchange under way.
@@ -51,7 +51,7 @@ pub struct KeyExchange {
 }
 
 enum Secret {
-    Cbc(AesWrapper),
+    Cbc(Box<AesWrapper>),
     Gcm {
         initiator: Zeroizing<[u8; RANDOM_SIZE]>,
     },
@@ -72,7 +72,7 @@ impl KeyExchange {
 
     /// Forgets a secret of this side that the peer did not accept.
     pub fn take_back_secret(&mut self) {
-        if !self.is_done(Step::ReceiveAesKey) {
+        if !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
             self.first_wrapped_secret.clear();
         }
@@ -81,7 +81,7 @@ impl KeyExchange {
 
     /// The key of the session, once both secrets have gone over the wire.
     pub fn agreed_key(&mut self) -> Option<AesWrapper> {
-        if self.is_done(Step::SendAesKey) && self.is_done(Step::ReceiveAesKey) {
+        if self.is_done(Step::SendSecret) && self.is_done(Step::ReceiveSecret) {
             self.agreed.take()
         } else {
             None
@@ -112,7 +112,7 @@ impl KeyExchange {
             None if protocol == Protocol::Gcm => Secret::Gcm {
                 initiator: draw(random)?,
             },
-            None => Secret::Cbc(own_key.clone()),
+            None => Secret::Cbc(Box::new(own_key.clone())),
         };
         let wrapped = match self.secret.insert(chosen) {
             Secret::Cbc(key) => {
@@ -120,7 +120,7 @@ impl KeyExchange {
                 plain.extend_from_slice(key.key());
                 plain.extend_from_slice(key.iv());
                 if !is_first {
-                    self.agreed = Some(key.clone());
+                    self.agreed = Some(AesWrapper::clone(key));
                 }
                 rsa.encrypt_data(&plain, false)?
             }
@@ -166,7 +166,7 @@ impl KeyExchange {
                 if !bool::from(key.ct_eq(own.key()) & iv.ct_eq(own.iv())) {
                     return Err(decryption_failed());
                 }
-                self.agreed = Some(own.clone());
+                self.agreed = Some(AesWrapper::clone(own));
             }
             Some(Secret::Gcm { initiator }) => {
                 let responder = read_gcm_secret(&plain).ok_or_else(decryption_failed)?;
@@ -197,7 +197,7 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
         }
         32 | 40 | 48 => {
             let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);
-            AesWrapper::from_key(key, iv, AesMode::Cbc).map(Secret::Cbc)
+            AesWrapper::from_key(key, iv, AesMode::Cbc).map(|key| Secret::Cbc(Box::new(key)))
         }
         _ => Err(decryption_failed()),
     }

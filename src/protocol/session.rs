@@ -238,8 +238,8 @@ impl Session {
             } => SEND_FIRST,
             Operation::SendPublicKey => &[Step::SendPublicKey],
             Operation::ReceivePublicKey => &[Step::ReceivePublicKey],
-            Operation::SendAesKey => &[Step::SendAesKey],
-            Operation::ReceiveAesKey => &[Step::ReceiveAesKey],
+            Operation::SendAesKey => &[Step::SendSecret],
+            Operation::ReceiveAesKey => &[Step::ReceiveSecret],
             Operation::Receive | Operation::Send => unreachable!("no part of a key exchange"),
         };
         let is_repeated = match &self.exchange {
@@ -275,10 +275,10 @@ impl Session {
             return missing("no local public RSA key is set");
         }
         rsa.ciphertext_size()?;
-        if steps == [Step::SendAesKey] && !rsa.has_remote() {
+        if steps == [Step::SendSecret] && !rsa.has_remote() {
             return missing("the peer's public RSA key was not received yet");
         }
-        if steps.contains(&Step::SendAesKey) && self.keys.is_none() {
+        if steps.contains(&Step::SendSecret) && self.keys.is_none() {
             let aes = AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?;
             self.keys = Some(Keys::new(aes, self.config.role));
         }
@@ -529,7 +529,7 @@ impl Session {
             }
             Wait::Answer => {
                 if let Err(error) = self.hear_answer() {
-                    if steps[0] == Step::SendAesKey
+                    if steps[0] == Step::SendSecret
                         && let Some(exchange) = &mut self.exchange
                     {
                         exchange.take_back_secret();
@@ -596,14 +596,14 @@ impl Session {
                 self.wait_for(steps, Wait::LengthAnswer, 1);
             }
             Step::ReceivePublicKey => self.wait_for(steps, Wait::Length, CLEAR_HEADER_SIZE),
-            Step::SendAesKey => {
+            Step::SendSecret => {
                 let own_key = &self.keys.as_ref().expect("keys were prepared").aes;
                 let wrapped =
                     exchange.wrap_secret(rsa, own_key, self.config.protocol, self.config.random)?;
                 self.output.push(&wrapped);
                 self.wait_for(steps, Wait::Answer, 1);
             }
-            Step::ReceiveAesKey => {
+            Step::ReceiveSecret => {
                 let size = rsa.ciphertext_size()?;
                 self.wait_for(steps, Wait::Secret, size);
             }

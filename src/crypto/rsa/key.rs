@@ -141,7 +141,9 @@ impl PrivateKey {
             )));
         }
         let exponent_bits = u64::BITS - public_exponent.leading_zeros();
-        if public_exponent < 3 || public_exponent % 2 == 0 || exponent_bits > LARGEST_EXPONENT_BITS
+        if public_exponent < 3
+            || public_exponent.is_multiple_of(2)
+            || exponent_bits > LARGEST_EXPONENT_BITS
         {
             return Err(Error::invalid_argument(format!(
                 "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{LARGEST_EXPONENT_BITS}"
