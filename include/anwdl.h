@@ -545,7 +545,8 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  * Sets the AES key that the clients begin with.
  *
  * Where keys are exchanged, it is the key that this side offers if it sends its AES key first
- * (receive_first is false); if the peer sends first, the peer's key takes its place. Where keys
+ * (receive_first is false); if the peer sends first, the peer's key takes its place. A wrapper in
+ * GCM mode then offers the authenticated framing, whose key both sides make anew. Where keys
  * are not exchanged (anwdl_client_options_set_exchange_keys() with false), the session is ready at
  * once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
  * for the framings v2 to v4, one in GCM mode for the authenticated framing.

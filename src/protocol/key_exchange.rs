@@ -109,7 +109,7 @@ impl KeyExchange {
         let is_first = self.secret.is_none();
         let chosen = match self.secret.take() {
             Some(secret) => secret,
-            None if protocol == Protocol::Gcm => Secret::Gcm {
+            None if protocol == Protocol::Gcm || own_key.mode() == AesMode::Gcm => Secret::Gcm {
                 initiator: draw(random)?,
             },
             None => Secret::Cbc(Box::new(own_key.clone())),

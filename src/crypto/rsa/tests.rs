@@ -1,1 +1,312 @@
+use rsa::pkcs1::{ALGORITHM_ID, EncodeRsaPrivateKey, RsaPublicKey as Pkcs1PublicKey, UintRef};
+use rsa::pkcs8::der::Encode;
+use rsa::pkcs8::der::asn1::BitStringRef;
+use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
+use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, LineEnding};
+use rsa::pss::{Signature, VerifyingKey};
+use rsa::signature::Verifier;
+use rsa::traits::PublicKeyParts;
 
+use super::*;
+
+const LOCAL: &str = include_str!("../../../examples-c/tests/keys/server.pem");
+const PEER: &str = include_str!("../../../examples-c/tests/keys/peer-1.pem");
+const MODULUS_SIZE: usize = 256;
+const LARGEST_TEXT: usize = MODULUS_SIZE - 66;
+
+fn local() -> RsaWrapper {
+    let mut wrapper = RsaWrapper::default();
+    wrapper.set_private_key(LOCAL, true).unwrap();
+    wrapper
+}
+
+/// A wrapper whose peer is itself.
+fn own_peer() -> RsaWrapper {
+    let mut wrapper = local();
+    let pem = wrapper.public_key().unwrap().to_owned();
+    wrapper.set_remote_public_key(&pem).unwrap();
+    wrapper
+}
+
+#[track_caller]
+fn assert_reason<T>(result: Result<T>, reason: Reason) {
+    assert_eq!(result.err().and_then(|error| error.reason()), Some(reason));
+}
+
+/// The PEM text of a public key with these big-endian numbers, whatever they are.
+fn public_pem(modulus: &[u8], exponent: &[u8]) -> String {
+    let key = Pkcs1PublicKey {
+        modulus: UintRef::new(modulus).unwrap(),
+        public_exponent: UintRef::new(exponent).unwrap(),
+    };
+    let key = key.to_der().unwrap();
+    let info = SubjectPublicKeyInfoRef {
+        algorithm: ALGORITHM_ID,
+        subject_public_key: BitStringRef::from_bytes(&key).unwrap(),
+    };
+    rsa::pkcs1::pem::encode_string("PUBLIC KEY", LineEnding::LF, &info.to_der().unwrap()).unwrap()
+}
+
+#[test]
+fn pem_texts_come_back_as_they_were() {
+    let wrapper = local();
+    assert_eq!(*wrapper.private_key().unwrap(), LOCAL);
+    assert_eq!(wrapper.key_size(), 2048);
+
+    let public = wrapper.public_key().unwrap();
+    let mut other = RsaWrapper::default();
+    other.set_public_key(public).unwrap();
+    other.set_remote_public_key(public).unwrap();
+    assert_eq!(other.public_key(), Some(public));
+    assert_eq!(other.remote_public_key().as_deref(), Some(public));
+    assert_eq!(other.key_size(), 2048);
+    assert!(other.private_key().is_none());
+}
+
+#[test]
+fn a_private_key_leaves_the_public_one_alone_if_told_to() {
+    let mut wrapper = RsaWrapper::default();
+    wrapper.set_private_key(LOCAL, false).unwrap();
+    assert_eq!(wrapper.public_key(), None);
+    assert_eq!(wrapper.key_size(), 2048);
+}
+
+#[test]
+fn a_pkcs1_private_key_is_read() {
+    let key = rsa::RsaPrivateKey::from_pkcs8_pem(LOCAL).unwrap();
+    let pem = key.to_pkcs1_pem(LineEnding::LF).unwrap();
+    assert!(pem.starts_with("-----BEGIN RSA PRIVATE KEY-----"));
+    let mut wrapper = RsaWrapper::default();
+    wrapper.set_private_key(&pem, true).unwrap();
+    assert_eq!(wrapper.public_key(), local().public_key());
+    let wrapped = wrapper.encrypt_data(b"text", true).unwrap();
+    assert_eq!(*local().decrypt_data(&wrapped).unwrap(), b"text");
+}
+
+#[test]
+fn unusable_pem_texts_are_refused() {
+    let public = local().public_key().unwrap().to_owned();
+    let relabel = |label: &str| LOCAL.replace("PRIVATE KEY", label);
+    for pem in [
+        relabel("ENCRYPTED PRIVATE KEY"),
+        relabel("EC PRIVATE KEY"),
+        relabel("PUBLIC KEY"),
+        // The label promises PKCS #1, the body is PKCS #8.
+        relabel("RSA PRIVATE KEY"),
+        public.clone(),
+        String::new(),
+        "garbage".to_owned(),
+        LOCAL[..LOCAL.len() / 2].to_owned(),
+        [LOCAL, LOCAL].concat(),
+        [LOCAL, &"\n".repeat(LARGEST_PEM)].concat(),
+    ] {
+        let mut wrapper = RsaWrapper::default();
+        assert_reason(wrapper.set_private_key(&pem, true), Reason::InvalidKey);
+        assert!(wrapper.private_key().is_none() && wrapper.public_key().is_none());
+    }
+    for pem in [
+        LOCAL.to_owned(),
+        LOCAL.replace("PRIVATE KEY", "PUBLIC KEY"),
+        public.replace("PUBLIC KEY", "RSA PUBLIC KEY"),
+        String::new(),
+        "garbage".to_owned(),
+        public.repeat(2),
+        [&public, "\n".repeat(LARGEST_PEM).as_str()].concat(),
+    ] {
+        let mut wrapper = RsaWrapper::default();
+        assert_reason(wrapper.set_public_key(&pem), Reason::InvalidKey);
+        assert_reason(wrapper.set_remote_public_key(&pem), Reason::InvalidKey);
+    }
+}
+
+#[test]
+fn numbers_outside_the_limits_are_refused() {
+    let key = rsa::RsaPublicKey::from_public_key_pem(local().public_key().unwrap()).unwrap();
+    let modulus = key.n().to_be_bytes();
+    let mut even = modulus.to_vec();
+    *even.last_mut().unwrap() ^= 1;
+    let exponent: &[u8] = &[1, 0, 1];
+    let mut wrapper = RsaWrapper::default();
+    wrapper
+        .set_public_key(&public_pem(&modulus, exponent))
+        .unwrap();
+    for (modulus, exponent) in [
+        (&modulus[128..], exponent),
+        (&modulus[1..], exponent),
+        (&even, exponent),
+        (&[0xff; 1025], exponent),
+        (&modulus, &[1]),
+        (&modulus, &[2]),
+        (&modulus, &[2, 0, 0, 0, 1]),
+    ] {
+        let pem = public_pem(modulus, exponent);
+        assert_reason(wrapper.set_public_key(&pem), Reason::InvalidKey);
+    }
+    assert_eq!(wrapper.public_key(), local().public_key());
+}
+
+#[test]
+fn encryption_and_decryption_fit_together() {
+    let wrapper = own_peer();
+    for size in [0, 1, 48, LARGEST_TEXT] {
+        let text = vec![7; size];
+        for use_local_public_key in [true, false] {
+            let wrapped = wrapper.encrypt_data(&text, use_local_public_key).unwrap();
+            assert_eq!(wrapped.len(), MODULUS_SIZE);
+            assert_eq!(*wrapper.decrypt_data(&wrapped).unwrap(), text);
+        }
+    }
+    let too_long = wrapper.encrypt_data(&[7; LARGEST_TEXT + 1], true);
+    assert_reason(too_long, Reason::InvalidArgument);
+}
+
+#[test]
+fn a_key_at_rest_still_encrypts() {
+    let mut wrapper = own_peer();
+    wrapper.rest();
+    let wrapped = wrapper.encrypt_data(b"text", false).unwrap();
+    assert_eq!(*wrapper.decrypt_data(&wrapped).unwrap(), b"text");
+}
+
+#[test]
+fn wrong_ciphertexts_do_not_decrypt() {
+    let wrapper = local();
+    let wrapped = wrapper.encrypt_data(b"text", true).unwrap();
+    let mut changed = wrapped.clone();
+    changed[100] ^= 1;
+    let longer = [&wrapped[..], &[0]].concat();
+    for wrong in [
+        &[][..],
+        &wrapped[1..],
+        &longer,
+        &changed,
+        &[0; MODULUS_SIZE],
+        &[0xff; MODULUS_SIZE],
+    ] {
+        assert_reason(wrapper.decrypt_data(wrong), Reason::DecryptionFailed);
+    }
+}
+
+#[test]
+fn signatures_hold_for_what_was_signed_only() {
+    let wrapper = own_peer();
+    let signature = wrapper.sign_data(b"text").unwrap();
+    let verify = |signature: &[u8], text: &[u8]| {
+        wrapper
+            .verify_data_signature(signature, text)
+            .expect("a wrong signature is no failure")
+    };
+    assert!(verify(&signature, b"text"));
+    assert!(!verify(&signature, b"Text"));
+    let mut changed = signature.clone();
+    changed[10] ^= 1;
+    assert!(!verify(&changed, b"text"));
+    assert!(!verify(&signature[1..], b"text"));
+    assert!(!verify(&[&signature[..], &[0]].concat(), b"text"));
+    assert!(!verify(&[0, 0].repeat(MODULUS_SIZE / 2), b"text"));
+    assert!(!verify(&[], b"text"));
+
+    let mut other = RsaWrapper::default();
+    other.set_private_key(PEER, true).unwrap();
+    assert!(!verify(&other.sign_data(b"text").unwrap(), b"text"));
+}
+
+#[test]
+fn signatures_have_the_longest_salt() {
+    let wrapper = local();
+    let signature = wrapper.sign_data(b"text").unwrap();
+    let signature = Signature::try_from(&signature[..]).unwrap();
+    let key = rsa::RsaPublicKey::from_public_key_pem(wrapper.public_key().unwrap()).unwrap();
+    let longest = MODULUS_SIZE - 32 - 2;
+    for (salt, is_valid) in [(longest, true), (longest - 1, false), (32, false)] {
+        let key = VerifyingKey::<Sha256>::new_with_salt_len(key.clone(), salt);
+        assert_eq!(key.verify(b"text", &signature).is_ok(), is_valid);
+    }
+}
+
+#[test]
+fn a_fingerprint_is_the_hash_of_the_pem_text() {
+    let mut wrapper = local();
+    let mut peer = RsaWrapper::default();
+    peer.set_private_key(PEER, true).unwrap();
+    let peer = peer.public_key().unwrap();
+    wrapper.set_remote_public_key(peer).unwrap();
+    let hash = |pem: &str| hex(&Sha256::digest(pem));
+    let local = hash(wrapper.public_key().unwrap());
+    assert_eq!(wrapper.fingerprint(false), Ok(local));
+    assert_eq!(wrapper.fingerprint(true), Ok(hash(peer)));
+    assert_eq!(hex(&[0x0a, 0xff]), "0aff");
+}
+
+#[test]
+fn missing_keys_are_told() {
+    let wrapper = RsaWrapper::new(false).unwrap();
+    assert_eq!(wrapper.key_size(), 0);
+    for use_local_public_key in [true, false] {
+        let encrypted = wrapper.encrypt_data(b"", use_local_public_key);
+        assert_reason(encrypted, Reason::KeyMissing);
+        assert_reason(
+            wrapper.fingerprint(use_local_public_key),
+            Reason::KeyMissing,
+        );
+    }
+    assert_reason(wrapper.decrypt_data(b""), Reason::KeyMissing);
+    assert_reason(wrapper.sign_data(b""), Reason::KeyMissing);
+    let verified = wrapper.verify_data_signature(b"", b"");
+    assert_reason(verified, Reason::KeyMissing);
+}
+
+#[test]
+fn clones_share_local_keys_and_no_peer() {
+    let wrapper = local();
+    let mut clone = wrapper.clone();
+    clone
+        .set_remote_public_key(wrapper.public_key().unwrap())
+        .unwrap();
+    assert!(clone.has_remote() && !wrapper.has_remote());
+    let shared = wrapper.private.as_ref().zip(clone.private.as_ref());
+    assert!(shared.is_some_and(|(one, other)| Arc::ptr_eq(one, other)));
+    assert!(!clone.local_keys().has_remote());
+}
+
+#[test]
+fn made_keys_are_what_was_asked_for() {
+    for exponent in [DEFAULT_PUBLIC_EXPONENT, 3] {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.generate_key_pair(exponent, 2048).unwrap();
+        assert_eq!(wrapper.key_size(), 2048);
+        let key = rsa::RsaPublicKey::from_public_key_pem(wrapper.public_key().unwrap()).unwrap();
+        assert_eq!(*key.e(), rsa::BoxedUint::from(exponent));
+        let wrapped = wrapper.encrypt_data(b"text", true).unwrap();
+        assert_eq!(*wrapper.decrypt_data(&wrapped).unwrap(), b"text");
+    }
+}
+
+#[test]
+fn unusable_sizes_and_exponents_are_refused() {
+    let mut wrapper = RsaWrapper::default();
+    for (exponent, size) in [
+        (65537, 0),
+        (65537, 1024),
+        (65537, 2047),
+        (65537, 8193),
+        (65537, u32::MAX),
+        (0, 2048),
+        (1, 2048),
+        (65536, 2048),
+        ((1 << 33) + 1, 2048),
+        (u64::MAX, 2048),
+    ] {
+        let made = wrapper.generate_key_pair(exponent, size);
+        assert_reason(made, Reason::InvalidArgument);
+    }
+    assert_eq!(wrapper.key_size(), 0);
+}
+
+#[test]
+fn debug_output_shows_no_key() {
+    assert_eq!(
+        format!("{:?}", own_peer()),
+        "RsaWrapper { key_size: 2048, has_private_key: true, has_remote_public_key: true }"
+    );
+}

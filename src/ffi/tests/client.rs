@@ -341,3 +341,40 @@ fn a_client_that_panicked_goes_no_further() {
         anwdl_client_free(client);
     }
 }
+
+#[test]
+fn a_spent_session_says_so() {
+    let options = options();
+    let aes = aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_GCM);
+    ok!(anwdl_client_options_set_exchange_keys(options, false));
+    ok!(anwdl_client_options_set_aes_wrapper(options, aes));
+    let (here, mut peer) = UnixStream::pair().unwrap();
+    let mut client = null_mut();
+    ok!(anwdl_client_new(here.into_raw_fd(), options, &mut client));
+    // SAFETY: the client is live and nobody else's.
+    let inner = unsafe { borrow_mut(client, "client") }.unwrap();
+    inner
+        .operate(|client| {
+            client.session_mut().set_message_numbers(1 << 32);
+            Ok(())
+        })
+        .unwrap();
+
+    let mut request = null_mut();
+    // The length of a record is read before its number is looked at.
+    std::io::Write::write_all(&mut peer, &64_u32.to_be_bytes()).unwrap();
+    // SAFETY: all of them are live until they are freed.
+    unsafe {
+        let sent = anwdl_client_send_response(client, true, c"OK".as_ptr(), null(), null());
+        assert_eq!(sent, ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_SESSION_SPENT);
+        forget_last_error();
+        let received = anwdl_client_recv_request(client, false, &mut request);
+        assert_eq!(received, ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_SESSION_SPENT);
+        assert!(request.is_null());
+        anwdl_client_free(client);
+        anwdl_client_options_free(options);
+        anwdl_aes_wrapper_free(aes);
+    }
+}

@@ -1,0 +1,203 @@
+//! The part of a session that exchanges keys.
+
+use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
+use crate::crypto::rsa::LARGEST_PEM;
+use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
+use crate::error::{Error, Reason, Result};
+use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
+use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
+
+/// The size in bits of an AES key that this side makes.
+const OWN_KEY_SIZE: u32 = 256;
+
+impl Session {
+    /// Begins a key exchange or one of its steps.
+    pub fn begin_exchange(&mut self, operation: Operation) -> Result<()> {
+        self.check_idle()?;
+        let steps: &'static [Step] = match operation {
+            Operation::ExchangeKeys {
+                receive_first: true,
+            } => RECEIVE_FIRST,
+            Operation::ExchangeKeys {
+                receive_first: false,
+            } => SEND_FIRST,
+            Operation::SendPublicKey => &[Step::SendPublicKey],
+            Operation::ReceivePublicKey => &[Step::ReceivePublicKey],
+            Operation::SendAesKey => &[Step::SendSecret],
+            Operation::ReceiveAesKey => &[Step::ReceiveSecret],
+            Operation::Receive | Operation::Send => unreachable!("no part of a key exchange"),
+        };
+        let is_repeated = match &self.exchange {
+            Some(exchange) => steps.iter().any(|step| exchange.is_done(*step)),
+            None => self.is_exchanged,
+        };
+        if is_repeated {
+            return Err(Error::new(
+                Reason::KeysAlreadyExchanged,
+                "the keys, or this part of them, are exchanged already",
+            ));
+        }
+        self.prepare_keys(steps)?;
+        self.exchange.get_or_insert_default();
+        self.start(
+            operation,
+            State::Exchange {
+                steps,
+                wait: Wait::Nothing,
+            },
+        );
+        Ok(())
+    }
+
+    /// Makes or checks what the steps need, so that nothing is missing half-way.
+    fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
+        let rsa = match &mut self.rsa {
+            Some(rsa) => rsa,
+            none => none.insert(RsaWrapper::process_wide()?),
+        };
+        let missing = |message| Err(Error::new(Reason::KeyMissing, message));
+        if rsa.public_key().is_none() {
+            return missing("no local public RSA key is set");
+        }
+        rsa.ciphertext_size()?;
+        if steps == [Step::SendSecret] && !rsa.has_remote() {
+            return missing("the peer's public RSA key was not received yet");
+        }
+        if steps.contains(&Step::SendSecret) && self.keys.is_none() {
+            let aes = AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?;
+            self.keys = Some(Keys::new(aes, self.config.role));
+        }
+        Ok(())
+    }
+
+    fn wait_for(&mut self, steps: &'static [Step], wait: Wait, count: usize) {
+        self.input.clear();
+        self.input.want(count);
+        self.set_state(State::Exchange { steps, wait });
+    }
+
+    pub(super) fn step_exchange(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
+        match wait {
+            Wait::Nothing => self.begin_step(steps),
+            Wait::LengthAnswer => {
+                self.hear_answer()?;
+                let rsa = self.rsa.as_ref().expect("keys were prepared");
+                let pem = rsa.public_key().expect("keys were prepared");
+                self.output.push(pem.as_bytes());
+                self.wait_for(steps, Wait::Answer, 1);
+                Ok(())
+            }
+            Wait::Answer => {
+                if let Err(error) = self.hear_answer() {
+                    if steps[0] == Step::SendSecret
+                        && let Some(exchange) = &mut self.exchange
+                    {
+                        exchange.take_back_secret();
+                    }
+                    return Err(error);
+                }
+                self.finish_step(steps);
+                Ok(())
+            }
+            Wait::Length => {
+                let size = match read_clear_header(self.input.bytes()) {
+                    Ok(0) => Err(Error::new(
+                        Reason::ProtocolViolation,
+                        "the peer announced an empty public key",
+                    )),
+                    Ok(size) if size > LARGEST_PEM as u64 => Err(Error::new(
+                        Reason::MessageTooLarge,
+                        format!(
+                            "the peer announced a public key of {size} bytes; at most {LARGEST_PEM} are read"
+                        ),
+                    )),
+                    other => other,
+                };
+                match size {
+                    Ok(size) => {
+                        self.output.push(&[ACCEPTED]);
+                        self.wait_for(steps, Wait::PublicKey, size as usize);
+                        Ok(())
+                    }
+                    Err(error) => self.refuse(error),
+                }
+            }
+            Wait::PublicKey => {
+                let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
+                match exchange.accept_public_key(rsa, self.input.bytes()) {
+                    Ok(()) => {
+                        self.output.push(&[ACCEPTED]);
+                        self.finish_step(steps);
+                        Ok(())
+                    }
+                    Err(error) => self.refuse(error),
+                }
+            }
+            Wait::Secret => {
+                let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
+                match exchange.accept_secret(rsa, self.input.bytes(), self.config.protocol) {
+                    Ok(()) => {
+                        self.output.push(&[ACCEPTED]);
+                        self.finish_step(steps);
+                        Ok(())
+                    }
+                    Err(error) => self.refuse(error),
+                }
+            }
+        }
+    }
+
+    fn begin_step(&mut self, steps: &'static [Step]) -> Result<()> {
+        let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
+        match steps[0] {
+            Step::SendPublicKey => {
+                let pem = rsa.public_key().expect("keys were prepared");
+                self.output.push(&clear_header(pem.len())?);
+                self.wait_for(steps, Wait::LengthAnswer, 1);
+            }
+            Step::ReceivePublicKey => self.wait_for(steps, Wait::Length, CLEAR_HEADER_SIZE),
+            Step::SendSecret => {
+                let own_key = &self.keys.as_ref().expect("keys were prepared").aes;
+                let wrapped =
+                    exchange.wrap_secret(rsa, own_key, self.config.protocol, self.config.random)?;
+                self.output.push(&wrapped);
+                self.wait_for(steps, Wait::Answer, 1);
+            }
+            Step::ReceiveSecret => {
+                let size = rsa.ciphertext_size()?;
+                self.wait_for(steps, Wait::Secret, size);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_step(&mut self, steps: &'static [Step]) {
+        let (exchange, _) = exchange_parts(&mut self.exchange, &mut self.rsa);
+        exchange.finish(steps[0]);
+        if let Some(key) = exchange.agreed_key() {
+            self.framing = framing_under(&self.config, key.mode());
+            self.keys = Some(Keys::new(key, self.config.role));
+            self.is_exchanged = true;
+            self.exchange = None;
+            if let Some(rsa) = &mut self.rsa {
+                rsa.rest();
+            }
+        }
+        self.input.clear();
+        self.set_state(State::Exchange {
+            steps: &steps[1..],
+            wait: Wait::Nothing,
+        });
+    }
+}
+
+fn exchange_parts<'a>(
+    exchange: &'a mut Option<Box<KeyExchange>>,
+    rsa: &'a mut Option<RsaWrapper>,
+) -> (&'a mut KeyExchange, &'a mut RsaWrapper) {
+    const PREPARED: &str = "the exchange was prepared";
+    (
+        exchange.as_mut().expect(PREPARED),
+        rsa.as_mut().expect(PREPARED),
+    )
+}

@@ -1,0 +1,442 @@
+//! [`Session`]: one side of one connection.
+
+mod exchange;
+mod messages;
+
+use std::sync::Arc;
+
+use super::buffer::{Input, Output};
+use super::framing::{self, Framing, Keys};
+use super::key_exchange::{KeyExchange, Step};
+use super::{Protocol, Role};
+use crate::crypto::aes::decryption_failed;
+use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
+use crate::error::{Error, Reason, Result};
+use crate::message::{Request, Response};
+
+const ACCEPTED: u8 = b'1';
+const REFUSED: u8 = b'0';
+
+/// What a session is and how far it goes.
+#[derive(Clone)]
+pub struct Config {
+    /// Which side of the connection this is.
+    pub role: Role,
+    /// The framing to insist on. As a client, [`Protocol::Auto`] means [`Protocol::V4`].
+    pub protocol: Protocol,
+    /// The longest message that is received, in bytes of JSON text.
+    pub max_message_size: usize,
+    /// Whether keys are exchanged. If not, an AES wrapper that was set is the session's key.
+    pub exchange_keys: bool,
+    /// The random generator; the operating system's unless a test replays a recording.
+    pub random: fn(&mut [u8]) -> Result<()>,
+}
+
+impl Config {
+    /// The defaults for this side of a connection.
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            protocol: Protocol::Auto,
+            max_message_size: 1024 * 1024,
+            exchange_keys: true,
+            random: random::fill,
+        }
+    }
+}
+
+/// What an operation of a session does. One is under way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// The whole key exchange, the peer speaking first or this side.
+    ExchangeKeys {
+        /// Whether the peer speaks first.
+        receive_first: bool,
+    },
+    /// Sends the public RSA key.
+    SendPublicKey,
+    /// Receives the peer's public RSA key.
+    ReceivePublicKey,
+    /// Sends the AES key.
+    SendAesKey,
+    /// Receives the peer's AES key.
+    ReceiveAesKey,
+    /// Receives a message: as a server a request, as a client a response.
+    Receive,
+    /// Sends a message: as a server a response, as a client a request.
+    Send,
+}
+
+/// What a session needs to go on.
+#[derive(Debug)]
+pub enum Progress {
+    /// Bytes from the peer.
+    Read,
+    /// Its bytes to be sent.
+    Write,
+    /// Nothing: the operation is done. Receiving gives a message.
+    Done(Option<Message>),
+}
+
+/// A message that was received.
+#[derive(Debug)]
+pub enum Message {
+    /// A request that fits the format.
+    Request(Arc<Request>),
+    /// The errors, as JSON text, of a request that does not.
+    MalformedRequest(String),
+    /// A response that fits the format.
+    Response(Response),
+}
+
+/// Where an operation stands.
+enum State {
+    Exchange {
+        steps: &'static [Step],
+        wait: Wait,
+    },
+    /// Waits for the first bytes of a message, enough to tell framings apart.
+    ReceiveFirst,
+    ReceiveHeader(&'static dyn Framing),
+    ReceivePacket(&'static dyn Framing),
+    /// As `ReceivePacket`, while v2 and v3 are still possible.
+    ReceiveUndetected,
+    SendHeader(&'static dyn Framing),
+    SendPacket(&'static dyn Framing),
+    /// Sends what is left, a refusal, before it fails.
+    Failing(Error),
+}
+
+/// What a step of a key exchange waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Nothing,
+    LengthAnswer,
+    Answer,
+    Length,
+    PublicKey,
+    Secret,
+}
+
+/// One side of one connection, from the key exchange to its end, without a socket.
+///
+/// An operation is begun, and then [`advance`](Self::advance) tells what it needs: bytes
+/// from the peer are written to [`space`](Self::space) and counted by
+/// [`received`](Self::received); bytes for it are found in [`pending`](Self::pending) and
+/// counted by [`sent`](Self::sent).
+pub struct Session {
+    config: Config,
+    rsa: Option<RsaWrapper>,
+    keys: Option<Keys>,
+    exchange: Option<Box<KeyExchange>>,
+    is_exchanged: bool,
+    framing: Option<&'static dyn Framing>,
+    operation: Option<(Operation, State)>,
+    has_moved: bool,
+    has_failed: bool,
+    input: Input,
+    output: Output,
+}
+
+impl Session {
+    /// A session before its first operation.
+    pub fn new(config: Config) -> Self {
+        let framing = framing_under(&config, AesMode::Cbc);
+        Self {
+            config,
+            rsa: None,
+            keys: None,
+            exchange: None,
+            is_exchanged: false,
+            framing,
+            operation: None,
+            has_moved: false,
+            has_failed: false,
+            input: Input::default(),
+            output: Output::default(),
+        }
+    }
+
+    /// The framing: the one that was asked for, or the one that was found out.
+    pub fn protocol(&self) -> Protocol {
+        match (self.config.protocol, self.framing) {
+            (Protocol::Auto, Some(framing)) => framing.protocol(),
+            (protocol, _) => protocol,
+        }
+    }
+
+    /// The RSA keys: this side's and, once it was received, the peer's public one.
+    pub fn rsa_wrapper(&self) -> Option<&RsaWrapper> {
+        self.rsa.as_ref()
+    }
+
+    /// The AES key of the session, or the one that is to be sent.
+    pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
+        self.keys.as_ref().map(|keys| &keys.aes)
+    }
+
+    /// Sets this side's RSA keys, before they are exchanged.
+    pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) -> Result<()> {
+        self.check_changeable()?;
+        self.rsa = Some(wrapper.local_keys());
+        Ok(())
+    }
+
+    /// Sets the AES key: the one to send in the key exchange, or, where none takes place,
+    /// the key of the session.
+    pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
+        self.check_changeable()?;
+        check_session_key(wrapper)?;
+        let is_gcm = wrapper.mode() == AesMode::Gcm;
+        let fits = match self.config.protocol {
+            Protocol::Auto => true,
+            protocol => is_gcm == (protocol == Protocol::Gcm),
+        };
+        if !fits {
+            return Err(Error::new(
+                Reason::ProtocolMismatch,
+                "wrapper is of a mode that the framing asked for does not use",
+            ));
+        }
+        self.framing = framing_under(&self.config, wrapper.mode());
+        self.keys = Some(Keys::new(wrapper.clone(), self.config.role));
+        Ok(())
+    }
+
+    /// Whether an earlier failure ended the session.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// The operation under way.
+    pub fn operation(&self) -> Option<Operation> {
+        self.operation.as_ref().map(|(operation, _)| *operation)
+    }
+
+    /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer
+    /// than the message under way.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// Counts bytes that were written to [`space`](Self::space).
+    pub fn received(&mut self, count: usize) {
+        self.has_moved |= count > 0;
+        self.input.fill(count);
+    }
+
+    /// The bytes to send.
+    pub fn pending(&self) -> &[u8] {
+        self.output.pending()
+    }
+
+    /// Counts bytes of [`pending`](Self::pending) that were sent.
+    pub fn sent(&mut self, count: usize) {
+        self.has_moved |= count > 0;
+        self.output.advance(count);
+    }
+
+    /// Takes the operation as far as it goes. On an error the operation is over, and so is
+    /// the session unless the error's reason says that it goes on.
+    pub fn advance(&mut self) -> Result<Progress> {
+        loop {
+            // One flight, one send: nothing goes out before everything is written that can
+            // be without hearing from the peer.
+            let (_, state) = self.operation.as_ref().expect("an operation was begun");
+            let can_go_on = match state {
+                State::Exchange {
+                    wait: Wait::Nothing,
+                    steps,
+                } => !steps.is_empty(),
+                State::SendPacket(_) | State::Failing(_) => false,
+                State::SendHeader(_) => {
+                    self.output.pending().is_empty() && self.input.is_complete()
+                }
+                _ => self.input.is_complete(),
+            };
+            if can_go_on {
+                if let Some(message) = self.step()? {
+                    return Ok(Progress::Done(Some(message)));
+                }
+                continue;
+            }
+            if !self.output.pending().is_empty() {
+                return Ok(Progress::Write);
+            }
+            match self.operation.as_ref().map(|(_, state)| state) {
+                Some(State::Failing(_)) => return Err(self.abort(decryption_failed())),
+                Some(State::SendPacket(framing)) => self.finish_send(*framing),
+                Some(State::Exchange { steps: [], .. }) => self.stop(),
+                _ => return Ok(Progress::Read),
+            }
+            return Ok(Progress::Done(None));
+        }
+    }
+
+    /// Ends the operation because of a failure outside the session: no bytes in time, a
+    /// broken connection. A session of which nothing moved in this operation goes on if
+    /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
+    /// precedence.
+    pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
+        if is_survivable && !self.has_moved {
+            self.stop();
+            return error;
+        }
+        self.abort(error)
+    }
+
+    /// Ends the session and wipes its keys.
+    pub fn end(&mut self) {
+        self.has_failed = true;
+        self.stop();
+        self.keys = None;
+        self.exchange = None;
+    }
+
+    fn start(&mut self, operation: Operation, state: State) {
+        self.has_moved = false;
+        self.operation = Some((operation, state));
+    }
+
+    fn stop(&mut self) {
+        self.operation = None;
+        self.input.clear();
+        self.output.clear();
+    }
+
+    fn abort(&mut self, error: Error) -> Error {
+        let earlier = self.operation.take();
+        self.end();
+        match earlier {
+            Some((_, State::Failing(earlier))) => earlier,
+            _ => error,
+        }
+    }
+
+    /// Sends `0` and then fails.
+    fn refuse(&mut self, error: Error) -> Result<()> {
+        self.output.push(&[REFUSED]);
+        self.set_state(State::Failing(error));
+        Ok(())
+    }
+
+    /// Takes one step with complete input.
+    fn step(&mut self) -> Result<Option<Message>> {
+        let (_, state) = self.operation.as_ref().expect("an operation was begun");
+        let result = match state {
+            State::Exchange { steps, wait } => {
+                let (steps, wait) = (*steps, *wait);
+                self.step_exchange(steps, wait).map(|()| None)
+            }
+            State::ReceiveFirst => self.tell_apart().map(|()| None),
+            State::ReceiveHeader(framing) => {
+                let framing = *framing;
+                self.accept_header(framing).map(|()| None)
+            }
+            State::ReceivePacket(framing) => {
+                let framing = *framing;
+                self.open_packet(framing).map(Some)
+            }
+            State::ReceiveUndetected => self.open_undetected().map(Some),
+            State::SendHeader(framing) => {
+                let framing = *framing;
+                self.hear_answer()?;
+                self.output.release();
+                self.set_state(State::SendPacket(framing));
+                return Ok(None);
+            }
+            State::SendPacket(_) | State::Failing(_) => unreachable!("they only send"),
+        };
+        // What a peer could not be told before is what ends a session; a refusal of its own
+        // has ended the operation already.
+        match result {
+            Err(error) if self.operation.is_some() => Err(self.abort(error)),
+            other => other,
+        }
+    }
+
+    /// Takes an answer byte. A refusal ends the operation, not the session.
+    fn hear_answer(&mut self) -> Result<()> {
+        let answer = self.input.bytes()[0];
+        self.input.clear();
+        if answer == ACCEPTED {
+            return Ok(());
+        }
+        self.stop();
+        Err(Error::new(
+            Reason::PeerRefused,
+            "the peer refused what it was offered",
+        ))
+    }
+
+    fn set_state(&mut self, state: State) {
+        let (_, current) = self.operation.as_mut().expect("an operation was begun");
+        *current = state;
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        if self.has_failed {
+            return Err(Error::new(
+                Reason::SessionFailed,
+                "an earlier failure ended this session",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_idle(&self) -> Result<()> {
+        self.check_alive()?;
+        if self.operation.is_some() {
+            return Err(Error::new(
+                Reason::OperationPending,
+                "another operation of this client waits to be finished first",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_changeable(&self) -> Result<()> {
+        self.check_idle()?;
+        if self.is_exchanged
+            || self
+                .exchange
+                .as_ref()
+                .is_some_and(|exchange| exchange.has_begun())
+        {
+            return Err(Error::new(
+                Reason::KeysAlreadyExchanged,
+                "the keys, or a part of them, are exchanged already",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sets how many messages have passed, to reach the end of a key in a test.
+    #[cfg(test)]
+    pub(crate) fn set_message_numbers(&mut self, number: u64) {
+        let keys = self.keys.as_mut().expect("the session is ready");
+        (keys.sent, keys.received) = (number, number);
+    }
+}
+
+/// The framing of a session whose key is of this mode, if it is known before the first
+/// message.
+fn framing_under(config: &Config, mode: AesMode) -> Option<&'static dyn Framing> {
+    match (mode, config.role, config.protocol) {
+        (AesMode::Gcm, _, _) => framing::of(Protocol::Gcm),
+        // A server hears the first bytes before it believes in a framing.
+        (AesMode::Cbc, Role::Server, _) => None,
+        (AesMode::Cbc, Role::Client, Protocol::Auto) => framing::of(Protocol::V4),
+        (AesMode::Cbc, Role::Client, protocol) => framing::of(protocol),
+    }
+}
+
+/// Checks that a framing can use this key.
+pub(crate) fn check_session_key(wrapper: &AesWrapper) -> Result<()> {
+    if wrapper.mode() == AesMode::Gcm && wrapper.key_size() != 256 {
+        return Err(Error::invalid_argument(
+            "wrapper has a GCM key of another size than 256 bits",
+        ));
+    }
+    Ok(())
+}
