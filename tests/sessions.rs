@@ -400,3 +400,25 @@ fn a_server_that_speaks_first_speaks_v4() {
     assert!(matches!(received, Some(Ok(Some(Message::Response(_))))));
     assert_eq!(server.protocol(), Protocol::V4);
 }
+
+/// A key for gcm that is given to a session which exchanges keys chooses the framing; one
+/// that the peer overrules leaves nothing of gcm behind.
+#[test]
+fn a_gcm_key_offers_gcm_and_can_be_overruled() {
+    let gcm_key = AesWrapper::new(256, AesMode::Gcm).unwrap();
+    for (receive_first, expected) in [(false, Protocol::Gcm), (true, Protocol::V3)] {
+        let (mut client, mut server) = pair(Protocol::V3, Protocol::Auto);
+        if !receive_first {
+            client = pair(Protocol::Gcm, Protocol::Auto).0;
+        }
+        server.set_aes_wrapper(&gcm_key).unwrap();
+        exchange(&mut client, &mut server, receive_first);
+        let (sent, received) = request(&mut client, &mut server, "STAT");
+        assert!(
+            matches!((&sent, &received), (Some(Ok(_)), Some(Ok(Some(_))))),
+            "{sent:?} {received:?}"
+        );
+        assert_eq!(server.protocol(), expected);
+        assert_ne!(server.aes_wrapper().unwrap().key(), gcm_key.key());
+    }
+}

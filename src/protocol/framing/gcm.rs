@@ -31,8 +31,17 @@ impl Framing for Gcm {
         false
     }
 
-    fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
-        check_number(keys.received)?;
+    fn check_unspent(&self, keys: &Keys, direction: Direction) -> Result<()> {
+        if number(keys, direction) < MOST_MESSAGES {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::SessionSpent,
+            "2^32 messages have passed in this direction; open a new session",
+        ))
+    }
+
+    fn packet_size(&self, _keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
         let header: [u8; HEADER_SIZE] = (&*header).try_into().expect("the header has this size");
         let size = u32::from_be_bytes(header) as usize;
         if size <= OVERHEAD {
@@ -67,7 +76,6 @@ impl Framing for Gcm {
     }
 
     fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()> {
-        check_number(keys.sent)?;
         let mut nonce = [0; NONCE_SIZE];
         random(&mut nonce)?;
         message.splice(HEADER_SIZE..HEADER_SIZE, nonce);
@@ -94,30 +102,24 @@ impl Framing for Gcm {
     }
 }
 
-fn check_number(number: u64) -> Result<()> {
-    if number < MOST_MESSAGES {
-        return Ok(());
-    }
-    Err(Error::new(
-        Reason::SessionSpent,
-        "2^32 messages have passed in this direction; open a new session",
-    ))
-}
-
 fn additional_data(
     keys: &Keys,
     direction: Direction,
     packet_len: usize,
 ) -> [u8; ADDITIONAL_DATA_SIZE] {
     let from_server = (direction == Direction::Sent) == (keys.role == Role::Server);
-    let number = match direction {
-        Direction::Sent => keys.sent,
-        Direction::Received => keys.received,
-    };
     let mut data = [0; ADDITIONAL_DATA_SIZE];
     data[..6].copy_from_slice(LABEL);
     data[6] = from_server.into();
-    data[7..15].copy_from_slice(&number.to_be_bytes());
+    data[7..15].copy_from_slice(&number(keys, direction).to_be_bytes());
     data[15..].copy_from_slice(&(packet_len as u32).to_be_bytes());
     data
+}
+
+/// The number of the next message in a direction.
+fn number(keys: &Keys, direction: Direction) -> u64 {
+    match direction {
+        Direction::Sent => keys.sent,
+        Direction::Received => keys.received,
+    }
 }

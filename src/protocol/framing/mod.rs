@@ -55,6 +55,11 @@ pub trait Framing: Sync {
     /// Whether the receiver answers a header with one byte before the packet is sent.
     fn is_answered(&self) -> bool;
 
+    /// Fails once the key may protect no more messages in this direction.
+    fn check_unspent(&self, _keys: &Keys, _direction: Direction) -> Result<()> {
+        Ok(())
+    }
+
     /// The size of the packet behind `header`, at least 1. `largest` is the longest text
     /// that is accepted, in bytes.
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize>;

@@ -19,6 +19,8 @@ impl Session {
         self.check_ready()?;
         match self.framing {
             Some(framing) => {
+                let keys = self.keys.as_ref().expect("the session is ready");
+                framing.check_unspent(keys, Direction::Received)?;
                 self.input.want(framing.header_size());
                 self.start(Operation::Receive, State::ReceiveHeader(framing));
             }
@@ -55,9 +57,10 @@ impl Session {
             (None, Protocol::Auto) => framing::of(Protocol::V4).expect("it is listed"),
             (None, protocol) => framing::of(protocol).expect("it is listed"),
         };
+        let keys = self.keys.as_ref().expect("the session is ready");
+        framing.check_unspent(keys, Direction::Sent)?;
         let mut message = self.output.take();
         message.resize(framing.header_size(), 0);
-        let keys = self.keys.as_ref().expect("the session is ready");
         write(&mut message)?;
         framing.seal(keys, &mut message, self.config.random)?;
         let released = if framing.is_answered() {
