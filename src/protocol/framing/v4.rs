@@ -1,7 +1,7 @@
 //! v4, of release 4.1: as v3, with a length that is encrypted under the same key and IV as
 //! the packet behind it.
 
-use super::{Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation};
+use super::{Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3};
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
 use crate::error::Result;
 use crate::protocol::Protocol;
@@ -26,15 +26,12 @@ impl Framing for V4 {
 
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
         let unpadded = keys.aes.decrypt_cbc(header).ok_or_else(decryption_failed)?;
-        if !bool::from(unpadded.valid) {
-            return Err(decryption_failed());
-        }
         let digits = &header[..unpadded.len];
-        if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit)
-        {
-            return Err(violation(
-                "the peer sent a length that is no decimal number",
-            ));
+        // With a wrong key any of these can be the one that fails: they look alike.
+        let is_number =
+            (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        if !(bool::from(unpadded.valid) && is_number) {
+            return Err(decryption_failed());
         }
         let announced = digits
             .iter()

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::{ACCEPTED, Message, Operation, Session, State};
 use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
@@ -59,7 +61,8 @@ impl Session {
         };
         let keys = self.keys.as_ref().expect("the session is ready");
         framing.check_unspent(keys, Direction::Sent)?;
-        let mut message = self.output.take();
+        // Wiped if it fails half-way: it holds the text.
+        let mut message = Zeroizing::new(self.output.take());
         message.resize(framing.header_size(), 0);
         write(&mut message)?;
         framing.seal(keys, &mut message, self.config.random)?;
@@ -68,7 +71,7 @@ impl Session {
         } else {
             message.len()
         };
-        self.output.set(message, released);
+        self.output.set(std::mem::take(&mut *message), released);
         self.framing = Some(framing);
         let state = if framing.is_answered() {
             self.input.want(1);
