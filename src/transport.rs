@@ -33,6 +33,7 @@ pub enum Failure {
 #[derive(Debug)]
 pub struct Transport {
     socket: OwnedFd,
+    peer_ip: Option<IpAddr>,
 }
 
 /// Checks that a descriptor is a connected stream socket.
@@ -66,8 +67,11 @@ impl Transport {
     /// Takes a socket that [`check_descriptor`] accepts, and switches Nagle's algorithm off
     /// where there is one.
     pub fn new(socket: OwnedFd) -> Self {
-        let transport = Self { socket };
-        if transport.peer_ip().is_some() {
+        let peer_ip = peer_address(socket.as_raw_fd())
+            .ok()
+            .and_then(|address| ip_of(&address));
+        let transport = Self { socket, peer_ip };
+        if peer_ip.is_some() {
             let on: libc::c_int = 1;
             // A socket that refuses this works all the same, only slower.
             // SAFETY: the option's value is an int that outlives the call.
@@ -96,8 +100,7 @@ impl Transport {
 
     /// The peer's IP address; `None` for other families of sockets.
     pub fn peer_ip(&self) -> Option<IpAddr> {
-        let address = peer_address(self.descriptor()).ok()?;
-        ip_of(&address)
+        self.peer_ip
     }
 
     /// Receives at least one byte, or none if the peer closed its side.

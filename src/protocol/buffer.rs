@@ -31,8 +31,9 @@ impl Input {
     /// Where the next bytes go. Never longer than what is still missing, so that nothing is
     /// taken off the socket that belongs to a later message.
     pub fn space(&mut self) -> &mut [u8] {
-        if self.filled == self.bytes.len() {
-            let target = self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled));
+        // One call of the system takes a whole message, unless it is a large one.
+        let target = self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled));
+        if self.bytes.len() < target {
             grow(&mut self.bytes, target);
         }
         let end = self.wanted.min(self.bytes.len());
@@ -175,6 +176,17 @@ mod tests {
         input.clear();
         input.want(1);
         assert_eq!(input.space(), [0]);
+    }
+
+    #[test]
+    fn a_longer_message_has_its_space_at_once() {
+        let mut input = Input::default();
+        input.want(8);
+        let header = input.space().len();
+        input.fill(header);
+        input.clear();
+        input.want(800);
+        assert_eq!(input.space().len(), 800);
     }
 
     #[test]
