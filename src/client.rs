@@ -177,9 +177,17 @@ impl ClientInstance {
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let socket = socket.into();
-        if let Err(error) = check_descriptor(socket.as_raw_fd()) {
-            return Err(CreationError { error, socket });
+        match check_descriptor(socket.as_raw_fd()) {
+            Ok(()) => Self::from_checked(socket, options),
+            Err(error) => Err(CreationError { error, socket }),
         }
+    }
+
+    /// As [`new`](Self::new), for a socket that [`check_descriptor`] has accepted.
+    pub(crate) fn from_checked(
+        socket: OwnedFd,
+        options: &ClientOptions,
+    ) -> std::result::Result<Self, CreationError> {
         let mut config = Config::new(Role::Server);
         config.protocol = options.protocol;
         config.max_message_size = options.max_message_size;

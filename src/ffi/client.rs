@@ -107,7 +107,7 @@ pub unsafe extern "C" fn anwdl_client_new(
         client::check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        match ClientInstance::new(socket, options) {
+        match ClientInstance::from_checked(socket, options) {
             Ok(instance) => {
                 out_client.set(give(Client::new(instance)));
                 Ok(())

@@ -10,6 +10,8 @@ use crate::crypto::key_derivation::{RANDOM_SIZE, Transcript};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
 
+/// The size in bits of an AES key that this side makes.
+const OWN_KEY_SIZE: u32 = 256;
 /// The first byte of a secret that chooses the gcm framing.
 const GCM_SECRET: u8 = 0x05;
 
@@ -102,17 +104,22 @@ impl KeyExchange {
     pub fn wrap_secret(
         &mut self,
         rsa: &RsaWrapper,
-        own_key: &AesWrapper,
+        own_key: Option<&AesWrapper>,
         protocol: Protocol,
         random: FillRandom,
     ) -> Result<Vec<u8>> {
         let is_first = self.secret.is_none();
         let chosen = match self.secret.take() {
             Some(secret) => secret,
-            None if protocol == Protocol::Gcm || own_key.mode() == AesMode::Gcm => Secret::Gcm {
-                initiator: draw(random)?,
+            None => match own_key {
+                Some(key) if key.mode() == AesMode::Cbc => Secret::Cbc(Box::new(key.clone())),
+                None if protocol != Protocol::Gcm => {
+                    Secret::Cbc(Box::new(AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?))
+                }
+                _ => Secret::Gcm {
+                    initiator: draw(random)?,
+                },
             },
-            None => Secret::Cbc(Box::new(own_key.clone())),
         };
         let wrapped = match self.secret.insert(chosen) {
             Secret::Cbc(key) => {

@@ -1,14 +1,11 @@
 //! The part of a session that exchanges keys.
 
 use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
+use crate::crypto::RsaWrapper;
 use crate::crypto::rsa::LARGEST_PEM;
-use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
-
-/// The size in bits of an AES key that this side makes.
-const OWN_KEY_SIZE: u32 = 256;
 
 impl Session {
     /// Begins a key exchange or one of its steps.
@@ -62,10 +59,6 @@ impl Session {
         rsa.ciphertext_size()?;
         if steps == [Step::SendSecret] && !rsa.has_remote() {
             return missing("the peer's public RSA key was not received yet");
-        }
-        if steps.contains(&Step::SendSecret) && self.keys.is_none() {
-            let aes = AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?;
-            self.keys = Some(Keys::new(aes, self.config.role));
         }
         Ok(())
     }
@@ -157,7 +150,7 @@ impl Session {
             }
             Step::ReceivePublicKey => self.wait_for(steps, Wait::Length, CLEAR_HEADER_SIZE),
             Step::SendSecret => {
-                let own_key = &self.keys.as_ref().expect("keys were prepared").aes;
+                let own_key = self.keys.as_ref().map(|keys| &keys.aes);
                 let wrapped =
                     exchange.wrap_secret(rsa, own_key, self.config.protocol, self.config.random)?;
                 self.output.push(&wrapped);

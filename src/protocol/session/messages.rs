@@ -10,7 +10,7 @@ use crate::error::{Error, Reason, Result};
 use crate::message::json::{self, Value};
 use crate::message::{MalformedRequest, Request, Response, write_request, write_response};
 use crate::protocol::framing::{
-    self, CLEAR_HEADER_SIZE, Direction, Framing, detect, is_clear_header,
+    self, CLEAR_HEADER_SIZE, Direction, Framing, Opened, detect, is_clear_header,
 };
 use crate::protocol::{Protocol, Role};
 
@@ -128,40 +128,44 @@ impl Session {
     }
 
     pub(super) fn open_packet(&mut self, framing: &'static dyn Framing) -> Result<Message> {
+        let keys = self.keys.as_ref().expect("the session is ready");
+        let opened = framing.open(keys, self.input.bytes())?;
+        let message = self.read_opened(opened)?;
         let keys = self.keys.as_mut().expect("the session is ready");
-        let packet = self.input.bytes();
-        let opened = framing.open(keys, packet)?;
-        let message = read_message(self.config.role, &packet[opened.text]);
-        let message = if opened.valid.into() {
-            message?
-        } else {
-            return Err(decryption_failed());
-        };
-        framing.finish(keys, Direction::Received, packet);
-        self.framing = Some(framing);
-        self.stop();
+        framing.finish(keys, Direction::Received, self.input.bytes());
+        self.finish_receive(framing);
         Ok(message)
     }
 
     pub(super) fn open_undetected(&mut self) -> Result<Message> {
-        let keys = self.keys.as_mut().expect("the session is ready");
-        let packet = self.input.bytes();
-        let (framing, opened, last_block) = detect(keys, packet, |text| accept(text).is_some())?;
-        let message = read_message(self.config.role, &packet[opened.text]);
-        let message = if opened.valid.into() {
-            message?
-        } else {
-            return Err(decryption_failed());
-        };
-        if !matches!(self.config.protocol, Protocol::Auto)
-            && framing.protocol() != self.config.protocol
-        {
+        let keys = self.keys.as_ref().expect("the session is ready");
+        let is_message = |text: &[u8]| accept(text).is_some();
+        let (framing, opened, last_block) = detect(keys, self.input.bytes(), is_message)?;
+        let message = self.read_opened(opened)?;
+        let pinned = self.config.protocol;
+        if pinned != Protocol::Auto && framing.protocol() != pinned {
             return Err(mismatch());
         }
+        let keys = self.keys.as_mut().expect("the session is ready");
         framing.finish(keys, Direction::Received, &last_block);
+        self.finish_receive(framing);
+        Ok(message)
+    }
+
+    /// Reads a packet that was decrypted in place, its text first and its padding's verdict
+    /// last, so that a wrong padding takes no less time.
+    fn read_opened(&mut self, opened: Opened) -> Result<Message> {
+        let message = read_message(self.config.role, &self.input.bytes()[opened.text]);
+        if bool::from(opened.valid) {
+            message
+        } else {
+            Err(decryption_failed())
+        }
+    }
+
+    fn finish_receive(&mut self, framing: &'static dyn Framing) {
         self.framing = Some(framing);
         self.stop();
-        Ok(message)
     }
 
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
