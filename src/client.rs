@@ -6,18 +6,13 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use sha2::{Digest, Sha256};
-
-use crate::crypto::rsa::hex;
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Interest, Reason, Result};
+use crate::identity::Identity;
 use crate::message::Request;
 use crate::protocol::session::{Config, Message, Operation, Progress, Session, check_session_key};
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
 use crate::transport::{self, Failure, Patience, Transport};
-
-/// How many hexadecimal digits of the hash of its IP make a client's ID.
-const ID_LEN: usize = 7;
 
 /// How a [`ClientInstance`] is made. The defaults are those of the Python server.
 #[derive(Clone)]
@@ -29,7 +24,7 @@ pub struct ClientOptions {
     non_blocking: bool,
     protocol: Protocol,
     max_message_size: usize,
-    peer_ip: Option<String>,
+    peer_ip: Option<IpAddr>,
 }
 
 impl Default for ClientOptions {
@@ -104,7 +99,7 @@ impl ClientOptions {
         let address: IpAddr = ip.parse().map_err(|_| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
         })?;
-        self.peer_ip = Some(address.to_canonical().to_string());
+        self.peer_ip = Some(address.to_canonical());
         Ok(())
     }
 }
@@ -162,8 +157,7 @@ pub struct ClientInstance {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     non_blocking: bool,
-    ip: String,
-    id: String,
+    identity: Identity,
     creation_timestamp: i64,
     stored_request: Option<Arc<Request>>,
     request_errors: Option<String>,
@@ -197,21 +191,14 @@ impl ClientInstance {
             return Err(CreationError { error, socket });
         }
         let transport = Transport::new(socket);
-        let ip = match (&options.peer_ip, transport.peer_ip()) {
-            (Some(ip), _) => ip.clone(),
-            (None, Some(ip)) => ip.to_string(),
-            (None, None) => String::new(),
-        };
-        let mut id = hex(&Sha256::digest(&ip));
-        id.truncate(ID_LEN);
+        let identity = Identity::new(options.peer_ip.or(transport.peer_ip()));
         let mut client = Self {
             session,
             transport: Some(transport),
             timeout: options.timeout,
             deadline: None,
             non_blocking: options.non_blocking,
-            ip,
-            id,
+            identity,
             creation_timestamp: unix_seconds(SystemTime::now()),
             stored_request: None,
             request_errors: None,
@@ -240,13 +227,17 @@ impl ClientInstance {
     /// The client's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty for sockets
     /// of other families. Mirrors `ClientInstance.getIP`.
     pub fn ip(&self) -> &str {
-        &self.ip
+        self.identity.ip()
     }
 
     /// The first 7 hexadecimal digits of the SHA-256 of the IP text. Mirrors
     /// `ClientInstance.getID`.
     pub fn id(&self) -> &str {
-        &self.id
+        self.identity.id()
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// When the instance was made, in seconds since 1970. Mirrors
@@ -431,8 +422,8 @@ impl ClientInstance {
 impl fmt::Debug for ClientInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientInstance")
-            .field("ip", &self.ip)
-            .field("id", &self.id)
+            .field("ip", &self.ip())
+            .field("id", &self.id())
             .field("protocol", &self.protocol())
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()

@@ -34,8 +34,10 @@ mod client;
 pub mod crypto;
 pub mod error;
 pub mod ffi;
+mod identity;
 pub mod message;
 pub mod protocol;
+mod secret;
 mod transport;
 
 pub use client::{ClientInstance, ClientOptions, CreationError, check_descriptor};

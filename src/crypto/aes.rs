@@ -6,11 +6,11 @@ use ::aes::cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit,
     KeyInit,
 };
-use ::aes::{Aes128, Aes192, Aes256, Block};
+use ::aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc, Block};
 use aes_gcm::AesGcm;
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aead::consts::U12;
-use subtle::{Choice, ConstantTimeEq, ConstantTimeLess};
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::random;
@@ -53,9 +53,9 @@ enum Cipher {
     Cbc128(Aes128),
     Cbc192(Aes192),
     Cbc256(Aes256),
-    Gcm128(AesGcm<Aes128, U12>),
-    Gcm192(AesGcm<Aes192, U12>),
-    Gcm256(AesGcm<Aes256, U12>),
+    Gcm128(AesGcm<Aes128Enc, U12>),
+    Gcm192(AesGcm<Aes192Enc, U12>),
+    Gcm256(AesGcm<Aes256Enc, U12>),
 }
 
 /// Where a decrypted text ends, if its padding is right.
@@ -182,7 +182,9 @@ impl AesWrapper {
             AesMode::Cbc => {
                 let mut buffer = Vec::with_capacity(padded_len(data.len()));
                 buffer.extend_from_slice(data);
-                self.encrypt_cbc(&mut buffer, 0);
+                let padding = padding(data.len());
+                buffer.resize(data.len() + usize::from(padding), padding);
+                self.encrypt_cbc(&mut buffer);
                 Ok(buffer)
             }
             AesMode::Gcm => {
@@ -227,15 +229,12 @@ impl AesWrapper {
         }
     }
 
-    /// Pads `buffer` from `start` to its end and encrypts it there under the current IV.
+    /// Encrypts `blocks`, a text that [`padding`] ends, in place under the current IV.
     ///
     /// # Panics
     /// In GCM mode.
-    pub(crate) fn encrypt_cbc(&self, buffer: &mut Vec<u8>, start: usize) {
-        let text_len = buffer.len() - start;
-        let padding = BLOCK_SIZE - text_len % BLOCK_SIZE;
-        buffer.resize(buffer.len() + padding, padding as u8);
-        let (blocks, _) = Block::slice_as_chunks_mut(&mut buffer[start..]);
+    pub(crate) fn encrypt_cbc(&self, blocks: &mut [u8]) {
+        let (blocks, _) = Block::slice_as_chunks_mut(blocks);
         match &self.cipher {
             Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
             Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
@@ -348,9 +347,14 @@ pub(crate) fn decryption_failed() -> Error {
     )
 }
 
+/// How often PKCS#7 adds the byte of this value to a text of `len` bytes.
+pub(crate) const fn padding(len: usize) -> u8 {
+    (BLOCK_SIZE - len % BLOCK_SIZE) as u8
+}
+
 /// The size of a text of `len` bytes once PKCS#7 has padded it.
 pub(crate) const fn padded_len(len: usize) -> usize {
-    (len / BLOCK_SIZE + 1) * BLOCK_SIZE
+    len + padding(len) as usize
 }
 
 fn encrypt_blocks<C>(cipher: &C, iv: &[u8; BLOCK_SIZE], blocks: &mut [Block])
@@ -372,11 +376,13 @@ where
 pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let last_block = &text[text.len() - BLOCK_SIZE..];
     let padding = last_block[BLOCK_SIZE - 1];
-    let mut valid = !padding.ct_eq(&0) & !(BLOCK_SIZE as u8).ct_lt(&padding);
+    // All ones where `less` is below `more`, both of them bytes: the difference borrows.
+    let below = |less: u8, more: u8| (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8;
+    let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
-        let is_padding = distance.ct_lt(&padding);
-        valid &= !is_padding | byte.ct_eq(&padding);
+        wrong |= below(distance, padding) & (byte ^ padding);
     }
+    let valid = wrong.ct_eq(&0);
     // A wrong padding strips nothing, so that `len` is in range in any case.
     let stripped = padding & 0u8.wrapping_sub(valid.unwrap_u8());
     Unpadded {

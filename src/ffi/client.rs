@@ -29,8 +29,6 @@ impl Handle for anwdl_client_t {
 /// A client with the strings that C borrows from it.
 pub(super) struct Client {
     instance: ClientInstance,
-    ip: CString,
-    id: CString,
     request_errors: Option<CString>,
     broken: bool,
 }
@@ -38,8 +36,6 @@ pub(super) struct Client {
 impl Client {
     fn new(instance: ClientInstance) -> Self {
         Self {
-            ip: c_string(instance.ip()),
-            id: c_string(instance.id()),
             request_errors: None,
             broken: false,
             instance,
@@ -245,7 +241,7 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.ip.as_ptr())
+        Ok(client.instance.identity().ip_with_nul().as_ptr().cast())
     })
 }
 
@@ -264,7 +260,7 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.id.as_ptr())
+        Ok(client.instance.identity().id_with_nul().as_ptr().cast())
     })
 }
 

@@ -10,12 +10,13 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
-use super::json::{Kind, Object, Text, Value};
+use super::json::{Kind, NotJson, Observer, Text, Value, observe};
 
 /// More fields than any schema has.
 const MOST_FIELDS: usize = 8;
 
-/// What an object must look like. Fields that are not named are allowed.
+/// What an object must look like. Fields that are not named are allowed, and at most one of
+/// the fields is an object with a schema of its own.
 pub(super) struct Schema {
     fields: &'static [Field],
 }
@@ -207,16 +208,81 @@ impl Formatter for PythonStyle {
     }
 }
 
+/// The values of a schema's fields, in its order.
+type Values<'a> = [Option<Value<'a>>; MOST_FIELDS];
+
+/// A text that was accepted, and the values that its schema names, found while it was read.
+pub(super) struct Document<'a> {
+    schema: &'static Schema,
+    root: Option<Value<'a>>,
+    values: Values<'a>,
+    /// Those of the field that is an object with a schema.
+    inner: Values<'a>,
+}
+
+impl<'a> Observer<'a> for Document<'a> {
+    fn member(&mut self, key: Text<'a>, value: Value<'a>) {
+        if let Some(at) = self.schema.position(key) {
+            self.values[at] = Some(value);
+        }
+    }
+
+    fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>) {
+        if let Some(at) = self.schema.position(parent)
+            && let Rule::Object(schema) = self.schema.fields[at].rule
+            && let Some(at) = schema.position(key)
+        {
+            self.inner[at] = Some(value);
+        }
+    }
+}
+
+impl<'a> Document<'a> {
+    /// The root value.
+    pub fn root(&self) -> Value<'a> {
+        self.root.expect("a document is a text that was accepted")
+    }
+
+    /// The value of a field that the schema has.
+    pub fn value(&self, name: &str) -> Option<Value<'a>> {
+        let at = self
+            .schema
+            .fields
+            .iter()
+            .position(|field| field.name == name);
+        self.values[at?]
+    }
+
+    /// What is wrong with the root, which is an object; `None` if it fits.
+    pub fn errors(&self) -> Option<Errors> {
+        self.schema.errors(&self.values, &self.inner)
+    }
+}
+
 impl Schema {
-    /// Checks `object`; `None` if it fits.
-    pub fn errors(&self, object: Object<'_>) -> Option<Errors> {
-        let found = self.find(object);
+    /// Reads a text, in one pass that builds nothing.
+    pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, NotJson> {
+        let mut document = Document {
+            schema: self,
+            root: None,
+            values: Values::default(),
+            inner: Values::default(),
+        };
+        document.root = Some(observe(text, &mut document)?);
+        Ok(document)
+    }
+
+    fn position(&self, key: Text<'_>) -> Option<usize> {
+        self.fields.iter().position(|field| key == *field.name)
+    }
+
+    fn errors(&self, values: &Values<'_>, inner: &Values<'_>) -> Option<Errors> {
         let mut errors = None;
-        for (field, value) in self.fields.iter().zip(found) {
+        for (field, value) in self.fields.iter().zip(values) {
             let mut problems = Vec::new();
-            match value {
-                Some(value) if field.rule.check(value, &mut problems) => {
-                    self.check_neighbours(field, &found, &mut problems);
+            match *value {
+                Some(value) if field.rule.check(value, inner, &mut problems) => {
+                    self.check_neighbours(field, values, &mut problems);
                 }
                 None if field.required => problems.push("required field".into()),
                 Some(_) | None => {}
@@ -230,24 +296,8 @@ impl Schema {
         errors
     }
 
-    /// The values of the schema's fields, in its order.
-    fn find<'a>(&self, object: Object<'a>) -> [Option<Value<'a>>; MOST_FIELDS] {
-        let mut found = [None; MOST_FIELDS];
-        for (key, value) in object.members() {
-            if let Some(at) = self.fields.iter().position(|field| key == *field.name) {
-                found[at] = Some(value);
-            }
-        }
-        found
-    }
-
-    fn check_neighbours(
-        &self,
-        field: &Field,
-        found: &[Option<Value<'_>>],
-        problems: &mut Vec<Tree>,
-    ) {
-        for (neighbour, value) in self.fields.iter().zip(found) {
+    fn check_neighbours(&self, field: &Field, values: &Values<'_>, problems: &mut Vec<Tree>) {
+        for (neighbour, value) in self.fields.iter().zip(values) {
             if value.is_none()
                 && neighbour.name != field.name
                 && field.together.contains(&neighbour.name)
@@ -259,9 +309,9 @@ impl Schema {
 }
 
 impl Rule {
-    /// Adds what is wrong with `value`. False if its type is, so that nothing more can be
-    /// said about the field.
-    fn check(&self, value: Value<'_>, problems: &mut Vec<Tree>) -> bool {
+    /// Adds what is wrong with `value`, in which the values `inner` were found. False if its
+    /// type is, so that nothing more can be said about the field.
+    fn check(&self, value: Value<'_>, inner: &Values<'_>, problems: &mut Vec<Tree>) -> bool {
         match (self, value.kind()) {
             // As with `cerberus`, null is a value of any type that no rule allows.
             (_, Kind::Null) => problems.push("null value not allowed".into()),
@@ -287,8 +337,9 @@ impl Rule {
                     problems.push(format!("max value is {max}").into());
                 }
             }
-            (Rule::Object(schema), Kind::Object(object)) => {
-                problems.extend(schema.errors(object).map(Tree::Object));
+            (Rule::Object(schema), Kind::Object(_)) => {
+                let errors = schema.errors(inner, &Values::default());
+                problems.extend(errors.map(Tree::Object));
             }
             _ => {
                 problems.push(format!("must be of {} type", self.type_name()).into());
@@ -343,18 +394,34 @@ mod tests {
     use super::super::json::check;
     use super::*;
 
-    fn errors(schema: &Schema, text: &str) -> String {
-        let object = check(text).unwrap().object().unwrap();
-        schema
-            .errors(object)
+    fn errors(schema: &'static Schema, text: &str) -> String {
+        let document = schema.read(text).unwrap();
+        document
+            .errors()
             .map_or(String::new(), |errors| Tree::Object(errors).to_string())
     }
 
     #[test]
-    fn no_schema_has_too_many_fields() {
+    fn every_schema_is_as_simple_as_documents_need_it() {
         for schema in [&REQUEST, &PARAMETERS, &RESPONSE, &DATA] {
             assert!(schema.fields.len() <= MOST_FIELDS);
+            let mut inner = schema.fields.iter().filter_map(|field| match field.rule {
+                Rule::Object(inner) => Some(inner),
+                _ => None,
+            });
+            if let Some(inner) = inner.next() {
+                let is_object = |field: &Field| matches!(field.rule, Rule::Object(_));
+                assert!(!inner.fields.iter().any(is_object));
+            }
+            assert!(inner.next().is_none());
         }
+    }
+
+    #[test]
+    fn only_the_named_object_is_looked_into() {
+        let text = r#"{"verb": "STAT", "other": {"client_token": 1},
+            "parameters": {"deeper": {"client_token": 1}}, "list": [{"verb": 1}]}"#;
+        assert_eq!(errors(&REQUEST, text), "");
     }
 
     #[test]

@@ -8,14 +8,15 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use crate::error::Error;
 
 /// The deepest nesting of objects and arrays that is read.
 pub const LARGEST_DEPTH: usize = 64;
 
-/// How many keys of one object are kept without allocating.
-const INLINE_KEYS: usize = 16;
+/// How many keys of open objects are kept without allocating.
+const INLINE_KEYS: usize = 24;
 
 /// Why a text is not accepted, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +53,43 @@ pub enum Kind<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a>(&'a str);
 
+/// Is told of members while a text is read, of which it is not known yet whether it will be
+/// accepted.
+pub trait Observer<'a> {
+    /// A member of the root object, after those of the object that is its value.
+    fn member(&mut self, key: Text<'a>, value: Value<'a>);
+
+    /// A member of an object that is itself the value of the root's member `parent`.
+    fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>);
+}
+
+/// Is told and forgets.
+impl<'a> Observer<'a> for () {
+    fn member(&mut self, _key: Text<'a>, _value: Value<'a>) {}
+
+    fn inner_member(&mut self, _parent: Text<'a>, _key: Text<'a>, _value: Value<'a>) {}
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Root,
+    /// It is the root's member of this name.
+    Member(Text<'a>),
+    Deeper,
+}
+
 /// Accepts a text that is one JSON value with nothing but blanks around it.
 pub fn check(text: &str) -> Result<Value<'_>, NotJson> {
-    let mut reader = Reader { text, at: 0 };
+    observe(text, &mut ())
+}
+
+/// As [`check`], and tells `observer` of the members while it passes them.
+pub fn observe<'a>(text: &'a str, observer: &mut impl Observer<'a>) -> Result<Value<'a>, NotJson> {
+    let mut reader = Reader::new(text, 0);
     reader.skip_blanks();
     let start = reader.at;
-    reader.value(0)?;
+    reader.value(0, Place::Root, observer)?;
     let end = reader.at;
     reader.skip_blanks();
     if reader.at < text.len() {
@@ -66,13 +98,12 @@ pub fn check(text: &str) -> Result<Value<'_>, NotJson> {
     Ok(Value(&text[start..end]))
 }
 
-/// As [`check`], with an error to report to a caller.
-pub fn accept(text: &str) -> Result<Value<'_>, Error> {
-    check(text).map_err(|NotJson { offset, problem }| {
-        Error::invalid_argument(format!(
+impl From<NotJson> for Error {
+    fn from(NotJson { offset, problem }: NotJson) -> Self {
+        Self::invalid_argument(format!(
             "the text is no acceptable JSON at byte {offset}: {problem}"
         ))
-    })
+    }
 }
 
 impl<'a> Value<'a> {
@@ -114,17 +145,9 @@ impl<'a> Object<'a> {
         Self(text)
     }
 
-    /// The object as it is written.
-    pub fn as_written(self) -> &'a str {
-        self.0
-    }
-
     /// The members in the order in which they are written.
     pub fn members(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader {
-            text: self.0,
-            at: 1,
-        };
+        let mut reader = Reader::new(self.0, 1);
         std::iter::from_fn(move || {
             reader.skip_blanks();
             if reader.peek() == Some(b',') {
@@ -189,6 +212,16 @@ impl PartialEq<str> for Text<'_> {
     }
 }
 
+/// Marks, by its highest bit, the first of eight bytes that does not stand for itself in a
+/// string: a control character, a quote or a backslash. Bytes behind it may be marked too.
+fn ends_of_plain(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+    // The lowest byte below a limit is the lowest one that borrows into its highest bit.
+    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word;
+    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH * 0x80)
+}
+
 /// Decodes the escape sequence at the start of an accepted string; gives its length too.
 fn unescape(text: &str) -> (char, usize) {
     let unit =
@@ -216,56 +249,75 @@ fn unescape(text: &str) -> (char, usize) {
     }
 }
 
-/// The keys of one object.
-struct Keys<'a> {
-    inline: [&'a str; INLINE_KEYS],
-    len: usize,
-    all: Vec<&'a str>,
+/// A key of an object that is being read.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    text: &'a str,
+    signature: u64,
 }
 
-impl<'a> Keys<'a> {
-    fn new() -> Self {
-        Self {
-            inline: [""; INLINE_KEYS],
-            len: 0,
-            all: Vec::new(),
-        }
-    }
+/// The signature of keys that are written with escapes. UTF-8 has no such bytes.
+const ESCAPED: u64 = u64::MAX;
 
-    /// Takes one more key; false if a short object has it already.
-    fn add(&mut self, key: &'a str) -> bool {
-        if self.len < INLINE_KEYS {
-            let fresh = self.inline[..self.len]
-                .iter()
-                .all(|other| Text(other).compare(Text(key)).is_ne());
-            self.inline[self.len] = key;
-            self.len += 1;
-            return fresh;
-        }
-        if self.all.is_empty() {
-            self.all.extend_from_slice(&self.inline);
-        }
-        self.all.push(key);
-        true
-    }
+impl Key<'_> {
+    const NONE: Self = Self {
+        text: "",
+        signature: 0,
+    };
 
-    /// Whether a long object has no key twice: found by sorting, so that an object of
-    /// many keys cannot make this slow.
-    fn are_distinct(mut self) -> bool {
-        self.all
-            .sort_unstable_by(|one, other| Text(one).compare(Text(other)));
-        self.all
-            .windows(2)
-            .all(|pair| Text(pair[0]).compare(Text(pair[1])).is_ne())
+    /// Whether two keys are the same, however they are written.
+    fn is(self, other: Self) -> bool {
+        if self.signature == other.signature
+            || self.signature == ESCAPED
+            || other.signature == ESCAPED
+        {
+            return Text(self.text).compare(Text(other.text)).is_eq();
+        }
+        false
     }
+}
+
+/// Length and first bytes of a key without escapes: what tells most keys apart.
+fn signature(text: &str, key: Range<usize>) -> u64 {
+    const COUNTED: usize = 7;
+    let len = key.len();
+    let head = match text.as_bytes()[key.start..].first_chunk::<8>() {
+        Some(head) => u64::from_le_bytes(*head),
+        None => {
+            let bytes = text.as_bytes()[key].iter().rev();
+            bytes.fold(0, |head, &byte| head << 8 | u64::from(byte))
+        }
+    };
+    let unused_bits = 8 * (8 - len.min(COUNTED)) as u32;
+    let head = head.checked_shl(unused_bits).unwrap_or(0);
+    head | len.min(0xfe) as u64
+}
+
+/// The keys of one object, whose first ones lie with the reader.
+struct Keys<'a> {
+    start: usize,
+    /// Those of a long object that the reader has no room for.
+    more: Vec<Key<'a>>,
 }
 
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// The keys of the objects that are being read, the innermost ones last.
+    keys: [Key<'a>; INLINE_KEYS],
+    key_count: usize,
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, at: usize) -> Self {
+        Self {
+            text,
+            at,
+            keys: [Key::NONE; INLINE_KEYS],
+            key_count: 0,
+        }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -277,16 +329,50 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes one more key; false if it is one of the first of this object again.
+    fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> bool {
+        if self.key_count == INLINE_KEYS {
+            keys.more.push(key);
+            return true;
+        }
+        let earlier = &self.keys[keys.start..self.key_count];
+        let is_new = !earlier.iter().any(|other| other.is(key));
+        self.keys[self.key_count] = key;
+        self.key_count += 1;
+        is_new
+    }
+
+    /// Ends an object; false if a key of a long one stands twice. That is found by sorting,
+    /// so that an object of many keys cannot make this slow.
+    fn end_keys(&mut self, mut keys: Keys<'a>) -> bool {
+        let first = keys.start..std::mem::replace(&mut self.key_count, keys.start);
+        if keys.more.is_empty() {
+            return true;
+        }
+        keys.more.extend_from_slice(&self.keys[first]);
+        let text = |key: &Key<'a>| Text(key.text);
+        keys.more
+            .sort_unstable_by(|one, other| text(one).compare(text(other)));
+        keys.more
+            .windows(2)
+            .all(|pair| text(&pair[0]).compare(text(&pair[1])).is_ne())
+    }
+
     fn skip_blanks(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<(), NotJson> {
+    fn value(
+        &mut self,
+        depth: usize,
+        place: Place<'a>,
+        observer: &mut impl Observer<'a>,
+    ) -> Result<(), NotJson> {
         match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
+            Some(b'{') => self.object(depth, place, observer),
+            Some(b'[') => self.array(depth, observer),
             Some(b'"') => self.string().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b'n') => self.word("null"),
@@ -306,20 +392,28 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), NotJson> {
+    fn object(
+        &mut self,
+        depth: usize,
+        place: Place<'a>,
+        observer: &mut impl Observer<'a>,
+    ) -> Result<(), NotJson> {
         self.enter(depth)?;
         if self.peek() == Some(b'}') {
             self.at += 1;
             return Ok(());
         }
-        let mut keys = Keys::new();
+        let mut keys = Keys {
+            start: self.key_count,
+            more: Vec::new(),
+        };
         loop {
             if self.peek() != Some(b'"') {
                 return Err(self.problem("a key is missing"));
             }
             let key_at = self.at;
-            let key = self.string()?;
-            if !keys.add(key) {
+            let key = self.key()?;
+            if !self.add_key(&mut keys, key) {
                 self.at = key_at;
                 return Err(self.problem("this key stands twice"));
             }
@@ -329,26 +423,48 @@ impl<'a> Reader<'a> {
             }
             self.at += 1;
             self.skip_blanks();
-            self.value(depth + 1)?;
+            self.member(depth, place, Text(key.text), observer)?;
             if !self.another(b'}')? {
                 break;
             }
         }
-        if keys.are_distinct() {
+        if self.end_keys(keys) {
             Ok(())
         } else {
             Err(self.problem("a key of this object stands twice"))
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), NotJson> {
+    fn member(
+        &mut self,
+        depth: usize,
+        place: Place<'a>,
+        key: Text<'a>,
+        observer: &mut impl Observer<'a>,
+    ) -> Result<(), NotJson> {
+        let inner = match place {
+            Place::Root => Place::Member(key),
+            Place::Member(_) | Place::Deeper => Place::Deeper,
+        };
+        let start = self.at;
+        self.value(depth + 1, inner, observer)?;
+        let value = Value(&self.text[start..self.at]);
+        match place {
+            Place::Root => observer.member(key, value),
+            Place::Member(parent) => observer.inner_member(parent, key, value),
+            Place::Deeper => {}
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, depth: usize, observer: &mut impl Observer<'a>) -> Result<(), NotJson> {
         self.enter(depth)?;
         if self.peek() == Some(b']') {
             self.at += 1;
             return Ok(());
         }
         loop {
-            self.value(depth + 1)?;
+            self.value(depth + 1, Place::Deeper, observer)?;
             if !self.another(b']')? {
                 return Ok(());
             }
@@ -372,18 +488,36 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<&'a str, NotJson> {
+    fn key(&mut self) -> Result<Key<'a>, NotJson> {
+        let (key, is_escaped) = self.string()?;
+        let signature = if is_escaped {
+            ESCAPED
+        } else {
+            signature(self.text, key.clone())
+        };
+        Ok(Key {
+            text: &self.text[key],
+            signature,
+        })
+    }
+
+    /// Reads a string: what is between its quotes, and whether there are escapes in it.
+    fn string(&mut self) -> Result<(Range<usize>, bool), NotJson> {
         self.at += 1;
         let start = self.at;
+        let mut is_escaped = false;
         loop {
             self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
-                    let string = &self.text[start..self.at];
+                    let string = start..self.at;
                     self.at += 1;
-                    return Ok(string);
+                    return Ok((string, is_escaped));
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    is_escaped = true;
+                    self.escape()?;
+                }
                 Some(_) => return Err(self.problem("a raw control character")),
                 None => return Err(self.problem("the string has no end")),
             }
@@ -393,10 +527,18 @@ impl<'a> Reader<'a> {
     /// Passes over what stands for itself in a string.
     fn skip_plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
-        let plain = rest
+        let (words, tail) = rest.as_chunks::<8>();
+        for (passed, word) in words.iter().enumerate() {
+            let ends = ends_of_plain(u64::from_le_bytes(*word));
+            if ends != 0 {
+                self.at += 8 * passed + ends.trailing_zeros() as usize / 8;
+                return;
+            }
+        }
+        let plain = tail
             .iter()
             .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-        self.at += plain.unwrap_or(rest.len());
+        self.at += 8 * words.len() + plain.unwrap_or(tail.len());
     }
 
     fn escape(&mut self) -> Result<(), NotJson> {

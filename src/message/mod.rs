@@ -3,13 +3,44 @@
 
 mod format;
 pub(crate) mod json;
+mod received;
 mod request;
 mod response;
 
 pub use request::Request;
-pub(crate) use request::{MalformedRequest, write_request};
-pub(crate) use response::write_response;
+pub(crate) use request::{MalformedRequest, RequestOutline, write_request};
 pub use response::{
     RESPONSE_MSG_BAD_AUTH, RESPONSE_MSG_BAD_REQ, RESPONSE_MSG_INTERNAL_ERROR, RESPONSE_MSG_OK,
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
+pub(crate) use response::{ResponseOutline, write_response};
+
+use crate::secret::SecretBytes;
+
+/// What a message that is written needs around its text: room for a header before it, and
+/// capacity for a trailer behind it.
+#[derive(Clone, Copy)]
+pub(crate) struct Around {
+    pub before: usize,
+    pub behind: usize,
+}
+
+/// Empties `out` and gives it room for a text of `len` bytes and what is around it.
+fn make_room(out: &mut SecretBytes, around: Around, len: usize) {
+    out.wipe();
+    out.reserve_exact(around.before + len + around.behind);
+    out.resize(around.before, 0);
+}
+
+/// Writes `text` as it stands between the quotes of a JSON string.
+fn write_escaped(out: &mut SecretBytes, text: &str) {
+    if !text
+        .bytes()
+        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let escaped = serde_json::Value::from(text).to_string();
+    out.extend_from_slice(&escaped.as_bytes()[1..escaped.len() - 1]);
+}

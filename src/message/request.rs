@@ -1,15 +1,21 @@
 //! Requests: what a client asks of a server.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use serde_json::Value as Tree;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::format::{REQUEST, write_errors};
-use super::json::{Kind, Object, Value, accept};
+use super::json::{Kind, NotJson, Object, Value};
+use super::received::{ReceivedText, place};
+use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
+use crate::secret::{SecretBytes, SecretText};
+
+/// The characters of a request around its verb and parameters, rounded up.
+const PUNCTUATION: usize = 32;
 
 /// A request that fits the request format: a verb and parameters.
 ///
@@ -17,19 +23,31 @@ use crate::error::{Error, Reason, Result};
 /// that the format does not name are there too. The text is wiped when the request is
 /// dropped.
 pub struct Request {
-    /// The JSON text and the verb, each with a NUL behind it, in one allocation.
-    text: Zeroizing<Box<str>>,
-    json_len: usize,
+    /// The JSON text, and the verb.
+    text: ReceivedText,
     parameters: Range<usize>,
     /// Made when they are first asked for.
-    parameters_with_nul: OnceLock<Zeroizing<Box<str>>>,
+    parameters_with_nul: OnceLock<SecretText>,
     strings: OnceLock<Vec<StringParameter>>,
+}
+
+/// Where the parts of a request stand in a text that was found to fit the format.
+pub(crate) struct RequestOutline {
+    json: Range<usize>,
+    parameters: Range<usize>,
+    verb: Verb,
+}
+
+/// A verb as it is written, or decoded where that is another text.
+enum Verb {
+    Written(Range<usize>),
+    Decoded(String),
 }
 
 /// A parameter that is a string, decoded.
 struct StringParameter {
     name: Box<str>,
-    value_with_nul: Zeroizing<Box<str>>,
+    value_with_nul: SecretText,
 }
 
 /// The errors of a request that does not fit the format, as a JSON text.
@@ -37,50 +55,33 @@ struct StringParameter {
 pub(crate) struct MalformedRequest(pub String);
 
 impl Request {
-    /// Takes an accepted JSON text that should be a request.
-    pub(crate) fn from_json(root: Value<'_>) -> std::result::Result<Self, MalformedRequest> {
-        let Some(object) = root.object() else {
-            return Err(MalformedRequest(
-                r#"{"request": ["must be of dict type"]}"#.to_owned(),
-            ));
+    /// Makes the request whose outline was read from `text`.
+    pub(crate) fn new(text: SecretBytes, outline: RequestOutline) -> Self {
+        let verb = |text: &mut SecretBytes| match outline.verb {
+            Verb::Written(range) => text.extend_from_within(range),
+            Verb::Decoded(verb) => text.extend_from_slice(verb.as_bytes()),
         };
-        if let Some(errors) = REQUEST.errors(object) {
-            return Err(MalformedRequest(write_errors(errors)));
-        }
-        let json = object.as_written();
-        let mut verb = None;
-        let mut parameters = 0..0;
-        for (key, value) in object.members() {
-            match value.kind() {
-                Kind::String(text) if key == *"verb" => verb = Some(text),
-                Kind::Object(_) if key == *"parameters" => {
-                    let written = value.as_written();
-                    let start = written.as_ptr().addr() - json.as_ptr().addr();
-                    parameters = start..start + written.len();
-                }
-                _ => {}
-            }
-        }
-        let verb = verb.expect("the format requires a verb").decode();
-        let mut text = String::with_capacity(json.len() + verb.len() + 2);
-        for part in [json, "\0", &verb, "\0"] {
-            text.push_str(part);
-        }
-        Ok(Self {
-            text: Zeroizing::new(text.into_boxed_str()),
-            json_len: json.len(),
-            parameters,
+        Self {
+            text: ReceivedText::new(text, outline.json, verb),
+            parameters: outline.parameters,
             parameters_with_nul: OnceLock::new(),
             strings: OnceLock::new(),
-        })
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_text(text: &str) -> Self {
+        let Ok(Ok(outline)) = RequestOutline::read(text) else {
+            panic!("{text} is no request");
+        };
+        Self::new(SecretBytes::from(text.as_bytes()), outline)
     }
 
     /// What is wrong with a request, as the JSON text of an object of lists by field;
     /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
     /// Python server's `verifyRequestContent`.
     pub fn errors_of(json: &str) -> Result<Option<String>> {
-        let root = accept(json)?;
-        Ok(Self::from_json(root)
+        Ok(RequestOutline::read(json)?
             .err()
             .map(|MalformedRequest(errors)| errors))
     }
@@ -93,12 +94,12 @@ impl Request {
 
     /// The whole request as JSON text.
     pub fn json(&self) -> &str {
-        &self.text[..self.json_len]
+        self.text.json()
     }
 
     /// The parameters, a JSON object, as text.
     pub fn parameters_json(&self) -> &str {
-        &self.text[self.parameters.clone()]
+        &self.text.all()[self.parameters.clone()]
     }
 
     /// The parameter of this name if it is a string. It may contain any character,
@@ -125,18 +126,18 @@ impl Request {
 
     /// [`verb`](Self::verb) with a NUL behind it, for C.
     pub fn verb_with_nul(&self) -> &str {
-        &self.text[self.json_len + 1..]
+        self.text.extra_with_nul()
     }
 
     /// [`json`](Self::json) with a NUL behind it, for C.
     pub fn json_with_nul(&self) -> &str {
-        &self.text[..=self.json_len]
+        self.text.json_with_nul()
     }
 
     /// [`parameters_json`](Self::parameters_json) with a NUL behind it, for C.
     pub fn parameters_json_with_nul(&self) -> &str {
         self.parameters_with_nul
-            .get_or_init(|| with_nul(self.parameters_json()))
+            .get_or_init(|| SecretText::join(&[self.parameters_json(), "\0"]))
     }
 
     /// [`string`](Self::string) with a NUL behind it, for C.
@@ -148,7 +149,7 @@ impl Request {
                 .filter_map(|(key, value)| match value.kind() {
                     Kind::String(text) => Some(StringParameter {
                         name: key.decode().into(),
-                        value_with_nul: with_nul(&Zeroizing::new(text.decode().into_owned())),
+                        value_with_nul: with_nul(text.decode()),
                     }),
                     _ => None,
                 });
@@ -157,7 +158,7 @@ impl Request {
         strings
             .iter()
             .find(|string| *string.name == *parameter)
-            .map(|string| &**string.value_with_nul)
+            .map(|string| &*string.value_with_nul)
     }
 
     fn parameter(&self, name: &str) -> Option<Value<'_>> {
@@ -172,27 +173,56 @@ impl Request {
     }
 }
 
-/// Writes the JSON text of a request behind what is in `out`. On an error `out` is as it
-/// was.
+impl RequestOutline {
+    /// Reads a JSON text that should be a request.
+    pub fn read(
+        text: &str,
+    ) -> std::result::Result<std::result::Result<Self, MalformedRequest>, NotJson> {
+        let document = REQUEST.read(text)?;
+        if document.root().object().is_none() {
+            return Ok(Err(MalformedRequest(
+                r#"{"request": ["must be of dict type"]}"#.to_owned(),
+            )));
+        }
+        if let Some(errors) = document.errors() {
+            return Ok(Err(MalformedRequest(write_errors(errors))));
+        }
+        let required = |name| document.value(name).expect("the format requires it");
+        let verb = match required("verb").kind() {
+            Kind::String(verb) => match verb.decode() {
+                Cow::Borrowed(verb) => Verb::Written(place(text, verb)),
+                Cow::Owned(verb) => Verb::Decoded(verb),
+            },
+            _ => unreachable!("the format requires a string"),
+        };
+        Ok(Ok(Self {
+            json: place(text, document.root().as_written()),
+            parameters: place(text, required("parameters").as_written()),
+            verb,
+        }))
+    }
+}
+
+/// Writes the JSON text of a request into `out`.
 pub(crate) fn write_request(
-    out: &mut Vec<u8>,
+    out: &mut SecretBytes,
+    around: Around,
     verb: &str,
     parameters_json: Option<&str>,
 ) -> Result<()> {
-    let start = out.len();
-    let mut write = |part: &[u8]| out.extend_from_slice(part);
-    write(b"{\"verb\": ");
-    write(Tree::from(verb).to_string().as_bytes());
-    write(b", \"parameters\": ");
-    write(parameters_json.map_or("{}", str::trim).as_bytes());
-    write(b"}");
-    let text = std::str::from_utf8(&out[start..]).expect("texts were joined");
+    let parameters = parameters_json.map_or("{}", str::trim);
+    make_room(out, around, parameters.len() + verb.len() + PUNCTUATION);
+    out.extend_from_slice(b"{\"verb\": \"");
+    write_escaped(out, verb);
+    out.extend_from_slice(b"\", \"parameters\": ");
+    out.extend_from_slice(parameters.as_bytes());
+    out.push(b'}');
+    let text = std::str::from_utf8(&out[around.before..]).expect("texts were joined");
     let problem = match Request::errors_of(text) {
         Ok(None) => return Ok(()),
         Ok(Some(errors)) => errors,
         Err(error) => error.to_string(),
     };
-    out.truncate(start);
     Err(Error::new(
         Reason::MalformedRequest,
         format!("the request does not fit the format: {problem}"),
@@ -208,11 +238,12 @@ impl fmt::Debug for Request {
     }
 }
 
-fn with_nul(text: &str) -> Zeroizing<Box<str>> {
-    let mut copy = String::with_capacity(text.len() + 1);
-    copy.push_str(text);
-    copy.push('\0');
-    Zeroizing::new(copy.into_boxed_str())
+fn with_nul(text: Cow<'_, str>) -> SecretText {
+    let with_nul = SecretText::join(&[&text, "\0"]);
+    if let Cow::Owned(text) = text {
+        drop(Zeroizing::new(text));
+    }
+    with_nul
 }
 
 fn without_nul(text: &str) -> &str {
@@ -229,15 +260,11 @@ impl Drop for StringParameter {
 mod tests {
     use super::*;
 
-    fn request(text: &str) -> Request {
-        Request::from_json(accept(text).unwrap()).unwrap()
-    }
-
     #[test]
     fn gives_what_was_received() {
         let text = r#" {"parameters" : {"n": 12345678901234567890123, "s": "a\u0000é", "i": -5, "b": true, "o": {"s": "x"}},
             "verb": "\u0053TAT", "extra": [1]}"#;
-        let request = request(text);
+        let request = Request::from_text(text);
         assert_eq!(request.verb(), "STAT");
         assert_eq!(request.json(), text.trim());
         assert_eq!(request.verb_with_nul(), "STAT\0");
@@ -279,7 +306,7 @@ mod tests {
     #[test]
     fn a_root_that_is_no_object_is_malformed() {
         for text in ["[]", "1", "\"STAT\"", "null"] {
-            let MalformedRequest(errors) = Request::from_json(accept(text).unwrap()).unwrap_err();
+            let errors = Request::errors_of(text).unwrap().unwrap();
             assert_eq!(errors, r#"{"request": ["must be of dict type"]}"#);
         }
     }

@@ -2,12 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
-
-use zeroize::Zeroizing;
+use std::ops::Range;
 
 use super::format::{DATA, RESPONSE, write_errors};
-use super::json::{self, Kind, NotJson, Value};
+use super::json::{Kind, NotJson, Object, Value};
+use super::received::{ReceivedText, place};
+use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
+use crate::secret::SecretBytes;
+
+/// The characters of a response around its message, reason and data, rounded up.
+const PUNCTUATION: usize = 64;
 
 /// The request was served.
 pub const RESPONSE_MSG_OK: &str = "OK";
@@ -24,23 +29,35 @@ pub const RESPONSE_MSG_INTERNAL_ERROR: &str = "Internal error";
 
 /// A response that fits the response format, as its JSON text was received.
 pub struct Response {
-    json: Zeroizing<Box<str>>,
+    text: ReceivedText,
+}
+
+/// Where a response stands in a text that was found to fit the format.
+pub(crate) struct ResponseOutline {
+    json: Range<usize>,
+}
+
+impl ResponseOutline {
+    /// Reads a JSON text that should be a response; what is wrong with one that is none.
+    pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
+        let document = RESPONSE.read(text)?;
+        if document.root().object().is_none() {
+            return Ok(Err(r#"{"response": ["must be of dict type"]}"#.to_owned()));
+        }
+        Ok(match document.errors() {
+            Some(errors) => Err(write_errors(errors)),
+            None => Ok(Self {
+                json: place(text, document.root().as_written()),
+            }),
+        })
+    }
 }
 
 impl Response {
-    /// Takes an accepted JSON text that should be a response.
-    pub(crate) fn from_json(root: Value<'_>) -> Result<Self> {
-        let Some(object) = root.object() else {
-            return Err(malformed("the response is no JSON object"));
-        };
-        match RESPONSE.errors(object) {
-            Some(errors) => Err(malformed(format!(
-                "the response does not fit the format: {}",
-                write_errors(errors)
-            ))),
-            None => Ok(Self {
-                json: Zeroizing::new(object.as_written().into()),
-            }),
+    /// Makes the response whose outline was read from `text`.
+    pub(crate) fn new(text: SecretBytes, outline: ResponseOutline) -> Self {
+        Self {
+            text: ReceivedText::new(text, outline.json, |_| ()),
         }
     }
 
@@ -48,15 +65,12 @@ impl Response {
     /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
     /// Python server's `verifyResponseContent`.
     pub fn errors_of(json: &str) -> Result<Option<String>> {
-        let Some(object) = json::accept(json)?.object() else {
-            return Err(malformed("the response is no JSON object"));
-        };
-        Ok(RESPONSE.errors(object).map(write_errors))
+        Ok(ResponseOutline::read(json)?.err())
     }
 
     /// The whole response as JSON text.
     pub fn json(&self) -> &str {
-        &self.json
+        self.text.json()
     }
 
     /// Whether the request was served.
@@ -78,7 +92,7 @@ impl Response {
     }
 
     fn member(&self, name: &str) -> Value<'_> {
-        json::Object::from_accepted(&self.json)
+        Object::from_accepted(self.text.json())
             .members()
             .find_map(|(key, value)| (key == *name).then_some(value))
             .expect("the format requires this member")
@@ -94,10 +108,10 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Writes the JSON text of a response behind what is in `out`, as the Python server writes
-/// it. On an error `out` is as it was.
+/// Writes the JSON text of a response into `out`, as the Python server writes it.
 pub(crate) fn write_response(
-    out: &mut Vec<u8>,
+    out: &mut SecretBytes,
+    around: Around,
     success: bool,
     message: &str,
     data_json: Option<&str>,
@@ -107,6 +121,8 @@ pub(crate) fn write_response(
         Some(text) => checked_data(text)?,
         None => "{}",
     };
+    let texts = message.len() + reason.map_or(0, str::len) + data.len();
+    make_room(out, around, texts + PUNCTUATION);
     out.extend_from_slice(if success {
         b"{\"success\": true"
     } else {
@@ -126,29 +142,21 @@ pub(crate) fn write_response(
 }
 
 fn checked_data(text: &str) -> Result<&str> {
-    let value = json::check(text).map_err(|NotJson { offset, problem }| {
+    let document = DATA.read(text).map_err(|NotJson { offset, problem }| {
         malformed(format!(
             "data_json is not acceptable JSON at byte {offset}: {problem}"
         ))
     })?;
-    let Some(object) = value.object() else {
+    if document.root().object().is_none() {
         return Err(malformed("data_json is no JSON object"));
-    };
-    match DATA.errors(object) {
+    }
+    match document.errors() {
         Some(errors) => Err(malformed(format!(
             "data_json does not fit the response format: {}",
             write_errors(errors)
         ))),
-        None => Ok(object.as_written()),
+        None => Ok(document.root().as_written()),
     }
-}
-
-/// Writes `text` as it stands between the quotes of a JSON string.
-fn write_escaped(out: &mut Vec<u8>, text: &str) {
-    let start = out.len();
-    serde_json::to_writer(&mut *out, text).expect("a Vec takes everything");
-    out.remove(start);
-    out.pop();
 }
 
 fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
@@ -165,16 +173,17 @@ mod tests {
         data: Option<&str>,
         reason: Option<&str>,
     ) -> Result<String> {
-        let mut out = b"before".to_vec();
-        let result = write_response(&mut out, success, message, data, reason);
-        let text = String::from_utf8(out).unwrap();
-        match result {
-            Ok(()) => Ok(text["before".len()..].to_owned()),
-            Err(error) => {
-                assert_eq!(text, "before");
-                Err(error)
-            }
-        }
+        let around = Around {
+            before: 3,
+            behind: 5,
+        };
+        let mut out = SecretBytes::default();
+        write_response(&mut out, around, success, message, data, reason)?;
+        let capacity = out.capacity();
+        assert!(capacity >= out.len() + 5);
+        let text = out.into_text().unwrap();
+        assert_eq!(text[..3], *"\0\0\0");
+        Ok(text[3..].to_owned())
     }
 
     #[test]
@@ -194,7 +203,8 @@ mod tests {
             text,
             r#"{"success": false, "message": "Refused request (reason : say \"no\"\n)", "data": {"x": [1e2, 123456789012345678901]}}"#
         );
-        let response = Response::from_json(json::check(&text).unwrap()).unwrap();
+        let outline = ResponseOutline::read(&text).unwrap().unwrap();
+        let response = Response::new(SecretBytes::from(text.as_bytes()), outline);
         assert!(!response.success());
         assert_eq!(
             response.message(),
@@ -207,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_data_is_named_and_nothing_is_written() {
+    fn bad_data_is_named() {
         for (data, expected) in [
             ("", "at byte 0"),
             ("[]", "no JSON object"),
@@ -224,8 +234,7 @@ mod tests {
     #[test]
     fn a_malformed_response_is_refused() {
         for text in ["[]", "{}", r#"{"success": 1, "message": "OK", "data": {}}"#] {
-            let error = Response::from_json(json::check(text).unwrap()).unwrap_err();
-            assert_eq!(error.reason(), Some(Reason::MalformedResponse));
+            assert!(Response::errors_of(text).unwrap().is_some(), "{text}");
         }
     }
 }

@@ -1,25 +1,40 @@
 //! Bytes that came in and bytes that go out. Both may hold secrets: they are wiped
 //! whenever they are let go of.
 
+use std::ops::Range;
+
 use zeroize::Zeroize;
+
+use crate::secret::SecretBytes;
 
 /// What is received at once at most before more memory is taken: a length that the peer
 /// merely claims never makes this side allocate.
 const FIRST_ALLOCATION: usize = 16 * 1024;
-/// The largest buffer that an idle session keeps.
-const KEPT_CAPACITY: usize = 512;
+/// The largest buffer that an idle session keeps: enough for the requests and responses of
+/// every day.
+const KEPT_CAPACITY: usize = 256;
+/// Room behind a message that is taken out, for a verb and what ends a text.
+const SPARE_CAPACITY: usize = 16;
+
+/// The longest header. What is no longer needs no buffer.
+const HEADER_CAPACITY: usize = 16;
 
 /// Received bytes, up to the number that is waited for.
 #[derive(Default)]
 pub struct Input {
-    bytes: Vec<u8>,
+    /// Headers and answers.
+    header: [u8; HEADER_CAPACITY],
+    /// Everything longer.
+    bytes: SecretBytes,
     filled: usize,
     wanted: usize,
 }
 
 impl Input {
-    /// Waits for `wanted` bytes, those that are here already among them.
+    /// Waits for `wanted` bytes, those that are here already among them. A header becomes
+    /// no longer than the longest one.
     pub fn want(&mut self, wanted: usize) {
+        debug_assert!(self.filled == 0 || wanted <= HEADER_CAPACITY);
         self.wanted = wanted;
     }
 
@@ -31,10 +46,13 @@ impl Input {
     /// Where the next bytes go. Never longer than what is still missing, so that nothing is
     /// taken off the socket that belongs to a later message.
     pub fn space(&mut self) -> &mut [u8] {
+        if self.wanted <= HEADER_CAPACITY {
+            return &mut self.header[self.filled..self.wanted];
+        }
         // One call of the system takes a whole message, unless it is a large one.
         let target = self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled));
         if self.bytes.len() < target {
-            grow(&mut self.bytes, target);
+            self.bytes.resize(target, 0);
         }
         let end = self.wanted.min(self.bytes.len());
         &mut self.bytes[self.filled..end]
@@ -48,24 +66,42 @@ impl Input {
 
     /// The bytes that are here.
     pub fn bytes(&mut self) -> &mut [u8] {
+        if self.wanted <= HEADER_CAPACITY {
+            return &mut self.header[..self.filled];
+        }
         &mut self.bytes[..self.filled]
     }
 
     /// Wipes everything and waits for nothing.
     pub fn clear(&mut self) {
-        self.bytes[..self.filled].zeroize();
+        self.header.zeroize();
+        self.bytes.wipe();
         self.filled = 0;
         self.wanted = 0;
-        if self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes = Vec::new();
+        shrink(&mut self.bytes);
+    }
+
+    /// Takes the bytes at `range` out, with room for a few more, and clears the rest. Long
+    /// ones take the buffer along instead of being copied.
+    pub fn take(&mut self, range: Range<usize>) -> SecretBytes {
+        if self.bytes.capacity() <= KEPT_CAPACITY {
+            let mut taken = SecretBytes::with_capacity(range.len() + SPARE_CAPACITY);
+            taken.extend_from_slice(&self.bytes()[range]);
+            self.clear();
+            return taken;
         }
+        let mut taken = std::mem::take(&mut self.bytes);
+        self.clear();
+        taken.truncate(range.end);
+        taken.remove_front(range.start);
+        taken
     }
 }
 
 /// Bytes to send, of which a later part may have to wait for an answer.
 #[derive(Default)]
 pub struct Output {
-    bytes: Vec<u8>,
+    bytes: SecretBytes,
     sent: usize,
     released: usize,
 }
@@ -78,14 +114,14 @@ impl Output {
     }
 
     /// Takes a whole message of which only the first `released` bytes may be sent now.
-    pub fn set(&mut self, message: Vec<u8>, released: usize) {
+    pub fn set(&mut self, message: SecretBytes, released: usize) {
         self.clear();
         self.bytes = message;
         self.released = released;
     }
 
     /// An empty buffer to write the next message in, which keeps its memory.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> SecretBytes {
         self.clear();
         std::mem::take(&mut self.bytes)
     }
@@ -113,36 +149,18 @@ impl Output {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.bytes.zeroize();
+        self.bytes.wipe();
         self.sent = 0;
         self.released = 0;
-        if self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes = Vec::new();
-        }
+        shrink(&mut self.bytes);
     }
 }
 
-impl Drop for Input {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
+/// Lets go of more memory than an idle session keeps.
+fn shrink(bytes: &mut SecretBytes) {
+    if bytes.capacity() > KEPT_CAPACITY {
+        *bytes = SecretBytes::default();
     }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
-}
-
-/// Grows `bytes` to `len` without leaving a copy of its content behind.
-fn grow(bytes: &mut Vec<u8>, len: usize) {
-    if len > bytes.capacity() {
-        let mut larger = Vec::with_capacity(len);
-        larger.extend_from_slice(bytes);
-        bytes.zeroize();
-        *bytes = larger;
-    }
-    bytes.resize(len, 0);
 }
 
 #[cfg(test)]
@@ -182,17 +200,45 @@ mod tests {
     fn a_longer_message_has_its_space_at_once() {
         let mut input = Input::default();
         input.want(8);
-        let header = input.space().len();
-        input.fill(header);
+        assert_eq!(input.space().len(), 8);
+        input.fill(8);
+        input.want(16);
+        assert_eq!(input.space().len(), 8);
+        input.fill(8);
         input.clear();
+        assert_eq!(input.bytes.capacity(), 0);
         input.want(800);
         assert_eq!(input.space().len(), 800);
     }
 
     #[test]
+    fn a_message_is_taken_out_whole_whether_it_is_copied_or_not() {
+        for len in [14, 20, KEPT_CAPACITY, KEPT_CAPACITY + 1, 100_000] {
+            let mut input = Input::default();
+            input.want(len + 3);
+            while !input.is_complete() {
+                let from = input.filled;
+                let space = input.space();
+                for (at, byte) in space.iter_mut().enumerate() {
+                    *byte = (from + at) as u8;
+                }
+                let count = space.len();
+                input.fill(count);
+            }
+            let taken = input.take(1..len + 1);
+            assert!(
+                taken.iter().copied().eq((1..=len).map(|at| at as u8)),
+                "{len}"
+            );
+            assert!(taken.capacity() >= len + 2);
+            assert!(input.bytes().is_empty());
+        }
+    }
+
+    #[test]
     fn what_was_not_released_is_not_pending() {
         let mut output = Output::default();
-        output.set(vec![1, 2, 3], 1);
+        output.set(SecretBytes::from(&[1, 2, 3][..]), 1);
         assert_eq!(output.pending(), [1]);
         output.advance(1);
         assert!(output.pending().is_empty());

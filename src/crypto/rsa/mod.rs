@@ -226,14 +226,12 @@ impl fmt::Debug for RsaWrapper {
 
 /// Lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-
-    bytes
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    let pairs = bytes
         .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a String takes everything");
-            text
-        })
+        .map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+    pairs.flatten().collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::memory::*;
 use super::request::*;
 use super::rsa_wrapper::*;
 use crate::error::{Error, Reason};
-use crate::message::{Request, json};
+use crate::message::Request;
 
 const NOT_UTF_8: &CStr = c"\xff";
 
@@ -123,8 +123,7 @@ fn client() -> (*mut anwdl_client_t, UnixStream) {
 fn request() -> *mut anwdl_request_t {
     let text =
         r#"{"verb": "STAT", "parameters": {"name": "a\u0000b", "number": -5, "flag": true}}"#;
-    let request = Request::from_json(json::check(text).unwrap()).unwrap();
-    share(Arc::new(request))
+    share(Arc::new(Request::from_text(text)))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Reason, Result};
 
-use super::violation;
+use super::{violation, write_digits};
 
 /// The size of a length in clear, in bytes.
 pub const CLEAR_HEADER_SIZE: usize = 8;
@@ -30,18 +30,14 @@ pub fn read_clear_header(header: &[u8]) -> Result<u64> {
 
 /// Writes a length in clear.
 pub fn clear_header(len: usize) -> Result<[u8; CLEAR_HEADER_SIZE]> {
-    let digits = len.to_string();
     let mut header = [b'='; CLEAR_HEADER_SIZE];
-    match header.get_mut(..digits.len()) {
-        Some(space) => space.copy_from_slice(digits.as_bytes()),
-        None => {
-            return Err(Error::new(
-                Reason::MessageTooLarge,
-                format!("a packet of {len} bytes is longer than 8 digits can tell"),
-            ));
-        }
+    match write_digits(len, &mut header) {
+        Some(_) => Ok(header),
+        None => Err(Error::new(
+            Reason::MessageTooLarge,
+            format!("a packet of {len} bytes is longer than 8 digits can tell"),
+        )),
     }
-    Ok(header)
 }
 
 #[cfg(test)]

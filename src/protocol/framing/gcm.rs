@@ -8,6 +8,7 @@ use super::{Direction, FillRandom, Framing, Keys, Opened, violation};
 use crate::crypto::aes::{NONCE_SIZE, TAG_SIZE, decryption_failed};
 use crate::error::{Error, Reason, Result};
 use crate::protocol::{Protocol, Role};
+use crate::secret::SecretBytes;
 
 const HEADER_SIZE: usize = 4;
 const OVERHEAD: usize = NONCE_SIZE + TAG_SIZE;
@@ -75,10 +76,14 @@ impl Framing for Gcm {
         })
     }
 
-    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()> {
+    fn text_start(&self) -> usize {
+        HEADER_SIZE + NONCE_SIZE
+    }
+
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
         let mut nonce = [0; NONCE_SIZE];
         random(&mut nonce)?;
-        message.splice(HEADER_SIZE..HEADER_SIZE, nonce);
+        message[HEADER_SIZE..HEADER_SIZE + NONCE_SIZE].copy_from_slice(&nonce);
         let packet_len = message.len() - HEADER_SIZE + TAG_SIZE;
         let header = u32::try_from(packet_len).map_err(|_| {
             Error::new(

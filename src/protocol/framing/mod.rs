@@ -7,17 +7,22 @@ mod v2;
 mod v3;
 mod v4;
 
+use std::io::Write;
 use std::ops::Range;
 
 use subtle::Choice;
 
 use super::{Protocol, Role};
 use crate::crypto::AesWrapper;
-use crate::crypto::aes::{BLOCK_SIZE, padded_len};
+use crate::crypto::aes::{BLOCK_SIZE, padded_len, padding};
 use crate::error::{Error, Reason, Result};
+use crate::secret::SecretBytes;
 
 pub use clear_length::{CLEAR_HEADER_SIZE, clear_header, is_clear_header, read_clear_header};
 pub use detection::detect;
+
+/// The most bytes that any framing adds behind a text: a whole block of padding and an IV.
+pub const LARGEST_TRAILER: usize = 2 * BLOCK_SIZE;
 
 /// Fills bytes with random ones; tests replay recorded ones.
 pub type FillRandom = fn(&mut [u8]) -> Result<()>;
@@ -67,8 +72,14 @@ pub trait Framing: Sync {
     /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
 
-    /// Turns `message`, room for a header and a text, into header and packet.
-    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()>;
+    /// The bytes in front of the text in a message that is to be sealed.
+    fn text_start(&self) -> usize {
+        self.header_size()
+    }
+
+    /// Turns `message`, room for [`text_start`](Self::text_start) bytes and a text, into header
+    /// and packet. Adds at most [`LARGEST_TRAILER`] bytes.
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
 
     /// Moves the keys on after a packet went over the wire whole.
     fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
@@ -133,6 +144,20 @@ fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened
         text: 0..unpadded.len,
         valid: unpadded.valid,
     })
+}
+
+/// Pads the text behind the first `start` bytes and encrypts it there with AES-CBC.
+fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
+    let padding = padding(message.len() - start);
+    message.resize(message.len() + usize::from(padding), padding);
+    keys.aes.encrypt_cbc(&mut message[start..]);
+}
+
+/// Writes decimal digits to the front of `space`; gives how many, or `None` if they do not fit.
+fn write_digits(number: usize, mut space: &mut [u8]) -> Option<usize> {
+    let room = space.len();
+    write!(space, "{number}").ok()?;
+    Some(room - space.len())
 }
 
 fn violation(message: &'static str) -> Error {

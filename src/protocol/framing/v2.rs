@@ -2,10 +2,11 @@
 
 use super::{
     CLEAR_HEADER_SIZE, Direction, FillRandom, Framing, Keys, Opened, checked_size, clear_header,
-    open_cbc, read_clear_header,
+    open_cbc, read_clear_header, seal_cbc,
 };
 use crate::error::Result;
 use crate::protocol::Protocol;
+use crate::secret::SecretBytes;
 
 pub struct V2;
 
@@ -30,8 +31,8 @@ impl Framing for V2 {
         open_cbc(keys, packet, 0)
     }
 
-    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, _random: FillRandom) -> Result<()> {
-        keys.aes.encrypt_cbc(message, CLEAR_HEADER_SIZE);
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, _random: FillRandom) -> Result<()> {
+        seal_cbc(keys, message, CLEAR_HEADER_SIZE);
         let header = clear_header(message.len() - CLEAR_HEADER_SIZE)?;
         message[..CLEAR_HEADER_SIZE].copy_from_slice(&header);
         Ok(())

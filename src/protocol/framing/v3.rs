@@ -2,11 +2,12 @@
 
 use super::{
     CLEAR_HEADER_SIZE, Direction, FillRandom, Framing, Keys, Opened, checked_size, clear_header,
-    open_cbc, read_clear_header,
+    open_cbc, read_clear_header, seal_cbc,
 };
 use crate::crypto::aes::BLOCK_SIZE;
 use crate::error::Result;
 use crate::protocol::Protocol;
+use crate::secret::SecretBytes;
 
 pub struct V3;
 
@@ -31,7 +32,7 @@ impl Framing for V3 {
         open_cbc(keys, packet, BLOCK_SIZE)
     }
 
-    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()> {
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
         let packet_len = seal_with_next_iv(keys, message, CLEAR_HEADER_SIZE, random)?;
         message[..CLEAR_HEADER_SIZE].copy_from_slice(&clear_header(packet_len)?);
         Ok(())
@@ -45,11 +46,11 @@ impl Framing for V3 {
 /// Encrypts the text behind a header and adds a fresh IV; gives the size of the packet.
 pub(super) fn seal_with_next_iv(
     keys: &Keys,
-    message: &mut Vec<u8>,
+    message: &mut SecretBytes,
     header_size: usize,
     random: FillRandom,
 ) -> Result<usize> {
-    keys.aes.encrypt_cbc(message, header_size);
+    seal_cbc(keys, message, header_size);
     let mut next_iv = [0; BLOCK_SIZE];
     random(&mut next_iv)?;
     message.extend_from_slice(&next_iv);

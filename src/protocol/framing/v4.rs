@@ -1,10 +1,13 @@
 //! v4, of release 4.1: as v3, with a length that is encrypted under the same key and IV as
 //! the packet behind it.
 
-use super::{Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3};
-use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
+use super::{
+    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, write_digits,
+};
+use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, padding};
 use crate::error::Result;
 use crate::protocol::Protocol;
+use crate::secret::SecretBytes;
 
 /// The longest length that fits in one padded block, in digits.
 const MOST_DIGITS: usize = 15;
@@ -43,12 +46,13 @@ impl Framing for V4 {
         open_cbc(keys, packet, BLOCK_SIZE)
     }
 
-    fn seal(&self, keys: &Keys, message: &mut Vec<u8>, random: FillRandom) -> Result<()> {
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
         let packet_len = v3::seal_with_next_iv(keys, message, BLOCK_SIZE, random)?;
-        let mut header = Vec::with_capacity(BLOCK_SIZE);
-        header.extend_from_slice(packet_len.to_string().as_bytes());
-        keys.aes.encrypt_cbc(&mut header, 0);
-        message[..BLOCK_SIZE].copy_from_slice(&header);
+        let header = &mut message[..BLOCK_SIZE];
+        let digits = write_digits(packet_len, &mut header[..MOST_DIGITS])
+            .expect("no length in memory has more digits");
+        header[digits..].fill(padding(digits));
+        keys.aes.encrypt_cbc(header);
         Ok(())
     }
 

@@ -1,18 +1,27 @@
 //! The part of a session that sends and receives messages.
 
+use std::ops::Range;
 use std::sync::Arc;
-
-use zeroize::Zeroizing;
 
 use super::{ACCEPTED, Message, Operation, Session, State};
 use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
-use crate::message::json::{self, Value};
-use crate::message::{MalformedRequest, Request, Response, write_request, write_response};
+use crate::message::{
+    Around, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, json,
+    write_request, write_response,
+};
 use crate::protocol::framing::{
-    self, CLEAR_HEADER_SIZE, Direction, Framing, Opened, detect, is_clear_header,
+    self, CLEAR_HEADER_SIZE, Direction, Framing, LARGEST_TRAILER, Opened, detect, is_clear_header,
 };
 use crate::protocol::{Protocol, Role};
+use crate::secret::SecretBytes;
+
+/// What a decrypted text says, before it is taken out of the buffer.
+enum Reading {
+    Request(RequestOutline),
+    MalformedRequest(String),
+    Response(ResponseOutline),
+}
 
 impl Session {
     /// Begins to receive a message.
@@ -42,15 +51,20 @@ impl Session {
         data_json: Option<&str>,
         reason: Option<&str>,
     ) -> Result<()> {
-        self.begin_send(|out| write_response(out, success, message, data_json, reason))
+        self.begin_send(|out, around| {
+            write_response(out, around, success, message, data_json, reason)
+        })
     }
 
     /// Begins to send a request.
     pub fn begin_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
-        self.begin_send(|out| write_request(out, verb, parameters_json))
+        self.begin_send(|out, around| write_request(out, around, verb, parameters_json))
     }
 
-    fn begin_send(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+    fn begin_send(
+        &mut self,
+        write: impl FnOnce(&mut SecretBytes, Around) -> Result<()>,
+    ) -> Result<()> {
         self.check_idle()?;
         self.check_ready()?;
         let framing = match (self.framing, self.config.protocol) {
@@ -61,17 +75,19 @@ impl Session {
         };
         let keys = self.keys.as_ref().expect("the session is ready");
         framing.check_unspent(keys, Direction::Sent)?;
-        // Wiped if it fails half-way: it holds the text.
-        let mut message = Zeroizing::new(self.output.take());
-        message.resize(framing.header_size(), 0);
-        write(&mut message)?;
+        let mut message = self.output.take();
+        let around = Around {
+            before: framing.text_start(),
+            behind: LARGEST_TRAILER,
+        };
+        write(&mut message, around)?;
         framing.seal(keys, &mut message, self.config.random)?;
         let released = if framing.is_answered() {
             framing.header_size()
         } else {
             message.len()
         };
-        self.output.set(std::mem::take(&mut *message), released);
+        self.output.set(message, released);
         self.framing = Some(framing);
         let state = if framing.is_answered() {
             self.input.want(1);
@@ -128,44 +144,45 @@ impl Session {
     }
 
     pub(super) fn open_packet(&mut self, framing: &'static dyn Framing) -> Result<Message> {
-        let keys = self.keys.as_ref().expect("the session is ready");
-        let opened = framing.open(keys, self.input.bytes())?;
-        let message = self.read_opened(opened)?;
         let keys = self.keys.as_mut().expect("the session is ready");
-        framing.finish(keys, Direction::Received, self.input.bytes());
-        self.finish_receive(framing);
-        Ok(message)
+        let packet = self.input.bytes();
+        let opened = framing.open(keys, packet)?;
+        let reading = read(self.config.role, packet, &opened)?;
+        framing.finish(keys, Direction::Received, packet);
+        Ok(self.finish_receive(framing, opened.text, reading))
     }
 
     pub(super) fn open_undetected(&mut self) -> Result<Message> {
-        let keys = self.keys.as_ref().expect("the session is ready");
-        let is_message = |text: &[u8]| accept(text).is_some();
-        let (framing, opened, last_block) = detect(keys, self.input.bytes(), is_message)?;
-        let message = self.read_opened(opened)?;
+        let keys = self.keys.as_mut().expect("the session is ready");
+        let packet = self.input.bytes();
+        let (framing, opened, last_block) = detect(keys, packet, is_json)?;
+        let reading = read(self.config.role, packet, &opened)?;
         let pinned = self.config.protocol;
         if pinned != Protocol::Auto && framing.protocol() != pinned {
             return Err(mismatch());
         }
-        let keys = self.keys.as_mut().expect("the session is ready");
         framing.finish(keys, Direction::Received, &last_block);
-        self.finish_receive(framing);
-        Ok(message)
+        Ok(self.finish_receive(framing, opened.text, reading))
     }
 
-    /// Reads a packet that was decrypted in place, its text first and its padding's verdict
-    /// last, so that a wrong padding takes no less time.
-    fn read_opened(&mut self, opened: Opened) -> Result<Message> {
-        let message = read_message(self.config.role, &self.input.bytes()[opened.text]);
-        if bool::from(opened.valid) {
-            message
-        } else {
-            Err(decryption_failed())
-        }
-    }
-
-    fn finish_receive(&mut self, framing: &'static dyn Framing) {
+    fn finish_receive(
+        &mut self,
+        framing: &'static dyn Framing,
+        text: Range<usize>,
+        reading: Reading,
+    ) -> Message {
+        let message = match reading {
+            Reading::Request(outline) => {
+                Message::Request(Arc::new(Request::new(self.input.take(text), outline)))
+            }
+            Reading::MalformedRequest(errors) => Message::MalformedRequest(errors),
+            Reading::Response(outline) => {
+                Message::Response(Response::new(self.input.take(text), outline))
+            }
+        };
         self.framing = Some(framing);
         self.stop();
+        message
     }
 
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
@@ -188,20 +205,37 @@ impl Session {
     }
 }
 
-/// The JSON value of a decrypted text, if it is one.
-fn accept(text: &[u8]) -> Option<Value<'_>> {
-    json::check(std::str::from_utf8(text).ok()?).ok()
+/// Whether a decrypted text is acceptable JSON.
+fn is_json(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| json::check(text).is_ok())
 }
 
-/// Reads a decrypted text. One that is no JSON counts as not decrypted.
-fn read_message(role: Role, text: &[u8]) -> Result<Message> {
-    let root = accept(text).ok_or_else(decryption_failed)?;
+/// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
+/// so that a wrong padding takes no less time. One that is no JSON counts as not decrypted.
+fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
+    let reading = read_text(role, &packet[opened.text.clone()]);
+    if bool::from(opened.valid) {
+        reading
+    } else {
+        Err(decryption_failed())
+    }
+}
+
+fn read_text(role: Role, text: &[u8]) -> Result<Reading> {
+    let no_json = |_| decryption_failed();
+    let text = std::str::from_utf8(text).map_err(|_| decryption_failed())?;
     match role {
-        Role::Server => Ok(match Request::from_json(root) {
-            Ok(request) => Message::Request(Arc::new(request)),
-            Err(MalformedRequest(errors)) => Message::MalformedRequest(errors),
+        Role::Server => Ok(match RequestOutline::read(text).map_err(no_json)? {
+            Ok(outline) => Reading::Request(outline),
+            Err(MalformedRequest(errors)) => Reading::MalformedRequest(errors),
         }),
-        Role::Client => Response::from_json(root).map(Message::Response),
+        Role::Client => match ResponseOutline::read(text).map_err(no_json)? {
+            Ok(outline) => Ok(Reading::Response(outline)),
+            Err(errors) => Err(Error::new(
+                Reason::MalformedResponse,
+                format!("the response does not fit the format: {errors}"),
+            )),
+        },
     }
 }
 

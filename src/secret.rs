@@ -1,0 +1,199 @@
+//! Bytes and texts that are wiped whenever memory is let go of: when they are dropped, and
+//! when they move to make room.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut, Range};
+
+use zeroize::Zeroize;
+
+/// Bytes that may be secret. Growing leaves no copy behind.
+#[derive(Default)]
+pub(crate) struct SecretBytes(Vec<u8>);
+
+/// A text that may be secret.
+#[derive(Default)]
+pub(crate) struct SecretText(String);
+
+impl SecretBytes {
+    /// No bytes, and room for `capacity`.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
+    /// How many bytes fit without moving.
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Makes room for `additional` bytes more.
+    pub fn reserve(&mut self, additional: usize) {
+        let needed = self.0.len() + additional;
+        if needed > self.0.capacity() {
+            self.move_to(needed.max(2 * self.0.capacity()));
+        }
+    }
+
+    /// As [`reserve`](Self::reserve), and for no more than that.
+    pub fn reserve_exact(&mut self, additional: usize) {
+        let needed = self.0.len() + additional;
+        if needed > self.0.capacity() {
+            self.move_to(needed);
+        }
+    }
+
+    /// Adds bytes at the end.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Adds at the end what stands at `range`.
+    pub fn extend_from_within(&mut self, range: Range<usize>) {
+        self.reserve(range.len());
+        self.0.extend_from_within(range);
+    }
+
+    /// Adds a byte at the end.
+    pub fn push(&mut self, byte: u8) {
+        self.extend_from_slice(&[byte]);
+    }
+
+    /// Cuts the bytes off at `len`, or fills them up to it.
+    pub fn resize(&mut self, len: usize, fill: u8) {
+        self.reserve_exact(len.saturating_sub(self.0.len()));
+        self.0.resize(len, fill);
+    }
+
+    /// Cuts the bytes off at `len`. What is cut off is wiped later, with the rest.
+    pub fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    /// Takes the first `count` bytes away.
+    pub fn remove_front(&mut self, count: usize) {
+        self.0.drain(..count);
+    }
+
+    /// Wipes the bytes and keeps their memory.
+    pub fn wipe(&mut self) {
+        // A slice is wiped many bytes at a time, a vector one by one.
+        self.0.as_mut_slice().zeroize();
+        self.0.clear();
+    }
+
+    /// The bytes as a text, if they are UTF-8.
+    pub fn into_text(mut self) -> Option<SecretText> {
+        match String::from_utf8(std::mem::take(&mut self.0)) {
+            Ok(text) => Some(SecretText(text)),
+            Err(error) => {
+                self.0 = error.into_bytes();
+                None
+            }
+        }
+    }
+
+    fn move_to(&mut self, capacity: usize) {
+        let mut larger = Vec::with_capacity(capacity);
+        larger.extend_from_slice(&self.0);
+        self.wipe_all();
+        self.0 = larger;
+    }
+
+    /// Wipes what was cut off too.
+    fn wipe_all(&mut self) {
+        self.0.resize(self.0.capacity(), 0);
+        self.wipe();
+    }
+}
+
+impl SecretText {
+    /// The texts one behind the other, in one allocation of exactly their size.
+    pub fn join(parts: &[&str]) -> Self {
+        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| text.push_str(part));
+        Self(text)
+    }
+}
+
+impl From<&[u8]> for SecretBytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+impl Deref for SecretBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for SecretBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Deref for SecretText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        self.wipe_all();
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        drop(SecretBytes(std::mem::take(&mut self.0).into_bytes()));
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretText").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_grow_and_keep_their_content() {
+        let mut bytes = SecretBytes::with_capacity(2);
+        for byte in 0..100 {
+            bytes.push(byte);
+        }
+        assert!(bytes.iter().copied().eq(0..100));
+        bytes.resize(102, 7);
+        assert_eq!(bytes[100..], [7, 7]);
+        assert_eq!(bytes.capacity(), 128);
+        bytes.wipe();
+        assert!(bytes.is_empty());
+        assert_eq!(bytes.capacity(), 128);
+    }
+
+    #[test]
+    fn only_utf8_becomes_a_text() {
+        let mut bytes = SecretBytes::default();
+        bytes.extend_from_slice("é".as_bytes());
+        assert_eq!(&*bytes.into_text().unwrap(), "é");
+        let mut bytes = SecretBytes::default();
+        bytes.push(0xc3);
+        assert!(bytes.into_text().is_none());
+        assert_eq!(&*SecretText::join(&["a", "", "bc"]), "abc");
+    }
+
+    #[test]
+    fn debug_shows_no_text() {
+        let text = format!("{:?}", SecretText::join(&["hunter2"]));
+        assert_eq!(text, "SecretText { .. }");
+    }
+}
