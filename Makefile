@@ -20,6 +20,11 @@ HEADER       := include/anwdl.h
 DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
 TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
 PURE_BUILD   ?= $(TARGET_DIR)/examples-c-tests-pure-rust
+BENCH_DIR    := $(TARGET_DIR)/bench
+BENCH_BUILD  ?= $(BENCH_DIR)/sessions
+BENCH_VENV   ?= $(BENCH_DIR)/venv
+BENCH_FLAGS  ?=
+INSTRUCTIONS_BUILD ?= $(BENCH_DIR)/instructions
 VENV         ?= $(TARGET_DIR)/venv
 SERVER       ?= $(DEMO_BUILD)/anwdl_server
 INTEROP      := tests/interop
@@ -28,7 +33,7 @@ INTEROP      := tests/interop
 VALIDATOR_SEED  ?= 2
 VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 
-C_SOURCES = $(wildcard examples-c/*.c examples-c/*.h examples-c/tests/*.c examples-c/tests/*.h)
+C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/tests/*.[ch] benches/*/*.[ch])
 
 STAGE = @printf '\n== %s ==\n'
 
@@ -37,7 +42,8 @@ STAGE = @printf '\n== %s ==\n'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c test-c-pure-rust test-interop \
-        test-validator venv header lint lint-tools clean help
+        test-validator venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
+        bench-instructions bench-instructions-baseline instructions header lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -81,7 +87,7 @@ test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator #
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
@@ -112,6 +118,54 @@ test-validator: venv
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
 
+bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors
+	$(STAGE) 'benchmarks'
+	$(BENCH_VENV)/bin/python benches/run.py --bare $(TARGET_DIR)/release/bare --sessions $(BENCH_BUILD) \
+	    --library $(LIBRARY) --server $(SERVER) --peer-python $(VENV)/bin/python \
+	    --build-seconds $(BENCH_DIR)/build-seconds --results $(BENCH_DIR)/results.json --plots docs/bench $(BENCH_FLAGS)
+
+bench-tools:
+	$(STAGE) 'tools'
+	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl
+
+# How long a build takes is only known where nothing was built before.
+bench-library:
+	@mkdir -p $(BENCH_DIR)
+	@fresh=$$(test -e $(TARGET_DIR)/release/deps || echo yes); started=$$(date +%s); \
+	    $(MAKE) --no-print-directory library && \
+	    if [ -n "$$fresh" ]; then echo $$(($$(date +%s) - started)) >$(BENCH_DIR)/build-seconds; fi
+
+bench-bare:
+	$(STAGE) 'bare operations'
+	$(CARGO) build $(CARGO_FLAGS) --release --package anwdl-bench-bare
+
+bench-sessions: bench-library
+	$(STAGE) 'C programs of the benchmarks'
+	$(CMAKE) -S benches/sessions -B $(BENCH_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) --build $(BENCH_BUILD) --parallel $(JOBS)
+
+bench-venv: $(BENCH_VENV)/.complete
+
+$(BENCH_VENV)/.complete: benches/requirements.txt
+	$(STAGE) 'Python environment of the benchmarks'
+	$(PYTHON) -m venv --clear $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+bench-instructions: instructions ## compare the instructions of an exchange and a request with the baseline
+	$(STAGE) 'instruction counts'
+	$(PYTHON) benches/instructions/check.py $(INSTRUCTIONS_BUILD)/operations
+
+bench-instructions-baseline: instructions ## write that baseline anew
+	$(STAGE) 'instruction counts, new baseline'
+	$(PYTHON) benches/instructions/check.py $(INSTRUCTIONS_BUILD)/operations --write
+
+instructions: library
+	$(STAGE) 'program for instruction counts'
+	@scripts/ensure-tools cc make cmake python3 valgrind
+	$(CMAKE) -S benches/instructions -B $(INSTRUCTIONS_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) --build $(INSTRUCTIONS_BUILD) --parallel $(JOBS)
+
 header: ## make include/anwdl.h anew from the code
 	$(STAGE) 'header'
 	@scripts/ensure-tools cargo cc
@@ -119,9 +173,9 @@ header: ## make include/anwdl.h anew from the code
 
 lint: lint-tools ## check the form of Rust and C
 	$(STAGE) 'form of Rust'
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(STAGE) 'clippy'
-	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(STAGE) 'clippy, pure Rust'
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets --no-default-features -- -D warnings
 	$(STAGE) 'form of C'

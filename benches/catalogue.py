@@ -1,0 +1,152 @@
+"""Every measurement of `make bench`, in the order in which a round takes them: what is compared stands side by side."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from measurement import Measurement, openssl_speed
+
+FRAMINGS = ("v2", "v3", "v4", "gcm")
+LARGE_FRAMINGS = {"v4": "cbc", "gcm": "gcm"}
+"""The framings of the large messages, with the mode in which each uses AES."""
+DIRECTIONS = {"request": "decrypt", "response": "encrypt"}
+"""What the server does with a message of each direction."""
+SIZES = {"64 KiB": 1 << 16, "1 MiB": 1 << 20, "16 MiB": 1 << 24}
+SESSIONS = (10, 1000, 10_000, 50_000)
+BASE_SESSIONS = 10
+TARGET_SESSIONS = 10_000
+MOST_REPEATED_SESSIONS = 10_000
+"""More sessions than this take so long to open that they are opened in the first round only."""
+EXCHANGED_SESSIONS = 100
+PARALLEL = ("exchange", "floor-rsa", "request", "floor-calls")
+THREADS = (1, 2)
+SERVERS = ("libanwdl", "python")
+
+REQUESTS = 10_000
+MEASURED_BYTES = 1 << 26
+"""Large messages: how many bytes one run handles, so that few large ones take about as long as many small ones."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What the Makefile has built, and where."""
+
+    source: Path
+    """The top of the repository."""
+    bare: Path
+    sessions: Path
+    library: Path
+    server: Path
+    peer_python: Path
+    work: Path
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the two RSA-4096 keys."""
+        return self.source / "benches" / "keys"
+
+    @property
+    def interop(self) -> Path:
+        """The folder of the Python peer."""
+        return self.source / "tests" / "interop"
+
+    def document(self, size: int) -> Path:
+        """The file with the JSON document of about so many bytes."""
+        return self.work / f"document-{size}.json"
+
+
+def catalogue(paths: Paths) -> list[Measurement]:
+    """All of them."""
+    return [
+        *rsa(paths),
+        *exchanges(paths),
+        *requests(paths),
+        *large_messages(paths),
+        *many_sessions(paths),
+        *parallel(paths),
+        Measurement("start", [str(paths.sessions / "bench_start"), "--library", str(paths.library)]),
+    ]
+
+
+def rsa(paths: Paths) -> Iterator[Measurement]:
+    """The bare operations; the one that the key exchange is compared with stands last, next to it."""
+    yield Measurement("openssl", ["openssl", "speed", "-mr", "-seconds", "1", "rsa4096"], read=openssl_speed)
+    for library, operation, count in (
+        ("rsa-crate", "public", 300),
+        ("rsa-crate", "private", 25),
+        ("aws-lc", "public", 2000),
+        ("aws-lc", "private", 100),
+    ):
+        command = [str(paths.bare), "rsa", library, operation, "--count", str(count)]
+        yield Measurement(f"rsa/{library}/{operation}", command)
+
+
+def exchanges(paths: Paths) -> Iterator[Measurement]:
+    """Key exchanges: the library alone, then both servers against the Python client."""
+    yield Measurement("exchange", [str(paths.sessions / "bench_exchange"), "--count", "60"])
+    for server in SERVERS:
+        yield real_peers(paths, server, "exchange", "v4", 25)
+
+
+def requests(paths: Paths) -> Iterator[Measurement]:
+    """STAT requests in each framing: the library and its floor, then both servers against the Python client."""
+    program = str(paths.sessions / "bench_requests")
+    for framing in FRAMINGS:
+        command = [program, "--protocol", framing, "--count", str(REQUESTS)]
+        yield Measurement(f"request/{framing}", command)
+        yield Measurement(f"request/{framing}/floor", [*command, "--floor"])
+    for server in SERVERS:
+        for framing in FRAMINGS:
+            yield real_peers(paths, server, "request", framing, 300)
+
+
+def real_peers(paths: Paths, server: str, what: str, framing: str, count: int) -> Measurement:
+    """A server process against the independent Python client."""
+    program = paths.server if server == "libanwdl" else paths.interop / "python_server.py"
+    name = f"peers/{server}/{what}" + ("" if what == "exchange" else f"/{framing}")
+    script = str(paths.source / "benches" / "python_peer.py")
+    command = [str(paths.peer_python), script, what, "--server", str(program), "--protocol", framing]
+    command += ["--count", str(count), "--keys", str(paths.keys)]
+    return Measurement(name, command, environment={"PYTHONPATH": str(paths.interop)})
+
+
+def large_messages(paths: Paths) -> Iterator[Measurement]:
+    """Large messages in both directions, and the bare work on the same bytes."""
+    for label, size in SIZES.items():
+        count = str(max(4, MEASURED_BYTES // 2 // size if size > 1 << 20 else MEASURED_BYTES // 4 // size))
+        bare = ["--size", str(size), "--count", count]
+        for into in ("value", "ignored"):
+            yield Measurement(f"json/{into}/{label}", [str(paths.bare), "json", into, *bare])
+        for framing, mode in LARGE_FRAMINGS.items():
+            for direction, operation in DIRECTIONS.items():
+                aes = f"{mode}-{operation}"
+                yield Measurement(f"aes/{aes}/{label}", [str(paths.bare), "aes", aes, *bare])
+                command = [str(paths.sessions / "bench_large"), "--protocol", framing, "--direction", direction]
+                command += ["--document", str(paths.document(size))]
+                name = f"large/{framing}/{direction}/{label}"
+                yield Measurement(name, [*command, "--count", count])
+                yield Measurement(f"{name}/memory", [*command, "--count", "2", "--memory"], only_once=True)
+    for operation in ("cbc-encrypt", "cbc-decrypt", "gcm-encrypt", "gcm-decrypt"):
+        command = [str(paths.bare), "aes", operation, "--library", "aws-lc", "--size", str(1 << 20), "--count", "16"]
+        yield Measurement(f"aes/aws-lc/{operation}/1 MiB", command)
+
+
+def many_sessions(paths: Paths) -> Iterator[Measurement]:
+    """Requests over many open sessions, and what a session keeps in memory."""
+    program = [str(paths.sessions / "bench_many"), "--protocol", "v4"]
+    for sessions in SESSIONS:
+        command = [*program, "--sessions", str(sessions), "--requests", str(max(REQUESTS, 2 * sessions))]
+        only_once = sessions > MOST_REPEATED_SESSIONS
+        yield Measurement(f"many/{sessions}", command, only_once)
+        yield Measurement(f"many/{sessions}/floor", [*command, "--floor"], only_once)
+    command = [*program, "--sessions", str(EXCHANGED_SESSIONS), "--requests", str(EXCHANGED_SESSIONS), "--exchange"]
+    yield Measurement("many/exchanged", command, only_once=True)
+
+
+def parallel(paths: Paths) -> Iterator[Measurement]:
+    """Operations per second on one thread and on two."""
+    program = str(paths.sessions / "bench_parallel")
+    for what in PARALLEL:
+        for threads in THREADS:
+            command = [program, "--what", what, "--threads", str(threads), "--seconds", "1"]
+            yield Measurement(f"parallel/{what}/{threads}", command)
