@@ -204,10 +204,11 @@ impl<'a> Text<'a> {
 
 impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
-        if self.0.contains('\\') {
-            self.chars().eq(other.chars())
-        } else {
-            self.0 == other
+        // An escape sequence is longer than the character that it stands for.
+        match self.0.len().cmp(&other.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0 == other && !other.contains('\\'),
+            Ordering::Greater => self.0.contains('\\') && self.chars().eq(other.chars()),
         }
     }
 }
@@ -836,6 +837,7 @@ mod tests {
         };
         assert_eq!(text.decode(), "A😀\n");
         assert!(text == *"A😀\n");
+        assert!(text != *"A" && text != *r"\u0041\ud83d\ude00\n");
     }
 
     /// A second opinion: what serde_json says of texts made by breaking good ones.
