@@ -1,7 +1,7 @@
 /**
  * @file anwdl.h
  *
- * libanwdl: talk to Anweddol clients from a C or C++ server.
+ * libanwdl: talk to Anweddol clients from a C or C++ server, and to servers from a client.
  *
  * The server accepts a connection and hands the descriptor to the library, which does the rest of
  * what ClientInstance does in the Python server: it exchanges the keys, receives requests and sends
@@ -11,9 +11,15 @@
  *
  * This header is made from the source of the library (`make header`): change it there.
  *
+ * There are three handles, and one protocol machine behind them:
+ *
+ * - anwdl_client_t: a connected client, seen from the server, on a descriptor;
+ * - anwdl_session_t: either side, without a descriptor, for programs that move the bytes themselves;
+ * - anwdl_client_interface_t: the side that connects.
+ *
  * Names. anwdl_TYPE_METHOD is the method METHOD, in snake case, of the Python class that TYPE
- * stands for: ClientInstance (anwdl_client_t), RSAWrapper (anwdl_rsa_wrapper_t) and AESWrapper
- * (anwdl_aes_wrapper_t).
+ * stands for: ClientInstance (anwdl_client_t), ClientInterface (anwdl_client_interface_t), RSAWrapper
+ * (anwdl_rsa_wrapper_t) and AESWrapper (anwdl_aes_wrapper_t).
  *
  * A server for one connection, from accept() to the end:
  *
@@ -82,7 +88,7 @@
  *
  * Threads. An object may be used by one thread at a time, different objects by different threads at
  * once. Objects that are only read (passed as pointers to const) may be read by many threads at
- * once, except clients. Many clients on many threads can share one RSA key pair.
+ * once, except clients, sessions and client interfaces. Many clients on many threads can share one RSA key pair.
  *
  * Blocking clients (the default) wait: each call returns when its work is done, or fails with
  * ANWDL_REASON_TIMEOUT when the timeout of the options has passed since the call began. The flags
@@ -116,6 +122,15 @@
  *
  * With a timeout set, poll for no longer than that, and call again in any case: the call itself
  * sees that the time has passed.
+ *
+ * Computations. The private key operation of a key exchange takes milliseconds. So that an event
+ * loop does not stand still for it, it can be kept apart
+ * (anwdl_client_options_set_separate_computation()): the exchange then returns
+ * ANWDL_WANT_COMPUTATION, and anwdl_client_compute() does the operation on any other thread.
+ *
+ * Turns. A client sends one request and receives one response, and again. A second response to one
+ * request and a second request before the response are refused with ANWDL_REASON_OUT_OF_TURN, and
+ * nothing is sent. Only a server that is not available may send one response before any request.
  *
  * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
  * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
@@ -199,12 +214,14 @@ typedef enum {
   /**
    * (VALUE_ERROR) The request was received and decrypted, but does not fit the request format;
    * anwdl_client_get_request_errors() tells how. The session goes on: answer it with
-   * ANWDL_RESPONSE_MSG_BAD_REQ.
+   * ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to send does not fit it: nothing was sent, and the
+   * session goes on.
    */
   ANWDL_REASON_MALFORMED_REQUEST = 4,
   /**
    * (VALUE_ERROR) The response to send does not fit the response format. Nothing was sent, and
-   * the session goes on.
+   * the session goes on. Or the response that was received does not fit it: the session has
+   * ended.
    */
   ANWDL_REASON_MALFORMED_RESPONSE = 5,
   /**
@@ -230,8 +247,23 @@ typedef enum {
    */
   ANWDL_REASON_PROTOCOL_MISMATCH = 9,
   /**
+   * (VALUE_ERROR) The call belongs to the other side of the connection: a response asked of a
+   * session in the role of a client, for example. Nothing was done.
+   */
+  ANWDL_REASON_WRONG_ROLE = 10,
+  /**
+   * (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
+   * the response to the last one, or a computation while none is due. Nothing was done, and the
+   * session goes on.
+   */
+  ANWDL_REASON_OUT_OF_TURN = 11,
+  /**
+   * (VALUE_ERROR) There is a connection already. It goes on.
+   */
+  ANWDL_REASON_ALREADY_CONNECTED = 12,
+  /**
    * (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
-   * was given back by anwdl_client_detach().
+   * was given back by anwdl_client_detach(). A client interface: it is not connected.
    */
   ANWDL_REASON_CLOSED = 20,
   /**
@@ -274,8 +306,8 @@ typedef enum {
    */
   ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
   /**
-   * (RUNTIME_ERROR) Non-blocking: another operation of this client returned ANWDL_WANT_READ or
-   * ANWDL_WANT_WRITE and is to be finished first.
+   * (RUNTIME_ERROR) Another operation of this client or session returned ANWDL_WANT_READ,
+   * ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and is to be finished first.
    */
   ANWDL_REASON_OPERATION_PENDING = 29,
   /**
@@ -293,13 +325,24 @@ typedef enum {
    * objects of the call; a client refuses further work with ANWDL_REASON_SESSION_FAILED.
    */
   ANWDL_REASON_INTERNAL = 32,
+  /**
+   * (RUNTIME_ERROR) The peer's public key has another fingerprint than the one that
+   * anwdl_client_options_set_expected_fingerprint() asked for; the message has both. It was
+   * refused before this side sent any secret, and the session has ended.
+   */
+  ANWDL_REASON_FINGERPRINT_MISMATCH = 33,
+  /**
+   * (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses could
+   * be connected to; anwdl_last_error_errno() has the errno of the last attempt, if there was one.
+   */
+  ANWDL_REASON_CONNECT_FAILED = 34,
 } anwdl_error_reason_t;
 
 /**
  * What every function that can fail returns.
  *
- * Zero is success, positive is "not yet" (only from a non-blocking client), negative is a failure,
- * which anwdl_last_error_reason() and anwdl_last_error_message() explain.
+ * Zero is success, positive is "not yet" (only where the call does not wait itself), negative is a
+ * failure, which anwdl_last_error_reason() and anwdl_last_error_message() explain.
  */
 typedef enum {
   /**
@@ -307,15 +350,24 @@ typedef enum {
    */
   ANWDL_OK = 0,
   /**
-   * Not an error; only from a client with the non-blocking option. Call the same function again,
-   * with the same arguments, when the descriptor is readable.
+   * Not an error; only with the non-blocking option, and from sessions without a descriptor. Call
+   * the same function again, with the same arguments, when the descriptor is readable; after
+   * anwdl_session_feed().
    */
   ANWDL_WANT_READ = 1,
   /**
-   * Not an error; only from a client with the non-blocking option. Call the same function again,
-   * with the same arguments, when the descriptor is writable.
+   * Not an error; only with the non-blocking option, and from sessions without a descriptor. Call
+   * the same function again, with the same arguments, when the descriptor is writable; after
+   * anwdl_session_sent().
    */
   ANWDL_WANT_WRITE = 2,
+  /**
+   * Not an error; only where anwdl_client_options_set_separate_computation() asked for it: the
+   * private key operation is due. Call anwdl_client_compute(), anwdl_session_compute() or
+   * anwdl_client_interface_compute(), on any thread, then the same function again, with the same
+   * arguments.
+   */
+  ANWDL_WANT_COMPUTATION = 3,
   /**
    * Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
    * to it have the numbers 1 to 19.
@@ -358,6 +410,42 @@ typedef enum {
 } anwdl_protocol_t;
 
 /**
+ * Which side of a connection this is.
+ */
+typedef enum {
+  /**
+   * The side that accepted the connection: it receives requests and sends responses.
+   */
+  ANWDL_ROLE_SERVER = 0,
+  /**
+   * The side that connected: it sends requests and receives responses.
+   */
+  ANWDL_ROLE_CLIENT = 1,
+} anwdl_role_t;
+
+/**
+ * How much a log message matters.
+ */
+typedef enum {
+  /**
+   * Each step, for someone who looks for a fault.
+   */
+  ANWDL_LOG_DEBUG = 0,
+  /**
+   * What usually happens, once or twice in a session: keys exchanged, framing detected.
+   */
+  ANWDL_LOG_INFO = 1,
+  /**
+   * What the library or the peer refused; the session may go on.
+   */
+  ANWDL_LOG_WARNING = 2,
+  /**
+   * What ended a session before its time.
+   */
+  ANWDL_LOG_ERROR = 3,
+} anwdl_log_level_t;
+
+/**
  * How an AES wrapper uses its key.
  */
 typedef enum {
@@ -382,10 +470,23 @@ typedef enum {
 typedef struct anwdl_aes_wrapper_t anwdl_aes_wrapper_t;
 
 /**
- * Options for new clients: a set of values that anwdl_client_new() copies.
+ * A client of a server: the Python ClientInterface.
  *
- * One set can serve for any number of clients. It may be read by many threads at once (by
- * anwdl_client_new()) as long as none changes it.
+ * One interface has one connection at a time, and can make another after it was closed. It may be
+ * used by one thread at a time, whichever that is.
+ */
+typedef struct anwdl_client_interface_t anwdl_client_interface_t;
+
+/**
+ * Options: a set of values that anwdl_client_new(), anwdl_session_new() and
+ * anwdl_client_interface_new() copy.
+ *
+ * What is said of a client here holds for a session and for a client interface as well, and what is
+ * said of anwdl_client_X() for the functions of that name of the other two, unless it says
+ * otherwise.
+ *
+ * One set can serve for any number of clients. It may be read by many threads at once (by those
+ * three functions) as long as none changes it.
  */
 typedef struct anwdl_client_options_t anwdl_client_options_t;
 
@@ -397,12 +498,33 @@ typedef struct anwdl_client_options_t anwdl_client_options_t;
 typedef struct anwdl_client_t anwdl_client_t;
 
 /**
+ * A JSON object, or an array, that is put together value by value: the data of a response, or the
+ * parameters of a request.
+ *
+ * An object's members are set by name and stand in the order in which they were first set; to set
+ * a name again replaces its value. What is put in is copied. At most 64 levels of objects and
+ * arrays lie in one another; in the parameters of a request, 63.
+ *
+ * It may be read by many threads at once (by the functions that take it as const) as long as none
+ * changes it. All values are wiped when they are replaced, or freed.
+ */
+typedef struct anwdl_data_t anwdl_data_t;
+
+/**
  * A request from a client, checked against the request format.
  *
  * It never changes and does not depend on the client that it came from. It may be read by many
  * threads at once. All strings and numbers read from it are what was received, to the last digit.
  */
 typedef struct anwdl_request_t anwdl_request_t;
+
+/**
+ * A response from a server, checked against the response format.
+ *
+ * It never changes and does not depend on the session that it came from. It may be read by many
+ * threads at once. All strings and numbers read from it are what was received, to the last digit.
+ */
+typedef struct anwdl_response_t anwdl_response_t;
 
 /**
  * A local RSA key pair and a peer's public key, each of which may be missing: the Python
@@ -415,6 +537,76 @@ typedef struct anwdl_request_t anwdl_request_t;
  * changes it. The private key is wiped when the last wrapper or client that shares it is freed.
  */
 typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
+
+/**
+ * A session without a descriptor: one side of one connection, for programs that move the bytes
+ * themselves, through libuv, Asio, io_uring, TLS or a tunnel.
+ *
+ * No call waits, and none calls the kernel, except for random bytes. It is the same machine that
+ * works behind anwdl_client_t.
+ *
+ * Each operation (exchange_keys and its steps, send and recv of requests and responses) returns
+ * one of these until it is done:
+ * - ANWDL_WANT_READ: bring bytes from the peer with anwdl_session_feed(), as they come, in pieces
+ *   of any size;
+ * - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() lends, and count it with
+ *   anwdl_session_sent();
+ * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute(), on any
+ *   thread.
+ *
+ * Then call the same operation again, with the same arguments. One operation is under way at a
+ * time. A session has no clock: when the patience with a peer ends, call anwdl_session_end() or
+ * free the session. One way to receive a request, called whenever bytes have come from the peer:
+ *
+ * @code{.c}
+ * #include <anwdl.h>
+ *
+ * // The program's own: copies the bytes, and sends them when it can.
+ * void send_later(void *connection, const uint8_t *bytes, size_t len);
+ *
+ * anwdl_status_t on_bytes(anwdl_session_t *session, void *connection, const uint8_t **bytes,
+ *                         size_t *len, anwdl_request_t **out_request)
+ * {
+ *     for (;;) {
+ *         anwdl_status_t status = anwdl_session_recv_request(session, false, out_request);
+ *         const uint8_t *pending;
+ *         size_t count;
+ *
+ *         if (status == ANWDL_WANT_WRITE) {
+ *             anwdl_session_get_pending(session, &pending, &count);
+ *             send_later(connection, pending, count);
+ *             anwdl_session_sent(session, count);
+ *         } else if (status == ANWDL_WANT_READ && *len > 0) {
+ *             status = anwdl_session_feed(session, *bytes, *len, &count);
+ *             if (status != ANWDL_OK)
+ *                 return status;
+ *             *bytes += count;
+ *             *len -= count;
+ *         } else {
+ *             return status; // what is left of the bytes belongs to the next message
+ *         }
+ *     }
+ * }
+ * @endcode
+ *
+ * It may be used by one thread at a time, whichever that is.
+ */
+typedef struct anwdl_session_t anwdl_session_t;
+
+/**
+ * A function that takes log messages; see anwdl_set_log_callback().
+ *
+ * @param level How much the message matters.
+ * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
+ *   where there is none; never NULL. Valid during the call.
+ * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
+ *   call. The text may change between versions.
+ * @param user_data What was given to anwdl_set_log_callback().
+ */
+typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
+                                     const char *client_id,
+                                     const char *message,
+                                     void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -508,7 +700,8 @@ void anwdl_client_options_free(anwdl_client_options_t *options);
  * It is a deadline for the whole operation, counted from the call that begins it, however slowly
  * the peer drips its bytes. A blocking call returns when it has passed; a non-blocking client
  * looks at it each time the operation is called again. anwdl_client_new() with the automatic key
- * exchange counts as one operation.
+ * exchange counts as one operation, and so does anwdl_client_interface_connect_server(). A session
+ * has no clock: to it, the timeout means nothing.
  *
  * @param options The options; not NULL.
  * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
@@ -567,12 +760,14 @@ anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *opti
                                                     const anwdl_aes_wrapper_t *wrapper);
 
 /**
- * Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first.
+ * Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first, and
+ * anwdl_client_interface_connect_server(), this side speaking first.
  *
- * A non-blocking client never does: call anwdl_client_exchange_keys(), or its four steps.
+ * Neither does for a non-blocking client or one with a separate computation, and nothing does for a
+ * session: call anwdl_client_exchange_keys(), or its four steps.
  *
  * @param options The options; not NULL.
- * @param exchange_keys true (the default) to exchange them in anwdl_client_new().
+ * @param exchange_keys true (the default) to exchange them there.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
@@ -587,7 +782,8 @@ anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *op
  * ANWDL_WANT_WRITE instead.
  *
  * The flags of the descriptor are never changed and do not matter: a blocking client works on a
- * descriptor with O_NONBLOCK set, and a non-blocking one without it.
+ * descriptor with O_NONBLOCK set, and a non-blocking one without it. A session never waits, whatever
+ * is set here.
  *
  * @param options The options; not NULL.
  * @param non_blocking true to return instead of waiting; false (the default) to wait.
@@ -608,6 +804,10 @@ anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *opt
  * at its first request. With ANWDL_PROTOCOL_GCM, nobody on the path can read or alter a message
  * unnoticed, provided the peer knows this side's fingerprint.
  *
+ * To the side that connects, this is the framing that it speaks, and ANWDL_PROTOCOL_AUTO means
+ * ANWDL_PROTOCOL_V4, unless a wrapper in GCM mode is set, or the server sends its AES key first and
+ * chooses the authenticated framing.
+ *
  * @param options The options; not NULL.
  * @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
  *
@@ -621,7 +821,7 @@ anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options
                                                  anwdl_protocol_t protocol);
 
 /**
- * Sets how long a request may be.
+ * Sets how long a request, or a response to this side, may be.
  *
  * A peer that announces a longer one is refused before anything is received or allocated for it,
  * with ANWDL_REASON_MESSAGE_TOO_LARGE.
@@ -659,6 +859,50 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  */
 anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
 
+/**
+ * Sets whether the private key operation of the key exchange is left to the caller.
+ *
+ * It takes milliseconds, for which an event loop would stand still. With true, an exchange returns
+ * ANWDL_WANT_COMPUTATION when the operation is due. The caller then has anwdl_client_compute()
+ * called on whatever thread it likes, while no other call uses the client, and calls the exchange
+ * again afterwards. This holds for blocking clients as well.
+ *
+ * A client that was given no RSA wrapper makes its key pair, or waits for it, when it begins to
+ * exchange the keys, and that takes longer still: give it one.
+ *
+ * @param options The options; not NULL.
+ * @param separate_computation true to leave it to the caller; false (the default) to do it within
+ *   the exchange.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+ *
+ * Python: none.
+ */
+anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_options_t *options,
+                                                             bool separate_computation);
+
+/**
+ * Sets the fingerprint of the only public RSA key that is accepted from the peer.
+ *
+ * Another key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret.
+ * It counts in a key exchange only. For the side that connects, this is what keeps others from
+ * passing for the server; a server can pin a client in the same way.
+ *
+ * @param options The options; not NULL.
+ * @param hex The fingerprint, 64 hexadecimal digits of either case, as
+ *   anwdl_rsa_wrapper_get_fingerprint() and the Python client show it. It is copied. NULL (the
+ *   default) to accept every key.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or hex is something else
+ *   than 64 hexadecimal digits.
+ *
+ * Python: none; its client shows the fingerprint and asks the user.
+ */
+anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options,
+                                                             const char *hex);
+
 /* ----------------------------------
  * Clients: the Python ClientInstance
  * ---------------------------------- */
@@ -667,8 +911,8 @@ anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
  * Makes a client from a connected socket, as accept() returns it.
  *
  * Unless the options say otherwise, the call exchanges the keys before it returns, the peer
- * speaking first. It never does so for a non-blocking client, and so never returns ANWDL_WANT_READ
- * or ANWDL_WANT_WRITE.
+ * speaking first. It never does so for a non-blocking client or one with a separate computation,
+ * and so never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
  *
  * The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
  *
@@ -888,7 +1132,8 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  * change places. The side that sends its AES key first decides the key of the session.
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
- * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done.
+ * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
+ * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
  *
  * @param client The client; not NULL.
  * @param receive_first true if the peer speaks first, as the released clients do.
@@ -896,6 +1141,7 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
  *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
@@ -904,7 +1150,7 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInstance.exchange_keys(receive_first).
  */
@@ -942,7 +1188,8 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+ *   ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInstance.recv_public_rsa_key().
  */
@@ -978,6 +1225,7 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -988,6 +1236,24 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  * Python: ClientInstance.recv_aes_key().
  */
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
+
+/**
+ * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ *
+ * It takes milliseconds, and may be called on any thread; no other call may use the client
+ * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
+ * again, which is due in any case.
+ *
+ * @param client The client; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
+ *
+ * Python: none; it is a part of ClientInstance.recv_aes_key().
+ */
+anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
 
 /**
  * Receives a request.
@@ -1062,6 +1328,9 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * container_listen_port come together or not at all, so do uptime and version, and each fits its
  * own format. Other keys are allowed.
  *
+ * There is one response to each request. One may be sent before the first request, to say that the
+ * server is unavailable.
+ *
  * Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
  * returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
  * of the first.
@@ -1077,8 +1346,9 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
  *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object or breaks
- *   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. In all these
- *   cases nothing was sent and the session goes on.
+ *   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+ *   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
+ *   nothing was sent and the session goes on.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
@@ -1091,6 +1361,926 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
                                           const char *message,
                                           const char *data_json,
                                           const char *reason);
+
+/* -----------------------------
+ * Sessions without a descriptor
+ * ----------------------------- */
+
+/**
+ * Makes a session. It begins to exchange the keys only when it is told to.
+ *
+ * @param role Which side of the connection it is.
+ * @param options The options, copied; NULL for the defaults. The timeout and the non-blocking
+ *   option mean nothing to a session. If keys are not to be exchanged, it is ready at once under
+ *   the AES wrapper of the options.
+ * @param out_session Where to write the session, to be freed with anwdl_session_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: role is an unknown number, or
+ *   out_session is NULL. ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit
+ *   the framing that the options name.
+ *
+ * Python: none; ClientInstance() needs a socket.
+ */
+anwdl_status_t anwdl_session_new(anwdl_role_t role,
+                                 const anwdl_client_options_t *options,
+                                 anwdl_session_t **out_session);
+
+/**
+ * Wipes the keys and frees the session.
+ *
+ * Everything borrowed from the session ends with it. Requests and responses that were received do
+ * not.
+ *
+ * @param session The session; NULL is fine and does nothing.
+ *
+ * Python: del.
+ */
+void anwdl_session_free(anwdl_session_t *session);
+
+/**
+ * Exchanges public RSA keys and the AES key with the peer: all four steps.
+ *
+ * With receive_first: anwdl_session_recv_public_rsa_key(), anwdl_session_send_public_rsa_key(),
+ * anwdl_session_recv_aes_key(), anwdl_session_send_aes_key(). Without it, each "recv" and "send"
+ * change places. The side that sends its AES key first decides the key of the session.
+ *
+ * It returns ANWDL_WANT_READ, ANWDL_WANT_WRITE and, with a separate computation,
+ * ANWDL_WANT_COMPUTATION until it is done.
+ *
+ * @param session The session; not NULL.
+ * @param receive_first true if the peer speaks first, as the released clients do: usual for
+ *   ANWDL_ROLE_SERVER; false if this side does.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
+ *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *
+ * Python: ClientInstance.exchange_keys(receive_first).
+ */
+anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
+
+/**
+ * One step of the key exchange: sends the local public RSA key.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.send_public_rsa_key().
+ */
+anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
+
+/**
+ * One step of the key exchange: receives the peer's public RSA key.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
+ *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *
+ * Python: ClientInstance.recv_public_rsa_key().
+ */
+anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
+
+/**
+ * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
+ *
+ * If the peer's AES key was received before, that same key is sent back.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
+ *   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.send_aes_key().
+ */
+anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
+
+/**
+ * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
+ * key.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.recv_aes_key().
+ */
+anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
+
+/**
+ * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ *
+ * It takes milliseconds, and may be called on any thread; no other call may use the session
+ * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
+ * called again, which is due in any case.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED.
+ *
+ * Python: none; it is a part of ClientInstance.recv_aes_key().
+ */
+anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
+
+/**
+ * ANWDL_ROLE_SERVER only. Receives a request.
+ *
+ * @param session The session; not NULL.
+ * @param store_request true to keep the request in the session, in place of an earlier one, for
+ *   anwdl_session_get_stored_request(); false to leave the stored one as it is.
+ * @param out_request Where to write the request, to be freed with anwdl_request_free(); it stays
+ *   valid whatever happens to the session. NULL is fine if store_request is true.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
+ *   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
+ *   goes on, and anwdl_session_get_request_errors() tells what is wrong.
+ *   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
+ *   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *
+ * Python: ClientInstance.recv_request(store_request).
+ */
+anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
+                                          bool store_request,
+                                          anwdl_request_t **out_request);
+
+/**
+ * ANWDL_ROLE_SERVER only. Sends a response.
+ *
+ * What goes out, and what is checked before, is said at anwdl_client_send_response(). There is one
+ * response to each request. One may be sent before the first request, to say that the server is
+ * unavailable.
+ *
+ * @param session The session; not NULL.
+ * @param success Whether the request was carried out.
+ * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data_json The text of a JSON object, UTF-8; NULL for {}.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or message is NULL, or a text
+ *   is not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no
+ *   acceptable JSON object or breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the
+ *   framing can carry. ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all
+ *   these cases nothing was sent and the session goes on.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInstance.send_response(success, message, data, reason).
+ */
+anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
+                                           bool success,
+                                           const char *message,
+                                           const char *data_json,
+                                           const char *reason);
+
+/**
+ * ANWDL_ROLE_CLIENT only. Sends a request.
+ *
+ * What goes out is {"verb": verb, "parameters": parameters}, with the parameters as they were
+ * given. Both are checked against the request format before anything is sent: the verb has letters
+ * A to Z only, and container_uuid and client_token come together or not at all, and each fits its
+ * own format. Other parameters are allowed.
+ *
+ * There is one response to each request, and it is received before the next request is sent.
+ *
+ * @param session The session; not NULL.
+ * @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
+ *   "STAT".
+ * @param parameters_json The text of a JSON object, UTF-8; NULL for {}.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or verb is NULL, or a text is
+ *   not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json
+ *   breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+ *   ANWDL_REASON_OUT_OF_TURN: the last request has no response yet. In all these cases nothing was
+ *   sent and the session goes on.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInterface.send_request(verb, parameters).
+ */
+anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
+                                          const char *verb,
+                                          const char *parameters_json);
+
+/**
+ * ANWDL_ROLE_CLIENT only. Receives a response.
+ *
+ * @param session The session; not NULL.
+ * @param out_response Where to write the response, to be freed with anwdl_response_free(); it
+ *   stays valid whatever happens to the session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ
+ * @retval ANWDL_WANT_WRITE
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or out_response is NULL.
+ *   ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
+ *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *
+ * Python: ClientInterface.recv_response().
+ */
+anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
+                                           anwdl_response_t **out_response);
+
+/**
+ * Takes bytes that came from the peer.
+ *
+ * No more are taken than the operation under way can use now: none if there is none under way, or
+ * if it has all that it waited for and is to be called again. So what follows a message stays with
+ * the caller. Pieces of any size will do.
+ *
+ * @param session The session; not NULL.
+ * @param bytes The bytes, copied; NULL is fine if len is 0.
+ * @param len Their number.
+ * @param out_taken Where to write how many bytes were taken, counted from the first; the rest is
+ *   to be fed again, after the operation was called again; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or out_taken is NULL, or bytes
+ *   is NULL and len is not 0.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
+ *   ANWDL_REASON_PEER_CLOSED: anwdl_session_feed_end() was called before.
+ *
+ * Python: none; socket.recv() is called inside.
+ */
+anwdl_status_t anwdl_session_feed(anwdl_session_t *session,
+                                  const uint8_t *bytes,
+                                  size_t len,
+                                  size_t *out_taken);
+
+/**
+ * Tells the session that the peer has closed its side: no more bytes will be fed.
+ *
+ * An operation that waits for bytes then fails with ANWDL_REASON_PEER_CLOSED when it is called
+ * again, as on a socket, and so does every later one.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
+ *
+ * Python: none; socket.recv() is called inside.
+ */
+anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
+
+/**
+ * The bytes that are to be sent to the peer.
+ *
+ * After ANWDL_WANT_WRITE there are some. Send them in their order, all at once or in pieces of any
+ * size, and count those that are on their way with anwdl_session_sent(). Whoever counts them
+ * before they have left has to keep a copy.
+ *
+ * @param session The session; not NULL.
+ * @param bytes Where to write the address of the bytes, borrowed until the next call that takes
+ *   the session without const: do not free them; not NULL.
+ * @param len Where to write their number, which may be 0; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: none; socket.sendall() is called inside.
+ */
+anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session,
+                                         const uint8_t **bytes,
+                                         size_t *len);
+
+/**
+ * Counts bytes that anwdl_session_get_pending() lent and that are on their way to the peer.
+ *
+ * @param session The session; not NULL.
+ * @param count How many of them, counted from the first; 0 is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or fewer bytes are
+ *   pending.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, only after a defect of the library.
+ *
+ * Python: none; socket.sendall() is called inside.
+ */
+anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if it waits for nothing: none is under way, or the one under way
+ *   gets further by being called again, as after the last byte that it waited for.
+ *   ANWDL_VALUE_ERROR if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
+
+/**
+ * Ends the session and wipes its keys: for a peer that took too long, or after the last message.
+ * The session must still be freed.
+ *
+ * Every later operation fails with ANWDL_REASON_SESSION_FAILED. Ending it again does nothing.
+ *
+ * @param session The session; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *
+ * Python: ClientInstance.close_connection().
+ */
+anwdl_status_t anwdl_session_end(anwdl_session_t *session);
+
+/**
+ * Tells whether a failure, or anwdl_session_end(), ended the session. What is pending then is
+ * nothing more.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return true if nothing is left but to free it, else false; false as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+bool anwdl_session_has_failed(const anwdl_session_t *session);
+
+/**
+ * Which side of the connection the session is.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The role that it was made with; ANWDL_ROLE_SERVER as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the class, ClientInstance or ClientInterface.
+ */
+anwdl_role_t anwdl_session_get_role(const anwdl_session_t *session);
+
+/**
+ * The framing that the session uses.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The framing, once it is known: at once where the options name it and in the role of a
+ *   client, after the key exchange for the authenticated one, after the first request for the
+ *   others. Until then, ANWDL_PROTOCOL_AUTO. ANWDL_PROTOCOL_AUTO as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none; each release speaks one framing.
+ */
+anwdl_protocol_t anwdl_session_get_protocol(const anwdl_session_t *session);
+
+/**
+ * The RSA wrapper of the session: its local key pair and, once received, the peer's public key.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The wrapper, borrowed until the next call that takes the session without const, or its
+ *   end: do not free it. NULL while the session has none, which is no failure: one that was given
+ *   none takes the process's key pair when it first needs it. NULL as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_rsa_wrapper().
+ */
+const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *session);
+
+/**
+ * The AES wrapper of the session: the key of the session and, in CBC mode, its present IV.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The wrapper, borrowed until the next call that takes the session without const, or its
+ *   end: do not free it. NULL while the session has none, which is no failure. NULL as well if
+ *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_aes_wrapper().
+ */
+const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *session);
+
+/**
+ * Replaces the RSA key pair of the session, before keys are exchanged.
+ *
+ * @param session The session; not NULL.
+ * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
+ *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
+ *   once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING.
+ *
+ * Python: ClientInstance.set_rsa_wrapper(rsa_wrapper).
+ */
+anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
+                                             const anwdl_rsa_wrapper_t *wrapper);
+
+/**
+ * Replaces the AES key of the session, before keys are exchanged or where none are.
+ *
+ * What it then means is said at anwdl_client_options_set_aes_wrapper().
+ *
+ * @param session The session; not NULL.
+ * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
+ *   it at once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
+ *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING.
+ *
+ * Python: ClientInstance.set_aes_wrapper(aes_wrapper).
+ */
+anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
+                                             const anwdl_aes_wrapper_t *wrapper);
+
+/**
+ * The request that the session keeps: the last one that anwdl_session_recv_request() received with
+ * store_request.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The request, borrowed until the session stores another one or is freed: do not free it.
+ *   NULL if none is stored, which is no failure. NULL as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.get_stored_request().
+ */
+const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *session);
+
+/**
+ * What is wrong with the last request, if it did not fit the request format
+ * (ANWDL_REASON_MALFORMED_REQUEST).
+ *
+ * It has the shape that is shown at anwdl_client_get_request_errors().
+ *
+ * @param session The session; not NULL.
+ *
+ * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
+ *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
+ *   malformed, which is no failure. NULL as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the errors in the tuple that ClientInstance.recv_request() returns.
+ */
+const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
+
+/* --------------------------------------------------
+ * The side that connects: the Python ClientInterface
+ * -------------------------------------------------- */
+
+/**
+ * Makes a client interface that is not connected yet.
+ *
+ * @param options The options, copied; NULL for the defaults. ANWDL_PROTOCOL_AUTO means
+ *   ANWDL_PROTOCOL_V4, as the released servers speak, unless a wrapper in GCM mode is set or the
+ *   server chooses the authenticated framing. The peer's IP address means nothing here.
+ * @param out_interface Where to write the interface, to be freed with
+ *   anwdl_client_interface_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_interface is NULL.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit the framing that the
+ *   options name.
+ *
+ * Python: ClientInterface(timeout, rsa_wrapper, aes_wrapper).
+ */
+anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
+                                          anwdl_client_interface_t **out_interface);
+
+/**
+ * Closes the connection if there is one, wipes the keys and frees the interface.
+ *
+ * Everything borrowed from the interface ends with it. Responses that were received do not.
+ *
+ * @param interface The interface; NULL is fine and does nothing.
+ *
+ * Python: del.
+ */
+void anwdl_client_interface_free(anwdl_client_interface_t *interface);
+
+/**
+ * Connects to a server and, unless the options say otherwise, exchanges the keys, this side
+ * speaking first.
+ *
+ * All addresses of a name are tried in turn, each with its share of the time that is left. The
+ * call waits until all is done or the timeout of the options has passed, in a non-blocking
+ * interface too; that one, and one with a separate computation, exchanges its keys only in
+ * anwdl_client_interface_exchange_keys(), and so the call never returns ANWDL_WANT_READ,
+ * ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION. To let the server speak first, set
+ * anwdl_client_options_set_exchange_keys() to false and call that function as well.
+ *
+ * With a timeout, a name is looked up on a thread of the library's own, on which all signals are
+ * blocked, and which is left behind if the timeout passes first.
+ *
+ * After a failure there is no connection, and the call can be repeated. If it was the server's key
+ * that was not the expected one, anwdl_client_interface_get_server_fingerprint() still has its
+ * fingerprint.
+ *
+ * @param interface The interface; not NULL.
+ * @param host An IPv4 or IPv6 address or a name, UTF-8; not NULL.
+ * @param port The port, 1 to 65535; servers listen at 6150 by default.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or host is NULL, host is
+ *   empty or not UTF-8, or port is 0. ANWDL_REASON_ALREADY_CONNECTED: close the connection first.
+ *   If keys are exchanged, also those of anwdl_client_interface_exchange_keys().
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
+ *   exchanged, also those of anwdl_client_interface_exchange_keys().
+ *
+ * Python: ClientInterface.connect_server(server_ip, server_port).
+ */
+anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *interface,
+                                                     const char *host,
+                                                     uint16_t port);
+
+/**
+ * Closes the connection and wipes the keys of the session. The interface stays, can connect again,
+ * and must still be freed.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
+ *
+ * Python: ClientInterface.close_connection().
+ */
+anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *interface);
+
+/**
+ * Tells whether there is no connection: none was made yet, or it was closed on this side.
+ *
+ * It does not notice that the server has closed: the next operation does.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @return true if there is no connection, else false; false as well if interface is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInterface.is_closed().
+ */
+bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *interface);
+
+/**
+ * The descriptor of the connection, for poll(), epoll and the like.
+ *
+ * It stays the interface's: do not close it, and do not read from it or write to it.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
+ *   as it was. -1 as well if interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInterface.get_socket_descriptor().
+ */
+int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *interface);
+
+/**
+ * The fingerprint of the server's public RSA key, once it was received.
+ *
+ * @param interface The interface; not NULL.
+ * @param out_hex Where to write the fingerprint, 64 hexadecimal digits in lower case, to be freed
+ *   with anwdl_string_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
+ *
+ * Python: none; its client computes it.
+ */
+anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *interface,
+                                                             char **out_hex);
+
+/**
+ * The framing that the session uses.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @return The framing that the options name, ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO; the
+ *   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if interface is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none; each release speaks one framing.
+ */
+anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *interface);
+
+/**
+ * The RSA wrapper of the interface: its local key pair and, once received, the peer's public key.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @return The wrapper, borrowed until the next call that takes the interface without const, or its
+ *   end: do not free it. NULL while the interface has none, which is no failure: one that was
+ *   given none takes the process's key pair when it first needs it. NULL as well if interface is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInterface.get_rsa_wrapper().
+ */
+const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *interface);
+
+/**
+ * The AES wrapper of the interface: the key of the session and, in CBC mode, its present IV.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @return The wrapper, borrowed until the next call that takes the interface without const, or its
+ *   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
+ *   interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInterface.get_aes_wrapper().
+ */
+const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *interface);
+
+/**
+ * Replaces the RSA key pair of the interface, before keys are exchanged. What is set is kept for
+ * later connections.
+ *
+ * @param interface The interface; not NULL.
+ * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
+ *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
+ *   once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING.
+ *
+ * Python: ClientInterface.set_rsa_wrapper(rsa_wrapper).
+ */
+anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *interface,
+                                                      const anwdl_rsa_wrapper_t *wrapper);
+
+/**
+ * Replaces the AES key of the interface, before keys are exchanged or where none are. What is set
+ * is kept for later connections.
+ *
+ * What it then means is said at anwdl_client_options_set_aes_wrapper().
+ *
+ * @param interface The interface; not NULL.
+ * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
+ *   it at once.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL, or the
+ *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING.
+ *
+ * Python: ClientInterface.set_aes_wrapper(aes_wrapper).
+ */
+anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *interface,
+                                                      const anwdl_aes_wrapper_t *wrapper);
+
+/**
+ * Exchanges public RSA keys and the AES key with the peer: all four steps.
+ *
+ * With receive_first: anwdl_client_interface_recv_public_rsa_key(),
+ * anwdl_client_interface_send_public_rsa_key(), anwdl_client_interface_recv_aes_key(),
+ * anwdl_client_interface_send_aes_key(). Without it, each "recv" and "send" change places. The
+ * side that sends its AES key first decides the key of the session.
+ *
+ * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
+ * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
+ * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+ *
+ * @param interface The interface; not NULL.
+ * @param receive_first true if the server speaks first; false if this side does, as the released
+ *   clients do.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
+ *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *
+ * Python: ClientInterface.exchange_keys(receive_first).
+ */
+anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *interface,
+                                                    bool receive_first);
+
+/**
+ * One step of the key exchange: sends the local public RSA key.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInterface.send_public_rsa_key().
+ */
+anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *interface);
+
+/**
+ * One step of the key exchange: receives the peer's public RSA key.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
+ *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
+ *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *
+ * Python: ClientInterface.recv_public_rsa_key().
+ */
+anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *interface);
+
+/**
+ * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
+ *
+ * If the peer's AES key was received before, that same key is sent back.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
+ *   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInterface.send_aes_key().
+ */
+anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *interface);
+
+/**
+ * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
+ * key.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
+ *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInterface.recv_aes_key().
+ */
+anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *interface);
+
+/**
+ * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ *
+ * It takes milliseconds, and may be called on any thread; no other call may use the interface
+ * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
+ * called again, which is due in any case.
+ *
+ * @param interface The interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
+ *
+ * Python: none; it is a part of ClientInterface.recv_aes_key().
+ */
+anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interface);
+
+/**
+ * Sends a request.
+ *
+ * What goes out is {"verb": verb, "parameters": parameters}, with the parameters as they were
+ * given. Both are checked against the request format before anything is sent: the verb has letters
+ * A to Z only, and container_uuid and client_token come together or not at all, and each fits its
+ * own format. Other parameters are allowed.
+ *
+ * There is one response to each request, and it is received before the next request is sent.
+ *
+ * @param interface The interface; not NULL.
+ * @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
+ *   "STAT".
+ * @param parameters_json The text of a JSON object, UTF-8; NULL for {}.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or verb is NULL, or a text is
+ *   not UTF-8. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json breaks the format.
+ *   ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. ANWDL_REASON_OUT_OF_TURN:
+ *   the last request has no response yet. In all these cases nothing was sent and the session goes
+ *   on.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: ClientInterface.send_request(verb, parameters).
+ */
+anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *interface,
+                                                   const char *verb,
+                                                   const char *parameters_json);
+
+/**
+ * Receives a response.
+ *
+ * @param interface The interface; not NULL.
+ * @param out_response Where to write the response, to be freed with anwdl_response_free(); it
+ *   stays valid whatever happens to the interface; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
+ * @retval ANWDL_WANT_WRITE Non-blocking only.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or out_response is NULL.
+ *   ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
+ *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *
+ * Python: ClientInterface.recv_response().
+ */
+anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *interface,
+                                                    anwdl_response_t **out_response);
 
 /* --------
  * Requests
@@ -1204,6 +2394,525 @@ bool anwdl_request_get_boolean(const anwdl_request_t *request,
  * @param request The request; NULL is fine and does nothing.
  */
 void anwdl_request_free(anwdl_request_t *request);
+
+/* ---------
+ * Responses
+ * --------- */
+
+/**
+ * Whether the request was carried out.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return What the server said; false as well if response is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the "success" of the dictionary that ClientInterface.recv_response() returns.
+ */
+bool anwdl_response_get_success(const anwdl_response_t *response);
+
+/**
+ * The message of a response, with the reason in it if the server gave one.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return The text in UTF-8, one of the ANWDL_RESPONSE_MSG_ strings for example, ending with NUL,
+ *   borrowed until the response is freed. A NUL inside reads as '?'. NULL if response is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the "message" of the dictionary that ClientInterface.recv_response() returns.
+ */
+const char *anwdl_response_get_message(const anwdl_response_t *response);
+
+/**
+ * The whole response as JSON text.
+ *
+ * It is the very text that was received and checked: no duplicate keys, no NaN, no invalid UTF-8,
+ * at most 64 levels deep, integers with every digit. Keys that the format does not know are in it.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return JSON in UTF-8, ending with NUL, borrowed until the response is freed; NULL if response is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the dictionary that ClientInterface.recv_response() returns.
+ */
+const char *anwdl_response_get_json(const anwdl_response_t *response);
+
+/**
+ * The data of a response as the text of a JSON object.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
+ *   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the "data" of the dictionary that ClientInterface.recv_response() returns.
+ */
+const char *anwdl_response_get_data_json(const anwdl_response_t *response);
+
+/**
+ * A string among the data of a response.
+ *
+ * "container_uuid", "client_token", "container_iso_sha256", "container_username",
+ * "container_password" and "version", where present, fit their formats.
+ *
+ * @param response The response; not NULL.
+ * @param name The name in the data, UTF-8; not NULL.
+ * @param out_len Where to write the length of the value in bytes, without the NUL at its end; may
+ *   be NULL. A value can have NULs of its own, which only the length tells from its end. Written
+ *   only if a string is returned.
+ *
+ * @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the response
+ *   is freed. NULL if the data have no such name or it is no string, which is no failure: the last
+ *   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if response or name is
+ *   NULL or name is not UTF-8.
+ *
+ * Python: response["data"].get(name).
+ */
+const char *anwdl_response_get_string(const anwdl_response_t *response,
+                                      const char *name,
+                                      size_t *out_len);
+
+/**
+ * An integer among the data of a response.
+ *
+ * @param response The response; not NULL.
+ * @param name The name in the data, UTF-8; not NULL.
+ * @param out_value Where to write the value; not NULL. Written only if true is returned.
+ *
+ * @return true if it is an integer and fits 64 bits with a sign. false if the data have no such
+ *   name, or it is something else (1.0, 1e3 and true are no integers), or it is larger, which is no
+ *   failure: the last error stays as it was, and anwdl_response_get_data_json() has every digit.
+ *   false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or name is not UTF-8.
+ *
+ * Python: response["data"].get(name).
+ */
+bool anwdl_response_get_integer(const anwdl_response_t *response,
+                                const char *name,
+                                int64_t *out_value);
+
+/**
+ * A boolean among the data of a response.
+ *
+ * @param response The response; not NULL.
+ * @param name The name in the data, UTF-8; not NULL.
+ * @param out_value Where to write the value; not NULL. Written only if true is returned.
+ *
+ * @return true if it is a boolean. false if the data have no such name or it is something else (1
+ *   and "true" are no booleans), which is no failure: the last error stays as it was. false as
+ *   well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or name is not UTF-8.
+ *
+ * Python: response["data"].get(name).
+ */
+bool anwdl_response_get_boolean(const anwdl_response_t *response,
+                                const char *name,
+                                bool *out_value);
+
+/**
+ * Wipes and frees a response.
+ *
+ * @param response The response; NULL is fine and does nothing.
+ */
+void anwdl_response_free(anwdl_response_t *response);
+
+/* --------------------------------------------
+ * Data of responses and parameters of requests
+ * -------------------------------------------- */
+
+/**
+ * Makes an empty object.
+ *
+ * @param out_data Where to write the object, to be freed with anwdl_data_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
+ *
+ * Python: {}.
+ */
+anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
+
+/**
+ * Makes an empty array, to be filled by the functions whose names have "add" in them.
+ *
+ * @param out_data Where to write the array, to be freed with anwdl_data_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
+ *
+ * Python: [].
+ */
+anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
+
+/**
+ * Makes an object from JSON text. Numbers and strings stay as they are written, to the last digit.
+ *
+ * @param json The text of a JSON object, UTF-8; not NULL.
+ * @param out_data Where to write the object, to be freed with anwdl_data_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or json is not
+ *   UTF-8, no JSON, no object, has a key twice or more than 64 levels.
+ *
+ * Python: json.loads(text).
+ */
+anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
+
+/**
+ * The data as JSON text, written as Python writes it, but with characters beyond ASCII as they
+ * are: {"a": 1, "b": [true]}.
+ *
+ * @param data The data; not NULL.
+ * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
+ *   freed with anwdl_string_free(), which wipes it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: json.dumps(data, ensure_ascii=False).
+ */
+anwdl_status_t anwdl_data_to_json(const anwdl_data_t *data, char **out_json);
+
+/**
+ * Wipes and frees data.
+ *
+ * @param data The data; NULL is fine and does nothing.
+ */
+void anwdl_data_free(anwdl_data_t *data);
+
+/**
+ * Sets a member of an object to a string.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The string, UTF-8, ending with NUL; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or value is
+ *   not UTF-8, or data is an array.
+ *
+ * Python: data[name] = value.
+ */
+anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const char *value);
+
+/**
+ * Sets a member of an object to a string of a given length, which may have NULs inside.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The string, UTF-8; copied; NULL is fine if len is 0.
+ * @param len Its length in bytes.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, value is NULL
+ *   with a length, name or value is not UTF-8, or data is an array.
+ *
+ * Python: data[name] = value.
+ */
+anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data,
+                                                 const char *name,
+                                                 const char *value,
+                                                 size_t len);
+
+/**
+ * Sets a member of an object to an integer.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The integer.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
+ *   UTF-8, or data is an array.
+ *
+ * Python: data[name] = value.
+ */
+anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int64_t value);
+
+/**
+ * Sets a member of an object to true or false.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value true or false.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
+ *   UTF-8, or data is an array.
+ *
+ * Python: data[name] = value.
+ */
+anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool value);
+
+/**
+ * Sets a member of an object to null.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
+ *   UTF-8, or data is an array.
+ *
+ * Python: data[name] = None.
+ */
+anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
+
+/**
+ * Sets a member of an object to a copy of an object.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The object, as it is now; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name is not
+ *   UTF-8, data is an array, value is an array, or data would have more than 64 levels.
+ *
+ * Python: data[name] = dict(value).
+ */
+anwdl_status_t anwdl_data_set_object(anwdl_data_t *data,
+                                     const char *name,
+                                     const anwdl_data_t *value);
+
+/**
+ * Sets a member of an object to a copy of an array.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param array The array, as it is now; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name is not
+ *   UTF-8, data is an array, array is an object, or data would have more than 64 levels.
+ *
+ * Python: data[name] = list(array).
+ */
+anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
+                                    const char *name,
+                                    const anwdl_data_t *array);
+
+/**
+ * Adds a string at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The string, UTF-8, ending with NUL; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, value is not
+ *   UTF-8, or data is an object.
+ *
+ * Python: data.append(value).
+ */
+anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
+
+/**
+ * Adds a string of a given length, which may have NULs inside at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The string, UTF-8; copied; NULL is fine if len is 0.
+ * @param len Its length in bytes.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, value is NULL with a
+ *   length, value is not UTF-8, or data is an object.
+ *
+ * Python: data.append(value).
+ */
+anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char *value, size_t len);
+
+/**
+ * Adds an integer at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The integer.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
+ *
+ * Python: data.append(value).
+ */
+anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
+
+/**
+ * Adds true or false at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value true or false.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
+ *
+ * Python: data.append(value).
+ */
+anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
+
+/**
+ * Adds null at the end of an array.
+ *
+ * @param data The array; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
+ *
+ * Python: data.append(None).
+ */
+anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
+
+/**
+ * Adds a copy of an object at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The object, as it is now; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, data is an
+ *   object, value is an array, or data would have more than 64 levels.
+ *
+ * Python: data.append(dict(value)).
+ */
+anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *value);
+
+/**
+ * Adds a copy of an array at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param array The array, as it is now; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, data is an
+ *   object, array is an object, or data would have more than 64 levels.
+ *
+ * Python: data.append(list(array)).
+ */
+anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *array);
+
+/**
+ * Sets the six members that describe a new container: container_uuid, client_token,
+ * container_iso_sha256, container_username, container_password and container_listen_port.
+ *
+ * They are checked against the response format first; if one does not fit, none is set.
+ *
+ * @param data The object; not NULL.
+ * @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12,
+ *   with hyphens between them; not NULL.
+ * @param token What the client must show to have the container destroyed: 255 letters, digits,
+ *   hyphens and underscores; not NULL.
+ * @param iso_sha256 The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits; not
+ *   NULL.
+ * @param user_name Whom to log in as: "user_" and five digits; not NULL.
+ * @param password The password of that user: letters and digits; not NULL.
+ * @param port The port on which the container listens; not 0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL or not UTF-8, or
+ *   data is an array. ANWDL_REASON_MALFORMED_RESPONSE: a value does not fit its format; the message
+ *   names the member.
+ *
+ * Python: the data of the response to CREATE.
+ */
+anwdl_status_t anwdl_data_set_container(anwdl_data_t *data,
+                                        const char *uuid,
+                                        const char *token,
+                                        const char *iso_sha256,
+                                        const char *user_name,
+                                        const char *password,
+                                        uint16_t port);
+
+/**
+ * Sets the two members that describe the server: uptime and version.
+ *
+ * @param data The object; not NULL.
+ * @param uptime For how many seconds the server has been running.
+ * @param version Its version; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or version is NULL, version is not
+ *   UTF-8, or data is an array.
+ *
+ * Python: the data of the response to STAT.
+ */
+anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, const char *version);
+
+/**
+ * Sends a response whose data were put together value by value.
+ *
+ * Else it is anwdl_client_send_response().
+ *
+ * @param client The client; not NULL.
+ * @param success Whether the request was carried out.
+ * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data An object; NULL for {}. It is copied.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ *
+ * @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
+ *   data is an array.
+ *
+ * Python: ClientInstance.send_response(success, message, data, reason).
+ */
+anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
+                                               bool success,
+                                               const char *message,
+                                               const anwdl_data_t *data,
+                                               const char *reason);
+
+/**
+ * Sends a response whose data were put together value by value.
+ *
+ * Else it is anwdl_session_send_response().
+ *
+ * @param session The session; not NULL.
+ * @param success Whether the request was carried out.
+ * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data An object; NULL for {}. It is copied.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ *
+ * @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
+ *   data is an array.
+ *
+ * Python: ClientInstance.send_response(success, message, data, reason).
+ */
+anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
+                                                bool success,
+                                                const char *message,
+                                                const anwdl_data_t *data,
+                                                const char *reason);
+
+/**
+ * Sends a request whose parameters were put together value by value.
+ *
+ * Else it is anwdl_session_send_request().
+ *
+ * @param session The session; not NULL.
+ * @param verb What is asked for, UTF-8; not NULL.
+ * @param parameters An object; NULL for {}. It is copied.
+ *
+ * @return As anwdl_session_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
+ *   parameters is an array.
+ *
+ * Python: ClientInterface.send_request(verb, parameters).
+ */
+anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
+                                               const char *verb,
+                                               const anwdl_data_t *parameters);
+
+/**
+ * Sends a request whose parameters were put together value by value.
+ *
+ * Else it is anwdl_client_interface_send_request().
+ *
+ * @param interface The interface; not NULL.
+ * @param verb What is asked for, UTF-8; not NULL.
+ * @param parameters An object; NULL for {}. It is copied.
+ *
+ * @return As anwdl_client_interface_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
+ *   parameters is an array.
+ *
+ * Python: ClientInterface.send_request(verb, parameters).
+ */
+anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *interface,
+                                                        const char *verb,
+                                                        const anwdl_data_t *parameters);
 
 /* -------------------------------
  * RSA keys: the Python RSAWrapper
@@ -1620,6 +3329,43 @@ anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper
  * @param wrapper The wrapper; NULL is fine and does nothing.
  */
 void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
+
+/* ------------
+ * Log messages
+ * ------------ */
+
+/**
+ * Sets the function that takes the log messages of the library, in place of an earlier one. There
+ * is one for the whole process.
+ *
+ * It may be set at any time, from any thread. When this call returns, no call of an earlier
+ * function is under way and none will begin, so what its user_data points to may then be freed.
+ * For this the call waits for the function to return; so do not hold a lock meanwhile that the
+ * function takes. From within the function this cannot be so, as that very call is under way:
+ * there, anwdl_set_log_callback() does not wait, and only a later one from outside tells that all
+ * calls have ended.
+ *
+ * The function is called on the thread that does the work, before the call that does it returns;
+ * on several threads at once if several work. No lock is held, and it may call this library, also
+ * anwdl_set_log_callback(), but must not touch the object whose call is under way. What these
+ * calls would log is left out, or it would be called by itself without end. It must return: no
+ * longjmp() and no C++ exception may leave it.
+ *
+ * Messages tell of key exchanges, framings, refusals and failures. They never hold a secret.
+ *
+ * @param least_level Messages below this level are left out, and are not even made.
+ * @param function The function; NULL to log nothing, as in the beginning.
+ * @param user_data Handed to each call of the function as it is; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
+ *   earlier function stays.
+ *
+ * Python: logging.Logger.addHandler().
+ */
+anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level,
+                                      anwdl_log_function_t function,
+                                      void *user_data);
 
 /* ---------------------------
  * Memory that the caller owns

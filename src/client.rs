@@ -4,15 +4,21 @@ use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use crate::crypto::{AesWrapper, RsaWrapper};
-use crate::error::{Error, Interest, Reason, Result};
+use crate::endpoint::{Connection, Endpoint};
+use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::message::Request;
-use crate::protocol::session::{Config, Message, Operation, Progress, Session, check_session_key};
+#[cfg(test)]
+use crate::protocol::session::Session;
+use crate::protocol::session::{Config, check_session_key};
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
-use crate::transport::{self, Failure, Patience, Transport};
+use crate::transport::{self, Transport};
+
+/// The size of a fingerprint in bytes.
+const FINGERPRINT_SIZE: usize = 32;
 
 /// How a [`ClientInstance`] is made. The defaults are those of the Python server.
 #[derive(Clone)]
@@ -25,6 +31,8 @@ pub struct ClientOptions {
     protocol: Protocol,
     max_message_size: usize,
     peer_ip: Option<IpAddr>,
+    separate_computation: bool,
+    expected_fingerprint: Option<[u8; FINGERPRINT_SIZE]>,
 }
 
 impl Default for ClientOptions {
@@ -39,6 +47,8 @@ impl Default for ClientOptions {
             protocol: config.protocol,
             max_message_size: config.max_message_size,
             peer_ip: None,
+            separate_computation: config.separate_computation,
+            expected_fingerprint: config.expected_fingerprint,
         }
     }
 }
@@ -102,6 +112,76 @@ impl ClientOptions {
         self.peer_ip = Some(address.to_canonical());
         Ok(())
     }
+
+    /// Whether the private key operation of a key exchange, which takes milliseconds, is
+    /// left to [`ClientInstance::compute`], so that it can be done on another thread;
+    /// default false. Keys are then exchanged only when told to.
+    pub fn set_separate_computation(&mut self, separate_computation: bool) {
+        self.separate_computation = separate_computation;
+    }
+
+    /// The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal
+    /// digits, as [`RsaWrapper::fingerprint`] gives them. Another key is refused with
+    /// [`Reason::FingerprintMismatch`] before this side sends any secret. `None`, the
+    /// default: every key is accepted.
+    pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
+        self.expected_fingerprint = match hex {
+            None => None,
+            Some(hex) => Some(read_fingerprint(hex).ok_or_else(|| {
+                Error::invalid_argument("hex is no fingerprint: that has 64 hexadecimal digits")
+            })?),
+        };
+        Ok(())
+    }
+
+    pub(crate) fn config(&self, role: Role) -> Config {
+        Config {
+            protocol: self.protocol,
+            max_message_size: self.max_message_size,
+            exchange_keys: self.exchange_keys,
+            separate_computation: self.separate_computation,
+            expected_fingerprint: self.expected_fingerprint,
+            ..Config::new(role)
+        }
+    }
+
+    pub(crate) fn rsa_wrapper(&self) -> Option<&RsaWrapper> {
+        self.rsa_wrapper.as_ref()
+    }
+
+    pub(crate) fn aes_wrapper(&self) -> Option<&AesWrapper> {
+        self.aes_wrapper.as_ref()
+    }
+
+    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
+        self.peer_ip
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    pub(crate) fn non_blocking(&self) -> bool {
+        self.non_blocking
+    }
+
+    /// Whether a connection exchanges its keys as it is made: only where nothing has to be
+    /// called in between.
+    pub(crate) fn exchanges_at_once(&self) -> bool {
+        self.exchange_keys && !self.non_blocking && !self.separate_computation
+    }
+}
+
+fn read_fingerprint(hex: &str) -> Option<[u8; FINGERPRINT_SIZE]> {
+    let mut fingerprint = [0; FINGERPRINT_SIZE];
+    if hex.len() != 2 * FINGERPRINT_SIZE {
+        return None;
+    }
+    for (byte, digits) in fingerprint.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        *byte = (16 * digit(0)? + digit(1)?) as u8;
+    }
+    Some(fingerprint)
 }
 
 impl fmt::Debug for ClientOptions {
@@ -115,6 +195,8 @@ impl fmt::Debug for ClientOptions {
             .field("protocol", &self.protocol)
             .field("max_message_size", &self.max_message_size)
             .field("peer_ip", &self.peer_ip)
+            .field("separate_computation", &self.separate_computation)
+            .field("expected_fingerprint", &self.expected_fingerprint)
             .finish()
     }
 }
@@ -152,15 +234,8 @@ pub fn check_descriptor(fd: RawFd) -> Result<()> {
 ///
 /// The connection is closed when the instance is dropped.
 pub struct ClientInstance {
-    session: Session,
-    transport: Option<Transport>,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
-    non_blocking: bool,
-    identity: Identity,
+    endpoint: Endpoint<Connection>,
     creation_timestamp: i64,
-    stored_request: Option<Arc<Request>>,
-    request_errors: Option<String>,
 }
 
 impl ClientInstance {
@@ -182,29 +257,24 @@ impl ClientInstance {
         socket: OwnedFd,
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
-        let mut config = Config::new(Role::Server);
-        config.protocol = options.protocol;
-        config.max_message_size = options.max_message_size;
-        config.exchange_keys = options.exchange_keys;
-        let mut session = Session::new(config);
-        if let Err(error) = set_wrappers(&mut session, options) {
-            return Err(CreationError { error, socket });
-        }
         let transport = Transport::new(socket);
         let identity = Identity::new(options.peer_ip.or(transport.peer_ip()));
-        let mut client = Self {
-            session,
-            transport: Some(transport),
-            timeout: options.timeout,
-            deadline: None,
-            non_blocking: options.non_blocking,
-            identity,
-            creation_timestamp: unix_seconds(SystemTime::now()),
-            stored_request: None,
-            request_errors: None,
+        let connection = Connection::new(options);
+        let endpoint = match Endpoint::join(Role::Server, options, connection, identity) {
+            Ok(mut endpoint) => {
+                endpoint.carrier_mut().open(transport);
+                endpoint
+            }
+            Err(error) => {
+                let socket = transport.into_socket();
+                return Err(CreationError { error, socket });
+            }
         };
-        if options.exchange_keys
-            && !options.non_blocking
+        let mut client = Self {
+            endpoint,
+            creation_timestamp: unix_seconds(SystemTime::now()),
+        };
+        if options.exchanges_at_once()
             && let Err(error) = client.exchange_keys(true)
         {
             let socket = client.detach().expect("it was just made");
@@ -215,29 +285,29 @@ impl ClientInstance {
 
     /// Whether the connection is closed on this side. Mirrors `ClientInstance.isClosed`.
     pub fn is_closed(&self) -> bool {
-        self.transport.is_none()
+        self.endpoint.carrier().is_closed()
     }
 
     /// The descriptor, which stays the client's. Mirrors
     /// `ClientInstance.getSocketDescriptor`.
     pub fn socket_descriptor(&self) -> Option<RawFd> {
-        self.transport.as_ref().map(Transport::descriptor)
+        self.endpoint.carrier().descriptor()
     }
 
     /// The client's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty for sockets
     /// of other families. Mirrors `ClientInstance.getIP`.
     pub fn ip(&self) -> &str {
-        self.identity.ip()
+        self.identity().ip()
     }
 
     /// The first 7 hexadecimal digits of the SHA-256 of the IP text. Mirrors
     /// `ClientInstance.getID`.
     pub fn id(&self) -> &str {
-        self.identity.id()
+        self.identity().id()
     }
 
     pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
+        self.endpoint.identity()
     }
 
     /// When the instance was made, in seconds since 1970. Mirrors
@@ -248,68 +318,75 @@ impl ClientInstance {
 
     /// The framing that the client speaks; [`Protocol::Auto`] until it is known.
     pub fn protocol(&self) -> Protocol {
-        self.session.protocol()
+        self.endpoint.protocol()
     }
 
     /// This side's RSA keys and the client's public one. Mirrors
     /// `ClientInstance.getRSAWrapper`.
     pub fn rsa_wrapper(&self) -> Option<&RsaWrapper> {
-        self.session.rsa_wrapper()
+        self.endpoint.rsa_wrapper()
     }
 
     /// The AES key of the session. Mirrors `ClientInstance.getAESWrapper`.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
-        self.session.aes_wrapper()
+        self.endpoint.aes_wrapper()
     }
 
     /// Sets this side's RSA keys, before they are exchanged. Mirrors
     /// `ClientInstance.setRSAWrapper`.
     pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) -> Result<()> {
-        self.check_open()?;
-        self.session.set_rsa_wrapper(wrapper)
+        self.endpoint.set_rsa_wrapper(wrapper)
     }
 
     /// Sets the AES key, as [`ClientOptions::set_aes_wrapper`] does. Mirrors
     /// `ClientInstance.setAESWrapper`.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
-        self.check_open()?;
-        self.session.set_aes_wrapper(wrapper)
+        self.endpoint.set_aes_wrapper(wrapper)
     }
 
     /// The request that was last stored. Mirrors `ClientInstance.getStoredRequest`.
     pub fn stored_request(&self) -> Option<&Arc<Request>> {
-        self.stored_request.as_ref()
+        self.endpoint.stored_request()
     }
 
     /// The errors of the last request, as JSON text, if it was malformed.
     pub fn request_errors(&self) -> Option<&str> {
-        self.request_errors.as_deref()
+        self.endpoint.request_errors()
     }
 
     /// Exchanges the keys, the client speaking first or this side. Mirrors
     /// `ClientInstance.exchangeKeys`.
     pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
-        self.run_exchange(Operation::ExchangeKeys { receive_first })
+        self.endpoint.exchange_keys(receive_first)
     }
 
     /// Sends the public RSA key. Mirrors `ClientInstance.sendPublicRSAKey`.
     pub fn send_public_rsa_key(&mut self) -> Result<()> {
-        self.run_exchange(Operation::SendPublicKey)
+        self.endpoint.send_public_rsa_key()
     }
 
     /// Receives the client's public RSA key. Mirrors `ClientInstance.recvPublicRSAKey`.
     pub fn recv_public_rsa_key(&mut self) -> Result<()> {
-        self.run_exchange(Operation::ReceivePublicKey)
+        self.endpoint.recv_public_rsa_key()
     }
 
     /// Sends the AES key. Mirrors `ClientInstance.sendAESKey`.
     pub fn send_aes_key(&mut self) -> Result<()> {
-        self.run_exchange(Operation::SendAesKey)
+        self.endpoint.send_aes_key()
     }
 
     /// Receives the client's AES key. Mirrors `ClientInstance.recvAESKey`.
     pub fn recv_aes_key(&mut self) -> Result<()> {
-        self.run_exchange(Operation::ReceiveAesKey)
+        self.endpoint.recv_aes_key()
+    }
+
+    /// Does the private key operation of the key exchange, where that was asked to be
+    /// separate and an operation waits for it ([`Interest::Computation`]). How it ended is
+    /// told by the operation when it is called again.
+    ///
+    /// [`Interest::Computation`]: crate::error::Interest::Computation
+    pub fn compute(&mut self) -> Result<()> {
+        self.endpoint.compute()
     }
 
     /// Receives a request and, with `store_request`, keeps it too. One that does not fit the
@@ -317,27 +394,14 @@ impl ClientInstance {
     /// [`request_errors`](Self::request_errors), and the session goes on. Mirrors
     /// `ClientInstance.recvRequest`.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
-        match self.run(Operation::Receive, Session::begin_receive)? {
-            Some(Message::Request(request)) => {
-                self.request_errors = None;
-                if store_request {
-                    self.stored_request = Some(Arc::clone(&request));
-                }
-                Ok(request)
-            }
-            Some(Message::MalformedRequest(errors)) => {
-                let message = format!("the request does not fit the request format: {errors}");
-                self.request_errors = Some(errors);
-                Err(Error::new(Reason::MalformedRequest, message))
-            }
-            Some(Message::Response(_)) | None => unreachable!("servers receive requests"),
-        }
+        self.endpoint.recv_request(store_request)
     }
 
     /// Sends a response. `data_json` is the text of a JSON object; without it the data are
     /// empty. A reason is added to the message. Data that break the response format are
-    /// [`Reason::MalformedResponse`], and nothing is sent. Mirrors
-    /// `ClientInstance.sendResponse`.
+    /// [`Reason::MalformedResponse`], and nothing is sent. There is one response to each
+    /// request, and one may be sent before the first request; [`Reason::OutOfTurn`] else.
+    /// Mirrors `ClientInstance.sendResponse`.
     pub fn send_response(
         &mut self,
         success: bool,
@@ -345,77 +409,25 @@ impl ClientInstance {
         data_json: Option<&str>,
         reason: Option<&str>,
     ) -> Result<()> {
-        self.run(Operation::Send, |session| {
-            session.begin_response(success, message, data_json, reason)
-        })
-        .map(drop)
+        self.endpoint
+            .send_response(success, message, data_json, reason)
     }
 
     /// Closes the connection and wipes the keys of the session. Mirrors
     /// `ClientInstance.closeConnection`.
     pub fn close_connection(&mut self) -> Result<()> {
-        match self.detach() {
-            Some(socket) => {
-                drop(socket);
-                Ok(())
-            }
-            None => Err(closed()),
-        }
+        self.endpoint.close_connection()
     }
 
     /// Gives the socket back, open. To this instance the connection is closed then. Nothing
     /// that was received is lost: no more is ever read than the message under way.
     pub fn detach(&mut self) -> Option<OwnedFd> {
-        let transport = self.transport.take()?;
-        self.session.end();
-        Some(transport.into_socket())
-    }
-
-    fn run_exchange(&mut self, operation: Operation) -> Result<()> {
-        self.run(operation, |session| session.begin_exchange(operation))
-            .map(drop)
-    }
-
-    /// Begins an operation, or goes on with the one that is under way if it is the same.
-    fn run(
-        &mut self,
-        operation: Operation,
-        begin: impl FnOnce(&mut Session) -> Result<()>,
-    ) -> Result<Option<Message>> {
-        let transport = self.transport.as_ref().ok_or_else(closed)?;
-        if self.session.operation() != Some(operation) {
-            // Where keys have to be made first, that takes seconds and is no peer's fault.
-            begin(&mut self.session)?;
-            self.deadline = self
-                .timeout
-                .and_then(|timeout| Instant::now().checked_add(timeout));
-        }
-        let patience = match (self.non_blocking, self.deadline) {
-            (true, _) => Patience::None,
-            (false, Some(deadline)) => Patience::Until(deadline),
-            (false, None) => Patience::Unlimited,
-        };
-        if self.non_blocking
-            && self
-                .deadline
-                .is_some_and(|deadline| Instant::now() >= deadline)
-        {
-            return Err(self.session.interrupt(timed_out(), true));
-        }
-        drive(&mut self.session, transport, patience)
-    }
-
-    fn check_open(&self) -> Result<()> {
-        if self.is_closed() {
-            Err(closed())
-        } else {
-            Ok(())
-        }
+        self.endpoint.detach()
     }
 
     #[cfg(test)]
     pub(crate) fn session_mut(&mut self) -> &mut Session {
-        &mut self.session
+        self.endpoint.session_mut()
     }
 }
 
@@ -428,65 +440,6 @@ impl fmt::Debug for ClientInstance {
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
     }
-}
-
-/// Moves bytes between a session and a socket until the operation is done.
-fn drive(
-    session: &mut Session,
-    transport: &Transport,
-    patience: Patience,
-) -> Result<Option<Message>> {
-    loop {
-        match session.advance()? {
-            Progress::Done(message) => return Ok(message),
-            Progress::Write => match transport.send(session.pending(), patience) {
-                Ok(count) => session.sent(count),
-                Err(failure) => return Err(fail(session, failure, Interest::Write)),
-            },
-            Progress::Read => match transport.receive(session.space(), patience) {
-                Ok(0) => {
-                    let error = Error::new(Reason::PeerClosed, "the peer closed the connection");
-                    return Err(session.interrupt(error, true));
-                }
-                Ok(count) => session.received(count),
-                Err(failure) => return Err(fail(session, failure, Interest::Read)),
-            },
-        }
-    }
-}
-
-fn fail(session: &mut Session, failure: Failure, interest: Interest) -> Error {
-    match failure {
-        Failure::WouldBlock => Error::WouldBlock(interest),
-        Failure::TimedOut => session.interrupt(timed_out(), true),
-        Failure::Os(call, error) => {
-            let errno = error.raw_os_error().unwrap_or(0);
-            let error =
-                Error::with_errno(Reason::IoFailed, format!("{call} failed: {error}"), errno);
-            session.interrupt(error, false)
-        }
-    }
-}
-
-fn set_wrappers(session: &mut Session, options: &ClientOptions) -> Result<()> {
-    if let Some(wrapper) = &options.rsa_wrapper {
-        session.set_rsa_wrapper(wrapper)?;
-    }
-    if let Some(wrapper) = &options.aes_wrapper {
-        session.set_aes_wrapper(wrapper)?;
-    }
-    Ok(())
-}
-
-fn closed() -> Error {
-    Error::new(Reason::Closed, "the connection is closed on this side")
-}
-
-fn timed_out() -> Error {
-    Error::new(
-        Reason::Timeout,
-        "the timeout passed before the work was done",
-    )
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {

@@ -17,18 +17,20 @@ pub enum Error {
     Value(Failure),
     /// Python's `RuntimeError`: closed, refused by the peer, timed out, failed in the system.
     Runtime(Failure),
-    /// Nothing is wrong: a non-blocking call has to wait for the socket. Call the same
-    /// function again, with the same arguments, when the socket is ready.
+    /// Nothing is wrong: the call has to wait for something that it does not wait for
+    /// itself. Call the same function again, with the same arguments, when that is there.
     WouldBlock(Interest),
 }
 
-/// What a socket has to become before a non-blocking call can go on.
+/// What has to be there before a call can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// Readable.
+    /// Bytes from the peer: a readable socket.
     Read,
-    /// Writable.
+    /// Room for bytes to the peer: a writable socket.
     Write,
+    /// The private key operation, where it was asked to be separate.
+    Computation,
 }
 
 /// The details of an [`Error`].
@@ -94,6 +96,12 @@ reasons! {
     DecryptionFailed = 8, Value, "DECRYPTION_FAILED";
     /// The peer speaks another framing than the one that was asked for.
     ProtocolMismatch = 9, Value, "PROTOCOL_MISMATCH";
+    /// The call belongs to the other side of the connection.
+    WrongRole = 10, Value, "WRONG_ROLE";
+    /// It is not this side's turn to send a message, or no computation is due.
+    OutOfTurn = 11, Value, "OUT_OF_TURN";
+    /// There is a connection already.
+    AlreadyConnected = 12, Value, "ALREADY_CONNECTED";
     /// The connection was closed, or its descriptor given back, on this side.
     Closed = 20, Runtime, "CLOSED";
     /// The peer closed the connection.
@@ -120,6 +128,10 @@ reasons! {
     RandomFailed = 31, Runtime, "RANDOM_FAILED";
     /// A defect of this library.
     Internal = 32, Runtime, "INTERNAL";
+    /// The peer's public key has another fingerprint than the one expected.
+    FingerprintMismatch = 33, Runtime, "FINGERPRINT_MISMATCH";
+    /// The name could not be resolved, or no address of it could be connected to.
+    ConnectFailed = 34, Runtime, "CONNECT_FAILED";
 }
 
 impl Error {
@@ -168,11 +180,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Value(failure) | Error::Runtime(failure) => f.write_str(&failure.message),
-            Error::WouldBlock(Interest::Read) => {
-                f.write_str("waiting for the socket to be readable")
-            }
-            Error::WouldBlock(Interest::Write) => {
-                f.write_str("waiting for the socket to be writable")
+            Error::WouldBlock(Interest::Read) => f.write_str("waiting for bytes from the peer"),
+            Error::WouldBlock(Interest::Write) => f.write_str("waiting to send bytes to the peer"),
+            Error::WouldBlock(Interest::Computation) => {
+                f.write_str("waiting for the private key operation")
             }
         }
     }

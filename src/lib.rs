@@ -1,10 +1,12 @@
-//! Talk to [Anweddol](https://anweddol.org) clients from a Rust, C or C++ server.
+//! Talk to [Anweddol](https://anweddol.org) clients from a Rust, C or C++ server, and to
+//! servers from a client.
 //!
 //! An Anweddol client asks a server for virtual machines, over a small encrypted protocol:
 //! RSA keys are exchanged, an AES key is wrapped with them, then JSON requests and
 //! responses go back and forth. [`ClientInstance`] is one connected client, seen from the
 //! server, over any connected socket. It serves every released client, whichever of the
-//! framings it speaks, and an authenticated one.
+//! framings it speaks, and an authenticated one. [`FedSession`] is the same for programs
+//! that move the bytes themselves, and [`ClientInterface`] is the side that connects.
 //!
 //! C and C++ programs use the functions of [`ffi`], which `include/anwdl.h` declares.
 //!
@@ -31,16 +33,21 @@
 //! ```
 
 mod client;
+mod client_interface;
 pub mod crypto;
+mod endpoint;
 pub mod error;
 pub mod ffi;
 mod identity;
+pub mod log;
 pub mod message;
 pub mod protocol;
 mod secret;
 mod transport;
 
 pub use client::{ClientInstance, ClientOptions, CreationError, check_descriptor};
+pub use client_interface::ClientInterface;
 pub use crypto::{AesMode, AesWrapper, RsaWrapper};
+pub use endpoint::FedSession;
 pub use error::{Error, Reason};
 pub use protocol::Protocol;

@@ -1,8 +1,9 @@
 //! The socket. The only module that calls the kernel.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Reason, Result};
@@ -61,6 +62,120 @@ pub fn check_descriptor(fd: RawFd) -> Result<()> {
         Ok(_) => Ok(()),
         Err(error) => refused("is not connected", Some(error)),
     }
+}
+
+/// Connects to a host, which is an address or a name. All addresses of a name are tried in
+/// turn.
+pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Transport> {
+    if host.is_empty() || host.contains('\0') {
+        return Err(Error::invalid_argument("host is no name and no address"));
+    }
+    if port == 0 {
+        return Err(Error::invalid_argument("port is 0; it is 1 to 65535"));
+    }
+    match connect_to_any(&resolve(host, port, deadline)?, deadline) {
+        Ok(stream) => Ok(Transport::new(stream.into())),
+        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Err(late(host)),
+        Err(error) => Err(connect_failed(host, port, &error)),
+    }
+}
+
+/// Connects to the first of the addresses that answers. Each has its share of the time that
+/// is left, so that one that does not answer leaves some to the others.
+fn connect_to_any(addresses: &[SocketAddr], deadline: Option<Instant>) -> io::Result<TcpStream> {
+    let mut last_error = io::Error::from(io::ErrorKind::NotFound);
+    for (at, address) in addresses.iter().enumerate() {
+        let connected = match deadline {
+            None => TcpStream::connect(address),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let share = left / (addresses.len() - at) as u32;
+                if share.is_zero() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                TcpStream::connect_timeout(address, share)
+            }
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
+}
+
+/// The addresses of a host, of which there is at least one.
+fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<SocketAddr>> {
+    let look_up = move |host: &str| {
+        let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
+        Ok(addresses)
+    };
+    let found = match deadline {
+        // An address needs no looking up.
+        _ if host.parse::<IpAddr>().is_ok() => look_up(host),
+        None => look_up(host),
+        Some(deadline) => {
+            // The system's resolver knows no deadline and cannot be interrupted: it is left
+            // behind when the time is over.
+            let (sender, receiver) = mpsc::sync_channel(1);
+            let name = host.to_owned();
+            spawn_without_signals(move || {
+                // Nobody may be waiting for it any more.
+                let _ = sender.send(look_up(&name));
+            })
+            .map_err(|error| connect_failed(host, port, &error))?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            match receiver.recv_timeout(left) {
+                Ok(found) => found,
+                Err(RecvTimeoutError::Timeout) => return Err(late(host)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::new(Reason::Internal, "the look-up of a name ended"));
+                }
+            }
+        }
+    };
+    match found {
+        Ok(addresses) if addresses.is_empty() => {
+            let error = io::Error::from(io::ErrorKind::NotFound);
+            Err(connect_failed(host, port, &error))
+        }
+        Ok(addresses) => Ok(addresses),
+        Err(error) => Err(connect_failed(host, port, &error)),
+    }
+}
+
+/// Starts a thread that takes none of the signals that the program's own threads wait for.
+fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // SAFETY: all bytes zero is a valid set, which is filled and then only read; both sets
+    // outlive the calls.
+    let earlier = unsafe {
+        let (mut all, mut earlier): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut earlier);
+        earlier
+    };
+    // A thread begins with the mask of the one that starts it.
+    let spawned = std::thread::Builder::new().spawn(work);
+    // SAFETY: the set is what the system gave, and outlives the call.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const earlier, std::ptr::null_mut());
+    }
+    spawned.map(drop)
+}
+
+fn connect_failed(host: &str, port: u16, error: &io::Error) -> Error {
+    Error::with_errno(
+        Reason::ConnectFailed,
+        format!("cannot connect to {host}, port {port}: {error}"),
+        error.raw_os_error().unwrap_or(0),
+    )
+}
+
+fn late(host: &str) -> Error {
+    Error::new(
+        Reason::Timeout,
+        format!("the timeout passed before there was a connection to {host}"),
+    )
 }
 
 impl Transport {
@@ -234,5 +349,86 @@ fn ip_of(address: &libc::sockaddr_storage) -> Option<IpAddr> {
             Some(IpAddr::from(address.sin6_addr.s6_addr).to_canonical())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(200);
+
+    /// A listener whose queue is full, so that nobody else gets an answer. It lasts as long
+    /// as what it comes with.
+    fn silent_listener() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // SAFETY: a descriptor and a number are passed.
+        let result = unsafe { libc::listen(listener.as_raw_fd(), 0) };
+        assert_eq!(result, 0);
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, TIMEOUT) {
+            queued.push(stream);
+            assert!(queued.len() < 100, "the queue has no end");
+        }
+        (address, listener, queued)
+    }
+
+    #[test]
+    fn a_host_that_does_not_answer_costs_the_timeout() {
+        let (address, _listener, _queued) = silent_listener();
+        let port = address.port();
+        let deadline = Instant::now() + TIMEOUT;
+        let error = connect("127.0.0.1", port, Some(deadline)).unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::Timeout));
+        assert!(Instant::now() >= deadline);
+        // A time that is over already is enough for nothing.
+        for host in ["127.0.0.1", "localhost"] {
+            let error = connect(host, port, Some(Instant::now())).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::Timeout));
+        }
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let (silent, _listener, _queued) = silent_listener();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let addresses = [silent, listener.local_addr().unwrap()];
+        let deadline = Instant::now() + 10 * TIMEOUT;
+        let stream = connect_to_any(&addresses, Some(deadline)).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+    }
+
+    #[test]
+    fn an_address_that_refuses_is_left_for_the_next_without_a_deadline_too() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        // The port of a connected socket is taken, and nobody listens at it.
+        let taken = TcpStream::connect(address).unwrap();
+        let addresses = [taken.local_addr().unwrap(), address];
+        let stream = connect_to_any(&addresses, None).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        let error = connect_to_any(&addresses[..1], None).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+    }
+
+    #[test]
+    fn the_thread_that_looks_up_takes_no_signals() {
+        let (sender, receiver) = mpsc::channel();
+        spawn_without_signals(move || sender.send(is_blocked(libc::SIGTERM)).unwrap()).unwrap();
+        assert!(receiver.recv().unwrap());
+        assert!(!is_blocked(libc::SIGTERM), "its starter still takes them");
+    }
+
+    fn is_blocked(signal: libc::c_int) -> bool {
+        // SAFETY: all bytes zero is a valid set, which outlives the calls; without a new
+        // set, the mask is only read.
+        unsafe {
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), &raw mut mask);
+            libc::sigismember(&raw const mask, signal) == 1
+        }
     }
 }

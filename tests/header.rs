@@ -19,9 +19,17 @@ const SECTIONS: &[(&str, &str)] = &[
     ("error.rs", "Errors and version"),
     ("client_options.rs", "Options for clients"),
     ("client.rs", "Clients: the Python ClientInstance"),
+    ("session.rs", "Sessions without a descriptor"),
+    (
+        "client_interface.rs",
+        "The side that connects: the Python ClientInterface",
+    ),
     ("request.rs", "Requests"),
+    ("response.rs", "Responses"),
+    ("data.rs", "Data of responses and parameters of requests"),
     ("rsa_wrapper.rs", "RSA keys: the Python RSAWrapper"),
     ("aes_wrapper.rs", "AES keys: the Python AESWrapper"),
+    ("log.rs", "Log messages"),
     ("memory.rs", "Memory that the caller owns"),
 ];
 
@@ -258,7 +266,7 @@ fn its_examples_compile() {
                 .collect()
         })
         .collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in &examples {
         for &(compiler, language, standard) in C {
             compile(compiler, language, standard, example);

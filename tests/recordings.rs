@@ -291,6 +291,7 @@ fn play(session: &mut Session, incoming: &[u8], pieces: Pieces) -> (Vec<u8>, Opt
                 assert_eq!(arrived, incoming.len(), "not all bytes were taken");
                 return (sent, message);
             }
+            Progress::Compute => unreachable!("the computation is not separate"),
             Progress::Write => {
                 let pending = session.pending();
                 let count = pieces.next(sent.len(), pending.len());

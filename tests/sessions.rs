@@ -67,6 +67,7 @@ fn go_on(session: &mut Session, inbox: &mut Vec<u8>, outbox: &mut Vec<u8>) -> Ou
                 let count = session.pending().len();
                 session.sent(count);
             }
+            Ok(Progress::Compute) => unreachable!("the computation is not separate"),
             Ok(Progress::Read) if inbox.is_empty() => return None,
             Ok(Progress::Read) => {
                 let space = session.space();

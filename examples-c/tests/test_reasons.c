@@ -279,6 +279,64 @@ static anwdl_status_t reach_random_failed_in_a_response(void) {
     return close_session(&session, status);
 }
 
+/* -- the connecting side, sessions without a descriptor, turns -----------------------------------
+ */
+
+static anwdl_status_t reach_out_of_turn(void) {
+    session_t session = open_gcm_session();
+    CHECK_OK(respond(&session, NULL));
+    return close_session(&session, respond(&session, NULL));
+}
+
+static anwdl_status_t reach_wrong_role(void) {
+    anwdl_session_t *session = NULL;
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_CLIENT, NULL, &session) == ANWDL_OK);
+    anwdl_status_t status =
+        anwdl_session_send_response(session, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL);
+    anwdl_session_free(session);
+    return status;
+}
+
+static anwdl_status_t reach_fingerprint_mismatch(void) {
+    static const char OTHER[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    anwdl_client_options_t *options = make_server_options();
+    CHECK_OK(anwdl_client_options_set_expected_fingerprint(options, OTHER));
+    session_t session = open_session(options, ANWDL_PROTOCOL_V4, "peer-1");
+    peer_send_length(&session.peer, strlen(session.peer.own_pem));
+    peer_send_bytes(&session.peer, session.peer.own_pem, strlen(session.peer.own_pem));
+    return close_session(&session, anwdl_client_recv_public_rsa_key(session.client));
+}
+
+static anwdl_client_interface_t *make_interface(void) {
+    anwdl_client_interface_t *interface = NULL;
+    anwdl_client_options_t *options = make_server_options();
+    CHECK_OK(anwdl_client_options_set_exchange_keys(options, false));
+    REQUIRE(anwdl_client_interface_new(options, &interface) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    return interface;
+}
+
+static anwdl_status_t reach_already_connected(void) {
+    anwdl_client_interface_t *interface = make_interface();
+    uint16_t port = 0;
+    int listener = make_listener(&port);
+    CHECK_OK(anwdl_client_interface_connect_server(interface, "127.0.0.1", port));
+    anwdl_status_t status = anwdl_client_interface_connect_server(interface, "127.0.0.1", port);
+    anwdl_client_interface_free(interface);
+    close(listener);
+    return status;
+}
+
+static anwdl_status_t reach_connect_failed(void) {
+    anwdl_client_interface_t *interface = make_interface();
+    uint16_t port = 0;
+    close(make_listener(&port));
+    anwdl_status_t status = anwdl_client_interface_connect_server(interface, "127.0.0.1", port);
+    CHECK_INTEGER(anwdl_last_error_errno(), ECONNREFUSED);
+    anwdl_client_interface_free(interface);
+    return status;
+}
+
 /* -- the table --------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -306,6 +364,9 @@ static const row_t ROWS[] = {
     VALUE_ROW(DECRYPTION_FAILED, reach_decryption_failed),
     VALUE_ROW(DECRYPTION_FAILED, reach_decryption_failed_in_the_exchange),
     VALUE_ROW(PROTOCOL_MISMATCH, reach_protocol_mismatch),
+    VALUE_ROW(WRONG_ROLE, reach_wrong_role),
+    VALUE_ROW(OUT_OF_TURN, reach_out_of_turn),
+    VALUE_ROW(ALREADY_CONNECTED, reach_already_connected),
     RUNTIME_ROW(CLOSED, reach_closed),
     RUNTIME_ROW(PEER_CLOSED, reach_peer_closed),
     RUNTIME_ROW(PEER_REFUSED, reach_peer_refused),
@@ -318,8 +379,10 @@ static const row_t ROWS[] = {
     RUNTIME_ROW(OPERATION_PENDING, reach_operation_pending),
     RUNTIME_ROW(RANDOM_FAILED, reach_random_failed),
     RUNTIME_ROW(RANDOM_FAILED, reach_random_failed_in_a_response),
+    RUNTIME_ROW(FINGERPRINT_MISMATCH, reach_fingerprint_mismatch),
+    RUNTIME_ROW(CONNECT_FAILED, reach_connect_failed),
 };
-enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], REASON_COUNT = 33 };
+enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], REASON_COUNT = 35 };
 
 /* No C program can bring these about: one takes 2^32 messages, the other a defect of the library.
    Rust tests reach them behind the API. */
@@ -337,7 +400,8 @@ int main(void) {
         if (!CHECK_FAILURE(row->reach(), row->status, row->reason))
             fprintf(stderr, "  in row %zu, %s\n", at, anwdl_error_reason_name(row->reason));
         if (row->reason != ANWDL_REASON_IO_FAILED && row->reason != ANWDL_REASON_RANDOM_FAILED &&
-            row->reason != ANWDL_REASON_INVALID_DESCRIPTOR)
+            row->reason != ANWDL_REASON_INVALID_DESCRIPTOR &&
+            row->reason != ANWDL_REASON_CONNECT_FAILED)
             CHECK_INTEGER(anwdl_last_error_errno(), 0);
         count += !reached[row->reason];
         reached[row->reason] = true;

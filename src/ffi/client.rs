@@ -6,15 +6,15 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
-use super::client_options::{anwdl_client_options_t, anwdl_protocol_t};
+use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
 use super::request::{anwdl_request_t, share};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status, take_back,
-    text, value_or,
+    Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status,
+    take_back, text, value_or,
 };
-use crate::client::{self, ClientInstance, ClientOptions};
+use crate::client::{self, ClientInstance};
 use crate::error::{Error, Reason};
 
 /// A connected client: the Python ClientInstance.
@@ -28,44 +28,36 @@ impl Handle for anwdl_client_t {
 
 /// A client with the strings that C borrows from it.
 pub(super) struct Client {
-    instance: ClientInstance,
+    guarded: Guarded<ClientInstance>,
     request_errors: Option<CString>,
-    broken: bool,
 }
 
 impl Client {
     fn new(instance: ClientInstance) -> Self {
         Self {
             request_errors: None,
-            broken: false,
-            instance,
+            guarded: Guarded::new(instance),
         }
     }
 
-    /// Runs an operation that moves the session. If it panics, the session may be half-way between
-    /// two states, and no later one is let in.
+    fn instance(&self) -> &ClientInstance {
+        &self.guarded.inner
+    }
+
+    /// Runs an operation that moves the session.
     pub(super) fn operate<T>(
         &mut self,
         operation: impl FnOnce(&mut ClientInstance) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        if self.broken {
-            return Err(Error::new(
-                Reason::SessionFailed,
-                "a defect of the library ended this session earlier",
-            ));
-        }
-        self.broken = true;
-        let result = operation(&mut self.instance);
-        self.broken = false;
-        result
+        self.guarded.operate(operation)
     }
 }
 
 /// Makes a client from a connected socket, as accept() returns it.
 ///
 /// Unless the options say otherwise, the call exchanges the keys before it returns, the peer
-/// speaking first. It never does so for a non-blocking client, and so never returns ANWDL_WANT_READ
-/// or ANWDL_WANT_WRITE.
+/// speaking first. It never does so for a non-blocking client or one with a separate computation,
+/// and so never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
 ///
 /// The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
 ///
@@ -92,18 +84,12 @@ pub unsafe extern "C" fn anwdl_client_new(
     status(|| {
         // SAFETY: the caller passes NULL or a place for the client.
         let out_client = unsafe { output(out_client, "out_client") }?;
-        let defaults;
-        let options = if options.is_null() {
-            defaults = ClientOptions::default();
-            &defaults
-        } else {
-            // SAFETY: the caller passes live options.
-            unsafe { borrow(options, "options") }?
-        };
+        // SAFETY: the caller passes NULL or live options.
+        let options = unsafe { options_or_defaults(options) }?;
         client::check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        match ClientInstance::from_checked(socket, options) {
+        match ClientInstance::from_checked(socket, &options) {
             Ok(instance) => {
                 out_client.set(give(Client::new(instance)));
                 Ok(())
@@ -153,7 +139,7 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
     status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        client.instance.close_connection()
+        client.guarded.inner.close_connection()
     })
 }
 
@@ -174,7 +160,7 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        match client.instance.detach() {
+        match client.guarded.inner.detach() {
             Some(socket) => Ok(socket.into_raw_fd()),
             None => Err(Error::new(
                 Reason::Closed,
@@ -199,7 +185,7 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
     value_or(false, || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.is_closed())
+        Ok(client.instance().is_closed())
     })
 }
 
@@ -220,7 +206,7 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.socket_descriptor().unwrap_or(-1))
+        Ok(client.instance().socket_descriptor().unwrap_or(-1))
     })
 }
 
@@ -241,7 +227,13 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.identity().ip_with_nul().as_ptr().cast())
+        Ok(client
+            .guarded
+            .inner
+            .identity()
+            .ip_with_nul()
+            .as_ptr()
+            .cast())
     })
 }
 
@@ -260,7 +252,13 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.identity().id_with_nul().as_ptr().cast())
+        Ok(client
+            .guarded
+            .inner
+            .identity()
+            .id_with_nul()
+            .as_ptr()
+            .cast())
     })
 }
 
@@ -276,7 +274,7 @@ pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwd
     value_or(0, || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.creation_timestamp())
+        Ok(client.instance().creation_timestamp())
     })
 }
 
@@ -296,7 +294,7 @@ pub unsafe extern "C" fn anwdl_client_get_protocol(
     value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.protocol().into())
+        Ok(client.instance().protocol().into())
     })
 }
 
@@ -317,7 +315,7 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.rsa_wrapper().map_or(ptr::null(), lend))
+        Ok(client.instance().rsa_wrapper().map_or(ptr::null(), lend))
     })
 }
 
@@ -337,7 +335,7 @@ pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance.aes_wrapper().map_or(ptr::null(), lend))
+        Ok(client.instance().aes_wrapper().map_or(ptr::null(), lend))
     })
 }
 
@@ -405,7 +403,8 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 /// change places. The side that sends its AES key first decides the key of the session.
 ///
 /// Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
-/// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done.
+/// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
+/// returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
 ///
 /// @param client The client; not NULL.
 /// @param receive_first true if the peer speaks first, as the released clients do.
@@ -413,6 +412,7 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
+/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
 ///   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
@@ -421,7 +421,7 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchange_keys(receive_first).
 #[unsafe(no_mangle)]
@@ -474,7 +474,8 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 ///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
 ///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.recv_public_rsa_key().
 #[unsafe(no_mangle)]
@@ -522,6 +523,7 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
+/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -536,6 +538,29 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::recv_aes_key)
+    })
+}
+
+/// Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+///
+/// It takes milliseconds, and may be called on any thread; no other call may use the client
+/// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
+/// again, which is due in any case.
+///
+/// @param client The client; not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
+///
+/// Python: none; it is a part of ClientInstance.recv_aes_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a client that it owns.
+        let client = unsafe { borrow_mut(client, "client") }?;
+        client.operate(ClientInstance::compute)
     })
 }
 
@@ -579,7 +604,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
             Some(unsafe { output(out_request, "out_request") }?)
         };
         let result = client.operate(|instance| instance.recv_request(store_request));
-        client.request_errors = client.instance.request_errors().map(c_string);
+        client.request_errors = client.instance().request_errors().map(c_string);
         let request = result?;
         if let Some(out_request) = out_request {
             out_request.set(share(request));
@@ -606,7 +631,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
         Ok(client
-            .instance
+            .instance()
             .stored_request()
             .map_or(ptr::null(), |request| Arc::as_ptr(request).cast()))
     })
@@ -650,6 +675,9 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// container_listen_port come together or not at all, so do uptime and version, and each fits its
 /// own format. Other keys are allowed.
 ///
+/// There is one response to each request. One may be sent before the first request, to say that the
+/// server is unavailable.
+///
 /// Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
 /// returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
 /// of the first.
@@ -665,8 +693,9 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
 ///   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object or breaks
-///   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. In all these
-///   cases nothing was sent and the session goes on.
+///   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+///   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
+///   nothing was sent and the session goes on.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,

@@ -1,12 +1,13 @@
 //! `anwdl_client_options_t`: what a client is made with.
 
+use std::borrow::Cow;
 use std::ffi::{c_char, c_int};
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::error::anwdl_status_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
-use super::{Handle, borrow, borrow_mut, give, status, take_back, text, value_or};
+use super::{Handle, borrow, borrow_mut, give, optional_text, status, take_back, text, value_or};
 use crate::client::ClientOptions;
 use crate::error::Error;
 use crate::protocol::Protocol;
@@ -32,10 +33,15 @@ pub enum anwdl_protocol_t {
 /// An [`anwdl_protocol_t`] as C passes it: any number.
 pub type ProtocolNumber = c_int;
 
-/// Options for new clients: a set of values that anwdl_client_new() copies.
+/// Options: a set of values that anwdl_client_new(), anwdl_session_new() and
+/// anwdl_client_interface_new() copy.
 ///
-/// One set can serve for any number of clients. It may be read by many threads at once (by
-/// anwdl_client_new()) as long as none changes it.
+/// What is said of a client here holds for a session and for a client interface as well, and what is
+/// said of anwdl_client_X() for the functions of that name of the other two, unless it says
+/// otherwise.
+///
+/// One set can serve for any number of clients. It may be read by many threads at once (by those
+/// three functions) as long as none changes it.
 pub enum anwdl_client_options_t {}
 
 impl Handle for anwdl_client_options_t {
@@ -52,6 +58,20 @@ impl From<Protocol> for anwdl_protocol_t {
             Protocol::Gcm => Self::ANWDL_PROTOCOL_GCM,
         }
     }
+}
+
+/// The options behind `pointer`, or the defaults for NULL.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn options_or_defaults<'a>(
+    pointer: *const anwdl_client_options_t,
+) -> Result<Cow<'a, ClientOptions>, Error> {
+    if pointer.is_null() {
+        return Ok(Cow::Owned(ClientOptions::default()));
+    }
+    // SAFETY: the caller vouches for it.
+    unsafe { borrow(pointer, "options") }.map(Cow::Borrowed)
 }
 
 fn protocol_of(number: ProtocolNumber) -> Result<Protocol, Error> {
@@ -95,7 +115,8 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
 /// It is a deadline for the whole operation, counted from the call that begins it, however slowly
 /// the peer drips its bytes. A blocking call returns when it has passed; a non-blocking client
 /// looks at it each time the operation is called again. anwdl_client_new() with the automatic key
-/// exchange counts as one operation.
+/// exchange counts as one operation, and so does anwdl_client_interface_connect_server(). A session
+/// has no clock: to it, the timeout means nothing.
 ///
 /// @param options The options; not NULL.
 /// @param milliseconds The timeout in milliseconds; 0 (the default) for none.
@@ -182,12 +203,14 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
     })
 }
 
-/// Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first.
+/// Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first, and
+/// anwdl_client_interface_connect_server(), this side speaking first.
 ///
-/// A non-blocking client never does: call anwdl_client_exchange_keys(), or its four steps.
+/// Neither does for a non-blocking client or one with a separate computation, and nothing does for a
+/// session: call anwdl_client_exchange_keys(), or its four steps.
 ///
 /// @param options The options; not NULL.
-/// @param exchange_keys true (the default) to exchange them in anwdl_client_new().
+/// @param exchange_keys true (the default) to exchange them there.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
@@ -210,7 +233,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
 /// ANWDL_WANT_WRITE instead.
 ///
 /// The flags of the descriptor are never changed and do not matter: a blocking client works on a
-/// descriptor with O_NONBLOCK set, and a non-blocking one without it.
+/// descriptor with O_NONBLOCK set, and a non-blocking one without it. A session never waits, whatever
+/// is set here.
 ///
 /// @param options The options; not NULL.
 /// @param non_blocking true to return instead of waiting; false (the default) to wait.
@@ -239,6 +263,10 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
 /// at its first request. With ANWDL_PROTOCOL_GCM, nobody on the path can read or alter a message
 /// unnoticed, provided the peer knows this side's fingerprint.
 ///
+/// To the side that connects, this is the framing that it speaks, and ANWDL_PROTOCOL_AUTO means
+/// ANWDL_PROTOCOL_V4, unless a wrapper in GCM mode is set, or the server sends its AES key first and
+/// chooses the authenticated framing.
+///
 /// @param options The options; not NULL.
 /// @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
 ///
@@ -260,7 +288,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_protocol(
     })
 }
 
-/// Sets how long a request may be.
+/// Sets how long a request, or a response to this side, may be.
 ///
 /// A peer that announces a longer one is refused before anything is received or allocated for it,
 /// with ANWDL_REASON_MESSAGE_TOO_LARGE.
@@ -313,5 +341,66 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
         // SAFETY: the caller passes NULL or a string.
         let ip = unsafe { text(ip, "ip") }?;
         options.set_peer_ip(ip)
+    })
+}
+
+/// Sets whether the private key operation of the key exchange is left to the caller.
+///
+/// It takes milliseconds, for which an event loop would stand still. With true, an exchange returns
+/// ANWDL_WANT_COMPUTATION when the operation is due. The caller then has anwdl_client_compute()
+/// called on whatever thread it likes, while no other call uses the client, and calls the exchange
+/// again afterwards. This holds for blocking clients as well.
+///
+/// A client that was given no RSA wrapper makes its key pair, or waits for it, when it begins to
+/// exchange the keys, and that takes longer still: give it one.
+///
+/// @param options The options; not NULL.
+/// @param separate_computation true to leave it to the caller; false (the default) to do it within
+///   the exchange.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
+    options: *mut anwdl_client_options_t,
+    separate_computation: bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_separate_computation(separate_computation);
+        Ok(())
+    })
+}
+
+/// Sets the fingerprint of the only public RSA key that is accepted from the peer.
+///
+/// Another key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret.
+/// It counts in a key exchange only. For the side that connects, this is what keeps others from
+/// passing for the server; a server can pin a client in the same way.
+///
+/// @param options The options; not NULL.
+/// @param hex The fingerprint, 64 hexadecimal digits of either case, as
+///   anwdl_rsa_wrapper_get_fingerprint() and the Python client show it. It is copied. NULL (the
+///   default) to accept every key.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or hex is something else
+///   than 64 hexadecimal digits.
+///
+/// Python: none; its client shows the fingerprint and asks the user.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
+    options: *mut anwdl_client_options_t,
+    hex: *const c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let hex = unsafe { optional_text(hex, "hex") }?;
+        options.set_expected_fingerprint(hex)
     })
 }

@@ -8,19 +8,26 @@ use crate::error::{Error, Reason};
 
 /// What every function that can fail returns.
 ///
-/// Zero is success, positive is "not yet" (only from a non-blocking client), negative is a failure,
-/// which anwdl_last_error_reason() and anwdl_last_error_message() explain.
+/// Zero is success, positive is "not yet" (only where the call does not wait itself), negative is a
+/// failure, which anwdl_last_error_reason() and anwdl_last_error_message() explain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_status_t {
     /// Done. All outputs are written.
     ANWDL_OK = 0,
-    /// Not an error; only from a client with the non-blocking option. Call the same function again,
-    /// with the same arguments, when the descriptor is readable.
+    /// Not an error; only with the non-blocking option, and from sessions without a descriptor. Call
+    /// the same function again, with the same arguments, when the descriptor is readable; after
+    /// anwdl_session_feed().
     ANWDL_WANT_READ = 1,
-    /// Not an error; only from a client with the non-blocking option. Call the same function again,
-    /// with the same arguments, when the descriptor is writable.
+    /// Not an error; only with the non-blocking option, and from sessions without a descriptor. Call
+    /// the same function again, with the same arguments, when the descriptor is writable; after
+    /// anwdl_session_sent().
     ANWDL_WANT_WRITE = 2,
+    /// Not an error; only where anwdl_client_options_set_separate_computation() asked for it: the
+    /// private key operation is due. Call anwdl_client_compute(), anwdl_session_compute() or
+    /// anwdl_client_interface_compute(), on any thread, then the same function again, with the same
+    /// arguments.
+    ANWDL_WANT_COMPUTATION = 3,
     /// Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
     /// to it have the numbers 1 to 19.
     ANWDL_VALUE_ERROR = -1,
@@ -51,10 +58,12 @@ pub enum anwdl_error_reason_t {
     ANWDL_REASON_INVALID_KEY = 3,
     /// (VALUE_ERROR) The request was received and decrypted, but does not fit the request format;
     /// anwdl_client_get_request_errors() tells how. The session goes on: answer it with
-    /// ANWDL_RESPONSE_MSG_BAD_REQ.
+    /// ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to send does not fit it: nothing was sent, and the
+    /// session goes on.
     ANWDL_REASON_MALFORMED_REQUEST = 4,
     /// (VALUE_ERROR) The response to send does not fit the response format. Nothing was sent, and
-    /// the session goes on.
+    /// the session goes on. Or the response that was received does not fit it: the session has
+    /// ended.
     ANWDL_REASON_MALFORMED_RESPONSE = 5,
     /// (VALUE_ERROR) The peer announced a message beyond the limit: it was refused, and the session
     /// has ended. Or a message to send is longer than the framing can carry: nothing was sent, and
@@ -70,9 +79,18 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The peer speaks another framing than the one that
     /// anwdl_client_options_set_protocol() asked for. The session has ended.
     ANWDL_REASON_PROTOCOL_MISMATCH = 9,
+    /// (VALUE_ERROR) The call belongs to the other side of the connection: a response asked of a
+    /// session in the role of a client, for example. Nothing was done.
+    ANWDL_REASON_WRONG_ROLE = 10,
+    /// (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
+    /// the response to the last one, or a computation while none is due. Nothing was done, and the
+    /// session goes on.
+    ANWDL_REASON_OUT_OF_TURN = 11,
+    /// (VALUE_ERROR) There is a connection already. It goes on.
+    ANWDL_REASON_ALREADY_CONNECTED = 12,
 
     /// (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
-    /// was given back by anwdl_client_detach().
+    /// was given back by anwdl_client_detach(). A client interface: it is not connected.
     ANWDL_REASON_CLOSED = 20,
     /// (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end
     /// of a session; in the middle of one, the session has ended as well.
@@ -97,8 +115,8 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The keys, or the part of them that this step exchanges, are exchanged
     /// already.
     ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
-    /// (RUNTIME_ERROR) Non-blocking: another operation of this client returned ANWDL_WANT_READ or
-    /// ANWDL_WANT_WRITE and is to be finished first.
+    /// (RUNTIME_ERROR) Another operation of this client or session returned ANWDL_WANT_READ,
+    /// ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and is to be finished first.
     ANWDL_REASON_OPERATION_PENDING = 29,
     /// (RUNTIME_ERROR) The authenticated framing: 2^32 messages have passed in one direction, as
     /// many as one key may protect.
@@ -109,6 +127,13 @@ pub enum anwdl_error_reason_t {
     /// memory for a result. Any function can return it, and it is not listed at each. Free the
     /// objects of the call; a client refuses further work with ANWDL_REASON_SESSION_FAILED.
     ANWDL_REASON_INTERNAL = 32,
+    /// (RUNTIME_ERROR) The peer's public key has another fingerprint than the one that
+    /// anwdl_client_options_set_expected_fingerprint() asked for; the message has both. It was
+    /// refused before this side sent any secret, and the session has ended.
+    ANWDL_REASON_FINGERPRINT_MISMATCH = 33,
+    /// (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses could
+    /// be connected to; anwdl_last_error_errno() has the errno of the last attempt, if there was one.
+    ANWDL_REASON_CONNECT_FAILED = 34,
 }
 
 use anwdl_error_reason_t::*;
@@ -128,6 +153,9 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_PROTOCOL_VIOLATION, c"PROTOCOL_VIOLATION"),
     (ANWDL_REASON_DECRYPTION_FAILED, c"DECRYPTION_FAILED"),
     (ANWDL_REASON_PROTOCOL_MISMATCH, c"PROTOCOL_MISMATCH"),
+    (ANWDL_REASON_WRONG_ROLE, c"WRONG_ROLE"),
+    (ANWDL_REASON_OUT_OF_TURN, c"OUT_OF_TURN"),
+    (ANWDL_REASON_ALREADY_CONNECTED, c"ALREADY_CONNECTED"),
     (ANWDL_REASON_CLOSED, c"CLOSED"),
     (ANWDL_REASON_PEER_CLOSED, c"PEER_CLOSED"),
     (ANWDL_REASON_PEER_REFUSED, c"PEER_REFUSED"),
@@ -144,6 +172,8 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_SESSION_SPENT, c"SESSION_SPENT"),
     (ANWDL_REASON_RANDOM_FAILED, c"RANDOM_FAILED"),
     (ANWDL_REASON_INTERNAL, c"INTERNAL"),
+    (ANWDL_REASON_FINGERPRINT_MISMATCH, c"FINGERPRINT_MISMATCH"),
+    (ANWDL_REASON_CONNECT_FAILED, c"CONNECT_FAILED"),
 ];
 
 const VERSION: &CStr =
@@ -199,6 +229,9 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::ProtocolViolation => ANWDL_REASON_PROTOCOL_VIOLATION,
             Reason::DecryptionFailed => ANWDL_REASON_DECRYPTION_FAILED,
             Reason::ProtocolMismatch => ANWDL_REASON_PROTOCOL_MISMATCH,
+            Reason::WrongRole => ANWDL_REASON_WRONG_ROLE,
+            Reason::OutOfTurn => ANWDL_REASON_OUT_OF_TURN,
+            Reason::AlreadyConnected => ANWDL_REASON_ALREADY_CONNECTED,
             Reason::Closed => ANWDL_REASON_CLOSED,
             Reason::PeerClosed => ANWDL_REASON_PEER_CLOSED,
             Reason::PeerRefused => ANWDL_REASON_PEER_REFUSED,
@@ -212,6 +245,8 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::SessionSpent => ANWDL_REASON_SESSION_SPENT,
             Reason::RandomFailed => ANWDL_REASON_RANDOM_FAILED,
             Reason::Internal => ANWDL_REASON_INTERNAL,
+            Reason::FingerprintMismatch => ANWDL_REASON_FINGERPRINT_MISMATCH,
+            Reason::ConnectFailed => ANWDL_REASON_CONNECT_FAILED,
         }
     }
 }

@@ -18,7 +18,7 @@
 //!   argument that is NULL, no UTF-8 or out of range is `INVALID_ARGUMENT`, and the message
 //!   begins with the name of the argument. A Rust `enum` is never a parameter, since an
 //!   unknown number in one is undefined behaviour: such a parameter is an integer with a type
-//!   name of its own (`ProtocolNumber`, `AesModeNumber`, `ErrorReasonNumber`), which
+//!   name of its own (`ProtocolNumber`, `RoleNumber`, ...), which
 //!   cbindgen.toml renames to the C `enum`.
 //! - **Outputs.** Pointers to results come last, are checked before the work begins
 //!   (`output`), and are written only when all of it has succeeded.
@@ -31,11 +31,16 @@
 
 pub mod aes_wrapper;
 pub mod client;
+pub mod client_interface;
 pub mod client_options;
+pub mod data;
 pub mod error;
+pub mod log;
 pub mod memory;
 pub mod request;
+pub mod response;
 pub mod rsa_wrapper;
+pub mod session;
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +62,7 @@ trait Handle {
 /// Runs `body` so that nothing but a value leaves it, and records what failed.
 fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t> {
     // What a panic leaves half-changed is a client, which then refuses to go on (see
-    // `client::Client::operate`), or an object that the caller still holds and frees.
+    // `Guarded::operate`), or an object that the caller still holds and frees.
     let error = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
@@ -76,11 +81,19 @@ fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t
     let status = match &error {
         Error::Value(_) => anwdl_status_t::ANWDL_VALUE_ERROR,
         Error::Runtime(_) => anwdl_status_t::ANWDL_RUNTIME_ERROR,
-        Error::WouldBlock(Interest::Read) => return Err(anwdl_status_t::ANWDL_WANT_READ),
-        Error::WouldBlock(Interest::Write) => return Err(anwdl_status_t::ANWDL_WANT_WRITE),
+        Error::WouldBlock(interest) => return Err(wants(*interest)),
     };
     error::record(&error);
     Err(status)
+}
+
+/// What a call that is not done waits for, as a status.
+fn wants(interest: Interest) -> anwdl_status_t {
+    match interest {
+        Interest::Read => anwdl_status_t::ANWDL_WANT_READ,
+        Interest::Write => anwdl_status_t::ANWDL_WANT_WRITE,
+        Interest::Computation => anwdl_status_t::ANWDL_WANT_COMPUTATION,
+    }
 }
 
 /// The boundary of a function that returns a status.
@@ -94,6 +107,39 @@ fn status(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
 /// The boundary of a function that returns a value, or `fallback` if it fails.
 fn value_or<T>(fallback: T, body: impl FnOnce() -> Result<T, Error>) -> T {
     guard(body).unwrap_or(fallback)
+}
+
+/// Something that moves a session. If an operation of it panics, the session may be half-way
+/// between two states, and no later one is let in.
+struct Guarded<T> {
+    inner: T,
+    broken: bool,
+}
+
+impl<T> Guarded<T> {
+    fn new(inner: T) -> Self {
+        Self {
+            inner,
+            broken: false,
+        }
+    }
+
+    /// Runs an operation that moves the session.
+    fn operate<U>(
+        &mut self,
+        operation: impl FnOnce(&mut T) -> Result<U, Error>,
+    ) -> Result<U, Error> {
+        if self.broken {
+            return Err(Error::new(
+                Reason::SessionFailed,
+                "a defect of the library ended this session earlier",
+            ));
+        }
+        self.broken = true;
+        let result = operation(&mut self.inner);
+        self.broken = false;
+        result
+    }
 }
 
 /// Lends the object behind `pointer` for reading.

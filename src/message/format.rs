@@ -160,7 +160,7 @@ pub(super) static DATA: Schema = Schema {
 };
 
 const ACCESS: &[&str] = &["container_uuid", "client_token"];
-const CONTAINER: &[&str] = &[
+pub(super) const CONTAINER: &[&str; 6] = &[
     "container_uuid",
     "client_token",
     "container_iso_sha256",
@@ -168,7 +168,7 @@ const CONTAINER: &[&str] = &[
     "container_password",
     "container_listen_port",
 ];
-const STATISTICS: &[&str] = &["uptime", "version"];
+pub(super) const STATISTICS: &[&str; 2] = &["uptime", "version"];
 
 /// What is wrong with an object, by field: an object of lists, as `cerberus` gives it.
 pub(super) type Errors = Map<String, Tree>;

@@ -1,12 +1,14 @@
 //! What the two sides say to each other once they have keys: requests and responses, as
 //! JSON texts, and the formats that they are checked against.
 
+mod data;
 mod format;
 pub(crate) mod json;
 mod received;
 mod request;
 mod response;
 
+pub use data::{ContainerData, Data, DataValue};
 pub use request::Request;
 pub(crate) use request::{MalformedRequest, RequestOutline, write_request};
 pub use response::{

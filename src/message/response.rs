@@ -61,6 +61,14 @@ impl Response {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn from_text(text: &str) -> Self {
+        let Ok(Ok(outline)) = ResponseOutline::read(text) else {
+            panic!("{text} is no response");
+        };
+        Self::new(SecretBytes::from(text.as_bytes()), outline)
+    }
+
     /// What is wrong with a response, as the JSON text of an object of lists by field;
     /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
     /// Python server's `verifyResponseContent`.
@@ -203,8 +211,7 @@ mod tests {
             text,
             r#"{"success": false, "message": "Refused request (reason : say \"no\"\n)", "data": {"x": [1e2, 123456789012345678901]}}"#
         );
-        let outline = ResponseOutline::read(&text).unwrap().unwrap();
-        let response = Response::new(SecretBytes::from(text.as_bytes()), outline);
+        let response = Response::from_text(&text);
         assert!(!response.success());
         assert_eq!(
             response.message(),

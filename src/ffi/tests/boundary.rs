@@ -61,6 +61,10 @@ fn each_error_has_its_status() {
         status(|| Err(Error::WouldBlock(Interest::Write))),
         ANWDL_WANT_WRITE
     );
+    assert_eq!(
+        status(|| Err(Error::WouldBlock(Interest::Computation))),
+        ANWDL_WANT_COMPUTATION
+    );
     assert_untouched();
     for &reason in Reason::ALL {
         let kind = if (reason as i32) < 20 {
@@ -114,6 +118,9 @@ const REASONS: &[(i32, &str)] = &[
     (7, "PROTOCOL_VIOLATION"),
     (8, "DECRYPTION_FAILED"),
     (9, "PROTOCOL_MISMATCH"),
+    (10, "WRONG_ROLE"),
+    (11, "OUT_OF_TURN"),
+    (12, "ALREADY_CONNECTED"),
     (20, "CLOSED"),
     (21, "PEER_CLOSED"),
     (22, "PEER_REFUSED"),
@@ -127,6 +134,8 @@ const REASONS: &[(i32, &str)] = &[
     (30, "SESSION_SPENT"),
     (31, "RANDOM_FAILED"),
     (32, "INTERNAL"),
+    (33, "FINGERPRINT_MISMATCH"),
+    (34, "CONNECT_FAILED"),
 ];
 
 #[test]

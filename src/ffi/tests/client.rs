@@ -42,6 +42,23 @@ fn options_refuse_wrong_arguments() {
         "options",
         anwdl_client_options_set_peer_ip(none, c"192.0.2.1".as_ptr())
     );
+    value_error!(
+        "options",
+        anwdl_client_options_set_separate_computation(none, true)
+    );
+    value_error!(
+        "options",
+        anwdl_client_options_set_expected_fingerprint(none, null())
+    );
+    let short = c"0123456789abcdef";
+    let long = c"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0";
+    let other = c"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdeg";
+    for wrong in [c"", short, long, other, NOT_UTF_8] {
+        value_error!(
+            "hex",
+            anwdl_client_options_set_expected_fingerprint(options, wrong.as_ptr())
+        );
+    }
     value_error!("ip", anwdl_client_options_set_peer_ip(options, null()));
     value_error!(
         "ip",
@@ -57,6 +74,16 @@ fn options_refuse_wrong_arguments() {
     ok!(anwdl_client_options_set_aes_wrapper(options, aes));
     ok!(anwdl_client_options_set_exchange_keys(options, true));
     ok!(anwdl_client_options_set_non_blocking(options, true));
+    ok!(anwdl_client_options_set_separate_computation(options, true));
+    let fingerprint = c"0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef";
+    ok!(anwdl_client_options_set_expected_fingerprint(
+        options,
+        fingerprint.as_ptr()
+    ));
+    ok!(anwdl_client_options_set_expected_fingerprint(
+        options,
+        null()
+    ));
     ok!(anwdl_client_options_set_max_message_size(options, 1 << 20));
     ok!(anwdl_client_options_set_peer_ip(
         options,
@@ -103,6 +130,11 @@ fn a_client_refuses_wrong_arguments() {
     value_error!("client", anwdl_client_recv_public_rsa_key(none));
     value_error!("client", anwdl_client_send_aes_key(none));
     value_error!("client", anwdl_client_recv_aes_key(none));
+    value_error!("client", anwdl_client_compute(none));
+    forget_last_error();
+    // SAFETY: the client is live.
+    assert_eq!(unsafe { anwdl_client_compute(client) }, ANWDL_VALUE_ERROR);
+    assert_eq!(last_reason(), ANWDL_REASON_OUT_OF_TURN);
     value_error!(
         "client",
         anwdl_client_recv_request(none, false, &mut request)

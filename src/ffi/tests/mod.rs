@@ -9,13 +9,18 @@ use std::sync::Arc;
 
 use super::aes_wrapper::*;
 use super::client::*;
+use super::client_interface::*;
 use super::client_options::*;
+use super::data::*;
 use super::error::anwdl_error_reason_t::*;
 use super::error::anwdl_status_t::*;
 use super::error::*;
+use super::log::*;
 use super::memory::*;
 use super::request::*;
+use super::response::*;
 use super::rsa_wrapper::*;
+use super::session::*;
 use crate::error::{Error, Reason};
 use crate::message::Request;
 
@@ -85,6 +90,10 @@ macro_rules! ok {
 // They stand behind the macros that they use.
 mod boundary;
 mod client;
+mod client_interface;
+mod data;
+mod log;
+mod session;
 mod wrappers;
 
 fn options() -> *mut anwdl_client_options_t {
@@ -131,11 +140,16 @@ fn every_function_is_called_here() {
     const SOURCES: &[&str] = &[
         include_str!("../aes_wrapper.rs"),
         include_str!("../client.rs"),
+        include_str!("../client_interface.rs"),
         include_str!("../client_options.rs"),
+        include_str!("../data.rs"),
         include_str!("../error.rs"),
+        include_str!("../log.rs"),
         include_str!("../memory.rs"),
         include_str!("../request.rs"),
+        include_str!("../response.rs"),
         include_str!("../rsa_wrapper.rs"),
+        include_str!("../session.rs"),
     ];
     let exported: BTreeSet<&str> = SOURCES
         .iter()
@@ -146,7 +160,11 @@ fn every_function_is_called_here() {
     let tests = [
         include_str!("boundary.rs"),
         include_str!("client.rs"),
+        include_str!("client_interface.rs"),
+        include_str!("data.rs"),
+        include_str!("log.rs"),
         include_str!("mod.rs"),
+        include_str!("session.rs"),
         include_str!("wrappers.rs"),
     ]
     .concat();

@@ -2,7 +2,7 @@
 
 use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
 use crate::crypto::RsaWrapper;
-use crate::crypto::rsa::LARGEST_PEM;
+use crate::crypto::rsa::{LARGEST_PEM, hex};
 use crate::error::{Error, Reason, Result};
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
@@ -117,7 +117,11 @@ impl Session {
             }
             Wait::PublicKey => {
                 let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
-                match exchange.accept_public_key(rsa, self.input.bytes()) {
+                let expected = self.config.expected_fingerprint;
+                let accepted = exchange
+                    .accept_public_key(rsa, self.input.bytes())
+                    .and_then(|()| check_fingerprint(rsa, expected));
+                match accepted {
                     Ok(()) => {
                         self.output.push(&[ACCEPTED]);
                         self.finish_step(steps);
@@ -182,6 +186,21 @@ impl Session {
             wait: Wait::Nothing,
         });
     }
+}
+
+/// Checks the peer's public key against the only one that is accepted, if there is one.
+fn check_fingerprint(rsa: &RsaWrapper, expected: Option<[u8; 32]>) -> Result<()> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    let (found, expected) = (rsa.fingerprint(true)?, hex(&expected));
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::new(
+        Reason::FingerprintMismatch,
+        format!("the peer's public key has the fingerprint {found}; {expected} was expected"),
+    ))
 }
 
 fn exchange_parts<'a>(

@@ -192,6 +192,12 @@ impl Session {
         self.stop();
     }
 
+    /// Fails if no message can be begun now.
+    pub(crate) fn check_ready_to_begin(&self) -> Result<()> {
+        self.check_idle()?;
+        self.check_ready()
+    }
+
     fn check_ready(&self) -> Result<()> {
         let is_preset =
             !self.config.exchange_keys && self.exchange.is_none() && self.keys.is_some();

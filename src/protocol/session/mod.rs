@@ -11,7 +11,7 @@ use super::key_exchange::{KeyExchange, Step};
 use super::{Protocol, Role};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Interest, Reason, Result};
 use crate::message::{Request, Response};
 
 const ACCEPTED: u8 = b'1';
@@ -28,6 +28,10 @@ pub struct Config {
     pub max_message_size: usize,
     /// Whether keys are exchanged. If not, an AES wrapper that was set is the session's key.
     pub exchange_keys: bool,
+    /// Whether the private key operation waits for [`Session::compute`].
+    pub separate_computation: bool,
+    /// The SHA-256 of the PEM text of the only public key that is accepted from the peer.
+    pub expected_fingerprint: Option<[u8; 32]>,
     /// The random generator; the operating system's unless a test replays a recording.
     pub random: fn(&mut [u8]) -> Result<()>,
 }
@@ -40,6 +44,8 @@ impl Config {
             protocol: Protocol::Auto,
             max_message_size: 1024 * 1024,
             exchange_keys: true,
+            separate_computation: false,
+            expected_fingerprint: None,
             random: random::fill,
         }
     }
@@ -74,8 +80,21 @@ pub enum Progress {
     Read,
     /// Its bytes to be sent.
     Write,
+    /// [`Session::compute`].
+    Compute,
     /// Nothing: the operation is done. Receiving gives a message.
     Done(Option<Message>),
+}
+
+/// What an operation needs to get further.
+enum Need {
+    /// Nothing: its next step can be taken.
+    Step,
+    Read,
+    Write,
+    Compute,
+    /// Nothing: all is sent, and it only has to be ended.
+    End,
 }
 
 /// A message that was received.
@@ -155,6 +174,16 @@ impl Session {
             input: Input::default(),
             output: Output::default(),
         }
+    }
+
+    /// Which side of the connection this is.
+    pub fn role(&self) -> Role {
+        self.config.role
+    }
+
+    /// Whether the keys were exchanged.
+    pub fn is_exchanged(&self) -> bool {
+        self.is_exchanged
     }
 
     /// The framing: the one that was asked for, or the one that was found out.
@@ -240,37 +269,78 @@ impl Session {
     /// the session unless the error's reason says that it goes on.
     pub fn advance(&mut self) -> Result<Progress> {
         loop {
-            // One flight, one send: nothing goes out before everything is written that can
-            // be without hearing from the peer.
-            let (_, state) = self.operation.as_ref().expect("an operation was begun");
-            let can_go_on = match state {
-                State::Exchange {
-                    wait: Wait::Nothing,
-                    steps,
-                } => !steps.is_empty(),
-                State::SendPacket(_) | State::Failing(_) => false,
-                State::SendHeader(_) => {
-                    self.output.pending().is_empty() && self.input.is_complete()
+            match self.need().expect("an operation was begun") {
+                Need::Step => {
+                    if let Some(message) = self.step()? {
+                        return Ok(Progress::Done(Some(message)));
+                    }
                 }
-                _ => self.input.is_complete(),
-            };
-            if can_go_on {
-                if let Some(message) = self.step()? {
-                    return Ok(Progress::Done(Some(message)));
+                Need::Read => return Ok(Progress::Read),
+                Need::Write => return Ok(Progress::Write),
+                Need::Compute => return Ok(Progress::Compute),
+                Need::End => {
+                    match self.operation.as_ref().map(|(_, state)| state) {
+                        Some(State::Failing(_)) => return Err(self.abort(decryption_failed())),
+                        Some(State::SendPacket(framing)) => self.finish_send(*framing),
+                        _ => self.stop(),
+                    }
+                    return Ok(Progress::Done(None));
                 }
-                continue;
             }
-            if !self.output.pending().is_empty() {
-                return Ok(Progress::Write);
-            }
-            match self.operation.as_ref().map(|(_, state)| state) {
-                Some(State::Failing(_)) => return Err(self.abort(decryption_failed())),
-                Some(State::SendPacket(framing)) => self.finish_send(*framing),
-                Some(State::Exchange { steps: [], .. }) => self.stop(),
-                _ => return Ok(Progress::Read),
-            }
-            return Ok(Progress::Done(None));
         }
+    }
+
+    /// What the operation under way waits for: `None` if there is none, or if
+    /// [`advance`](Self::advance) takes it further as things are.
+    pub fn wants(&self) -> Option<Interest> {
+        match self.need()? {
+            Need::Step | Need::End => None,
+            Need::Read => Some(Interest::Read),
+            Need::Write => Some(Interest::Write),
+            Need::Compute => Some(Interest::Computation),
+        }
+    }
+
+    /// Does the private key operation after [`Progress::Compute`]. How it ended is told by
+    /// the next [`advance`](Self::advance).
+    pub fn compute(&mut self) -> Result<()> {
+        self.check_alive()?;
+        match (self.need(), &self.operation) {
+            (Some(Need::Compute), Some((_, State::Exchange { steps, wait }))) => {
+                let (steps, wait) = (*steps, *wait);
+                self.step_exchange(steps, wait)
+            }
+            _ => Err(Error::new(Reason::OutOfTurn, "no computation is due")),
+        }
+    }
+
+    /// What the operation under way needs next.
+    fn need(&self) -> Option<Need> {
+        let (_, state) = self.operation.as_ref()?;
+        let is_sent = self.output.pending().is_empty();
+        let is_heard = self.input.is_complete();
+        let is_separate = self.config.separate_computation;
+        // One flight, one send: nothing goes out before everything is written that can be
+        // without hearing from the peer.
+        let (can_step, otherwise) = match state {
+            State::Exchange { steps: [], .. } | State::SendPacket(_) | State::Failing(_) => {
+                (false, Need::End)
+            }
+            State::Exchange {
+                wait: Wait::Nothing,
+                ..
+            } => (true, Need::Step),
+            State::Exchange {
+                wait: Wait::Secret, ..
+            } if is_separate && is_heard => (false, Need::Compute),
+            State::SendHeader(_) => (is_sent && is_heard, Need::Read),
+            _ => (is_heard, Need::Read),
+        };
+        Some(match (can_step, is_sent) {
+            (true, _) => Need::Step,
+            (false, false) => Need::Write,
+            (false, true) => otherwise,
+        })
     }
 
     /// Ends the operation because of a failure outside the session: no bytes in time, a
@@ -374,7 +444,8 @@ impl Session {
         *current = state;
     }
 
-    fn check_alive(&self) -> Result<()> {
+    /// Fails once a failure, or [`end`](Self::end), ended the session.
+    pub(crate) fn check_alive(&self) -> Result<()> {
         if self.has_failed {
             return Err(Error::new(
                 Reason::SessionFailed,

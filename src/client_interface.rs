@@ -1,0 +1,218 @@
+//! [`ClientInterface`]: the side that connects, as the Python client's class of that name.
+
+use std::fmt;
+use std::os::fd::RawFd;
+use std::time::Instant;
+
+use crate::client::ClientOptions;
+use crate::crypto::{AesWrapper, RsaWrapper};
+use crate::endpoint::{Connection, Endpoint};
+use crate::error::{Error, Reason, Result};
+use crate::identity::Identity;
+use crate::message::Response;
+use crate::protocol::{Protocol, Role};
+use crate::transport;
+
+/// A client of an Anweddol server. Mirrors the Python client's `ClientInterface`.
+///
+/// The connection is closed when the interface is dropped.
+///
+/// ```no_run
+/// use anwdl::{ClientInterface, ClientOptions};
+///
+/// let mut options = ClientOptions::default();
+/// options.set_expected_fingerprint(Some(
+///     "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+/// ))?;
+/// let mut server = ClientInterface::new(&options)?;
+/// // Exchanges the keys; this side speaks first.
+/// server.connect_server("anweddol.example", 6150)?;
+/// server.send_request("STAT", None)?;
+/// println!("{}", server.recv_response()?.data_json());
+/// # Ok::<(), anwdl::Error>(())
+/// ```
+pub struct ClientInterface {
+    /// What the next connection is made with.
+    options: ClientOptions,
+    endpoint: Endpoint<Connection>,
+}
+
+impl ClientInterface {
+    /// An interface that is not connected. Of the options, [`Protocol::Auto`] means
+    /// [`Protocol::V4`], unless a key in GCM mode is set or the server chooses gcm; the
+    /// peer's IP address means nothing. Mirrors `ClientInterface.__init__`.
+    pub fn new(options: &ClientOptions) -> Result<Self> {
+        Ok(Self {
+            options: options.clone(),
+            endpoint: unconnected(options)?,
+        })
+    }
+
+    /// Connects to a server, an IPv4 or IPv6 address or a name, whose addresses are tried
+    /// one after the other, and, unless the options say otherwise, exchanges the keys, this
+    /// side speaking first. All of it has to be done within the timeout; it waits for that
+    /// long in a non-blocking interface too, which exchanges its keys only when told to.
+    ///
+    /// After a failure there is no connection. Mirrors `ClientInterface.connectServer`.
+    pub fn connect_server(&mut self, host: &str, port: u16) -> Result<()> {
+        if !self.is_closed() {
+            return Err(Error::new(
+                Reason::AlreadyConnected,
+                "there is a connection already",
+            ));
+        }
+        let timeout = self.options.timeout();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let transport = transport::connect(host, port, deadline)?;
+        self.endpoint = unconnected(&self.options)?;
+        let connection = self.endpoint.carrier_mut();
+        connection.open(transport);
+        if self.options.exchanges_at_once() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            connection.set_timeout(left);
+            let exchanged = self.endpoint.exchange_keys(false);
+            self.endpoint.carrier_mut().set_timeout(timeout);
+            if exchanged.is_err() {
+                self.endpoint.detach();
+            }
+            return exchanged;
+        }
+        Ok(())
+    }
+
+    /// Whether there is no connection: none was made yet, or it was closed on this side.
+    /// Mirrors `ClientInterface.isClosed`.
+    pub fn is_closed(&self) -> bool {
+        self.endpoint.carrier().is_closed()
+    }
+
+    /// The descriptor, which stays the interface's. Mirrors
+    /// `ClientInterface.getSocketDescriptor`.
+    pub fn socket_descriptor(&self) -> Option<RawFd> {
+        self.endpoint.carrier().descriptor()
+    }
+
+    /// The framing that is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.endpoint.protocol()
+    }
+
+    /// This side's RSA keys and the server's public one. Mirrors
+    /// `ClientInterface.getRSAWrapper`.
+    pub fn rsa_wrapper(&self) -> Option<&RsaWrapper> {
+        self.endpoint.rsa_wrapper()
+    }
+
+    /// The AES key of the session. Mirrors `ClientInterface.getAESWrapper`.
+    pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
+        self.endpoint.aes_wrapper()
+    }
+
+    /// Sets this side's RSA keys, before they are exchanged, for this connection and later
+    /// ones. Mirrors `ClientInterface.setRSAWrapper`.
+    pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) -> Result<()> {
+        if !self.is_closed() {
+            self.endpoint.set_rsa_wrapper(wrapper)?;
+            self.options.set_rsa_wrapper(wrapper);
+            return Ok(());
+        }
+        let mut options = self.options.clone();
+        options.set_rsa_wrapper(wrapper);
+        *self = Self::new(&options)?;
+        Ok(())
+    }
+
+    /// Sets the AES key, as [`ClientOptions::set_aes_wrapper`] does, for this connection and
+    /// later ones. Mirrors `ClientInterface.setAESWrapper`.
+    pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
+        if !self.is_closed() {
+            self.endpoint.set_aes_wrapper(wrapper)?;
+            return self.options.set_aes_wrapper(wrapper);
+        }
+        let mut options = self.options.clone();
+        options.set_aes_wrapper(wrapper)?;
+        *self = Self::new(&options)?;
+        Ok(())
+    }
+
+    /// The fingerprint of the server's public key, once it was received, also if it was not
+    /// the expected one: 64 hexadecimal digits, as the Python client shows it.
+    pub fn server_fingerprint(&self) -> Result<String> {
+        match self.rsa_wrapper() {
+            Some(wrapper) => wrapper.fingerprint(true),
+            None => RsaWrapper::default().fingerprint(true),
+        }
+    }
+
+    /// Exchanges the keys, the server speaking first or this side. Mirrors
+    /// `ClientInterface.exchangeKeys`.
+    pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
+        self.endpoint.exchange_keys(receive_first)
+    }
+
+    /// Sends the public RSA key. Mirrors `ClientInterface.sendPublicRSAKey`.
+    pub fn send_public_rsa_key(&mut self) -> Result<()> {
+        self.endpoint.send_public_rsa_key()
+    }
+
+    /// Receives the server's public RSA key. Mirrors `ClientInterface.recvPublicRSAKey`.
+    pub fn recv_public_rsa_key(&mut self) -> Result<()> {
+        self.endpoint.recv_public_rsa_key()
+    }
+
+    /// Sends the AES key. Mirrors `ClientInterface.sendAESKey`.
+    pub fn send_aes_key(&mut self) -> Result<()> {
+        self.endpoint.send_aes_key()
+    }
+
+    /// Receives the server's AES key. Mirrors `ClientInterface.recvAESKey`.
+    pub fn recv_aes_key(&mut self) -> Result<()> {
+        self.endpoint.recv_aes_key()
+    }
+
+    /// Does the private key operation of the key exchange, as
+    /// [`ClientInstance::compute`](crate::ClientInstance::compute) does.
+    pub fn compute(&mut self) -> Result<()> {
+        self.endpoint.compute()
+    }
+
+    /// Sends a request. `parameters_json` is the text of a JSON object; without it there are
+    /// none. What breaks the request format is [`Reason::MalformedRequest`], and nothing is
+    /// sent. A second request before the response to the first is [`Reason::OutOfTurn`].
+    /// Mirrors `ClientInterface.sendRequest`.
+    pub fn send_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
+        self.endpoint.send_request(verb, parameters_json)
+    }
+
+    /// Receives a response. One that does not fit the response format is
+    /// [`Reason::MalformedResponse`] and ends the session. Mirrors
+    /// `ClientInterface.recvResponse`.
+    pub fn recv_response(&mut self) -> Result<Response> {
+        self.endpoint.recv_response()
+    }
+
+    /// Closes the connection and wipes the keys of the session. Another one can be made.
+    /// Mirrors `ClientInterface.closeConnection`.
+    pub fn close_connection(&mut self) -> Result<()> {
+        self.endpoint.close_connection()
+    }
+}
+
+/// A session that has no connection yet.
+fn unconnected(options: &ClientOptions) -> Result<Endpoint<Connection>> {
+    Endpoint::join(
+        Role::Client,
+        options,
+        Connection::new(options),
+        Identity::none(),
+    )
+}
+
+impl fmt::Debug for ClientInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientInterface")
+            .field("protocol", &self.protocol())
+            .field("is_closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

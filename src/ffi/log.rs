@@ -1,0 +1,136 @@
+//! The log hook.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
+
+use super::error::anwdl_status_t;
+use super::{c_string, status};
+use crate::error::Error;
+use crate::log::{self, Hook, Level};
+
+/// How much a log message matters.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_log_level_t {
+    /// Each step, for someone who looks for a fault.
+    ANWDL_LOG_DEBUG = 0,
+    /// What usually happens, once or twice in a session: keys exchanged, framing detected.
+    ANWDL_LOG_INFO = 1,
+    /// What the library or the peer refused; the session may go on.
+    ANWDL_LOG_WARNING = 2,
+    /// What ended a session before its time.
+    ANWDL_LOG_ERROR = 3,
+}
+
+use anwdl_log_level_t::*;
+
+/// An [`anwdl_log_level_t`] as C passes it: any number.
+pub type LogLevelNumber = c_int;
+
+/// A function that takes log messages; see anwdl_set_log_callback().
+///
+/// @param level How much the message matters.
+/// @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
+///   where there is none; never NULL. Valid during the call.
+/// @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
+///   call. The text may change between versions.
+/// @param user_data What was given to anwdl_set_log_callback().
+pub type anwdl_log_function_t = Option<
+    unsafe extern "C" fn(
+        level: anwdl_log_level_t,
+        client_id: *const c_char,
+        message: *const c_char,
+        user_data: *mut c_void,
+    ),
+>;
+
+impl From<Level> for anwdl_log_level_t {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Debug => ANWDL_LOG_DEBUG,
+            Level::Info => ANWDL_LOG_INFO,
+            Level::Warning => ANWDL_LOG_WARNING,
+            Level::Error => ANWDL_LOG_ERROR,
+        }
+    }
+}
+
+fn level_of(number: LogLevelNumber) -> Result<Level, Error> {
+    let levels = [Level::Debug, Level::Info, Level::Warning, Level::Error];
+    let mut levels = levels.into_iter();
+    levels
+        .find(|&level| anwdl_log_level_t::from(level) as LogLevelNumber == number)
+        .ok_or_else(|| {
+            Error::invalid_argument(format!("least_level is {number}, which no log level has"))
+        })
+}
+
+/// The caller's pointer, which the library only hands back.
+struct UserData(*mut c_void);
+
+// SAFETY: the library does not look behind it. The caller is told that the function runs on any
+// thread, on several at once.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    fn get(&self) -> *mut c_void {
+        self.0
+    }
+}
+
+/// Sets the function that takes the log messages of the library, in place of an earlier one. There
+/// is one for the whole process.
+///
+/// It may be set at any time, from any thread. When this call returns, no call of an earlier
+/// function is under way and none will begin, so what its user_data points to may then be freed.
+/// For this the call waits for the function to return; so do not hold a lock meanwhile that the
+/// function takes. From within the function this cannot be so, as that very call is under way:
+/// there, anwdl_set_log_callback() does not wait, and only a later one from outside tells that all
+/// calls have ended.
+///
+/// The function is called on the thread that does the work, before the call that does it returns;
+/// on several threads at once if several work. No lock is held, and it may call this library, also
+/// anwdl_set_log_callback(), but must not touch the object whose call is under way. What these
+/// calls would log is left out, or it would be called by itself without end. It must return: no
+/// longjmp() and no C++ exception may leave it.
+///
+/// Messages tell of key exchanges, framings, refusals and failures. They never hold a secret.
+///
+/// @param least_level Messages below this level are left out, and are not even made.
+/// @param function The function; NULL to log nothing, as in the beginning.
+/// @param user_data Handed to each call of the function as it is; NULL is fine.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
+///   earlier function stays.
+///
+/// Python: logging.Logger.addHandler().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_set_log_callback(
+    least_level: LogLevelNumber,
+    function: anwdl_log_function_t,
+    user_data: *mut c_void,
+) -> anwdl_status_t {
+    status(|| {
+        let least = level_of(least_level)?;
+        let user_data = UserData(user_data);
+        let hook = function.map(|function| -> Hook {
+            Arc::new(move |level: Level, client_id: &str, message: &str| {
+                let (client_id, message) = (c_string(client_id), c_string(message));
+                // SAFETY: the caller vouches for the function; the strings live as long as the call.
+                unsafe {
+                    function(
+                        level.into(),
+                        client_id.as_ptr(),
+                        message.as_ptr(),
+                        user_data.get(),
+                    );
+                }
+            })
+        });
+        log::set_hook(least, hook);
+        Ok(())
+    })
+}

@@ -1,0 +1,293 @@
+//! `anwdl_response_t`: a response that was received and found to fit the response format.
+
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::sync::OnceLock;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{Handle, borrow, c_string, output, take_back, text, value_or};
+use crate::message;
+use crate::message::json::{Kind, Object, Value};
+
+/// A response from a server, checked against the response format.
+///
+/// It never changes and does not depend on the session that it came from. It may be read by many
+/// threads at once. All strings and numbers read from it are what was received, to the last digit.
+pub enum anwdl_response_t {}
+
+impl Handle for anwdl_response_t {
+    type Inner = Response;
+}
+
+/// A response with the strings that C borrows from it.
+pub(super) struct Response {
+    response: message::Response,
+    message: CString,
+    /// Made when they are first asked for.
+    json_with_nul: OnceLock<Zeroizing<Box<str>>>,
+    data_with_nul: OnceLock<Zeroizing<Box<str>>>,
+    strings: OnceLock<Vec<StringMember>>,
+}
+
+/// A member of the data that is a string, decoded.
+struct StringMember {
+    name: Box<str>,
+    value_with_nul: Zeroizing<Box<str>>,
+}
+
+impl Response {
+    pub(super) fn new(response: message::Response) -> Self {
+        Self {
+            message: c_string(&response.message()),
+            json_with_nul: OnceLock::new(),
+            data_with_nul: OnceLock::new(),
+            strings: OnceLock::new(),
+            response,
+        }
+    }
+
+    fn data(&self) -> Object<'_> {
+        Object::from_accepted(self.response.data_json())
+    }
+
+    fn member(&self, name: &str) -> Option<Value<'_>> {
+        let mut members = self.data().members();
+        members
+            .find(|(key, _)| *key == *name)
+            .map(|(_, value)| value)
+    }
+
+    fn string_with_nul(&self, name: &str) -> Option<&str> {
+        let strings = self.strings.get_or_init(|| {
+            let strings = self
+                .data()
+                .members()
+                .filter_map(|(key, value)| match value.kind() {
+                    Kind::String(text) => Some(StringMember {
+                        name: key.decode().into(),
+                        value_with_nul: with_nul(&Zeroizing::new(text.decode().into_owned())),
+                    }),
+                    _ => None,
+                });
+            strings.collect()
+        });
+        strings
+            .iter()
+            .find(|string| *string.name == *name)
+            .map(|string| &**string.value_with_nul)
+    }
+}
+
+impl Drop for StringMember {
+    fn drop(&mut self) {
+        self.name.zeroize();
+    }
+}
+
+fn with_nul(text: &str) -> Zeroizing<Box<str>> {
+    let mut copy = String::with_capacity(text.len() + 1);
+    copy.push_str(text);
+    copy.push('\0');
+    Zeroizing::new(copy.into_boxed_str())
+}
+
+/// Whether the request was carried out.
+///
+/// @param response The response; not NULL.
+///
+/// @return What the server said; false as well if response is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: the "success" of the dictionary that ClientInterface.recv_response() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_response_t) -> bool {
+    value_or(false, || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        Ok(response.response.success())
+    })
+}
+
+/// The message of a response, with the reason in it if the server gave one.
+///
+/// @param response The response; not NULL.
+///
+/// @return The text in UTF-8, one of the ANWDL_RESPONSE_MSG_ strings for example, ending with NUL,
+///   borrowed until the response is freed. A NUL inside reads as '?'. NULL if response is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: the "message" of the dictionary that ClientInterface.recv_response() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_message(
+    response: *const anwdl_response_t,
+) -> *const c_char {
+    value_or(ptr::null(), || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        Ok(response.message.as_ptr())
+    })
+}
+
+/// The whole response as JSON text.
+///
+/// It is the very text that was received and checked: no duplicate keys, no NaN, no invalid UTF-8,
+/// at most 64 levels deep, integers with every digit. Keys that the format does not know are in it.
+///
+/// @param response The response; not NULL.
+///
+/// @return JSON in UTF-8, ending with NUL, borrowed until the response is freed; NULL if response is
+///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: the dictionary that ClientInterface.recv_response() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_json(
+    response: *const anwdl_response_t,
+) -> *const c_char {
+    value_or(ptr::null(), || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        let json = response
+            .json_with_nul
+            .get_or_init(|| with_nul(response.response.json()));
+        Ok(json.as_ptr().cast())
+    })
+}
+
+/// The data of a response as the text of a JSON object.
+///
+/// @param response The response; not NULL.
+///
+/// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
+///   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: the "data" of the dictionary that ClientInterface.recv_response() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_data_json(
+    response: *const anwdl_response_t,
+) -> *const c_char {
+    value_or(ptr::null(), || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        let data = response
+            .data_with_nul
+            .get_or_init(|| with_nul(response.response.data_json()));
+        Ok(data.as_ptr().cast())
+    })
+}
+
+/// A string among the data of a response.
+///
+/// "container_uuid", "client_token", "container_iso_sha256", "container_username",
+/// "container_password" and "version", where present, fit their formats.
+///
+/// @param response The response; not NULL.
+/// @param name The name in the data, UTF-8; not NULL.
+/// @param out_len Where to write the length of the value in bytes, without the NUL at its end; may
+///   be NULL. A value can have NULs of its own, which only the length tells from its end. Written
+///   only if a string is returned.
+///
+/// @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the response
+///   is freed. NULL if the data have no such name or it is no string, which is no failure: the last
+///   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if response or name is
+///   NULL or name is not UTF-8.
+///
+/// Python: response["data"].get(name).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_string(
+    response: *const anwdl_response_t,
+    name: *const c_char,
+    out_len: *mut usize,
+) -> *const c_char {
+    value_or(ptr::null(), || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let name = unsafe { text(name, "name") }?;
+        let Some(value) = response.string_with_nul(name) else {
+            return Ok(ptr::null());
+        };
+        if !out_len.is_null() {
+            // SAFETY: the caller passes NULL or a place for a length.
+            unsafe { output(out_len, "out_len") }?.set(value.len() - 1);
+        }
+        Ok(value.as_ptr().cast())
+    })
+}
+
+/// An integer among the data of a response.
+///
+/// @param response The response; not NULL.
+/// @param name The name in the data, UTF-8; not NULL.
+/// @param out_value Where to write the value; not NULL. Written only if true is returned.
+///
+/// @return true if it is an integer and fits 64 bits with a sign. false if the data have no such
+///   name, or it is something else (1.0, 1e3 and true are no integers), or it is larger, which is no
+///   failure: the last error stays as it was, and anwdl_response_get_data_json() has every digit.
+///   false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or name is not UTF-8.
+///
+/// Python: response["data"].get(name).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_integer(
+    response: *const anwdl_response_t,
+    name: *const c_char,
+    out_value: *mut i64,
+) -> bool {
+    value_or(false, || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let name = unsafe { text(name, "name") }?;
+        // SAFETY: the caller passes NULL or a place for the value.
+        let out_value = unsafe { output(out_value, "out_value") }?;
+        let value = match response.member(name).map(Value::kind) {
+            Some(Kind::Integer(digits)) => digits.parse().ok(),
+            _ => None,
+        };
+        Ok(value.map(|value| out_value.set(value)).is_some())
+    })
+}
+
+/// A boolean among the data of a response.
+///
+/// @param response The response; not NULL.
+/// @param name The name in the data, UTF-8; not NULL.
+/// @param out_value Where to write the value; not NULL. Written only if true is returned.
+///
+/// @return true if it is a boolean. false if the data have no such name or it is something else (1
+///   and "true" are no booleans), which is no failure: the last error stays as it was. false as
+///   well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or name is not UTF-8.
+///
+/// Python: response["data"].get(name).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_get_boolean(
+    response: *const anwdl_response_t,
+    name: *const c_char,
+    out_value: *mut bool,
+) -> bool {
+    value_or(false, || {
+        // SAFETY: the caller passes NULL or a live response.
+        let response = unsafe { borrow(response, "response") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let name = unsafe { text(name, "name") }?;
+        // SAFETY: the caller passes NULL or a place for the value.
+        let out_value = unsafe { output(out_value, "out_value") }?;
+        let value = match response.member(name).map(Value::kind) {
+            Some(Kind::Boolean(value)) => Some(value),
+            _ => None,
+        };
+        Ok(value.map(|value| out_value.set(value)).is_some())
+    })
+}
+
+/// Wipes and frees a response.
+///
+/// @param response The response; NULL is fine and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_response_free(response: *mut anwdl_response_t) {
+    value_or((), || {
+        // SAFETY: the caller passes NULL or a response that it owns.
+        unsafe { take_back(response) };
+        Ok(())
+    });
+}

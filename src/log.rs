@@ -1,0 +1,344 @@
+//! What the library tells of its work while it works: a hook for the program's log.
+//!
+//! There is one hook for the whole process. Without one, telling costs one load of a
+//! number. With one, the message is made and handed over on the thread that does the work.
+//!
+//! No lock is held while the hook runs, so it may call this library, [`set_hook`] too. What
+//! these calls would tell is not told, or a hook that uses the library would call itself
+//! without end.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    /// Each step, for someone who looks for a fault.
+    Debug = 0,
+    /// What usually happens, once or twice in a session.
+    Info = 1,
+    /// What the library or the peer refused; the session may go on.
+    Warning = 2,
+    /// What ended a session before its time.
+    Error = 3,
+}
+
+/// Takes a message: its level, the ID of the client that it is about (empty if there is
+/// none), and the text. Neither ever holds a secret.
+pub type Hook = Arc<dyn Fn(Level, &str, &str) + Send + Sync>;
+
+/// Above every level: nothing is told.
+const OFF: u8 = u8::MAX;
+
+/// The least level that the hook takes. Only a hint: [`STATE`] decides.
+static LEAST: AtomicU8 = AtomicU8::new(OFF);
+
+static STATE: Mutex<State> = Mutex::new(State {
+    hook: None,
+    generation: 0,
+    running: BTreeMap::new(),
+});
+
+/// A call of the hook has ended, and was the last of its generation.
+static ENDED: Condvar = Condvar::new();
+
+struct State {
+    hook: Option<(Level, Hook)>,
+    /// How many times the hook was set.
+    generation: u64,
+    /// How many calls are under way, by the generation of the hook.
+    running: BTreeMap<u64, usize>,
+}
+
+thread_local! {
+    /// Whether this thread is in a call of the hook.
+    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Sets the hook for messages of `least` and above, in place of an earlier one; `None` for
+/// none.
+///
+/// When this returns, no call of any earlier hook is under way, and none will begin. Two
+/// things follow. A hook must not wait for a thread that is about to set it, nor for a lock
+/// that this thread holds. And from within a hook this cannot be so, as that very call is
+/// under way: there, `set_hook` does not wait, and only a later one from outside tells that
+/// the calls have ended.
+pub fn set_hook(least: Level, hook: Option<Hook>) {
+    let least_number = hook.as_ref().map_or(OFF, |_| least as u8);
+    let mut state = lock();
+    let earlier = std::mem::replace(&mut state.hook, hook.map(|hook| (least, hook)));
+    LEAST.store(least_number, Ordering::Relaxed);
+    state.generation += 1;
+    let generation = state.generation;
+    if !IN_HOOK.get() {
+        while state.running.range(..generation).next().is_some() {
+            state = ENDED.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+    // What a hook owns may use the library when it is dropped.
+    drop(state);
+    drop(earlier);
+}
+
+/// Tells the hook, if it takes this level, what happened. The message is only made then.
+pub(crate) fn emit<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
+    if level as u8 >= LEAST.load(Ordering::Relaxed) {
+        tell(level, client_id, message);
+    }
+}
+
+#[cold]
+fn tell<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
+    if IN_HOOK.get() {
+        return;
+    }
+    if let Some(call) = Call::begin(level) {
+        (call.hook)(level, client_id, message().as_ref());
+    }
+}
+
+/// A call of the hook that is under way.
+struct Call {
+    hook: Hook,
+    /// Its end is what others wait for, so it comes after that of the hook.
+    _running: Running,
+}
+
+struct Running {
+    generation: u64,
+}
+
+impl Call {
+    fn begin(level: Level) -> Option<Self> {
+        let mut state = lock();
+        let (least, hook) = state.hook.as_ref()?;
+        if level < *least {
+            return None;
+        }
+        let hook = hook.clone();
+        let generation = state.generation;
+        *state.running.entry(generation).or_default() += 1;
+        IN_HOOK.set(true);
+        Some(Self {
+            hook,
+            _running: Running { generation },
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        IN_HOOK.set(false);
+        let mut state = lock();
+        let count = state.running.entry(self.generation).or_default();
+        *count -= 1;
+        if *count == 0 {
+            state.running.remove(&self.generation);
+            ENDED.notify_all();
+        }
+    }
+}
+
+/// No panic leaves the state half-changed: nothing of the caller's runs under the lock.
+fn lock() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// There is one hook: tests that set it do so one after the other, and know their own
+/// messages by the ID.
+#[cfg(test)]
+pub(crate) static TESTS: Mutex<()> = Mutex::new(());
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use std::thread;
+
+    use super::*;
+
+    /// Whether the hook was taken off, as a call of it can see while it lasts.
+    fn is_off() -> bool {
+        LEAST.load(Ordering::Relaxed) == OFF
+    }
+
+    fn wait_until(condition: impl Fn() -> bool) {
+        while !condition() {
+            thread::yield_now();
+        }
+    }
+
+    fn begin() -> MutexGuard<'static, ()> {
+        TESTS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A hook for the messages about one client.
+    fn hook(id: &'static str, take: impl Fn(Level, &str) + Send + Sync + 'static) -> Option<Hook> {
+        Some(Arc::new(move |level, client_id: &str, message: &str| {
+            if client_id == id {
+                take(level, message);
+            }
+        }))
+    }
+
+    #[test]
+    fn a_hook_takes_its_level_and_above() {
+        let _one = begin();
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let kept = taken.clone();
+        set_hook(
+            Level::Warning,
+            hook("levels", move |level, message| {
+                kept.lock().unwrap().push((level, message.to_owned()));
+            }),
+        );
+        emit(Level::Debug, "levels", || -> &str {
+            panic!("not asked for")
+        });
+        emit(Level::Info, "levels", || -> &str {
+            panic!("not asked for")
+        });
+        emit(Level::Warning, "levels", || "one");
+        emit(Level::Error, "levels", || String::from("two"));
+        set_hook(Level::Debug, None);
+        emit(Level::Error, "levels", || -> &str {
+            panic!("not asked for")
+        });
+        assert_eq!(
+            *taken.lock().unwrap(),
+            [
+                (Level::Warning, "one".to_owned()),
+                (Level::Error, "two".to_owned())
+            ]
+        );
+        assert_eq!(Arc::strong_count(&taken), 1, "the hook is gone");
+    }
+
+    #[test]
+    fn no_call_is_under_way_once_the_hook_is_off() {
+        let _one = begin();
+        let (began, ended) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (begins, ends) = (began.clone(), ended.clone());
+        set_hook(
+            Level::Debug,
+            hook("slow", move |_, _| {
+                begins.store(true, Ordering::SeqCst);
+                wait_until(is_off);
+                // Time for whoever does not wait to be seen.
+                for _ in 0..10_000 {
+                    thread::yield_now();
+                }
+                ends.store(true, Ordering::SeqCst);
+            }),
+        );
+        thread::scope(|scope| {
+            scope.spawn(|| emit(Level::Info, "slow", || "a message"));
+            wait_until(|| began.load(Ordering::SeqCst));
+            set_hook(Level::Debug, None);
+            assert!(ended.load(Ordering::SeqCst));
+        });
+    }
+
+    #[test]
+    fn a_hook_may_take_itself_off_and_others_still_wait_for_it() {
+        let _one = begin();
+        let (is_set, ended) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (sets, ends) = (is_set.clone(), ended.clone());
+        set_hook(
+            Level::Debug,
+            hook("itself", move |_, _| {
+                set_hook(Level::Debug, None);
+                let generation = lock().generation;
+                sets.store(true, Ordering::SeqCst);
+                wait_until(|| lock().generation > generation);
+                for _ in 0..10_000 {
+                    thread::yield_now();
+                }
+                ends.store(true, Ordering::SeqCst);
+            }),
+        );
+        thread::scope(|scope| {
+            scope.spawn(|| emit(Level::Info, "itself", || "a message"));
+            wait_until(|| is_set.load(Ordering::SeqCst));
+            // The hook that it finds is none; the call of the one before is still under way.
+            set_hook(Level::Debug, None);
+            assert!(ended.load(Ordering::SeqCst));
+        });
+    }
+
+    #[test]
+    fn a_hook_that_calls_the_library_is_not_called_by_itself() {
+        let _one = begin();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = calls.clone();
+        set_hook(
+            Level::Debug,
+            hook("again", move |_, _| {
+                count.fetch_add(1, Ordering::SeqCst);
+                emit(Level::Error, "again", || "from within");
+            }),
+        );
+        emit(Level::Info, "again", || "one");
+        emit(Level::Info, "again", || "two");
+        set_hook(Level::Debug, None);
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_hook_that_panics_leaves_nothing_to_wait_for() {
+        let _one = begin();
+        set_hook(
+            Level::Debug,
+            hook("panic", |_, _| panic!("a hook's own failure")),
+        );
+        let call = thread::spawn(|| emit(Level::Info, "panic", || "a message"));
+        assert!(call.join().is_err());
+        set_hook(Level::Debug, None);
+        assert!(lock().running.is_empty());
+    }
+
+    #[test]
+    fn hooks_change_while_others_emit() {
+        let _one = begin();
+        let (done, calls) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
+        let late_calls = Arc::new(AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::SeqCst) {
+                        emit(Level::Info, "many", || "a message");
+                    }
+                });
+            }
+            for round in 0..300 {
+                let is_set = Arc::new(AtomicBool::new(true));
+                let (sees, count, late) = (is_set.clone(), calls.clone(), late_calls.clone());
+                let before = calls.load(Ordering::SeqCst);
+                set_hook(
+                    Level::Debug,
+                    hook("many", move |_, _| {
+                        thread::yield_now();
+                        count.fetch_add(1, Ordering::SeqCst);
+                        late.fetch_add(usize::from(!sees.load(Ordering::SeqCst)), Ordering::SeqCst);
+                    }),
+                );
+                if round % 3 == 0 {
+                    wait_until(|| calls.load(Ordering::SeqCst) > before);
+                }
+                set_hook(Level::Debug, None);
+                is_set.store(false, Ordering::SeqCst);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        assert_eq!(late_calls.load(Ordering::SeqCst), 0);
+        assert!(lock().running.is_empty());
+    }
+}

@@ -1,0 +1,636 @@
+//! The data of responses and the parameters of requests, put together value by value.
+//!
+//! Each value is kept as the JSON text that it becomes. So what came as JSON keeps every
+//! digit and every escape, and what is put in is copied once.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::format::{CONTAINER, DATA, STATISTICS, write_errors};
+use super::json::{self, LARGEST_DEPTH, NotJson};
+use crate::error::{Error, Reason, Result};
+
+/// A JSON object or array that is being put together: response data, or the parameters of
+/// a request.
+///
+/// Members stand in the order in which they were first set. Every value is wiped when it is
+/// replaced or dropped: data hold passwords and client tokens.
+///
+/// ```
+/// use anwdl::message::Data;
+///
+/// let mut disks = Data::new_array();
+/// disks.add("sda")?;
+/// let mut data = Data::new();
+/// data.set_statistics(86400, "1.0.0")?;
+/// data.set("disks", &disks)?;
+/// let json = r#"{"uptime": 86400, "version": "1.0.0", "disks": ["sda"]}"#;
+/// assert_eq!(*data.to_json(), json);
+/// # Ok::<(), anwdl::Error>(())
+/// ```
+pub struct Data {
+    is_array: bool,
+    members: Vec<Member>,
+}
+
+struct Member {
+    /// Empty in an array.
+    name: Box<str>,
+    value: DataValue,
+}
+
+/// A value to be put into [`Data`]: made from a text, an integer, a boolean or other data.
+pub struct DataValue {
+    /// The value as JSON, with the blanks that Python's `json.dumps` writes. Characters
+    /// beyond ASCII stand for themselves.
+    json: Zeroizing<String>,
+    /// How many levels of objects and arrays there are in it.
+    levels: usize,
+}
+
+/// What a server tells of a new container.
+#[derive(Clone, Copy)]
+pub struct ContainerData<'a> {
+    /// The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12,
+    /// with hyphens between them.
+    pub uuid: &'a str,
+    /// What the client must show to have the container destroyed: 255 letters, digits,
+    /// hyphens and underscores.
+    pub client_token: &'a str,
+    /// The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits.
+    pub iso_sha256: &'a str,
+    /// Whom to log in as: `user_` and five digits.
+    pub user_name: &'a str,
+    /// The password of that user: letters and digits.
+    pub password: &'a str,
+    /// The port on which the container listens; not 0.
+    pub listen_port: u16,
+}
+
+impl Data {
+    /// An empty object.
+    pub fn new() -> Self {
+        Self {
+            is_array: false,
+            members: Vec::new(),
+        }
+    }
+
+    /// An empty array.
+    pub fn new_array() -> Self {
+        Self {
+            is_array: true,
+            members: Vec::new(),
+        }
+    }
+
+    /// Takes the members of a JSON object. Strings and numbers stay as they are written.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let root = json::check(json).map_err(|NotJson { offset, problem }| {
+            Error::invalid_argument(format!(
+                "json is no acceptable JSON at byte {offset}: {problem}"
+            ))
+        })?;
+        let Some(object) = root.object() else {
+            return Err(Error::invalid_argument("json is no JSON object"));
+        };
+        // They are known to have distinct names.
+        let members = object.members().map(|(name, value)| Member {
+            name: name.decode().into(),
+            value: DataValue::from_accepted(value.as_written()),
+        });
+        Ok(Self {
+            is_array: false,
+            members: members.collect(),
+        })
+    }
+
+    /// The data as JSON text: a blank behind each comma and each colon, no other blanks.
+    pub fn to_json(&self) -> Zeroizing<String> {
+        DataValue::from(self).json
+    }
+
+    /// Whether this is an array; else it is an object.
+    pub fn is_array(&self) -> bool {
+        self.is_array
+    }
+
+    /// Sets a member of an object. One of the same name is replaced, in its place.
+    pub fn set(&mut self, name: &str, value: impl Into<DataValue>) -> Result<()> {
+        self.check_object()?;
+        let value = value.into();
+        value.check_levels()?;
+        self.put(name, value);
+        Ok(())
+    }
+
+    /// Adds an element at the end of an array.
+    pub fn add(&mut self, value: impl Into<DataValue>) -> Result<()> {
+        if !self.is_array {
+            return Err(Error::invalid_argument(
+                "data is an object: what it holds is set under a name",
+            ));
+        }
+        let value = value.into();
+        value.check_levels()?;
+        self.members.push(Member {
+            name: Box::default(),
+            value,
+        });
+        Ok(())
+    }
+
+    /// Sets the six members that describe a new container. They are checked against the
+    /// response format first; if one does not fit, none is set.
+    pub fn set_container(&mut self, container: &ContainerData<'_>) -> Result<()> {
+        let values = [
+            container.uuid.into(),
+            container.client_token.into(),
+            container.iso_sha256.into(),
+            container.user_name.into(),
+            container.password.into(),
+            u64::from(container.listen_port).into(),
+        ];
+        self.set_normalized(CONTAINER, values)
+    }
+
+    /// Sets the two members that describe the server: for how many seconds it has been
+    /// running, and its version.
+    pub fn set_statistics(&mut self, uptime: u64, version: &str) -> Result<()> {
+        self.set_normalized(STATISTICS, [uptime.into(), version.into()])
+    }
+
+    /// Sets these members, or none if they do not fit the response format.
+    fn set_normalized<const COUNT: usize>(
+        &mut self,
+        names: &[&str; COUNT],
+        values: [DataValue; COUNT],
+    ) -> Result<()> {
+        self.check_object()?;
+        let mut fresh = Self::new();
+        for (name, value) in names.iter().zip(values) {
+            fresh.put(name, value);
+        }
+        let text = fresh.to_json();
+        let document = DATA.read(&text).expect("it was written as JSON");
+        if let Some(errors) = document.errors() {
+            return Err(Error::new(
+                Reason::MalformedResponse,
+                format!(
+                    "what is to be set does not fit the response format: {}",
+                    write_errors(errors)
+                ),
+            ));
+        }
+        for Member { name, value } in fresh.members {
+            self.put(&name, value);
+        }
+        Ok(())
+    }
+
+    fn check_object(&self) -> Result<()> {
+        if self.is_array {
+            return Err(Error::invalid_argument(
+                "data is an array: what it holds has no names, and is added",
+            ));
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, name: &str, value: DataValue) {
+        let place = self.members.iter_mut().find(|member| *member.name == *name);
+        match place {
+            Some(member) => member.value = value,
+            None => self.members.push(Member {
+                name: name.into(),
+                value,
+            }),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values hold passwords and client tokens.
+        let names = self.members.iter().map(|member| &member.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+// A text that outgrows its place leaves an unwiped copy there. So each one below is written
+// into a place that is large enough from the beginning.
+
+impl DataValue {
+    /// JSON's `null`.
+    pub fn null() -> Self {
+        Self::word("null")
+    }
+
+    /// Of what is no secret: a number or a word.
+    fn word(text: impl Into<String>) -> Self {
+        Self {
+            json: Zeroizing::new(text.into()),
+            levels: 0,
+        }
+    }
+
+    /// Copies an accepted value. Only the blanks between its parts change.
+    fn from_accepted(written: &str) -> Self {
+        let separators = written.bytes().filter(|byte| matches!(byte, b',' | b':'));
+        let mut json = Zeroizing::new(String::with_capacity(written.len() + separators.count()));
+        let (mut level, mut levels) = (0, 0);
+        let mut rest = written;
+        while let Some(first) = rest.bytes().next() {
+            let len = match first {
+                b'"' => string_len(rest),
+                _ => 1,
+            };
+            let (part, behind) = rest.split_at(len);
+            rest = behind;
+            match first {
+                b' ' | b'\t' | b'\n' | b'\r' => continue,
+                b'{' | b'[' => {
+                    level += 1;
+                    levels = levels.max(level);
+                }
+                b'}' | b']' => level -= 1,
+                _ => {}
+            }
+            json.push_str(part);
+            if matches!(first, b',' | b':') {
+                json.push(' ');
+            }
+        }
+        Self { json, levels }
+    }
+
+    /// Whether data may hold it, being one more level.
+    fn check_levels(&self) -> Result<()> {
+        if self.levels < LARGEST_DEPTH {
+            return Ok(());
+        }
+        Err(Error::invalid_argument(format!(
+            "data would be nested deeper than {LARGEST_DEPTH} levels"
+        )))
+    }
+}
+
+impl From<&str> for DataValue {
+    fn from(text: &str) -> Self {
+        let mut json = Zeroizing::new(Vec::with_capacity(longest_len(text)));
+        write_string(&mut json, text);
+        Self {
+            json: into_text(json),
+            levels: 0,
+        }
+    }
+}
+
+impl From<i64> for DataValue {
+    fn from(integer: i64) -> Self {
+        Self::word(integer.to_string())
+    }
+}
+
+impl From<u64> for DataValue {
+    fn from(integer: u64) -> Self {
+        Self::word(integer.to_string())
+    }
+}
+
+impl From<bool> for DataValue {
+    fn from(boolean: bool) -> Self {
+        Self::word(boolean.to_string())
+    }
+}
+
+/// A copy of the data as they are now.
+impl From<&Data> for DataValue {
+    fn from(data: &Data) -> Self {
+        let member_len = |Member { name, value }: &Member| {
+            longest_len(name) + ": ".len() + value.json.len() + ", ".len()
+        };
+        let len: usize = data.members.iter().map(member_len).sum();
+        let mut json = Zeroizing::new(Vec::with_capacity(len + "{}".len()));
+        json.push(if data.is_array { b'[' } else { b'{' });
+        for (index, Member { name, value }) in data.members.iter().enumerate() {
+            if index > 0 {
+                json.extend_from_slice(b", ");
+            }
+            if !data.is_array {
+                write_string(&mut json, name);
+                json.extend_from_slice(b": ");
+            }
+            json.extend_from_slice(value.json.as_bytes());
+        }
+        json.push(if data.is_array { b']' } else { b'}' });
+        let levels = data.members.iter().map(|member| member.value.levels);
+        Self {
+            json: into_text(json),
+            levels: 1 + levels.max().unwrap_or(0),
+        }
+    }
+}
+
+/// The length of the string, with its quotes, at the start of an accepted text.
+fn string_len(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.expect("an accepted string has an end") + 2
+}
+
+/// No less than `text` takes as a JSON string.
+fn longest_len(text: &str) -> usize {
+    let len_of = |byte| match byte {
+        0..0x20 => r"\u0000".len(),
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    text.bytes().map(len_of).sum::<usize>() + "\"\"".len()
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a Vec takes everything");
+}
+
+fn into_text(mut json: Zeroizing<Vec<u8>>) -> Zeroizing<String> {
+    let text = String::from_utf8(std::mem::take(&mut *json)).expect("texts were joined");
+    Zeroizing::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Response;
+
+    const CONTAINER_DATA: ContainerData<'_> = ContainerData {
+        uuid: "01234567-89ab-cdef-0123-456789abcdef",
+        client_token: TOKEN,
+        iso_sha256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        user_name: "user_12345",
+        password: "abc123",
+        listen_port: 10000,
+    };
+    const TOKEN: &str = {
+        const BYTES: [u8; 255] = [b't'; 255];
+        match std::str::from_utf8(&BYTES) {
+            Ok(text) => text,
+            Err(_) => panic!(),
+        }
+    };
+
+    fn refused<T>(result: Result<T>, reason: Reason, text: &str) {
+        let Err(error) = result else {
+            panic!("it should be refused: {text}")
+        };
+        assert_eq!(error.reason(), Some(reason));
+        assert!(error.to_string().contains(text), "{error}");
+    }
+
+    #[test]
+    fn values_read_as_python_writes_them() {
+        let mut list = Data::new_array();
+        assert_eq!(*list.to_json(), "[]");
+        list.add(true).unwrap();
+        list.add(DataValue::null()).unwrap();
+        list.add("x").unwrap();
+        list.add(&Data::new()).unwrap();
+        let mut data = Data::default();
+        assert_eq!(*data.to_json(), "{}");
+        data.set("a", i64::MIN).unwrap();
+        data.set("most", u64::MAX).unwrap();
+        data.set("b", &list).unwrap();
+        data.set("", "caf\u{e9} \" \\ / \u{1}\0\n\u{7f}\u{1f600}")
+            .unwrap();
+        data.set("q\"", false).unwrap();
+        assert_eq!(
+            *data.to_json(),
+            "{\"a\": -9223372036854775808, \"most\": 18446744073709551615, \
+             \"b\": [true, null, \"x\", {}], \
+             \"\": \"caf\u{e9} \\\" \\\\ / \\u0001\\u0000\\n\u{7f}\u{1f600}\", \"q\\\"\": false}"
+        );
+        assert!(json::check(&data.to_json()).is_ok());
+        assert!(list.is_array() && !data.is_array());
+    }
+
+    #[test]
+    fn a_name_set_again_is_replaced_in_its_place() {
+        let mut data = Data::from_json(r#"{"a": 1, "\u0062": 2, "c": 3}"#).unwrap();
+        data.set("b", "new").unwrap();
+        data.set("d", 4_i64).unwrap();
+        assert_eq!(*data.to_json(), r#"{"a": 1, "b": "new", "c": 3, "d": 4}"#);
+    }
+
+    #[test]
+    fn what_came_as_json_keeps_every_digit_and_every_escape() {
+        let text = " {\"n\":123456789012345678901234567890,\t\"r\":[1.0 ,1e2,-0],\r\n\
+                     \"s\":\"\\u00e9 \\\\\\\", : [\\/\",\"o\":{ \"k\\\\\" : { } , \"l\" : [ ] }}\n";
+        let data = Data::from_json(text).unwrap();
+        assert_eq!(
+            *data.to_json(),
+            "{\"n\": 123456789012345678901234567890, \"r\": [1.0, 1e2, -0], \
+             \"s\": \"\\u00e9 \\\\\\\", : [\\/\", \"o\": {\"k\\\\\": {}, \"l\": []}}"
+        );
+        assert_eq!(
+            *Data::from_json(&data.to_json()).unwrap().to_json(),
+            *data.to_json()
+        );
+    }
+
+    #[test]
+    fn json_that_is_no_acceptable_object_is_refused() {
+        for (text, problem) in [
+            ("", "json is no acceptable JSON at byte 0"),
+            ("{} x", "json is no acceptable JSON at byte 3"),
+            (r#"{"a": 1, "\u0061": 2}"#, "stands twice"),
+            ("[1]", "json is no JSON object"),
+            ("null", "json is no JSON object"),
+        ] {
+            refused(Data::from_json(text), Reason::InvalidArgument, problem);
+        }
+    }
+
+    #[test]
+    fn objects_are_set_and_arrays_are_added_to() {
+        let (mut object, mut array) = (Data::new(), Data::new_array());
+        refused(
+            array.set("a", 1_i64),
+            Reason::InvalidArgument,
+            "data is an array",
+        );
+        refused(
+            object.add(1_i64),
+            Reason::InvalidArgument,
+            "data is an object",
+        );
+        refused(
+            array.set_container(&CONTAINER_DATA),
+            Reason::InvalidArgument,
+            "data is an array",
+        );
+        refused(
+            array.set_statistics(1, "1"),
+            Reason::InvalidArgument,
+            "data is an array",
+        );
+        assert_eq!((&**object.to_json(), &**array.to_json()), ("{}", "[]"));
+    }
+
+    #[test]
+    fn data_are_as_deep_as_json_may_be_and_no_deeper() {
+        let (mut array, mut object) = (Data::new_array(), Data::new());
+        for _ in 1..LARGEST_DEPTH {
+            let mut outer = Data::new_array();
+            outer.add(&array).unwrap();
+            array = outer;
+        }
+        let json = array.to_json();
+        assert!(json::check(&json).is_ok());
+        refused(
+            object.set("a", &array),
+            Reason::InvalidArgument,
+            "data would be nested deeper than 64 levels",
+        );
+        refused(
+            Data::new_array().add(&array),
+            Reason::InvalidArgument,
+            "data would be nested deeper than 64 levels",
+        );
+        assert_eq!(*object.to_json(), "{}");
+
+        let inner = &json[1..json.len() - 1];
+        let deepest = Data::from_json(&format!("{{\"a\": {inner}}}")).unwrap();
+        refused(
+            object.set("a", &deepest),
+            Reason::InvalidArgument,
+            "nested deeper",
+        );
+        let one_less = Data::from_json(&format!("{{\"a\": {}}}", &inner[1..inner.len() - 1]));
+        object.set("a", &one_less.unwrap()).unwrap();
+        assert!(json::check(&object.to_json()).is_ok());
+    }
+
+    #[test]
+    fn normalized_data_fit_the_response_format() {
+        let mut data = Data::new();
+        data.set("version", 1_i64).unwrap();
+        data.set_container(&CONTAINER_DATA).unwrap();
+        data.set_statistics(u64::MAX, "1.0").unwrap();
+        let json = data.to_json();
+        assert!(
+            json.starts_with("{\"version\": \"1.0\", \"container_uuid\": \"01234567-"),
+            "{}",
+            *json
+        );
+        assert!(
+            json.ends_with("\"container_listen_port\": 10000, \"uptime\": 18446744073709551615}")
+        );
+        let response = format!(r#"{{"success": true, "message": "OK", "data": {}}}"#, *json);
+        assert_eq!(Response::errors_of(&response).unwrap(), None);
+    }
+
+    #[test]
+    fn a_field_that_does_not_fit_is_named_and_nothing_is_set() {
+        let right = CONTAINER_DATA;
+        let long_token = format!("{TOKEN}t");
+        let wrong: &[(&str, ContainerData<'_>)] = &[
+            (
+                "container_uuid",
+                ContainerData {
+                    uuid: "0123",
+                    ..right
+                },
+            ),
+            (
+                "client_token",
+                ContainerData {
+                    client_token: &long_token,
+                    ..right
+                },
+            ),
+            (
+                "container_iso_sha256",
+                ContainerData {
+                    iso_sha256: "ABC",
+                    ..right
+                },
+            ),
+            (
+                "container_username",
+                ContainerData {
+                    user_name: "root",
+                    ..right
+                },
+            ),
+            (
+                "container_password",
+                ContainerData {
+                    password: "wrong secret",
+                    ..right
+                },
+            ),
+            (
+                "container_listen_port",
+                ContainerData {
+                    listen_port: 0,
+                    ..right
+                },
+            ),
+        ];
+        let mut data = Data::new();
+        data.set("container_password", "kept").unwrap();
+        for (field, container) in wrong {
+            let error = data.set_container(container).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::MalformedResponse));
+            let message = error.to_string();
+            assert!(message.contains(&format!("{{\"{field}\": [")), "{message}");
+            assert!(!message.contains("wrong secret"), "{message}");
+            assert_eq!(*data.to_json(), r#"{"container_password": "kept"}"#);
+        }
+    }
+
+    #[test]
+    fn no_text_outgrows_its_place() {
+        let text = "\0\u{1}\n\"\\é\u{1f600}/".repeat(100);
+        let mut json = Vec::with_capacity(longest_len(&text));
+        let capacity = json.capacity();
+        write_string(&mut json, &text);
+        assert_eq!(json.capacity(), capacity);
+
+        let mut list = Data::new_array();
+        for _ in 0..100 {
+            list.add(&*text).unwrap();
+        }
+        let mut data = Data::new();
+        data.set(&text, &list).unwrap();
+        data.set("", &list).unwrap();
+        let json = data.to_json();
+        let member_len = |name: &str, value: &str| longest_len(name) + value.len() + 4;
+        let list_json = list.to_json();
+        assert_eq!(
+            json.capacity(),
+            2 + member_len(&text, &list_json) + member_len("", &list_json)
+        );
+        let accepted = DataValue::from_accepted(&json);
+        assert_eq!(*accepted.json, *json);
+        let separators = json.bytes().filter(|byte| b",:".contains(byte)).count();
+        assert_eq!(accepted.json.capacity(), json.len() + separators);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let data = Data::from_json(r#"{"client_token": "secret"}"#).unwrap();
+        assert_eq!(format!("{data:?}"), r#"["client_token"]"#);
+    }
+}

@@ -1,0 +1,97 @@
+//! `include/anwdl.hpp` compiles by itself for every standard that it promises, so does the
+//! first example in it, and it covers all of `include/anwdl.h`.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn header(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("include")
+        .join(name);
+    std::fs::read_to_string(path).expect("the header is there")
+}
+
+/// Compiles `source`, which includes the header, and gives up on any warning.
+fn compile(standard: &str, source: &str) {
+    let mut child = Command::new("g++")
+        .args(["-x", "c++", &format!("-std={standard}"), "-fsyntax-only"])
+        .args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow"])
+        .args(["-Wsign-conversion", "-Wold-style-cast", "-Werror", "-I"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("g++ is needed for this test: {error}"));
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    stdin
+        .write_all(source.as_bytes())
+        .expect("the compiler reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the compiler ends");
+    assert!(
+        output.status.success(),
+        "-std={standard}:\n{}\n{source}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20"];
+
+#[test]
+fn it_compiles_alone_for_every_standard() {
+    for standard in STANDARDS {
+        // Twice, for the include guard.
+        compile(standard, "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n");
+    }
+}
+
+#[test]
+fn its_example_compiles() {
+    let text = header("anwdl.hpp");
+    let (_, rest) = text
+        .split_once(" * @code{.cpp}\n")
+        .expect("there is an example");
+    let (example, _) = rest.split_once(" * @endcode").expect("the example ends");
+    let lines = example.lines().map(|line| {
+        let line = line.strip_prefix(" *").expect("a comment's line");
+        format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
+    });
+    let example: String = lines.collect();
+    for standard in STANDARDS {
+        compile(standard, &example);
+    }
+}
+
+/// A function of C that C++ has under no name would be missed by those who use it.
+#[test]
+fn it_calls_every_function_of_the_c_header() {
+    // What their variants with a length do better.
+    const REPLACED: &[&str] = &["anwdl_data_set_string", "anwdl_data_add_string"];
+    let (c, cpp) = (header("anwdl.h"), header("anwdl.hpp"));
+    let words = |text: &str| -> Vec<String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.split(|c| !is_part(c)).map(str::to_owned).collect()
+    };
+    let used = words(&cpp);
+    let mut count = 0;
+    for line in c.lines() {
+        let declares = !line.trim_start().starts_with(['*', '/', '#']) && !line.starts_with(' ');
+        let Some((before, _)) = line.split_once('(').filter(|_| declares) else {
+            continue;
+        };
+        let Some(name) = words(before)
+            .pop()
+            .filter(|name| name.starts_with("anwdl_"))
+        else {
+            continue;
+        };
+        count += 1;
+        assert!(
+            used.contains(&name) || REPLACED.contains(&&*name),
+            "{name} is not in anwdl.hpp"
+        );
+    }
+    assert!(count > 150, "only {count} functions were found");
+}
