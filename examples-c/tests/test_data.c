@@ -1,0 +1,221 @@
+/* Response data and request parameters that are put together value by value. */
+#include "check.h"
+#include "peer.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UUID "01234567-89ab-cdef-0123-456789abcdef"
+#define STAT "{\"verb\": \"STAT\", \"parameters\": {}}"
+
+static anwdl_data_t *make_object(void) {
+    anwdl_data_t *data = NULL;
+    REQUIRE(anwdl_data_new(&data) == ANWDL_OK);
+    return data;
+}
+
+static anwdl_data_t *make_array(void) {
+    anwdl_data_t *data = NULL;
+    REQUIRE(anwdl_data_new_array(&data) == ANWDL_OK);
+    return data;
+}
+
+static bool is_json(const anwdl_data_t *data, const char *expected) {
+    char *json = NULL;
+    REQUIRE(anwdl_data_to_json(data, &json) == ANWDL_OK);
+    bool same = CHECK_STRING(json, expected);
+    anwdl_string_free(json);
+    return same;
+}
+
+static void test_objects(void) {
+    anwdl_data_t *data = make_object();
+    anwdl_data_t *inner = make_object();
+    is_json(data, "{}");
+    CHECK_OK(anwdl_data_set_string(data, "text", "caf\xc3\xa9 \"quoted\" \\ \n"));
+    CHECK_OK(anwdl_data_set_string_with_length(data, "cut", "a\0b", 3));
+    CHECK_OK(anwdl_data_set_string_with_length(data, "", NULL, 0));
+    CHECK_OK(anwdl_data_set_integer(data, "least", INT64_MIN));
+    CHECK_OK(anwdl_data_set_boolean(data, "yes", true));
+    CHECK_OK(anwdl_data_set_boolean(data, "no", false));
+    CHECK_OK(anwdl_data_set_null(data, "nothing"));
+    CHECK_OK(anwdl_data_set_object(data, "inner", inner));
+    /* What was put in is a copy: a later change of the original is none of it. */
+    CHECK_OK(anwdl_data_set_null(inner, "later"));
+    /* A name that is set again keeps its place. */
+    CHECK_OK(anwdl_data_set_integer(data, "text", 1));
+    is_json(data, "{\"text\": 1, \"cut\": \"a\\u0000b\", \"\": \"\", "
+                  "\"least\": -9223372036854775808, \"yes\": true, \"no\": false, "
+                  "\"nothing\": null, \"inner\": {}}");
+    anwdl_data_free(inner);
+    anwdl_data_free(data);
+    anwdl_data_free(NULL);
+}
+
+static void test_arrays(void) {
+    anwdl_data_t *list = make_array();
+    anwdl_data_t *data = make_object();
+    is_json(list, "[]");
+    CHECK_OK(anwdl_data_add_string(list, "x"));
+    CHECK_OK(anwdl_data_add_string_with_length(list, "xyz", 2));
+    CHECK_OK(anwdl_data_add_integer(list, INT64_MAX));
+    CHECK_OK(anwdl_data_add_boolean(list, true));
+    CHECK_OK(anwdl_data_add_null(list));
+    CHECK_OK(anwdl_data_add_object(list, data));
+    CHECK_OK(anwdl_data_add_array(list, list));
+    CHECK_OK(anwdl_data_set_array(data, "list", list));
+    is_json(data, "{\"list\": [\"x\", \"xy\", 9223372036854775807, true, null, {}, "
+                  "[\"x\", \"xy\", 9223372036854775807, true, null, {}]]}");
+    anwdl_data_free(data);
+    anwdl_data_free(list);
+}
+
+static void test_from_json(void) {
+    anwdl_data_t *data = NULL;
+    CHECK_OK(anwdl_data_from_json(" {\"n\":123456789012345678901234567890 ,\"r\":[1.0,1e2],"
+                                  "\"s\":\"\\u00e9, :\",\"b\":{\"\\\\\" : [ ] }}\n",
+                                  &data));
+    CHECK_OK(anwdl_data_set_null(data, "s2"));
+    is_json(data, "{\"n\": 123456789012345678901234567890, \"r\": [1.0, 1e2], "
+                  "\"s\": \"\\u00e9, :\", \"b\": {\"\\\\\": []}, \"s2\": null}");
+    anwdl_data_free(data);
+
+    static const char *const wrong[] = {"",      "[]",          "1", "{\"a\": 1, \"a\": 2}",
+                                        "{} {}", "{\"a\": NaN}"};
+    data = NULL;
+    for (size_t at = 0; at < sizeof wrong / sizeof wrong[0]; at++)
+        CHECK_FAILURE(anwdl_data_from_json(wrong[at], &data), ANWDL_VALUE_ERROR,
+                      ANWDL_REASON_INVALID_ARGUMENT);
+    CHECK(data == NULL);
+}
+
+static void test_refusals(void) {
+    anwdl_data_t *data = make_object();
+    anwdl_data_t *list = make_array();
+#define CHECK_REFUSED(call, argument)                                                              \
+    CHECK(CHECK_FAILURE(call, ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT) &&                 \
+          strncmp(anwdl_last_error_message(), argument " ", sizeof argument) == 0)
+    CHECK_REFUSED(anwdl_data_set_null(list, "name"), "data");
+    CHECK_REFUSED(anwdl_data_add_null(data), "data");
+    CHECK_REFUSED(anwdl_data_set_object(data, "name", list), "value");
+    CHECK_REFUSED(anwdl_data_set_array(data, "name", data), "array");
+    CHECK_REFUSED(anwdl_data_add_object(list, list), "value");
+    CHECK_REFUSED(anwdl_data_add_array(list, data), "array");
+    CHECK_REFUSED(anwdl_data_set_null(NULL, "name"), "data");
+    CHECK_REFUSED(anwdl_data_set_null(data, NULL), "name");
+    CHECK_REFUSED(anwdl_data_set_string(data, "name", NULL), "value");
+    CHECK_REFUSED(anwdl_data_set_string(data, "name", "\xff"), "value");
+    CHECK_REFUSED(anwdl_data_set_string_with_length(data, "name", NULL, 1), "value");
+    CHECK_REFUSED(anwdl_data_new(NULL), "out_data");
+    is_json(data, "{}");
+    is_json(list, "[]");
+    anwdl_data_free(data);
+    anwdl_data_free(list);
+}
+
+static void test_depth(void) {
+    anwdl_data_t *data = make_object();
+    for (int level = 1; level < 64; level++) {
+        anwdl_data_t *outer = make_object();
+        CHECK_OK(anwdl_data_set_object(outer, "a", data));
+        anwdl_data_free(data);
+        data = outer;
+    }
+    CHECK_FAILURE(anwdl_data_set_object(data, "b", data), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_ARGUMENT);
+    anwdl_data_free(data);
+}
+
+static void test_normalized(void) {
+    char token[256];
+    char sum[65];
+    anwdl_data_t *data = make_object();
+    memset(token, 't', 255);
+    token[255] = '\0';
+    memset(sum, 'a', 64);
+    sum[64] = '\0';
+#define CHECK_MALFORMED(call, member)                                                              \
+    CHECK(CHECK_FAILURE(call, ANWDL_VALUE_ERROR, ANWDL_REASON_MALFORMED_RESPONSE) &&               \
+          strstr(anwdl_last_error_message(), member) != NULL && is_json(data, "{}"))
+    CHECK_MALFORMED(anwdl_data_set_container(data, "1", token, sum, "user_12345", "secret", 1),
+                    "container_uuid");
+    CHECK_MALFORMED(anwdl_data_set_container(data, UUID, "t", sum, "user_12345", "secret", 1),
+                    "client_token");
+    CHECK_MALFORMED(anwdl_data_set_container(data, UUID, token, "A", "user_12345", "secret", 1),
+                    "container_iso_sha256");
+    CHECK_MALFORMED(anwdl_data_set_container(data, UUID, token, sum, "root", "secret", 1),
+                    "container_username");
+    CHECK_MALFORMED(anwdl_data_set_container(data, UUID, token, sum, "user_12345", "no secret", 1),
+                    "container_password");
+    CHECK(strstr(anwdl_last_error_message(), "no secret") == NULL);
+    CHECK_MALFORMED(anwdl_data_set_container(data, UUID, token, sum, "user_12345", "secret", 0),
+                    "container_listen_port");
+
+    CHECK_OK(anwdl_data_set_container(data, UUID, token, sum, "user_12345", "secret", 65535));
+    CHECK_OK(anwdl_data_set_statistics(data, UINT64_MAX, "1.0.0"));
+    char expected[1024];
+    snprintf(expected, sizeof expected,
+             "{\"container_uuid\": \"%s\", \"client_token\": \"%s\", \"container_iso_sha256\": "
+             "\"%s\", \"container_username\": \"user_12345\", \"container_password\": \"secret\", "
+             "\"container_listen_port\": 65535, \"uptime\": 18446744073709551615, "
+             "\"version\": \"1.0.0\"}",
+             UUID, token, sum);
+    is_json(data, expected);
+    anwdl_data_free(data);
+}
+
+static void check_answer(peer_t *peer, const char *expected) {
+    char *response = peer_receive_response(peer);
+    CHECK_STRING(response, expected);
+    free(response);
+}
+
+/* What the peer receives from a client that sends data. */
+static void test_sending(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_data_t *data = make_object();
+    anwdl_data_t *list = make_array();
+    anwdl_client_t *client = NULL;
+    peer_t peer;
+    int ends[2];
+    make_unix_pair(ends);
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
+    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+
+    CHECK(peer_send_request(&peer, STAT));
+    CHECK_OK(anwdl_client_recv_request(client, true, NULL));
+    CHECK_FAILURE(anwdl_client_send_response_data(client, true, "OK", list, NULL),
+                  ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT);
+    CHECK_OK(anwdl_data_set_integer(data, "uptime", -1));
+    CHECK_FAILURE(anwdl_client_send_response_data(client, true, "OK", data, NULL),
+                  ANWDL_VALUE_ERROR, ANWDL_REASON_MALFORMED_RESPONSE);
+    CHECK_OK(anwdl_data_set_statistics(data, 60, "1.0.0"));
+    CHECK_OK(anwdl_client_send_response_data(client, true, "OK", data, "why"));
+    check_answer(&peer, "{\"success\": true, \"message\": \"OK (reason : why)\", \"data\": "
+                        "{\"uptime\": 60, \"version\": \"1.0.0\"}}");
+    CHECK(peer_send_request(&peer, STAT));
+    CHECK_OK(anwdl_client_recv_request(client, true, NULL));
+    CHECK_OK(anwdl_client_send_response_data(client, false, "no", NULL, NULL));
+    check_answer(&peer, "{\"success\": false, \"message\": \"no\", \"data\": {}}");
+
+    anwdl_client_free(client);
+    anwdl_client_options_free(options);
+    anwdl_data_free(data);
+    anwdl_data_free(list);
+    peer_free(&peer);
+}
+
+int main(void) {
+    size_t before = count_open_descriptors();
+    test_objects();
+    test_arrays();
+    test_from_json();
+    test_refusals();
+    test_depth();
+    test_normalized();
+    test_sending();
+    CHECK_INTEGER(count_open_descriptors(), before);
+    return check_finish();
+}

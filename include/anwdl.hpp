@@ -1,0 +1,2006 @@
+/**
+ * @file anwdl.hpp
+ *
+ * libanwdl for C++: C++11 and up, header only, over the C functions of anwdl.h.
+ *
+ * A server for one connection, from accept() to the end:
+ *
+ * @code{.cpp}
+ * #include <cstring>
+ * #include <iostream>
+ *
+ * #include <unistd.h>
+ *
+ * #include <anwdl.hpp>
+ *
+ * void serve(int fd, const anwdl::client_options &options)
+ * {
+ *     try {
+ *         anwdl::client client(fd, options); // exchanges the keys, too
+ *         for (;;) {
+ *             const anwdl::request request = client.recv_request();
+ *             if (std::strcmp(request.get_verb(), "STAT") == 0) {
+ *                 anwdl::data data;
+ *                 data.set_statistics(60, "1.0.0");
+ *                 client.send_response(true, ANWDL_RESPONSE_MSG_OK, data);
+ *             } else {
+ *                 client.send_response(false, ANWDL_RESPONSE_MSG_REFUSED_REQ);
+ *             }
+ *         }
+ *     } catch (const anwdl::runtime_error &error) {
+ *         if (error.reason() != ANWDL_REASON_PEER_CLOSED)
+ *             std::cerr << "session ended: " << error.what() << '\n';
+ *     } catch (const anwdl::value_error &error) {
+ *         std::cerr << error.reason_name() << ": " << error.what() << '\n';
+ *     }
+ * }
+ * @endcode
+ *
+ * (If the constructor of the client throws, the descriptor is still the caller's: a real server
+ * closes it then.)
+ *
+ * Names. What is anwdl_TYPE_METHOD() in C is the member METHOD() of the class TYPE, with the same
+ * meaning: anwdl.h is the manual of what each one does, and here stands what is different in C++.
+ * Constants are those of C (ANWDL_RESPONSE_MSG_OK, ANWDL_REASON_TIMEOUT), enums are enum classes.
+ *
+ * Objects. Each class owns one object of the C library and frees it in its destructor. They move
+ * and do not copy; a pointer is all that they hold. An object that was moved from may be assigned
+ * to and destroyed; whatever else is asked of it is refused with a value_error. get() lends the C
+ * object, release() hands it over, TYPE::adopt() takes one over. Classes whose names end in _view
+ * own nothing: they are what C lends as a pointer to const, valid until the object that lent it
+ * changes or ends, and may be empty.
+ *
+ * Strings that C lends are returned as const char *, without a copy. Texts are taken as
+ * const anwdl::text &, which is made from a const char *, a std::string or an anwdl::string at no
+ * cost, and with C++17 from a std::string_view, which is copied because C wants a NUL at the end.
+ *
+ * Failures. What is ANWDL_VALUE_ERROR in C is thrown as anwdl::value_error, a
+ * std::invalid_argument; ANWDL_RUNTIME_ERROR as anwdl::runtime_error, a std::runtime_error. Both
+ * carry the reason and the errno, and both are an anwdl::failure. No memory is std::bad_alloc.
+ *
+ * Waiting. Operations that may have to wait for the peer come in up to three forms:
+ *
+ * - operation(...) does its work, returns the result, and throws if it fails. It is the form for
+ *   blocking clients. If it returns ANWDL_WANT_READ or another of these statuses in C, it throws
+ *   anwdl::unfinished; the operation is then under way all the same.
+ * - poll_operation(...) is the form for non-blocking clients, and for sessions: it does what can be
+ *   done now and returns an anwdl::progress. Unless that is progress::done, call it again with the
+ *   same arguments when what it wants has come. It throws if the operation fails.
+ * - try_operation(...), with C++23, throws neither: it returns a std::expected with the result or
+ * an anwdl::error, which says as well what an unfinished operation wants. It exists for everything
+ *   that can fail for a reason outside of the program, also where nothing waits.
+ *
+ * Threads are as in C: one object, one thread at a time.
+ *
+ * A program must be compiled with one version of this header; parts of it may be compiled for
+ * different standards, as long as they do not hand each other objects of these classes.
+ */
+
+#ifndef ANWDL_HPP
+#define ANWDL_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "anwdl.h"
+
+#if __cplusplus >= 201703L
+#include <optional>
+#include <string_view>
+#endif
+#if __cplusplus > 202002L
+#include <expected>
+#endif
+
+/* What the standard at hand offers. Its name is part of that of every class, so that parts of a
+   program for which the classes differ do not take one for the other. */
+#if defined(__cpp_lib_expected)
+#define ANWDL_DETAIL_STANDARD cpp23
+#elif __cplusplus >= 201703L
+#define ANWDL_DETAIL_STANDARD cpp17
+#else
+#define ANWDL_DETAIL_STANDARD cpp11
+#endif
+#if __cplusplus >= 201703L
+#define ANWDL_DETAIL_NODISCARD [[nodiscard]]
+#else
+#define ANWDL_DETAIL_NODISCARD
+#endif
+
+namespace anwdl {
+inline namespace ANWDL_DETAIL_STANDARD {
+
+// -------------------------------------------------------------------------------------------------
+// Enums and version
+// -------------------------------------------------------------------------------------------------
+
+/// How requests and responses are framed on the wire: anwdl_protocol_t.
+enum class protocol {
+    automatic =
+        ANWDL_PROTOCOL_AUTO, ///< as an option: whatever the peer speaks; else: not known yet
+    v2 = ANWDL_PROTOCOL_V2,
+    v3 = ANWDL_PROTOCOL_V3,
+    v4 = ANWDL_PROTOCOL_V4,
+    gcm = ANWDL_PROTOCOL_GCM, ///< the authenticated framing
+};
+
+/// How an AES wrapper uses its key: anwdl_aes_mode_t.
+enum class aes_mode {
+    cbc = ANWDL_AES_CBC,
+    gcm = ANWDL_AES_GCM,
+};
+
+/// Which side of the connection a session is: anwdl_role_t.
+enum class role {
+    server = ANWDL_ROLE_SERVER,
+    client = ANWDL_ROLE_CLIENT,
+};
+
+/// How much a log message matters: anwdl_log_level_t.
+enum class log_level {
+    debug = ANWDL_LOG_DEBUG,
+    info = ANWDL_LOG_INFO,
+    warning = ANWDL_LOG_WARNING,
+    error = ANWDL_LOG_ERROR,
+};
+
+/// How far an operation came.
+enum class progress {
+    done = ANWDL_OK,             ///< it is finished, and its results are there
+    want_read = ANWDL_WANT_READ, ///< call again when the descriptor is readable, or bytes were fed
+    want_write = ANWDL_WANT_WRITE, ///< call again when it is writable, or pending bytes were sent
+    want_computation = ANWDL_WANT_COMPUTATION, ///< call compute(), on any thread; then call again
+};
+
+/// The version of the library that the program runs with; ANWDL_VERSION is that of the header.
+inline const char *version() noexcept {
+    return anwdl_version();
+}
+
+// -------------------------------------------------------------------------------------------------
+// Failures
+// -------------------------------------------------------------------------------------------------
+
+/// What value_error, runtime_error and error have in common: why a call failed.
+class failure {
+  public:
+    /// The reason; for a switch. Later versions may add some.
+    anwdl_error_reason_t reason() const noexcept {
+        return reason_;
+    }
+
+    /// The name of the reason, such as "TIMEOUT"; never NULL, valid for ever.
+    const char *reason_name() const noexcept {
+        return anwdl_error_reason_name(reason_);
+    }
+
+    /// The errno of the system call that failed, or 0.
+    int system_errno() const noexcept {
+        return errno_;
+    }
+
+  protected:
+    failure(anwdl_error_reason_t reason, int system_errno) noexcept
+        : reason_(reason), errno_(system_errno) {
+    }
+    failure(const failure &) = default;
+    failure &operator=(const failure &) = default;
+    ~failure() = default;
+
+  private:
+    anwdl_error_reason_t reason_;
+    int errno_;
+};
+
+/// Python's ValueError: a bad argument, or bad content from the peer. what() is the message.
+class value_error : public std::invalid_argument, public failure {
+  public:
+    value_error(anwdl_error_reason_t reason, const std::string &message, int system_errno = 0)
+        : std::invalid_argument(message), failure(reason, system_errno) {
+    }
+};
+
+/// Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the call
+/// does not fit the state of the session. what() is the message.
+class runtime_error : public std::runtime_error, public failure {
+  public:
+    runtime_error(anwdl_error_reason_t reason, const std::string &message, int system_errno = 0)
+        : std::runtime_error(message), failure(reason, system_errno) {
+    }
+};
+
+/// An operation was called in the form that finishes or throws, and has to wait: use its form with
+/// poll_ in front. Nothing is lost: the operation is under way.
+class unfinished : public std::logic_error {
+  public:
+    explicit unfinished(progress wants)
+        : std::logic_error("the operation has to wait: it must be polled"), wants_(wants) {
+    }
+
+    /// What the operation waits for.
+    progress wants() const noexcept {
+        return wants_;
+    }
+
+  private:
+    progress wants_;
+};
+
+namespace detail {
+
+/// Throws what the last call on this thread failed with.
+[[noreturn]] inline void raise(anwdl_status_t status) {
+    if (status == ANWDL_VALUE_ERROR)
+        throw value_error(anwdl_last_error_reason(), anwdl_last_error_message(),
+                          anwdl_last_error_errno());
+    if (status == ANWDL_RUNTIME_ERROR)
+        throw runtime_error(anwdl_last_error_reason(), anwdl_last_error_message(),
+                            anwdl_last_error_errno());
+    throw unfinished(static_cast<progress>(status));
+}
+
+/// For calls that must have been finished.
+inline void finish(anwdl_status_t status) {
+    if (status != ANWDL_OK)
+        raise(status);
+}
+
+/// For calls that may have to wait.
+inline progress advance(anwdl_status_t status) {
+    if (status < ANWDL_OK)
+        raise(status);
+    return static_cast<progress>(status);
+}
+
+} // namespace detail
+
+#if defined(__cpp_lib_expected)
+
+/// Why an operation did not give its result: the failure, or that it is unfinished.
+class error : public failure {
+  public:
+    /// What the last call on this thread failed with, if it returned `status`.
+    static error last(anwdl_status_t status) {
+        return status < ANWDL_OK ? error(status, anwdl_last_error_reason(),
+                                         anwdl_last_error_errno(), anwdl_last_error_message())
+                                 : error(status, ANWDL_REASON_NONE, 0, std::string());
+    }
+
+    /// What the C function returned: never ANWDL_OK.
+    anwdl_status_t status() const noexcept {
+        return status_;
+    }
+
+    /// Whether nothing is wrong: the operation is to be called again.
+    bool is_unfinished() const noexcept {
+        return status_ > ANWDL_OK;
+    }
+
+    /// What an unfinished operation waits for. Only if is_unfinished().
+    progress wants() const noexcept {
+        return static_cast<progress>(status_);
+    }
+
+    /// What happened, as one line of English; empty if the operation is unfinished.
+    const std::string &message() const noexcept {
+        return message_;
+    }
+
+    /// Throws it: as value_error, runtime_error or unfinished.
+    [[noreturn]] void raise() const {
+        if (status_ == ANWDL_VALUE_ERROR)
+            throw value_error(reason(), message_, system_errno());
+        if (status_ == ANWDL_RUNTIME_ERROR)
+            throw runtime_error(reason(), message_, system_errno());
+        throw unfinished(wants());
+    }
+
+  private:
+    error(anwdl_status_t status, anwdl_error_reason_t reason, int system_errno, std::string message)
+        : failure(reason, system_errno), status_(status), message_(std::move(message)) {
+    }
+
+    anwdl_status_t status_;
+    std::string message_;
+};
+
+/// What the forms with try_ return.
+template <class T> using result = std::expected<T, error>;
+
+namespace detail {
+
+inline result<void> expect(anwdl_status_t status) {
+    if (status != ANWDL_OK)
+        return std::unexpected(error::last(status));
+    return {};
+}
+
+/// With the value that the call made if it succeeded.
+template <class T> result<T> expect(anwdl_status_t status, T &value) {
+    if (status != ANWDL_OK)
+        return std::unexpected(error::last(status));
+    return std::move(value);
+}
+
+} // namespace detail
+
+#endif
+
+// -------------------------------------------------------------------------------------------------
+// Texts and bytes
+// -------------------------------------------------------------------------------------------------
+
+#if __cplusplus >= 201703L
+using std::string_view;
+#else
+/// What std::string_view is later: characters and their number, not owned, without a NUL at the
+/// end.
+class string_view {
+  public:
+    string_view() noexcept : data_(nullptr), size_(0) {
+    }
+    string_view(const char *data, std::size_t size) noexcept : data_(data), size_(size) {
+    }
+    string_view(const char *text) noexcept : data_(text), size_(std::strlen(text)) {
+    }
+    string_view(const std::string &text) noexcept : data_(text.data()), size_(text.size()) {
+    }
+
+    const char *data() const noexcept {
+        return data_;
+    }
+    std::size_t size() const noexcept {
+        return size_;
+    }
+    bool empty() const noexcept {
+        return size_ == 0;
+    }
+    const char *begin() const noexcept {
+        return data_;
+    }
+    const char *end() const noexcept {
+        return data_ + size_;
+    }
+    explicit operator std::string() const {
+        return std::string(data_, size_);
+    }
+    friend bool operator==(string_view one, string_view other) noexcept {
+        return one.size_ == other.size_ &&
+               (one.size_ == 0 || std::memcmp(one.data_, other.data_, one.size_) == 0);
+    }
+    friend bool operator!=(string_view one, string_view other) noexcept {
+        return !(one == other);
+    }
+
+  private:
+    const char *data_;
+    std::size_t size_;
+};
+#endif
+
+namespace detail {
+
+/// Frees with a function of the C library; takes no room in a std::unique_ptr.
+template <class Handle, void (*Free)(Handle *)> struct freer {
+    void operator()(Handle *handle) const noexcept {
+        Free(handle);
+    }
+};
+
+template <class Handle, void (*Free)(Handle *)>
+using owner = std::unique_ptr<Handle, freer<Handle, Free>>;
+
+} // namespace detail
+
+/// A string that the library made for the caller, or none. It is wiped when it is freed, for it may
+/// be a private key.
+class string {
+  public:
+    using handle_type = char;
+
+    string() = default;
+
+    /// Takes over what came through a char **.
+    static string adopt(char *text) noexcept {
+        return string(text);
+    }
+
+    /// Whether there is one.
+    explicit operator bool() const noexcept {
+        return text_ != nullptr;
+    }
+
+    /// The text, ending with NUL; NULL if there is none.
+    const char *c_str() const noexcept {
+        return text_.get();
+    }
+
+    operator string_view() const noexcept {
+        return text_ ? string_view(text_.get()) : string_view();
+    }
+
+    char *release() noexcept {
+        return text_.release();
+    }
+
+  private:
+    explicit string(char *text) noexcept : text_(text) {
+    }
+
+    detail::owner<char, anwdl_string_free> text_;
+};
+
+/// Bytes that belong to somebody else: made from a pointer and a length, or from anything that has
+/// data() and size() and whose elements are bytes (std::vector, std::array, std::string, std::span,
+/// anwdl::bytes).
+class bytes_view {
+  public:
+    bytes_view() noexcept : data_(nullptr), size_(0) {
+    }
+    bytes_view(const void *data, std::size_t size) noexcept
+        : data_(static_cast<const std::uint8_t *>(data)), size_(size) {
+    }
+    template <class Container,
+              class = typename std::enable_if<
+                  sizeof(*std::declval<const Container &>().data()) == 1 &&
+                  std::is_convertible<decltype(std::declval<const Container &>().size()),
+                                      std::size_t>::value>::type>
+    bytes_view(const Container &bytes) noexcept : bytes_view(bytes.data(), bytes.size()) {
+    }
+
+    const std::uint8_t *data() const noexcept {
+        return data_;
+    }
+    std::size_t size() const noexcept {
+        return size_;
+    }
+    bool empty() const noexcept {
+        return size_ == 0;
+    }
+    const std::uint8_t *begin() const noexcept {
+        return data_;
+    }
+    const std::uint8_t *end() const noexcept {
+        return data_ + size_;
+    }
+
+  private:
+    const std::uint8_t *data_;
+    std::size_t size_;
+};
+
+/// Bytes that the library made for the caller. They are wiped when they are freed.
+class bytes {
+  public:
+    bytes() noexcept : data_(nullptr), size_(0) {
+    }
+    bytes(bytes &&other) noexcept : data_(other.data_), size_(other.size_) {
+        other.data_ = nullptr;
+        other.size_ = 0;
+    }
+    bytes &operator=(bytes &&other) noexcept {
+        bytes taken(std::move(other));
+        std::swap(data_, taken.data_);
+        std::swap(size_, taken.size_);
+        return *this;
+    }
+    bytes(const bytes &) = delete;
+    bytes &operator=(const bytes &) = delete;
+    ~bytes() {
+        anwdl_bytes_free(data_, size_);
+    }
+
+    /// Takes over what came through a uint8_t ** and a size_t *.
+    static bytes adopt(std::uint8_t *data, std::size_t size) noexcept {
+        bytes taken;
+        taken.data_ = data;
+        taken.size_ = size;
+        return taken;
+    }
+
+    const std::uint8_t *data() const noexcept {
+        return data_;
+    }
+    std::size_t size() const noexcept {
+        return size_;
+    }
+    bool empty() const noexcept {
+        return size_ == 0;
+    }
+    const std::uint8_t *begin() const noexcept {
+        return data_;
+    }
+    const std::uint8_t *end() const noexcept {
+        return data_ + size_;
+    }
+
+  private:
+    std::uint8_t *data_;
+    std::size_t size_;
+};
+
+/// A text for a C function, as an argument only: it lasts as long as the call. nullptr is no text,
+/// which C refuses where one is needed.
+///
+/// A C text ends at its first NUL, so one that has a NUL inside is refused with a value_error, in
+/// every form of a call.
+class text {
+  public:
+    text(const char *value) noexcept : text_(value) {
+    }
+    text(const std::string &value) : text_(value.c_str()) {
+        check(value.size());
+    }
+    text(const anwdl::string &value) noexcept : text_(value.c_str()) {
+    }
+#if __cplusplus >= 201703L
+    /// Copied; the copy is wiped after the call.
+    text(std::string_view value) : copy_(new char[value.size() + 1]), copy_size_(value.size()) {
+        value.copy(copy_.get(), value.size());
+        copy_[value.size()] = '\0';
+        text_ = copy_.get();
+        check(value.size());
+    }
+    ~text() {
+        for (std::size_t index = 0; index < copy_size_; index++)
+            const_cast<volatile char &>(copy_[index]) = '\0';
+    }
+#endif
+    text(const text &) = delete;
+    text &operator=(const text &) = delete;
+
+    const char *c_str() const noexcept {
+        return text_;
+    }
+
+  private:
+    void check(std::size_t size) const {
+        if (std::memchr(text_, '\0', size) != nullptr)
+            throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "a text has a NUL inside");
+    }
+
+#if __cplusplus >= 201703L
+    std::unique_ptr<char[]> copy_;
+    std::size_t copy_size_ = 0;
+#endif
+    const char *text_;
+};
+
+namespace detail {
+
+/// Calls a C function that makes an object. Nothing is written unless it succeeds.
+template <class Object, class Function, class... Arguments>
+anwdl_status_t make(Object &out, Function function, Arguments... arguments) {
+    typename Object::handle_type *made = nullptr;
+    const anwdl_status_t status = function(arguments..., &made);
+    if (status == ANWDL_OK)
+        out = Object::adopt(made);
+    return status;
+}
+
+/// Calls a C function that makes bytes.
+template <class Function, class... Arguments>
+anwdl_status_t make_bytes(bytes &out, Function function, Arguments... arguments) {
+    std::uint8_t *data = nullptr;
+    std::size_t size = 0;
+    const anwdl_status_t status = function(arguments..., &data, &size);
+    if (status == ANWDL_OK)
+        out = bytes::adopt(data, size);
+    return status;
+}
+
+/// The part of a class that owns an object of the C library.
+template <class Handle, void (*Free)(Handle *)> class object {
+  public:
+    using handle_type = Handle;
+
+    /// The C object, lent. NULL once it was moved from or released.
+    Handle *get() noexcept {
+        return handle_.get();
+    }
+    const Handle *get() const noexcept {
+        return handle_.get();
+    }
+
+    /// Hands the C object over to the caller.
+    Handle *release() noexcept {
+        return handle_.release();
+    }
+
+    /// Whether it owns a C object: false once it was moved from or released.
+    explicit operator bool() const noexcept {
+        return handle_ != nullptr;
+    }
+
+  protected:
+    object() = default;
+    explicit object(Handle *handle) noexcept : handle_(handle) {
+    }
+    object(object &&) = default;
+    object &operator=(object &&) = default;
+    ~object() = default;
+
+  private:
+    owner<Handle, Free> handle_;
+};
+
+/// The part of a class that lends an object of the C library for reading.
+template <class Handle> class view {
+  public:
+    /// The C object; NULL if there is none.
+    const Handle *get() const noexcept {
+        return handle_;
+    }
+
+    /// Whether there is a C object.
+    explicit operator bool() const noexcept {
+        return handle_ != nullptr;
+    }
+
+  protected:
+    explicit view(const Handle *handle) noexcept : handle_(handle) {
+    }
+
+  private:
+    const Handle *handle_;
+};
+
+} // namespace detail
+
+// -------------------------------------------------------------------------------------------------
+// RSA keys: the Python RSAWrapper
+// -------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+/// What can be asked of an RSA wrapper without changing it.
+template <class Self> class reads_rsa_wrapper {
+  public:
+    /// The size of the local key in bits; 0 if there is none.
+    std::uint32_t get_key_size() const noexcept {
+        return anwdl_rsa_wrapper_get_key_size(handle());
+    }
+
+    /// The local public key as PEM, or none.
+    string get_public_key() const {
+        string pem;
+        finish(make(pem, anwdl_rsa_wrapper_get_public_key, handle()));
+        return pem;
+    }
+
+    /// The local private key as PEM, or none.
+    string get_private_key() const {
+        string pem;
+        finish(make(pem, anwdl_rsa_wrapper_get_private_key, handle()));
+        return pem;
+    }
+
+    /// The public key of the peer as PEM, or none.
+    string get_remote_public_key() const {
+        string pem;
+        finish(make(pem, anwdl_rsa_wrapper_get_remote_public_key, handle()));
+        return pem;
+    }
+
+    /// The SHA-256 of a public key in hexadecimal digits: of the local one, or of the peer's.
+    string get_fingerprint(bool remote = false) const {
+        string hex;
+        finish(make(hex, anwdl_rsa_wrapper_get_fingerprint, handle(), remote));
+        return hex;
+    }
+
+    /// Encrypts under the public key of the peer, or under the local one.
+    bytes encrypt_data(const bytes_view &plain, bool use_local_public_key = false) const {
+        bytes cipher;
+        finish(encrypt(cipher, plain, use_local_public_key));
+        return cipher;
+    }
+
+    /// Decrypts with the local private key. A zero byte that is not counted follows the result.
+    bytes decrypt_data(const bytes_view &cipher) const {
+        bytes plain;
+        finish(decrypt(plain, cipher));
+        return plain;
+    }
+
+    /// Signs with the local private key.
+    bytes sign_data(const bytes_view &content) const {
+        bytes signature;
+        finish(sign(signature, content));
+        return signature;
+    }
+
+    /// Tells whether a signature of the peer's fits the content.
+    bool verify_data_signature(const bytes_view &signature, const bytes_view &content) const {
+        bool valid = false;
+        finish(verify(valid, signature, content));
+        return valid;
+    }
+
+#if defined(__cpp_lib_expected)
+    result<bytes> try_encrypt_data(const bytes_view &plain,
+                                   bool use_local_public_key = false) const {
+        bytes cipher;
+        return expect(encrypt(cipher, plain, use_local_public_key), cipher);
+    }
+    result<bytes> try_decrypt_data(const bytes_view &cipher) const {
+        bytes plain;
+        return expect(decrypt(plain, cipher), plain);
+    }
+    result<bytes> try_sign_data(const bytes_view &content) const {
+        bytes signature;
+        return expect(sign(signature, content), signature);
+    }
+    result<bool> try_verify_data_signature(const bytes_view &signature,
+                                           const bytes_view &content) const {
+        bool valid = false;
+        return expect(verify(valid, signature, content), valid);
+    }
+#endif
+
+  private:
+    const anwdl_rsa_wrapper_t *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+    anwdl_status_t encrypt(bytes &out, const bytes_view &plain, bool local) const {
+        return make_bytes(out, anwdl_rsa_wrapper_encrypt_data, handle(), plain.data(), plain.size(),
+                          local);
+    }
+    anwdl_status_t decrypt(bytes &out, const bytes_view &cipher) const {
+        return make_bytes(out, anwdl_rsa_wrapper_decrypt_data, handle(), cipher.data(),
+                          cipher.size());
+    }
+    anwdl_status_t sign(bytes &out, const bytes_view &content) const {
+        return make_bytes(out, anwdl_rsa_wrapper_sign_data, handle(), content.data(),
+                          content.size());
+    }
+    anwdl_status_t verify(bool &out, const bytes_view &signature, const bytes_view &content) const {
+        return anwdl_rsa_wrapper_verify_data_signature(handle(), signature.data(), signature.size(),
+                                                       content.data(), content.size(), &out);
+    }
+};
+
+} // namespace detail
+
+/// An RSA wrapper that belongs to somebody else: to a client, for example. It may be empty.
+class rsa_wrapper_view : public detail::view<anwdl_rsa_wrapper_t>,
+                         public detail::reads_rsa_wrapper<rsa_wrapper_view> {
+  public:
+    explicit rsa_wrapper_view(const anwdl_rsa_wrapper_t *wrapper) noexcept : view(wrapper) {
+    }
+};
+
+/// A local RSA key pair and a peer's public key, each of which may be missing.
+class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper_free>,
+                    public detail::reads_rsa_wrapper<rsa_wrapper> {
+  public:
+    /// Makes a new key pair of 4096 bits, which takes seconds; or none.
+    explicit rsa_wrapper(bool generate_key_pair = true) {
+        detail::finish(detail::make(*this, anwdl_rsa_wrapper_new, generate_key_pair));
+    }
+
+    /// A wrapper with the key pair that belongs to a private key, given as PEM.
+    static rsa_wrapper from_private_key(const text &pem) {
+        rsa_wrapper made(false);
+        made.set_private_key(pem);
+        return made;
+    }
+
+    /// Takes over what anwdl_rsa_wrapper_new() made.
+    static rsa_wrapper adopt(anwdl_rsa_wrapper_t *wrapper) noexcept {
+        return rsa_wrapper(wrapper);
+    }
+
+    /// Makes a new local key pair, which takes seconds.
+    void generate_key_pair(std::uint64_t public_exponent = 65537, std::uint32_t key_size = 4096) {
+        detail::finish(anwdl_rsa_wrapper_generate_key_pair(get(), public_exponent, key_size));
+    }
+
+    /// Sets the local public key.
+    void set_public_key(const text &pem) {
+        detail::finish(anwdl_rsa_wrapper_set_public_key(get(), pem.c_str()));
+    }
+
+    /// Sets the local private key and, unless told otherwise, the public one that belongs to it.
+    void set_private_key(const text &pem, bool derivate_public_key = true) {
+        detail::finish(anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
+    }
+
+    /// Sets the public key of the peer.
+    void set_remote_public_key(const text &pem) {
+        detail::finish(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
+    }
+
+#if defined(__cpp_lib_expected)
+    static result<rsa_wrapper> try_make(bool generate_key_pair = true) {
+        rsa_wrapper made(nullptr);
+        return detail::expect(detail::make(made, anwdl_rsa_wrapper_new, generate_key_pair), made);
+    }
+    result<void> try_generate_key_pair(std::uint64_t public_exponent = 65537,
+                                       std::uint32_t key_size = 4096) {
+        return detail::expect(
+            anwdl_rsa_wrapper_generate_key_pair(get(), public_exponent, key_size));
+    }
+    result<void> try_set_public_key(const text &pem) {
+        return detail::expect(anwdl_rsa_wrapper_set_public_key(get(), pem.c_str()));
+    }
+    result<void> try_set_private_key(const text &pem, bool derivate_public_key = true) {
+        return detail::expect(
+            anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
+    }
+    result<void> try_set_remote_public_key(const text &pem) {
+        return detail::expect(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
+    }
+#endif
+
+  private:
+    explicit rsa_wrapper(anwdl_rsa_wrapper_t *wrapper) noexcept : object(wrapper) {
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// AES keys: the Python AESWrapper
+// -------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+/// What can be asked of an AES wrapper without changing it.
+template <class Self> class reads_aes_wrapper {
+  public:
+    /// The size of the key in bits.
+    std::uint32_t get_key_size() const noexcept {
+        return anwdl_aes_wrapper_get_key_size(handle());
+    }
+
+    /// The key, lent: valid until the wrapper changes or ends.
+    bytes_view get_key() const {
+        return get_parts().first;
+    }
+
+    /// The IV, lent as the key is; empty in GCM mode.
+    bytes_view get_iv() const {
+        return get_parts().second;
+    }
+
+    /// Encrypts; in GCM mode, under a fresh nonce.
+    bytes encrypt_data(const bytes_view &plain) const {
+        bytes cipher;
+        finish(encrypt(cipher, plain));
+        return cipher;
+    }
+
+    /// Decrypts. A zero byte that is not counted follows the result.
+    bytes decrypt_data(const bytes_view &cipher) const {
+        bytes plain;
+        finish(decrypt(plain, cipher));
+        return plain;
+    }
+
+#if defined(__cpp_lib_expected)
+    result<bytes> try_encrypt_data(const bytes_view &plain) const {
+        bytes cipher;
+        return expect(encrypt(cipher, plain), cipher);
+    }
+    result<bytes> try_decrypt_data(const bytes_view &cipher) const {
+        bytes plain;
+        return expect(decrypt(plain, cipher), plain);
+    }
+#endif
+
+  private:
+    const anwdl_aes_wrapper_t *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+    std::pair<bytes_view, bytes_view> get_parts() const {
+        const std::uint8_t *key = nullptr;
+        const std::uint8_t *iv = nullptr;
+        std::size_t key_size = 0;
+        std::size_t iv_size = 0;
+        finish(anwdl_aes_wrapper_get_key(handle(), &key, &key_size, &iv, &iv_size));
+        return {bytes_view(key, key_size), bytes_view(iv, iv_size)};
+    }
+    anwdl_status_t encrypt(bytes &out, const bytes_view &plain) const {
+        return make_bytes(out, anwdl_aes_wrapper_encrypt_data, handle(), plain.data(),
+                          plain.size());
+    }
+    anwdl_status_t decrypt(bytes &out, const bytes_view &cipher) const {
+        return make_bytes(out, anwdl_aes_wrapper_decrypt_data, handle(), cipher.data(),
+                          cipher.size());
+    }
+};
+
+} // namespace detail
+
+/// An AES wrapper that belongs to somebody else: to a client, for example. It may be empty.
+class aes_wrapper_view : public detail::view<anwdl_aes_wrapper_t>,
+                         public detail::reads_aes_wrapper<aes_wrapper_view> {
+  public:
+    explicit aes_wrapper_view(const anwdl_aes_wrapper_t *wrapper) noexcept : view(wrapper) {
+    }
+};
+
+/// An AES key with its mode and, in CBC mode, an IV.
+class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper_free>,
+                    public detail::reads_aes_wrapper<aes_wrapper> {
+  public:
+    /// Draws a fresh key of 128, 192 or 256 bits and, in CBC mode, a fresh IV.
+    explicit aes_wrapper(std::uint32_t key_size = 256, aes_mode mode = aes_mode::cbc) {
+        detail::finish(detail::make(*this, anwdl_aes_wrapper_new, key_size,
+                                    static_cast<anwdl_aes_mode_t>(mode)));
+    }
+
+    /// Takes over what anwdl_aes_wrapper_new() made.
+    static aes_wrapper adopt(anwdl_aes_wrapper_t *wrapper) noexcept {
+        return aes_wrapper(wrapper);
+    }
+
+    /// Replaces the key and the IV, which there is none of in GCM mode. The mode stays.
+    void set_key(const bytes_view &key, const bytes_view &iv = bytes_view()) {
+        detail::finish(
+            anwdl_aes_wrapper_set_key(get(), key.data(), key.size(), iv.data(), iv.size()));
+    }
+
+#if defined(__cpp_lib_expected)
+    static result<aes_wrapper> try_make(std::uint32_t key_size = 256,
+                                        aes_mode mode = aes_mode::cbc) {
+        aes_wrapper made(nullptr);
+        return detail::expect(detail::make(made, anwdl_aes_wrapper_new, key_size,
+                                           static_cast<anwdl_aes_mode_t>(mode)),
+                              made);
+    }
+    result<void> try_set_key(const bytes_view &key, const bytes_view &iv = bytes_view()) {
+        return detail::expect(
+            anwdl_aes_wrapper_set_key(get(), key.data(), key.size(), iv.data(), iv.size()));
+    }
+#endif
+
+  private:
+    explicit aes_wrapper(anwdl_aes_wrapper_t *wrapper) noexcept : object(wrapper) {
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// Requests, responses and their data
+// -------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+/// The members of a request or response that have a name: get_string() and so on.
+template <class Handle> struct member_functions;
+
+template <> struct member_functions<anwdl_request_t> {
+    static constexpr auto get_string = &anwdl_request_get_string;
+    static constexpr auto get_integer = &anwdl_request_get_integer;
+    static constexpr auto get_boolean = &anwdl_request_get_boolean;
+};
+
+template <> struct member_functions<anwdl_response_t> {
+    static constexpr auto get_string = &anwdl_response_get_string;
+    static constexpr auto get_integer = &anwdl_response_get_integer;
+    static constexpr auto get_boolean = &anwdl_response_get_boolean;
+};
+
+template <class Self, class Handle> class reads_members {
+    using functions = member_functions<Handle>;
+
+  public:
+    /// A string among the parameters of a request, or the data of a response. It may have NULs
+    /// inside, and one more follows it; it is lent, and valid until the object ends.
+    ///
+    /// @return Whether there is one; else `value` stays as it is.
+    bool get_string(const text &name, string_view &value) const noexcept {
+        std::size_t size = 0;
+        const char *found = functions::get_string(handle(), name.c_str(), &size);
+        if (found != nullptr)
+            value = string_view(found, size);
+        return found != nullptr;
+    }
+
+    /// An integer of 64 bits with a sign.
+    bool get_integer(const text &name, std::int64_t &value) const noexcept {
+        return functions::get_integer(handle(), name.c_str(), &value);
+    }
+
+    /// true or false.
+    bool get_boolean(const text &name, bool &value) const noexcept {
+        return functions::get_boolean(handle(), name.c_str(), &value);
+    }
+
+#if __cplusplus >= 201703L
+    std::optional<std::string_view> get_string(const text &name) const noexcept {
+        std::string_view value;
+        return get_string(name, value) ? std::optional(value) : std::nullopt;
+    }
+    std::optional<std::int64_t> get_integer(const text &name) const noexcept {
+        std::int64_t value = 0;
+        return get_integer(name, value) ? std::optional(value) : std::nullopt;
+    }
+    std::optional<bool> get_boolean(const text &name) const noexcept {
+        bool value = false;
+        return get_boolean(name, value) ? std::optional(value) : std::nullopt;
+    }
+#endif
+
+  private:
+    const Handle *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+};
+
+/// What can be asked of a request.
+template <class Self> class reads_request : public reads_members<Self, anwdl_request_t> {
+  public:
+    /// What the peer wants: letters A to Z. Lent, as the others are.
+    const char *get_verb() const noexcept {
+        return anwdl_request_get_verb(static_cast<const Self *>(this)->get());
+    }
+
+    /// The whole request, as it was received.
+    const char *get_json() const noexcept {
+        return anwdl_request_get_json(static_cast<const Self *>(this)->get());
+    }
+
+    /// Its parameters, a JSON object.
+    const char *get_parameters_json() const noexcept {
+        return anwdl_request_get_parameters_json(static_cast<const Self *>(this)->get());
+    }
+};
+
+} // namespace detail
+
+/// A request that belongs to somebody else: the one that a client has stored. It may be empty.
+class request_view : public detail::view<anwdl_request_t>,
+                     public detail::reads_request<request_view> {
+  public:
+    explicit request_view(const anwdl_request_t *request) noexcept : view(request) {
+    }
+};
+
+/// A request, checked against the request format. It never changes, and outlives the client that
+/// it came from.
+class request : public detail::object<anwdl_request_t, anwdl_request_free>,
+                public detail::reads_request<request> {
+  public:
+    /// None yet: a place for poll_recv_request() to put one in.
+    request() = default;
+
+    /// Takes over what anwdl_client_recv_request() made.
+    static request adopt(anwdl_request_t *taken) noexcept {
+        return request(taken);
+    }
+
+  private:
+    explicit request(anwdl_request_t *taken) noexcept : object(taken) {
+    }
+};
+
+/// A response, checked against the response format. It never changes, and outlives the client that
+/// it came from.
+class response : public detail::object<anwdl_response_t, anwdl_response_free>,
+                 public detail::reads_members<response, anwdl_response_t> {
+  public:
+    /// None yet: a place for poll_recv_response() to put one in.
+    response() = default;
+
+    /// Takes over what anwdl_session_recv_response() made.
+    static response adopt(anwdl_response_t *taken) noexcept {
+        return response(taken);
+    }
+
+    /// Whether the request was carried out.
+    bool get_success() const noexcept {
+        return anwdl_response_get_success(get());
+    }
+
+    /// What the server says, with its reason if it gave one. Lent, as the others are.
+    const char *get_message() const noexcept {
+        return anwdl_response_get_message(get());
+    }
+
+    /// The data, a JSON object.
+    const char *get_data_json() const noexcept {
+        return anwdl_response_get_data_json(get());
+    }
+
+    /// The whole response, as it was received.
+    const char *get_json() const noexcept {
+        return anwdl_response_get_json(get());
+    }
+
+  private:
+    explicit response(anwdl_response_t *taken) noexcept : object(taken) {
+    }
+};
+
+/// A JSON object, or an array, that is put together value by value: the data of a response, or the
+/// parameters of a request.
+///
+/// @code
+/// auto disks = anwdl::data::array();
+/// disks.add_string("sda").add_string("sdb");
+/// anwdl::data data;
+/// data.set_statistics(86400, "1.0.0").set_array("disks", disks);
+/// @endcode
+class data : public detail::object<anwdl_data_t, anwdl_data_free> {
+  public:
+    /// An empty object.
+    data() {
+        detail::finish(detail::make(*this, anwdl_data_new));
+    }
+
+    /// An empty array.
+    static data array() {
+        data made(nullptr);
+        detail::finish(detail::make(made, anwdl_data_new_array));
+        return made;
+    }
+
+    /// An object from JSON text. Numbers and strings stay as they are written.
+    static data from_json(const text &json) {
+        data made(nullptr);
+        detail::finish(detail::make(made, anwdl_data_from_json, json.c_str()));
+        return made;
+    }
+
+    /// Takes over what anwdl_data_new() made.
+    static data adopt(anwdl_data_t *taken) noexcept {
+        return data(taken);
+    }
+
+    /// The data as JSON text.
+    string to_json() const {
+        string json;
+        detail::finish(detail::make(json, anwdl_data_to_json, get()));
+        return json;
+    }
+
+    // Members of an object. The value may have NULs inside, the name may not.
+
+    data &set_string(const text &name, string_view value) {
+        return done(
+            anwdl_data_set_string_with_length(get(), name.c_str(), value.data(), value.size()));
+    }
+    data &set_integer(const text &name, std::int64_t value) {
+        return done(anwdl_data_set_integer(get(), name.c_str(), value));
+    }
+    data &set_boolean(const text &name, bool value) {
+        return done(anwdl_data_set_boolean(get(), name.c_str(), value));
+    }
+    data &set_null(const text &name) {
+        return done(anwdl_data_set_null(get(), name.c_str()));
+    }
+    data &set_object(const text &name, const data &value) {
+        return done(anwdl_data_set_object(get(), name.c_str(), value.get()));
+    }
+    data &set_array(const text &name, const data &array) {
+        return done(anwdl_data_set_array(get(), name.c_str(), array.get()));
+    }
+
+    // Elements of an array.
+
+    data &add_string(string_view value) {
+        return done(anwdl_data_add_string_with_length(get(), value.data(), value.size()));
+    }
+    data &add_integer(std::int64_t value) {
+        return done(anwdl_data_add_integer(get(), value));
+    }
+    data &add_boolean(bool value) {
+        return done(anwdl_data_add_boolean(get(), value));
+    }
+    data &add_null() {
+        return done(anwdl_data_add_null(get()));
+    }
+    data &add_object(const data &value) {
+        return done(anwdl_data_add_object(get(), value.get()));
+    }
+    data &add_array(const data &array) {
+        return done(anwdl_data_add_array(get(), array.get()));
+    }
+
+    /// Sets what a server tells of a new container: all six members, checked, or none.
+    data &set_container(const text &uuid, const text &token, const text &iso_sha256,
+                        const text &user_name, const text &password, std::uint16_t port) {
+        return done(anwdl_data_set_container(get(), uuid.c_str(), token.c_str(), iso_sha256.c_str(),
+                                             user_name.c_str(), password.c_str(), port));
+    }
+
+    /// Sets what a server tells of itself: for how many seconds it has been running, its version.
+    data &set_statistics(std::uint64_t uptime, const text &version) {
+        return done(anwdl_data_set_statistics(get(), uptime, version.c_str()));
+    }
+
+#if defined(__cpp_lib_expected)
+    static result<data> try_from_json(const text &json) {
+        data made(nullptr);
+        return detail::expect(detail::make(made, anwdl_data_from_json, json.c_str()), made);
+    }
+    result<void> try_set_container(const text &uuid, const text &token, const text &iso_sha256,
+                                   const text &user_name, const text &password,
+                                   std::uint16_t port) {
+        return detail::expect(anwdl_data_set_container(get(), uuid.c_str(), token.c_str(),
+                                                       iso_sha256.c_str(), user_name.c_str(),
+                                                       password.c_str(), port));
+    }
+    result<void> try_set_statistics(std::uint64_t uptime, const text &version) {
+        return detail::expect(anwdl_data_set_statistics(get(), uptime, version.c_str()));
+    }
+#endif
+
+  private:
+    explicit data(anwdl_data_t *taken) noexcept : object(taken) {
+    }
+    data &done(anwdl_status_t status) {
+        detail::finish(status);
+        return *this;
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// Options
+// -------------------------------------------------------------------------------------------------
+
+/// Options for new clients, sessions and client interfaces, which copy them. What a function of
+/// this class does, and what holds without it, is said in anwdl.h at the function of the same name.
+///
+/// @code
+/// anwdl::client_options options;
+/// options.set_timeout(std::chrono::seconds(30)).set_rsa_wrapper(key_pair);
+/// @endcode
+class client_options : public detail::object<anwdl_client_options_t, anwdl_client_options_free> {
+  public:
+    client_options() : object(anwdl_client_options_new()) {
+        if (get() == nullptr)
+            detail::raise(ANWDL_RUNTIME_ERROR);
+    }
+
+    /// Takes over what anwdl_client_options_new() made.
+    static client_options adopt(anwdl_client_options_t *taken) noexcept {
+        return client_options(taken);
+    }
+
+    /// How long an operation may take; 0 for as long as it likes.
+    client_options &set_timeout(std::chrono::milliseconds timeout) {
+        if (timeout.count() < 0 || timeout.count() > UINT32_MAX)
+            throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "timeout is out of range");
+        return done(
+            anwdl_client_options_set_timeout(get(), static_cast<std::uint32_t>(timeout.count())));
+    }
+
+    client_options &set_rsa_wrapper(const rsa_wrapper &wrapper) {
+        return done(anwdl_client_options_set_rsa_wrapper(get(), wrapper.get()));
+    }
+    client_options &set_aes_wrapper(const aes_wrapper &wrapper) {
+        return done(anwdl_client_options_set_aes_wrapper(get(), wrapper.get()));
+    }
+
+    /// Whether the constructor of a client, or connect_server(), exchanges the keys.
+    client_options &set_exchange_keys(bool exchange_keys) {
+        return done(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
+    }
+
+    /// Whether operations are to be polled instead of waiting.
+    client_options &set_non_blocking(bool non_blocking) {
+        return done(anwdl_client_options_set_non_blocking(get(), non_blocking));
+    }
+
+    /// The only framing that is accepted, or spoken.
+    client_options &set_protocol(protocol value) {
+        return done(anwdl_client_options_set_protocol(get(), static_cast<anwdl_protocol_t>(value)));
+    }
+
+    /// How many bytes a message may have.
+    client_options &set_max_message_size(std::size_t size) {
+        return done(anwdl_client_options_set_max_message_size(get(), size));
+    }
+
+    /// The address that the peer is said to have.
+    client_options &set_peer_ip(const text &ip) {
+        return done(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
+    }
+
+    /// Whether the private key operation is left to compute().
+    client_options &set_separate_computation(bool separate) {
+        return done(anwdl_client_options_set_separate_computation(get(), separate));
+    }
+
+    /// The fingerprint of the only public key that the peer may have; nullptr for any.
+    client_options &set_expected_fingerprint(const text &hex) {
+        return done(anwdl_client_options_set_expected_fingerprint(get(), hex.c_str()));
+    }
+
+  private:
+    explicit client_options(anwdl_client_options_t *taken) noexcept : object(taken) {
+    }
+    client_options &done(anwdl_status_t status) {
+        detail::finish(status);
+        return *this;
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// What clients, sessions and client interfaces have in common
+// -------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+/// The C functions of a type, by what they do.
+template <class Handle> struct functions;
+
+template <> struct functions<anwdl_client_t> {
+    static constexpr auto exchange_keys = &anwdl_client_exchange_keys;
+    static constexpr auto send_public_rsa_key = &anwdl_client_send_public_rsa_key;
+    static constexpr auto recv_public_rsa_key = &anwdl_client_recv_public_rsa_key;
+    static constexpr auto send_aes_key = &anwdl_client_send_aes_key;
+    static constexpr auto recv_aes_key = &anwdl_client_recv_aes_key;
+    static constexpr auto compute = &anwdl_client_compute;
+    static constexpr auto get_protocol = &anwdl_client_get_protocol;
+    static constexpr auto get_rsa_wrapper = &anwdl_client_get_rsa_wrapper;
+    static constexpr auto get_aes_wrapper = &anwdl_client_get_aes_wrapper;
+    static constexpr auto set_rsa_wrapper = &anwdl_client_set_rsa_wrapper;
+    static constexpr auto set_aes_wrapper = &anwdl_client_set_aes_wrapper;
+    static constexpr auto recv_request = &anwdl_client_recv_request;
+    static constexpr auto get_stored_request = &anwdl_client_get_stored_request;
+    static constexpr auto get_request_errors = &anwdl_client_get_request_errors;
+    static constexpr auto send_response = &anwdl_client_send_response;
+    static constexpr auto send_response_data = &anwdl_client_send_response_data;
+};
+
+template <> struct functions<anwdl_session_t> {
+    static constexpr auto exchange_keys = &anwdl_session_exchange_keys;
+    static constexpr auto send_public_rsa_key = &anwdl_session_send_public_rsa_key;
+    static constexpr auto recv_public_rsa_key = &anwdl_session_recv_public_rsa_key;
+    static constexpr auto send_aes_key = &anwdl_session_send_aes_key;
+    static constexpr auto recv_aes_key = &anwdl_session_recv_aes_key;
+    static constexpr auto compute = &anwdl_session_compute;
+    static constexpr auto get_protocol = &anwdl_session_get_protocol;
+    static constexpr auto get_rsa_wrapper = &anwdl_session_get_rsa_wrapper;
+    static constexpr auto get_aes_wrapper = &anwdl_session_get_aes_wrapper;
+    static constexpr auto set_rsa_wrapper = &anwdl_session_set_rsa_wrapper;
+    static constexpr auto set_aes_wrapper = &anwdl_session_set_aes_wrapper;
+    static constexpr auto recv_request = &anwdl_session_recv_request;
+    static constexpr auto get_stored_request = &anwdl_session_get_stored_request;
+    static constexpr auto get_request_errors = &anwdl_session_get_request_errors;
+    static constexpr auto send_response = &anwdl_session_send_response;
+    static constexpr auto send_response_data = &anwdl_session_send_response_data;
+    static constexpr auto send_request = &anwdl_session_send_request;
+    static constexpr auto send_request_data = &anwdl_session_send_request_data;
+    static constexpr auto recv_response = &anwdl_session_recv_response;
+};
+
+template <> struct functions<anwdl_client_interface_t> {
+    static constexpr auto exchange_keys = &anwdl_client_interface_exchange_keys;
+    static constexpr auto send_public_rsa_key = &anwdl_client_interface_send_public_rsa_key;
+    static constexpr auto recv_public_rsa_key = &anwdl_client_interface_recv_public_rsa_key;
+    static constexpr auto send_aes_key = &anwdl_client_interface_send_aes_key;
+    static constexpr auto recv_aes_key = &anwdl_client_interface_recv_aes_key;
+    static constexpr auto compute = &anwdl_client_interface_compute;
+    static constexpr auto get_protocol = &anwdl_client_interface_get_protocol;
+    static constexpr auto get_rsa_wrapper = &anwdl_client_interface_get_rsa_wrapper;
+    static constexpr auto get_aes_wrapper = &anwdl_client_interface_get_aes_wrapper;
+    static constexpr auto set_rsa_wrapper = &anwdl_client_interface_set_rsa_wrapper;
+    static constexpr auto set_aes_wrapper = &anwdl_client_interface_set_aes_wrapper;
+    static constexpr auto send_request = &anwdl_client_interface_send_request;
+    static constexpr auto send_request_data = &anwdl_client_interface_send_request_data;
+    static constexpr auto recv_response = &anwdl_client_interface_recv_response;
+};
+
+/// The key exchange, and what it exchanges.
+template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
+    using functions = detail::functions<Handle>;
+
+  public:
+    /// Exchanges all keys. receive_first is true if the peer speaks first: so it is unless said
+    /// otherwise, but not with a client_interface. A session that is the client passes false.
+    void exchange_keys(bool receive_first = ReceiveFirst) {
+        finish(functions::exchange_keys(handle(), receive_first));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_exchange_keys(bool receive_first = ReceiveFirst) {
+        return advance(functions::exchange_keys(handle(), receive_first));
+    }
+
+    /// One step of it: sends the local public RSA key.
+    void send_public_rsa_key() {
+        finish(functions::send_public_rsa_key(handle()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_public_rsa_key() {
+        return advance(functions::send_public_rsa_key(handle()));
+    }
+
+    /// One step of it: receives the public RSA key of the peer.
+    void recv_public_rsa_key() {
+        finish(functions::recv_public_rsa_key(handle()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_recv_public_rsa_key() {
+        return advance(functions::recv_public_rsa_key(handle()));
+    }
+
+    /// One step of it: sends the AES key.
+    void send_aes_key() {
+        finish(functions::send_aes_key(handle()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_aes_key() {
+        return advance(functions::send_aes_key(handle()));
+    }
+
+    /// One step of it: receives the AES key of the peer.
+    void recv_aes_key() {
+        finish(functions::recv_aes_key(handle()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_recv_aes_key() {
+        return advance(functions::recv_aes_key(handle()));
+    }
+
+    /// Does the private key operation that progress::want_computation asks for, on any thread;
+    /// then call again what asked for it. If it fails, that call tells.
+    void compute() {
+        finish(functions::compute(handle()));
+    }
+
+#if defined(__cpp_lib_expected)
+    result<void> try_exchange_keys(bool receive_first = ReceiveFirst) {
+        return expect(functions::exchange_keys(handle(), receive_first));
+    }
+    result<void> try_send_public_rsa_key() {
+        return expect(functions::send_public_rsa_key(handle()));
+    }
+    result<void> try_recv_public_rsa_key() {
+        return expect(functions::recv_public_rsa_key(handle()));
+    }
+    result<void> try_send_aes_key() {
+        return expect(functions::send_aes_key(handle()));
+    }
+    result<void> try_recv_aes_key() {
+        return expect(functions::recv_aes_key(handle()));
+    }
+    result<void> try_compute() {
+        return expect(functions::compute(handle()));
+    }
+#endif
+
+    /// The framing that is spoken, once it is known.
+    protocol get_protocol() const noexcept {
+        return static_cast<protocol>(functions::get_protocol(handle()));
+    }
+
+    /// The local key pair and the public key of the peer; empty while there is none.
+    rsa_wrapper_view get_rsa_wrapper() const noexcept {
+        return rsa_wrapper_view(functions::get_rsa_wrapper(handle()));
+    }
+
+    /// The key of the session; empty while there is none.
+    aes_wrapper_view get_aes_wrapper() const noexcept {
+        return aes_wrapper_view(functions::get_aes_wrapper(handle()));
+    }
+
+    /// Replaces the local key pair, before keys are exchanged.
+    void set_rsa_wrapper(const rsa_wrapper &wrapper) {
+        finish(functions::set_rsa_wrapper(handle(), wrapper.get()));
+    }
+
+    /// Replaces the AES key, before keys are exchanged or where none are.
+    void set_aes_wrapper(const aes_wrapper &wrapper) {
+        finish(functions::set_aes_wrapper(handle(), wrapper.get()));
+    }
+
+  private:
+    Handle *handle() noexcept {
+        return static_cast<Self *>(this)->get();
+    }
+    const Handle *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+};
+
+/// The server's part: requests in, responses out.
+template <class Self, class Handle> class serves_requests {
+    using functions = detail::functions<Handle>;
+
+  public:
+    /// Receives a request; with store_request, it is kept for get_stored_request(), too.
+    ///
+    /// A value_error with ANWDL_REASON_MALFORMED_REQUEST does not end the session:
+    /// get_request_errors() tells what is wrong, and ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
+    ANWDL_DETAIL_NODISCARD request recv_request(bool store_request = false) {
+        request received;
+        finish(make(received, functions::recv_request, handle(), store_request));
+        return received;
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_recv_request(request &received,
+                                                      bool store_request = false) {
+        return advance(make(received, functions::recv_request, handle(), store_request));
+    }
+
+    /// The last request that was stored; empty if there is none.
+    request_view get_stored_request() const noexcept {
+        return request_view(functions::get_stored_request(handle()));
+    }
+
+    /// What is wrong with the last request, as JSON; NULL if nothing is.
+    const char *get_request_errors() const noexcept {
+        return functions::get_request_errors(handle());
+    }
+
+    /// Sends a response. `data_json` is the text of a JSON object, nullptr for {}; `reason` says
+    /// why a request was refused, nullptr for none.
+    void send_response(bool success, const text &message, const text &data_json = nullptr,
+                       const text &reason = nullptr) {
+        finish(functions::send_response(handle(), success, message.c_str(), data_json.c_str(),
+                                        reason.c_str()));
+    }
+    void send_response(bool success, const text &message, const data &content,
+                       const text &reason = nullptr) {
+        finish(functions::send_response_data(handle(), success, message.c_str(), content.get(),
+                                             reason.c_str()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
+                                                       const text &data_json = nullptr,
+                                                       const text &reason = nullptr) {
+        return advance(functions::send_response(handle(), success, message.c_str(),
+                                                data_json.c_str(), reason.c_str()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
+                                                       const data &content,
+                                                       const text &reason = nullptr) {
+        return advance(functions::send_response_data(handle(), success, message.c_str(),
+                                                     content.get(), reason.c_str()));
+    }
+
+#if defined(__cpp_lib_expected)
+    result<request> try_recv_request(bool store_request = false) {
+        request received;
+        return expect(make(received, functions::recv_request, handle(), store_request), received);
+    }
+    result<void> try_send_response(bool success, const text &message,
+                                   const text &data_json = nullptr, const text &reason = nullptr) {
+        return expect(functions::send_response(handle(), success, message.c_str(),
+                                               data_json.c_str(), reason.c_str()));
+    }
+    result<void> try_send_response(bool success, const text &message, const data &content,
+                                   const text &reason = nullptr) {
+        return expect(functions::send_response_data(handle(), success, message.c_str(),
+                                                    content.get(), reason.c_str()));
+    }
+#endif
+
+  private:
+    Handle *handle() noexcept {
+        return static_cast<Self *>(this)->get();
+    }
+    const Handle *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+};
+
+/// The client's part: requests out, responses in.
+template <class Self, class Handle> class makes_requests {
+    using functions = detail::functions<Handle>;
+
+  public:
+    /// Sends a request. `parameters_json` is the text of a JSON object, nullptr for {}.
+    void send_request(const text &verb, const text &parameters_json = nullptr) {
+        finish(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
+    }
+    void send_request(const text &verb, const data &parameters) {
+        finish(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_request(const text &verb,
+                                                      const text &parameters_json = nullptr) {
+        return advance(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_request(const text &verb, const data &parameters) {
+        return advance(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
+    }
+
+    /// Receives the response to it.
+    ANWDL_DETAIL_NODISCARD response recv_response() {
+        response received;
+        finish(make(received, functions::recv_response, handle()));
+        return received;
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_recv_response(response &received) {
+        return advance(make(received, functions::recv_response, handle()));
+    }
+
+#if defined(__cpp_lib_expected)
+    result<void> try_send_request(const text &verb, const text &parameters_json = nullptr) {
+        return expect(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
+    }
+    result<void> try_send_request(const text &verb, const data &parameters) {
+        return expect(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
+    }
+    result<response> try_recv_response() {
+        response received;
+        return expect(make(received, functions::recv_response, handle()), received);
+    }
+#endif
+
+  private:
+    Handle *handle() noexcept {
+        return static_cast<Self *>(this)->get();
+    }
+};
+
+} // namespace detail
+
+// -------------------------------------------------------------------------------------------------
+// Clients: the Python ClientInstance
+// -------------------------------------------------------------------------------------------------
+
+/// A connected client, seen from the server.
+class client : public detail::object<anwdl_client_t, anwdl_client_free>,
+               public detail::exchanges_keys<client, anwdl_client_t, true>,
+               public detail::serves_requests<client, anwdl_client_t> {
+  public:
+    /// Makes a client from a connected socket and, unless the options say otherwise, exchanges the
+    /// keys. From then on the descriptor is the client's; if this throws, it is still the caller's,
+    /// except with ANWDL_REASON_INTERNAL.
+    explicit client(int descriptor) : client(descriptor, nullptr, 0) {
+    }
+    client(int descriptor, const client_options &options) : client(descriptor, options.get(), 0) {
+    }
+
+    /// Takes over what anwdl_client_new() made.
+    static client adopt(anwdl_client_t *taken) noexcept {
+        return client(taken);
+    }
+
+#if defined(__cpp_lib_expected)
+    static result<client> try_make(int descriptor) {
+        client made(nullptr);
+        return detail::expect(detail::make(made, anwdl_client_new, descriptor,
+                                           static_cast<const anwdl_client_options_t *>(nullptr)),
+                              made);
+    }
+    static result<client> try_make(int descriptor, const client_options &options) {
+        client made(nullptr);
+        return detail::expect(detail::make(made, anwdl_client_new, descriptor, options.get()),
+                              made);
+    }
+#endif
+
+    /// Closes the connection. The destructor does so, too.
+    void close_connection() {
+        detail::finish(anwdl_client_close_connection(get()));
+    }
+
+    /// Gives the descriptor back, unclosed; the client counts as closed from then on.
+    ANWDL_DETAIL_NODISCARD int detach() {
+        const int descriptor = anwdl_client_detach(get());
+        if (descriptor < 0)
+            detail::raise(get() == nullptr ? ANWDL_VALUE_ERROR : ANWDL_RUNTIME_ERROR);
+        return descriptor;
+    }
+
+    /// Whether it was closed or detached on this side.
+    bool is_closed() const noexcept {
+        return anwdl_client_is_closed(get());
+    }
+
+    /// The descriptor, for poll() and the like; -1 if it is closed.
+    int get_socket_descriptor() const noexcept {
+        return anwdl_client_get_socket_descriptor(get());
+    }
+
+    /// The IP address of the peer, valid until the client ends, as its ID is.
+    const char *get_ip() const noexcept {
+        return anwdl_client_get_ip(get());
+    }
+
+    /// The ID: the first 7 hexadecimal digits of the SHA-256 of the address.
+    const char *get_id() const noexcept {
+        return anwdl_client_get_id(get());
+    }
+
+    /// When the client was made, in seconds since 1970-01-01 00:00 UTC.
+    std::int64_t get_creation_timestamp() const noexcept {
+        return anwdl_client_get_creation_timestamp(get());
+    }
+
+  private:
+    explicit client(anwdl_client_t *taken) noexcept : object(taken) {
+    }
+    client(int descriptor, const anwdl_client_options_t *options, int) {
+        detail::finish(detail::make(*this, anwdl_client_new, descriptor, options));
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// Sessions without a descriptor
+// -------------------------------------------------------------------------------------------------
+
+/// The protocol itself, for programs that move the bytes on their own: over libuv, Asio, TLS.
+///
+/// No function waits or touches a descriptor. Operations are polled; while one wants to read,
+/// feed() takes what was received, and whatever get_pending() shows is to be sent:
+///
+/// @code
+/// anwdl::request request;
+/// anwdl::progress progress = session.poll_recv_request(request);
+/// const anwdl::bytes_view pending = session.get_pending();
+/// const ssize_t count = write(fd, pending.data(), pending.size());
+/// if (count > 0)
+///     session.sent(static_cast<std::size_t>(count));
+/// if (progress == anwdl::progress::want_read)
+///     taken += session.feed(anwdl::bytes_view(received + taken, size - taken));
+/// @endcode
+class session : public detail::object<anwdl_session_t, anwdl_session_free>,
+                public detail::exchanges_keys<session, anwdl_session_t, true>,
+                public detail::serves_requests<session, anwdl_session_t>,
+                public detail::makes_requests<session, anwdl_session_t> {
+  public:
+    explicit session(role side) : session(side, nullptr, 0) {
+    }
+    session(role side, const client_options &options) : session(side, options.get(), 0) {
+    }
+
+    /// Takes over what anwdl_session_new() made.
+    static session adopt(anwdl_session_t *taken) noexcept {
+        return session(taken);
+    }
+
+#if defined(__cpp_lib_expected)
+    static result<session> try_make(role side) {
+        session made(nullptr);
+        return detail::expect(detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side),
+                                           static_cast<const anwdl_client_options_t *>(nullptr)),
+                              made);
+    }
+    static result<session> try_make(role side, const client_options &options) {
+        session made(nullptr);
+        return detail::expect(
+            detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side), options.get()),
+            made);
+    }
+#endif
+
+    /// Hands over bytes that were received.
+    ///
+    /// @return How many were taken: no more than the operation under way can use now. Feed the rest
+    ///   again later.
+    ANWDL_DETAIL_NODISCARD std::size_t feed(const bytes_view &received) {
+        std::size_t taken = 0;
+        detail::finish(anwdl_session_feed(get(), received.data(), received.size(), &taken));
+        return taken;
+    }
+
+    /// Says that the peer has closed its side.
+    void feed_end() {
+        detail::finish(anwdl_session_feed_end(get()));
+    }
+
+    /// The bytes that are to be sent, lent: valid until the session changes.
+    bytes_view get_pending() const {
+        const std::uint8_t *pending = nullptr;
+        std::size_t size = 0;
+        detail::finish(anwdl_session_get_pending(get(), &pending, &size));
+        return bytes_view(pending, size);
+    }
+
+    /// Says that so many of the pending bytes are on their way.
+    void sent(std::size_t count) {
+        detail::finish(anwdl_session_sent(get(), count));
+    }
+
+    /// What the operation under way waits for; progress::done if there is none.
+    progress get_wants() const {
+        return detail::advance(anwdl_session_get_wants(get()));
+    }
+
+    /// Ends the session and wipes its keys.
+    void end() {
+        detail::finish(anwdl_session_end(get()));
+    }
+
+    /// Whether a failure, or end(), has ended the session.
+    bool has_failed() const noexcept {
+        return anwdl_session_has_failed(get());
+    }
+
+    /// Which side of the connection it is.
+    role get_role() const noexcept {
+        return static_cast<role>(anwdl_session_get_role(get()));
+    }
+
+  private:
+    explicit session(anwdl_session_t *taken) noexcept : object(taken) {
+    }
+    session(role side, const anwdl_client_options_t *options, int) {
+        detail::finish(
+            detail::make(*this, anwdl_session_new, static_cast<anwdl_role_t>(side), options));
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// The connecting side: the Python ClientInterface
+// -------------------------------------------------------------------------------------------------
+
+/// A client that connects to a server and asks it.
+///
+/// @code
+/// anwdl::client_interface server;
+/// server.connect_server("198.51.100.7", 6150); // exchanges the keys, too
+/// server.send_request("STAT");
+/// std::cout << server.recv_response().get_data_json() << '\n';
+/// @endcode
+class client_interface
+    : public detail::object<anwdl_client_interface_t, anwdl_client_interface_free>,
+      public detail::exchanges_keys<client_interface, anwdl_client_interface_t, false>,
+      public detail::makes_requests<client_interface, anwdl_client_interface_t> {
+  public:
+    client_interface() : client_interface(nullptr, 0) {
+    }
+    explicit client_interface(const client_options &options) : client_interface(options.get(), 0) {
+    }
+
+    /// Takes over what anwdl_client_interface_new() made.
+    static client_interface adopt(anwdl_client_interface_t *taken) noexcept {
+        return client_interface(taken);
+    }
+
+#if defined(__cpp_lib_expected)
+    static result<client_interface> try_make() {
+        client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
+        return detail::expect(detail::make(made, anwdl_client_interface_new,
+                                           static_cast<const anwdl_client_options_t *>(nullptr)),
+                              made);
+    }
+    static result<client_interface> try_make(const client_options &options) {
+        client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
+        return detail::expect(detail::make(made, anwdl_client_interface_new, options.get()), made);
+    }
+#endif
+
+    /// Connects to a server, given by name or address, and exchanges the keys unless the options
+    /// say otherwise or the client is non-blocking.
+    void connect_server(const text &host, std::uint16_t port) {
+        detail::finish(anwdl_client_interface_connect_server(get(), host.c_str(), port));
+    }
+
+    /// Closes the connection. The destructor does so, too.
+    void close_connection() {
+        detail::finish(anwdl_client_interface_close_connection(get()));
+    }
+
+#if defined(__cpp_lib_expected)
+    result<void> try_connect_server(const text &host, std::uint16_t port) {
+        return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
+    }
+#endif
+
+    /// Whether there is no connection on this side.
+    bool is_closed() const noexcept {
+        return anwdl_client_interface_is_closed(get());
+    }
+
+    /// The descriptor, for poll() and the like; -1 if it is closed.
+    int get_socket_descriptor() const noexcept {
+        return anwdl_client_interface_get_socket_descriptor(get());
+    }
+
+    /// The fingerprint of the server's public key, to be compared with what its owner says.
+    string get_server_fingerprint() const {
+        string hex;
+        detail::finish(detail::make(hex, anwdl_client_interface_get_server_fingerprint, get()));
+        return hex;
+    }
+
+  private:
+    explicit client_interface(anwdl_client_interface_t *taken) noexcept : object(taken) {
+    }
+    client_interface(const anwdl_client_options_t *options, int) {
+        detail::finish(detail::make(*this, anwdl_client_interface_new, options));
+    }
+};
+
+// -------------------------------------------------------------------------------------------------
+// Log messages
+// -------------------------------------------------------------------------------------------------
+
+/// Takes a log message: its level, the ID of the client that it is about ("" if there is none), and
+/// the text. Both are valid during the call.
+using log_function =
+    std::function<void(log_level level, const char *client_id, const char *message)>;
+
+namespace detail {
+
+/// The log functions of this program, and what they threw.
+struct log_state {
+    std::mutex mutex;
+    /// Every function that was set and may still be running. Their addresses must not change.
+    std::list<log_function> functions;
+    std::exception_ptr exception;
+
+    /// Never destroyed: other threads may log until the process has ended.
+    static log_state &get() {
+        static log_state *const state = new log_state;
+        return *state;
+    }
+
+    /// Whether this thread is in a call of the log function.
+    static bool &is_running() noexcept {
+        static thread_local bool running = false;
+        return running;
+    }
+
+    static void call(anwdl_log_level_t level, const char *client_id, const char *message,
+                     void *function) noexcept {
+        is_running() = true;
+        try {
+            (*static_cast<const log_function *>(function))(static_cast<log_level>(level), client_id,
+                                                           message);
+        } catch (...) {
+            log_state &state = get();
+            const std::lock_guard<std::mutex> lock(state.mutex);
+            if (state.exception == nullptr)
+                state.exception = std::current_exception();
+        }
+        is_running() = false;
+    }
+};
+
+} // namespace detail
+
+/// Sets what takes the log messages of the library, in place of an earlier one: any callable. There
+/// is one for the whole process; an empty function means none.
+///
+/// When this returns, no call of an earlier function is under way, and it is destroyed; only if it
+/// was called from within the function itself, that comes later. The function is called on any
+/// thread, on several at once, and must not use the object whose call is under way; else see
+/// anwdl_set_log_callback().
+///
+/// An exception that leaves the function goes no further, since C lies between it and whoever made
+/// the call: the call of the library goes on as if nothing had been thrown. The first one is kept
+/// for take_log_exception().
+inline void set_log_callback(log_level least_level, log_function function) {
+    detail::log_state &state = detail::log_state::get();
+    std::list<log_function> fresh;
+    std::list<log_function> earlier;
+    if (function)
+        fresh.push_back(std::move(function));
+    {
+        const std::lock_guard<std::mutex> lock(state.mutex);
+        earlier.swap(state.functions);
+    }
+    /* No lock is held here: a log function that is waited for may come by. */
+    const anwdl_status_t status =
+        anwdl_set_log_callback(static_cast<anwdl_log_level_t>(least_level),
+                               fresh.empty() ? nullptr : &detail::log_state::call,
+                               fresh.empty() ? nullptr : &fresh.front());
+    {
+        const std::lock_guard<std::mutex> lock(state.mutex);
+        if (status == ANWDL_OK)
+            state.functions.splice(state.functions.end(), fresh);
+        if (status != ANWDL_OK || detail::log_state::is_running())
+            state.functions.splice(state.functions.end(), earlier);
+    }
+    detail::finish(status);
+}
+
+/// The first exception that left the log function since this was last called, on whatever thread,
+/// for std::rethrow_exception(); nullptr if there was none.
+inline std::exception_ptr take_log_exception() {
+    detail::log_state &state = detail::log_state::get();
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    std::exception_ptr taken;
+    std::swap(taken, state.exception);
+    return taken;
+}
+
+} // namespace ANWDL_DETAIL_STANDARD
+} // namespace anwdl
+
+#undef ANWDL_DETAIL_STANDARD
+#undef ANWDL_DETAIL_NODISCARD
+
+#endif
