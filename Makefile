@@ -33,7 +33,7 @@ INTEROP      := tests/interop
 VALIDATOR_SEED  ?= 2
 VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 
-C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/tests/*.[ch] benches/*/*.[ch])
+C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch]) include/anwdl.hpp
 
 STAGE = @printf '\n== %s ==\n'
 
@@ -60,17 +60,19 @@ pure-library:
 	$(STAGE) 'library, pure Rust'
 	$(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
 
-demo: demo-tools server venv ## run one client of each framing against a C server
+demo: demo-tools server venv ## run one client of each framing, and the C client, against a C server
 	$(STAGE) 'demo'
-	$(VENV)/bin/python $(INTEROP)/demo.py $(SERVER)
+	$(VENV)/bin/python $(INTEROP)/demo.py --client $(DEMO_BUILD)/client $(SERVER)
 
 demo-tools:
 	$(STAGE) 'tools'
 	@scripts/ensure-tools cargo cc make cmake python3 python3-venv
 
+# Without what only the servers on libuv and Asio need, which neither the demo nor its tests run.
 server: library
-	$(STAGE) 'C server'
-	$(CMAKE) -S examples-c -B $(DEMO_BUILD) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF
+	$(STAGE) 'C server and C client'
+	$(CMAKE) -S examples-c -B $(DEMO_BUILD) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF \
+	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF
 	$(CMAKE) --build $(DEMO_BUILD) --parallel $(JOBS)
 
 venv: $(VENV)/.complete
@@ -87,7 +89,7 @@ test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator #
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
@@ -110,8 +112,9 @@ test-c-pure-rust: pure-library
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 test-interop: server venv
-	$(STAGE) 'the Python peer against itself and against the C server'
-	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) $(VENV)/bin/python -m unittest discover
+	$(STAGE) 'the Python peer against itself, the C server and the C client'
+	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
+	    $(VENV)/bin/python -m unittest discover
 
 test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'

@@ -1,10 +1,13 @@
-/* The example servers, as processes of their own: test_servers MINIMAL_SERVER ANWDL_SERVER
-   [PREFIX...], where the prefix is a program to run the latter under. */
+/* The example servers, as processes of their own: test_servers NAME SERVER CLIENT [PREFIX...], with
+   the name of the server, its path, the path of the client example, and a program to run the server
+   under. */
 #include "check.h"
 #include "peer.h"
+#include "process.h"
 #include "support.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,59 +23,12 @@
 #define BAD_REQUEST                                                                                \
     "{\"success\": false, \"message\": \"Bad request (reason : malformed request)\", \"data\": {}}"
 
-enum { LONGEST_LINE = 4096, MOST_ARGUMENTS = 32 };
-
 static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3, ANWDL_PROTOCOL_V4,
                                             ANWDL_PROTOCOL_GCM};
-enum { FRAMING_COUNT = 4 };
-
-/* -- processes --------------------------------------------------------------------------------- */
-
-typedef struct {
-    pid_t pid;
-    FILE *output;
-} process_t;
-
-static process_t start_process(char *const arguments[]) {
-    process_t process;
-    int pipe_ends[2];
-    REQUIRE(pipe(pipe_ends) == 0);
-    process.pid = fork();
-    REQUIRE(process.pid >= 0);
-    if (process.pid == 0) {
-        dup2(pipe_ends[1], STDOUT_FILENO);
-        close(pipe_ends[0]);
-        close(pipe_ends[1]);
-        execv(arguments[0], arguments);
-        perror(arguments[0]);
-        _exit(127);
-    }
-    close(pipe_ends[1]);
-    process.output = fdopen(pipe_ends[0], "r");
-    REQUIRE(process.output != NULL);
-    return process;
-}
-
-static void check_exit_status(process_t *process, int expected) {
-    int status = 0;
-    char line[LONGEST_LINE];
-    while (fgets(line, sizeof line, process->output) != NULL)
-        ;
-    fclose(process->output);
-    REQUIRE(waitpid(process->pid, &status, 0) == process->pid);
-    CHECK(WIFEXITED(status));
-    CHECK_INTEGER(WEXITSTATUS(status), expected);
-}
-
-/* Reads the server's lines until one contains the text. */
-static bool find_line(process_t *process, const char *text) {
-    char line[LONGEST_LINE];
-    while (fgets(line, sizeof line, process->output) != NULL)
-        if (strstr(line, text) != NULL)
-            return true;
-    fprintf(stderr, "the server did not print: %s\n", text);
-    return false;
-}
+enum {
+    FRAMING_COUNT = 4,
+    PATIENCE = 60000 /* milliseconds after which a server that does nothing counts as hung */
+};
 
 /* -- peers ------------------------------------------------------------------------------------- */
 
@@ -97,27 +53,7 @@ static void check_response_has(peer_t *peer, const char *request, const char *pa
     free(found);
 }
 
-/* -- the full server --------------------------------------------------------------------------- */
-
-static process_t start_server(char *const prefix[], char *server, char *const options[],
-                              uint16_t *port) {
-    char *arguments[MOST_ARGUMENTS];
-    size_t count = 0;
-    char line[LONGEST_LINE] = "";
-    unsigned number = 0;
-    while (*prefix != NULL)
-        arguments[count++] = *prefix++;
-    arguments[count++] = server;
-    while (*options != NULL)
-        arguments[count++] = *options++;
-    REQUIRE(count < MOST_ARGUMENTS);
-    arguments[count] = NULL;
-    process_t process = start_process(arguments);
-    REQUIRE(fgets(line, sizeof line, process.output) != NULL);
-    REQUIRE(sscanf(line, "listening on 127.0.0.1:%u", &number) == 1);
-    *port = (uint16_t)number;
-    return process;
-}
+/* -- every server --------------------------------------------------------------------------- */
 
 #define ECHO_PARAMETERS                                                                            \
     "{\"text\": \"\xe2\x82\xac\", \"number\": 123456789012345678901234567890, \"list\": [1.50]}"
@@ -152,6 +88,13 @@ static void be_served(uint16_t port, anwdl_protocol_t framing, bool speaks_first
     peer_free(&peer);
 }
 
+/* The peer has been hung up on: nothing comes any more. */
+static void check_hung_up(peer_t *peer) {
+    char byte;
+    REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
+    CHECK(recv(peer->fd, &byte, 1, 0) <= 0);
+}
+
 /* None of these ends the server, and each is told apart in what it prints. */
 static void behave_badly(process_t *server, uint16_t port) {
     peer_t peer;
@@ -171,6 +114,8 @@ static void behave_badly(process_t *server, uint16_t port) {
     peer_free(&peer);
     CHECK(find_line(server, "_FAILED"));
 }
+
+/* -- the server with all options --------------------------------------------------------------- */
 
 static void test_every_framing_on_one_port(char *const prefix[], char *server_path) {
     uint16_t port;
@@ -194,8 +139,7 @@ static void test_every_framing_on_one_port(char *const prefix[], char *server_pa
     check_response_has(&peer, STAT, "uptime");
     CHECK(kill(server.pid, SIGTERM) == 0);
     check_exit_status(&server, EXIT_SUCCESS);
-    char byte;
-    CHECK(recv(peer.fd, &byte, 1, 0) <= 0);
+    check_hung_up(&peer);
     peer_free(&peer);
 }
 
@@ -211,16 +155,242 @@ static void test_server_that_begins(char *const prefix[], char *server_path) {
     check_exit_status(&server, EXIT_SUCCESS);
 }
 
-static void test_unacceptable_arguments(char *server_path) {
-    char *const cases[][4] = {
-        {server_path, "--port", "65536", NULL},          {server_path, "--port", "x", NULL},
-        {server_path, "--receive-first", "maybe", NULL}, {server_path, "--timeout", "-1", NULL},
-        {server_path, "--protocol", "v5", NULL},         {server_path, "--nonsense", NULL, NULL},
-        {server_path, "superfluous", NULL, NULL},        {server_path, "--private-key", "/", NULL},
-        {server_path, "--max-message-size", "0", NULL},  {server_path, "--port", NULL, NULL}};
-    for (size_t at = 0; at < sizeof cases / sizeof cases[0]; at++) {
-        process_t server = start_process(cases[at]);
+static void check_refused_arguments(char *server_path, char *const cases[][3], size_t count) {
+    for (size_t at = 0; at < count; at++) {
+        char *const arguments[] = {server_path, cases[at][0], cases[at][1], cases[at][2], NULL};
+        process_t server = start_process(arguments);
         check_exit_status(&server, EXIT_FAILURE);
+    }
+}
+
+static void test_anwdl_server(char *const prefix[], char *server_path, char *client_path) {
+    char *const cases[][3] = {{"--port", "65536"},
+                              {"--port", "x"},
+                              {"--receive-first", "maybe"},
+                              {"--timeout", "-1"},
+                              {"--protocol", "v5"},
+                              {"--nonsense"},
+                              {"superfluous"},
+                              {"--port"},
+                              {"--private-key", "/"},
+                              {"--max-message-size", "0"}};
+    (void)client_path;
+    test_every_framing_on_one_port(prefix, server_path);
+    test_server_that_begins(prefix, server_path);
+    if (*prefix == NULL)
+        check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
+}
+
+/* -- servers for many clients ------------------------------------------------------------------ */
+
+#define BASIC_OPTIONS "--port", "0", "--private-key", ANWDL_KEYS_DIR "/server.pem"
+
+static bool find_client_line(process_t *server, unsigned client, const char *what) {
+    char text[128];
+    snprintf(text, sizeof text, "client %u: %s", client, what);
+    return find_line(server, text);
+}
+
+static void open_session(peer_t *peer, uint16_t port, anwdl_protocol_t framing) {
+    connect_peer(peer, port, framing);
+    REQUIRE(peer_exchange_keys(peer, true));
+    check_response_has(peer, STAT, "uptime");
+}
+
+static void check_lines_of_one_client(process_t *server, unsigned client, const char *framing) {
+    const char *const lines[] = {
+        "STAT", "CREATE", "DESTROY", "DESTROY", "ECHO", "NONSENSE", "malformed request: {", "STAT"};
+    CHECK(find_client_line(server, client, "connected from 127.0.0.1"));
+    CHECK(find_client_line(server, client, "keys exchanged"));
+    for (size_t at = 0; at < sizeof lines / sizeof lines[0]; at++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s: %s", framing, lines[at]);
+        CHECK(find_client_line(server, client, text));
+    }
+    CHECK(find_client_line(server, client, "closed: PEER_CLOSED"));
+}
+
+/* The other program that speaks the protocol: no line of it is shared with the peer. */
+static void ask_with_client_example(char *client_path, uint16_t port, char *framing) {
+    char port_text[8];
+    snprintf(port_text, sizeof port_text, "%u", port);
+    char *const arguments[] = {client_path,
+                               "--port",
+                               port_text,
+                               "--protocol",
+                               framing,
+                               "--private-key",
+                               ANWDL_KEYS_DIR "/peer-2.pem",
+                               "--json",
+                               "127.0.0.1",
+                               "ECHO",
+                               "text=hello",
+                               NULL};
+    process_t client = start_process(arguments);
+    CHECK(find_line(&client, "\"echo\""));
+    check_exit_status(&client, EXIT_SUCCESS);
+}
+
+/* The answers to what it asked reach nobody, and are no reason for the server to end. */
+static void leave_before_the_answers(process_t *server, uint16_t port) {
+    int on = 1;
+    int off = 0;
+    peer_t peer;
+    open_session(&peer, port, ANWDL_PROTOCOL_GCM);
+    /* All requests, and the end, come at once. */
+    REQUIRE(setsockopt(peer.fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0);
+    for (int count = 0; count < 20; count++)
+        CHECK(peer_send_request(&peer, STAT));
+    REQUIRE(shutdown(peer.fd, SHUT_WR) == 0);
+    REQUIRE(setsockopt(peer.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off) == 0);
+    peer_free(&peer);
+    CHECK(find_line(server, "closed: "));
+}
+
+static void test_every_framing_in_turn(char *const prefix[], char *server_path, char *client_path) {
+    static char *const names[] = {"v2", "v3", "v4", "gcm"};
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    unsigned client = 0;
+    for (size_t at = 0; at < FRAMING_COUNT; at++) {
+        be_served(port, FRAMINGS[at], true);
+        check_lines_of_one_client(&server, ++client, names[at]);
+        ask_with_client_example(client_path, port, names[at]);
+        CHECK(find_client_line(&server, ++client, names[at]));
+        CHECK(find_client_line(&server, client, "closed: PEER_CLOSED"));
+    }
+    behave_badly(&server, port);
+    leave_before_the_answers(&server, port);
+    be_served(port, ANWDL_PROTOCOL_V4, true);
+    CHECK(kill(server.pid, SIGINT) == 0);
+    CHECK(find_line(&server, "stopped"));
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
+/* Nobody waits for another one, and a signal ends them all, whatever they are at. */
+static void test_clients_at_the_same_time(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peers[6];
+    connect_peer(&peers[0], port, ANWDL_PROTOCOL_V4); /* has said nothing */
+    connect_peer(&peers[1], port, ANWDL_PROTOCOL_V4); /* in the middle of the exchange */
+    CHECK(peer_send_public_key(&peers[1]));
+    open_session(&peers[2], port, ANWDL_PROTOCOL_GCM); /* between two requests */
+    open_session(&peers[3], port, ANWDL_PROTOCOL_V2);  /* in the middle of a request */
+    CHECK(peer_send_length(&peers[3], 32) && peer_receive_answer(&peers[3]));
+    open_session(&peers[4], port, ANWDL_PROTOCOL_V3); /* in the middle of a response */
+    CHECK(peer_send_request(&peers[4], STAT));
+    CHECK(wait_for(peers[4].fd, POLLIN, PATIENCE));
+    for (size_t at = 0; at < FRAMING_COUNT; at++)
+        be_served(port, FRAMINGS[at], true);
+    connect_peer(&peers[5], port, ANWDL_PROTOCOL_V4); /* has just arrived */
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    for (size_t at = 0; at < 5; at++)
+        CHECK(find_line(&server, "closed: the server stops"));
+    CHECK(find_line(&server, "stopped"));
+    check_exit_status(&server, EXIT_SUCCESS);
+    for (size_t at = 0; at < sizeof peers / sizeof peers[0]; at++)
+        peer_free(&peers[at]);
+}
+
+static void test_limit(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--max-clients", "2", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peers[4];
+    open_session(&peers[0], port, ANWDL_PROTOCOL_V4);
+    open_session(&peers[1], port, ANWDL_PROTOCOL_GCM);
+    connect_peer(&peers[2], port, ANWDL_PROTOCOL_V4);
+    check_hung_up(&peers[2]);
+    CHECK(find_client_line(&server, 3, "refused: too many clients"));
+    check_response_has(&peers[0], STAT, "uptime");
+    peer_hang_up(&peers[0]);
+    CHECK(find_client_line(&server, 1, "closed: PEER_CLOSED"));
+    open_session(&peers[3], port, ANWDL_PROTOCOL_V3);
+    check_response_has(&peers[1], STAT, "uptime");
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+    for (size_t at = 0; at < sizeof peers / sizeof peers[0]; at++)
+        peer_free(&peers[at]);
+}
+
+/* It never lets the server wait for long, and is not done before the deadline. */
+static void drip_exchange(peer_t *peer) {
+    peer->drip = 20;
+    CHECK(!peer_exchange_keys(peer, true));
+}
+
+static void drip_request(peer_t *peer) {
+    char request[1024];
+    snprintf(request, sizeof request,
+             "{\"verb\": \"STAT\", \"parameters\": {\"long\": \"%0900d\"}}", 0);
+    peer->drip = 20;
+    /* Whether the last byte found the connection open does not matter. */
+    if (peer_send_request(peer, request))
+        check_hung_up(peer);
+}
+
+static void test_deadlines(char *server_path) {
+    char *const no_prefix[] = {NULL};
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "2000", NULL};
+    uint16_t port;
+    process_t server = start_server(no_prefix, server_path, options, &port);
+    peer_t idle, in_exchange, in_request, in_response;
+    open_session(&idle, port, ANWDL_PROTOCOL_V4);
+    open_session(&in_request, port, ANWDL_PROTOCOL_GCM);
+    open_session(&in_response, port, ANWDL_PROTOCOL_V4);
+    connect_peer(&in_exchange, port, ANWDL_PROTOCOL_V4);
+    peer_start(&in_exchange, drip_exchange, NULL);
+    peer_start(&in_request, drip_request, NULL);
+    CHECK(peer_send_request(&in_response, STAT));
+    be_served(port, ANWDL_PROTOCOL_V4, true);
+    peer_join(&in_exchange);
+    peer_join(&in_request);
+    CHECK(peer_receive_bytes(&in_response, (char[16]){0}, 16)); /* the header */
+    check_hung_up(&in_response);
+    /* The idle one has done nothing for longer than the timeout. */
+    check_response_has(&idle, STAT, "uptime");
+    CHECK(find_line(&server, "closed: TIMEOUT"));
+    CHECK(find_line(&server, "closed: TIMEOUT"));
+    CHECK(find_line(&server, "closed: TIMEOUT"));
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    CHECK(find_client_line(&server, 1, "closed: the server stops"));
+    check_exit_status(&server, EXIT_SUCCESS);
+    peer_free(&idle);
+    peer_free(&in_exchange);
+    peer_free(&in_request);
+    peer_free(&in_response);
+}
+
+static void test_idle_timeout(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--idle-timeout", "500", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peer;
+    connect_peer(&peer, port, ANWDL_PROTOCOL_GCM);
+    CHECK(peer_exchange_keys(&peer, true));
+    check_hung_up(&peer);
+    CHECK(find_client_line(&server, 1, "closed: idle for too long"));
+    peer_free(&peer);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
+static void test_concurrent_server(char *const prefix[], char *server_path, char *client_path) {
+    char *const cases[][3] = {
+        {"--port", "65536"},    {"--port", "x"},        {"--timeout", "0"},
+        {"--timeout", "-1"},    {"--max-clients", "0"}, {"--idle-timeout", "soon"},
+        {"--nonsense"},         {"superfluous"},        {"--port"},
+        {"--private-key", "/"}, {"--threads", "0"},     {"--workers", "0"}};
+    test_every_framing_in_turn(prefix, server_path, client_path);
+    test_clients_at_the_same_time(prefix, server_path);
+    test_limit(prefix, server_path);
+    test_idle_timeout(prefix, server_path);
+    if (*prefix == NULL) {
+        test_deadlines(server_path);
+        check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
     }
 }
 
@@ -248,7 +418,9 @@ static int knock(const process_t *server, uint16_t port) {
     return fd;
 }
 
-static void test_minimal_server(char *server_path) {
+static void test_minimal_server(char *const prefix[], char *server_path, char *client_path) {
+    (void)prefix;
+    (void)client_path;
     uint16_t port;
     char port_text[8];
     close(make_listener(&port));
@@ -268,19 +440,33 @@ static void test_minimal_server(char *server_path) {
     }
     int status = 0;
     CHECK(kill(server.pid, SIGTERM) == 0);
-    fclose(server.output);
+    close(server.output);
     CHECK(waitpid(server.pid, &status, 0) == server.pid);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+/* -- which of them ------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    const char *name;
+    void (*test)(char *const prefix[], char *server_path, char *client_path);
+} case_t;
+
+static const case_t CASES[] = {
+    {"minimal_server", test_minimal_server},   {"anwdl_server", test_anwdl_server},
+    {"thread_server", test_concurrent_server}, {"epoll_server", test_concurrent_server},
+    {"uv_server", test_concurrent_server},     {"asio_server", test_concurrent_server}};
+
 int main(int argc, char **argv) {
-    REQUIRE(argc >= 3);
-    char *const *prefix = argv + 3;
-    test_every_framing_on_one_port(prefix, argv[2]);
-    test_server_that_begins(prefix, argv[2]);
-    if (*prefix == NULL) {
-        test_unacceptable_arguments(argv[2]);
-        test_minimal_server(argv[1]);
+    bool is_known = false;
+    REQUIRE(argc >= 4);
+    for (size_t at = 0; at < sizeof CASES / sizeof CASES[0]; at++) {
+        if (strcmp(argv[1], CASES[at].name) == 0) {
+            is_known = true;
+            CASES[at].test(argv + 4, argv[2], argv[3]);
+        }
     }
+    REQUIRE(is_known);
     return check_finish();
 }

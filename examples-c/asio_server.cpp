@@ -1,0 +1,379 @@
+// A server on standalone Asio, in C++17: one thread moves the bytes, sessions without a descriptor
+// make sense of them, and a thread pool does the private key operation of each key exchange.
+#define ASIO_STANDALONE
+#define ASIO_NO_DEPRECATED
+#include "answers.h"
+#include "server_options.h"
+
+#include <anwdl.hpp>
+
+#include <asio.hpp>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+
+namespace {
+
+using asio::ip::tcp;
+using std::chrono::milliseconds;
+using clock = asio::steady_timer::clock_type;
+
+/// What is sent back for a request.
+struct reply {
+    explicit reply(answer_t answer)
+        : success(answer.success), message(answer.message), data(anwdl::data::adopt(answer.data)),
+          reason(answer.reason) {
+    }
+
+    bool success;
+    const char *message;
+    anwdl::data data;
+    const char *reason;
+};
+
+/// One line for the log: with the reason, if it was the library that failed.
+std::string describe(const std::exception &error) {
+    const auto *failure = dynamic_cast<const anwdl::failure *>(&error);
+    return (failure != nullptr ? std::string(failure->reason_name()) + ": " : "") + error.what();
+}
+
+class connection;
+
+/// What all connections share.
+struct server_state {
+    server_options_t options;
+    anwdl::client_options client_options;
+    asio::any_io_executor pool;                   ///< where they compute
+    std::unordered_set<connection *> connections; ///< each from its beginning to its end
+};
+
+/// A client. Whatever is under way for it (a read, a write, a wait, a computation) shares the
+/// ownership, so that it ends with the last of them.
+///
+/// Its members are used on the thread of the loop only; the session is lent to a thread of the pool
+/// while it computes.
+class connection : public std::enable_shared_from_this<connection> {
+  public:
+    connection(server_state &server, std::uint64_t number, tcp::socket socket)
+        : server_(server), number_(number), socket_(std::move(socket)),
+          deadline_(socket_.get_executor()), session_(anwdl::role::server, server.client_options) {
+        server_.connections.insert(this);
+    }
+
+    connection(const connection &) = delete;
+    connection &operator=(const connection &) = delete;
+
+    ~connection() {
+        server_.connections.erase(this);
+    }
+
+    void start() {
+        attempt([this] {
+            const std::string ip = socket_.remote_endpoint().address().to_string();
+            print_connected(number_, ip.c_str());
+            socket_.set_option(tcp::no_delay(true));
+            begin(phase::exchanging_keys);
+            advance();
+        });
+    }
+
+    /// Ends the connection; what is under way for it ends soon after.
+    void close(const std::string &why) {
+        if (is_closed_)
+            return;
+        is_closed_ = true;
+        print_closed(number_, why.c_str());
+        deadline_.cancel();
+        std::error_code ignored; // the descriptor is closed in any case
+        socket_.close(ignored);
+    }
+
+  private:
+    enum class phase {
+        exchanging_keys,
+        waiting, ///< for a request of which nothing has come yet
+        receiving,
+        responding,
+    };
+
+    /// Does what may fail; a failure ends this connection, and no other.
+    template <class Action> void attempt(Action action) {
+        if (is_closed_)
+            return;
+        try {
+            action();
+        } catch (const std::exception &error) {
+            close(describe(error));
+        }
+    }
+
+    /// Each phase has its time, however many steps it takes.
+    void begin(phase next) {
+        const milliseconds timeout(next == phase::waiting ? server_.options.idle_timeout
+                                                          : server_.options.timeout);
+        const bool has_end = timeout != milliseconds::zero();
+        phase_ = next;
+        deadline_.expires_at(has_end ? clock::now() + timeout : clock::time_point::max());
+        if (!has_end)
+            return;
+        deadline_.async_wait([self = shared_from_this()](const std::error_code &error) {
+            // One that was put off after it had passed is no longer meant.
+            if (!error && self->deadline_.expiry() <= clock::now())
+                self->close(self->phase_ == phase::waiting ? "idle for too long"
+                                                           : "TIMEOUT: too slow");
+        });
+    }
+
+    /// Goes on as far as it can without waiting.
+    void advance() {
+        for (;;) {
+            switch (operate()) {
+            case anwdl::progress::done:
+                break;
+            case anwdl::progress::want_read:
+                if (fed_ == received_)
+                    return read();
+                feed();
+                break;
+            case anwdl::progress::want_write:
+                return write();
+            case anwdl::progress::want_computation:
+                return compute();
+            }
+        }
+    }
+
+    anwdl::progress operate() {
+        switch (phase_) {
+        case phase::exchanging_keys:
+            return exchange_keys();
+        case phase::responding:
+            return respond();
+        default:
+            return receive_request();
+        }
+    }
+
+    anwdl::progress exchange_keys() {
+        const anwdl::progress progress = session_.poll_exchange_keys();
+        if (progress == anwdl::progress::done) {
+            print_keys_exchanged(number_);
+            begin(phase::waiting);
+        }
+        return progress;
+    }
+
+    /// A request that is malformed is answered too.
+    anwdl::progress receive_request() {
+        try {
+            const anwdl::progress progress = session_.poll_recv_request(request_);
+            if (progress != anwdl::progress::done)
+                return progress;
+            reply_.emplace(make_answer(request_.get()));
+        } catch (const anwdl::value_error &error) {
+            if (error.reason() != ANWDL_REASON_MALFORMED_REQUEST)
+                throw;
+            print_malformed_request(number_, get_framing(), session_.get_request_errors());
+            reply_.emplace(make_answer_to_malformed_request());
+        }
+        begin(phase::responding);
+        return anwdl::progress::done;
+    }
+
+    anwdl::progress respond() {
+        const anwdl::progress progress = session_.poll_send_response(
+            reply_->success, reply_->message, reply_->data, reply_->reason);
+        if (progress != anwdl::progress::done)
+            return progress;
+        if (request_)
+            print_request(number_, get_framing(), request_.get_verb());
+        request_ = anwdl::request();
+        reply_.reset();
+        begin(phase::waiting);
+        return anwdl::progress::done;
+    }
+
+    anwdl_protocol_t get_framing() const {
+        return static_cast<anwdl_protocol_t>(session_.get_protocol());
+    }
+
+    /// The session takes what it can use now; the rest stays for later.
+    void feed() {
+        if (phase_ == phase::waiting)
+            begin(phase::receiving);
+        fed_ += session_.feed(anwdl::bytes_view(input_.data() + fed_, received_ - fed_));
+    }
+
+    /// Nothing more is read before the session asks for it: a peer that sends too much waits.
+    void read() {
+        socket_.async_read_some(
+            asio::buffer(input_),
+            [self = shared_from_this()](const std::error_code &error, std::size_t count) {
+                self->attempt([&] {
+                    self->fed_ = 0;
+                    self->received_ = count;
+                    if (error == asio::error::eof)
+                        self->session_.feed_end();
+                    else if (error)
+                        throw std::system_error(error);
+                    self->advance();
+                });
+            });
+    }
+
+    /// The pending bytes stay where they are until the session is used again, in the handler.
+    void write() {
+        const anwdl::bytes_view pending = session_.get_pending();
+        asio::async_write(
+            socket_, asio::buffer(pending.data(), pending.size()),
+            [self = shared_from_this()](const std::error_code &error, std::size_t count) {
+                self->attempt([&] {
+                    if (error)
+                        throw std::system_error(error);
+                    self->session_.sent(count);
+                    self->advance();
+                });
+            });
+    }
+
+    /// On a thread of the pool, which hands its share of the ownership back to the loop; that does
+    /// not end meanwhile.
+    void compute() {
+        auto loop = asio::make_work_guard(socket_.get_executor());
+        asio::post(server_.pool, [self = shared_from_this(), loop = std::move(loop)]() mutable {
+            std::exception_ptr failure;
+            try {
+                self->session_.compute();
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            asio::post(loop.get_executor(), [self = std::move(self), failure] {
+                self->attempt([&] {
+                    if (failure)
+                        std::rethrow_exception(failure);
+                    self->advance();
+                });
+            });
+        });
+    }
+
+    server_state &server_;
+    const std::uint64_t number_;
+    tcp::socket socket_;
+    asio::steady_timer deadline_;
+    anwdl::session session_;
+    phase phase_ = phase::exchanging_keys;
+    anwdl::request request_; ///< empty where the reply is to a malformed one
+    std::optional<reply> reply_;
+    std::array<std::uint8_t, 4096> input_;
+    std::size_t received_ = 0; ///< bytes in input_
+    std::size_t fed_ = 0;      ///< those of them that the session has taken
+    bool is_closed_ = false;
+};
+
+/// Accepts clients until a signal comes.
+class server {
+  public:
+    /// The listener is taken over.
+    server(asio::io_context &loop, server_state &state, int listener)
+        : state_(state), acceptor_(loop, tcp::v4(), listener), patience_(loop),
+          signals_(loop, SIGINT, SIGTERM) {
+        signals_.async_wait([this](const std::error_code &error, int) {
+            if (!error)
+                stop();
+        });
+        accept();
+    }
+
+  private:
+    void accept() {
+        acceptor_.async_accept([this](const std::error_code &error, tcp::socket socket) {
+            if (!acceptor_.is_open())
+                return; // it stops, even if a client has just come
+            if (error)
+                return accept_later(error);
+            serve(std::move(socket));
+            accept();
+        });
+    }
+
+    /// The system lacks descriptors or memory, and may have some again soon.
+    void accept_later(const std::error_code &why) {
+        std::cerr << "cannot accept: " << why.message() << '\n';
+        patience_.expires_after(milliseconds(100));
+        patience_.async_wait([this](const std::error_code &error) {
+            if (!error && acceptor_.is_open())
+                accept();
+        });
+    }
+
+    void serve(tcp::socket socket) {
+        const std::uint64_t number = ++last_number_;
+        if (state_.connections.size() == state_.options.max_clients)
+            return print_refused(number); // and closed, as nobody keeps it
+        try {
+            std::make_shared<connection>(state_, number, std::move(socket))->start();
+        } catch (const std::exception &error) {
+            print_closed(number, describe(error).c_str());
+        }
+    }
+
+    void stop() {
+        acceptor_.close();
+        patience_.cancel();
+        for (connection *each : state_.connections)
+            each->close("the server stops");
+    }
+
+    server_state &state_;
+    tcp::acceptor acceptor_;
+    asio::steady_timer patience_;
+    asio::signal_set signals_;
+    std::uint64_t last_number_ = 0; ///< of a client
+};
+
+int run(const server_options_t &options) {
+    anwdl::client_options client_options =
+        anwdl::client_options::adopt(make_client_options(&options));
+    if (!client_options || !raise_descriptor_limit(&options))
+        return EXIT_FAILURE;
+    client_options.set_separate_computation(true);
+    std::uint16_t port = options.port;
+    const int listener = open_listener(&port);
+    if (listener < 0)
+        return EXIT_FAILURE;
+    // In this order: the computations end before the loop does, and the connections with it.
+    server_state state{options, std::move(client_options), {}, {}};
+    asio::io_context loop(1);
+    asio::thread_pool pool;
+    state.pool = pool.get_executor();
+    server server(loop, state, listener);
+    start_uptime();
+    print_listening(port);
+    loop.run();
+    print_event("stopped");
+    return EXIT_SUCCESS;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    try {
+        server_options_t options;
+        return parse_server_options(argc, argv, nullptr, &options) ? run(options) : EXIT_FAILURE;
+    } catch (const std::exception &error) {
+        std::cerr << argv[0] << ": " << describe(error) << '\n';
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,622 @@
+/* A server for many clients on few threads. Nothing waits but epoll_wait():
+
+   - the main thread accepts clients and hands them out to the loops in turn;
+   - each loop has an epoll of its own, and all that happens to its clients happens on its thread;
+   - the private key operation of a key exchange, which takes milliseconds, is done by a pool of
+     workers, so that no client of a loop has to wait for the exchange of another one.
+
+   A client is used by one thread at a time: it belongs to its loop, but for the time of the private
+   key operation, when it belongs to the pool. */
+#define _GNU_SOURCE /* pthreads with -std=c11 */
+#include "answers.h"
+#include "server_options.h"
+
+#include <anwdl.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_THREADS = 256, EVENTS_AT_ONCE = 256 };
+
+/* What a session is at. */
+typedef enum {
+    ARRIVING,   /* a descriptor, and no client of the library yet */
+    EXCHANGING, /* the keys: an operation, which has the timeout as its deadline */
+    COMPUTING,  /* for the exchange; it belongs to the pool */
+    RESTING,    /* between two requests, where the peer may take its time */
+    RECEIVING,  /* a request: an operation */
+    SENDING     /* a response: an operation */
+} phase_t;
+
+typedef struct loop loop_t;
+typedef struct session session_t;
+
+struct session {
+    loop_t *loop;
+    uint64_t number;
+    int fd; /* the client's own once there is one */
+    phase_t phase;
+    anwdl_client_t *client;
+    uint32_t events;     /* those that epoll is to tell */
+    int64_t deadline;    /* of the phase; as get_time() */
+    session_t *previous; /* in the list of the phase */
+    session_t *next;
+    session_t *next_in_queue; /* in the inbox of the loop, or the queue of the pool */
+    bool computed;            /* whether the pool could do what it was asked */
+    anwdl_request_t *request; /* the one to be answered; NULL for a malformed one */
+    answer_t answer;          /* which stays as it is until it is sent */
+};
+
+/* First in, first out. */
+typedef struct {
+    session_t *first;
+    session_t *last;
+} queue_t;
+
+/* Sorted by deadline: whose time is over stands at the beginning. All sessions in a list were given
+   the same time, so that a new one belongs at the end. */
+typedef struct {
+    session_t *first;
+    session_t *last;
+    uint32_t span; /* milliseconds */
+} deadlines_t;
+
+/* The workers, and the sessions that wait for one. */
+typedef struct {
+    pthread_t threads[MAX_THREADS];
+    size_t count;
+    pthread_mutex_t mutex; /* for all that follows */
+    pthread_cond_t changed;
+    queue_t queue;
+    bool stops;
+} pool_t;
+
+struct loop {
+    pthread_t thread;
+    int epoll_fd;
+    int wake_fd; /* an eventfd: there is something in the inbox, or the loop is to stop */
+    const anwdl_client_options_t *client_options;
+    pool_t *pool;
+    atomic_size_t *client_count; /* of the whole server */
+    bool ends_resting;           /* whether those that rest have a deadline as well */
+    deadlines_t operations;      /* every session is in one of these three */
+    deadlines_t computing;       /* only to be found again: nobody ends these */
+    deadlines_t resting;
+    pthread_mutex_t mutex; /* for all that follows */
+    queue_t inbox;         /* new sessions, and those that come back from the pool */
+    bool stops;
+};
+
+typedef struct {
+    server_options_t options;
+    anwdl_client_options_t *client_options; /* only read once the threads run */
+    loop_t loops[MAX_THREADS];
+    size_t loop_count; /* of those that run */
+    pool_t pool;
+    atomic_size_t client_count;
+} server_t;
+
+/* -- queues and lists -------------------------------------------------------------------------- */
+
+static void push(queue_t *queue, session_t *session) {
+    session->next_in_queue = NULL;
+    if (queue->last != NULL)
+        queue->last->next_in_queue = session;
+    else
+        queue->first = session;
+    queue->last = session;
+}
+
+static session_t *pop(queue_t *queue) {
+    session_t *session = queue->first;
+    if (session != NULL) {
+        queue->first = session->next_in_queue;
+        if (queue->first == NULL)
+            queue->last = NULL;
+    }
+    return session;
+}
+
+/* In milliseconds. */
+static int64_t get_time(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Most of the time, the place is at the end. */
+static void insert_session(deadlines_t *list, session_t *session) {
+    session_t *previous = list->last;
+    while (previous != NULL && previous->deadline > session->deadline)
+        previous = previous->previous;
+    session->previous = previous;
+    session->next = previous != NULL ? previous->next : list->first;
+    if (session->previous != NULL)
+        session->previous->next = session;
+    else
+        list->first = session;
+    if (session->next != NULL)
+        session->next->previous = session;
+    else
+        list->last = session;
+}
+
+static void remove_session(deadlines_t *list, session_t *session) {
+    if (session->previous != NULL)
+        session->previous->next = session->next;
+    else
+        list->first = session->next;
+    if (session->next != NULL)
+        session->next->previous = session->previous;
+    else
+        list->last = session->previous;
+}
+
+static deadlines_t *get_list(session_t *session) {
+    switch (session->phase) {
+    case RESTING:
+        return &session->loop->resting;
+    case COMPUTING:
+        return &session->loop->computing;
+    default:
+        return &session->loop->operations;
+    }
+}
+
+/* The time of the operation goes on. */
+static void change_phase(session_t *session, phase_t phase) {
+    remove_session(get_list(session), session);
+    session->phase = phase;
+    insert_session(get_list(session), session);
+}
+
+/* The time counts from now on. */
+static void begin_phase(session_t *session, phase_t phase) {
+    deadlines_t *list;
+    remove_session(get_list(session), session);
+    session->phase = phase;
+    list = get_list(session);
+    /* One more, as get_time() rounds down: at the deadline, the library's has passed as well. */
+    session->deadline = get_time() + list->span + 1;
+    insert_session(list, session);
+}
+
+/* -- the pool ---------------------------------------------------------------------------------- */
+
+/* From any thread. */
+static void post_to_loop(loop_t *loop, session_t *session) {
+    pthread_mutex_lock(&loop->mutex);
+    push(&loop->inbox, session);
+    pthread_mutex_unlock(&loop->mutex);
+    eventfd_write(loop->wake_fd, 1);
+}
+
+static void post_to_pool(pool_t *pool, session_t *session) {
+    pthread_mutex_lock(&pool->mutex);
+    push(&pool->queue, session);
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* NULL when the pool is to stop; what waits in the queue then stays there. */
+static session_t *wait_for_work(pool_t *pool) {
+    session_t *session = NULL;
+    pthread_mutex_lock(&pool->mutex);
+    while (!pool->stops && pool->queue.first == NULL)
+        pthread_cond_wait(&pool->changed, &pool->mutex);
+    if (!pool->stops)
+        session = pop(&pool->queue);
+    pthread_mutex_unlock(&pool->mutex);
+    return session;
+}
+
+static void *run_worker(void *argument) {
+    session_t *session;
+    while ((session = wait_for_work(argument)) != NULL) {
+        session->computed = anwdl_client_compute(session->client) == ANWDL_OK;
+        post_to_loop(session->loop, session);
+    }
+    return NULL;
+}
+
+/* -- one session, on the thread of its loop ---------------------------------------------------- */
+
+/* Closes the connection and forgets the session. */
+static void free_session(session_t *session) {
+    loop_t *loop = session->loop;
+    remove_session(get_list(session), session);
+    if (session->client == NULL && session->fd >= 0)
+        close(session->fd);
+    anwdl_client_free(session->client);
+    anwdl_request_free(session->request);
+    free_answer(&session->answer);
+    free(session);
+    atomic_fetch_sub(loop->client_count, 1);
+}
+
+/* In both, the line comes last: whoever reads it knows that the place is free again. */
+static void end_session(session_t *session, const char *why) {
+    uint64_t number = session->number;
+    free_session(session);
+    print_closed(number, why);
+}
+
+static void end_failed_session(session_t *session) {
+    uint64_t number = session->number;
+    free_session(session);
+    print_closed_by_last_error(number);
+}
+
+/* Has epoll tell when the session can go on. Most of the time, that is set already. */
+static bool wait_for_events(session_t *session, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.ptr = session};
+    int action = session->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (session->events == events)
+        return true;
+    session->events = events;
+    return epoll_ctl(session->loop->epoll_fd, action, session->fd, &event) == 0;
+}
+
+/* Epoll tells of a connection that breaks whether it was asked or not; so while the session is the
+   pool's, it is not to know of it. */
+static bool forget_events(session_t *session) {
+    if (session->events == 0)
+        return true;
+    session->events = 0;
+    return epoll_ctl(session->loop->epoll_fd, EPOLL_CTL_DEL, session->fd, NULL) == 0;
+}
+
+static anwdl_status_t call_operation(session_t *session) {
+    answer_t *answer = &session->answer;
+    switch (session->phase) {
+    case EXCHANGING:
+        return anwdl_client_exchange_keys(session->client, true);
+    case RECEIVING:
+        return anwdl_client_recv_request(session->client, false, &session->request);
+    default:
+        return anwdl_client_send_response_data(session->client, answer->success, answer->message,
+                                               answer->data, answer->reason);
+    }
+}
+
+/* What follows an operation that is done. */
+static void begin_next(session_t *session) {
+    anwdl_protocol_t framing = anwdl_client_get_protocol(session->client);
+    switch (session->phase) {
+    case EXCHANGING:
+        print_keys_exchanged(session->number);
+        begin_phase(session, RESTING);
+        break;
+    case RECEIVING:
+        session->answer = make_answer(session->request);
+        begin_phase(session, SENDING);
+        break;
+    default:
+        if (session->request != NULL)
+            print_request(session->number, framing, anwdl_request_get_verb(session->request));
+        anwdl_request_free(session->request);
+        session->request = NULL;
+        free_answer(&session->answer);
+        begin_phase(session, RESTING);
+        break;
+    }
+}
+
+/* A request that does not fit the format is answered too; every other failure is the end. */
+static bool begin_refusal(session_t *session, anwdl_status_t status) {
+    if (status != ANWDL_VALUE_ERROR || session->phase != RECEIVING ||
+        anwdl_last_error_reason() != ANWDL_REASON_MALFORMED_REQUEST)
+        return false;
+    print_malformed_request(session->number, anwdl_client_get_protocol(session->client),
+                            anwdl_client_get_request_errors(session->client));
+    session->answer = make_answer_to_malformed_request();
+    begin_phase(session, SENDING);
+    return true;
+}
+
+/* Takes the session as far as it goes without waiting. */
+static void go_on(session_t *session) {
+    for (;;) {
+        if (session->phase == RESTING) {
+            /* The time of the next request counts from its first byte on, not from here. */
+            if (!wait_for_events(session, EPOLLIN))
+                end_session(session, "epoll failed");
+            return;
+        }
+        anwdl_status_t status = call_operation(session);
+        switch (status) {
+        case ANWDL_OK:
+            begin_next(session);
+            break;
+        case ANWDL_WANT_READ:
+        case ANWDL_WANT_WRITE:
+            if (!wait_for_events(session, status == ANWDL_WANT_READ ? EPOLLIN : EPOLLOUT))
+                end_session(session, "epoll failed");
+            return;
+        case ANWDL_WANT_COMPUTATION:
+            if (!forget_events(session)) {
+                end_session(session, "epoll failed");
+                return;
+            }
+            change_phase(session, COMPUTING);
+            post_to_pool(session->loop->pool, session);
+            return;
+        default:
+            if (begin_refusal(session, status))
+                break;
+            end_failed_session(session);
+            return;
+        }
+    }
+}
+
+/* Something has come from the client, or can be sent to it. */
+static void handle_event(session_t *session) {
+    if (session->phase == RESTING)
+        begin_phase(session, RECEIVING);
+    go_on(session);
+}
+
+/* A session has been put into the inbox. */
+static void handle_arrival(session_t *session) {
+    if (session->phase == COMPUTING) {
+        /* How the computation ended, the exchange tells. */
+        change_phase(session, EXCHANGING);
+        if (session->computed)
+            go_on(session);
+        else
+            end_session(session, "the key could not be computed");
+        return;
+    }
+    insert_session(get_list(session), session);
+    if (anwdl_client_new(session->fd, session->loop->client_options, &session->client) !=
+        ANWDL_OK) {
+        /* After a defect of the library, it has closed the descriptor already. */
+        if (anwdl_last_error_reason() == ANWDL_REASON_INTERNAL)
+            session->fd = -1;
+        end_failed_session(session);
+        return;
+    }
+    begin_phase(session, EXCHANGING);
+    print_connected(session->number, anwdl_client_get_ip(session->client));
+    go_on(session);
+}
+
+/* -- one loop ---------------------------------------------------------------------------------- */
+
+/* Ends the sessions whose time is over. A peer that sends a byte now and then does not get past
+   this: the deadline of an operation does not depend on what happens in it. */
+static void end_late_sessions(loop_t *loop) {
+    int64_t now = get_time();
+    session_t *session = loop->operations.first;
+    while (session != NULL && session->deadline <= now) {
+        session_t *next = session->next;
+        /* The library has a clock of its own: called now, the operation fails as it is late. */
+        go_on(session);
+        session = next;
+    }
+    while (loop->ends_resting && (session = loop->resting.first) != NULL &&
+           session->deadline <= now)
+        end_session(session, "idle for too long");
+}
+
+/* Milliseconds until the first deadline; -1 if there is none. */
+static int get_time_to_wait(const loop_t *loop) {
+    const session_t *operation = loop->operations.first;
+    const session_t *resting = loop->ends_resting ? loop->resting.first : NULL;
+    int64_t deadline = INT64_MAX;
+    if (operation != NULL)
+        deadline = operation->deadline;
+    if (resting != NULL && resting->deadline < deadline)
+        deadline = resting->deadline;
+    if (deadline == INT64_MAX)
+        return -1;
+    /* At least one: the clock of the library began a little later, and may have to catch up. */
+    int64_t left = deadline - get_time();
+    return left > 1 ? (int)left : 1;
+}
+
+/* False when the loop is to stop. */
+static bool empty_inbox(loop_t *loop) {
+    eventfd_t count;
+    /* Before the inbox is looked at: what comes into it afterwards wakes the loop again. */
+    eventfd_read(loop->wake_fd, &count);
+    for (;;) {
+        pthread_mutex_lock(&loop->mutex);
+        bool stops = loop->stops;
+        session_t *session = stops ? NULL : pop(&loop->inbox);
+        pthread_mutex_unlock(&loop->mutex);
+        if (session == NULL)
+            return !stops;
+        handle_arrival(session);
+    }
+}
+
+static void *run_loop(void *argument) {
+    loop_t *loop = argument;
+    struct epoll_event events[EVENTS_AT_ONCE];
+    bool runs = true;
+    while (runs) {
+        int count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, get_time_to_wait(loop));
+        bool is_woken = false;
+        for (int at = 0; at < count; at++) {
+            if (events[at].data.ptr == loop)
+                is_woken = true;
+            else
+                handle_event(events[at].data.ptr);
+        }
+        /* Only now: what is done here may end a session that one of the events is about. */
+        if (is_woken)
+            runs = empty_inbox(loop);
+        end_late_sessions(loop);
+    }
+    return NULL;
+}
+
+/* -- start and end ----------------------------------------------------------------------------- */
+
+static void close_loop(loop_t *loop) {
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    pthread_mutex_destroy(&loop->mutex);
+}
+
+static bool start_loop(loop_t *loop, server_t *server) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+    pthread_mutex_init(&loop->mutex, NULL);
+    loop->client_options = server->client_options;
+    loop->pool = &server->pool;
+    loop->client_count = &server->client_count;
+    loop->operations.span = server->options.timeout;
+    loop->resting.span = server->options.idle_timeout;
+    loop->ends_resting = server->options.idle_timeout > 0;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (loop->epoll_fd >= 0 && loop->wake_fd >= 0 &&
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0 &&
+        pthread_create(&loop->thread, NULL, run_loop, loop) == 0)
+        return true;
+    fputs("no loop could be started\n", stderr);
+    close_loop(loop);
+    return false;
+}
+
+static void stop_loop(loop_t *loop) {
+    pthread_mutex_lock(&loop->mutex);
+    loop->stops = true;
+    pthread_mutex_unlock(&loop->mutex);
+    eventfd_write(loop->wake_fd, 1);
+    pthread_join(loop->thread, NULL);
+}
+
+/* When neither the loop nor the pool runs any more, every session is the caller's. */
+static void free_sessions(loop_t *loop) {
+    session_t *session;
+    while ((session = pop(&loop->inbox)) != NULL)
+        if (session->phase == ARRIVING)
+            insert_session(get_list(session), session);
+    while ((session = loop->operations.first) != NULL ||
+           (session = loop->computing.first) != NULL || (session = loop->resting.first) != NULL)
+        end_session(session, "the server stops");
+}
+
+static bool start_worker(pool_t *pool) {
+    if (pthread_create(&pool->threads[pool->count], NULL, run_worker, pool) != 0) {
+        fputs("no worker could be started\n", stderr);
+        return false;
+    }
+    pool->count++;
+    return true;
+}
+
+static void stop_workers(pool_t *pool) {
+    pthread_mutex_lock(&pool->mutex);
+    pool->stops = true;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+    for (size_t at = 0; at < pool->count; at++)
+        pthread_join(pool->threads[at], NULL);
+}
+
+static bool start_threads(server_t *server, size_t loops, size_t workers) {
+    while (server->loop_count < loops) {
+        if (!start_loop(&server->loops[server->loop_count], server))
+            return false;
+        server->loop_count++;
+    }
+    while (server->pool.count < workers)
+        if (!start_worker(&server->pool))
+            return false;
+    return true;
+}
+
+/* The workers first: what they are at must not come to an end that is gone already. */
+static void stop_threads(server_t *server) {
+    stop_workers(&server->pool);
+    for (size_t at = 0; at < server->loop_count; at++)
+        stop_loop(&server->loops[at]);
+    for (size_t at = 0; at < server->loop_count; at++) {
+        free_sessions(&server->loops[at]);
+        close_loop(&server->loops[at]);
+    }
+}
+
+/* Takes over the descriptor. */
+static void hand_out(server_t *server, int fd, uint64_t number) {
+    if (atomic_load(&server->client_count) >= server->options.max_clients) {
+        print_refused(number);
+        close(fd);
+        return;
+    }
+    session_t *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        print_closed(number, "no memory");
+        close(fd);
+        return;
+    }
+    atomic_fetch_add(&server->client_count, 1);
+    session->loop = &server->loops[number % server->loop_count];
+    session->number = number;
+    session->fd = fd;
+    post_to_loop(session->loop, session);
+}
+
+static bool set_client_options(server_t *server) {
+    server->client_options = make_client_options(&server->options);
+    if (server->client_options == NULL)
+        return false;
+    if (anwdl_client_options_set_non_blocking(server->client_options, true) == ANWDL_OK &&
+        anwdl_client_options_set_separate_computation(server->client_options, true) == ANWDL_OK)
+        return true;
+    fprintf(stderr, "no options for clients: %s\n", anwdl_last_error_message());
+    return false;
+}
+
+static int run(server_t *server, size_t loops, size_t workers) {
+    uint16_t port = server->options.port;
+    int exit_status = EXIT_FAILURE;
+    int fd;
+    /* Before the threads are started, so that none of them takes the signals. */
+    int signals = open_signals();
+    int listener = open_listener(&port);
+    if (signals >= 0 && listener >= 0 && raise_descriptor_limit(&server->options) &&
+        start_threads(server, loops, workers)) {
+        start_uptime();
+        print_listening(port);
+        for (uint64_t number = 1; (fd = accept_client(listener, signals)) >= 0; number++)
+            hand_out(server, fd, number);
+        exit_status = EXIT_SUCCESS;
+    }
+    stop_threads(server);
+    if (exit_status == EXIT_SUCCESS)
+        print_event("stopped");
+    if (listener >= 0)
+        close(listener);
+    if (signals >= 0)
+        close(signals);
+    return exit_status;
+}
+
+int main(int argc, char **argv) {
+    size_t loops = 2;
+    size_t workers = 1;
+    const number_option_t own[] = {
+        {"threads", "event loops", 1, MAX_THREADS, &loops},
+        {"workers", "threads for the private key operation", 1, MAX_THREADS, &workers},
+        {NULL, NULL, 0, 0, NULL}};
+    static server_t server = {
+        .pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}};
+    int exit_status = EXIT_FAILURE;
+    if (parse_server_options(argc, argv, own, &server.options) && set_client_options(&server))
+        exit_status = run(&server, loops, workers);
+    anwdl_client_options_free(server.client_options);
+    return exit_status;
+}
