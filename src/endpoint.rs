@@ -281,7 +281,7 @@ impl<C: Carrier> Endpoint<C> {
         self.carrier.check_open()?;
         if self.session.operation() != Some(operation) {
             // Where keys have to be made first, that takes seconds and is no peer's fault.
-            begin(&mut self.session)?;
+            begin(&mut self.session).inspect_err(|error| self.tell_failure(error))?;
             self.carrier.begin();
         }
         let was_exchanged = self.session.is_exchanged();

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Reason, Result};
@@ -117,20 +117,25 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         Some(deadline) => {
             // The system's resolver knows no deadline and cannot be interrupted: it is left
             // behind when the time is over.
-            let (sender, receiver) = mpsc::sync_channel(1);
+            let answer = Arc::new((Mutex::new(None), Condvar::new()));
             let name = host.to_owned();
+            let sink = Arc::clone(&answer);
             spawn_without_signals(move || {
+                let found = look_up(&name);
                 // Nobody may be waiting for it any more.
-                let _ = sender.send(look_up(&name));
+                *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                sink.1.notify_one();
             })
             .map_err(|error| connect_failed(host, port, &error))?;
+            let (found, heard) = &*answer;
+            let found = found.lock().unwrap_or_else(PoisonError::into_inner);
             let left = deadline.saturating_duration_since(Instant::now());
-            match receiver.recv_timeout(left) {
-                Ok(found) => found,
-                Err(RecvTimeoutError::Timeout) => return Err(late(host)),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new(Reason::Internal, "the look-up of a name ended"));
-                }
+            let (mut found, _) = heard
+                .wait_timeout_while(found, left, |found| found.is_none())
+                .unwrap_or_else(PoisonError::into_inner);
+            match found.take() {
+                Some(found) => found,
+                None => return Err(late(host)),
             }
         }
     };
@@ -416,7 +421,7 @@ mod tests {
 
     #[test]
     fn the_thread_that_looks_up_takes_no_signals() {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         spawn_without_signals(move || sender.send(is_blocked(libc::SIGTERM)).unwrap()).unwrap();
         assert!(receiver.recv().unwrap());
         assert!(!is_blocked(libc::SIGTERM), "its starter still takes them");

@@ -172,9 +172,7 @@ static void ask_in_framing(server_t *server, const char *framing) {
 
 /* Several requests in one session; the secret is on no command line. */
 static void ask_from_lines(uint16_t port) {
-    /* A thread of Rust's that has waited, as for a name, keeps a record of itself to its end, of
-       which valgrind is not sure whether it is lost. */
-    const char *const ARGUMENTS[] = {*prefix == NULL ? "localhost" : "127.0.0.1", "-", NULL};
+    const char *const ARGUMENTS[] = {"localhost", "-", NULL};
     outcome_t outcome = run_client(
         port,
         "CREATE\n\n  NONSENSE  \nECHO a=b c=d\nECHO {\"text\": \"two words\", \"a=b\": null}\n"

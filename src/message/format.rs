@@ -262,13 +262,22 @@ impl<'a> Document<'a> {
 impl Schema {
     /// Reads a text, in one pass that builds nothing.
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, NotJson> {
+        self.read_inside(text, 0)
+    }
+
+    /// Reads a text that is to stand `depth` levels deep in another one.
+    pub fn read_inside<'a>(
+        &'static self,
+        text: &'a str,
+        depth: usize,
+    ) -> Result<Document<'a>, NotJson> {
         let mut document = Document {
             schema: self,
             root: None,
             values: Values::default(),
             inner: Values::default(),
         };
-        document.root = Some(observe(text, &mut document)?);
+        document.root = Some(observe(text, depth, &mut document)?);
         Ok(document)
     }
 

@@ -81,15 +81,20 @@ enum Place<'a> {
 
 /// Accepts a text that is one JSON value with nothing but blanks around it.
 pub fn check(text: &str) -> Result<Value<'_>, NotJson> {
-    observe(text, &mut ())
+    observe(text, 0, &mut ())
 }
 
-/// As [`check`], and tells `observer` of the members while it passes them.
-pub fn observe<'a>(text: &'a str, observer: &mut impl Observer<'a>) -> Result<Value<'a>, NotJson> {
+/// As [`check`], for a text that is to stand `depth` levels deep in another one, and tells
+/// `observer` of the members while it passes them.
+pub fn observe<'a>(
+    text: &'a str,
+    depth: usize,
+    observer: &mut impl Observer<'a>,
+) -> Result<Value<'a>, NotJson> {
     let mut reader = Reader::new(text, 0);
     reader.skip_blanks();
     let start = reader.at;
-    reader.value(0, Place::Root, observer)?;
+    reader.value(depth, Place::Root, observer)?;
     let end = reader.at;
     reader.skip_blanks();
     if reader.at < text.len() {

@@ -150,11 +150,13 @@ pub(crate) fn write_response(
 }
 
 fn checked_data(text: &str) -> Result<&str> {
-    let document = DATA.read(text).map_err(|NotJson { offset, problem }| {
-        malformed(format!(
-            "data_json is not acceptable JSON at byte {offset}: {problem}"
-        ))
-    })?;
+    let document = DATA
+        .read_inside(text, 1)
+        .map_err(|NotJson { offset, problem }| {
+            malformed(format!(
+                "data_json is not acceptable JSON at byte {offset}: {problem}"
+            ))
+        })?;
     if document.root().object().is_none() {
         return Err(malformed("data_json is no JSON object"));
     }
@@ -173,6 +175,7 @@ fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::json::LARGEST_DEPTH;
     use super::*;
 
     fn written(
@@ -236,6 +239,15 @@ mod tests {
             assert_eq!(error.reason(), Some(Reason::MalformedResponse));
             assert!(error.to_string().contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_never_too_deep_to_be_read() {
+        let nested = |depth| format!("{}1{}", "{\"a\": ".repeat(depth), "}".repeat(depth));
+        let text = written(true, "OK", Some(&nested(LARGEST_DEPTH - 1)), None).unwrap();
+        assert_eq!(Response::errors_of(&text), Ok(None));
+        let error = written(true, "OK", Some(&nested(LARGEST_DEPTH)), None).unwrap_err();
+        assert!(error.to_string().contains("too deeply nested"), "{error}");
     }
 
     #[test]
