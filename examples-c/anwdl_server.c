@@ -18,20 +18,21 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PEM_SIZE = 16384 };
-
 static const char USAGE[] =
     "usage: anwdl_server [--port NUMBER]              0 (the default): any free port\n"
     "                    [--receive-first yes|no]     who begins the key exchange; yes: the client\n"
     "                    [--max-message-size BYTES]   the longest request\n"
     "                    [--timeout MILLISECONDS]     for each exchange, request and response\n"
     "                    [--private-key FILE.pem]     instead of a new key pair\n"
-    "                    [--protocol auto|v2|v3|v4|gcm]\n";
+    "                    [--key-file FILE.pem]        the same; made there if there is none yet\n"
+    "                    [--protocol auto|v2|v3|v4|gcm]\n"
+    "                    [--proxy-protocol]           connections begin with a PROXY header\n";
 
 typedef struct {
     uint16_t port;
     bool receive_first;
     const char *private_key_file;
+    bool make_private_key_file; /* if it is not there */
     anwdl_client_options_t *options;
 } settings_t;
 
@@ -219,10 +220,11 @@ static void serve_client(int fd, const settings_t *settings, time_t started) {
         close(fd);
         return;
     }
-    print_event("client %s: connected from %s", anwdl_client_get_id(client),
-                anwdl_client_get_ip(client));
     if (!settings->receive_first)
         status = anwdl_client_exchange_keys(client, false);
+    /* Behind a proxy, its address is not known any earlier. */
+    print_event("client %s: connected from %s", anwdl_client_get_id(client),
+                anwdl_client_get_ip(client));
     while (status == ANWDL_OK && !stopped)
         status = serve_request(client, started);
     if (status != ANWDL_OK)
@@ -288,8 +290,13 @@ static anwdl_status_t set_option(settings_t *settings, int name, const char *val
             return ANWDL_VALUE_ERROR;
         return anwdl_client_options_set_timeout(settings->options, (uint32_t)number);
     case 'k':
+    case 'K':
         settings->private_key_file = value;
+        settings->make_private_key_file = name == 'K';
         return ANWDL_OK;
+    case 'P':
+        return anwdl_client_options_set_proxy_protocol(settings->options,
+                                                       ANWDL_PROXY_PROTOCOL_REQUIRED);
     case 'f':
         for (size_t at = 0; at < PROTOCOL_COUNT; at++)
             if (strcmp(value, PROTOCOLS[at].name) == 0)
@@ -306,31 +313,35 @@ static bool parse_arguments(int argc, char **argv, settings_t *settings) {
                                           {"max-message-size", required_argument, NULL, 'm'},
                                           {"timeout", required_argument, NULL, 't'},
                                           {"private-key", required_argument, NULL, 'k'},
+                                          {"key-file", required_argument, NULL, 'K'},
                                           {"protocol", required_argument, NULL, 'f'},
+                                          {"proxy-protocol", no_argument, NULL, 'P'},
                                           {NULL, 0, NULL, 0}};
     int name;
     while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (set_option(settings, name, optarg) != ANWDL_OK) {
             if (name != '?')
-                fprintf(stderr, "anwdl_server: not acceptable: %s\n", optarg);
+                fprintf(stderr, "anwdl_server: not acceptable: %s\n",
+                        optarg != NULL ? optarg : anwdl_last_error_message());
             return false;
         }
     }
     return optind == argc;
 }
 
-static bool read_private_key(const char *path, anwdl_rsa_wrapper_t *wrapper) {
-    char pem[MAX_PEM_SIZE + 1];
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        perror(path);
-        return false;
+static bool load_private_key(const settings_t *settings, anwdl_rsa_wrapper_t *wrapper) {
+    const char *path = settings->private_key_file;
+    anwdl_status_t status = anwdl_rsa_wrapper_load(wrapper, path);
+    if (status == ANWDL_OK && anwdl_last_error_reason() == ANWDL_REASON_KEY_FILE_EXPOSED)
+        fprintf(stderr, "anwdl_server: warning: %s\n", anwdl_last_error_message());
+    if (status != ANWDL_OK && settings->make_private_key_file &&
+        anwdl_last_error_errno() == ENOENT) {
+        status = anwdl_rsa_wrapper_generate_key_pair(wrapper, 65537, 4096);
+        if (status == ANWDL_OK)
+            status = anwdl_rsa_wrapper_save(wrapper, path);
     }
-    pem[fread(pem, 1, MAX_PEM_SIZE, file)] = '\0';
-    fclose(file);
-    anwdl_status_t status = anwdl_rsa_wrapper_set_private_key(wrapper, pem, true);
     if (status != ANWDL_OK)
-        fprintf(stderr, "%s: %s\n", path, anwdl_last_error_message());
+        fprintf(stderr, "anwdl_server: %s\n", anwdl_last_error_message());
     return status == ANWDL_OK;
 }
 
@@ -340,7 +351,7 @@ static bool set_key_pair(const settings_t *settings) {
     anwdl_rsa_wrapper_t *wrapper = NULL;
     bool from_file = settings->private_key_file != NULL;
     bool done = anwdl_rsa_wrapper_new(!from_file, &wrapper) == ANWDL_OK &&
-                (!from_file || read_private_key(settings->private_key_file, wrapper)) &&
+                (!from_file || load_private_key(settings, wrapper)) &&
                 anwdl_client_options_set_rsa_wrapper(settings->options, wrapper) == ANWDL_OK;
     anwdl_rsa_wrapper_free(wrapper);
     return done;

@@ -188,7 +188,8 @@
 /**
  * Why a call failed.
  *
- * The numbers never change their meaning. Later versions may add some, so give a `switch` over
+ * The numbers from 100 are warnings: the call has done its work and returned ANWDL_OK, and says at
+ * itself that it can leave one. The numbers never change their meaning. Later versions may add some, so give a `switch` over
  * them a default case.
  */
 typedef enum {
@@ -262,6 +263,12 @@ typedef enum {
    */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
   /**
+   * (VALUE_ERROR) The connection does not begin with the PROXY protocol header that
+   * anwdl_client_options_set_proxy_protocol() asked for: it is missing, malformed or too long.
+   * Nothing was sent, and the session has ended.
+   */
+  ANWDL_REASON_BAD_PROXY_HEADER = 13,
+  /**
    * (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
    * was given back by anwdl_client_detach(). A client interface: it is not connected.
    */
@@ -283,8 +290,8 @@ typedef enum {
    */
   ANWDL_REASON_TIMEOUT = 23,
   /**
-   * (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. The session has
-   * ended.
+   * (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. A session has ended
+   * with it.
    */
   ANWDL_REASON_IO_FAILED = 24,
   /**
@@ -336,6 +343,11 @@ typedef enum {
    * be connected to; anwdl_last_error_errno() has the errno of the last attempt, if there was one.
    */
   ANWDL_REASON_CONNECT_FAILED = 34,
+  /**
+   * (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
+   * file have rights to it, and may know the key.
+   */
+  ANWDL_REASON_KEY_FILE_EXPOSED = 100,
 } anwdl_error_reason_t;
 
 /**
@@ -444,6 +456,20 @@ typedef enum {
    */
   ANWDL_LOG_ERROR = 3,
 } anwdl_log_level_t;
+
+/**
+ * Whether connections begin with a PROXY protocol header.
+ */
+typedef enum {
+  /**
+   * They do not (the default).
+   */
+  ANWDL_PROXY_PROTOCOL_OFF = 0,
+  /**
+   * They do, of version 1 or 2. One that does not is refused.
+   */
+  ANWDL_PROXY_PROTOCOL_REQUIRED = 1,
+} anwdl_proxy_protocol_t;
 
 /**
  * How an AES wrapper uses its key.
@@ -621,7 +647,8 @@ extern "C" {
  *
  * Each thread has its own last error. It stays until another call fails on the same thread: a call
  * that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
- * after a call has failed.
+ * after a call has failed; or after anwdl_rsa_wrapper_load(), the one call that leaves a warning or
+ * ANWDL_REASON_NONE here when it succeeds.
  *
  * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
  *
@@ -844,7 +871,8 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  * peer.
  *
  * It is what anwdl_client_get_ip() returns and what anwdl_client_get_id() is computed from: for a
- * server behind a proxy that reports the true address, or on a Unix socket. It belongs to one
+ * server behind a proxy that reports the true address in some way of its own (for the usual one see
+ * anwdl_client_options_set_proxy_protocol()), or on a Unix socket. It belongs to one
  * peer, so such options serve for one client.
  *
  * @param options The options; not NULL.
@@ -858,6 +886,41 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  * Python: none.
  */
 anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
+
+/**
+ * Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
+ * a proxy that sends one (HAProxy's "send-proxy" and "send-proxy-v2", and many others).
+ *
+ * The header is received at the beginning of the client's first operation, whichever that is, and
+ * within its timeout; anwdl_client_new() with the automatic key exchange is such an operation. Not
+ * one byte of what follows the header is taken with it. From then on anwdl_client_get_ip() and
+ * anwdl_client_get_id() tell of the address in the header; "" if that is of a Unix socket. Before,
+ * and after a header that names no client (LOCAL in version 2, as proxies send it for checks of
+ * their own; UNKNOWN in version 1), they tell of the socket's. What
+ * anwdl_client_options_set_peer_ip() gave has precedence over both. The additions of version 2
+ * (TLVs) are skipped.
+ *
+ * A connection that begins with anything else, or with a header that is malformed or too long
+ * (more than 107 bytes in version 1, or 4096 behind the first 16 in version 2), is refused with
+ * ANWDL_REASON_BAD_PROXY_HEADER: nothing is sent to it, and the session has ended. One that stays
+ * silent, or ends, is a timeout or a closed connection as in any other operation.
+ *
+ * Nothing proves what a header tells: with this option, nobody but the proxy may be able to connect
+ * to the server, or everybody can claim any address.
+ *
+ * To a session, which has no connection, and to a client interface this means nothing.
+ *
+ * @param options The options; not NULL.
+ * @param proxy_protocol ANWDL_PROXY_PROTOCOL_OFF (the default) or ANWDL_PROXY_PROTOCOL_REQUIRED.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or proxy_protocol is an
+ *   unknown number.
+ *
+ * Python: none.
+ */
+anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *options,
+                                                       anwdl_proxy_protocol_t proxy_protocol);
 
 /**
  * Sets whether the private key operation of the key exchange is left to the caller.
@@ -1011,6 +1074,10 @@ int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
  * 5952 ("2001:db8::1"). What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
  * of another family, a Unix socket for example, it is "" otherwise.
  *
+ * Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the
+ * address of the socket's peer, the proxy, until the first operation has received the header; ask
+ * again then. A text from before stays valid, and as it was.
+ *
  * @param client The client; not NULL.
  *
  * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
@@ -1023,7 +1090,8 @@ const char *anwdl_client_get_ip(const anwdl_client_t *client);
 /**
  * The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text.
  *
- * So two connections from one address have one ID.
+ * So two connections from one address have one ID. It changes when the text does: see
+ * anwdl_client_get_ip().
  *
  * @param client The client; not NULL.
  *
@@ -1145,7 +1213,7 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
  *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
@@ -1165,6 +1233,7 @@ anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_f
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given has no local public
@@ -1185,7 +1254,8 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
- *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
+ *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
+ *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
@@ -1206,6 +1276,7 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the peer's public key was not received
@@ -1227,7 +1298,8 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
+ *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
+ *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: there is no
  *   local private key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
@@ -1274,7 +1346,7 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  *   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on, and
  *   anwdl_client_get_request_errors() tells what is wrong. ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
@@ -1348,7 +1420,7 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object or breaks
  *   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
  *   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
- *   nothing was sent and the session goes on.
+ *   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
@@ -3044,6 +3116,57 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
 anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
                                                  const char *pem,
                                                  bool derivate_public_key);
+
+/**
+ * Sets the local private key to the one in a file, and the local public key to the one that belongs
+ * to it.
+ *
+ * Restarts and all the servers of a fleet keep one identity in this way, and clients that expect
+ * its fingerprint go on.
+ *
+ * The key is loaded also when others than the owner of the file have any rights to it (mode & 077).
+ * anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
+ * is ANWDL_REASON_NONE after a load without that fault. A log message of the level
+ * ANWDL_LOG_WARNING tells it too.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param path The file, of at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). Not
+ *   NULL; it need not be UTF-8. A symbolic link is followed.
+ *
+ * @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *   ANWDL_REASON_INVALID_KEY: the file holds no acceptable key, or is too long; the old keys are
+ *   kept.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are
+ *   kept.
+ *
+ * Python: none.
+ */
+anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
+                                      const char *path);
+
+/**
+ * Writes the local private key to a file that only its owner can read and write.
+ *
+ * The file has the mode 0600 from its first byte. One that has the name already is replaced as a
+ * whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+ * symbolic link is replaced, not followed. Other processes may see a hidden file beside it for the
+ * time of the call; one that is killed just then leaves it behind.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param path The file; not NULL; it need not be UTF-8. The key is written as PEM (PKCS #8, not
+ *   encrypted, with LF line ends).
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot be
+ *   the name of a file.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+ *   ANWDL_REASON_IO_FAILED: the file cannot be written; what was there is as it was.
+ *   ANWDL_REASON_RANDOM_FAILED.
+ *
+ * Python: none.
+ */
+anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const char *path);
 
 /**
  * Sets the peer's public key of this wrapper.

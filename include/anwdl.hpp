@@ -135,6 +135,12 @@ enum class protocol {
     gcm = ANWDL_PROTOCOL_GCM, ///< the authenticated framing
 };
 
+/// Whether connections begin with a PROXY protocol header: anwdl_proxy_protocol_t.
+enum class proxy_protocol {
+    off = ANWDL_PROXY_PROTOCOL_OFF,
+    required = ANWDL_PROXY_PROTOCOL_REQUIRED, ///< of version 1 or 2; others are refused
+};
+
 /// How an AES wrapper uses its key: anwdl_aes_mode_t.
 enum class aes_mode {
     cbc = ANWDL_AES_CBC,
@@ -700,6 +706,11 @@ template <class Self> class reads_rsa_wrapper {
         return hex;
     }
 
+    /// Writes the local private key to a file that only its owner can read and write.
+    void save(const text &path) const {
+        finish(anwdl_rsa_wrapper_save(handle(), path.c_str()));
+    }
+
     /// Encrypts under the public key of the peer, or under the local one.
     bytes encrypt_data(const bytes_view &plain, bool use_local_public_key = false) const {
         bytes cipher;
@@ -729,6 +740,9 @@ template <class Self> class reads_rsa_wrapper {
     }
 
 #if defined(__cpp_lib_expected)
+    result<void> try_save(const text &path) const {
+        return expect(anwdl_rsa_wrapper_save(handle(), path.c_str()));
+    }
     result<bytes> try_encrypt_data(const bytes_view &plain,
                                    bool use_local_public_key = false) const {
         bytes cipher;
@@ -817,6 +831,14 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         detail::finish(anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
     }
 
+    /// Sets the local private key to the one in a file, and the public one that belongs to it.
+    /// Returns the warning: ANWDL_REASON_KEY_FILE_EXPOSED if others than the owner of the file have
+    /// rights to it, else ANWDL_REASON_NONE.
+    anwdl_error_reason_t load(const text &path) {
+        detail::finish(anwdl_rsa_wrapper_load(get(), path.c_str()));
+        return anwdl_last_error_reason();
+    }
+
     /// Sets the public key of the peer.
     void set_remote_public_key(const text &pem) {
         detail::finish(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
@@ -838,6 +860,11 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     result<void> try_set_private_key(const text &pem, bool derivate_public_key = true) {
         return detail::expect(
             anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
+    }
+    result<anwdl_error_reason_t> try_load(const text &path) {
+        const anwdl_status_t status = anwdl_rsa_wrapper_load(get(), path.c_str());
+        anwdl_error_reason_t warning = anwdl_last_error_reason();
+        return detail::expect(status, warning);
     }
     result<void> try_set_remote_public_key(const text &pem) {
         return detail::expect(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
@@ -1307,6 +1334,12 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
     /// The address that the peer is said to have.
     client_options &set_peer_ip(const text &ip) {
         return done(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
+    }
+
+    /// Whether connections begin with a PROXY protocol header.
+    client_options &set_proxy_protocol(proxy_protocol value) {
+        return done(anwdl_client_options_set_proxy_protocol(
+            get(), static_cast<anwdl_proxy_protocol_t>(value)));
     }
 
     /// Whether the private key operation is left to compute().

@@ -15,6 +15,7 @@ use crate::message::Request;
 use crate::protocol::session::Session;
 use crate::protocol::session::{Config, check_session_key};
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
+use crate::proxy_header::ProxyProtocol;
 use crate::transport::{self, Transport};
 
 /// The size of a fingerprint in bytes.
@@ -31,6 +32,7 @@ pub struct ClientOptions {
     protocol: Protocol,
     max_message_size: usize,
     peer_ip: Option<IpAddr>,
+    proxy_protocol: ProxyProtocol,
     separate_computation: bool,
     expected_fingerprint: Option<[u8; FINGERPRINT_SIZE]>,
 }
@@ -47,6 +49,7 @@ impl Default for ClientOptions {
             protocol: config.protocol,
             max_message_size: config.max_message_size,
             peer_ip: None,
+            proxy_protocol: ProxyProtocol::Off,
             separate_computation: config.separate_computation,
             expected_fingerprint: config.expected_fingerprint,
         }
@@ -111,6 +114,18 @@ impl ClientOptions {
         })?;
         self.peer_ip = Some(address.to_canonical());
         Ok(())
+    }
+
+    /// Whether the connection of a [`ClientInstance`] begins with a PROXY protocol header.
+    /// It is received at the beginning of the first operation and within its timeout. From
+    /// then on the client's address is the one that the header tells; a header without one
+    /// (`LOCAL`, `UNKNOWN`) leaves that of the socket. [`set_peer_ip`](Self::set_peer_ip)
+    /// has precedence. What begins in another way is refused with
+    /// [`Reason::BadProxyHeader`](crate::Reason::BadProxyHeader), and nothing is sent.
+    ///
+    /// Nothing proves what a header tells: only a proxy may be able to connect.
+    pub fn set_proxy_protocol(&mut self, proxy_protocol: ProxyProtocol) {
+        self.proxy_protocol = proxy_protocol;
     }
 
     /// Whether the private key operation of a key exchange, which takes milliseconds, is
@@ -195,6 +210,7 @@ impl fmt::Debug for ClientOptions {
             .field("protocol", &self.protocol)
             .field("max_message_size", &self.max_message_size)
             .field("peer_ip", &self.peer_ip)
+            .field("proxy_protocol", &self.proxy_protocol)
             .field("separate_computation", &self.separate_computation)
             .field("expected_fingerprint", &self.expected_fingerprint)
             .finish()
@@ -259,7 +275,10 @@ impl ClientInstance {
     ) -> std::result::Result<Self, CreationError> {
         let transport = Transport::new(socket);
         let identity = Identity::new(options.peer_ip.or(transport.peer_ip()));
-        let connection = Connection::new(options);
+        let mut connection = Connection::new(options);
+        if options.proxy_protocol == ProxyProtocol::Required {
+            connection.expect_proxy_header();
+        }
         let endpoint = match Endpoint::join(Role::Server, options, connection, identity) {
             Ok(mut endpoint) => {
                 endpoint.carrier_mut().open(transport);
@@ -295,7 +314,8 @@ impl ClientInstance {
     }
 
     /// The client's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty for sockets
-    /// of other families. Mirrors `ClientInstance.getIP`.
+    /// of other families. Where a PROXY protocol header is to come, it is the socket's until
+    /// then. Mirrors `ClientInstance.getIP`.
     pub fn ip(&self) -> &str {
         self.identity().ip()
     }

@@ -15,6 +15,7 @@ use crate::log::{self, Level};
 use crate::message::{Request, Response};
 use crate::protocol::session::{Message, Operation, Progress, Session};
 use crate::protocol::{Protocol, Role};
+use crate::proxy_header::{self, LONGEST_LINE, Source};
 use crate::transport::{Failure, Patience, Transport};
 
 /// What carries the bytes of a session.
@@ -33,6 +34,40 @@ pub trait Carrier {
 
     /// Brings at least one byte, or none if the peer has closed its side.
     fn receive(&mut self, space: &mut [u8]) -> std::result::Result<usize, Failure>;
+
+    /// Brings the PROXY protocol header where one comes before the session's own bytes, and
+    /// tells what it says, once.
+    fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
+        Ok(None)
+    }
+
+    /// Whether only a part of that header has come.
+    fn is_within_proxy_header(&self) -> bool {
+        false
+    }
+}
+
+/// Why there is no PROXY protocol header.
+#[derive(Debug)]
+pub enum HeaderFailure {
+    /// What is missing of it did not come.
+    Transfer(Failure),
+    /// The peer has closed its side.
+    PeerClosed,
+    /// What came is none.
+    Bad(Error),
+}
+
+impl From<Failure> for HeaderFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Transfer(failure)
+    }
+}
+
+impl From<Error> for HeaderFailure {
+    fn from(error: Error) -> Self {
+        Self::Bad(error)
+    }
 }
 
 /// One side of one connection: a session and what carries its bytes. [`FedSession`] is the
@@ -42,6 +77,9 @@ pub struct Endpoint<C> {
     carrier: C,
     /// Of the peer; without an address where it is not known.
     identity: Identity,
+    /// What it was before a PROXY protocol header told better: C may have borrowed it.
+    #[allow(dead_code, reason = "it is only kept")]
+    earlier_identity: Option<Box<Identity>>,
     stored_request: Option<Arc<Request>>,
     request_errors: Option<String>,
     /// Whether this side may send a message: the protocol is half-duplex.
@@ -71,6 +109,7 @@ impl<C: Carrier> Endpoint<C> {
             session,
             carrier,
             identity,
+            earlier_identity: None,
             stored_request: None,
             request_errors: None,
             // A server may speak first, once: to say that it is unavailable.
@@ -287,8 +326,10 @@ impl<C: Carrier> Endpoint<C> {
         let was_exchanged = self.session.is_exchanged();
         let earlier_protocol = self.session.protocol();
         let result = match self.carrier.check_time() {
-            Ok(()) => drive(&mut self.session, &mut self.carrier),
-            Err(failure) => Err(fail(&mut self.session, failure, Interest::Read)),
+            Ok(()) => self
+                .hear_proxy()
+                .and_then(|()| drive(&mut self.session, &mut self.carrier)),
+            Err(failure) => Err(self.fail_before_drive(failure)),
         };
         match (&result, operation) {
             (Ok(_), Operation::Receive) => self.has_turn = true,
@@ -306,6 +347,38 @@ impl<C: Carrier> Endpoint<C> {
             });
         }
         result
+    }
+
+    /// Hears whose connection it is, where a proxy is to say so before all else.
+    fn hear_proxy(&mut self) -> Result<()> {
+        match self.carrier.receive_proxy_header() {
+            Ok(None) | Ok(Some(Source::Socket)) => Ok(()),
+            Ok(Some(Source::Client(address))) => {
+                let identity = Identity::new(address);
+                let earlier = std::mem::replace(&mut self.identity, identity);
+                log::emit(Level::Info, self.identity.id(), || {
+                    format!("came through a proxy at {:?}", earlier.ip())
+                });
+                self.earlier_identity = Some(Box::new(earlier));
+                Ok(())
+            }
+            Err(HeaderFailure::Transfer(failure)) => Err(self.fail_before_drive(failure)),
+            Err(HeaderFailure::PeerClosed) => {
+                let is_survivable = !self.carrier.is_within_proxy_header();
+                Err(self.session.interrupt(peer_closed(), is_survivable))
+            }
+            Err(HeaderFailure::Bad(error)) => Err(self.session.interrupt(error, false)),
+        }
+    }
+
+    /// As [`fail`]. The session, whose bytes have not moved, knows of no header.
+    fn fail_before_drive(&mut self, failure: Failure) -> Error {
+        match failure {
+            Failure::TimedOut if self.carrier.is_within_proxy_header() => {
+                self.session.interrupt(timed_out(), false)
+            }
+            failure => fail(&mut self.session, failure, Interest::Read),
+        }
     }
 
     fn tell_failure(&self, error: &Error) {
@@ -330,10 +403,7 @@ fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Mes
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
             Progress::Read => match carrier.receive(session.space()) {
-                Ok(0) => {
-                    let error = Error::new(Reason::PeerClosed, "the peer closed the connection");
-                    return Err(session.interrupt(error, true));
-                }
+                Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
             },
@@ -361,6 +431,10 @@ pub struct Connection {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     non_blocking: bool,
+    /// What has come of the PROXY protocol header, while one is expected.
+    proxy_header: Option<Vec<u8>>,
+    /// Whether the program has told the peer's address, better than a header can.
+    is_peer_told: bool,
 }
 
 impl Connection {
@@ -371,7 +445,14 @@ impl Connection {
             timeout: options.timeout(),
             deadline: None,
             non_blocking: options.non_blocking(),
+            proxy_header: None,
+            is_peer_told: options.peer_ip().is_some(),
         }
+    }
+
+    /// The first bytes to come are a PROXY protocol header.
+    pub fn expect_proxy_header(&mut self) {
+        self.proxy_header = Some(Vec::new());
     }
 
     /// Takes a socket.
@@ -439,6 +520,53 @@ impl Carrier for Connection {
             .as_ref()
             .expect("the connection was found open")
             .receive(space, self.patience())
+    }
+
+    fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
+        let patience = self.patience();
+        let (Some(taken), Some(transport)) = (&mut self.proxy_header, &self.transport) else {
+            return Ok(None);
+        };
+        let source = take_proxy_header(transport, patience, taken)?;
+        self.proxy_header = None;
+        Ok((!self.is_peer_told).then_some(source))
+    }
+
+    fn is_within_proxy_header(&self) -> bool {
+        self.proxy_header
+            .as_ref()
+            .is_some_and(|taken| !taken.is_empty())
+    }
+}
+
+/// Takes a PROXY protocol header from the socket, and no byte of what follows it: how long
+/// one of version 1 is can only be seen at its end, so it is looked at before it is taken.
+/// `taken` are the bytes of it that were taken by earlier calls.
+fn take_proxy_header(
+    transport: &Transport,
+    patience: Patience,
+    taken: &mut Vec<u8>,
+) -> std::result::Result<Source, HeaderFailure> {
+    loop {
+        let before = taken.len();
+        let missing = match proxy_header::parse(taken)? {
+            proxy_header::Progress::NeedMore(count) => count,
+            proxy_header::Progress::Done(_, source) => return Ok(source),
+        };
+        let window = missing.max(LONGEST_LINE.saturating_sub(before));
+        let mut seen = taken.clone();
+        seen.resize(before + window, 0);
+        let count = transport.peek(&mut seen[before..], patience)?;
+        if count == 0 {
+            return Err(HeaderFailure::PeerClosed);
+        }
+        let end = match proxy_header::parse(&seen[..before + count])? {
+            // All of them are the header's.
+            proxy_header::Progress::NeedMore(_) => before + count,
+            proxy_header::Progress::Done(len, _) => len,
+        };
+        let count = transport.receive(&mut seen[before..end], patience)?;
+        taken.extend_from_slice(&seen[before..before + count]);
     }
 }
 
@@ -617,6 +745,10 @@ fn timed_out() -> Error {
         Reason::Timeout,
         "the timeout passed before the work was done",
     )
+}
+
+fn peer_closed() -> Error {
+    Error::new(Reason::PeerClosed, "the peer closed the connection")
 }
 
 fn closed() -> Error {

@@ -102,6 +102,8 @@ reasons! {
     OutOfTurn = 11, Value, "OUT_OF_TURN";
     /// There is a connection already.
     AlreadyConnected = 12, Value, "ALREADY_CONNECTED";
+    /// The connection does not begin with the PROXY protocol header that was asked for.
+    BadProxyHeader = 13, Value, "BAD_PROXY_HEADER";
     /// The connection was closed, or its descriptor given back, on this side.
     Closed = 20, Runtime, "CLOSED";
     /// The peer closed the connection.

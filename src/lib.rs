@@ -42,12 +42,14 @@ mod identity;
 pub mod log;
 pub mod message;
 pub mod protocol;
+mod proxy_header;
 mod secret;
 mod transport;
 
 pub use client::{ClientInstance, ClientOptions, CreationError, check_descriptor};
 pub use client_interface::ClientInterface;
-pub use crypto::{AesMode, AesWrapper, RsaWrapper};
+pub use crypto::{AesMode, AesWrapper, KeyFileRights, RsaWrapper};
 pub use endpoint::FedSession;
 pub use error::{Error, Reason};
 pub use protocol::Protocol;
+pub use proxy_header::ProxyProtocol;

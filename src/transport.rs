@@ -229,6 +229,24 @@ impl Transport {
         space: &mut [u8],
         patience: Patience,
     ) -> std::result::Result<usize, Failure> {
+        self.receive_with(0, space, patience)
+    }
+
+    /// As [`receive`](Self::receive), and leaves the bytes where they are.
+    pub fn peek(
+        &self,
+        space: &mut [u8],
+        patience: Patience,
+    ) -> std::result::Result<usize, Failure> {
+        self.receive_with(libc::MSG_PEEK, space, patience)
+    }
+
+    fn receive_with(
+        &self,
+        more_flags: libc::c_int,
+        space: &mut [u8],
+        patience: Patience,
+    ) -> std::result::Result<usize, Failure> {
         self.transfer("recv", libc::POLLIN, patience, |flags| {
             // SAFETY: the pointer and the length are those of a slice.
             unsafe {
@@ -236,7 +254,7 @@ impl Transport {
                     self.descriptor(),
                     space.as_mut_ptr().cast(),
                     space.len(),
-                    flags,
+                    flags | more_flags,
                 )
             }
         })

@@ -3,8 +3,10 @@
 
 pub mod aes;
 pub(crate) mod key_derivation;
+pub(crate) mod key_file;
 pub(crate) mod random;
 pub mod rsa;
 
 pub use aes::{AesMode, AesWrapper};
+pub use key_file::KeyFileRights;
 pub use rsa::RsaWrapper;

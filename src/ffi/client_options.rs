@@ -11,6 +11,7 @@ use super::{Handle, borrow, borrow_mut, give, optional_text, status, take_back, 
 use crate::client::ClientOptions;
 use crate::error::Error;
 use crate::protocol::Protocol;
+use crate::proxy_header::ProxyProtocol;
 
 /// How requests and responses are framed on the wire.
 #[repr(C)]
@@ -32,6 +33,19 @@ pub enum anwdl_protocol_t {
 
 /// An [`anwdl_protocol_t`] as C passes it: any number.
 pub type ProtocolNumber = c_int;
+
+/// Whether connections begin with a PROXY protocol header.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_proxy_protocol_t {
+    /// They do not (the default).
+    ANWDL_PROXY_PROTOCOL_OFF = 0,
+    /// They do, of version 1 or 2. One that does not is refused.
+    ANWDL_PROXY_PROTOCOL_REQUIRED = 1,
+}
+
+/// An [`anwdl_proxy_protocol_t`] as C passes it: any number.
+pub type ProxyProtocolNumber = c_int;
 
 /// Options: a set of values that anwdl_client_new(), anwdl_session_new() and
 /// anwdl_client_interface_new() copy.
@@ -85,6 +99,24 @@ fn protocol_of(number: ProtocolNumber) -> Result<Protocol, Error> {
     .into_iter()
     .find(|&protocol| anwdl_protocol_t::from(protocol) as ProtocolNumber == number)
     .ok_or_else(|| Error::invalid_argument(format!("protocol is {number}, which no framing has")))
+}
+
+impl From<ProxyProtocol> for anwdl_proxy_protocol_t {
+    fn from(proxy_protocol: ProxyProtocol) -> Self {
+        match proxy_protocol {
+            ProxyProtocol::Off => Self::ANWDL_PROXY_PROTOCOL_OFF,
+            ProxyProtocol::Required => Self::ANWDL_PROXY_PROTOCOL_REQUIRED,
+        }
+    }
+}
+
+fn proxy_protocol_of(number: ProxyProtocolNumber) -> Result<ProxyProtocol, Error> {
+    [ProxyProtocol::Off, ProxyProtocol::Required]
+        .into_iter()
+        .find(|&known| anwdl_proxy_protocol_t::from(known) as ProxyProtocolNumber == number)
+        .ok_or_else(|| {
+            Error::invalid_argument(format!("proxy_protocol is {number}, which means nothing"))
+        })
 }
 
 /// Makes a set of options, all at their defaults.
@@ -318,7 +350,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 /// peer.
 ///
 /// It is what anwdl_client_get_ip() returns and what anwdl_client_get_id() is computed from: for a
-/// server behind a proxy that reports the true address, or on a Unix socket. It belongs to one
+/// server behind a proxy that reports the true address in some way of its own (for the usual one see
+/// anwdl_client_options_set_proxy_protocol()), or on a Unix socket. It belongs to one
 /// peer, so such options serve for one client.
 ///
 /// @param options The options; not NULL.
@@ -341,6 +374,49 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
         // SAFETY: the caller passes NULL or a string.
         let ip = unsafe { text(ip, "ip") }?;
         options.set_peer_ip(ip)
+    })
+}
+
+/// Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
+/// a proxy that sends one (HAProxy's "send-proxy" and "send-proxy-v2", and many others).
+///
+/// The header is received at the beginning of the client's first operation, whichever that is, and
+/// within its timeout; anwdl_client_new() with the automatic key exchange is such an operation. Not
+/// one byte of what follows the header is taken with it. From then on anwdl_client_get_ip() and
+/// anwdl_client_get_id() tell of the address in the header; "" if that is of a Unix socket. Before,
+/// and after a header that names no client (LOCAL in version 2, as proxies send it for checks of
+/// their own; UNKNOWN in version 1), they tell of the socket's. What
+/// anwdl_client_options_set_peer_ip() gave has precedence over both. The additions of version 2
+/// (TLVs) are skipped.
+///
+/// A connection that begins with anything else, or with a header that is malformed or too long
+/// (more than 107 bytes in version 1, or 4096 behind the first 16 in version 2), is refused with
+/// ANWDL_REASON_BAD_PROXY_HEADER: nothing is sent to it, and the session has ended. One that stays
+/// silent, or ends, is a timeout or a closed connection as in any other operation.
+///
+/// Nothing proves what a header tells: with this option, nobody but the proxy may be able to connect
+/// to the server, or everybody can claim any address.
+///
+/// To a session, which has no connection, and to a client interface this means nothing.
+///
+/// @param options The options; not NULL.
+/// @param proxy_protocol ANWDL_PROXY_PROTOCOL_OFF (the default) or ANWDL_PROXY_PROTOCOL_REQUIRED.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or proxy_protocol is an
+///   unknown number.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
+    options: *mut anwdl_client_options_t,
+    proxy_protocol: ProxyProtocolNumber,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_proxy_protocol(proxy_protocol_of(proxy_protocol)?);
+        Ok(())
     })
 }
 

@@ -39,7 +39,8 @@ pub enum anwdl_status_t {
 
 /// Why a call failed.
 ///
-/// The numbers never change their meaning. Later versions may add some, so give a `switch` over
+/// The numbers from 100 are warnings: the call has done its work and returned ANWDL_OK, and says at
+/// itself that it can leave one. The numbers never change their meaning. Later versions may add some, so give a `switch` over
 /// them a default case.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,10 @@ pub enum anwdl_error_reason_t {
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It goes on.
     ANWDL_REASON_ALREADY_CONNECTED = 12,
+    /// (VALUE_ERROR) The connection does not begin with the PROXY protocol header that
+    /// anwdl_client_options_set_proxy_protocol() asked for: it is missing, malformed or too long.
+    /// Nothing was sent, and the session has ended.
+    ANWDL_REASON_BAD_PROXY_HEADER = 13,
 
     /// (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
     /// was given back by anwdl_client_detach(). A client interface: it is not connected.
@@ -102,8 +107,8 @@ pub enum anwdl_error_reason_t {
     /// moved, the session is unharmed and the call can be repeated; otherwise the session has
     /// ended, and the next call says ANWDL_REASON_SESSION_FAILED.
     ANWDL_REASON_TIMEOUT = 23,
-    /// (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. The session has
-    /// ended.
+    /// (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. A session has ended
+    /// with it.
     ANWDL_REASON_IO_FAILED = 24,
     /// (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. All that is
     /// left is to close, detach or free the client.
@@ -134,6 +139,10 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses could
     /// be connected to; anwdl_last_error_errno() has the errno of the last attempt, if there was one.
     ANWDL_REASON_CONNECT_FAILED = 34,
+
+    /// (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
+    /// file have rights to it, and may know the key.
+    ANWDL_REASON_KEY_FILE_EXPOSED = 100,
 }
 
 use anwdl_error_reason_t::*;
@@ -156,6 +165,7 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_WRONG_ROLE, c"WRONG_ROLE"),
     (ANWDL_REASON_OUT_OF_TURN, c"OUT_OF_TURN"),
     (ANWDL_REASON_ALREADY_CONNECTED, c"ALREADY_CONNECTED"),
+    (ANWDL_REASON_BAD_PROXY_HEADER, c"BAD_PROXY_HEADER"),
     (ANWDL_REASON_CLOSED, c"CLOSED"),
     (ANWDL_REASON_PEER_CLOSED, c"PEER_CLOSED"),
     (ANWDL_REASON_PEER_REFUSED, c"PEER_REFUSED"),
@@ -174,6 +184,7 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_INTERNAL, c"INTERNAL"),
     (ANWDL_REASON_FINGERPRINT_MISMATCH, c"FINGERPRINT_MISMATCH"),
     (ANWDL_REASON_CONNECT_FAILED, c"CONNECT_FAILED"),
+    (ANWDL_REASON_KEY_FILE_EXPOSED, c"KEY_FILE_EXPOSED"),
 ];
 
 const VERSION: &CStr =
@@ -195,14 +206,26 @@ thread_local! {
 /// Keeps `error` as the last one of this thread. Never panics: a thread that is so far in its end
 /// that it has no place for an error any more goes without.
 pub(super) fn record(error: &Error) {
-    let last = LastError {
+    replace(Some(LastError {
         reason: error.reason().map_or(ANWDL_REASON_NONE, Into::into),
         message: c_string(&error.to_string()),
         errno: error.errno(),
-    };
+    }));
+}
+
+/// Keeps a warning in place of the last error, or nothing: the call itself has succeeded.
+pub(super) fn record_warning(warning: Option<(anwdl_error_reason_t, String)>) {
+    replace(warning.map(|(reason, message)| LastError {
+        reason,
+        message: c_string(&message),
+        errno: 0,
+    }));
+}
+
+fn replace(last: Option<LastError>) {
     let _ = LAST_ERROR.try_with(|place| {
         if let Ok(mut place) = place.try_borrow_mut() {
-            *place = Some(last);
+            *place = last;
         }
     });
 }
@@ -232,6 +255,7 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::WrongRole => ANWDL_REASON_WRONG_ROLE,
             Reason::OutOfTurn => ANWDL_REASON_OUT_OF_TURN,
             Reason::AlreadyConnected => ANWDL_REASON_ALREADY_CONNECTED,
+            Reason::BadProxyHeader => ANWDL_REASON_BAD_PROXY_HEADER,
             Reason::Closed => ANWDL_REASON_CLOSED,
             Reason::PeerClosed => ANWDL_REASON_PEER_CLOSED,
             Reason::PeerRefused => ANWDL_REASON_PEER_REFUSED,
@@ -255,7 +279,8 @@ impl From<Reason> for anwdl_error_reason_t {
 ///
 /// Each thread has its own last error. It stays until another call fails on the same thread: a call
 /// that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
-/// after a call has failed.
+/// after a call has failed; or after anwdl_rsa_wrapper_load(), the one call that leaves a warning or
+/// ANWDL_REASON_NONE here when it succeeds.
 ///
 /// @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
 ///

@@ -1,11 +1,17 @@
 //! `anwdl_rsa_wrapper_t`: a local RSA key pair and a peer's public key.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use super::error::anwdl_status_t;
+use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{bytes_output, set_string};
-use super::{Handle, borrow, borrow_mut, bytes, give, output, status, take_back, text, value_or};
-use crate::crypto::RsaWrapper;
+use super::{
+    Handle, borrow, borrow_mut, bytes, give, null, output, status, take_back, text, value_or,
+};
+use crate::crypto::key_file;
+use crate::crypto::{KeyFileRights, RsaWrapper};
+use crate::error::Error;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing: the Python
 /// RSAWrapper.
@@ -215,6 +221,95 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
         // SAFETY: the caller passes NULL or a string.
         let pem = unsafe { text(pem, "pem") }?;
         wrapper.set_private_key(pem, derivate_public_key)
+    })
+}
+
+/// The path behind `pointer`: bytes of any encoding, as the system takes them.
+///
+/// # Safety
+/// As for [`text`].
+unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
+    if pointer.is_null() {
+        return Err(null("path"));
+    }
+    // SAFETY: it is not NULL; the caller vouches for the rest.
+    let bytes = unsafe { CStr::from_ptr(pointer) }.to_bytes();
+    Ok(Path::new(OsStr::from_bytes(bytes)))
+}
+
+/// Sets the local private key to the one in a file, and the local public key to the one that belongs
+/// to it.
+///
+/// Restarts and all the servers of a fleet keep one identity in this way, and clients that expect
+/// its fingerprint go on.
+///
+/// The key is loaded also when others than the owner of the file have any rights to it (mode & 077).
+/// anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
+/// is ANWDL_REASON_NONE after a load without that fault. A log message of the level
+/// ANWDL_LOG_WARNING tells it too.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param path The file, of at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). Not
+///   NULL; it need not be UTF-8. A symbolic link is followed.
+///
+/// @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///   ANWDL_REASON_INVALID_KEY: the file holds no acceptable key, or is too long; the old keys are
+///   kept.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are
+///   kept.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    path: *const c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a string.
+        let path = unsafe { self::path(path) }?;
+        record_warning(match wrapper.load(path)? {
+            KeyFileRights::Private => None,
+            KeyFileRights::Exposed { mode } => Some((
+                anwdl_error_reason_t::ANWDL_REASON_KEY_FILE_EXPOSED,
+                key_file::exposure(path, mode),
+            )),
+        });
+        Ok(())
+    })
+}
+
+/// Writes the local private key to a file that only its owner can read and write.
+///
+/// The file has the mode 0600 from its first byte. One that has the name already is replaced as a
+/// whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+/// symbolic link is replaced, not followed. Other processes may see a hidden file beside it for the
+/// time of the call; one that is killed just then leaves it behind.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param path The file; not NULL; it need not be UTF-8. The key is written as PEM (PKCS #8, not
+///   encrypted, with LF line ends).
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot be
+///   the name of a file.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+///   ANWDL_REASON_IO_FAILED: the file cannot be written; what was there is as it was.
+///   ANWDL_REASON_RANDOM_FAILED.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    path: *const c_char,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or a string.
+        wrapper.save(unsafe { self::path(path) }?)
     })
 }
 

@@ -30,6 +30,13 @@ fn options_refuse_wrong_arguments() {
             anwdl_client_options_set_protocol(options, number)
         );
     }
+    value_error!("options", anwdl_client_options_set_proxy_protocol(none, 0));
+    for number in [-1, 2, i32::MIN, i32::MAX] {
+        value_error!(
+            "proxy_protocol",
+            anwdl_client_options_set_proxy_protocol(options, number)
+        );
+    }
     value_error!(
         "options",
         anwdl_client_options_set_max_message_size(none, 1)
@@ -67,6 +74,9 @@ fn options_refuse_wrong_arguments() {
 
     for number in 0..=4 {
         ok!(anwdl_client_options_set_protocol(options, number));
+    }
+    for number in 0..=1 {
+        ok!(anwdl_client_options_set_proxy_protocol(options, number));
     }
     ok!(anwdl_client_options_set_timeout(options, 0));
     ok!(anwdl_client_options_set_timeout(options, u32::MAX));

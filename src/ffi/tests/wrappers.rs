@@ -64,6 +64,10 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         "pem",
         anwdl_rsa_wrapper_set_private_key(wrapper, wrong, true)
     );
+    value_error!("wrapper", anwdl_rsa_wrapper_load(none, pem));
+    value_error!("path", anwdl_rsa_wrapper_load(wrapper, null()));
+    value_error!("wrapper", anwdl_rsa_wrapper_save(constant, pem));
+    value_error!("path", anwdl_rsa_wrapper_save(wrapper, null()));
     value_error!(
         "wrapper",
         anwdl_rsa_wrapper_set_remote_public_key(none, pem)
@@ -145,6 +149,15 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         let status = anwdl_rsa_wrapper_sign_data(wrapper, null(), 0, &mut out, &mut out_len);
         assert_eq!(status, ANWDL_RUNTIME_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
+        forget_last_error();
+        let status = anwdl_rsa_wrapper_save(wrapper, c"/nowhere".as_ptr());
+        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
+        // No path is refused for its encoding.
+        let status = anwdl_rsa_wrapper_load(wrapper, wrong);
+        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_IO_FAILED);
+        assert_eq!(anwdl_last_error_errno(), libc::ENOENT);
         ok!(anwdl_rsa_wrapper_get_public_key(wrapper, &mut string));
         assert!(string.is_null(), "there is no key");
         anwdl_rsa_wrapper_free(wrapper);

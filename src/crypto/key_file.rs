@@ -1,0 +1,398 @@
+//! Private keys in files: [`RsaWrapper::load`] and [`RsaWrapper::save`].
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::random;
+use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
+use crate::error::{Error, Reason, Result};
+use crate::log::{self, Level};
+
+/// The rights of a file that holds a private key.
+const OWNER_ONLY: u32 = 0o600;
+/// The rights of anybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// How many random bytes make the name of a temporary file one that nobody else has.
+const NAME_SIZE: usize = 8;
+
+/// What was found of a key file besides the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum KeyFileRights {
+    /// Only its owner has any rights to the file.
+    Private,
+    /// Others than its owner have rights to the file, and may have read the key.
+    Exposed {
+        /// The rights, as in `chmod`.
+        mode: u32,
+    },
+}
+
+impl RsaWrapper {
+    /// Reads a private key from a file of at most 16 KiB, as PEM (PKCS #8 or PKCS #1, not
+    /// encrypted), and derives the public key. After a failure the old keys are kept.
+    ///
+    /// A key that others than the owner of the file have rights to is taken as well, and
+    /// told of in a log message.
+    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFileRights> {
+        let path = path.as_ref();
+        let (text, mode) = read(path)?;
+        // Blank lines around it are no fault in a file.
+        let Ok(pem) = std::str::from_utf8(text.trim_ascii()) else {
+            return Err(Error::new(
+                Reason::InvalidKey,
+                format!("{path:?} holds no PEM text"),
+            ));
+        };
+        self.set_private_key(pem, true)
+            .map_err(|error| match error.reason() {
+                Some(Reason::InvalidKey) => {
+                    Error::new(Reason::InvalidKey, format!("{path:?}: {error}"))
+                }
+                _ => error,
+            })?;
+        if mode & OTHERS == 0 {
+            return Ok(KeyFileRights::Private);
+        }
+        log::emit(Level::Warning, "", || exposure(path, mode));
+        Ok(KeyFileRights::Exposed { mode })
+    }
+
+    /// Writes the private key to a file, as PEM (PKCS #8, not encrypted), that only its
+    /// owner can read and write. A file of that name is replaced as a whole or, after a
+    /// failure, not at all; a symbolic link is replaced, not followed.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let pem = self
+            .private_key()
+            .ok_or_else(|| Error::new(Reason::KeyMissing, "no local private RSA key is set"))?;
+        write(path, pem.as_bytes())
+    }
+}
+
+/// What there is to say about a key file that others have rights to.
+pub(crate) fn exposure(path: &Path, mode: u32) -> String {
+    format!("others than the owner have rights to the key file {path:?} (mode {mode:04o})")
+}
+
+/// The content of a file and its rights.
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32)> {
+    let failed = |error| failed("read", path, &error);
+    let file = File::open(path).map_err(failed)?;
+    // Of what is open, not of what has that name by now.
+    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    // With room for all of it, so that no copy of a key is left behind when it grows.
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * LARGEST_PEM));
+    file.take(LARGEST_PEM as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
+    if text.len() > LARGEST_PEM {
+        return Err(Error::new(
+            Reason::InvalidKey,
+            format!("{path:?} has more than the {LARGEST_PEM} bytes that a key may have"),
+        ));
+    }
+    Ok((text, mode))
+}
+
+/// Puts a file with this content in the place of what has that name, if anything does.
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let name = path.file_name().ok_or_else(|| {
+        Error::invalid_argument(format!("path is {path:?}, which is no name for a file"))
+    })?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let failed = |error| failed("write", path, &error);
+    let (mut file, temporary) = create_beside(folder, name, path)?;
+    file.write_all(content).map_err(failed)?;
+    // Before it gets its name: after a power cut there is the old key or the new one.
+    file.sync_all().map_err(failed)?;
+    temporary.rename(path).map_err(failed)?;
+    // The key stands under its name by now. Where its folder cannot be synced, it is only
+    // not known from when on that outlasts a power cut.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// A new file of a name that nobody else has, in the same folder, since only there it can be
+/// renamed.
+fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temporary)> {
+    loop {
+        let mut bytes = [0; NAME_SIZE];
+        random::fill(&mut bytes)?;
+        // Of the name itself there is only a part, so that both together are not too long.
+        let name = &name.as_bytes()[..name.len().min(100)];
+        let name = [b".", name, b".", hex(&bytes).as_bytes()].concat();
+        let temporary = folder.join(OsStr::from_bytes(&name));
+        // create_new() is O_CREAT with O_EXCL: it follows no link and opens nothing that is
+        // there already. The rights are those of its first moment.
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(OWNER_ONLY)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&temporary)
+        {
+            Ok(file) => return Ok((file, Temporary(Some(temporary)))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed("write", path, &error)),
+        }
+    }
+}
+
+/// The name of a file that is removed unless it gets another one.
+struct Temporary(Option<PathBuf>);
+
+impl Temporary {
+    fn rename(mut self, path: &Path) -> io::Result<()> {
+        let from = self.0.as_deref().expect("it has its first name");
+        fs::rename(from, path)?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Something failed already, and that is what is reported.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
+    Error::with_errno(
+        Reason::IoFailed,
+        format!("cannot {what} the key file {path:?}: {error}"),
+        error.raw_os_error().unwrap_or(0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    const KEY: &str = include_str!("../../examples-c/tests/keys/peer-1.pem");
+    const OTHER_KEY: &str = include_str!("../../examples-c/tests/keys/peer-2.pem");
+
+    /// A folder that ends with its test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let mut bytes = [0; NAME_SIZE];
+            random::fill(&mut bytes).unwrap();
+            let path = std::env::temp_dir().join(format!("anwdl-keys-{}", hex(&bytes)));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        /// A file with these rights.
+        fn file(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+            let path = self.path(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap();
+            let mut names: Vec<_> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn wrapper(pem: &str) -> RsaWrapper {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.set_private_key(pem, true).unwrap();
+        wrapper
+    }
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_key_is_saved_for_its_owner_only_and_loaded_again() {
+        let folder = Folder::new();
+        let path = folder.path("server.pem");
+        let saved = wrapper(KEY);
+        saved.save(&path).unwrap();
+        assert_eq!(mode_of(&path), 0o600);
+        assert_eq!(folder.names(), ["server.pem"]);
+        let mut loaded = wrapper(OTHER_KEY);
+        loaded
+            .set_remote_public_key(saved.public_key().unwrap())
+            .unwrap();
+        assert_eq!(loaded.load(&path).unwrap(), KeyFileRights::Private);
+        assert_eq!(
+            *loaded.private_key().unwrap(),
+            *saved.private_key().unwrap()
+        );
+        assert_eq!(loaded.public_key(), saved.public_key());
+        assert!(
+            loaded.has_remote(),
+            "the peer's key is none of its business"
+        );
+    }
+
+    #[test]
+    fn what_was_there_is_replaced_as_a_whole() {
+        let folder = Folder::new();
+        let old = "x".repeat(10_000);
+        let path = folder.file("server.pem", &old, 0o644);
+        let mut reader = File::open(&path).unwrap();
+        wrapper(KEY).save(&path).unwrap();
+        assert_eq!(mode_of(&path), 0o600);
+        let mut found = String::new();
+        reader.read_to_string(&mut found).unwrap();
+        assert_eq!(found, old, "the old file is another one");
+        let mut loaded = RsaWrapper::default();
+        assert_eq!(loaded.load(&path).unwrap(), KeyFileRights::Private);
+        assert_eq!(folder.names(), ["server.pem"]);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let folder = Folder::new();
+        let target = folder.file("target", "untouched", 0o644);
+        let path = folder.path("link.pem");
+        symlink(&target, &path).unwrap();
+        wrapper(KEY).save(&path).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        // A fleet's keys are often mounted as links: these are followed when one is loaded.
+        let link = folder.path("other.pem");
+        symlink(&path, &link).unwrap();
+        let mut loaded = RsaWrapper::default();
+        assert_eq!(loaded.load(&link).unwrap(), KeyFileRights::Private);
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_behind() {
+        let folder = Folder::new();
+        let taken = folder.path("taken");
+        fs::create_dir(&taken).unwrap();
+        let error = wrapper(KEY).save(&taken).unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::IoFailed));
+        assert_eq!(error.errno(), libc::EISDIR);
+        let error = wrapper(KEY).save(folder.path("none/key.pem")).unwrap_err();
+        assert_eq!(
+            (error.reason(), error.errno()),
+            (Some(Reason::IoFailed), libc::ENOENT)
+        );
+        for no_name in ["", "/", ".."] {
+            let error = wrapper(KEY).save(no_name).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::InvalidArgument));
+        }
+        let error = RsaWrapper::default()
+            .save(folder.path("key.pem"))
+            .unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::KeyMissing));
+        assert_eq!(folder.names(), ["taken"]);
+        let longest = "n".repeat(255);
+        wrapper(KEY).save(folder.path(&longest)).unwrap();
+        assert_eq!(folder.names(), [longest.as_str(), "taken"]);
+    }
+
+    #[test]
+    fn rights_of_others_are_told() {
+        let _one = log::TESTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let kept = told.clone();
+        let hook: log::Hook = Arc::new(move |level, id: &str, message: &str| {
+            if message.contains("exposed.pem") {
+                kept.lock()
+                    .unwrap()
+                    .push((level, id.to_owned(), message.to_owned()));
+            }
+        });
+        log::set_hook(Level::Warning, Some(hook));
+        let folder = Folder::new();
+        for mode in [0o600, 0o400, 0o700, 0o640, 0o604, 0o620, 0o611, 0o777] {
+            let path = folder.file("exposed.pem", KEY, mode);
+            let mut loaded = RsaWrapper::default();
+            let is_exposed = mode & 0o77 != 0;
+            let expected = match is_exposed {
+                true => KeyFileRights::Exposed { mode },
+                false => KeyFileRights::Private,
+            };
+            assert_eq!(loaded.load(&path).unwrap(), expected, "{mode:o}");
+            assert!(loaded.private_key().is_some(), "it is loaded all the same");
+            let told = std::mem::take(&mut *told.lock().unwrap());
+            assert_eq!(told.len(), usize::from(is_exposed), "{mode:o}");
+            for (level, id, message) in told {
+                assert_eq!((level, &*id), (Level::Warning, ""));
+                assert!(message.contains(&format!("{mode:04o}")), "{message}");
+            }
+            fs::remove_file(path).unwrap();
+        }
+        log::set_hook(Level::Debug, None);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_the_old_one_kept() {
+        let folder = Folder::new();
+        let mut largest = KEY.to_owned();
+        largest.push_str(&"\n".repeat(LARGEST_PEM - KEY.len()));
+        let mut loaded = wrapper(OTHER_KEY);
+        for (content, is_key) in [
+            (largest.clone().into_bytes(), true),
+            ([largest.as_bytes(), b"\n"].concat(), false),
+            (b"".to_vec(), false),
+            (b"\xff\xfe".to_vec(), false),
+            (wrapper(KEY).public_key().unwrap().into(), false),
+        ] {
+            let path = folder.file("key.pem", &content, 0o600);
+            let result = loaded.load(&path);
+            if is_key {
+                assert_eq!(result.unwrap(), KeyFileRights::Private);
+                loaded = wrapper(OTHER_KEY);
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::InvalidKey));
+            assert!(error.to_string().contains("key.pem"), "{error}");
+        }
+        for (path, errno) in [
+            (folder.path("none.pem"), libc::ENOENT),
+            (folder.0.clone(), libc::EISDIR),
+        ] {
+            let error = loaded.load(&path).unwrap_err();
+            assert_eq!(
+                (error.reason(), error.errno()),
+                (Some(Reason::IoFailed), errno)
+            );
+        }
+        // Endless, and no key.
+        let error = loaded.load("/dev/zero").unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::InvalidKey));
+        assert_eq!(loaded.public_key(), wrapper(OTHER_KEY).public_key());
+    }
+}
