@@ -20,7 +20,25 @@ HEADER       := include/anwdl.h
 DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
 TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
 PURE_BUILD   ?= $(TARGET_DIR)/examples-c-tests-pure-rust
+
+# Where `make install` puts things; DESTDIR comes before all of it.
+DESTDIR      ?=
+PREFIX       ?= /usr/local
+LIBDIR       ?= $(PREFIX)/lib
+INCLUDEDIR   ?= $(PREFIX)/include
+DOCDIR       ?= $(PREFIX)/share/doc/libanwdl
+CMAKEDIR     ?= $(PREFIX)/share/cmake/anwdl
+# One for each place, so that `make uninstall` with the same variables finds the right one.
+MANIFEST      = $(TARGET_DIR)/installed/$(subst /,-,$(DESTDIR)$(PREFIX)$(LIBDIR))
+NATIVE_LIBRARIES := $(TARGET_DIR)/release/native-libraries
+CONSUMERS_BUILD  ?= $(TARGET_DIR)/consumers
+
+ABI_DESCRIPTION  := abi/libanwdl.abi
+ABI_BUILD    ?= $(TARGET_DIR)/abi
+DEB_BUILD    ?= $(TARGET_DIR)/deb
+
 BENCH_DIR    := $(TARGET_DIR)/bench
+DOCS_DIR     := $(TARGET_DIR)/docs
 BENCH_BUILD  ?= $(BENCH_DIR)/sessions
 BENCH_VENV   ?= $(BENCH_DIR)/venv
 BENCH_FLAGS  ?=
@@ -33,7 +51,8 @@ INTEROP      := tests/interop
 VALIDATOR_SEED  ?= 2
 VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 
-C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch]) include/anwdl.hpp
+C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch] \
+              tests/consumers/*/*.[ch] tests/consumers/*/*.cpp) include/anwdl.hpp
 
 STAGE = @printf '\n== %s ==\n'
 
@@ -42,8 +61,8 @@ STAGE = @printf '\n== %s ==\n'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c test-c-pure-rust test-interop \
-        test-validator venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions header lint lint-tools clean help
+        test-validator test-consumers test-cargo-c install uninstall dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
+        bench-instructions bench-instructions-baseline instructions header abi abi-baseline deb test-deb licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -51,9 +70,20 @@ all: library ## build the release library (the default)
 library:
 	$(STAGE) 'library'
 	@scripts/ensure-tools cargo cc
-	$(CARGO) build $(CARGO_FLAGS) --release
+	@mkdir -p $(dir $(NATIVE_LIBRARIES))
+	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES)
 	@scripts/link-soname $(LIBRARY)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
+
+# Whoever installs as root may have no cargo, having built as somebody else before.
+install: ## install the libraries, headers, anwdl.pc, the CMake package, manual and examples (DESTDIR, PREFIX, LIBDIR, ...)
+	@if command -v $(CARGO) >/dev/null 2>&1 || ! test -f $(NATIVE_LIBRARIES); then $(MAKE) --no-print-directory library; fi
+	$(STAGE) 'install below $(DESTDIR)$(PREFIX)'
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DOCDIR='$(DOCDIR)' \
+	    CMAKEDIR='$(CMAKEDIR)' scripts/install $(LIBRARY) $(NATIVE_LIBRARIES) '$(MANIFEST)'
+
+uninstall: ## remove what `make install` with the same variables installed
+	scripts/uninstall '$(MANIFEST)'
 
 # In a folder of its own, so that the two libraries do not take each other's place.
 pure-library:
@@ -84,7 +114,7 @@ $(VENV)/.complete: $(INTEROP)/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator ## run every test
+test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
 	@printf '\nall tests passed\n'
 
 test-tools:
@@ -120,6 +150,36 @@ test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
+
+# The consumers use the tree in another place than the one that it was installed to.
+test-consumers: ## install below the build folder, and build the projects of strangers with what is there
+	$(STAGE) 'tools of the consumers'
+	@scripts/ensure-tools cc c++ clang make cmake ninja meson pkg-config libssl
+	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/prefix
+	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
+	mv $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/prefix
+	$(STAGE) 'consumers'
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix
+	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+# Apart from the other tests: cargo-c itself takes many minutes to compile. It knows no pcfiledir, so that its
+# tree is used where it was installed.
+test-cargo-c: ## install with cargo-c, compare that with `make install`, and run the consumers with it
+	@scripts/ensure-tools cargo-c cc c++ clang make cmake ninja meson pkg-config libssl
+	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/cargo-c
+	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
+	$(STAGE) 'cargo cinstall'
+	$(CARGO) cinstall $(CARGO_FLAGS) --prefix $(CONSUMERS_BUILD)/cargo-c --libdir lib
+	tests/consumers/tools/compare $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/cargo-c
+	$(STAGE) 'consumers of what cargo-c installed'
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-cargo-c -DANWDL_PREFIX=$(CONSUMERS_BUILD)/cargo-c \
+	    -DANWDL_CONSUMERS_OF_SOURCES=OFF
+	cd $(CONSUMERS_BUILD)/build-cargo-c && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+dist: ## make one archive of the sources and of all crates, from which everything builds offline
+	$(STAGE) 'source archive'
+	@scripts/ensure-tools cargo git
+	CARGO='$(CARGO)' scripts/dist $(TARGET_DIR)/dist
 
 bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'
@@ -173,6 +233,60 @@ header: ## make include/anwdl.h anew from the code
 	$(STAGE) 'header'
 	@scripts/ensure-tools cargo cc
 	ANWDL_UPDATE_HEADER=1 $(CARGO) test $(CARGO_FLAGS) --test header the_committed_header
+
+abi: library ## fail if programs that are linked already would break
+	$(STAGE) 'ABI'
+	@scripts/ensure-tools cc abigail-tools
+	scripts/abi-test $(ABI_BUILD)/test
+	scripts/abi compare $(HEADER) $(ABI_DESCRIPTION) $(shell scripts/version soname) $(ABI_BUILD) $(LIBRARY)
+
+abi-baseline: library ## write abi/libanwdl.abi and the symbols of the Debian package anew
+	$(STAGE) 'ABI, new baseline'
+	@scripts/ensure-tools cc abigail-tools
+	scripts/abi write $(HEADER) $(ABI_DESCRIPTION) $(shell scripts/version soname) $(ABI_BUILD) $(LIBRARY)
+	scripts/deb-symbols $(ABI_DESCRIPTION) libanwdl$(shell scripts/version abi) $(shell scripts/version release) \
+	    packaging/debian/libanwdl$(shell scripts/version abi).symbols
+
+deb: ## build the Debian packages
+	$(STAGE) 'Debian packages'
+	@scripts/ensure-tools cargo cc make debian-packaging
+	scripts/deb $(DEB_BUILD)
+
+test-deb: ## build them, install them, use them and remove them, where that is possible
+	@if scripts/deb-test possible >/dev/null; then $(MAKE) --no-print-directory deb; fi
+	@if reason=$$(scripts/deb-test possible); then \
+	    scripts/ensure-tools cc pkg-config && scripts/deb-test run $(DEB_BUILD); \
+	else printf '\n== Debian packages: skipped, as %s ==\n' "$$reason"; fi
+
+licences: ## write THIRD-PARTY.md anew, and let cargo-deny check licences, bans and sources
+	$(STAGE) 'licences'
+	@scripts/ensure-tools cargo python3 cargo-deny
+	CARGO='$(CARGO)' $(PYTHON) scripts/licences write THIRD-PARTY.md
+	$(CARGO) deny --locked check licenses bans sources
+
+test-licences:
+	$(STAGE) 'list of licences'
+	@scripts/ensure-tools cargo python3
+	CARGO='$(CARGO)' $(PYTHON) scripts/licences check THIRD-PARTY.md
+
+# Not for every change: it needs the network, and fails for what others find out.
+advisories: ## download the advisory database of RustSec, and look for what is linked in it
+	$(STAGE) 'advisories'
+	@scripts/ensure-tools cargo git cargo-deny
+	$(CARGO) deny --locked check advisories
+
+# The header is looked at once more, as nothing in it may be undocumented.
+docs: export ANWDL_DOCS_VERSION = $(shell scripts/version release)
+docs: export ANWDL_DOCS_OUTPUT = $(DOCS_DIR)
+docs: ## build the manual
+	$(STAGE) 'manual'
+	@scripts/ensure-tools doxygen
+	@rm -rf $(DOCS_DIR) && mkdir -p $(DOCS_DIR)
+	{ cat docs/Doxyfile; printf '%s\n' 'INPUT = include/anwdl.h' 'USE_MDFILE_AS_MAINPAGE =' 'HTML_OUTPUT = header' \
+	  'WARN_IF_UNDOCUMENTED = YES' 'WARN_NO_PARAMDOC = YES'; } | doxygen -
+	@rm -rf $(DOCS_DIR)/header
+	doxygen docs/Doxyfile
+	@printf '%s\n' "$(DOCS_DIR)/html/index.html"
 
 lint: lint-tools ## check the form of Rust and C
 	$(STAGE) 'form of Rust'

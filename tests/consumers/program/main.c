@@ -1,0 +1,5 @@
+#include "conversation.h"
+
+int main(void) {
+    return converse();
+}
