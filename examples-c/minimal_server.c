@@ -25,7 +25,9 @@ int main(int argc, char **argv) {
     address.sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "6150"));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+    int on = 1; /* so that a restart need not wait for old connections to be forgotten */
+    if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(listener, 16) != 0) {
         perror("cannot listen");
         return EXIT_FAILURE;

@@ -388,7 +388,7 @@ typedef enum {
   /**
    * Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
    * call does not fit the state of the session. The reasons that belong to it have the numbers
-   * 20 and up.
+   * 20 to 99; from 100 on they are warnings, which come with ANWDL_OK.
    */
   ANWDL_RUNTIME_ERROR = -2,
 } anwdl_status_t;
@@ -1236,7 +1236,7 @@ anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_f
  *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given has no local public
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
  *   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
@@ -1257,7 +1257,8 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
  *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
+ *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
  *   ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
@@ -1279,9 +1280,9 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the peer's public key was not received
- *   yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key, or the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.send_aes_key().
  */
@@ -1301,9 +1302,9 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
  *   ANWDL_REASON_BAD_PROXY_HEADER.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: there is no
- *   local private key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
+ *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.recv_aes_key().
  */
@@ -2779,7 +2780,7 @@ anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
 anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
 
 /**
- * Adds a string of a given length, which may have NULs inside at the end of an array.
+ * Adds a string of a given length, which may have NULs inside, at the end of an array.
  *
  * @param data The array; not NULL.
  * @param value The string, UTF-8; copied; NULL is fine if len is 0.

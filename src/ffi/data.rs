@@ -394,7 +394,7 @@ pub unsafe extern "C" fn anwdl_data_add_string(
     })
 }
 
-/// Adds a string of a given length, which may have NULs inside at the end of an array.
+/// Adds a string of a given length, which may have NULs inside, at the end of an array.
 ///
 /// @param data The array; not NULL.
 /// @param value The string, UTF-8; copied; NULL is fine if len is 0.

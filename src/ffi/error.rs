@@ -33,7 +33,7 @@ pub enum anwdl_status_t {
     ANWDL_VALUE_ERROR = -1,
     /// Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
     /// call does not fit the state of the session. The reasons that belong to it have the numbers
-    /// 20 and up.
+    /// 20 to 99; from 100 on they are warnings, which come with ANWDL_OK.
     ANWDL_RUNTIME_ERROR = -2,
 }
 
