@@ -597,7 +597,6 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *         anwdl_status_t status = anwdl_session_recv_request(session, false, out_request);
  *         const uint8_t *pending;
  *         size_t count;
- *
  *         if (status == ANWDL_WANT_WRITE) {
  *             anwdl_session_get_pending(session, &pending, &count);
  *             send_later(connection, pending, count);

@@ -79,7 +79,6 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///         anwdl_status_t status = anwdl_session_recv_request(session, false, out_request);
 ///         const uint8_t *pending;
 ///         size_t count;
-///
 ///         if (status == ANWDL_WANT_WRITE) {
 ///             anwdl_session_get_pending(session, &pending, &count);
 ///             send_later(connection, pending, count);
