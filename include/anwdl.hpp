@@ -67,8 +67,8 @@
  *   done now and returns an anwdl::progress. Unless that is progress::done, call it again with the
  *   same arguments when what it wants has come. It throws if the operation fails.
  * - try_operation(...), with C++23, throws neither: it returns a std::expected with the result or
- *   an anwdl::error, which says as well what an unfinished operation wants. It exists for everything
- *   that can fail for a reason outside of the program, also where nothing waits.
+ *   an anwdl::error, which says as well what an unfinished operation wants. It exists for
+ *   everything that can fail for a reason outside of the program, also where nothing waits.
  *
  * Threads are as in C: one object, one thread at a time.
  *
