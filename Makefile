@@ -119,7 +119,7 @@ test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator t
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio haproxy
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
