@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -337,6 +338,31 @@ static anwdl_status_t reach_connect_failed(void) {
     return status;
 }
 
+/* -- proxies and key files ----------------------------------------------------------------------
+ */
+
+static anwdl_status_t reach_bad_proxy_header(void) {
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    CHECK_OK(anwdl_client_options_set_proxy_protocol(options, ANWDL_PROXY_PROTOCOL_REQUIRED));
+    session_t session = open_session(options, ANWDL_PROTOCOL_GCM, NULL);
+    peer_send_bytes(&session.peer, "800=====", 8);
+    return close_session(&session, receive(&session));
+}
+
+/* Only a warning: the key is loaded. */
+static anwdl_status_t reach_key_file_exposed(void) {
+    char path[] = "/tmp/anwdl-test-reasons-XXXXXX";
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
+    int fd = mkstemp(path);
+    REQUIRE(fd >= 0 && close(fd) == 0);
+    CHECK_OK(anwdl_rsa_wrapper_save(wrapper, path));
+    REQUIRE(chmod(path, 0644) == 0);
+    anwdl_status_t status = anwdl_rsa_wrapper_load(wrapper, path);
+    REQUIRE(unlink(path) == 0);
+    anwdl_rsa_wrapper_free(wrapper);
+    return status;
+}
+
 /* -- the table --------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -367,6 +393,7 @@ static const row_t ROWS[] = {
     VALUE_ROW(WRONG_ROLE, reach_wrong_role),
     VALUE_ROW(OUT_OF_TURN, reach_out_of_turn),
     VALUE_ROW(ALREADY_CONNECTED, reach_already_connected),
+    VALUE_ROW(BAD_PROXY_HEADER, reach_bad_proxy_header),
     RUNTIME_ROW(CLOSED, reach_closed),
     RUNTIME_ROW(PEER_CLOSED, reach_peer_closed),
     RUNTIME_ROW(PEER_REFUSED, reach_peer_refused),
@@ -381,8 +408,9 @@ static const row_t ROWS[] = {
     RUNTIME_ROW(RANDOM_FAILED, reach_random_failed_in_a_response),
     RUNTIME_ROW(FINGERPRINT_MISMATCH, reach_fingerprint_mismatch),
     RUNTIME_ROW(CONNECT_FAILED, reach_connect_failed),
+    {ANWDL_REASON_KEY_FILE_EXPOSED, ANWDL_OK, reach_key_file_exposed},
 };
-enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], REASON_COUNT = 35 };
+enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], REASON_COUNT = 101 };
 
 /* No C program can bring these about: one takes 2^32 messages, the other a defect of the library.
    Rust tests reach them behind the API. */
