@@ -37,6 +37,7 @@ global
     {user}
 defaults
     mode tcp
+    retries 0
     timeout connect 30s
     timeout client 60s
     timeout server 60s
