@@ -4,10 +4,10 @@
 //! With `ANWDL_UPDATE_HEADER=1` in the environment the header is rewritten instead of
 //! compared (`make header`).
 
+mod compiler;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use anwdl::message;
@@ -178,37 +178,6 @@ fn line_around(text: &str, at: usize) -> &str {
     text[start..].lines().next().unwrap_or("")
 }
 
-/// Compiles `source`, which includes the header, and gives up on any warning.
-fn compile(compiler: &str, language: &str, standard: &str, source: &str) {
-    let mut child = Command::new(compiler)
-        .args(["-x", language, &format!("-std={standard}")])
-        .args([
-            "-Wall",
-            "-Wextra",
-            "-Wpedantic",
-            "-Werror",
-            "-fsyntax-only",
-            "-I",
-        ])
-        .arg(root().join("include"))
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{compiler} is needed for this test: {error}"));
-    let mut stdin = child.stdin.take().expect("it is a pipe");
-    stdin
-        .write_all(source.as_bytes())
-        .expect("the compiler reads");
-    drop(stdin);
-    let output = child.wait_with_output().expect("the compiler ends");
-    assert!(
-        output.status.success(),
-        "{compiler} -std={standard}:\n{}\n{source}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
 const C: &[(&str, &str, &str)] = &[
     ("gcc", "c", "c99"),
     ("gcc", "c", "c11"),
@@ -247,7 +216,7 @@ fn it_compiles_alone_in_every_language() {
                   typedef char protocol_is_an_int[sizeof(anwdl_protocol_t) == sizeof(int) ? 1 : -1];\n\
                   typedef char mode_is_an_int[sizeof(anwdl_aes_mode_t) == sizeof(int) ? 1 : -1];\n";
     for (compiler, language, standard) in [C, CPP].concat() {
-        compile(compiler, language, standard, source);
+        compiler::check(compiler, language, standard, &[], source);
     }
 }
 
@@ -269,7 +238,7 @@ fn its_examples_compile() {
     assert_eq!(examples.len(), 3);
     for example in &examples {
         for &(compiler, language, standard) in C {
-            compile(compiler, language, standard, example);
+            compiler::check(compiler, language, standard, &[], example);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `include/anwdl.hpp` compiles by itself for every standard that it promises, so does the
 //! first example in it, and it covers all of `include/anwdl.h`.
 
-use std::io::Write as _;
+mod compiler;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 fn header(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -12,30 +12,13 @@ fn header(name: &str) -> String {
     std::fs::read_to_string(path).expect("the header is there")
 }
 
-/// Compiles `source`, which includes the header, and gives up on any warning.
-fn compile(standard: &str, source: &str) {
-    let mut child = Command::new("g++")
-        .args(["-x", "c++", &format!("-std={standard}"), "-fsyntax-only"])
-        .args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow"])
-        .args(["-Wsign-conversion", "-Wold-style-cast", "-Werror", "-I"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("g++ is needed for this test: {error}"));
-    let mut stdin = child.stdin.take().expect("it is a pipe");
-    stdin
-        .write_all(source.as_bytes())
-        .expect("the compiler reads");
-    drop(stdin);
-    let output = child.wait_with_output().expect("the compiler ends");
-    assert!(
-        output.status.success(),
-        "-std={standard}:\n{}\n{source}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
+/// What is warned of besides the usual.
+const WARNINGS: &[&str] = &[
+    "-Wconversion",
+    "-Wshadow",
+    "-Wsign-conversion",
+    "-Wold-style-cast",
+];
 
 const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20"];
 
@@ -43,7 +26,8 @@ const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20"];
 fn it_compiles_alone_for_every_standard() {
     for standard in STANDARDS {
         // Twice, for the include guard.
-        compile(standard, "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n");
+        let source = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
+        compiler::check("g++", "c++", standard, WARNINGS, source);
     }
 }
 
@@ -60,7 +44,7 @@ fn its_example_compiles() {
     });
     let example: String = lines.collect();
     for standard in STANDARDS {
-        compile(standard, &example);
+        compiler::check("g++", "c++", standard, WARNINGS, &example);
     }
 }
 
