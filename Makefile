@@ -37,6 +37,11 @@ ABI_DESCRIPTION  := abi/libanwdl.abi
 ABI_BUILD    ?= $(TARGET_DIR)/abi
 DEB_BUILD    ?= $(TARGET_DIR)/deb
 
+# The library whose rules can be broken, and what is linked with it.
+BREAKABLE_DIR     := $(TARGET_DIR)/negative-controls
+BREAKABLE_LIBRARY := $(BREAKABLE_DIR)/release/libanwdl.so
+ASSURE_FLAGS ?=
+
 BENCH_DIR    := $(TARGET_DIR)/bench
 DOCS_DIR     := $(TARGET_DIR)/docs
 BENCH_BUILD  ?= $(BENCH_DIR)/sessions
@@ -60,9 +65,9 @@ STAGE = @printf '\n== %s ==\n'
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c test-c-pure-rust test-interop \
+.PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install uninstall dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions header abi abi-baseline deb test-deb licences test-licences advisories docs lint lint-tools clean help
+        bench-instructions bench-instructions-baseline instructions header abi abi-baseline deb test-deb assure assure-tools breakable licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -128,11 +133,14 @@ test-rust: library pure-library
 	$(STAGE) 'Rust tests, pure Rust'
 	ANWDL_LIBRARY=$(PURE_LIBRARY) $(CARGO) test $(CARGO_FLAGS) --no-default-features
 
-test-c: library
+test-c: c-tests
 	$(STAGE) 'C tests'
+	cd $(TEST_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+c-tests: library
+	$(STAGE) 'programs of the C tests'
 	$(CMAKE) -S examples-c -B $(TEST_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
-	cd $(TEST_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 # The tests of C once more, without valgrind: it finds nothing here that it does not find above.
 test-c-pure-rust: pure-library
@@ -150,6 +158,20 @@ test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
+
+assure: assure-tools c-tests breakable venv ## run what shows each promise, show that it can fail, and print the table
+	$(STAGE) 'promises'
+	$(VENV)/bin/python scripts/assure --plain $(TARGET_DIR) --breakable $(BREAKABLE_DIR) $(ASSURE_FLAGS)
+
+assure-tools: test-tools
+	@scripts/ensure-tools cargo cc make cmake python3 python3-venv valgrind
+
+breakable:
+	$(STAGE) 'library with rules that can be broken'
+	CARGO_TARGET_DIR=$(BREAKABLE_DIR) RUSTFLAGS='--cfg anwdl_negative_controls' $(CARGO) build $(CARGO_FLAGS) --release
+	@scripts/link-soname $(BREAKABLE_LIBRARY)
+	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(BREAKABLE_LIBRARY) -DANWDL_VALGRIND=OFF
+	$(CMAKE) --build $(BREAKABLE_DIR)/examples-c-tests --parallel $(JOBS)
 
 # The consumers use the tree in another place than the one that it was installed to.
 test-consumers: ## install below the build folder, and build the projects of strangers with what is there

@@ -41,6 +41,7 @@ pub mod ffi;
 mod identity;
 pub mod log;
 pub mod message;
+mod negative_control;
 pub mod protocol;
 mod proxy_header;
 mod secret;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Reason, Result};
+use crate::negative_control::is_broken;
 
 /// How long a call may wait for the socket.
 #[derive(Debug, Clone, Copy)]
@@ -293,7 +294,7 @@ impl Transport {
             }
             let error = io::Error::last_os_error();
             match error.kind() {
-                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::Interrupted if !is_broken("interrupted calls are repeated") => {}
                 // A blocking call gets here too, where the caller made the descriptor
                 // non-blocking or set SO_RCVTIMEO.
                 io::ErrorKind::WouldBlock => match patience {

@@ -1,0 +1,28 @@
+//! Rules of this library that a build for tests can break on purpose, to show that the tests
+//! which hold them up can fail. `tests/assurance/` lists the rules and those tests.
+//!
+//! Only `--cfg anwdl_negative_controls` makes such a build; in all others every rule holds,
+//! and nothing of this is left in the library.
+
+/// Whether `rule` is the one that the environment variable `ANWDL_BREAK` names.
+#[cfg(anwdl_negative_controls)]
+pub(crate) fn is_broken(rule: &str) -> bool {
+    use std::sync::OnceLock;
+
+    static BROKEN: OnceLock<Option<String>> = OnceLock::new();
+    static TOLD: OnceLock<()> = OnceLock::new();
+    let broken = BROKEN.get_or_init(|| std::env::var("ANWDL_BREAK").ok());
+    let is_broken = broken.as_deref() == Some(rule);
+    if is_broken {
+        // So that a rule which nothing comes near is not taken for one that was broken.
+        TOLD.get_or_init(|| eprintln!("negative control: {rule} is broken"));
+    }
+    is_broken
+}
+
+/// Every rule holds.
+#[cfg(not(anwdl_negative_controls))]
+#[inline(always)]
+pub(crate) const fn is_broken(_rule: &str) -> bool {
+    false
+}
