@@ -1,21 +1,25 @@
 //! The operating system's random generator: a forked child never repeats its parent.
 
-use rand::rngs::{StdRng, SysRng};
+use rand::rngs::{StdRng, SysError, SysRng};
 use rand::{SeedableRng, TryRng};
 
 use crate::error::{Error, Reason, Result};
 
 /// Fills `bytes` with random ones.
 pub fn fill(bytes: &mut [u8]) -> Result<()> {
-    SysRng.try_fill_bytes(bytes).map_err(|_| failed())
+    SysRng.try_fill_bytes(bytes).map_err(failed)
 }
 
 /// A generator for one operation, seeded by the system's, for code that cannot report a
 /// failure of the generator half-way.
 pub(super) fn generator() -> Result<StdRng> {
-    StdRng::try_from_rng(&mut SysRng).map_err(|_| failed())
+    StdRng::try_from_rng(&mut SysRng).map_err(failed)
 }
 
-fn failed() -> Error {
-    Error::new(Reason::RandomFailed, "the system's random generator failed")
+fn failed(error: SysError) -> Error {
+    Error::with_errno(
+        Reason::RandomFailed,
+        format!("the system's random generator failed: {error}"),
+        error.raw_os_error().unwrap_or(0),
+    )
 }
