@@ -242,7 +242,7 @@ impl From<CreationError> for Error {
 
 /// Checks that a descriptor is a connected stream socket.
 pub fn check_descriptor(fd: RawFd) -> Result<()> {
-    transport::check_descriptor(fd)
+    transport::check_descriptor(fd).map(drop)
 }
 
 /// One connected client, seen from the server. Mirrors the Python server's
@@ -262,18 +262,20 @@ impl ClientInstance {
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let socket = socket.into();
-        match check_descriptor(socket.as_raw_fd()) {
-            Ok(()) => Self::from_checked(socket, options),
+        match transport::check_descriptor(socket.as_raw_fd()) {
+            Ok(peer_ip) => Self::from_checked(socket, peer_ip, options),
             Err(error) => Err(CreationError { error, socket }),
         }
     }
 
-    /// As [`new`](Self::new), for a socket that [`check_descriptor`] has accepted.
+    /// As [`new`](Self::new), for a socket that [`transport::check_descriptor`] has accepted
+    /// and told the peer's address of.
     pub(crate) fn from_checked(
         socket: OwnedFd,
+        peer_ip: Option<IpAddr>,
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
-        let transport = Transport::new(socket);
+        let transport = Transport::new(socket, peer_ip);
         let identity = Identity::new(options.peer_ip.or(transport.peer_ip()));
         let mut connection = Connection::new(options);
         if options.proxy_protocol == ProxyProtocol::Required {

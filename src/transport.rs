@@ -38,8 +38,9 @@ pub struct Transport {
     peer_ip: Option<IpAddr>,
 }
 
-/// Checks that a descriptor is a connected stream socket.
-pub fn check_descriptor(fd: RawFd) -> Result<()> {
+/// Checks that a descriptor is a connected stream socket, and tells its peer's IP address;
+/// `None` for other families of sockets.
+pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
     let refused = |problem: &str, error: Option<io::Error>| {
         Err(Error::with_errno(
             Reason::InvalidDescriptor,
@@ -60,7 +61,7 @@ pub fn check_descriptor(fd: RawFd) -> Result<()> {
         return refused("is listening: pass what accept() returns for it", None);
     }
     match peer_address(fd) {
-        Ok(_) => Ok(()),
+        Ok(address) => Ok(ip_of(&address)),
         Err(error) => refused("is not connected", Some(error)),
     }
 }
@@ -75,7 +76,10 @@ pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Trans
         return Err(Error::invalid_argument("port is 0; it is 1 to 65535"));
     }
     match connect_to_any(&resolve(host, port, deadline)?, deadline) {
-        Ok(stream) => Ok(Transport::new(stream.into())),
+        Ok(stream) => {
+            let peer_ip = stream.peer_addr().ok().map(|address| address.ip());
+            Ok(Transport::new(stream.into(), peer_ip))
+        }
         Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Err(late(host)),
         Err(error) => Err(connect_failed(host, port, &error)),
     }
@@ -185,12 +189,9 @@ fn late(host: &str) -> Error {
 }
 
 impl Transport {
-    /// Takes a socket that [`check_descriptor`] accepts, and switches Nagle's algorithm off
-    /// where there is one.
-    pub fn new(socket: OwnedFd) -> Self {
-        let peer_ip = peer_address(socket.as_raw_fd())
-            .ok()
-            .and_then(|address| ip_of(&address));
+    /// Takes a socket, with what [`check_descriptor`] tells of it, and switches Nagle's
+    /// algorithm off where there is one.
+    pub fn new(socket: OwnedFd, peer_ip: Option<IpAddr>) -> Self {
         let transport = Self { socket, peer_ip };
         if peer_ip.is_some() {
             let on: libc::c_int = 1;

@@ -30,8 +30,8 @@ NONCE = [RANDOM]
 NEW_FRAMING = {"v2": [], "v3": [], "v4": [RECEIVE]}
 """The first 8 bytes of the first message tell the framings apart. The header of v4 is longer: the rest is received by itself."""
 
-CREATION = ["getsockopt", "getsockopt", "getpeername", "getpeername", "setsockopt"]
-"""Is it a stream socket, does it listen, is it connected, where does the peer sit; and Nagle's algorithm off."""
+CREATION = ["getsockopt", "getsockopt", "getpeername", "setsockopt"]
+"""Is it a stream socket, does it listen, is it connected, and to whom; and Nagle's algorithm off."""
 
 FLIGHTS = [
     RECEIVE,  # the length of the peer's public key

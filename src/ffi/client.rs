@@ -14,8 +14,9 @@ use super::{
     Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status,
     take_back, text, value_or,
 };
-use crate::client::{self, ClientInstance};
+use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
+use crate::transport;
 
 /// A connected client: the Python ClientInstance.
 ///
@@ -86,10 +87,10 @@ pub unsafe extern "C" fn anwdl_client_new(
         let out_client = unsafe { output(out_client, "out_client") }?;
         // SAFETY: the caller passes NULL or live options.
         let options = unsafe { options_or_defaults(options) }?;
-        client::check_descriptor(fd)?;
+        let peer_ip = transport::check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        match ClientInstance::from_checked(socket, &options) {
+        match ClientInstance::from_checked(socket, peer_ip, &options) {
             Ok(instance) => {
                 out_client.set(give(Client::new(instance)));
                 Ok(())
