@@ -13,6 +13,7 @@ use crate::error::{Error, Interest, Reason, Result};
 use crate::identity::Identity;
 use crate::log::{self, Level};
 use crate::message::{Request, Response};
+use crate::negative_control::is_broken;
 use crate::protocol::session::{Message, Operation, Progress, Session};
 use crate::protocol::{Protocol, Role};
 use crate::proxy_header::{self, LONGEST_LINE, Source};
@@ -399,6 +400,9 @@ fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Mes
         match session.advance()? {
             Progress::Done(message) => return Ok(message),
             Progress::Write => match carrier.send(session.pending()) {
+                Ok(_) if is_broken("only what was sent counts as sent") => {
+                    session.sent(session.pending().len());
+                }
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
@@ -417,7 +421,10 @@ fn fail(session: &mut Session, failure: Failure, interest: Interest) -> Error {
         Failure::WouldBlock => Error::WouldBlock(interest),
         Failure::TimedOut => session.interrupt(timed_out(), true),
         Failure::Os(call, error) => {
-            let errno = error.raw_os_error().unwrap_or(0);
+            let errno = error
+                .raw_os_error()
+                .filter(|_| !is_broken("the errno of a failed call is kept"))
+                .unwrap_or(0);
             let error =
                 Error::with_errno(Reason::IoFailed, format!("{call} failed: {error}"), errno);
             session.interrupt(error, false)

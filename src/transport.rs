@@ -286,6 +286,7 @@ impl Transport {
         loop {
             if let Patience::Until(deadline) = patience
                 && Instant::now() >= deadline
+                && !is_broken("a call ends at its deadline")
             {
                 return Err(Failure::TimedOut);
             }
@@ -300,6 +301,9 @@ impl Transport {
                 // non-blocking or set SO_RCVTIMEO.
                 io::ErrorKind::WouldBlock => match patience {
                     Patience::None => return Err(Failure::WouldBlock),
+                    _ if is_broken("a call that blocks waits for the socket") => {
+                        return Err(Failure::Os(name, error));
+                    }
                     Patience::Until(_) | Patience::Unlimited => self.wait(event, patience)?,
                 },
                 _ => return Err(Failure::Os(name, error)),

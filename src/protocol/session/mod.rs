@@ -13,6 +13,7 @@ use crate::crypto::aes::decryption_failed;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::{Request, Response};
+use crate::negative_control::is_broken;
 
 const ACCEPTED: u8 = b'1';
 const REFUSED: u8 = b'0';
@@ -376,7 +377,9 @@ impl Session {
 
     fn abort(&mut self, error: Error) -> Error {
         let earlier = self.operation.take();
-        self.end();
+        if !is_broken("a failed session is ended") {
+            self.end();
+        }
         match earlier {
             Some((_, State::Failing(earlier))) => earlier,
             _ => error,
