@@ -281,8 +281,8 @@ static bool goes_on(session_t *session, stage_t stage) {
 static bool create_again(session_t *session) {
     bool connects = session->setup->kind.connects;
     if (connects) {
-        expect(session, anwdl_client_interface_is_closed(session->interface) &&
-                            descriptor(session) == -1);
+        expect(session,
+               anwdl_client_interface_is_closed(session->interface) && descriptor(session) == -1);
     } else {
         expect(session, session->client == NULL && is_open(session->fd));
         session->outcome.was_ended = session->outcome.had_moved;

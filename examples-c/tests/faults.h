@@ -50,7 +50,8 @@ typedef struct {
     size_t most;        /* at most so many bytes are transferred, or 0 */
     bool is_everywhere; /* `most` holds for each call */
     bool hesitates;     /* every transfer says EAGAIN once, before it moves bytes */
-    bool is_for_aws_lc; /* `at` and `error` are about its getrandom(), which it calls by syscall() */
+    bool
+        is_for_aws_lc; /* `at` and `error` are about its getrandom(), which it calls by syscall() */
 } fault_plan_t;
 
 /* A session begins: nothing has happened yet. Its calls wait until `milliseconds` from now and no

@@ -23,8 +23,7 @@ static unsigned cases_of_lengths;
 static unsigned cases_of_sessions;
 static unsigned failed_cases;
 
-static const int ERRORS[] = {EINTR,     EAGAIN,   ECONNRESET, EPIPE,
-                             ETIMEDOUT, ENOTCONN, EBADF,      ENOBUFS};
+static const int ERRORS[] = {EINTR, EAGAIN, ECONNRESET, EPIPE, ETIMEDOUT, ENOTCONN, EBADF, ENOBUFS};
 enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };
 
 /* -- what the header promises ------------------------------------------------------------------ */
@@ -73,9 +72,8 @@ static promise_t promise_for(const session_setup_t *setup, const fault_plan_t *p
                              const call_t *hit, bool had_moved) {
     bool connecting = setup->kind.connects && hit->stage == STAGE_CREATE;
     promise_t refused =
-        connecting
-            ? fails_with(ANWDL_RUNTIME_ERROR, ANWDL_REASON_CONNECT_FAILED, plan->error)
-            : fails_with(ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_DESCRIPTOR, plan->error);
+        connecting ? fails_with(ANWDL_RUNTIME_ERROR, ANWDL_REASON_CONNECT_FAILED, plan->error)
+                   : fails_with(ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_DESCRIPTOR, plan->error);
     switch (hit->kind) {
     case CALL_RECV:
     case CALL_SEND:
@@ -230,8 +228,8 @@ static void check_everything_byte_by_byte(const session_setup_t *setup) {
 
 /* The key exchanges of v2, v3 and v4 are the same. */
 static bool is_told_by_another(const session_setup_t *setup, size_t at, size_t exchange_end) {
-    return at < exchange_end && (setup->kind.framing == ANWDL_PROTOCOL_V2 ||
-                                 setup->kind.framing == ANWDL_PROTOCOL_V3);
+    return at < exchange_end &&
+           (setup->kind.framing == ANWDL_PROTOCOL_V2 || setup->kind.framing == ANWDL_PROTOCOL_V3);
 }
 
 static void check_lengths(const session_setup_t *setup, const counted_calls_t *counted,

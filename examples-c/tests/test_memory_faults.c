@@ -1,0 +1,339 @@
+/* No memory: each allocation of the functions that make something the caller will own, in turn.
+   Where it is the result that finds no room, the function says so; where it is the library's own
+   work, the process is aborted. With --all: more of those. The program's malloc() and its kin take
+   the place of the C library's. */
+#include "check.h"
+#include "children.h"
+#include "peer.h"
+#include "support.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* -- the heap ---------------------------------------------------------------------------------- */
+
+static _Thread_local bool is_counted; /* while the library is at work */
+static size_t allocations;            /* so far, of the thread on which that is */
+static size_t failing;                /* the number of the one that fails; or, if this is not 0, */
+static size_t failing_size;           /* of those of this size */
+
+enum { MOST_BLOCKS = 8192, NOT_ANY = MOST_BLOCKS };
+static struct {
+    void *start;
+    size_t size;
+} blocks[MOST_BLOCKS];
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static void start_counting(size_t new_failing, size_t new_failing_size) {
+    allocations = 0;
+    failing = new_failing;
+    failing_size = new_failing_size;
+    is_counted = true;
+}
+
+static bool fails(size_t size) {
+    if (!is_counted)
+        return false;
+    if (allocations < MOST_BLOCKS)
+        blocks[allocations].size = size;
+    size_t number = allocations++;
+    if (failing_size == 0)
+        return number == failing;
+    return size == failing_size && failing-- == 0;
+}
+
+static void *keep(void *block) {
+    if (is_counted && allocations <= MOST_BLOCKS)
+        blocks[allocations - 1].start = block;
+    return block;
+}
+
+void *malloc(size_t size) {
+    return fails(size) ? NULL : keep(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size) {
+    return fails(0) ? NULL : keep(__libc_calloc(count, size));
+}
+
+void *realloc(void *block, size_t size) {
+    return fails(0) ? NULL : keep(__libc_realloc(block, size));
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+    return fails(0) ? NULL : keep(__libc_memalign(alignment, size));
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size) {
+    void *block = aligned_alloc(alignment, size);
+    if (block == NULL)
+        return ENOMEM;
+    *out = block;
+    return 0;
+}
+
+/* -- what the functions need ------------------------------------------------------------------- */
+
+static anwdl_rsa_wrapper_t *rsa; /* with a local and a remote key */
+static anwdl_aes_wrapper_t *cbc;
+static anwdl_aes_wrapper_t *gcm;
+static anwdl_data_t *data;
+static anwdl_client_interface_t *interface; /* that has heard its server's key */
+static int listener;
+static peer_t peer; /* plays that server */
+
+static const uint8_t TEXT[] = "a text";
+static uint8_t *wrapped, *cbc_text, *gcm_text;
+static size_t wrapped_len, cbc_len, gcm_len;
+
+static void hear_a_key(void) {
+    anwdl_client_options_t *options = make_server_options();
+    uint16_t port = 0;
+    CHECK_OK(anwdl_client_options_set_exchange_keys(options, false));
+    REQUIRE(anwdl_client_interface_new(options, &interface) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    listener = make_listener(&port);
+    REQUIRE(anwdl_client_interface_connect_server(interface, "127.0.0.1", port) == ANWDL_OK);
+    peer_init(&peer, accept(listener, NULL, NULL), ANWDL_PROTOCOL_V4, "peer-1");
+    REQUIRE(peer_send_length(&peer, strlen(peer.own_pem)));
+    REQUIRE(peer_send_bytes(&peer, peer.own_pem, strlen(peer.own_pem)));
+    REQUIRE(anwdl_client_interface_recv_public_rsa_key(interface) == ANWDL_OK);
+}
+
+static void set_up(void) {
+    char *pem = NULL;
+    rsa = make_rsa_wrapper("server");
+    REQUIRE(anwdl_rsa_wrapper_get_public_key(rsa, &pem) == ANWDL_OK);
+    REQUIRE(anwdl_rsa_wrapper_set_remote_public_key(rsa, pem) == ANWDL_OK);
+    anwdl_string_free(pem);
+    cbc = make_aes_wrapper(ANWDL_AES_CBC);
+    gcm = make_aes_wrapper(ANWDL_AES_GCM);
+    REQUIRE(anwdl_data_new(&data) == ANWDL_OK);
+    REQUIRE(anwdl_data_set_string(data, "name", "value") == ANWDL_OK);
+    REQUIRE(anwdl_rsa_wrapper_encrypt_data(rsa, TEXT, sizeof TEXT, false, &wrapped, &wrapped_len) ==
+            ANWDL_OK);
+    REQUIRE(anwdl_aes_wrapper_encrypt_data(cbc, TEXT, sizeof TEXT, &cbc_text, &cbc_len) ==
+            ANWDL_OK);
+    REQUIRE(anwdl_aes_wrapper_encrypt_data(gcm, TEXT, sizeof TEXT, &gcm_text, &gcm_len) ==
+            ANWDL_OK);
+    hear_a_key();
+}
+
+static void tear_down(void) {
+    anwdl_rsa_wrapper_free(rsa);
+    anwdl_aes_wrapper_free(cbc);
+    anwdl_aes_wrapper_free(gcm);
+    anwdl_data_free(data);
+    anwdl_bytes_free(wrapped, wrapped_len);
+    anwdl_bytes_free(cbc_text, cbc_len);
+    anwdl_bytes_free(gcm_text, gcm_len);
+    anwdl_client_interface_free(interface);
+    peer_free(&peer);
+    close(listener);
+}
+
+/* -- the functions ----------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    anwdl_status_t (*call)(void **out, size_t *len);
+} function_t;
+
+static anwdl_status_t get_public_key(void **out, size_t *len) {
+    (void)len;
+    return anwdl_rsa_wrapper_get_public_key(rsa, (char **)out);
+}
+
+static anwdl_status_t get_private_key(void **out, size_t *len) {
+    (void)len;
+    return anwdl_rsa_wrapper_get_private_key(rsa, (char **)out);
+}
+
+static anwdl_status_t get_remote_public_key(void **out, size_t *len) {
+    (void)len;
+    return anwdl_rsa_wrapper_get_remote_public_key(rsa, (char **)out);
+}
+
+static anwdl_status_t get_fingerprint(void **out, size_t *len) {
+    (void)len;
+    return anwdl_rsa_wrapper_get_fingerprint(rsa, false, (char **)out);
+}
+
+static anwdl_status_t get_server_fingerprint(void **out, size_t *len) {
+    (void)len;
+    return anwdl_client_interface_get_server_fingerprint(interface, (char **)out);
+}
+
+static anwdl_status_t data_to_json(void **out, size_t *len) {
+    (void)len;
+    return anwdl_data_to_json(data, (char **)out);
+}
+
+static anwdl_status_t rsa_encrypt(void **out, size_t *len) {
+    return anwdl_rsa_wrapper_encrypt_data(rsa, TEXT, sizeof TEXT, false, (uint8_t **)out, len);
+}
+
+static anwdl_status_t rsa_decrypt(void **out, size_t *len) {
+    return anwdl_rsa_wrapper_decrypt_data(rsa, wrapped, wrapped_len, (uint8_t **)out, len);
+}
+
+static anwdl_status_t rsa_sign(void **out, size_t *len) {
+    return anwdl_rsa_wrapper_sign_data(rsa, TEXT, sizeof TEXT, (uint8_t **)out, len);
+}
+
+static anwdl_status_t cbc_encrypt(void **out, size_t *len) {
+    return anwdl_aes_wrapper_encrypt_data(cbc, TEXT, sizeof TEXT, (uint8_t **)out, len);
+}
+
+static anwdl_status_t cbc_decrypt(void **out, size_t *len) {
+    return anwdl_aes_wrapper_decrypt_data(cbc, cbc_text, cbc_len, (uint8_t **)out, len);
+}
+
+static anwdl_status_t gcm_encrypt(void **out, size_t *len) {
+    return anwdl_aes_wrapper_encrypt_data(gcm, TEXT, sizeof TEXT, (uint8_t **)out, len);
+}
+
+static anwdl_status_t gcm_decrypt(void **out, size_t *len) {
+    return anwdl_aes_wrapper_decrypt_data(gcm, gcm_text, gcm_len, (uint8_t **)out, len);
+}
+
+static const function_t FUNCTIONS[] = {
+    {"get_public_key", get_public_key},
+    {"get_private_key", get_private_key},
+    {"get_remote_public_key", get_remote_public_key},
+    {"get_fingerprint", get_fingerprint},
+    {"get_server_fingerprint", get_server_fingerprint},
+    {"data_to_json", data_to_json},
+    {"rsa encrypt_data", rsa_encrypt},
+    {"rsa decrypt_data", rsa_decrypt},
+    {"rsa sign_data", rsa_sign},
+    {"cbc encrypt_data", cbc_encrypt},
+    {"cbc decrypt_data", cbc_decrypt},
+    {"gcm encrypt_data", gcm_encrypt},
+    {"gcm decrypt_data", gcm_decrypt},
+};
+enum { FUNCTION_COUNT = sizeof FUNCTIONS / sizeof FUNCTIONS[0] };
+
+/* -- one allocation that fails ----------------------------------------------------------------- */
+
+/* In memory that the test shares with its children. */
+typedef struct {
+    size_t count; /* the allocations of a call; more or fewer where it draws random numbers */
+    /* The one that becomes the result: it has this size, as so many before it. */
+    size_t size_of_result;
+    size_t before_result;
+} counts_t;
+static counts_t *counts;
+
+static child_end_t count_allocations(const void *context) {
+    const function_t *function = context;
+    void *out = NULL;
+    size_t len = 0;
+    start_counting(NOT_ANY, 0);
+    anwdl_status_t status = function->call(&out, &len);
+    is_counted = false;
+    size_t at = allocations < MOST_BLOCKS ? allocations : 0;
+    counts->count = at;
+    while (at > 0 && blocks[at - 1].start != out)
+        at--;
+    if (status != ANWDL_OK || at == 0)
+        return CHILD_OTHER;
+    counts->size_of_result = blocks[--at].size;
+    counts->before_result = 0;
+    while (at-- > 0)
+        counts->before_result += blocks[at].size == counts->size_of_result;
+    return CHILD_AS_USUAL;
+}
+
+typedef struct {
+    const function_t *function;
+    bool is_result;
+    size_t failing; /* another one than the result */
+} failure_t;
+
+static child_end_t call_without_memory(const void *context) {
+    static char untouched;
+    const failure_t *failure = context;
+    const function_t *function = failure->function;
+    void *out = &untouched;
+    size_t len = 12345;
+    if (failure->is_result)
+        start_counting(counts->before_result, counts->size_of_result);
+    else
+        start_counting(failure->failing, 0);
+    anwdl_status_t status = function->call(&out, &len);
+    is_counted = false;
+    if (status == ANWDL_OK)
+        return out != NULL && out != &untouched ? CHILD_AS_USUAL : CHILD_OTHER;
+    anwdl_error_reason_t reason = anwdl_last_error_reason();
+    bool is_documented = status == ANWDL_RUNTIME_ERROR && reason == ANWDL_REASON_INTERNAL;
+    /* AWS-LC does not tell why it did not decrypt. */
+    if (function->call == rsa_decrypt && !failure->is_result)
+        is_documented |= status == ANWDL_VALUE_ERROR && reason == ANWDL_REASON_DECRYPTION_FAILED;
+    bool is_untouched = out == &untouched && len == 12345;
+    /* Once there is memory again, all is as before. */
+    bool goes_on = function->call(&out, &len) == ANWDL_OK;
+    return is_documented && is_untouched && goes_on ? CHILD_REFUSED : CHILD_OTHER;
+}
+
+static size_t ends[CHILD_ENDS];
+
+static void check_failure_of(const failure_t *failure) {
+    child_end_t end = run_child(call_without_memory, failure);
+    /* AWS-LC says so when it has no memory, and can do without in places. */
+    bool holds = failure->is_result
+                     ? CHECK_INTEGER(end, CHILD_REFUSED)
+                     : CHECK(end == CHILD_ABORTED || end == CHILD_REFUSED || end == CHILD_AS_USUAL);
+    if (!holds)
+        fprintf(stderr, "  that was %s without memory for %s (%zu): %s\n", failure->function->name,
+                failure->is_result ? "its result" : "its work", failure->failing,
+                child_end_name(end));
+    ends[end]++;
+}
+
+static void check_function(const function_t *function, size_t most) {
+    failure_t failure = {.function = function, .is_result = true};
+    REQUIRE(run_child(count_allocations, function) == CHILD_AS_USUAL);
+    check_failure_of(&failure);
+    failure.is_result = false;
+    for (size_t at = 0; at < counts->count; at += counts->count / most + 1) {
+        failure.failing = at;
+        check_failure_of(&failure);
+    }
+}
+
+/* The objects that C owns are Rust's own allocations. */
+static child_end_t make_options(const void *context) {
+    (void)context;
+    start_counting(0, 0);
+    anwdl_client_options_t *options = anwdl_client_options_new();
+    is_counted = false;
+    return options == NULL ? CHILD_REFUSED : CHILD_OTHER;
+}
+
+int main(int argc, char **argv) {
+    size_t most = argc > 1 && strcmp(argv[1], "--all") == 0 ? 60 : 5;
+    counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(counts != MAP_FAILED);
+    set_up();
+    for (size_t at = 0; at < FUNCTION_COUNT; at++)
+        check_function(&FUNCTIONS[at], most);
+    CHECK_INTEGER(run_child(make_options, NULL), CHILD_ABORTED);
+    CHECK(ends[CHILD_REFUSED] >= FUNCTION_COUNT);
+    CHECK(ends[CHILD_ABORTED] > 0);
+    tear_down();
+    printf("cases: %zu allocations that fail\n",
+           ends[CHILD_AS_USUAL] + ends[CHILD_REFUSED] + ends[CHILD_ABORTED] + 1);
+    printf("%zu refused with a status, %zu aborted, %zu did without\n", ends[CHILD_REFUSED],
+           ends[CHILD_ABORTED] + 1, ends[CHILD_AS_USUAL]);
+    return check_finish();
+}
