@@ -143,8 +143,11 @@
  *
  * Defects. A defect of the library does not unwind into the caller and does not leave it with
  * undefined behaviour: the call fails with ANWDL_REASON_INTERNAL, and a report is written to
- * standard error. Two cases abort the process instead: a second defect while the first is being
- * cleaned up, and no memory for the library's own work.
+ * standard error. Three cases abort the process instead: a second defect while the first is being
+ * cleaned up, no memory for the library's own work, and a system that gives AWS-LC no random bytes,
+ * which it draws by itself for RSA and asks for several times. Where it is AWS-LC that has no
+ * memory, RSA fails: to encrypt with ANWDL_REASON_INTERNAL, to decrypt with
+ * ANWDL_REASON_DECRYPTION_FAILED, as nothing tells why it did not decrypt.
  */
 
 #ifndef ANWDL_H
@@ -323,7 +326,9 @@ typedef enum {
    */
   ANWDL_REASON_SESSION_SPENT = 30,
   /**
-   * (RUNTIME_ERROR) The system's random generator failed.
+   * (RUNTIME_ERROR) The system's random generator failed; anwdl_last_error_errno() tells how. A
+   * message to send was not begun, and the session goes on: the call can be repeated. In the
+   * middle of a key exchange, the session has ended.
    */
   ANWDL_REASON_RANDOM_FAILED = 31,
   /**

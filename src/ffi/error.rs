@@ -126,7 +126,9 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The authenticated framing: 2^32 messages have passed in one direction, as
     /// many as one key may protect.
     ANWDL_REASON_SESSION_SPENT = 30,
-    /// (RUNTIME_ERROR) The system's random generator failed.
+    /// (RUNTIME_ERROR) The system's random generator failed; anwdl_last_error_errno() tells how. A
+    /// message to send was not begun, and the session goes on: the call can be repeated. In the
+    /// middle of a key exchange, the session has ended.
     ANWDL_REASON_RANDOM_FAILED = 31,
     /// (RUNTIME_ERROR) A defect of this library, caught before it could reach the caller, or no
     /// memory for a result. Any function can return it, and it is not listed at each. Free the
