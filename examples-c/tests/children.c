@@ -17,9 +17,10 @@ child_end_t run_child(child_end_t (*work)(const void *context), const void *cont
     REQUIRE(child >= 0);
     if (child == 0) {
         struct rlimit none = {0};
-        int nowhere = open("/dev/null", O_WRONLY);
         setrlimit(RLIMIT_CORE, &none);
-        dup2(nowhere, STDERR_FILENO);
+        /* Except where the library says that a rule of its own is broken on purpose. */
+        if (getenv("ANWDL_BREAK") == NULL)
+            dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
         alarm(LONGEST);
         _exit((int)work(context));
     }
