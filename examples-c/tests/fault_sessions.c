@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define STAT   "{\"verb\": \"STAT\", \"parameters\": {}}"
+#define HEADER "PROXY TCP4 192.0.2.7 192.0.2.1 40000 6150\r\n"
 #define ANSWER "{\"success\": true, \"message\": \"OK\", \"data\": {}}"
 
 enum {
@@ -39,16 +40,19 @@ typedef struct {
     uint16_t port;
     int stop[2]; /* a byte here, and it accepts no more */
     int turns;   /* that it finished */
+    bool is_proxied;
 } other_side_t;
 
 static void ask(peer_t *peer) {
-    int *turns = peer->context;
+    other_side_t *other = peer->context;
+    if (other->is_proxied && !peer_send_bytes(peer, HEADER, strlen(HEADER)))
+        return;
     if (!peer_exchange_keys(peer, true))
         return;
     for (int turn = 0; turn < TURNS; turn++) {
         char *response = peer_ask(peer, STAT);
         if (response != NULL && strcmp(response, ANSWER) == 0)
-            ++*turns;
+            other->turns++;
         free(response);
     }
 }
@@ -87,7 +91,8 @@ static int other_side_start(other_side_t *other, const session_setup_t *setup) {
         int ends[2];
         make_tcp_pair(ends);
         peer_init(&other->peer, ends[PEER_SIDE], setup->kind.framing, "peer-1");
-        peer_start(&other->peer, ask, &other->turns);
+        other->is_proxied = setup->kind.is_proxied;
+        peer_start(&other->peer, ask, other);
         return ends[SERVER_SIDE];
     }
     other->listener = make_listener(&other->port);
@@ -294,14 +299,19 @@ static bool run_stage(session_t *session, stage_t stage) {
     size_t moved = bytes_moved();
     anwdl_status_t status = take_step(session, stage);
     if (status != ANWDL_OK) {
-        keep_failure(session, stage, status, bytes_moved() > moved);
+        size_t more = bytes_moved() - moved;
+        bool is_header = session->setup->kind.is_proxied && moved == 0 && more == strlen(HEADER);
+        keep_failure(session, stage, status, more > 0 && !is_header);
         faults_forget_plan();
         bool done = stage == STAGE_CREATE ? create_again(session) : goes_on(session, stage);
         if (!done)
             return false;
     }
     bool is_exchanging = !session->setup->kind.is_non_blocking && !session->setup->kind.has_timeout;
+    bool is_proxied = session->setup->kind.is_proxied;
     if (stage == (is_exchanging ? STAGE_CREATE : STAGE_EXCHANGE)) {
+        if (is_proxied)
+            expect(session, strcmp(anwdl_client_get_ip(session->client), "192.0.2.7") == 0);
         session->sent_before = faults_sent()->len;
         session->received_before = faults_received()->len;
         look_at_key(session, session->setup->kind.connects);
@@ -367,6 +377,8 @@ void session_setup(session_setup_t *setup, session_kind_t kind) {
     CHECK_OK(anwdl_client_options_set_non_blocking(options, kind.is_non_blocking));
     CHECK_OK(anwdl_client_options_set_timeout(options, kind.has_timeout ? TIMEOUT : 0));
     CHECK_OK(anwdl_client_options_set_exchange_keys(options, !kind.has_timeout));
+    if (kind.is_proxied)
+        CHECK_OK(anwdl_client_options_set_proxy_protocol(options, ANWDL_PROXY_PROTOCOL_REQUIRED));
     if (kind.connects)
         CHECK_OK(anwdl_client_options_set_protocol(options, kind.framing));
     CHECK_OK(anwdl_client_options_set_timeout(setup->other_options, TIMEOUT));

@@ -14,6 +14,7 @@ typedef struct {
     anwdl_protocol_t framing;
     bool is_non_blocking;
     bool has_timeout;
+    bool is_proxied; /* a PROXY protocol header comes first; not with keys exchanged at creation */
 } session_kind_t;
 
 /* What is under way; the stages of the calls that the interposer records. */
@@ -35,7 +36,8 @@ typedef struct {
     anwdl_status_t status;
     anwdl_error_reason_t reason;
     int error;          /* anwdl_last_error_errno() */
-    bool had_moved;     /* some bytes of the failed call had been sent or received */
+    bool had_moved;     /* some bytes of the failed call had been sent or received; a whole PROXY
+                           protocol header is none of them */
     bool was_ended;     /* by the failure: nothing could be done with it any more */
     bool is_finished;   /* both requests have their response, perhaps after a second try */
     bool is_unique;     /* no IV and no nonce was used twice, and all of its own were drawn */

@@ -29,6 +29,7 @@ static __typeof__(&ioctl) real_ioctl;
 static __typeof__(&close) real_close;
 static __typeof__(&getrandom) real_getrandom;
 static __typeof__(&syscall) real_syscall;
+static __typeof__(&nanosleep) real_nanosleep;
 static __typeof__(&clock_gettime) real_clock_gettime;
 
 static void find(void *place, const char *name) {
@@ -53,6 +54,7 @@ __attribute__((constructor)) static void find_all(void) {
     find(&real_close, "close");
     find(&real_getrandom, "getrandom");
     find(&real_syscall, "syscall");
+    find(&real_nanosleep, "nanosleep");
     find(&real_clock_gettime, "clock_gettime");
 }
 
@@ -240,13 +242,16 @@ static void keep(moved_bytes_t *moved, const void *bytes, size_t len) {
 ssize_t recv(int fd, void *bytes, size_t len, int flags) {
     if (!is_under_test)
         return real_recv(fd, bytes, len, flags);
-    if (fails(CALL_RECV, 0, len) || hesitates())
+    /* At more than has to come. Who looks again whenever it could not take what it saw would never
+       get further if looking and taking hesitated in turn. */
+    bool only_looks = (flags & MSG_PEEK) != 0;
+    if (fails(CALL_RECV, 0, len) || (!only_looks && hesitates()))
         return -1;
     size_t shortened = shorten(len);
-    if (!wait_for_bytes(fd, shortened))
+    if (!wait_for_bytes(fd, only_looks ? 1 : shortened))
         return -1;
     ssize_t count = real_recv(fd, bytes, shortened, flags);
-    if (count > 0)
+    if (count > 0 && !only_looks)
         keep(&received, bytes, (size_t)count);
     return count;
 }
@@ -348,6 +353,11 @@ long syscall(long number, ...) {
         return -1;
     return real_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4],
                         argument[5]);
+}
+
+/* AWS-LC waits before it tries again; not here. */
+int nanosleep(const struct timespec *time, struct timespec *left) {
+    return is_under_test ? 0 : real_nanosleep(time, left);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {

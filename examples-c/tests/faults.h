@@ -49,7 +49,7 @@ typedef struct {
     int error;          /* the errno that it fails with, or 0 */
     size_t most;        /* at most so many bytes are transferred, or 0 */
     bool is_everywhere; /* `most` holds for each call */
-    bool hesitates;     /* every transfer says EAGAIN once, before it moves bytes */
+    bool hesitates;     /* what moves bytes says EAGAIN once before that */
     bool
         is_for_aws_lc; /* `at` and `error` are about its getrandom(), which it calls by syscall() */
 } fault_plan_t;

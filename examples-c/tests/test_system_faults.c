@@ -114,10 +114,11 @@ static void tell_case(const session_setup_t *setup, const fault_plan_t *plan,
                       const outcome_t *outcome) {
     static const char *const FRAMINGS[] = {"", "v2", "v3", "v4", "gcm"};
     const call_t *hit = faults_first_injected();
-    fprintf(stderr, "  that was %s in %s, %s%s, at call %zu (%s, stage %s), ",
+    fprintf(stderr, "  that was %s in %s, %s%s%s, at call %zu (%s, stage %s), ",
             setup->kind.connects ? "a client" : "a server", FRAMINGS[setup->kind.framing],
             setup->kind.is_non_blocking ? "non-blocking" : "blocking",
-            setup->kind.has_timeout ? " with a timeout" : "", plan->at,
+            setup->kind.has_timeout ? " with a timeout" : "",
+            setup->kind.is_proxied ? " behind a proxy" : "", plan->at,
             faults_injected() > 0 ? call_name(hit->kind) : "not reached",
             stage_name((stage_t)hit->stage));
     if (plan->most > 0)
@@ -209,7 +210,7 @@ static void check_errors(const session_setup_t *setup, const counted_calls_t *co
             bool is_about_time = plan.error == EAGAIN && plan.from_then_on;
             if (setup->kind.is_non_blocking && setup->kind.has_timeout && !is_about_time)
                 continue; /* differs from the one without a timeout in nothing else */
-            if ((*number)++ % stride(7, 97) != 0)
+            if ((*number)++ % stride(7, 199) != 0)
                 continue;
             check_case(setup, &plan, &counted->calls[at]);
             cases_of_errors++;
@@ -241,7 +242,7 @@ static void check_lengths(const session_setup_t *setup, const counted_calls_t *c
         if (!is_transfer(&counted->calls[at]) || is_told_by_another(setup, at, exchange_end))
             continue;
         for (size_t most = 1; most < counted->calls[at].wanted; most++) {
-            if ((*number)++ % stride(29, 499) != 0)
+            if ((*number)++ % stride(29, 1999) != 0)
                 continue;
             fault_plan_t plan = {.at = at, .most = most};
             check_case(setup, &plan, &counted->calls[at]);
@@ -289,6 +290,17 @@ int main(int argc, char **argv) {
                                        .has_timeout = waiting % 2 == 1};
                 check_kind(kind, &number);
             }
+    /* With both sorts of waiting: bytes are looked at before they are taken. */
+    for (int waiting = 1; waiting < 3 && extent != FEW; waiting++) {
+        session_kind_t kind = {.framing = ANWDL_PROTOCOL_V4,
+                               .is_non_blocking = waiting == 2,
+                               .has_timeout = waiting == 1,
+                               .is_proxied = true};
+        check_kind(kind, &number);
+    }
+    /* They depend on nothing but the lengths of keys and messages. */
+    if (extent == ALL && !is_over())
+        CHECK_INTEGER(cases_of_lengths, 7915);
     for (int kind = 0; kind < CALL_KINDS && extent != FEW && !is_over(); kind++)
         if (!CHECK(has_failed[kind]))
             fprintf(stderr, "  that was %s\n", call_name((call_kind_t)kind));
