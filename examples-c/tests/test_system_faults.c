@@ -281,7 +281,8 @@ int main(int argc, char **argv) {
     for (int connects = 0; connects < 2; connects++)
         for (int framing = ANWDL_PROTOCOL_V2; framing <= ANWDL_PROTOCOL_GCM; framing++)
             for (int waiting = 0; waiting < 4; waiting++) {
-                bool is_one_of_few = framing >= ANWDL_PROTOCOL_V4 && waiting < 2;
+                bool is_one_of_few = (framing == ANWDL_PROTOCOL_V4 && waiting == 0) ||
+                                     (framing == ANWDL_PROTOCOL_GCM && waiting == 1);
                 if (extent == FEW && !is_one_of_few)
                     continue;
                 session_kind_t kind = {.connects = connects == 1,
