@@ -210,7 +210,7 @@ static void check_errors(const session_setup_t *setup, const counted_calls_t *co
             bool is_about_time = plan.error == EAGAIN && plan.from_then_on;
             if (setup->kind.is_non_blocking && setup->kind.has_timeout && !is_about_time)
                 continue; /* differs from the one without a timeout in nothing else */
-            if ((*number)++ % stride(7, 199) != 0)
+            if ((*number)++ % stride(7, 97) != 0)
                 continue;
             check_case(setup, &plan, &counted->calls[at]);
             cases_of_errors++;
