@@ -1,166 +1,13 @@
 //! Two sessions that talk to each other in memory, and what becomes of them when somebody
 //! between them changes the bytes.
 
-use std::mem::take;
-
-use anwdl::protocol::session::{Config, Message, Operation, Progress, Session};
+use anwdl::protocol::session::{Message, Operation};
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, Error, Reason, RsaWrapper};
+use anwdl::{AesMode, AesWrapper, Reason, RsaWrapper};
 
-const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
-const CLIENT_KEY: &str = include_str!("../examples-c/tests/keys/peer-1.pem");
-const SERVER_KEY: &str = include_str!("../examples-c/tests/keys/server.pem");
-const STRANGER_KEY: &str = include_str!("../examples-c/tests/keys/peer-2.pem");
-const BLOCK_SIZE: usize = 16;
+mod pair;
 
-/// How an operation ended; `None` if it waits for bytes.
-type Outcome = Option<Result<Option<Message>, Error>>;
-
-fn rsa(pem: &str) -> RsaWrapper {
-    let mut wrapper = RsaWrapper::new(false).unwrap();
-    wrapper.set_private_key(pem, true).unwrap();
-    wrapper
-}
-
-fn session(role: Role, protocol: Protocol, pem: &str) -> Session {
-    let mut config = Config::new(role);
-    config.protocol = protocol;
-    let mut session = Session::new(config);
-    session.set_rsa_wrapper(&rsa(pem)).unwrap();
-    session
-}
-
-fn pair(client: Protocol, server: Protocol) -> (Session, Session) {
-    (
-        session(Role::Client, client, CLIENT_KEY),
-        session(Role::Server, server, SERVER_KEY),
-    )
-}
-
-/// A session whose key is known from the start, as it is the same for every caller.
-fn preset(role: Role, protocol: Protocol) -> Session {
-    let (mode, iv): (_, &[u8]) = match protocol {
-        Protocol::Gcm => (AesMode::Gcm, &[]),
-        _ => (AesMode::Cbc, &[2; BLOCK_SIZE]),
-    };
-    let mut config = Config::new(role);
-    config.exchange_keys = false;
-    config.protocol = match role {
-        Role::Client => protocol,
-        Role::Server => Protocol::Auto,
-    };
-    let mut session = Session::new(config);
-    let mut key = AesWrapper::new(256, mode).unwrap();
-    key.set_key(&[1; 32], iv).unwrap();
-    session.set_aes_wrapper(&key).unwrap();
-    session
-}
-
-/// Takes the operation of a session as far as the bytes in `inbox` go.
-fn go_on(session: &mut Session, inbox: &mut Vec<u8>, outbox: &mut Vec<u8>) -> Outcome {
-    loop {
-        match session.advance() {
-            Err(error) => return Some(Err(error)),
-            Ok(Progress::Done(message)) => return Some(Ok(message)),
-            Ok(Progress::Write) => {
-                outbox.extend_from_slice(session.pending());
-                let count = session.pending().len();
-                session.sent(count);
-            }
-            Ok(Progress::Compute) => unreachable!("the computation is not separate"),
-            Ok(Progress::Read) if inbox.is_empty() => return None,
-            Ok(Progress::Read) => {
-                let space = session.space();
-                let count = space.len().min(inbox.len());
-                space[..count].copy_from_slice(&inbox[..count]);
-                inbox.drain(..count);
-                session.received(count);
-            }
-        }
-    }
-}
-
-/// Carries bytes between two sessions until both operations ended or nothing moves.
-fn shuttle(one: &mut Session, other: &mut Session) -> (Outcome, Outcome) {
-    let (mut to_one, mut to_other) = (Vec::new(), Vec::new());
-    let (mut of_one, mut of_other) = (None, None);
-    loop {
-        if of_one.is_none() {
-            of_one = go_on(one, &mut to_one, &mut to_other);
-        }
-        if of_other.is_none() {
-            of_other = go_on(other, &mut to_other, &mut to_one);
-        }
-        if to_one.is_empty() || of_one.is_some() {
-            return (of_one, of_other);
-        }
-    }
-}
-
-fn exchange(client: &mut Session, server: &mut Session, receive_first: bool) -> (Outcome, Outcome) {
-    server
-        .begin_exchange(Operation::ExchangeKeys { receive_first })
-        .unwrap();
-    client
-        .begin_exchange(Operation::ExchangeKeys {
-            receive_first: !receive_first,
-        })
-        .unwrap();
-    shuttle(client, server)
-}
-
-/// One side does a step, the other its counterpart.
-fn step(one: &mut Session, does: Operation, other: &mut Session, counterpart: Operation) {
-    one.begin_exchange(does).unwrap();
-    other.begin_exchange(counterpart).unwrap();
-    let (of_one, of_other) = shuttle(one, other);
-    assert!(matches!((of_one, of_other), (Some(Ok(_)), Some(Ok(_)))));
-}
-
-fn exchange_public_keys(client: &mut Session, server: &mut Session) {
-    use Operation::{ReceivePublicKey, SendPublicKey};
-    step(client, SendPublicKey, server, ReceivePublicKey);
-    step(server, SendPublicKey, client, ReceivePublicKey);
-}
-
-fn request(client: &mut Session, server: &mut Session, verb: &str) -> (Outcome, Outcome) {
-    client.begin_request(verb, None).unwrap();
-    server.begin_receive().unwrap();
-    shuttle(client, server)
-}
-
-/// All that a preset client sends for one request.
-fn sent_request(client: &mut Session, verb: &str) -> Vec<u8> {
-    client.begin_request(verb, None).unwrap();
-    let (mut answer, mut sent) = (b"1".to_vec(), Vec::new());
-    assert!(matches!(
-        go_on(client, &mut answer, &mut sent),
-        Some(Ok(None))
-    ));
-    sent
-}
-
-fn receive(session: &mut Session, bytes: &[u8]) -> Outcome {
-    session.begin_receive().unwrap();
-    go_on(session, &mut bytes.to_vec(), &mut Vec::new())
-}
-
-#[track_caller]
-fn reason(outcome: Outcome) -> Reason {
-    match outcome {
-        Some(Err(error)) => error.reason().unwrap(),
-        other => panic!("a failure was expected: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn assert_ended(session: &mut Session) {
-    assert!(session.has_failed());
-    let ended = Some(Reason::SessionFailed);
-    assert_eq!(session.begin_receive().unwrap_err().reason(), ended);
-    let send = session.begin_response(true, "OK", None, None);
-    assert_eq!(send.unwrap_err().reason(), ended);
-}
+use pair::*;
 
 #[test]
 fn every_framing_serves_requests_in_both_orders() {
@@ -266,26 +113,6 @@ fn gcm_notices_repeated_reflected_and_reordered_records() {
         Reason::DecryptionFailed
     );
     assert_ended(&mut client);
-}
-
-/// Takes a secret from one session to another, as somebody who can read it would.
-fn rewrap(from: &mut Session, to: &mut Session, stranger: &mut RsaWrapper, pem: &str) {
-    from.begin_exchange(Operation::SendAesKey).unwrap();
-    let (mut answer, mut wrapped) = (b"1".to_vec(), Vec::new());
-    assert!(matches!(
-        go_on(from, &mut answer, &mut wrapped),
-        Some(Ok(None))
-    ));
-    stranger.set_remote_public_key(pem).unwrap();
-    let secret = stranger.decrypt_data(&wrapped).unwrap();
-    let mut wrapped = stranger.encrypt_data(&secret, false).unwrap();
-    to.begin_exchange(Operation::ReceiveAesKey).unwrap();
-    let mut answer = Vec::new();
-    assert!(matches!(
-        go_on(to, &mut wrapped, &mut answer),
-        Some(Ok(None))
-    ));
-    assert_eq!(take(&mut answer), b"1");
 }
 
 #[test]
