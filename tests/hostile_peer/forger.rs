@@ -1,0 +1,236 @@
+//! Whoever makes bytes that no honest peer makes, by means of its own: raw RSA numbers, OAEP
+//! with mistakes, AES-CBC without padding, records of gcm.
+
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce};
+use anwdl::protocol::session::{Config, Session};
+use anwdl::protocol::{Protocol, Role};
+use anwdl::{AesMode, AesWrapper, FedSession};
+use rsa::RsaPublicKey;
+use rsa::pkcs8::DecodePublicKey;
+use rsa::traits::PublicKeyParts;
+use sha2::{Digest, Sha256};
+
+pub const BLOCK_SIZE: usize = 16;
+pub const KEY: [u8; 32] = [1; 32];
+pub const IV: [u8; BLOCK_SIZE] = [2; BLOCK_SIZE];
+const HASH_SIZE: usize = 32;
+
+/// A session under the forger's key, in this framing from the start.
+pub fn session(role: Role, protocol: Protocol) -> FedSession {
+    let (mode, iv): (_, &[u8]) = match protocol {
+        Protocol::Gcm => (AesMode::Gcm, &[]),
+        _ => (AesMode::Cbc, &IV),
+    };
+    let mut key = AesWrapper::new(256, mode).unwrap();
+    key.set_key(&KEY, iv).unwrap();
+    let mut config = Config::new(role);
+    config.exchange_keys = false;
+    config.protocol = protocol;
+    let mut session = Session::new(config);
+    session.set_aes_wrapper(&key).unwrap();
+    FedSession::from_session(session)
+}
+
+/// AES-CBC of whole blocks, and nothing else.
+pub fn encrypt_blocks(blocks: &[u8]) -> Vec<u8> {
+    assert!(blocks.len().is_multiple_of(BLOCK_SIZE));
+    let mut key = AesWrapper::new(256, AesMode::Cbc).unwrap();
+    key.set_key(&KEY, &IV).unwrap();
+    let mut ciphertext = key.encrypt_data(blocks).unwrap();
+    ciphertext.truncate(blocks.len());
+    ciphertext
+}
+
+/// A text with the padding that belongs to it.
+pub fn padded(text: &[u8]) -> Vec<u8> {
+    let padding = BLOCK_SIZE - text.len() % BLOCK_SIZE;
+    [text, &vec![padding as u8; padding]].concat()
+}
+
+/// Header and packet of the first message of a session, whatever the packet is.
+pub fn message(protocol: Protocol, packet: &[u8]) -> Vec<u8> {
+    let len = packet.len();
+    let header = match protocol {
+        Protocol::V2 | Protocol::V3 => format!("{len:=<8}").into_bytes(),
+        Protocol::V4 => encrypt_blocks(&padded(len.to_string().as_bytes())),
+        Protocol::Gcm => (len as u32).to_be_bytes().to_vec(),
+        Protocol::Auto => unreachable!("no framing"),
+    };
+    [&header, packet].concat()
+}
+
+/// The first message of a session with this text.
+pub fn message_of(protocol: Protocol, from: Role, text: &[u8]) -> Vec<u8> {
+    match protocol {
+        Protocol::Gcm => message(protocol, &record(from, 0, text)),
+        _ => message(protocol, &packet_of_blocks(protocol, &padded(text))),
+    }
+}
+
+/// A packet of v2, v3 or v4 whose text, with its padding, are these blocks.
+pub fn packet_of_blocks(protocol: Protocol, blocks: &[u8]) -> Vec<u8> {
+    let mut packet = encrypt_blocks(blocks);
+    if protocol != Protocol::V2 {
+        packet.extend_from_slice(&[9; BLOCK_SIZE]);
+    }
+    packet
+}
+
+/// What the header of a record of gcm counts: nonce, ciphertext and tag.
+pub fn record(from: Role, number: u64, text: &[u8]) -> Vec<u8> {
+    let nonce = [7; 12];
+    let len = 12 + text.len() + 16;
+    let mut data = b"anwdl1".to_vec();
+    data.push((from == Role::Server).into());
+    data.extend_from_slice(&number.to_be_bytes());
+    data.extend_from_slice(&(len as u32).to_be_bytes());
+    let mut bytes = text.to_vec();
+    let cipher = Aes256Gcm::new(&KEY.into());
+    let tag = cipher
+        .encrypt_inout_detached(&Nonce::from(nonce), &data, bytes.as_mut_slice().into())
+        .unwrap();
+    [&nonce[..], &bytes, &tag].concat()
+}
+
+/// What somebody who encrypts under a public key can get wrong.
+pub struct RsaForger {
+    modulus: Vec<u8>,
+}
+
+/// The parts of an encoded message (RFC 8017, section 7.1.1).
+pub struct Encoding {
+    pub first: u8,
+    pub label_hash: [u8; HASH_SIZE],
+    /// Which byte of the padding string is another than 0, counted from its start.
+    pub dirty_padding: Option<usize>,
+    pub separator: u8,
+    /// Added to a byte of the seed after it made the mask.
+    pub seed_change: u8,
+}
+
+impl Encoding {
+    /// Without a mistake.
+    pub fn right() -> Self {
+        Self {
+            first: 0,
+            label_hash: Sha256::digest(b"").into(),
+            dirty_padding: None,
+            separator: 1,
+            seed_change: 0,
+        }
+    }
+}
+
+impl RsaForger {
+    pub fn new(public_pem: &str) -> Self {
+        let key = RsaPublicKey::from_public_key_pem(public_pem).unwrap();
+        let modulus = key.n().to_be_bytes().to_vec();
+        let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+        Self {
+            modulus: modulus[zeros..].to_vec(),
+        }
+    }
+
+    pub fn modulus(&self) -> &[u8] {
+        &self.modulus
+    }
+
+    /// The modulus and a small number more or less.
+    pub fn modulus_and(&self, more: i8) -> Vec<u8> {
+        let mut number = self.modulus.clone();
+        let last = number.last_mut().unwrap();
+        *last = last.checked_add_signed(more).expect("no carry");
+        number
+    }
+
+    /// OAEP (SHA-256, MGF1 with SHA-256) with these parts.
+    pub fn encode(&self, secret: &[u8], parts: &Encoding) -> Vec<u8> {
+        let size = self.modulus.len();
+        let padding_len = size - secret.len() - 2 * HASH_SIZE - 2;
+        let mut padding = vec![0; padding_len];
+        if let Some(at) = parts.dirty_padding {
+            padding[at] = 2;
+        }
+        let mut block = [&parts.label_hash[..], &padding, &[parts.separator], secret].concat();
+        let mut seed = [3; HASH_SIZE];
+        mask(&mut block, &seed);
+        mask(&mut seed, &block);
+        seed[5] = seed[5].wrapping_add(parts.seed_change);
+        [&[parts.first][..], &seed, &block].concat()
+    }
+
+    /// PKCS #1 v1.5 in place of OAEP.
+    pub fn encode_v1_5(&self, secret: &[u8]) -> Vec<u8> {
+        let padding = vec![0xaa; self.modulus.len() - secret.len() - 3];
+        [&[0, 2][..], &padding, &[0], secret].concat()
+    }
+
+    /// The number that decrypts to `encoded`, which has the size of the modulus.
+    pub fn wrap(&self, encoded: &[u8]) -> Vec<u8> {
+        assert_eq!(encoded.len(), self.modulus.len());
+        let modulus = limbs(&self.modulus);
+        let base = limbs(encoded);
+        // The exponent is 65537: sixteen squares, and once more the base.
+        let mut power = base.clone();
+        for _ in 0..16 {
+            power = multiply(&power, &power, &modulus);
+        }
+        let limbs = multiply(&power, &base, &modulus);
+        let bytes = limbs[..limbs.len() - 1].iter().rev();
+        bytes.flat_map(|limb| limb.to_be_bytes()).collect()
+    }
+}
+
+/// MGF1 with SHA-256.
+fn mask(bytes: &mut [u8], seed: &[u8]) {
+    for (counter, part) in (0u32..).zip(bytes.chunks_mut(HASH_SIZE)) {
+        let mut hash = Sha256::new();
+        hash.update(seed);
+        hash.update(counter.to_be_bytes());
+        for (byte, mask) in part.iter_mut().zip(hash.finalize()) {
+            *byte ^= mask;
+        }
+    }
+}
+
+/// A big-endian number in little-endian words, with one word more.
+fn limbs(bytes: &[u8]) -> Vec<u32> {
+    let words = bytes.rchunks(4);
+    let words = words.map(|word| word.iter().fold(0, |limb, &byte| limb << 8 | u32::from(byte)));
+    words.chain([0]).collect()
+}
+
+/// `a * b` modulo `modulus`, by doubling and adding.
+fn multiply(a: &[u32], b: &[u32], modulus: &[u32]) -> Vec<u32> {
+    let mut product = vec![0; modulus.len()];
+    for limb in b.iter().rev() {
+        for bit in (0..u32::BITS).rev() {
+            let doubled = product.clone();
+            add(&mut product, &doubled, modulus);
+            if limb >> bit & 1 == 1 {
+                add(&mut product, a, modulus);
+            }
+        }
+    }
+    product
+}
+
+/// Adds a number below the modulus to another.
+fn add(sum: &mut [u32], other: &[u32], modulus: &[u32]) {
+    let mut carry = 0;
+    for (limb, other) in sum.iter_mut().zip(other) {
+        carry += u64::from(*limb) + u64::from(*other);
+        *limb = carry as u32;
+        carry >>= 32;
+    }
+    if sum.iter().rev().lt(modulus.iter().rev()) {
+        return;
+    }
+    let mut borrow = 0;
+    for (limb, other) in sum.iter_mut().zip(modulus) {
+        borrow += i64::from(*limb) - i64::from(*other);
+        *limb = borrow as u32;
+        borrow >>= 32;
+    }
+}
