@@ -5,11 +5,11 @@
 //! With `ANWDL_EXHAUSTIVE` in the environment every case is run; else each kind of them.
 
 mod altered;
-//mod ciphertexts;
+mod ciphertexts;
 mod ends;
 mod forger;
 //mod json_texts;
-//mod keys;
+mod keys;
 mod lengths;
 //mod one_face;
 #[path = "../pair/mod.rs"]
