@@ -184,7 +184,7 @@ fn both_key_exchanges_replay_cut_at_every_byte() {
         for role in [Role::Client, Role::Server] {
             for cut in 1..recording.handshake[side(other(role))].len() {
                 let mut session = recording.session(role, true);
-                play_exchange(&recording, role, &mut session, Pieces::CutAt(cut));
+                play_exchange(recording, role, &mut session, Pieces::CutAt(cut));
             }
         }
     }

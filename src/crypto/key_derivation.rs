@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::aes::{AesMode, AesWrapper};
 use crate::error::Result;
+use crate::negative_control::is_broken;
 
 /// The random half of a gcm session secret, in bytes.
 pub const RANDOM_SIZE: usize = 32;
@@ -39,9 +40,13 @@ impl Transcript<'_> {
 
     fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
+        let pems = match is_broken("the public keys are part of the session key") {
+            true => [&[][..]; 2],
+            false => [self.initiator_pem, self.responder_pem],
+        };
         for part in [
-            self.initiator_pem,
-            self.responder_pem,
+            pems[0],
+            pems[1],
             self.initiator_wrapped_secret,
             self.responder_wrapped_secret,
         ] {

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::error::Error;
+use crate::negative_control::is_broken;
 
 /// The deepest nesting of objects and arrays that is read.
 pub const LARGEST_DEPTH: usize = 64;
@@ -97,7 +98,7 @@ pub fn observe<'a>(
     reader.value(depth, Place::Root, observer)?;
     let end = reader.at;
     reader.skip_blanks();
-    if reader.at < text.len() {
+    if reader.at < text.len() && !is_broken("nothing follows a JSON value") {
         return Err(reader.problem("something follows the value"));
     }
     Ok(Value(&text[start..end]))
@@ -390,7 +391,7 @@ impl<'a> Reader<'a> {
     }
 
     fn enter(&mut self, depth: usize) -> Result<(), NotJson> {
-        if depth == LARGEST_DEPTH {
+        if depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep")) {
             return Err(self.problem("too deeply nested"));
         }
         self.at += 1;
@@ -419,7 +420,7 @@ impl<'a> Reader<'a> {
             }
             let key_at = self.at;
             let key = self.key()?;
-            if !self.add_key(&mut keys, key) {
+            if !self.add_key(&mut keys, key) && !is_broken("a key stands once in its object") {
                 self.at = key_at;
                 return Err(self.problem("this key stands twice"));
             }

@@ -9,6 +9,7 @@ use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
 use crate::crypto::key_derivation::{RANDOM_SIZE, Transcript};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
+use crate::negative_control::is_broken;
 
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
@@ -170,7 +171,8 @@ impl KeyExchange {
             // could not read it.
             Some(Secret::Cbc(own)) => {
                 let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
-                if !bool::from(key.ct_eq(own.key()) & iv.ct_eq(own.iv())) {
+                let is_own = bool::from(key.ct_eq(own.key()) & iv.ct_eq(own.iv()));
+                if !is_own && !is_broken("the secret that comes back is the one that was sent") {
                     return Err(decryption_failed());
                 }
                 self.agreed = Some(AesWrapper::clone(own));
@@ -205,6 +207,9 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
         32 | 40 | 48 => {
             let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);
             AesWrapper::from_key(key, iv, AesMode::Cbc).map(|key| Secret::Cbc(Box::new(key)))
+        }
+        _ if is_broken("a secret has the size of a key and an IV") => {
+            AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc).map(|key| Secret::Cbc(Box::new(key)))
         }
         _ => Err(decryption_failed()),
     }

@@ -184,7 +184,12 @@ fn regions(receive_first: bool, pem_len: usize, secret_len: usize) -> Vec<Region
     let key = [(Length, 8), (PublicKey, pem_len)];
     let parts: Vec<(Region, usize)> = match receive_first {
         true => [&key[..], &[(Answer, 2), (Secret, secret_len), (Answer, 1)]].concat(),
-        false => [&[(Answer, 2)], &key[..], &[(Answer, 1), (Secret, secret_len)]].concat(),
+        false => [
+            &[(Answer, 2)],
+            &key[..],
+            &[(Answer, 1), (Secret, secret_len)],
+        ]
+        .concat(),
     };
     let bytes = parts.into_iter();
     bytes
@@ -209,7 +214,9 @@ fn exchanges_are_altered_at_every_byte_of_every_recording() {
             let pem_len = peer.len() - 8 - 3 - modulus_size;
             let regions = regions(receive_first, pem_len, modulus_size);
             assert_eq!(regions.len(), peer.len());
-            let end_of_key = regions.iter().rposition(|region| *region == Region::PublicKey);
+            let end_of_key = regions
+                .iter()
+                .rposition(|region| *region == Region::PublicKey);
             for (at, &region) in regions.iter().enumerate() {
                 // A private key operation takes milliseconds, and to it every wrong ciphertext
                 // is like another: those of 4096 bits are altered in one way.
@@ -234,9 +241,17 @@ fn exchanges_are_altered_at_every_byte_of_every_recording() {
                     if bytes.starts_with(incoming) {
                         continue;
                     }
-                    let played = play(passage.session(), &[passage.act.clone()], &bytes);
+                    let played = play(
+                        passage.session(),
+                        std::slice::from_ref(&passage.act),
+                        &bytes,
+                    );
                     let outcome = judge(region, change, &played, &passage.name);
-                    *tallies.entry(region).or_default().entry(outcome).or_default() += 1;
+                    *tallies
+                        .entry(region)
+                        .or_default()
+                        .entry(outcome)
+                        .or_default() += 1;
                     cases += 1;
                 }
             }
@@ -323,7 +338,11 @@ fn every_byte_is_heard_at_every_answer() {
                     }
                     let mut bytes = incoming[..=at].to_vec();
                     bytes[at] = answer;
-                    let mut played = play(passage.session(), &[passage.act.clone()], &bytes);
+                    let mut played = play(
+                        passage.session(),
+                        std::slice::from_ref(&passage.act),
+                        &bytes,
+                    );
                     cases += 1;
                     if answer == b'1' {
                         let is_last = at + 1 == incoming.len();
@@ -362,7 +381,7 @@ fn say_again(session: &mut FedSession, act: &Act) -> Result<Option<String>, Erro
     }
 }
 
-/// The framing of a session has no part in what an answer is: this is what says so.
+/// gcm hears no answers that could be altered.
 #[test]
 fn records_need_no_answer() {
     let session = gcm_session(Role::Client);

@@ -197,7 +197,10 @@ fn mask(bytes: &mut [u8], seed: &[u8]) {
 /// A big-endian number in little-endian words, with one word more.
 fn limbs(bytes: &[u8]) -> Vec<u32> {
     let words = bytes.rchunks(4);
-    let words = words.map(|word| word.iter().fold(0, |limb, &byte| limb << 8 | u32::from(byte)));
+    let words = words.map(|word| {
+        word.iter()
+            .fold(0, |limb, &byte| limb << 8 | u32::from(byte))
+    });
     words.chain([0]).collect()
 }
 

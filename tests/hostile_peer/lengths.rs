@@ -18,25 +18,71 @@ const RESPONSE: &[u8] = br#"{"success": true, "message": "OK", "data": {}}"#;
 fn clear_texts() -> Vec<Vec<u8>> {
     let texts = [
         // zero
-        "0=======", "00======", "00000000", "-0======", "+0======",
+        "0=======",
+        "00======",
+        "00000000",
+        "-0======",
+        "+0======",
         // negative and signed
-        "-1======", "-16=====", "-9999999", "+1======", "+16=====", "--1=====", "1-======",
+        "-1======",
+        "-16=====",
+        "-9999999",
+        "+1======",
+        "+16=====",
+        "--1=====",
+        "1-======",
         // padded in other ways, left, right and between
-        "=====16=", "======16", " 16=====", "      16", "16      ", "16\0\0\0\0\0\0",
-        "16\n=====", "16-----=", "1=6=====", "16===0==", "\u{a0}16====", "\t16=====",
+        "=====16=",
+        "======16",
+        " 16=====",
+        "      16",
+        "16      ",
+        "16\0\0\0\0\0\0",
+        "16\n=====",
+        "16-----=",
+        "1=6=====",
+        "16===0==",
+        "\u{a0}16====",
+        "\t16=====",
         // huge
-        "99999999", "9999999=", "16385===", "1048593=", "1048609=", "10000000",
+        "99999999",
+        "9999999=",
+        "16385===",
+        "1048593=",
+        "1048609=",
+        "10000000",
         // other scripts: Arabic-Indic, Devanagari, fullwidth, superscript, Roman, mathematical
-        "\u{661}\u{662}====", "\u{967}\u{968}==", "\u{ff11}\u{ff12}==", "\u{b2}======",
-        "\u{2160}=====", "\u{1d7cf}====", "1\u{662}=====",
+        "\u{661}\u{662}====",
+        "\u{967}\u{968}==",
+        "\u{ff11}\u{ff12}==",
+        "\u{b2}======",
+        "\u{2160}=====",
+        "\u{1d7cf}====",
+        "1\u{662}=====",
         // no digits
-        "========", "abcdefgh", "=======a", "\0\0\0\0\0\0\0\0", "        ", "None====", "NaN=====",
+        "========",
+        "abcdefgh",
+        "=======a",
+        "\0\0\0\0\0\0\0\0",
+        "        ",
+        "None====",
+        "NaN=====",
         "inf=====",
         // numbers as other programs write them
-        "0x10====", "0o20====", "0b1=====", "1.0=====", "1e3=====", "1_000===", "1,000===",
-        "16L=====", "(16)====", "\"16\"====",
+        "0x10====",
+        "0o20====",
+        "0b1=====",
+        "1.0=====",
+        "1e3=====",
+        "1_000===",
+        "1,000===",
+        "16L=====",
+        "(16)====",
+        "\"16\"====",
         // numbers
-        "16======", "00000016", "800=====",
+        "16======",
+        "00000016",
+        "800=====",
     ];
     let texts = texts.iter().map(|text| text.as_bytes().to_vec());
     let mut texts: Vec<_> = texts.collect();
@@ -55,7 +101,7 @@ fn clear_texts() -> Vec<Vec<u8>> {
 /// What a length in clear stands for, as somebody would read it who knows the rule only.
 fn number_of(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?.trim_end_matches('=');
-    let is_number = !text.is_empty() && text.chars().all(|digit| ('0'..='9').contains(&digit));
+    let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| text.parse().unwrap())
 }
 
@@ -160,14 +206,30 @@ fn lengths_in_clear() {
 fn encrypted_lengths() {
     let mut cases = 0;
     let texts = clear_texts().into_iter().map(|text| padded(&text));
-    let unpadded = ["0", "1", "16", "000000000000016", "999999999999999", "1048608", "1048609", ""];
+    let unpadded = [
+        "0",
+        "1",
+        "16",
+        "000000000000016",
+        "999999999999999",
+        "1048608",
+        "1048609",
+        "",
+    ];
     let unpadded = unpadded.iter().map(|text| padded(text.as_bytes()));
     // Sixteen digits leave no room for a padding, and two blocks are no header.
-    let raw = [b"1234567890123456".to_vec(), vec![0; 16], vec![16; 16], vec![17; 16]];
+    let raw = [
+        b"1234567890123456".to_vec(),
+        vec![0; 16],
+        vec![16; 16],
+        vec![17; 16],
+    ];
     for block in texts.chain(unpadded).chain(raw) {
         let padding = usize::from(block[15]);
         let is_padded = (1..=16).contains(&padding)
-            && block[16 - padding.min(16)..].iter().all(|byte| usize::from(*byte) == padding);
+            && block[16 - padding.min(16)..]
+                .iter()
+                .all(|byte| usize::from(*byte) == padding);
         let digits = &block[..16 - if is_padded { padding } else { 0 }];
         let number = match is_padded && !digits.contains(&b'=') {
             true => number_of(digits),
@@ -185,7 +247,11 @@ fn encrypted_lengths() {
             };
             let shown = String::from_utf8_lossy(&block);
             let found = played.reason();
-            assert_eq!(found, Some(expected.unwrap_or(Reason::PeerClosed)), "{shown:?}");
+            assert_eq!(
+                found,
+                Some(expected.unwrap_or(Reason::PeerClosed)),
+                "{shown:?}"
+            );
             let answer = if expected.is_some() { b"0" } else { b"1" };
             assert_eq!(played.sent, answer, "{shown:?}");
             cases += 1;
@@ -225,13 +291,25 @@ fn lengths_of_records() {
 #[test]
 fn the_forger_can_tell_the_truth() {
     for protocol in pair::FRAMINGS {
-        let pinned = if protocol == Protocol::Gcm { protocol } else { Protocol::Auto };
+        let pinned = if protocol == Protocol::Gcm {
+            protocol
+        } else {
+            Protocol::Auto
+        };
         let bytes = message_of(protocol, Role::Client, REQUEST);
-        let played = play(session(Role::Server, pinned), &[Act::ReceiveRequest], &bytes);
+        let played = play(
+            session(Role::Server, pinned),
+            &[Act::ReceiveRequest],
+            &bytes,
+        );
         assert_eq!(played.messages, [String::from_utf8_lossy(REQUEST)]);
         assert_eq!(played.session.protocol(), protocol);
         let bytes = message_of(protocol, Role::Server, RESPONSE);
-        let played = play(session(Role::Client, protocol), &[Act::ReceiveResponse], &bytes);
+        let played = play(
+            session(Role::Client, protocol),
+            &[Act::ReceiveResponse],
+            &bytes,
+        );
         assert_eq!(played.messages, [String::from_utf8_lossy(RESPONSE)]);
     }
 }

@@ -8,18 +8,18 @@ mod altered;
 mod ciphertexts;
 mod ends;
 mod forger;
-//mod json_texts;
+mod json_texts;
 mod keys;
 mod lengths;
-//mod one_face;
+mod one_face;
 #[path = "../pair/mod.rs"]
 mod pair;
 mod play;
-//mod public_keys;
+mod public_keys;
 #[path = "../recording/mod.rs"]
 mod recording;
 mod sockets;
-//mod swapped_keys;
+mod swapped_keys;
 
 /// Whether every case is to be run, which takes minutes.
 fn is_exhaustive() -> bool {

@@ -107,8 +107,6 @@ pub struct Played {
     pub messages: Vec<String>,
     /// All that was sent.
     pub sent: Vec<u8>,
-    /// How many of the peer's bytes were taken.
-    pub taken: usize,
     /// How the act ended that was the last; `None` if all acts were done.
     pub failure: Option<Error>,
     pub session: FedSession,
@@ -116,7 +114,9 @@ pub struct Played {
 
 impl Played {
     pub fn reason(&self) -> Option<Reason> {
-        self.failure.as_ref().map(|failure| failure.reason().unwrap())
+        self.failure
+            .as_ref()
+            .map(|failure| failure.reason().unwrap())
     }
 }
 
@@ -160,7 +160,6 @@ pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
             let played = Played {
                 messages,
                 sent,
-                taken: incoming.len() - rest.len(),
                 failure,
                 session,
             };
@@ -172,7 +171,6 @@ pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
     Played {
         messages,
         sent,
-        taken: incoming.len() - rest.len(),
         failure: None,
         session,
     }

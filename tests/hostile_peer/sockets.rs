@@ -25,7 +25,7 @@ const BATCH: usize = 200;
 
 /// One side, over a connection.
 enum Side {
-    Server(ClientInstance),
+    Server(Box<ClientInstance>),
     Client(Box<ClientInterface>),
 }
 
@@ -111,7 +111,7 @@ impl Meeting {
                 let (socket, _) = self.listener.accept().unwrap();
                 peer.set_nodelay(true).unwrap();
                 let client = ClientInstance::new(socket, &options).unwrap();
-                (Side::Server(client), peer)
+                (Side::Server(Box::new(client)), peer)
             }
             Role::Client => {
                 let mut interface = ClientInterface::new(&options).unwrap();
@@ -231,11 +231,7 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
 }
 
 /// Runs a case at each of the offsets that belong to a run of this size.
-fn at_offsets(
-    passage: &Passage,
-    of_quick_run: usize,
-    mut case: impl FnMut(usize),
-) -> usize {
+fn at_offsets(passage: &Passage, of_quick_run: usize, mut case: impl FnMut(usize)) -> usize {
     let len = passage.incoming.len();
     // A quick run has the first bytes of everything, and the last.
     let is_chosen = |offset: usize| {

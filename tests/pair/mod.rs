@@ -1,5 +1,7 @@
 //! Two sessions that talk to each other in memory.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::mem::take;
 
 use anwdl::protocol::session::{Config, Message, Operation, Progress, Session};

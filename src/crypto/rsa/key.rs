@@ -19,6 +19,7 @@ use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
+use crate::negative_control::is_broken;
 
 /// The longest PEM text that is read, in bytes.
 pub(crate) const LARGEST_PEM: usize = 16 * 1024;
@@ -295,7 +296,7 @@ fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> 
 /// The size of the modulus in bits, if modulus and exponent keep to the limits.
 fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let bits = bit_len(key.modulus.as_bytes());
-    if !MODULUS_BITS.contains(&bits) {
+    if !MODULUS_BITS.contains(&bits) && !is_broken("a modulus keeps to its limits") {
         return Err(invalid_key(format!(
             "the RSA modulus has {bits} bits; {} to {} are accepted",
             MODULUS_BITS.start(),
@@ -307,7 +308,8 @@ fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     }
     let exponent = key.public_exponent.as_bytes();
     let exponent_bits = bit_len(exponent);
-    if !is_odd(exponent) || !(2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits) {
+    let is_accepted = is_odd(exponent) && (2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits);
+    if !is_accepted && !is_broken("an exponent keeps to its limits") {
         return Err(invalid_key(format!(
             "the RSA public exponent is even, below 3, or longer than {LARGEST_EXPONENT_BITS} bits"
         )));

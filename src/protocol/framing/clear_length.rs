@@ -2,6 +2,7 @@
 //! padded on the right with `=`.
 
 use crate::error::{Error, Reason, Result};
+use crate::negative_control::is_broken;
 
 use super::{violation, write_digits};
 
@@ -14,7 +15,8 @@ pub fn is_clear_header(header: &[u8]) -> bool {
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
-    digits > 0 && header[digits..].iter().all(|&byte| byte == b'=')
+    let is_padding = |byte| byte == b'=' || is_broken("lengths are digits and padding");
+    digits > 0 && header[digits..].iter().all(|&byte| is_padding(byte))
 }
 
 /// The number that a length in clear stands for.

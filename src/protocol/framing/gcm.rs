@@ -118,8 +118,10 @@ fn additional_data(
     let from_server = (direction == Direction::Sent) == (keys.role == Role::Server);
     let mut data = [0; ADDITIONAL_DATA_SIZE];
     data[..6].copy_from_slice(LABEL);
-    data[6] = from_server.into();
-    data[7..15].copy_from_slice(&number(keys, direction).to_be_bytes());
+    data[6] = u8::from(from_server && !is_broken("the direction of a record is authenticated"));
+    if !is_broken("the number of a record is authenticated") {
+        data[7..15].copy_from_slice(&number(keys, direction).to_be_bytes());
+    }
     data[15..].copy_from_slice(&(packet_len as u32).to_be_bytes());
     data
 }

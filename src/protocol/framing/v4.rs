@@ -2,10 +2,12 @@
 //! the packet behind it.
 
 use super::{
-    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, write_digits,
+    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation,
+    write_digits,
 };
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, padding};
 use crate::error::Result;
+use crate::negative_control::is_broken;
 use crate::protocol::Protocol;
 use crate::secret::SecretBytes;
 
@@ -33,6 +35,9 @@ impl Framing for V4 {
         // With a wrong key any of these can be the one that fails: they look alike.
         let is_number =
             (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        if bool::from(unpadded.valid) && !is_number && is_broken("failures look alike") {
+            return Err(violation("the peer sent a length that is no number"));
+        }
         if !(bool::from(unpadded.valid) && is_number) {
             return Err(decryption_failed());
         }

@@ -349,7 +349,8 @@ impl Session {
     /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
     /// precedence.
     pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
-        if is_survivable && !self.has_moved {
+        let is_untouched = !self.has_moved || is_broken("an end within a message ends the session");
+        if is_survivable && is_untouched {
             self.stop();
             return error;
         }
@@ -432,7 +433,7 @@ impl Session {
     fn hear_answer(&mut self) -> Result<()> {
         let answer = self.input.bytes()[0];
         self.input.clear();
-        if answer == ACCEPTED {
+        if answer == ACCEPTED || (is_broken("only 1 accepts") && answer != REFUSED) {
             return Ok(());
         }
         self.stop();

@@ -1,0 +1,188 @@
+//! Somebody on the path who puts public keys of their own in place of both sides', or who
+//! alters what v2, v3 and v4 do not protect. gcm notices; of the others it is told here what
+//! they do not.
+
+use anwdl::protocol::session::{Message, Operation};
+use anwdl::protocol::{Protocol, Role};
+use anwdl::{Reason, RsaWrapper};
+
+use crate::ciphertexts::places;
+use crate::forger::{BLOCK_SIZE, IV, message, packet_of_blocks, padded, session};
+use crate::pair::{
+    self, CLIENT_KEY, FRAMINGS, SERVER_KEY, STRANGER_KEY, assert_ended, exchange_public_keys,
+    go_on, reason, request,
+};
+use crate::play::{Act, Played, play};
+use crate::tell;
+
+/// Which of the two public keys is another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swapped {
+    None,
+    Both,
+    /// Only the client's: it has checked the server's fingerprint.
+    Clients,
+}
+
+/// Exchanges keys through somebody who swaps them and wraps anew what can be read; then the
+/// client sends a request.
+fn exchange_through_stranger(
+    protocol: Protocol,
+    swapped: Swapped,
+) -> (pair::Outcome, pair::Outcome) {
+    let (mut client, mut server) = pair::pair(protocol, Protocol::Auto);
+    let stranger = |role| pair::session(role, Protocol::Auto, STRANGER_KEY);
+    match swapped {
+        Swapped::None => exchange_public_keys(&mut client, &mut server),
+        Swapped::Both => {
+            exchange_public_keys(&mut client, &mut stranger(Role::Server));
+            exchange_public_keys(&mut stranger(Role::Client), &mut server);
+        }
+        Swapped::Clients => {
+            let mut mirror = pair::session(Role::Server, Protocol::Auto, SERVER_KEY);
+            exchange_public_keys(&mut client, &mut mirror);
+            exchange_public_keys(&mut stranger(Role::Client), &mut server);
+        }
+    }
+    // The client's secret, on its way through the stranger's hands where they can open it.
+    let mut keys = pair::rsa(STRANGER_KEY);
+    let server_pem = pair::rsa(SERVER_KEY).public_key().unwrap().to_owned();
+    let client_pem = pair::rsa(CLIENT_KEY).public_key().unwrap().to_owned();
+    let first = secret_of(&mut client);
+    let first = if swapped == Swapped::Both {
+        rewrapped(&mut keys, &first, &server_pem)
+    } else {
+        first
+    };
+    hear(&mut server, first);
+    let second = secret_of(&mut server);
+    let second = if swapped == Swapped::None {
+        second
+    } else {
+        rewrapped(&mut keys, &second, &client_pem)
+    };
+    hear(&mut client, second);
+    request(&mut client, &mut server, "STAT")
+}
+
+fn secret_of(session: &mut anwdl::protocol::session::Session) -> Vec<u8> {
+    session.begin_exchange(Operation::SendAesKey).unwrap();
+    let (mut answer, mut wrapped) = (b"1".to_vec(), Vec::new());
+    let outcome = go_on(session, &mut answer, &mut wrapped);
+    assert!(matches!(outcome, Some(Ok(None))));
+    wrapped
+}
+
+fn hear(session: &mut anwdl::protocol::session::Session, mut wrapped: Vec<u8>) {
+    session.begin_exchange(Operation::ReceiveAesKey).unwrap();
+    let mut answer = Vec::new();
+    let outcome = go_on(session, &mut wrapped, &mut answer);
+    assert!(matches!(outcome, Some(Ok(None))), "{outcome:?}");
+}
+
+fn rewrapped(keys: &mut RsaWrapper, wrapped: &[u8], pem: &str) -> Vec<u8> {
+    keys.set_remote_public_key(pem).unwrap();
+    let secret = keys.decrypt_data(wrapped).unwrap();
+    keys.encrypt_data(&secret, false).unwrap()
+}
+
+#[test]
+fn gcm_notices_swapped_keys_and_the_others_do_not() {
+    let mut cases = 0;
+    for protocol in FRAMINGS {
+        for swapped in [Swapped::None, Swapped::Both, Swapped::Clients] {
+            let (_, received) = exchange_through_stranger(protocol, swapped);
+            if protocol == Protocol::Gcm && swapped != Swapped::None {
+                assert_eq!(reason(received), Reason::DecryptionFailed, "{swapped:?}");
+            } else {
+                // Whoever swapped the keys of v2, v3 and v4 has read the secret, and nobody
+                // knows.
+                let is_heard = matches!(received, Some(Ok(Some(Message::Request(_)))));
+                assert!(is_heard, "{protocol:?}, {swapped:?}");
+            }
+            cases += 1;
+        }
+    }
+    tell(cases, "exchanges through a stranger");
+}
+
+const REQUEST: &[u8] = br#"{"verb": "STAT", "parameters": {}}"#;
+
+/// Two requests, of which the first brings the IV of the second, altered at one byte.
+fn play_with_altered_iv(protocol: Protocol, at: usize, change: u8) -> Played {
+    let mut first = packet_of_blocks(protocol, &padded(REQUEST));
+    let end = first.len() - BLOCK_SIZE;
+    first[end..].copy_from_slice(&IV);
+    first[end + at] ^= change;
+    let second = packet_of_blocks(protocol, &padded(REQUEST));
+    let bytes = [message(protocol, &first), message(protocol, &second)].concat();
+    let acts = [Act::ReceiveRequest, Act::ReceiveRequest];
+    let played = play(session(Role::Server, Protocol::Auto), &acts, &bytes);
+    assert_eq!(played.messages[0].as_bytes(), REQUEST);
+    played
+}
+
+/// In v3 and v4 a message carries the IV of the next one, whose first block is whatever
+/// somebody makes of it: in v3 another verb.
+#[test]
+fn v3_does_not_notice_an_altered_iv() {
+    let verb = REQUEST.windows(4).position(|verb| verb == b"STAT").unwrap();
+    let played = play_with_altered_iv(Protocol::V3, verb + 1, b'T' ^ b'P');
+    assert!(played.failure.is_none());
+    assert!(
+        played.messages[1].contains("SPAT"),
+        "{}",
+        played.messages[1]
+    );
+    tell(1, "altered IV of v3");
+}
+
+/// v4 has its length under the same IV, so that the padding of the length is altered along.
+#[test]
+fn v4_notices_an_altered_iv_by_its_length() {
+    let mut unnoticed = 0;
+    for at in 0..BLOCK_SIZE {
+        for change in 1..=u8::MAX {
+            let played = play_with_altered_iv(Protocol::V4, at, change);
+            unnoticed += usize::from(played.failure.is_none());
+        }
+    }
+    assert_eq!(unnoticed, 0);
+    tell(255 * BLOCK_SIZE, "altered IVs of v4");
+}
+
+/// In v2 the IV is always the same: a request that is sent again is heard again.
+#[test]
+fn v2_does_not_notice_a_repeated_message() {
+    let mut cases = 0;
+    for place in places()
+        .iter()
+        .filter(|place| place.protocol == Protocol::V2)
+    {
+        let packet = packet_of_blocks(Protocol::V2, &padded(&place.text(0)));
+        let bytes = message(Protocol::V2, &packet).repeat(3);
+        let acts = vec![place.act(); 3];
+        let pinned = session(place.role, Protocol::V2);
+        assert_eq!(play(pinned, &acts, &bytes).messages.len(), 3);
+        cases += 1;
+    }
+    tell(cases, "repeated messages of v2");
+}
+
+/// A stranger who guesses instead of reading gets nowhere in any framing.
+#[test]
+fn a_stranger_without_the_secret_is_refused() {
+    for protocol in FRAMINGS {
+        let (mut client, own) = crate::keys::initiator(protocol);
+        let guess = crate::keys::encrypter(CLIENT_KEY);
+        let mut guessed = vec![5; own.len()];
+        if protocol == Protocol::Gcm {
+            guessed[0] = 4;
+        }
+        let wrapped = guess.encrypt_data(&guessed, false).unwrap();
+        let (answer, error) = crate::keys::hear_secret(&mut client, &wrapped);
+        assert_eq!(answer, b"0");
+        assert_eq!(error.unwrap().reason(), Some(Reason::DecryptionFailed));
+        assert_ended(&mut client);
+    }
+}
