@@ -39,14 +39,13 @@ impl Transcript<'_> {
     }
 
     fn digest(&self) -> [u8; 32] {
+        if is_broken("a session key depends on what both sides saw") {
+            return [0; 32];
+        }
         let mut hash = Sha256::new();
-        let pems = match is_broken("the public keys are part of the session key") {
-            true => [&[][..]; 2],
-            false => [self.initiator_pem, self.responder_pem],
-        };
         for part in [
-            pems[0],
-            pems[1],
+            self.initiator_pem,
+            self.responder_pem,
             self.initiator_wrapped_secret,
             self.responder_wrapped_secret,
         ] {

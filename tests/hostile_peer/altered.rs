@@ -282,8 +282,16 @@ fn judge(region: Region, change: Change, played: &Played, name: &str) -> &'stati
             InvalidKey,
             DecryptionFailed,
         ],
-        (Region::Length, _) => &[ProtocolViolation, MessageTooLarge, InvalidKey, PeerClosed],
-        (Region::PublicKey, _) => &[InvalidKey, PeerClosed],
+        // A key without its last line end is the same key, and the line end is then taken for
+        // an answer.
+        (Region::Length, _) => &[
+            ProtocolViolation,
+            MessageTooLarge,
+            InvalidKey,
+            PeerClosed,
+            PeerRefused,
+        ],
+        (Region::PublicKey, _) => &[InvalidKey, PeerClosed, PeerRefused],
         (Region::Secret, Change::Missing) => &[DecryptionFailed, PeerClosed],
         (Region::Secret, _) => &[DecryptionFailed],
     };
@@ -300,7 +308,9 @@ fn judge(region: Region, change: Change, played: &Played, name: &str) -> &'stati
         assert_eq!(played.sent.last(), Some(&b'0'), "{name}: the peer is told");
     }
     match (region, reason) {
-        (Region::PublicKey | Region::Length, PeerClosed) if is_key_heard => "another key accepted",
+        (Region::PublicKey | Region::Length, PeerClosed | PeerRefused) if is_key_heard => {
+            "a key accepted"
+        }
         _ => reason.name(),
     }
 }

@@ -2,7 +2,7 @@
 //! alters what v2, v3 and v4 do not protect. gcm notices; of the others it is told here what
 //! they do not.
 
-use anwdl::protocol::session::{Message, Operation};
+use anwdl::protocol::session::{Message, Operation, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{Reason, RsaWrapper};
 
@@ -22,6 +22,8 @@ enum Swapped {
     Both,
     /// Only the client's: it has checked the server's fingerprint.
     Clients,
+    /// None, but the server's is written with other line ends.
+    Rewritten,
 }
 
 /// Exchanges keys through somebody who swaps them and wraps anew what can be read; then the
@@ -37,6 +39,11 @@ fn exchange_through_stranger(
         Swapped::Both => {
             exchange_public_keys(&mut client, &mut stranger(Role::Server));
             exchange_public_keys(&mut stranger(Role::Client), &mut server);
+        }
+        Swapped::Rewritten => {
+            let own = pair::rsa(SERVER_KEY).public_key().unwrap().to_owned();
+            hear_public_key(&mut client, &own.replace('\n', "\r\n"));
+            hear_public_key(&mut server, pair::rsa(CLIENT_KEY).public_key().unwrap());
         }
         Swapped::Clients => {
             let mut mirror = pair::session(Role::Server, Protocol::Auto, SERVER_KEY);
@@ -56,7 +63,7 @@ fn exchange_through_stranger(
     };
     hear(&mut server, first);
     let second = secret_of(&mut server);
-    let second = if swapped == Swapped::None {
+    let second = if matches!(swapped, Swapped::None | Swapped::Rewritten) {
         second
     } else {
         rewrapped(&mut keys, &second, &client_pem)
@@ -65,7 +72,15 @@ fn exchange_through_stranger(
     request(&mut client, &mut server, "STAT")
 }
 
-fn secret_of(session: &mut anwdl::protocol::session::Session) -> Vec<u8> {
+fn hear_public_key(session: &mut Session, pem: &str) {
+    session.begin_exchange(Operation::ReceivePublicKey).unwrap();
+    let header = format!("{:=<8}", pem.len());
+    let (mut inbox, mut answers) = ((header + pem).into_bytes(), Vec::new());
+    let outcome = go_on(session, &mut inbox, &mut answers);
+    assert!(matches!(outcome, Some(Ok(None))), "{outcome:?}");
+}
+
+fn secret_of(session: &mut Session) -> Vec<u8> {
     session.begin_exchange(Operation::SendAesKey).unwrap();
     let (mut answer, mut wrapped) = (b"1".to_vec(), Vec::new());
     let outcome = go_on(session, &mut answer, &mut wrapped);
@@ -73,7 +88,7 @@ fn secret_of(session: &mut anwdl::protocol::session::Session) -> Vec<u8> {
     wrapped
 }
 
-fn hear(session: &mut anwdl::protocol::session::Session, mut wrapped: Vec<u8>) {
+fn hear(session: &mut Session, mut wrapped: Vec<u8>) {
     session.begin_exchange(Operation::ReceiveAesKey).unwrap();
     let mut answer = Vec::new();
     let outcome = go_on(session, &mut wrapped, &mut answer);
@@ -90,7 +105,12 @@ fn rewrapped(keys: &mut RsaWrapper, wrapped: &[u8], pem: &str) -> Vec<u8> {
 fn gcm_notices_swapped_keys_and_the_others_do_not() {
     let mut cases = 0;
     for protocol in FRAMINGS {
-        for swapped in [Swapped::None, Swapped::Both, Swapped::Clients] {
+        for swapped in [
+            Swapped::None,
+            Swapped::Both,
+            Swapped::Clients,
+            Swapped::Rewritten,
+        ] {
             let (_, received) = exchange_through_stranger(protocol, swapped);
             if protocol == Protocol::Gcm && swapped != Swapped::None {
                 assert_eq!(reason(received), Reason::DecryptionFailed, "{swapped:?}");
