@@ -126,6 +126,7 @@ impl Played {
 pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
     let mut rest = incoming;
     let (mut messages, mut sent) = (Vec::new(), Vec::new());
+    let mut has_ended = false;
     for act in acts {
         let (taken_before, sent_before) = (rest.len(), sent.len());
         let failure = loop {
@@ -135,7 +136,9 @@ pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
                     break None;
                 }
                 Err(Error::WouldBlock(Interest::Read)) if rest.is_empty() => {
+                    assert!(!has_ended, "it waits for more than the end");
                     session.feed_end().unwrap();
+                    has_ended = true;
                 }
                 Err(Error::WouldBlock(Interest::Read)) => {
                     let taken = session.feed(rest).unwrap();

@@ -98,6 +98,13 @@ impl Meeting {
         Self { listener, address }
     }
 
+    /// Hears out whoever called and did not wait.
+    fn forget_callers(&self) {
+        self.listener.set_nonblocking(true).unwrap();
+        while self.listener.accept().is_ok() {}
+        self.listener.set_nonblocking(false).unwrap();
+    }
+
     /// A side, before its operation, and the socket of its peer.
     fn connect(&self, passage: &Passage, blocks: bool, timeout: Duration) -> (Side, TcpStream) {
         let mut options = passage.options();
@@ -116,7 +123,11 @@ impl Meeting {
             Role::Client => {
                 let mut interface = ClientInterface::new(&options).unwrap();
                 let ip = self.address.ip().to_string();
-                interface.connect_server(&ip, self.address.port()).unwrap();
+                while let Err(error) = interface.connect_server(&ip, self.address.port()) {
+                    // This machine is so busy that connecting itself came to its deadline.
+                    assert_eq!(error.reason(), Some(Reason::Timeout), "{error}");
+                    self.forget_callers();
+                }
                 let (peer, _) = self.listener.accept().unwrap();
                 peer.set_nodelay(true).unwrap();
                 (Side::Client(Box::new(interface)), peer)
@@ -178,7 +189,12 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
     let mut count = 0;
     let mut is_done = false;
     peer.set_nonblocking(true).unwrap();
+    let begun = Instant::now();
     loop {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{name} {offset}: nothing is heard"
+        );
         if !is_done {
             match side.perform(&passage.act) {
                 Ok(_) => is_done = true,
@@ -311,7 +327,9 @@ impl<'a> Stalled<'a> {
 
     fn end(mut self) {
         let Passage { act, name, .. } = self.passage;
+        let begun = Instant::now();
         let failure = loop {
+            assert!(begun.elapsed() < PATIENCE, "{name}: no deadline");
             match self.side.perform(act) {
                 Err(Error::WouldBlock(_)) => {
                     self.side.wait(Interest::Read, 1);
