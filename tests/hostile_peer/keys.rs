@@ -126,12 +126,12 @@ fn secrets_of_every_length() {
     };
     for protocol in [Protocol::Auto, Protocol::V4, Protocol::Gcm] {
         for first in [5, 6, 0] {
-            for len in (0..=LARGEST_SECRET).filter(|len| len % stride(3) == 0 || *len < 64) {
+            for len in (0..=LARGEST_SECRET).filter(|len| len % stride(3) == 0 || *len < 50) {
                 check(protocol, &vec![first; len]);
             }
         }
         // The byte that chooses gcm.
-        for first in 0..=u8::MAX {
+        for first in (0..=u8::MAX).step_by(stride(5)) {
             let mut secret = [5; 33];
             secret[0] = first;
             check(protocol, &secret);
