@@ -15,6 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
+use crate::negative_control::is_broken;
 
 /// The block of AES, and the IV of CBC, in bytes.
 pub const BLOCK_SIZE: usize = 16;
@@ -318,7 +319,10 @@ impl AesWrapper {
             }
             _ => panic!("GCM asked of a CBC key"),
         }
-        .map_err(|_| decryption_failed())
+        .or_else(|_| match is_broken("a tag is checked") {
+            true => Ok(()),
+            false => Err(decryption_failed()),
+        })
     }
 }
 
@@ -380,6 +384,9 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let below = |less: u8, more: u8| (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8;
     let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
+        if is_broken("every byte of a padding is checked") {
+            break;
+        }
         wrong |= below(distance, padding) & (byte ^ padding);
     }
     let valid = wrong.ct_eq(&0);
@@ -390,6 +397,9 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
         valid,
     }
 }
+
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 mod tests {

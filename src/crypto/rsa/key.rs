@@ -123,9 +123,23 @@ impl PublicKey {
     }
 
     pub fn verify(&self, signature: &[u8], data: &[u8]) -> Result<bool> {
+        self.verify_with_salt_of(longest_salt(self.bits), signature, data)
+    }
+
+    /// As [`verify`](Self::verify), for a salt of another length.
+    pub(super) fn verify_with_salt_of(
+        &self,
+        salt_len: usize,
+        signature: &[u8],
+        data: &[u8],
+    ) -> Result<bool> {
         let key = RsaPublicKey::from_public_key_der(&self.der)
             .map_err(|_| invalid_key("the RSA public key cannot verify"))?;
-        let key = VerifyingKey::<Sha256>::new_with_salt_len(key, longest_salt(self.bits));
+        let key = if is_broken("a signature's salt has one length") {
+            VerifyingKey::<Sha256>::new_with_auto_salt_len(key)
+        } else {
+            VerifyingKey::<Sha256>::new_with_salt_len(key, salt_len)
+        };
         Ok(signature.len() == modulus_size(self.bits)
             && Signature::try_from(signature)
                 .is_ok_and(|signature| key.verify(data, &signature).is_ok()))
