@@ -15,7 +15,11 @@ pub(crate) fn is_broken(rule: &str) -> bool {
     let is_broken = broken.as_deref() == Some(rule);
     if is_broken {
         // So that a rule which nothing comes near is not taken for one that was broken.
-        TOLD.get_or_init(|| eprintln!("negative control: {rule} is broken"));
+        // In one piece, between whose parts no other thread can print.
+        TOLD.get_or_init(|| {
+            let line = format!("negative control: {rule} is broken\n");
+            eprint!("{line}");
+        });
     }
     is_broken
 }
