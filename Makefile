@@ -142,10 +142,12 @@ c-tests: library
 	$(CMAKE) -S examples-c -B $(TEST_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
 
-# The tests of C once more, without valgrind: it finds nothing here that it does not find above.
-test-c-pure-rust: pure-library
+# The tests of C once more, without valgrind: it finds nothing here that it does not find above. And the two
+# libraries against each other.
+test-c-pure-rust: library pure-library
 	$(STAGE) 'C tests, pure Rust'
-	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF
+	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
+	         -DANWDL_OTHER_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
@@ -159,7 +161,7 @@ test-validator: venv
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
 
-assure: assure-tools c-tests breakable venv ## run what shows each promise, show that it can fail, and print the table
+assure: assure-tools c-tests pure-library breakable venv ## run what shows each promise, show that it can fail, and print the table
 	$(STAGE) 'promises'
 	$(VENV)/bin/python scripts/assure --plain $(TARGET_DIR) --breakable $(BREAKABLE_DIR) $(ASSURE_FLAGS)
 

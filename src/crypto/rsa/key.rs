@@ -277,6 +277,9 @@ fn modulus_size(bits: u32) -> usize {
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
 fn longest_salt(bits: u32) -> usize {
+    if is_broken("a signature's salt is the longest") {
+        return HASH_SIZE;
+    }
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 
@@ -293,7 +296,11 @@ fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
 }
 
 fn encode_pem(label: &str, der: &[u8]) -> String {
-    pem::encode_string(label, LineEnding::LF, der).expect("keys are short and labels are known")
+    let line_ending = match is_broken("the lines of a key end with LF") {
+        true => LineEnding::CRLF,
+        false => LineEnding::LF,
+    };
+    pem::encode_string(label, line_ending, der).expect("keys are short and labels are known")
 }
 
 /// Calls `read` with the public half of a private key.
