@@ -523,6 +523,9 @@ impl Carrier for Connection {
     }
 
     fn receive(&mut self, space: &mut [u8]) -> std::result::Result<usize, Failure> {
+        if is_broken("a deadline is for the whole call") {
+            self.begin();
+        }
         self.transport
             .as_ref()
             .expect("the connection was found open")

@@ -357,6 +357,18 @@ static bool send_header(peer_t *peer, const anwdl_aes_wrapper_t *cipher, size_t 
     return sent;
 }
 
+bool peer_announce(peer_t *peer, size_t length) {
+    if (peer->framing == ANWDL_PROTOCOL_GCM) {
+        uint8_t header[GCM_LENGTH_SIZE] = {(uint8_t)(length >> 24), (uint8_t)(length >> 16),
+                                           (uint8_t)(length >> 8), (uint8_t)length};
+        return peer_send_bytes(peer, header, sizeof header);
+    }
+    anwdl_aes_wrapper_t *cipher = make_cipher(peer);
+    bool sent = send_header(peer, cipher, length);
+    anwdl_aes_wrapper_free(cipher);
+    return sent;
+}
+
 /* The IV that a packet of v3 and v4 carries for the next one. */
 static void choose_next_iv(peer_t *peer) {
     sha256_t hash;

@@ -67,7 +67,8 @@ char *peer_ask(peer_t *peer, const char *json);
 bool peer_send_bytes(peer_t *peer, const void *bytes, size_t len);
 bool peer_receive_bytes(peer_t *peer, void *bytes, size_t len);
 bool peer_receive_answer(peer_t *peer);
-bool peer_send_length(peer_t *peer, size_t length);                   /* eight bytes in clear */
+bool peer_send_length(peer_t *peer, size_t length); /* eight bytes in clear */
+bool peer_announce(peer_t *peer, size_t length);    /* a request, in its framing */
 bool peer_send_wrapped(peer_t *peer, const void *secret, size_t len); /* under the server's key */
 
 #endif

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -102,4 +103,19 @@ void check_exit_status(process_t *process, int expected) {
     REQUIRE(waitpid(process->pid, &status, 0) == process->pid);
     CHECK(WIFEXITED(status));
     CHECK_INTEGER(WEXITSTATUS(status), expected);
+}
+
+long read_memory(pid_t pid, const char *name) {
+    char path[64];
+    char line[256];
+    long kilobytes = -1;
+    size_t len = strlen(name);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    REQUIRE(file != NULL);
+    while (kilobytes < 0 && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, len) == 0 && line[len] == ':')
+            kilobytes = strtol(line + len + 1, NULL, 10);
+    fclose(file);
+    return kilobytes;
 }

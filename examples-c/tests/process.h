@@ -29,6 +29,9 @@ process_t start_server(char *const prefix[], char *server, char *const options[]
 /* Reads lines until one contains the text. False, after it said so, when there is none. */
 bool find_line(process_t *process, const char *text);
 
+/* A figure of /proc/PID/status in kB, such as VmRSS or VmHWM. */
+long read_memory(pid_t pid, const char *name);
+
 /* Waits until the process ends, whatever it prints, and checks its exit status. */
 void check_exit_status(process_t *process, int expected);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,6 +132,15 @@ size_t count_open_descriptors(void) {
         count++;
     closedir(directory);
     return count;
+}
+
+bool raise_descriptor_limit(size_t needed) {
+    struct rlimit limit;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    if (limit.rlim_cur >= needed)
+        return true;
+    limit.rlim_cur = needed;
+    return limit.rlim_max >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 bool is_open(int fd) {

@@ -41,6 +41,10 @@ anwdl_client_options_t *make_server_options(void);
 size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity);
 
 size_t count_open_descriptors(void);
+
+/* Has the system allow so many open descriptors; false where it does not. */
+bool raise_descriptor_limit(size_t needed);
+
 bool is_open(int fd);
 int64_t now_in_milliseconds(void);
 

@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -406,20 +405,6 @@ static void begin_slow_requests(scene_t *scene) {
 
 /* -- figures ----------------------------------------------------------------------------------- */
 
-static long read_memory(pid_t pid) {
-    char path[64];
-    char line[256];
-    long kilobytes = -1;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "r");
-    REQUIRE(file != NULL);
-    while (kilobytes < 0 && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "VmRSS: %ld kB", &kilobytes) != 1)
-            kilobytes = -1;
-    fclose(file);
-    return kilobytes;
-}
-
 static size_t count_descriptors(pid_t pid) {
     char path[64];
     size_t count = 0;
@@ -468,16 +453,6 @@ static void end_sessions(scene_t *scene) {
         CHECK_INTEGER(scene->lines_asked[at], answered[at]);
 }
 
-static bool raise_descriptor_limit(void) {
-    struct rlimit limit;
-    rlim_t needed = PEER_COUNT + OTHER_DESCRIPTORS;
-    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    if (limit.rlim_cur >= needed)
-        return true;
-    limit.rlim_cur = needed;
-    return limit.rlim_max >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0;
-}
-
 static void test_many_sessions(char *server_path) {
     scene_t *scene = calloc(1, sizeof *scene);
     REQUIRE(scene != NULL);
@@ -486,7 +461,7 @@ static void test_many_sessions(char *server_path) {
     REQUIRE(scene->epoll_fd >= 0);
     make_peers(scene);
     start_epoll_server(scene, server_path, &port);
-    long memory_before = read_memory(scene->server.pid);
+    long memory_before = read_memory(scene->server.pid, "VmRSS");
     int64_t begin = now_in_milliseconds();
     scene->end = begin + PATIENCE;
 
@@ -513,7 +488,7 @@ static void test_many_sessions(char *server_path) {
            (int)(now_in_milliseconds() - begin));
     CHECK(count_descriptors(scene->server.pid) >= PEER_COUNT);
     printf("memory of the server: %ld kB before, %ld kB with %d sessions\n", memory_before,
-           read_memory(scene->server.pid), PEER_COUNT);
+           read_memory(scene->server.pid, "VmRSS"), PEER_COUNT);
     check_limit(scene, port);
     end_sessions(scene);
     free_peers(scene);
@@ -523,7 +498,7 @@ static void test_many_sessions(char *server_path) {
 
 int main(int argc, char **argv) {
     REQUIRE(argc == 2);
-    if (!raise_descriptor_limit()) {
+    if (!raise_descriptor_limit(PEER_COUNT + OTHER_DESCRIPTORS)) {
         printf("skipped: %d open descriptors are not allowed\n", PEER_COUNT + OTHER_DESCRIPTORS);
         return SKIPPED;
     }

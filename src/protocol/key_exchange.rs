@@ -161,7 +161,11 @@ impl KeyExchange {
         wrapped: &[u8],
         protocol: Protocol,
     ) -> Result<()> {
-        let plain = rsa.decrypt_data(wrapped)?;
+        let plain = rsa.decrypt_data(wrapped);
+        if is_broken("a secret is decrypted once") {
+            let _ = rsa.decrypt_data(wrapped);
+        }
+        let plain = plain?;
         match &self.secret {
             None => {
                 self.secret = Some(read_secret(&plain, protocol)?);

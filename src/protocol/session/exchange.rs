@@ -4,6 +4,7 @@ use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
 use crate::crypto::RsaWrapper;
 use crate::crypto::rsa::{LARGEST_PEM, hex};
 use crate::error::{Error, Reason, Result};
+use crate::negative_control::is_broken;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
 
@@ -93,12 +94,16 @@ impl Session {
                 Ok(())
             }
             Wait::Length => {
+                let largest = match is_broken("the announced size of a key is limited") {
+                    true => u64::MAX,
+                    false => LARGEST_PEM as u64,
+                };
                 let size = match read_clear_header(self.input.bytes()) {
                     Ok(0) => Err(Error::new(
                         Reason::ProtocolViolation,
                         "the peer announced an empty public key",
                     )),
-                    Ok(size) if size > LARGEST_PEM as u64 => Err(Error::new(
+                    Ok(size) if size > largest => Err(Error::new(
                         Reason::MessageTooLarge,
                         format!(
                             "the peer announced a public key of {size} bytes; at most {LARGEST_PEM} are read"

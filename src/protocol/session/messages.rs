@@ -10,10 +10,11 @@ use crate::message::{
     Around, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, json,
     write_request, write_response,
 };
+use crate::negative_control::is_broken;
 use crate::protocol::framing::{
     self, CLEAR_HEADER_SIZE, Direction, Framing, LARGEST_TRAILER, Opened, detect, is_clear_header,
 };
-use crate::protocol::{Protocol, Role};
+use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
 use crate::secret::SecretBytes;
 
 /// What a decrypted text says, before it is taken out of the buffer.
@@ -124,7 +125,10 @@ impl Session {
 
     pub(super) fn accept_header(&mut self, framing: &'static dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
-        let largest = self.config.max_message_size;
+        let largest = match is_broken("the announced size of a message is limited") {
+            true => LARGEST_MESSAGE,
+            false => self.config.max_message_size,
+        };
         match framing.packet_size(keys, self.input.bytes(), largest) {
             Ok(size) => {
                 if framing.is_answered() {

@@ -320,7 +320,8 @@ impl Session {
         let (_, state) = self.operation.as_ref()?;
         let is_sent = self.output.pending().is_empty();
         let is_heard = self.input.is_complete();
-        let is_separate = self.config.separate_computation;
+        let is_separate = self.config.separate_computation
+            && !is_broken("the private key operation is left to the caller");
         // One flight, one send: nothing goes out before everything is written that can be
         // without hearing from the peer.
         let (can_step, otherwise) = match state {
