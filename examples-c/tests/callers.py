@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Writes the exported functions down as a table in C (callers.h), from what anwdl.h says of them.
+
+What a parameter may be is read from its documentation there; one whose documentation does not say it stops the
+build. So the table has every function, and a new one is in it as soon as it is in the header.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+
+RETURNS = {"anwdl_status_t": "RETURNS_STATUS", "void": "RETURNS_NOTHING"}
+OBJECT = re.compile(r"(?:const )?(anwdl_\w+_t) \*")
+OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool) \*")
+# Where the documentation tells more than "NULL is fine if X is Y".
+NULL_IF = {("anwdl_aes_wrapper_set_key", "iv"): ("iv_len", 0)}
+
+
+@dataclass
+class Parameter:
+    name: str
+    type: str
+    text: str  # its documentation
+    owner: str  # its function
+
+    def __post_init__(self):
+        self.base, self.last, self.condition = "", -1, None
+        self.null = "NULL_REFUSED"
+        self.is_pointer = self.type.endswith("*") or self.type == "anwdl_log_function_t"
+        if self.is_pointer:
+            self.read_null()
+
+    def read_null(self):
+        condition = re.search(r"NULL is fine if (\w+) is (\w+)", self.text)
+        if (self.owner, self.name) in NULL_IF:
+            self.condition = NULL_IF[self.owner, self.name]
+        elif condition:
+            self.condition = (condition[1], {"true": 1, "0": 0}[condition[2]])
+        elif re.search(r"\b[Nn]ot NULL\b", self.text):
+            return
+        elif re.search(r"NULL is fine|may be NULL|\bNULL (\(the default\) )?(for|to) ", self.text):
+            self.null = "NULL_ALLOWED"
+        else:
+            sys.exit(f"{self.owner}: the header does not say whether {self.name} may be NULL")
+
+    def kind(self, enums):
+        if self.type in enums:
+            self.last = max(enums[self.type])
+            return "ENUM"
+        if self.type == "anwdl_log_function_t":
+            return "CALLBACK"
+        if self.type == "void *":
+            return "ANYTHING"
+        if self.type == "int" and self.name == "fd":
+            return "DESCRIPTOR"
+        if match := OUTPUT.fullmatch(self.type):
+            self.base = match[1] or match[2]
+            if self.type.startswith("const"):
+                self.base = ""  # borrowed
+            return "OUTPUT"
+        if match := OBJECT.fullmatch(self.type):
+            self.base = match[1]
+            return "OBJECT"
+        known = {"const char *": "TEXT", "const uint8_t *": "BYTES", "char *": "OWNED", "uint8_t *": "OWNED",
+                 "bool": "BOOLEAN"}
+        if self.type in known:
+            return known[self.type]
+        if self.type in ("size_t", "uint16_t", "uint32_t", "uint64_t", "int64_t"):
+            return "NUMBER"
+        sys.exit(f"{self.owner}: nobody knows what to pass for {self.type} {self.name}")
+
+
+@dataclass
+class Function:
+    name: str
+    type: str
+    parameters: list
+    documentation: str
+    reasons: set = field(default_factory=set)
+    statuses: set = field(default_factory=set)
+
+    def document(self, functions):
+        """The outcomes that are documented; those of other functions too, where it refers to them."""
+        outcomes = "".join(self.documentation.partition("@ret")[1:])
+        referred = re.findall(r"(?:also those of|As) (anwdl_\w+)\(\)", outcomes)
+        self.reasons = set(re.findall(r"ANWDL_REASON_\w+", outcomes))
+        self.statuses = set(re.findall(r"ANWDL_(?:OK|WANT_\w+)", outcomes))
+        for name in referred:
+            other = functions[name].document(functions)
+            self.reasons |= other.reasons
+            self.statuses |= other.statuses
+        return self
+
+
+def words(comment):
+    return " ".join(line.strip(" *") for line in comment.splitlines())
+
+
+def read(header):
+    enums = {match[2]: [int(number) for number in re.findall(r" = (-?\d+),", match[1])]
+             for match in re.finditer(r"typedef enum \{(.*?)\n\} (\w+);", header, re.DOTALL)}
+    functions = {}
+    declarations = header[header.index('extern "C" {'):]
+    pattern = r"/\*\*((?:(?!\*/).)*)\*/\n([a-z]\w*(?: \w+)?[ *]+)(anwdl_\w+)\(([^;]*)\);"
+    for comment, returned, name, parameters in re.findall(pattern, declarations, re.DOTALL):
+        texts = dict(re.findall(r"@param (\w+) ((?:(?!@|\* *\n).)*)", comment, re.DOTALL))
+        parsed = []
+        for parameter in words(parameters).split(","):
+            if parameter.strip() != "void":
+                kind, parameter_name = re.fullmatch(r"\s*(.*?)(\w+)", parameter).groups()
+                parsed.append(Parameter(parameter_name, kind.strip(), words(texts[parameter_name]), name))
+        functions[name] = Function(name, returned.strip(), parsed, words(comment))
+    for function in functions.values():
+        function.document(functions)
+    return enums, functions
+
+
+def c_of(number, function, enums):
+    """One function: its parameters, and a way to call it."""
+    rows, arguments = [], []
+    names = [parameter.name for parameter in function.parameters]
+    for at, parameter in enumerate(function.parameters):
+        kind = parameter.kind(enums)
+        condition, value = parameter.condition or (None, 0)
+        rows.append("    {" + ", ".join([
+            f'"{parameter.name}"', f"KIND_{kind}", f'"{parameter.base}"', parameter.null,
+            str(names.index(condition) if condition else -1), str(value), str(parameter.last),
+            "true" if "need not be UTF-8" in parameter.text or "Any number" in parameter.text else "false"]) + "},")
+        if kind == "CALLBACK":
+            arguments.append(f"values[{at}].function")
+        elif parameter.is_pointer:
+            arguments.append(f"values[{at}].pointer")
+        else:
+            arguments.append(f"({parameter.type})values[{at}].number")
+    call = f"{function.name}({', '.join(arguments)})"
+    target = "out->status = " if function.type == "anwdl_status_t" else ""
+    if not target and function.type != "void":
+        target = "out->pointer = " if function.type.endswith("*") else "out->number = (long long)"
+    parameters = f"PARAMETERS_{number}" if rows else "NULL"
+    returns = RETURNS.get(function.type) or ("RETURNS_POINTER" if function.type.endswith("*") else "RETURNS_NUMBER")
+    # What it returns if it fails.
+    fallback = -1 if function.type == "int" and "errno" not in function.name else 0
+    if re.search(r"[Nn]ever NULL", "".join(function.documentation.partition("@return")[1:])):
+        fallback = 1
+    reasons = " | ".join(f"REASON_BIT({reason})" for reason in sorted(function.reasons)) or "0"
+    statuses = " | ".join(f"(1u << {status})" for status in sorted(function.statuses)) or "0"
+    code = [f"static const parameter_t PARAMETERS_{number}[] = {{", *rows, "};"] if rows else []
+    code += [f"static void call_{number}(const value_t *values, outcome_t *out) {{", "    (void)values;",
+             "    (void)out;", f"    {target}{call};", "}", ""]
+    row = (f'    {{"{function.name}", {returns}, {fallback}, {parameters}, {len(rows)}, call_{number},\n'
+           f"     {reasons},\n     {statuses}}},")
+    return "\n".join(code), row
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as header:
+        text = header.read()
+    enums, functions = read(text)
+    declared = set(re.findall(r"\b(anwdl_\w+)\(", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)))
+    if declared != set(functions):
+        sys.exit(f"not understood: {', '.join(sorted(declared ^ set(functions)))}")
+    codes, rows = zip(*(c_of(number, function, enums) for number, function in enumerate(functions.values())))
+    with open(sys.argv[2], "w", encoding="utf-8") as table:
+        table.write("/* Made by callers.py from anwdl.h. */\n#include \"callers.h\"\n\n" + "\n".join(codes)
+                    + "\nconst function_t FUNCTIONS[] = {\n" + "\n".join(rows)
+                    + f"\n}};\nconst size_t FUNCTION_COUNT = {len(rows)};\n")
+
+
+if __name__ == "__main__":
+    main()
