@@ -495,6 +495,7 @@ impl Carrier for Connection {
     fn check_open(&self) -> Result<()> {
         match self.transport {
             Some(_) => Ok(()),
+            None if is_broken("a closed handle refuses") => Ok(()),
             None => Err(closed()),
         }
     }
@@ -590,7 +591,11 @@ impl Endpoint<Connection> {
 
     /// Closes the connection and ends the session.
     pub(crate) fn close_connection(&mut self) -> Result<()> {
-        self.detach().map(drop).ok_or_else(closed)
+        let socket = self.detach().ok_or_else(closed)?;
+        if is_broken("closing closes the descriptor") {
+            std::mem::forget(socket);
+        }
+        Ok(())
     }
 }
 

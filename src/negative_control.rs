@@ -24,6 +24,30 @@ pub(crate) fn is_broken(rule: &str) -> bool {
     is_broken
 }
 
+/// Panics at the places that `ANWDL_PANIC` names at this moment: a test sets it when it has made
+/// what it needs.
+#[cfg(anwdl_negative_controls)]
+pub(crate) fn panic_if_told(place: &str) {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("while a panic is thrown away");
+        }
+    }
+
+    let told = std::env::var("ANWDL_PANIC").unwrap_or_default();
+    match told.strip_prefix(place) {
+        Some("") => panic!("as it was told"),
+        Some(", without a text") => std::panic::panic_any(Bomb),
+        _ => {}
+    }
+}
+
+/// Nothing panics on purpose.
+#[cfg(not(anwdl_negative_controls))]
+#[inline(always)]
+pub(crate) const fn panic_if_told(_place: &str) {}
+
 /// Every rule holds.
 #[cfg(not(anwdl_negative_controls))]
 #[inline(always)]

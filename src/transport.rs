@@ -193,6 +193,10 @@ impl Transport {
     /// algorithm off where there is one.
     pub fn new(socket: OwnedFd, peer_ip: Option<IpAddr>) -> Self {
         let transport = Self { socket, peer_ip };
+        if is_broken("the flags of a descriptor stay as they are") {
+            // SAFETY: a descriptor and two numbers are passed.
+            unsafe { libc::fcntl(transport.descriptor(), libc::F_SETFL, libc::O_NONBLOCK) };
+        }
         if peer_ip.is_some() {
             let on: libc::c_int = 1;
             // A socket that refuses this works all the same, only slower.
@@ -265,7 +269,10 @@ impl Transport {
     /// Sends at least one byte.
     pub fn send(&self, bytes: &[u8], patience: Patience) -> std::result::Result<usize, Failure> {
         self.transfer("send", libc::POLLOUT, patience, |flags| {
-            let flags = flags | libc::MSG_NOSIGNAL;
+            let mut flags = flags | libc::MSG_NOSIGNAL;
+            if is_broken("a send raises no signal") {
+                flags &= !libc::MSG_NOSIGNAL;
+            }
             // SAFETY: the pointer and the length are those of a slice.
             unsafe { libc::send(self.descriptor(), bytes.as_ptr().cast(), bytes.len(), flags) }
         })

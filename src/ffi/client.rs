@@ -1,7 +1,7 @@
 //! `anwdl_client_t`: a connected client.
 
 use std::ffi::{CString, c_char, c_int};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
+use crate::negative_control::is_broken;
 use crate::transport;
 
 /// A connected client: the Python ClientInstance.
@@ -98,7 +99,9 @@ pub unsafe extern "C" fn anwdl_client_new(
             Err(refusal) => {
                 // It stays open, and the caller's. A panic closes it on its way here, so for the
                 // caller every defect must: else it could not tell whether to close it.
-                if refusal.error.reason() != Some(Reason::Internal) {
+                if refusal.error.reason() != Some(Reason::Internal)
+                    && !is_broken("a refused descriptor stays open")
+                {
                     let _ = refusal.socket.into_raw_fd();
                 }
                 Err(refusal.error)
@@ -162,6 +165,7 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         match client.guarded.inner.detach() {
+            Some(socket) if is_broken("a detached descriptor stays open") => Ok(socket.as_raw_fd()),
             Some(socket) => Ok(socket.into_raw_fd()),
             None => Err(Error::new(
                 Reason::Closed,

@@ -451,7 +451,7 @@ impl Session {
 
     /// Fails once a failure, or [`end`](Self::end), ended the session.
     pub(crate) fn check_alive(&self) -> Result<()> {
-        if self.has_failed {
+        if self.has_failed && !is_broken("a failed session is over") {
             return Err(Error::new(
                 Reason::SessionFailed,
                 "an earlier failure ended this session",
@@ -462,7 +462,7 @@ impl Session {
 
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
-        if self.operation.is_some() {
+        if self.operation.is_some() && !is_broken("one operation at a time") {
             return Err(Error::new(
                 Reason::OperationPending,
                 "another operation of this client waits to be finished first",
