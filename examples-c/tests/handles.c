@@ -307,6 +307,29 @@ handle_t make_handle(handle_type_t type, state_t state) {
     return handle;
 }
 
+/* Lets the peer say what it has to say next in this state. */
+static void speak(const handle_t *handle, state_t state) {
+    handle_t peer = peer_of(handle);
+    anwdl_status_t status;
+    do {
+        status = take(&peer, state == FRESH      ? SEND_PUBLIC_KEY
+                             : state == HALF_WAY ? SEND_AES_KEY
+                                                 : SEND_MESSAGE);
+        move(handle);
+    } while (status == ANWDL_WANT_WRITE);
+}
+
+void hang_up(handle_t *handle, state_t state, bool speaks_first) {
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    if (handle->peer_fd < 0)
+        return;
+    if (speaks_first && state <= PENDING)
+        speak(handle, state);
+    setsockopt(handle->peer_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(handle->peer_fd);
+    handle->peer_fd = -1;
+}
+
 void free_peer(handle_t *handle) {
     anwdl_session_free(handle->peer);
     if (handle->peer_fd >= 0)

@@ -36,6 +36,10 @@ void free_handle(handle_t *handle);
 /* Frees all but the handle itself. */
 void free_peer(handle_t *handle);
 
+/* Closes the peer's end, at once, or when it has said what it had to say next; over TCP with a
+   reset. A handle whose peer has no descriptor stays as it is. */
+void hang_up(handle_t *handle, state_t state, bool speaks_first);
+
 /* Goes on from a state in which that is possible (FRESH to PENDING) until a message has come
    through; false when it does not. */
 bool finish_handle(handle_t *handle, state_t state);

@@ -17,6 +17,9 @@ static const char *const IN_AN_OPERATION[] = {"in an operation", "in an operatio
 /* The one function that has nothing that could fail. */
 #define CONSTANT "anwdl_version"
 
+/* One of so many is enough to see that the test can fail. */
+enum { SOME = 8 };
+
 static unsigned panics, operations;
 
 static bool expect(bool holds, const function_t *function, const char *what) {
@@ -128,8 +131,9 @@ static void try_in_process(const function_t *function, bool in_operation) {
     fclose(report);
 }
 
-int main(void) {
-    for (size_t at = 0; at < FUNCTION_COUNT; at++) {
+int main(int argc, char **argv) {
+    bool all = argc < 2 || strcmp(argv[1], "--some") != 0;
+    for (size_t at = 0; at < FUNCTION_COUNT; at += all ? 1 : SOME) {
         const function_t *function = &FUNCTIONS[at];
         bool is_one = false;
         if (strcmp(function->name, CONSTANT) == 0)
@@ -142,7 +146,7 @@ int main(void) {
         if (is_one)
             try_in_process(function, true);
     }
-    CHECK_INTEGER(panics, FUNCTION_COUNT - 1);
+    CHECK(!all || panics == FUNCTION_COUNT - 1);
     printf("cases: %u functions with a panic inside, with and without a text\n", panics);
     printf("cases: %u operations with a panic that ended the session\n", operations);
     return check_finish();

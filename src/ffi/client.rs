@@ -143,6 +143,11 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
     status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
+        let descriptor = client.guarded.inner.socket_descriptor();
+        if let Some(fd) = descriptor.filter(|_| is_broken("a descriptor is closed once")) {
+            // SAFETY: it is closed once too often, on purpose.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
         client.guarded.inner.close_connection()
     })
 }
