@@ -95,6 +95,11 @@ impl KeyExchange {
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
+        let mut text = text;
+        if is_broken("each client has its own peer's key") {
+            static FIRST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+            text = FIRST.get_or_init(|| text.to_owned());
+        }
         rsa.set_remote_public_key(text)?;
         self.remote_pem = pem.to_vec();
         Ok(())

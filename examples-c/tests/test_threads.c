@@ -1,0 +1,297 @@
+/* Different objects on different threads at once, and objects that all of them read: one RSA
+   wrapper, one set of options, one AES wrapper, one request, one set of data. Made to be run under
+   ThreadSanitizer, too: there, a race is a failure. */
+#include "check.h"
+#include "peer.h"
+#include "support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 4, ROUNDS = 10 };
+
+/* Some objects make a part of themselves when it is first needed, under a lock of Rust's standard
+   library. That is not compiled for ThreadSanitizer, which so does not see the lock: only there,
+   everything is needed once before the threads begin. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define READS_BEFORE_THREADS true
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define READS_BEFORE_THREADS true
+#endif
+#ifndef READS_BEFORE_THREADS
+#define READS_BEFORE_THREADS false
+#endif
+
+/* Broken by this test itself: only ThreadSanitizer can notice that one. */
+static const char RULE[] = "nobody changes an object that others use";
+
+/* Read by all threads, changed by none. */
+static struct {
+    anwdl_rsa_wrapper_t *rsa;
+    anwdl_aes_wrapper_t *aes;
+    anwdl_client_options_t *options, *separate_options;
+    anwdl_request_t *request;
+    anwdl_data_t *data;
+    unsigned rounds;
+    bool is_broken;
+} shared;
+
+static atomic_uint sessions, messages, computations, readings, log_messages;
+
+/* Orders nothing else: ThreadSanitizer would take it for something that threads agree on. */
+static void count(atomic_uint *counter) {
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+typedef struct {
+    pthread_t thread;
+    unsigned number;
+    anwdl_protocol_t framing;
+} worker_t;
+
+/* -- sessions ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    char json[128];
+    bool exchanges_keys;
+    char *response;
+} conversation_t;
+
+static void converse(peer_t *peer) {
+    conversation_t *conversation = peer->context;
+    if (CHECK(!conversation->exchanges_keys || peer_exchange_keys(peer, true)))
+        conversation->response = peer_ask(peer, conversation->json);
+}
+
+static void *compute(void *context) {
+    count(&computations);
+    CHECK_OK(anwdl_client_compute(context));
+    return NULL;
+}
+
+/* The private key operation, on a thread of its own. */
+static anwdl_status_t exchange_with_computation(anwdl_client_t *client) {
+    anwdl_status_t status = anwdl_client_exchange_keys(client, true);
+    if (CHECK_INTEGER(status, ANWDL_WANT_COMPUTATION)) {
+        pthread_t thread;
+        REQUIRE(pthread_create(&thread, NULL, compute, client) == 0);
+        REQUIRE(pthread_join(thread, NULL) == 0);
+        status = anwdl_client_exchange_keys(client, true);
+    }
+    return status;
+}
+
+static void answer(anwdl_client_t *client, const char *text) {
+    anwdl_request_t *request = NULL;
+    if (!CHECK_OK(anwdl_client_recv_request(client, false, &request)))
+        return;
+    CHECK_STRING(anwdl_request_get_string(request, "text", NULL), text);
+    CHECK_OK(anwdl_client_send_response_data(client, true, text, shared.data, NULL));
+    anwdl_request_free(request);
+    count(&messages);
+}
+
+/* One session from beginning to end: whatever is said in it is this thread's alone. */
+static void serve(const worker_t *worker, unsigned round, bool separate) {
+    anwdl_client_options_t *options = separate ? shared.separate_options : shared.options;
+    conversation_t conversation = {.exchanges_keys = true};
+    anwdl_client_t *client = NULL;
+    peer_t peer;
+    int ends[2];
+    char key_name[16], text[64], *expected = NULL, *found = NULL;
+    snprintf(key_name, sizeof key_name, "peer-%u", worker->number + 1);
+    snprintf(text, sizeof text, "thread %u, round %u", worker->number, round);
+    snprintf(conversation.json, sizeof conversation.json,
+             "{\"verb\": \"STAT\", \"parameters\": {\"text\": \"%s\"}}", text);
+    make_unix_pair(ends);
+    peer_init(&peer, ends[PEER_SIDE], worker->framing, key_name);
+    CHECK_OK(anwdl_rsa_wrapper_get_fingerprint(peer.rsa, false, &expected));
+    peer_start(&peer, converse, &conversation);
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
+    CHECK_OK(separate ? exchange_with_computation(client)
+                      : anwdl_client_exchange_keys(client, true));
+    CHECK_OK(anwdl_rsa_wrapper_get_fingerprint(anwdl_client_get_rsa_wrapper(client), true, &found));
+    if (CHECK_STRING(found, expected))
+        answer(client, text);
+    anwdl_client_free(client);
+    peer_join(&peer);
+    CHECK(conversation.response != NULL && strstr(conversation.response, text) != NULL);
+    free(conversation.response);
+    anwdl_string_free(expected);
+    anwdl_string_free(found);
+    peer_free(&peer);
+    count(&sessions);
+}
+
+/* -- what all threads read --------------------------------------------------------------------- */
+
+static void read_rsa_wrapper(void) {
+    static const uint8_t TEXT[] = "a text";
+    uint8_t *ciphertext = NULL, *text = NULL, *signature = NULL;
+    size_t ciphertext_len, text_len, signature_len;
+    CHECK_OK(anwdl_rsa_wrapper_encrypt_data(shared.rsa, TEXT, sizeof TEXT, true, &ciphertext,
+                                            &ciphertext_len));
+    CHECK_OK(
+        anwdl_rsa_wrapper_decrypt_data(shared.rsa, ciphertext, ciphertext_len, &text, &text_len));
+    CHECK_BYTES(text, text_len, TEXT, sizeof TEXT);
+    CHECK_OK(
+        anwdl_rsa_wrapper_sign_data(shared.rsa, TEXT, sizeof TEXT, &signature, &signature_len));
+    CHECK_INTEGER(anwdl_rsa_wrapper_get_key_size(shared.rsa), 2048);
+    anwdl_bytes_free(ciphertext, ciphertext_len);
+    anwdl_bytes_free(text, text_len);
+    anwdl_bytes_free(signature, signature_len);
+}
+
+static void read_aes_wrapper(void) {
+    static const uint8_t TEXT[] = "a text";
+    uint8_t *ciphertext = NULL, *text = NULL;
+    size_t ciphertext_len, text_len;
+    CHECK_OK(anwdl_aes_wrapper_encrypt_data(shared.aes, TEXT, sizeof TEXT, &ciphertext,
+                                            &ciphertext_len));
+    CHECK_OK(
+        anwdl_aes_wrapper_decrypt_data(shared.aes, ciphertext, ciphertext_len, &text, &text_len));
+    CHECK_BYTES(text, text_len, TEXT, sizeof TEXT);
+    anwdl_bytes_free(ciphertext, ciphertext_len);
+    anwdl_bytes_free(text, text_len);
+}
+
+static void read_all(void) {
+    size_t len = 0;
+    char *json = NULL;
+    read_rsa_wrapper();
+    read_aes_wrapper();
+    CHECK_STRING(anwdl_request_get_string(shared.request, "text", &len), "everybody's");
+    CHECK_STRING(anwdl_request_get_verb(shared.request), "STAT");
+    CHECK_OK(anwdl_data_to_json(shared.data, &json));
+    CHECK_STRING(json, "{\"uptime\": 60, \"version\": \"1.0\"}");
+    anwdl_string_free(json);
+    count(&readings);
+}
+
+/* -- what is each thread's own ----------------------------------------------------------------- */
+
+static void fail(const worker_t *worker, anwdl_session_t *session) {
+    CHECK_FAILURE(anwdl_session_sent(session, worker->number + 1000), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_ARGUMENT);
+}
+
+static void check_last_error(const worker_t *worker) {
+    char number[16];
+    snprintf(number, sizeof number, "%u", worker->number + 1000);
+    CHECK(strstr(anwdl_last_error_message(), number) != NULL);
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_INVALID_ARGUMENT);
+}
+
+static void count_log_message(anwdl_log_level_t level, const char *client_id, const char *message,
+                              void *user_data) {
+    (void)level;
+    (void)client_id;
+    (void)message;
+    count(user_data);
+}
+
+static void *work(void *context) {
+    const worker_t *worker = context;
+    anwdl_session_t *session = NULL;
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, NULL, &session) == ANWDL_OK);
+    for (unsigned round = 0; round < shared.rounds; round++) {
+        fail(worker, session);
+        serve(worker, round, round % 2 == 1);
+        read_all();
+        check_last_error(worker);
+        /* Of the process, and meant to be set from any thread. */
+        CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, round % 2 == 0 ? count_log_message : NULL,
+                                        &log_messages));
+        if (shared.is_broken && worker->number == 0)
+            CHECK_OK(anwdl_aes_wrapper_set_key(shared.aes, SHARED_KEY, sizeof SHARED_KEY, NULL, 0));
+    }
+    anwdl_session_free(session);
+    return NULL;
+}
+
+/* -- the beginning and the end ----------------------------------------------------------------- */
+
+static anwdl_client_options_t *make_options(bool separate) {
+    anwdl_client_options_t *options = anwdl_client_options_new();
+    REQUIRE(options != NULL);
+    REQUIRE(anwdl_client_options_set_rsa_wrapper(options, shared.rsa) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_separate_computation(options, separate) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_timeout(options, 60000) == ANWDL_OK);
+    return options;
+}
+
+static void make_request(void) {
+    static conversation_t conversation = {
+        .json = "{\"verb\": \"STAT\", \"parameters\": {\"text\": \"everybody's\"}}"};
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_t *client = NULL;
+    peer_t peer;
+    int ends[2];
+    make_unix_pair(ends);
+    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    REQUIRE(peer_send_request(&peer, conversation.json));
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
+    REQUIRE(anwdl_client_recv_request(client, false, &shared.request) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    anwdl_client_free(client);
+    peer_free(&peer);
+}
+
+static void make_all(void) {
+    const char *broken = getenv("ANWDL_BREAK");
+    shared.is_broken = broken != NULL && strcmp(broken, RULE) == 0;
+    if (shared.is_broken)
+        fprintf(stderr, "negative control: %s is broken\n", RULE);
+    shared.rsa = make_rsa_wrapper("server");
+    shared.aes = make_aes_wrapper(ANWDL_AES_GCM);
+    shared.options = make_options(false);
+    shared.separate_options = make_options(true);
+    REQUIRE(anwdl_data_new(&shared.data) == ANWDL_OK);
+    REQUIRE(anwdl_data_set_statistics(shared.data, 60, "1.0") == ANWDL_OK);
+    make_request();
+}
+
+static void free_all(void) {
+    anwdl_rsa_wrapper_free(shared.rsa);
+    anwdl_aes_wrapper_free(shared.aes);
+    anwdl_client_options_free(shared.options);
+    anwdl_client_options_free(shared.separate_options);
+    anwdl_data_free(shared.data);
+    anwdl_request_free(shared.request);
+}
+
+int main(int argc, char **argv) {
+    static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3,
+                                                ANWDL_PROTOCOL_V4, ANWDL_PROTOCOL_GCM};
+    worker_t workers[THREADS] = {0};
+    shared.rounds = argc > 2 && strcmp(argv[1], "--rounds") == 0 ? (unsigned)atoi(argv[2]) : ROUNDS;
+    make_all();
+    if (READS_BEFORE_THREADS)
+        read_all();
+    for (unsigned at = 0; at < THREADS; at++) {
+        workers[at].number = at;
+        workers[at].framing = FRAMINGS[at % 4];
+        REQUIRE(pthread_create(&workers[at].thread, NULL, work, &workers[at]) == 0);
+    }
+    for (unsigned at = 0; at < THREADS; at++)
+        REQUIRE(pthread_join(workers[at].thread, NULL) == 0);
+    CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, NULL, NULL));
+    CHECK(atomic_load(&log_messages) > 0);
+    CHECK_INTEGER(sessions, THREADS * shared.rounds);
+    CHECK_INTEGER(messages, THREADS * shared.rounds);
+    CHECK_INTEGER(computations, THREADS * (shared.rounds / 2));
+    free_all();
+    printf("cases: %u sessions on %d threads, which share one RSA wrapper\n",
+           atomic_load(&sessions), (int)THREADS);
+    printf("cases: %u private key operations on threads of their own\n",
+           atomic_load(&computations));
+    printf("cases: %u times that a thread read what all threads read\n", atomic_load(&readings));
+    return check_finish();
+}
