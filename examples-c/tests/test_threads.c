@@ -67,6 +67,8 @@ static void converse(peer_t *peer) {
     conversation_t *conversation = peer->context;
     if (CHECK(!conversation->exchanges_keys || peer_exchange_keys(peer, true)))
         conversation->response = peer_ask(peer, conversation->json);
+    else /* nobody waits for the rest */
+        peer_hang_up(peer);
 }
 
 static void *compute(void *context) {
