@@ -197,7 +197,7 @@ test-cargo-c: ## install with cargo-c, compare that with `make install`, and run
 	tests/consumers/tools/compare $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/cargo-c
 	$(STAGE) 'consumers of what cargo-c installed'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-cargo-c -DANWDL_PREFIX=$(CONSUMERS_BUILD)/cargo-c \
-	    -DANWDL_CONSUMERS_OF_SOURCES=OFF
+	    -DANWDL_INSTALLED_BY_CARGO_C=ON
 	cd $(CONSUMERS_BUILD)/build-cargo-c && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 dist: ## make one archive of the sources and of all crates, from which everything builds offline
