@@ -13,6 +13,7 @@ use super::random;
 use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
+use crate::negative_control::is_broken;
 
 /// The rights of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
@@ -58,7 +59,7 @@ impl RsaWrapper {
                 }
                 _ => error,
             })?;
-        if mode & OTHERS == 0 {
+        if mode & OTHERS == 0 || is_broken("a key file that others have rights to is told of") {
             return Ok(KeyFileRights::Private);
         }
         log::emit(Level::Warning, "", || exposure(path, mode));
@@ -112,6 +113,10 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let failed = |error| failed("write", path, &error);
+    check_replaceable(path).map_err(failed)?;
+    if is_broken("a key file gets its name when it is whole") {
+        return fs::write(path, content).map_err(failed);
+    }
     let (mut file, temporary) = create_beside(folder, name, path)?;
     file.write_all(content).map_err(failed)?;
     // Before it gets its name: after a power cut there is the old key or the new one.
@@ -121,6 +126,18 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     // not known from when on that outlasts a power cut.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// A device or a pipe would be gone for all who use it.
+fn check_replaceable(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        Ok(found) if !found.is_file() && !is_broken("a key is saved over nothing but a file") => {
+            Err(io::Error::from_raw_os_error(libc::EEXIST))
+        }
+        // Where nothing can be seen there, whoever creates the file hears why.
+        _ => Ok(()),
+    }
 }
 
 /// A new file of a name that nobody else has, in the same folder, since only there it can be
@@ -138,7 +155,11 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
         match OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(OWNER_ONLY)
+            .mode(if is_broken("a key file is made for its owner only") {
+                0o666
+            } else {
+                OWNER_ONLY
+            })
             .custom_flags(libc::O_NOFOLLOW)
             .open(&temporary)
         {
@@ -163,7 +184,9 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
+        if let Some(path) = &self.0
+            && !is_broken("a save that fails leaves nothing behind")
+        {
             // Something failed already, and that is what is reported.
             let _ = fs::remove_file(path);
         }

@@ -250,7 +250,8 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
 ///
 /// @param wrapper The wrapper; not NULL.
 /// @param path The file, of at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). Not
-///   NULL; it need not be UTF-8. A symbolic link is followed.
+///   NULL; it need not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may
+///   have to be waited for.
 ///
 /// @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
@@ -285,8 +286,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 ///
 /// The file has the mode 0600 from its first byte. One that has the name already is replaced as a
 /// whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
-/// symbolic link is replaced, not followed. Other processes may see a hidden file beside it for the
-/// time of the call; one that is killed just then leaves it behind.
+/// symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
+/// replaced. Other processes may see a hidden file beside it for the time of the call; one that is
+/// killed just then leaves it behind.
 ///
 /// @param wrapper The wrapper; not NULL.
 /// @param path The file; not NULL; it need not be UTF-8. The key is written as PEM (PKCS #8, not
@@ -296,8 +298,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot be
 ///   the name of a file.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
-///   ANWDL_REASON_IO_FAILED: the file cannot be written; what was there is as it was.
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something else than a file is
+///   there); what was there is as it was. ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: none.
 #[unsafe(no_mangle)]
