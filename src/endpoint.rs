@@ -354,6 +354,11 @@ impl<C: Carrier> Endpoint<C> {
     fn hear_proxy(&mut self) -> Result<()> {
         match self.carrier.receive_proxy_header() {
             Ok(None) | Ok(Some(Source::Socket)) => Ok(()),
+            Ok(Some(Source::Client(_)))
+                if is_broken("the client of a PROXY header is taken for the client") =>
+            {
+                Ok(())
+            }
             Ok(Some(Source::Client(address))) => {
                 let identity = Identity::new(address);
                 let earlier = std::mem::replace(&mut self.identity, identity);
@@ -365,7 +370,8 @@ impl<C: Carrier> Endpoint<C> {
             }
             Err(HeaderFailure::Transfer(failure)) => Err(self.fail_before_drive(failure)),
             Err(HeaderFailure::PeerClosed) => {
-                let is_survivable = !self.carrier.is_within_proxy_header();
+                let is_survivable = !self.carrier.is_within_proxy_header()
+                    || is_broken("a PROXY header that is cut ends the session");
                 Err(self.session.interrupt(peer_closed(), is_survivable))
             }
             Err(HeaderFailure::Bad(error)) => Err(self.session.interrupt(error, false)),
@@ -375,7 +381,10 @@ impl<C: Carrier> Endpoint<C> {
     /// As [`fail`]. The session, whose bytes have not moved, knows of no header.
     fn fail_before_drive(&mut self, failure: Failure) -> Error {
         match failure {
-            Failure::TimedOut if self.carrier.is_within_proxy_header() => {
+            Failure::TimedOut
+                if self.carrier.is_within_proxy_header()
+                    && !is_broken("a PROXY header that comes too late ends the session") =>
+            {
                 self.session.interrupt(timed_out(), false)
             }
             failure => fail(&mut self.session, failure, Interest::Read),
@@ -534,13 +543,20 @@ impl Carrier for Connection {
     }
 
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
-        let patience = self.patience();
+        let patience = match self.patience() {
+            Patience::Until(_) if is_broken("the deadline holds for a PROXY header") => {
+                Patience::Unlimited
+            }
+            patience => patience,
+        };
         let (Some(taken), Some(transport)) = (&mut self.proxy_header, &self.transport) else {
             return Ok(None);
         };
         let source = take_proxy_header(transport, patience, taken)?;
         self.proxy_header = None;
-        Ok((!self.is_peer_told).then_some(source))
+        let is_wanted =
+            !self.is_peer_told || is_broken("an address that the program told precedes a header");
+        Ok(is_wanted.then_some(source))
     }
 
     fn is_within_proxy_header(&self) -> bool {
@@ -571,10 +587,18 @@ fn take_proxy_header(
         if count == 0 {
             return Err(HeaderFailure::PeerClosed);
         }
-        let end = match proxy_header::parse(&seen[..before + count])? {
+        let parsed = proxy_header::parse(&seen[..before + count]);
+        if parsed.is_err() && is_broken("a connection without a PROXY header is refused") {
+            return Ok(Source::Socket);
+        }
+        let end = match parsed? {
+            proxy_header::Progress::Done(len, _)
+                if !is_broken("what follows a PROXY header is left in the socket") =>
+            {
+                len
+            }
             // All of them are the header's.
-            proxy_header::Progress::NeedMore(_) => before + count,
-            proxy_header::Progress::Done(len, _) => len,
+            _ => before + count,
         };
         let count = transport.receive(&mut seen[before..end], patience)?;
         taken.extend_from_slice(&seen[before..before + count]);

@@ -14,10 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LARGEST_FILE = 16384, REPLACEMENTS = 200 };
+enum { LARGEST_FILE = 16384, REPLACEMENTS = 200, KILLED = 40 };
 
 static char folder[] = "/tmp/anwdl-key-files-XXXXXX";
 
@@ -162,6 +167,143 @@ static void test_link(void) {
     anwdl_rsa_wrapper_free(wrapper);
 }
 
+static bool is_whole_key_of(const char *path, const anwdl_rsa_wrapper_t *const keys[2]) {
+    anwdl_rsa_wrapper_t *found = NULL;
+    bool is_one = false;
+    REQUIRE(anwdl_rsa_wrapper_new(false, &found) == ANWDL_OK);
+    if (CHECK_OK(anwdl_rsa_wrapper_load(found, path))) {
+        char *name = NULL;
+        CHECK_OK(anwdl_rsa_wrapper_get_fingerprint(found, false, &name));
+        for (int at = 0; at < 2; at++) {
+            char *expected = NULL;
+            CHECK_OK(anwdl_rsa_wrapper_get_fingerprint(keys[at], false, &expected));
+            is_one = is_one || strcmp(name, expected) == 0;
+            anwdl_string_free(expected);
+        }
+        anwdl_string_free(name);
+    }
+    anwdl_rsa_wrapper_free(found);
+    return CHECK(is_one);
+}
+
+/* On a disk that is full after any number of bytes, the old key stays whole and alone. */
+static void test_full_disk(void) {
+    anwdl_rsa_wrapper_t *old = make_rsa_wrapper("peer-1");
+    anwdl_rsa_wrapper_t *new = make_rsa_wrapper("peer-2");
+    anwdl_rsa_wrapper_t *found = NULL;
+    const char *path = path_of("server.pem");
+    struct rlimit limit;
+    struct stat saved;
+    unsigned failures = 0;
+    CHECK_OK(anwdl_rsa_wrapper_new(false, &found));
+    CHECK_OK(anwdl_rsa_wrapper_save(old, path));
+    REQUIRE(stat(path, &saved) == 0);
+    REQUIRE(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    struct rlimit lower = limit;
+    for (lower.rlim_cur = 0; lower.rlim_cur < (rlim_t)saved.st_size - 8; lower.rlim_cur += 100) {
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &lower) == 0);
+        anwdl_status_t status = anwdl_rsa_wrapper_save(new, path);
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+        CHECK_FAILURE(status, ANWDL_RUNTIME_ERROR, ANWDL_REASON_IO_FAILED);
+        CHECK_INTEGER(anwdl_last_error_errno(), EFBIG);
+        if (CHECK_OK(anwdl_rsa_wrapper_load(found, path)))
+            check_same_identity(found, old);
+        CHECK_INTEGER(count_entries(), 1);
+        failures++;
+    }
+    CHECK_OK(anwdl_rsa_wrapper_save(new, path));
+    printf("cases: %u saves that fail after some bytes\n", failures);
+    REQUIRE(signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
+    CHECK_INTEGER(unlink(path), 0);
+    anwdl_rsa_wrapper_free(found);
+    anwdl_rsa_wrapper_free(new);
+    anwdl_rsa_wrapper_free(old);
+}
+
+static void remove_entries(void) {
+    DIR *directory = opendir(folder);
+    REQUIRE(directory != NULL);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            CHECK_INTEGER(unlinkat(dirfd(directory), entry->d_name, 0), 0);
+    closedir(directory);
+}
+
+/* A process that is killed while it saves, at any moment, leaves the old key or the new one. */
+static void test_killed(void) {
+    anwdl_rsa_wrapper_t *keys[] = {make_rsa_wrapper("peer-1"), make_rsa_wrapper("peer-2")};
+    const char *path = path_of("server.pem");
+    unsigned kills = 0;
+    CHECK_OK(anwdl_rsa_wrapper_save(keys[0], path));
+    for (int round = 0; round < KILLED; round++) {
+        int alive[2];
+        char token;
+        REQUIRE(pipe(alive) == 0);
+        pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            for (int save = 0;; save++)
+                if (anwdl_rsa_wrapper_save(keys[save % 2], path) != ANWDL_OK ||
+                    write(alive[1], "1", 1) != 1)
+                    _exit(EXIT_FAILURE);
+        }
+        /* It is at work; the moment differs from round to round. */
+        CHECK_INTEGER(read(alive[0], &token, 1), 1);
+        struct timespec moment = {.tv_nsec = round * 50000L};
+        nanosleep(&moment, NULL);
+        CHECK_INTEGER(kill(child, SIGKILL), 0);
+        int status;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        close(alive[0]);
+        close(alive[1]);
+        if (!is_whole_key_of(path, (const anwdl_rsa_wrapper_t *const *)keys))
+            break;
+        CHECK_INTEGER(mode_of(path), 0600);
+        kills++;
+    }
+    printf("cases: %u processes killed while they save\n", kills);
+    remove_entries();
+    anwdl_rsa_wrapper_free(keys[0]);
+    anwdl_rsa_wrapper_free(keys[1]);
+}
+
+static void check_not_replaced(const anwdl_rsa_wrapper_t *wrapper, const char *path, mode_t type) {
+    struct stat found;
+    CHECK_FAILURE(anwdl_rsa_wrapper_save(wrapper, path), ANWDL_RUNTIME_ERROR,
+                  ANWDL_REASON_IO_FAILED);
+    CHECK_INTEGER(anwdl_last_error_errno(), EEXIST);
+    REQUIRE(stat(path, &found) == 0);
+    CHECK_INTEGER(found.st_mode & S_IFMT, type);
+}
+
+/* Pipes, sockets and devices are there for others; a link to one stands for it. */
+static void test_no_regular_file(void) {
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("peer-1");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = path_of("special");
+    char link[256];
+    snprintf(link, sizeof link, "%s/link", folder);
+    REQUIRE(mkfifo(path, 0600) == 0 && symlink(path, link) == 0);
+    check_not_replaced(wrapper, path, S_IFIFO);
+    check_not_replaced(wrapper, link, S_IFIFO);
+    CHECK_INTEGER(unlink(path), 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/special", folder);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    check_not_replaced(wrapper, path, S_IFSOCK);
+    close(fd);
+    CHECK_INTEGER(unlink(path), 0);
+    CHECK_INTEGER(unlink(link), 0);
+    /* A link to the device: where the check is broken, it is the link that is lost. */
+    REQUIRE(symlink("/dev/null", link) == 0);
+    check_not_replaced(wrapper, link, S_IFCHR);
+    CHECK_INTEGER(unlink(link), 0);
+    CHECK_INTEGER(count_entries(), 0);
+    anwdl_rsa_wrapper_free(wrapper);
+}
+
 static void test_failures_to_save(void) {
     anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("peer-1");
     anwdl_rsa_wrapper_t *empty = NULL;
@@ -205,6 +347,7 @@ static void test_rights(void) {
     anwdl_rsa_wrapper_t *key = make_rsa_wrapper("peer-1");
     char *pem = read_key("peer-1");
     CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, count_warnings, "rights.pem"));
+    printf("cases: %zu rights of a key file\n", sizeof MODES / sizeof MODES[0]);
     for (size_t at = 0; at < sizeof MODES / sizeof MODES[0]; at++) {
         bool exposed = (MODES[at] & 077) != 0;
         anwdl_rsa_wrapper_t *wrapper = NULL;
@@ -271,6 +414,61 @@ static void test_failures_to_load(void) {
     CHECK_OK(anwdl_rsa_wrapper_load(wrapper, path));
     CHECK_INTEGER(unlink(path), 0);
     anwdl_string_free(public_pem);
+    free(pem);
+    anwdl_rsa_wrapper_free(wrapper);
+    anwdl_rsa_wrapper_free(key);
+}
+
+typedef struct {
+    const char *path;
+    const char *pem;
+} writer_t;
+
+static void *write_to_pipe(void *context) {
+    const writer_t *writer = context;
+    int fd = open(writer->path, O_WRONLY);
+    REQUIRE(fd >= 0);
+    CHECK_INTEGER(write(fd, writer->pem, strlen(writer->pem)), strlen(writer->pem));
+    close(fd);
+    return NULL;
+}
+
+/* A link and a pipe (as shells make them of a command) are read, and what has no end is not. */
+static void test_loaded_from_elsewhere(void) {
+    anwdl_rsa_wrapper_t *key = make_rsa_wrapper("peer-1");
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("peer-2");
+    char *pem = read_key("peer-1");
+    const char *path = path_of("source");
+    char link[256];
+    pthread_t thread;
+    writer_t writer = {.path = path, .pem = pem};
+    snprintf(link, sizeof link, "%s/link", folder);
+    REQUIRE(symlink(path, link) == 0);
+
+    /* The rights are those of the file behind the link, which has all rights itself. */
+    write_file(path, pem, strlen(pem), 0600);
+    CHECK_OK(anwdl_rsa_wrapper_load(wrapper, link));
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_NONE);
+    check_same_identity(key, wrapper);
+    REQUIRE(chmod(path, 0644) == 0);
+    CHECK_OK(anwdl_rsa_wrapper_load(wrapper, link));
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_KEY_FILE_EXPOSED);
+    CHECK_INTEGER(unlink(path), 0);
+    anwdl_rsa_wrapper_free(wrapper);
+
+    wrapper = make_rsa_wrapper("peer-2");
+    REQUIRE(mkfifo(path, 0600) == 0);
+    REQUIRE(pthread_create(&thread, NULL, write_to_pipe, &writer) == 0);
+    CHECK_OK(anwdl_rsa_wrapper_load(wrapper, path));
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_NONE);
+    REQUIRE(pthread_join(thread, NULL) == 0);
+    check_same_identity(key, wrapper);
+    CHECK_INTEGER(unlink(path), 0);
+    CHECK_INTEGER(unlink(link), 0);
+
+    CHECK_FAILURE(anwdl_rsa_wrapper_load(wrapper, "/dev/zero"), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_KEY);
+    check_same_identity(key, wrapper);
     free(pem);
     anwdl_rsa_wrapper_free(wrapper);
     anwdl_rsa_wrapper_free(key);
@@ -343,9 +541,13 @@ int main(int argc, char **argv) {
     test_replaced();
     test_replaced_while_others_read();
     test_link();
+    test_full_disk();
+    test_killed();
+    test_no_regular_file();
     test_failures_to_save();
     test_rights();
     test_failures_to_load();
+    test_loaded_from_elsewhere();
     test_other_forms();
     if (argc > 1)
         test_server(argv[1]);

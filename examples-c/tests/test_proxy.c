@@ -24,8 +24,9 @@
 #define X_10      "xxxxxxxxxx"
 #define X_50      X_10 X_10 X_10 X_10 X_10
 
-/* As in test_timeouts.c: a drip comes well within the deadline each time. */
-enum { TIMEOUT = 200, DRIP = 50, LONGEST = 10000, PATIENCE = 60000 };
+/* As in test_timeouts.c: a drip comes well within the deadline each time. PATIENCE is for what has
+   no reason to wait at all: where it does not suffice, a failed check ends the program. */
+enum { TIMEOUT = 200, DRIP = 50, LONGEST = 10000, PATIENCE = 10000 };
 
 typedef struct {
     const char *bytes;
@@ -64,6 +65,7 @@ static const header_t BAD[] = {
     HEADER("800=====", NULL), /* a client that came past the proxy */
     HEADER("\0\0\0\1", NULL),
     HEADER("PROXY TCP4 192.0.2.1 198.51.100.7 56324\r\n", NULL),
+    HEADER("PROXY TCP4 192.0.2.1 198.51.100.7 56324 443 1\r\n", NULL),
     HEADER("PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\n", NULL),
     HEADER("PROXY TCP4 192.0.2.1 198.51.100.7 56324 65536\r\n", NULL),
     HEADER("PROXY TCP4 192.0.2.01 198.51.100.7 56324 443\r\n", NULL),
@@ -124,6 +126,11 @@ static anwdl_status_t receive(session_t *session) {
     return status;
 }
 
+/* Where it fails, the peer would wait for what never comes. */
+static void require_request(session_t *session) {
+    REQUIRE(CHECK_OK(receive(session)));
+}
+
 static void check_ip(const session_t *session, const char *ip) {
     CHECK_STRING(anwdl_client_get_ip(session->client), ip);
 }
@@ -149,7 +156,7 @@ static void check_good(const header_t *header, int ends[2], const char *socket_i
     session_t session = open_session_on(ends, make_options(false, PATIENCE));
     check_ip(&session, socket_ip);
     send_header_and_request(&session, header, "the tail");
-    CHECK_OK(receive(&session));
+    require_request(&session);
     check_ip(&session, header->ip != NULL ? header->ip : socket_ip);
     CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
     char *response = peer_receive_response(&session.peer);
@@ -157,7 +164,7 @@ static void check_good(const header_t *header, int ends[2], const char *socket_i
     free(response);
     int fd = anwdl_client_detach(session.client);
     REQUIRE(fd >= 0);
-    CHECK_INTEGER(recv(fd, tail, sizeof tail - 1, 0), strlen("the tail"));
+    CHECK_INTEGER(recv(fd, tail, sizeof tail - 1, MSG_DONTWAIT), strlen("the tail"));
     CHECK_STRING(tail, "the tail");
     close(fd);
     close_session(&session);
@@ -206,7 +213,7 @@ static void test_identity(void) {
     const char *ip = anwdl_client_get_ip(session.client);
     const char *id = anwdl_client_get_id(session.client);
     send_header_and_request(&session, &GOOD[0], "");
-    CHECK_OK(receive(&session));
+    require_request(&session);
     CHECK_STRING(ip, "127.0.0.1");
     CHECK_STRING(id, "12ca17b");
     CHECK_STRING(anwdl_client_get_ip(session.client), "192.0.2.1");
@@ -221,7 +228,7 @@ static void test_peer_ip_has_precedence(void) {
     CHECK_OK(anwdl_client_options_set_peer_ip(options, "203.0.113.9"));
     session_t session = open_session(options);
     send_header_and_request(&session, &GOOD[0], "");
-    CHECK_OK(receive(&session));
+    require_request(&session);
     check_ip(&session, "203.0.113.9");
     close_session(&session);
 }
@@ -230,8 +237,8 @@ static void test_peer_ip_has_precedence(void) {
 static void test_response_first(void) {
     session_t session = open_session(make_options(false, PATIENCE));
     REQUIRE(peer_send_bytes(&session.peer, GOOD[0].bytes, GOOD[0].len));
-    CHECK_OK(anwdl_client_send_response(session.client, false, ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL,
-                                        NULL));
+    REQUIRE(CHECK_OK(anwdl_client_send_response(session.client, false,
+                                                ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL, NULL)));
     check_ip(&session, "192.0.2.1");
     char *response = peer_receive_response(&session.peer);
     CHECK(response != NULL);
@@ -258,10 +265,10 @@ static void check_exchange(bool receive_first) {
     make_tcp_pair(ends);
     peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_V4, "peer-1");
     peer_start(&peer, exchange_behind_header, &receive_first);
-    CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
+    REQUIRE(CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client)));
     if (!receive_first) {
         CHECK_STRING(anwdl_client_get_ip(client), "127.0.0.1");
-        CHECK_OK(anwdl_client_exchange_keys(client, false));
+        REQUIRE(CHECK_OK(anwdl_client_exchange_keys(client, false)));
     }
     CHECK_STRING(anwdl_client_get_ip(client), "192.0.2.1");
     peer_join(&peer);
@@ -277,6 +284,7 @@ static void test_refused_creation(void) {
     char byte;
     int ends[2];
     CHECK_OK(anwdl_client_options_set_proxy_protocol(options, ANWDL_PROXY_PROTOCOL_REQUIRED));
+    CHECK_OK(anwdl_client_options_set_timeout(options, PATIENCE));
     make_tcp_pair(ends);
     REQUIRE(send(ends[PEER_SIDE], "800=====", 8, 0) == 8);
     CHECK_FAILURE(anwdl_client_new(ends[SERVER_SIDE], options, &client), ANWDL_VALUE_ERROR,
@@ -301,7 +309,7 @@ static void check_bad(const header_t *header, anwdl_status_t (*operate)(session_
     uint8_t byte;
     session_t session = open_session(make_options(false, PATIENCE));
     REQUIRE(peer_send_bytes(&session.peer, header->bytes, header->len));
-    CHECK_FAILURE(operate(&session), ANWDL_VALUE_ERROR, ANWDL_REASON_BAD_PROXY_HEADER);
+    REQUIRE(CHECK_FAILURE(operate(&session), ANWDL_VALUE_ERROR, ANWDL_REASON_BAD_PROXY_HEADER));
     CHECK_FAILURE(receive(&session), ANWDL_RUNTIME_ERROR, ANWDL_REASON_SESSION_FAILED);
     CHECK_FAILURE(respond(&session), ANWDL_RUNTIME_ERROR, ANWDL_REASON_SESSION_FAILED);
     check_ip(&session, "127.0.0.1");
@@ -332,11 +340,25 @@ static void check_bad_byte_by_byte(const header_t *header) {
 
 /* -- headers that do not come ------------------------------------------------------------------ */
 
+/* So that a server which waits for ever finds an end, and the check of why it ended fails. */
+static void hang_up_at_last(peer_t *peer) {
+    const int *told = peer->context;
+    if (!wait_for(*told, POLLIN, LONGEST))
+        shutdown(peer->fd, SHUT_WR);
+}
+
 static void test_silence(void) {
     session_t session = open_session(make_options(false, TIMEOUT));
     int64_t started = now_in_milliseconds();
+    int gate[2];
+    REQUIRE(pipe(gate) == 0);
+    peer_start(&session.peer, hang_up_at_last, &gate[0]);
     CHECK_FAILURE(receive(&session), ANWDL_RUNTIME_ERROR, ANWDL_REASON_TIMEOUT);
     CHECK(now_in_milliseconds() - started >= TIMEOUT);
+    REQUIRE(write(gate[1], "1", 1) == 1);
+    peer_join(&session.peer);
+    close(gate[0]);
+    close(gate[1]);
     /* No byte had moved: it may come still. */
     send_header_and_request(&session, &GOOD[0], "");
     CHECK_OK(receive(&session));
@@ -375,12 +397,13 @@ static void test_part_in_time(void) {
     int fd = anwdl_client_get_socket_descriptor(session.client);
     REQUIRE(peer_send_bytes(&session.peer, V4_LINE, 20));
     REQUIRE(wait_for(fd, POLLIN, PATIENCE));
+    int64_t started = now_in_milliseconds();
     anwdl_status_t status;
     do {
         status = receive(&session);
         if (status == ANWDL_WANT_READ)
             CHECK(!wait_for(fd, POLLIN, TIMEOUT));
-    } while (status == ANWDL_WANT_READ);
+    } while (status == ANWDL_WANT_READ && now_in_milliseconds() - started < LONGEST);
     CHECK_FAILURE(status, ANWDL_RUNTIME_ERROR, ANWDL_REASON_TIMEOUT);
     CHECK_FAILURE(receive(&session), ANWDL_RUNTIME_ERROR, ANWDL_REASON_SESSION_FAILED);
     close_session(&session);
@@ -440,6 +463,16 @@ static void test_session(void) {
     anwdl_session_free(sessions[1]);
 }
 
+/* What the tests below go through, byte by byte where that is how they come. */
+static void tell_cases(void) {
+    size_t cut = 0;
+    for (size_t at = 0; at < GOOD_COUNT; at++)
+        cut += GOOD[at].len;
+    printf("cases: %d headers taken, on TCP and unix sockets\n", GOOD_COUNT);
+    printf("cases: %d headers refused, by receiving and by responding\n", BAD_COUNT);
+    printf("cases: %zu cuts in headers\n", cut);
+}
+
 int main(void) {
     size_t before = count_open_descriptors();
     test_good_headers();
@@ -465,5 +498,6 @@ int main(void) {
     test_off();
     test_session();
     CHECK_INTEGER(count_open_descriptors(), before);
+    tell_cases();
     return check_finish();
 }

@@ -26,9 +26,9 @@ FRAMINGS = [name for name in ProtocolName if name is not ProtocolName.AUTO]
 
 CLIENT_IP = "127.0.0.2"
 """Every address of 127.0.0.0/8 is this machine's; the proxy itself connects from 127.0.0.1."""
-PATIENCE = 30.0
+PATIENCE = 15.0
 """Seconds that a step may take on a busy machine."""
-SERVER_TIMEOUT = 20_000
+SERVER_TIMEOUT = 10_000
 """Milliseconds; the server serves one client at a time, and waits for each no longer than this."""
 
 CONFIGURATION = """\
@@ -51,6 +51,14 @@ listen {name}
 
 SENDS = {"v1": "send-proxy", "v2": "send-proxy-v2", "v2_with_additions": "send-proxy-v2 proxy-v2-options unique-id,crc32c"}
 """How HAProxy is told to send a header, by what these tests call it."""
+
+
+sessions = 0
+"""How many have gone through HAProxy, to their last response."""
+
+
+def tearDownModule() -> None:
+    print(f"\ncases: {sessions} sessions through HAProxy", flush=True)
 
 
 def client_id(ip: str) -> str:
@@ -177,6 +185,8 @@ class BehindHaproxy(unittest.TestCase):
     def converse(self, session: Session) -> None:
         for _ in range(3):
             self.assertTrue(session.request("STAT", {})["success"])
+        global sessions
+        sessions += 1
 
     def assert_connected_from(self, server: ServerProcess, *ips: str) -> None:
         """The clients of the server so far, in turn, as it has printed them."""
