@@ -66,7 +66,7 @@ STAGE = @printf '\n== %s ==\n'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
-        test-validator test-consumers test-cargo-c install uninstall dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
+        test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
         bench-instructions bench-instructions-baseline instructions header abi abi-baseline deb test-deb assure assure-tools breakable licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
@@ -204,6 +204,14 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 	$(STAGE) 'source archive'
 	@scripts/ensure-tools cargo git
 	CARGO='$(CARGO)' scripts/dist $(TARGET_DIR)/dist
+
+# Apart from the other tests, as it compiles everything anew. Python's packages are no part of the archive, so
+# that what needs them is left out: test-interop, test-validator and demo, of which it builds the C programs.
+DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-consumers test-licences docs
+test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
+	$(STAGE) 'source archive, without network'
+	@scripts/ensure-tools cargo cc c++ clang make cmake ninja meson pkg-config libssl valgrind strace libuv asio haproxy doxygen
+	scripts/dist-test $(TARGET_DIR)/dist/libanwdl-$$(scripts/version).tar.gz $(TARGET_DIR)/dist/test $(DIST_TEST_TARGETS)
 
 bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'
