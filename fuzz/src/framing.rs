@@ -270,7 +270,13 @@ fn begin_request(session: &mut Session, input: &mut Input<'_>) -> Option<Tree> {
         3 => String::from_utf8_lossy(input.chunk()).into_owned(),
         at => ["STAT", "CREATE", "destroy"][at].to_owned(),
     };
-    let templates = [r#"{"a": 1}"#, r#"{"container_uuid": "x"}"#, "{} ", "null"];
+    let templates = [
+        r#"{"a": 1}"#,
+        r#"{"container_uuid": "x"}"#,
+        "{} ",
+        "null",
+        r#"{}, "a": 1"#,
+    ];
     let chosen = match input.below(8) {
         0 => None,
         7 => Some(String::from_utf8_lossy(input.chunk()).into_owned()),

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::format::{REQUEST, write_errors};
-use super::json::{Kind, NotJson, Object, Value};
+use super::json::{Kind, NotJson, Object, Value, observe};
 use super::received::{ReceivedText, place};
 use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
@@ -210,7 +210,19 @@ pub(crate) fn write_request(
     verb: &str,
     parameters_json: Option<&str>,
 ) -> Result<()> {
-    let parameters = parameters_json.map_or("{}", str::trim);
+    let malformed = |problem| {
+        Error::new(
+            Reason::MalformedRequest,
+            format!("the request does not fit the format: {problem}"),
+        )
+    };
+    let parameters = match parameters_json {
+        // By itself, so that nothing in it ends the object early and goes on behind it.
+        Some(text) => observe(text, 1, &mut ())
+            .map_err(|problem| malformed(Error::from(problem).to_string()))?
+            .as_written(),
+        None => "{}",
+    };
     make_room(out, around, parameters.len() + verb.len() + PUNCTUATION);
     out.extend_from_slice(b"{\"verb\": \"");
     write_escaped(out, verb);
@@ -223,10 +235,7 @@ pub(crate) fn write_request(
         Ok(Some(errors)) => errors,
         Err(error) => error.to_string(),
     };
-    Err(Error::new(
-        Reason::MalformedRequest,
-        format!("the request does not fit the format: {problem}"),
-    ))
+    Err(malformed(problem))
 }
 
 impl fmt::Debug for Request {
@@ -301,6 +310,29 @@ mod tests {
             (Some(true), None)
         );
         assert_eq!(format!("{request:?}"), r#"Request { verb: "STAT", .. }"#);
+    }
+
+    #[test]
+    fn parameters_are_one_object_and_nothing_behind_it() {
+        let around = Around {
+            before: 0,
+            behind: 0,
+        };
+        let mut out = SecretBytes::default();
+        write_request(&mut out, around, "STAT", Some(" {\"a\": 1}\n")).unwrap();
+        assert_eq!(&*out, br#"{"verb": "STAT", "parameters": {"a": 1}}"#);
+        for parameters in [
+            r#"{}, "more": 1"#,
+            r#"{}, "more": {}"#,
+            "{}}",
+            "\u{b}{}",
+            "",
+            "null",
+            "[]",
+        ] {
+            let error = write_request(&mut out, around, "STAT", Some(parameters)).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::MalformedRequest));
+        }
     }
 
     #[test]
