@@ -42,6 +42,11 @@ BREAKABLE_DIR     := $(TARGET_DIR)/negative-controls
 BREAKABLE_LIBRARY := $(BREAKABLE_DIR)/release/libanwdl.so
 ASSURE_FLAGS ?=
 
+SANITIZERS_DIR ?= $(TARGET_DIR)/sanitizers
+FUZZ_DIR     ?= $(TARGET_DIR)/fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+
 BENCH_DIR    := $(TARGET_DIR)/bench
 DOCS_DIR     := $(TARGET_DIR)/docs
 BENCH_BUILD  ?= $(BENCH_DIR)/sessions
@@ -67,7 +72,7 @@ STAGE = @printf '\n== %s ==\n'
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions header abi abi-baseline deb test-deb assure assure-tools breakable licences test-licences advisories docs lint lint-tools clean help
+        bench-instructions bench-instructions-baseline instructions header abi abi-baseline deb test-deb assure assure-tools breakable sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -174,6 +179,16 @@ breakable:
 	@scripts/link-soname $(BREAKABLE_LIBRARY)
 	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(BREAKABLE_LIBRARY) -DANWDL_VALGRIND=OFF
 	$(CMAKE) --build $(BREAKABLE_DIR)/examples-c-tests --parallel $(JOBS)
+
+sanitizers: ## run the C tests with the sanitizers of addresses, leaks, undefined behaviour and threads
+	$(STAGE) 'sanitizers'
+	@scripts/ensure-tools cargo rust-nightly cc c++ make cmake python3 libuv asio
+	CARGO='$(CARGO)' scripts/sanitizers $(SANITIZERS_DIR)
+
+fuzz-smoke: ## run each fuzzer for FUZZ_SECONDS (60)
+	$(STAGE) 'fuzzers'
+	@scripts/ensure-tools cargo rust-nightly cc c++ make cmake cargo-fuzz
+	scripts/fuzz-smoke $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # The consumers use the tree in another place than the one that it was installed to.
 test-consumers: ## install below the build folder, and build the projects of strangers with what is there

@@ -110,7 +110,10 @@ fn source_of_line(line: &[u8]) -> Option<Source> {
 /// A port is decimal, without sign and without zeros in front.
 fn check_port(word: &str) -> Option<u16> {
     let port: u16 = word.parse().ok()?;
-    (port.to_string() == word).then_some(port)
+    let has_no_zeros = port.to_string() == word;
+    let is_accepted =
+        has_no_zeros || is_broken("a port of a PROXY protocol header has no zeros in front");
+    is_accepted.then_some(port)
 }
 
 /// Version 2: a head that tells the length of the rest, in binary.
