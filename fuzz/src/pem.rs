@@ -142,8 +142,7 @@ fn public_key(input: &mut Input<'_>) -> (Vec<u8>, bool) {
     let is_acceptable = (2048..=8192).contains(&bits)
         && !is_even
         && exponent % 2 == 1
-        && exponent >= 3
-        && exponent < 1 << 33;
+        && (3..1 << 33).contains(&exponent);
     (der, is_acceptable)
 }
 
