@@ -46,6 +46,7 @@ pub mod protocol;
 mod proxy_header;
 mod secret;
 mod transport;
+mod verdict;
 
 pub use client::{ClientInstance, ClientOptions, CreationError, check_descriptor};
 pub use client_interface::ClientInterface;

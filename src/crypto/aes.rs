@@ -16,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
+use crate::verdict::{reveal, verdict};
 
 /// The block of AES, and the IV of CBC, in bytes.
 pub const BLOCK_SIZE: usize = 16;
@@ -61,8 +62,8 @@ enum Cipher {
 
 /// Where a decrypted text ends, if its padding is right.
 ///
-/// Whether it is right stays a [`Choice`], so that what follows can take the same time
-/// either way.
+/// Whether it is right stays a [`Choice`], and so does the length stay a secret until
+/// somebody needs it, so that what follows can take the same time either way.
 pub(crate) struct Unpadded {
     pub len: usize,
     pub valid: Choice,
@@ -210,10 +211,10 @@ impl AesWrapper {
                 let unpadded = self
                     .decrypt_cbc(&mut buffer)
                     .ok_or_else(decryption_failed)?;
-                if !bool::from(unpadded.valid) {
+                if !verdict(unpadded.valid) {
                     return Err(decryption_failed());
                 }
-                buffer.truncate(unpadded.len);
+                buffer.truncate(reveal(unpadded.len));
                 Ok(buffer)
             }
             AesMode::Gcm => {
@@ -307,7 +308,7 @@ impl AesWrapper {
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
-        match &self.cipher {
+        let opened = match &self.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
@@ -318,11 +319,13 @@ impl AesWrapper {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
             _ => panic!("GCM asked of a CBC key"),
+        };
+        // `aes-gcm` has compared the tag in constant time and acted on its verdict already.
+        if reveal(opened.is_ok()) || is_broken("a tag is checked") {
+            Ok(())
+        } else {
+            Err(decryption_failed())
         }
-        .or_else(|_| match is_broken("a tag is checked") {
-            true => Ok(()),
-            false => Err(decryption_failed()),
-        })
     }
 }
 
@@ -375,13 +378,17 @@ where
     cbc::Decryptor::inner_iv_init(cipher, iv.into()).decrypt_blocks(blocks);
 }
 
+/// All ones where `less` is below `more`, otherwise 0, without a branch.
+pub(crate) fn below(less: u8, more: u8) -> u8 {
+    // The difference borrows.
+    (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8
+}
+
 /// Finds the end of a PKCS#7-padded text without a branch or an index that depends on
 /// its bytes.
 pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let last_block = &text[text.len() - BLOCK_SIZE..];
     let padding = last_block[BLOCK_SIZE - 1];
-    // All ones where `less` is below `more`, both of them bytes: the difference borrows.
-    let below = |less: u8, more: u8| (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8;
     let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
         if is_broken("every byte of a padding is checked") {
@@ -389,11 +396,17 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
         }
         wrong |= below(distance, padding) & (byte ^ padding);
     }
+    if is_broken("a padding is checked without a branch") {
+        wrong = last_block[BLOCK_SIZE.saturating_sub(padding.into())..]
+            .iter()
+            .any(|byte| *byte != padding)
+            .into();
+    }
     let valid = wrong.ct_eq(&0);
     // A wrong padding strips nothing, so that `len` is in range in any case.
     let stripped = padding & 0u8.wrapping_sub(valid.unwrap_u8());
     Unpadded {
-        len: text.len() - usize::from(stripped),
+        len: text.len().wrapping_sub(stripped.into()),
         valid,
     }
 }

@@ -1,6 +1,6 @@
 //! The key exchange: which of its four steps are done, and the secret that they agree on.
 
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::Protocol;
@@ -10,11 +10,13 @@ use crate::crypto::key_derivation::{RANDOM_SIZE, Transcript};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
+use crate::verdict::verdict;
 
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
 /// The first byte of a secret that chooses the gcm framing.
 const GCM_SECRET: u8 = 0x05;
+const GCM_SECRET_SIZE: usize = 1 + RANDOM_SIZE;
 
 /// One of the four steps of a key exchange, as one side sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,24 +172,34 @@ impl KeyExchange {
         if is_broken("a secret is decrypted once") {
             let _ = rsa.decrypt_data(wrapped);
         }
-        let plain = plain?;
+        self.accept_plain_secret(rsa, &plain?, wrapped, protocol)
+    }
+
+    /// Takes the peer's secret, once it was unwrapped.
+    pub(crate) fn accept_plain_secret(
+        &mut self,
+        rsa: &RsaWrapper,
+        plain: &[u8],
+        wrapped: &[u8],
+        protocol: Protocol,
+    ) -> Result<()> {
         match &self.secret {
             None => {
-                self.secret = Some(read_secret(&plain, protocol)?);
+                self.secret = Some(read_secret(plain, protocol)?);
                 self.first_wrapped_secret = wrapped.to_vec();
             }
             // A key other than the one that this side sent can only come from somebody who
             // could not read it.
             Some(Secret::Cbc(own)) => {
-                let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
-                let is_own = bool::from(key.ct_eq(own.key()) & iv.ct_eq(own.iv()));
-                if !is_own && !is_broken("the secret that comes back is the one that was sent") {
+                if !verdict(is_own_key(plain, own))
+                    && !is_broken("the secret that comes back is the one that was sent")
+                {
                     return Err(decryption_failed());
                 }
                 self.agreed = Some(AesWrapper::clone(own));
             }
             Some(Secret::Gcm { initiator }) => {
-                let responder = read_gcm_secret(&plain).ok_or_else(decryption_failed)?;
+                let responder = read_gcm_secret(plain)?;
                 let transcript = Transcript {
                     initiator_pem: local_pem(rsa)?,
                     responder_pem: &self.remote_pem,
@@ -203,13 +215,14 @@ impl KeyExchange {
 
 fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     let mismatch = |message| Err(Error::new(Reason::ProtocolMismatch, message));
-    if let Some(initiator) = read_gcm_secret(plain) {
-        return match protocol {
-            Protocol::Auto | Protocol::Gcm => Ok(Secret::Gcm { initiator }),
-            _ => mismatch("the peer wants the gcm framing; another was asked for"),
-        };
-    }
     match plain.len() {
+        GCM_SECRET_SIZE => {
+            let initiator = read_gcm_secret(plain)?;
+            match protocol {
+                Protocol::Auto | Protocol::Gcm => Ok(Secret::Gcm { initiator }),
+                _ => mismatch("the peer wants the gcm framing; another was asked for"),
+            }
+        }
         32 | 40 | 48 if protocol == Protocol::Gcm => {
             mismatch("the peer wants a framing without authentication; gcm was asked for")
         }
@@ -224,15 +237,28 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     }
 }
 
-fn read_gcm_secret(plain: &[u8]) -> Option<Zeroizing<[u8; RANDOM_SIZE]>> {
-    let (&GCM_SECRET, random) = plain.split_first()? else {
-        return None;
-    };
-    random.try_into().ok().map(Zeroizing::new)
+/// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
+fn read_gcm_secret(plain: &[u8]) -> Result<Zeroizing<[u8; RANDOM_SIZE]>> {
+    let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
+    if is_broken("the first byte of a secret is compared in constant time") && plain[0] > 0x7f {
+        return Err(decryption_failed());
+    }
+    if !verdict(plain[0].ct_eq(&GCM_SECRET)) {
+        return Err(decryption_failed());
+    }
+    let mut random = Zeroizing::new([0; RANDOM_SIZE]);
+    random.copy_from_slice(&plain[1..]);
+    Ok(random)
 }
 
-fn gcm_secret(random: &[u8; RANDOM_SIZE]) -> Zeroizing<[u8; 1 + RANDOM_SIZE]> {
-    let mut secret = Zeroizing::new([GCM_SECRET; 1 + RANDOM_SIZE]);
+/// Whether a secret that came back is the key of this side.
+fn is_own_key(plain: &[u8], own: &AesWrapper) -> Choice {
+    let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
+    key.ct_eq(own.key()) & iv.ct_eq(own.iv())
+}
+
+fn gcm_secret(random: &[u8; RANDOM_SIZE]) -> Zeroizing<[u8; GCM_SECRET_SIZE]> {
+    let mut secret = Zeroizing::new([GCM_SECRET; GCM_SECRET_SIZE]);
     secret[1..].copy_from_slice(random);
     secret
 }

@@ -4,8 +4,8 @@
 //! clients, tests and replays of recordings all drive this one machine, in either role.
 
 mod buffer;
-mod framing;
-mod key_exchange;
+pub(crate) mod framing;
+pub(crate) mod key_exchange;
 pub mod session;
 
 /// A framing: how messages are cut and encrypted. Releases of the Python server and client

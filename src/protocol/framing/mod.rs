@@ -18,9 +18,10 @@ use crate::crypto::aes::{BLOCK_SIZE, padded_len, padding};
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
 use crate::secret::SecretBytes;
+use crate::verdict::reveal;
 
 pub use clear_length::{CLEAR_HEADER_SIZE, clear_header, is_clear_header, read_clear_header};
-pub use detection::detect;
+pub use detection::{Detected, detect};
 
 /// The most bytes that any framing adds behind a text: a whole block of padding and an IV.
 pub const LARGEST_TRAILER: usize = 2 * BLOCK_SIZE;
@@ -142,7 +143,7 @@ fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened
         .decrypt_cbc(&mut packet[..ciphertext_len])
         .ok_or_else(failed)?;
     Ok(Opened {
-        text: 0..unpadded.len,
+        text: 0..reveal(unpadded.len),
         valid: unpadded.valid | Choice::from(u8::from(is_broken("a padding is checked"))),
     })
 }

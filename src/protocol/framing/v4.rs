@@ -1,15 +1,18 @@
 //! v4, of release 4.1: as v3, with a length that is encrypted under the same key and IV as
 //! the packet behind it.
 
+use subtle::{Choice, ConstantTimeEq};
+
 use super::{
     Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation,
     write_digits,
 };
-use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, padding};
+use crate::crypto::aes::{BLOCK_SIZE, below, decryption_failed, padding};
 use crate::error::Result;
 use crate::negative_control::is_broken;
 use crate::protocol::Protocol;
 use crate::secret::SecretBytes;
+use crate::verdict::{reveal, verdict};
 
 /// The longest length that fits in one padded block, in digits.
 const MOST_DIGITS: usize = 15;
@@ -31,20 +34,14 @@ impl Framing for V4 {
 
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
         let unpadded = keys.aes.decrypt_cbc(header).ok_or_else(decryption_failed)?;
-        let digits = &header[..unpadded.len];
-        // With a wrong key any of these can be the one that fails: they look alike.
-        let is_number =
-            (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-        if bool::from(unpadded.valid) && !is_number && is_broken("failures look alike") {
+        let (announced, is_number) = read_digits(header, unpadded.len);
+        if is_broken("failures look alike") && bool::from(unpadded.valid & !is_number) {
             return Err(violation("the peer sent a length that is no number"));
         }
-        if !(bool::from(unpadded.valid) && is_number) {
+        if !verdict(unpadded.valid & is_number) {
             return Err(decryption_failed());
         }
-        let announced = digits
-            .iter()
-            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-        checked_size(announced, BLOCK_SIZE, largest)
+        checked_size(reveal(announced), BLOCK_SIZE, largest)
     }
 
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
@@ -63,5 +60,57 @@ impl Framing for V4 {
 
     fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
         keys.take_next_iv(packet);
+    }
+}
+
+/// The number that the first `len` bytes of a block write in decimal digits, and whether they
+/// do, without a branch or an index that depends on any of them: with a wrong IV or key it
+/// can be the padding, the count of the digits or one of them that is wrong, and nobody is
+/// to learn which.
+fn read_digits(block: &[u8], len: usize) -> (u64, Choice) {
+    // The length of a text in one block.
+    let len = len as u8;
+    let mut wrong = below(len, 1) | below(MOST_DIGITS as u8, len);
+    let mut number = 0u64;
+    for (at, byte) in (0u8..).zip(&block[..MOST_DIGITS]) {
+        let counts = below(at, len);
+        let digit = byte.wrapping_sub(b'0');
+        wrong |= counts & !below(digit, 10);
+        number = number
+            .wrapping_mul(u64::from(1 ^ (11 & counts)))
+            .wrapping_add(u64::from(digit & counts));
+    }
+    (number, wrong.ct_eq(&0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_to_fifteen_digits_are_a_number() {
+        let read = |text: &[u8; BLOCK_SIZE], len| {
+            let (number, is_number) = read_digits(text, len);
+            bool::from(is_number).then_some(number)
+        };
+        let text = b"1234567890123459";
+        for len in 1..=MOST_DIGITS {
+            let digits = std::str::from_utf8(&text[..len]).unwrap();
+            assert_eq!(read(text, len), digits.parse().ok());
+        }
+        assert_eq!((read(text, 0), read(text, BLOCK_SIZE)), (None, None));
+        for other in 0..=u8::MAX {
+            for at in 0..MOST_DIGITS {
+                let mut text = *text;
+                text[at] = other;
+                let expected = std::str::from_utf8(&text[..=at])
+                    .ok()
+                    .filter(|_| other.is_ascii_digit())
+                    .and_then(|digits| digits.parse().ok());
+                assert_eq!(read(&text, at + 1), expected);
+                // What stands behind the number is none of it.
+                assert_eq!(read(&text, at).is_some(), at > 0);
+            }
+        }
     }
 }

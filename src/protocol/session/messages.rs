@@ -12,10 +12,12 @@ use crate::message::{
 };
 use crate::negative_control::is_broken;
 use crate::protocol::framing::{
-    self, CLEAR_HEADER_SIZE, Direction, Framing, LARGEST_TRAILER, Opened, detect, is_clear_header,
+    self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
+    is_clear_header,
 };
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
 use crate::secret::SecretBytes;
+use crate::verdict::{reveal_bytes, verdict};
 
 /// What a decrypted text says, before it is taken out of the buffer.
 enum Reading {
@@ -159,12 +161,22 @@ impl Session {
     pub(super) fn open_undetected(&mut self) -> Result<Message> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
-        let (framing, opened, last_block) = detect(keys, packet, is_json)?;
+        let Detected {
+            is_v3,
+            opened,
+            last_block,
+        } = detect(keys, packet, is_json)?;
         let reading = read(self.config.role, packet, &opened)?;
+        let found = if verdict(is_v3) {
+            Protocol::V3
+        } else {
+            Protocol::V2
+        };
         let pinned = self.config.protocol;
-        if pinned != Protocol::Auto && framing.protocol() != pinned {
+        if pinned != Protocol::Auto && found != pinned {
             return Err(mismatch());
         }
+        let framing = framing::of(found).expect("it is listed");
         framing.finish(keys, Direction::Received, &last_block);
         Ok(self.finish_receive(framing, opened.text, reading))
     }
@@ -217,14 +229,18 @@ impl Session {
 
 /// Whether a decrypted text is acceptable JSON.
 fn is_json(text: &[u8]) -> bool {
+    reveal_bytes(text);
     std::str::from_utf8(text).is_ok_and(|text| json::check(text).is_ok())
 }
 
 /// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
 /// so that a wrong padding takes no less time. One that is no JSON counts as not decrypted.
 fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
+    if is_broken("a text is read before its padding is judged") && !bool::from(opened.valid) {
+        return Err(decryption_failed());
+    }
     let reading = read_text(role, &packet[opened.text.clone()]);
-    if bool::from(opened.valid) {
+    if verdict(opened.valid) {
         reading
     } else {
         Err(decryption_failed())
@@ -232,6 +248,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
 }
 
 fn read_text(role: Role, text: &[u8]) -> Result<Reading> {
+    reveal_bytes(text);
     let no_json = |_| decryption_failed();
     let text = std::str::from_utf8(text).map_err(|_| decryption_failed())?;
     match role {
