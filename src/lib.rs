@@ -45,6 +45,8 @@ mod negative_control;
 pub mod protocol;
 mod proxy_header;
 mod secret;
+#[cfg(test)]
+mod secret_paths;
 mod transport;
 mod verdict;
 
