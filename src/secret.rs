@@ -2,9 +2,14 @@
 //! when they move to make room.
 
 use std::fmt;
+use std::hint::black_box;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut, Range};
 
 use zeroize::Zeroize;
+
+use crate::negative_control::is_broken;
 
 /// Bytes that may be secret. Growing leaves no copy behind.
 #[derive(Default)]
@@ -76,8 +81,10 @@ impl SecretBytes {
 
     /// Wipes the bytes and keeps their memory.
     pub fn wipe(&mut self) {
-        // A slice is wiped many bytes at a time, a vector one by one.
-        self.0.as_mut_slice().zeroize();
+        if !is_broken("what is secret is wiped") {
+            // A slice is wiped many bytes at a time, a vector one by one.
+            self.0.as_mut_slice().zeroize();
+        }
         self.0.clear();
     }
 
@@ -121,6 +128,17 @@ impl From<&[u8]> for SecretBytes {
     }
 }
 
+impl Write for SecretBytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Deref for SecretBytes {
     type Target = [u8];
 
@@ -159,6 +177,32 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretText").finish_non_exhaustive()
     }
+}
+
+type Piece = [u64; 32];
+
+/// Does `work`, and wipes `PIECES` times 256 bytes of the stack that it used: there lie copies that nobody has
+/// a name for, of values that were moved and of keys that were expanded.
+pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn below<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    #[inline(never)]
+    fn overwrite<const PIECES: usize>() {
+        let mut stack = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
+        for piece in &mut stack {
+            piece.write([0; 32]);
+            // Somebody might read it: so it has to be written.
+            black_box(piece);
+        }
+    }
+
+    let result = below(work);
+    if !is_broken("the stack behind a secret is wiped") {
+        overwrite::<PIECES>();
+    }
+    result
 }
 
 #[cfg(test)]

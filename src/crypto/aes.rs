@@ -16,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
+use crate::secret::wiping_stack;
 use crate::verdict::{reveal, verdict};
 
 /// The block of AES, and the IV of CBC, in bytes.
@@ -26,6 +27,8 @@ pub const NONCE_SIZE: usize = 12;
 pub const TAG_SIZE: usize = 16;
 
 const LARGEST_KEY: usize = 32;
+/// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
+const CIPHER_STACK: usize = 32;
 
 /// How an [`AesWrapper`] uses its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,12 @@ pub enum AesMode {
 /// Mirrors the Python server's `AESWrapper`. The key is wiped when the wrapper is dropped.
 #[derive(Clone)]
 pub struct AesWrapper {
+    // Behind a pointer, so that a wrapper that moves leaves no copy of its key behind.
+    keyed: Box<Keyed>,
+}
+
+#[derive(Clone)]
+struct Keyed {
     key: Zeroizing<[u8; LARGEST_KEY]>,
     key_len: usize,
     iv: [u8; BLOCK_SIZE],
@@ -132,21 +141,23 @@ impl AesWrapper {
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
         Self {
-            key,
-            key_len,
-            iv,
-            cipher,
+            keyed: Box::new(Keyed {
+                key,
+                key_len,
+                iv,
+                cipher,
+            }),
         }
     }
 
     /// The size of the key in bits.
     pub fn key_size(&self) -> u32 {
-        self.key_len as u32 * 8
+        self.keyed.key_len as u32 * 8
     }
 
     /// How the key is used.
     pub fn mode(&self) -> AesMode {
-        match self.cipher {
+        match self.keyed.cipher {
             Cipher::Cbc128(_) | Cipher::Cbc192(_) | Cipher::Cbc256(_) => AesMode::Cbc,
             Cipher::Gcm128(_) | Cipher::Gcm192(_) | Cipher::Gcm256(_) => AesMode::Gcm,
         }
@@ -154,14 +165,14 @@ impl AesWrapper {
 
     /// The key. Mirrors the first half of `AESWrapper.getKey`.
     pub fn key(&self) -> &[u8] {
-        &self.key[..self.key_len]
+        &self.keyed.key[..self.keyed.key_len]
     }
 
     /// The IV: 16 bytes in CBC mode, empty in GCM mode, where every encryption draws its
     /// own nonce. Mirrors the second half of `AESWrapper.getKey`.
     pub fn iv(&self) -> &[u8] {
         match self.mode() {
-            AesMode::Cbc => &self.iv,
+            AesMode::Cbc => &self.keyed.iv,
             AesMode::Gcm => &[],
         }
     }
@@ -174,7 +185,7 @@ impl AesWrapper {
 
     /// Replaces the IV and keeps the expanded key.
     pub(crate) fn set_iv(&mut self, iv: [u8; BLOCK_SIZE]) {
-        self.iv = iv;
+        self.keyed.iv = iv;
     }
 
     /// Encrypts `data`. In CBC mode: pads it and returns the ciphertext, as
@@ -237,12 +248,12 @@ impl AesWrapper {
     /// In GCM mode.
     pub(crate) fn encrypt_cbc(&self, blocks: &mut [u8]) {
         let (blocks, _) = Block::slice_as_chunks_mut(blocks);
-        match &self.cipher {
-            Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
-            Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
-            Cipher::Cbc256(cipher) => encrypt_blocks(cipher, &self.iv, blocks),
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
+            Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
+            Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
+            Cipher::Cbc256(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
             _ => panic!("CBC asked of a GCM key"),
-        }
+        })
     }
 
     /// Decrypts `buffer` in place under the current IV and finds the end of the text in
@@ -255,12 +266,12 @@ impl AesWrapper {
         if blocks.is_empty() || !rest.is_empty() {
             return None;
         }
-        match &self.cipher {
-            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.iv, blocks),
-            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.iv, blocks),
-            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.iv, blocks),
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
+            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
+            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
+            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
             _ => panic!("CBC asked of a GCM key"),
-        }
+        });
         Some(unpad(buffer))
     }
 
@@ -275,7 +286,7 @@ impl AesWrapper {
         text: &mut [u8],
     ) -> Result<[u8; TAG_SIZE]> {
         let nonce = nonce.into();
-        match &self.cipher {
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.encrypt_inout_detached(nonce, additional_data, text.into())
             }
@@ -286,7 +297,7 @@ impl AesWrapper {
                 cipher.encrypt_inout_detached(nonce, additional_data, text.into())
             }
             _ => panic!("GCM asked of a CBC key"),
-        }
+        })
         .map(Into::into)
         .map_err(|_| {
             Error::new(
@@ -308,7 +319,7 @@ impl AesWrapper {
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
-        let opened = match &self.cipher {
+        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
@@ -319,7 +330,7 @@ impl AesWrapper {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
             _ => panic!("GCM asked of a CBC key"),
-        };
+        });
         // `aes-gcm` has compared the tag in constant time and acted on its verdict already.
         if reveal(opened.is_ok()) || is_broken("a tag is checked") {
             Ok(())
@@ -329,7 +340,7 @@ impl AesWrapper {
     }
 }
 
-impl Drop for AesWrapper {
+impl Drop for Keyed {
     fn drop(&mut self) {
         // Key and cipher wipe themselves.
         self.iv.zeroize();
@@ -403,8 +414,9 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
             .into();
     }
     let valid = wrong.ct_eq(&0);
-    // A wrong padding strips nothing, so that `len` is in range in any case.
-    let stripped = padding & 0u8.wrapping_sub(valid.unwrap_u8());
+    // Stripped is what the last byte says, right or wrong: whoever reads the text has as much to
+    // read either way.
+    let stripped = padding & below(padding, BLOCK_SIZE as u8 + 1);
     Unpadded {
         len: text.len().wrapping_sub(stripped.into()),
         valid,
@@ -464,7 +476,7 @@ mod tests {
                 let expected = (1..=16).contains(&last) && !in_padding;
                 let unpadded = unpad(&block);
                 assert_eq!(bool::from(unpadded.valid), expected, "{last} {tampered}");
-                let stripped = if expected { usize::from(last) } else { 0 };
+                let stripped = if last > 16 { 0 } else { usize::from(last) };
                 assert_eq!(unpadded.len, BLOCK_SIZE - stripped);
             }
         }

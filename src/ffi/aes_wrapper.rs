@@ -4,7 +4,9 @@ use std::ffi::c_int;
 
 use super::error::anwdl_status_t;
 use super::memory::bytes_output;
-use super::{Handle, borrow, borrow_mut, bytes, give, output, status, take_back, value_or};
+use super::{
+    Handle, borrow, borrow_mut, bytes, give, output, status, status_of_secrets, take_back, value_or,
+};
 use crate::crypto::{AesMode, AesWrapper};
 use crate::error::Error;
 
@@ -64,7 +66,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
     mode: AesModeNumber,
     out_wrapper: *mut *mut anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a place for the wrapper.
         let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
         let wrapper = AesWrapper::new(key_size, mode_of(mode)?)?;
@@ -156,7 +158,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
     iv: *const u8,
     iv_len: usize,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or so many bytes.
@@ -195,7 +197,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or so many bytes.
@@ -229,7 +231,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or so many bytes.

@@ -12,7 +12,7 @@ use super::request::{anwdl_request_t, share};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
     Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status,
-    take_back, text, value_or,
+    status_of_secrets, take_back, text, value_or,
 };
 use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn anwdl_client_new(
     options: *const anwdl_client_options_t,
     out_client: *mut *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a place for the client.
         let out_client = unsafe { output(out_client, "out_client") }?;
         // SAFETY: the caller passes NULL or live options.
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
 pub unsafe extern "C" fn anwdl_client_close_connection(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         let descriptor = client.guarded.inner.socket_descriptor();
@@ -402,7 +402,7 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         // SAFETY: the caller passes NULL or a live wrapper.
@@ -444,7 +444,7 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
     receive_first: bool,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(|instance| instance.exchange_keys(receive_first))
@@ -527,7 +527,7 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 /// Python: ClientInstance.send_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::send_aes_key)
@@ -554,7 +554,7 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 /// Python: ClientInstance.recv_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::recv_aes_key)
@@ -577,7 +577,7 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 /// Python: none; it is a part of ClientInstance.recv_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::compute)

@@ -10,8 +10,8 @@ use super::memory::set_string;
 use super::response::{Response, anwdl_response_t};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status, take_back,
-    text, value_or,
+    Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
+    status_of_secrets, take_back, text, value_or,
 };
 use crate::client_interface::ClientInterface;
 
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
     options: *const anwdl_client_options_t,
     out_interface: *mut *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or live options.
         let options = unsafe { options_or_defaults(options) }?;
         // SAFETY: the caller passes NULL or a place for the interface.
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
     host: *const c_char,
     port: u16,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
 pub unsafe extern "C" fn anwdl_client_interface_close_connection(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.inner.close_connection()
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
     interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         // SAFETY: the caller passes NULL or a live wrapper.
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     interface: *mut anwdl_client_interface_t,
     receive_first: bool,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(|inner| inner.exchange_keys(receive_first))
@@ -439,7 +439,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(ClientInterface::send_aes_key)
@@ -467,7 +467,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(ClientInterface::recv_aes_key)
@@ -492,7 +492,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(ClientInterface::compute)

@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::error::anwdl_status_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
-use super::{Handle, borrow, borrow_mut, give, optional_text, status, take_back, text, value_or};
+use super::{
+    Handle, borrow, borrow_mut, give, optional_text, status, status_of_secrets, take_back, text,
+    value_or,
+};
 use crate::client::ClientOptions;
 use crate::error::Error;
 use crate::protocol::Protocol;
@@ -226,7 +229,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
     options: *mut anwdl_client_options_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or options that it owns.
         let options = unsafe { borrow_mut(options, "options") }?;
         // SAFETY: the caller passes NULL or a live wrapper.

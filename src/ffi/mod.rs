@@ -52,6 +52,7 @@ use std::ptr::NonNull;
 
 use crate::error::{Error, Interest, Reason};
 use crate::negative_control::{is_broken, panic_if_told};
+use crate::secret::wiping_stack;
 use error::anwdl_status_t;
 
 /// Ties an empty C type to the Rust type that its pointers really point to.
@@ -111,6 +112,11 @@ fn status(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
         Ok(()) => anwdl_status_t::ANWDL_OK,
         Err(status) => status,
     }
+}
+
+/// As [`status`], for a function that makes or moves keys, or uses a private one.
+fn status_of_secrets(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
+    wiping_stack::<64, _>(|| status(body))
 }
 
 /// The boundary of a function that returns a value, or `fallback` if it fails.

@@ -1,5 +1,6 @@
 //! `anwdl_response_t`: a response that was received and found to fit the response format.
 
+use std::borrow::Cow;
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::OnceLock;
@@ -38,8 +39,13 @@ struct StringMember {
 
 impl Response {
     pub(super) fn new(response: message::Response) -> Self {
+        let decoded = response.message();
+        let message = c_string(&decoded);
+        if let Cow::Owned(decoded) = decoded {
+            drop(Zeroizing::new(decoded));
+        }
         Self {
-            message: c_string(&response.message()),
+            message,
             json_with_nul: OnceLock::new(),
             data_with_nul: OnceLock::new(),
             strings: OnceLock::new(),
@@ -76,6 +82,12 @@ impl Response {
             .iter()
             .find(|string| *string.name == *name)
             .map(|string| &**string.value_with_nul)
+    }
+}
+
+impl Drop for Response {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.message).into_bytes().zeroize();
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{bytes_output, set_string};
 use super::{
-    Handle, borrow, borrow_mut, bytes, give, null, output, status, take_back, text, value_or,
+    Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets, take_back,
+    text, value_or,
 };
 use crate::crypto::key_file;
 use crate::crypto::{KeyFileRights, RsaWrapper};
@@ -44,7 +45,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
     generate_key_pair: bool,
     out_wrapper: *mut *mut anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a place for the wrapper.
         let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
         out_wrapper.set(give(RsaWrapper::new(generate_key_pair)?));
@@ -72,7 +73,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     public_exponent: u64,
     key_size: u32,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         wrapper.generate_key_pair(public_exponent, key_size)
@@ -137,7 +138,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a place for the string.
@@ -215,7 +216,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     pem: *const c_char,
     derivate_public_key: bool,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -266,7 +267,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
     wrapper: *mut anwdl_rsa_wrapper_t,
     path: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -307,7 +308,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
     wrapper: *const anwdl_rsa_wrapper_t,
     path: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -368,7 +369,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or so many bytes.
@@ -404,7 +405,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or so many bytes.
@@ -439,7 +440,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or so many bytes.

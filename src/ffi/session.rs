@@ -12,7 +12,7 @@ use super::response::{Response, anwdl_response_t};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
     Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status,
-    take_back, text, value_or,
+    status_of_secrets, take_back, text, value_or,
 };
 use crate::endpoint::FedSession;
 use crate::error::Error;
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn anwdl_session_new(
     options: *const anwdl_client_options_t,
     out_session: *mut *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         let role = role_of(role)?;
         // SAFETY: the caller passes NULL or live options.
         let options = unsafe { options_or_defaults(options) }?;
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
     receive_first: bool,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(|inner| inner.exchange_keys(receive_first))
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(FedSession::send_aes_key)
@@ -315,7 +315,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(FedSession::recv_aes_key)
@@ -338,7 +338,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 /// Python: none; it is a part of ClientInstance.recv_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(FedSession::compute)
@@ -668,7 +668,7 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
 /// Python: ClientInstance.close_connection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.guarded.inner.end();
@@ -829,7 +829,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
+    status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         // SAFETY: the caller passes NULL or a live wrapper.

@@ -193,7 +193,11 @@ impl<'a> Text<'a> {
     /// The string, borrowed where it is written without escapes.
     pub fn decode(self) -> Cow<'a, str> {
         if self.0.contains('\\') {
-            self.chars().collect()
+            // It never grows, which would leave a copy behind: an escape sequence is longer
+            // than the character that it stands for.
+            let mut text = String::with_capacity(self.0.len());
+            text.extend(self.chars());
+            text.into()
         } else {
             Cow::Borrowed(self.0)
         }

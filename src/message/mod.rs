@@ -43,6 +43,9 @@ fn write_escaped(out: &mut SecretBytes, text: &str) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
-    let escaped = serde_json::Value::from(text).to_string();
-    out.extend_from_slice(&escaped.as_bytes()[1..escaped.len() - 1]);
+    // Written in place: a text of its own would have to be wiped.
+    let start = out.len();
+    serde_json::to_writer(&mut *out, text).expect("memory takes every text");
+    out[start..].rotate_left(1);
+    out.truncate(out.len() - 2);
 }
