@@ -181,6 +181,9 @@ impl fmt::Debug for SecretText {
 
 type Piece = [u64; 32];
 
+/// What making, moving and unwrapping keys leaves on the stack at most, in pieces.
+pub(crate) const KEYS_STACK: usize = 64;
+
 /// Does `work`, and wipes `PIECES` times 256 bytes of the stack that it used: there lie copies that nobody has
 /// a name for, of values that were moved and of keys that were expanded.
 pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> T {

@@ -2,9 +2,9 @@
    step and in any way, costs a server: at most one private key operation, none of them before the
    secret has come, and a millisecond.
 
-   The processor's time is what the thread of the server used, as the median of many rounds, beside
-   one bare private key operation in each of the same rounds. What the system takes for bytes that
-   come one at a time is not in it. */
+   The processor's time is what the thread of the server used, as the least of many rounds (whatever
+   disturbs a round adds to it), beside one bare private key operation in each of the same rounds.
+   What the system takes for bytes that come one at a time is not in it. */
 #include "check.h"
 #include "made_up_keys.h"
 #include "support.h"
@@ -368,14 +368,11 @@ static void add_drips(scene_t *scene) {
 
 /* -- what they cost ---------------------------------------------------------------------------- */
 
-static int compare_costs(const void *one, const void *other) {
-    int64_t difference = *(const int64_t *)one - *(const int64_t *)other;
-    return (difference > 0) - (difference < 0);
-}
-
-static int64_t get_median(int64_t *costs, size_t count) {
-    qsort(costs, count, sizeof *costs, compare_costs);
-    return costs[count / 2];
+static int64_t get_least(const int64_t *costs, size_t count) {
+    int64_t least = costs[0];
+    for (size_t at = 1; at < count; at++)
+        least = costs[at] < least ? costs[at] : least;
+    return least;
 }
 
 static int64_t measure_bare_operation(const scene_t *scene) {
@@ -407,12 +404,12 @@ static void check_costs(scene_t *scene) {
         for (size_t at = 0; at < scene->case_count; at++)
             measure(scene, &scene->cases[at], round);
     }
-    int64_t operation = get_median(bare, scene->rounds);
+    int64_t operation = get_least(bare, scene->rounds);
     int64_t most = INT64_MIN;
     const char *costliest = NULL;
     for (size_t at = 0; at < scene->case_count; at++) {
         handshake_t *handshake = &scene->cases[at];
-        int64_t rest = get_median(handshake->costs, scene->rounds) -
+        int64_t rest = get_least(handshake->costs, scene->rounds) -
                        (int64_t)handshake->computations * operation;
         if (!CHECK(rest <= scene->allowed))
             fprintf(stderr, "  %s: %.3f ms besides %u private key operations of %.3f ms\n",

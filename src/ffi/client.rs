@@ -444,7 +444,7 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
     receive_first: bool,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(|instance| instance.exchange_keys(receive_first))
@@ -527,7 +527,7 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 /// Python: ClientInstance.send_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::send_aes_key)
@@ -554,7 +554,7 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 /// Python: ClientInstance.recv_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::recv_aes_key)
@@ -577,7 +577,7 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 /// Python: none; it is a part of ClientInstance.recv_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         client.operate(ClientInstance::compute)

@@ -358,7 +358,7 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     interface: *mut anwdl_client_interface_t,
     receive_first: bool,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(|inner| inner.exchange_keys(receive_first))
@@ -439,7 +439,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(ClientInterface::send_aes_key)
@@ -467,7 +467,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(ClientInterface::recv_aes_key)
@@ -492,7 +492,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
         interface.operate(ClientInterface::compute)

@@ -52,7 +52,7 @@ use std::ptr::NonNull;
 
 use crate::error::{Error, Interest, Reason};
 use crate::negative_control::{is_broken, panic_if_told};
-use crate::secret::wiping_stack;
+use crate::secret::{KEYS_STACK, wiping_stack};
 use error::anwdl_status_t;
 
 /// Ties an empty C type to the Rust type that its pointers really point to.
@@ -114,9 +114,10 @@ fn status(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
     }
 }
 
-/// As [`status`], for a function that makes or moves keys, or uses a private one.
+/// As [`status`], for a function that makes or moves keys, or uses a private one. A session wipes
+/// what its key exchange leaves by itself: it is called once for every few bytes.
 fn status_of_secrets(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
-    wiping_stack::<64, _>(|| status(body))
+    wiping_stack::<KEYS_STACK, _>(|| status(body))
 }
 
 /// The boundary of a function that returns a value, or `fallback` if it fails.

@@ -208,7 +208,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
     receive_first: bool,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(|inner| inner.exchange_keys(receive_first))
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(FedSession::send_aes_key)
@@ -315,7 +315,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(FedSession::recv_aes_key)
@@ -338,7 +338,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 /// Python: none; it is a part of ClientInstance.recv_aes_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
         session.operate(FedSession::compute)

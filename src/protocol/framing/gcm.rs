@@ -34,7 +34,11 @@ impl Framing for Gcm {
     }
 
     fn check_unspent(&self, keys: &Keys, direction: Direction) -> Result<()> {
-        if number(keys, direction) < MOST_MESSAGES {
+        let most = match is_broken("a key protects 2^32 messages") {
+            true => 3,
+            false => MOST_MESSAGES,
+        };
+        if number(keys, direction) < most {
             return Ok(());
         }
         Err(Error::new(

@@ -7,6 +7,7 @@ use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
+use crate::secret::{KEYS_STACK, wiping_stack};
 
 impl Session {
     /// Begins a key exchange or one of its steps.
@@ -51,7 +52,7 @@ impl Session {
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {
             Some(rsa) => rsa,
-            none => none.insert(RsaWrapper::process_wide()?),
+            none => none.insert(wiping_stack::<KEYS_STACK, _>(RsaWrapper::process_wide)?),
         };
         let missing = |message| Err(Error::new(Reason::KeyMissing, message));
         if rsa.public_key().is_none() {
@@ -71,6 +72,10 @@ impl Session {
     }
 
     pub(super) fn step_exchange(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
+        wiping_stack::<KEYS_STACK, _>(|| self.take_step(steps, wait))
+    }
+
+    fn take_step(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
         match wait {
             Wait::Nothing => self.begin_step(steps),
             Wait::LengthAnswer => {
