@@ -72,7 +72,7 @@ STAGE = @printf '\n== %s ==\n'
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools breakable sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
+        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -190,6 +190,23 @@ fuzz-smoke: ## run each fuzzer for FUZZ_SECONDS (60)
 	$(STAGE) 'fuzzers'
 	@scripts/ensure-tools cargo rust-nightly cc c++ make cmake cargo-fuzz
 	scripts/fuzz-smoke $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# Of what the Rust tests run: the C tests run the same lines of src/ffi/ once more.
+coverage: ## count the lines of src/ that the Rust tests run; fails below 95 %
+	$(STAGE) 'coverage'
+	@scripts/ensure-tools cargo cargo-tarpaulin
+	$(CARGO) tarpaulin --locked --engine llvm --skip-clean --lib --tests --include-files 'src/*' --exclude-files 'src/ffi/tests/*' \
+	    'src/*/tests.rs' 'src/*/*/tests.rs' --timeout 600 --fail-under 95 --out Json --output-dir $(TARGET_DIR)/coverage \
+	    --target-dir $(TARGET_DIR)/coverage/build
+
+# Without optimization, since each mutant is compiled anew; in this tree, which is as it was at the end.
+MUTANTS ?= --file 'src/protocol/**' --file 'src/message/**' --file 'src/crypto/**' --file 'src/ffi/*.rs'
+mutants: ## change the core in each small way in turn, and see the Rust tests notice (hours)
+	$(STAGE) 'mutants'
+	@scripts/ensure-tools cargo cargo-mutants
+	CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(TARGET_DIR)/mutants/build \
+	    $(CARGO) mutants --in-place --timeout 60 --output $(TARGET_DIR)/mutants --exclude-re 'fmt::Debug' $(MUTANTS) \
+	    --cargo-test-arg=--locked --cargo-test-arg=--lib --cargo-test-arg=--tests
 
 # The consumers use the tree in another place than the one that it was installed to.
 test-consumers: ## install below the build folder, and build the projects of strangers with what is there
