@@ -192,10 +192,10 @@ fuzz-smoke: ## run each fuzzer for FUZZ_SECONDS (60)
 	scripts/fuzz-smoke $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # Of what the Rust tests run: the C tests run the same lines of src/ffi/ once more.
-coverage: ## count the lines of src/ that the Rust tests run; fails below 95 %
+coverage: library ## count the lines of src/ that the Rust tests run; fails below 95 %
 	$(STAGE) 'coverage'
 	@scripts/ensure-tools cargo cargo-tarpaulin
-	$(CARGO) tarpaulin --locked --engine llvm --skip-clean --lib --tests --include-files 'src/*' --exclude-files 'src/ffi/tests/*' \
+	ANWDL_LIBRARY=$(LIBRARY) $(CARGO) tarpaulin --locked --engine llvm --skip-clean --lib --tests --include-files 'src/*' --exclude-files 'src/ffi/tests/*' \
 	    'src/*/tests.rs' 'src/*/*/tests.rs' --timeout 600 --fail-under 95 --out Json --output-dir $(TARGET_DIR)/coverage \
 	    --target-dir $(TARGET_DIR)/coverage/build
 
