@@ -290,6 +290,7 @@ bench-instructions-baseline: instructions ## write that baseline anew
 
 timing: c-tests ## measure whether the time of a decryption tells how it failed
 	$(STAGE) 'timing'
+	@mkdir -p $(BENCH_DIR)
 	$(PYTHON) benches/timing/oaep_classes.py examples-c/tests/keys/server.pem $(BENCH_DIR)/oaep-classes
 	$(TEST_BUILD)/tests/timing $(BENCH_DIR)/oaep-classes
 

@@ -1,6 +1,6 @@
 /* Whether the time of a decryption tells how it failed: Welch's t-test between two classes of
-   ciphertexts that take turns at random (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant
-   time?", 2017). Prints one row for each pair of classes.
+   ciphertexts, 1,024 each, that take turns at random (Reparaz, Balasch, Verbauwhede: "Dude, is my
+code constant time?", 2017). Prints one row for each pair of classes.
 
 usage: timing OAEP_CLASSES [SAMPLES [PART_OF_A_NAME]]    (100000 samples a class) */
 #define _GNU_SOURCE /* CPU_SET() */
@@ -228,7 +228,14 @@ static void make_v4_header(int class, ciphertexts_t *out) {
     }
 }
 
+/* No difference at all: what the measurement itself makes of that. */
+static void make_same(int class, ciphertexts_t *out) {
+    (void)class;
+    make_cbc(0, out);
+}
+
 static const pair_t PAIRS[] = {
+    {"the same twice (CBC, wrong first byte of the padding)", make_same, decrypt_cbc, 1},
     {"OAEP: first byte not 0, or 0 and wrong behind it", make_oaep, decrypt_oaep, 1},
     {"CBC: wrong first or last but one byte of the padding", make_cbc_first_or_last, decrypt_cbc,
      1},
@@ -266,6 +273,21 @@ static int compare(const void *one, const void *other) {
     return (a > b) - (a < b);
 }
 
+/* Adds, for each ciphertext, the mean of its times up to the limit to its class. A ciphertext has a
+   place in the caches and a way through the memory of its own: samples of the same one are not
+   independent, and ciphertexts are what the test has to count. */
+static void add_means(const double *times, const uint16_t *drawn_at, size_t count, double limit,
+                      const uint8_t *class_of, moments_t moments[2]) {
+    static moments_t of_ciphertext[2 * VARIANTS];
+    memset(of_ciphertext, 0, sizeof of_ciphertext);
+    for (size_t at = 0; at < count; at++)
+        if (times[at] <= limit)
+            add(&of_ciphertext[drawn_at[at]], times[at]);
+    for (size_t at = 0; at < 2 * VARIANTS; at++)
+        if (of_ciphertext[at].count > 0)
+            add(&moments[class_of[at]], of_ciphertext[at].mean);
+}
+
 /* Prints a row; whether the classes differ. */
 static bool measure(const pair_t *pair, size_t samples) {
     static const double crops[CROPS] = {1.0, 0.99, 0.95, 0.80};
@@ -273,8 +295,8 @@ static bool measure(const pair_t *pair, size_t samples) {
     size_t count = 2 * samples / pair->share;
     double *times = malloc(count * sizeof *times);
     double *sorted = malloc(count * sizeof *sorted);
-    uint8_t *class_of = malloc(count);
-    REQUIRE(times != NULL && sorted != NULL && class_of != NULL);
+    uint16_t *drawn_at = malloc(count * sizeof *drawn_at);
+    REQUIRE(times != NULL && sorted != NULL && drawn_at != NULL);
     for (int class = 0; class < 2; class ++)
         pair->make(class, &classes[class]);
     /* Shuffled, so that neither class has the better places in the caches. */
@@ -298,7 +320,7 @@ static bool measure(const pair_t *pair, size_t samples) {
         uint64_t start = now_in_nanoseconds();
         pair->run(bytes, len);
         times[at] = (double)(now_in_nanoseconds() - start);
-        class_of[at] = (uint8_t) class;
+        drawn_at[at] = (uint16_t)drawn;
     }
     memcpy(sorted, times, count * sizeof *times);
     qsort(sorted, count, sizeof *sorted, compare);
@@ -307,9 +329,7 @@ static bool measure(const pair_t *pair, size_t samples) {
     for (int crop = 0; crop < CROPS; crop++) {
         moments_t moments[2] = {{0, 0, 0}, {0, 0, 0}};
         double limit = sorted[(size_t)((double)(count - 1) * crops[crop])];
-        for (size_t at = 0; at < count; at++)
-            if (times[at] <= limit)
-                add(&moments[class_of[at]], times[at]);
+        add_means(times, drawn_at, count, limit, class_in_pool, moments);
         double t = welch(moments);
         if (fabs(t) > fabs(worst))
             worst = t;
@@ -325,7 +345,7 @@ static bool measure(const pair_t *pair, size_t samples) {
     fflush(stdout);
     free(times);
     free(sorted);
-    free(class_of);
+    free(drawn_at);
     return differs;
 }
 
