@@ -72,7 +72,12 @@ impl Session {
     }
 
     pub(super) fn step_exchange(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
-        wiping_stack::<KEYS_STACK, _>(|| self.take_step(steps, wait))
+        match steps[0] {
+            Step::SendSecret | Step::ReceiveSecret => {
+                wiping_stack::<KEYS_STACK, _>(|| self.take_step(steps, wait))
+            }
+            Step::SendPublicKey | Step::ReceivePublicKey => self.take_step(steps, wait),
+        }
     }
 
     fn take_step(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
