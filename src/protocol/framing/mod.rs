@@ -165,3 +165,38 @@ fn write_digits(number: usize, mut space: &mut [u8]) -> Option<usize> {
 fn violation(message: &'static str) -> Error {
     Error::new(Reason::ProtocolViolation, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::AesMode;
+
+    fn reason(size: Result<usize>) -> Option<Reason> {
+        size.unwrap_err().reason()
+    }
+
+    #[test]
+    fn a_packet_is_as_long_as_the_longest_text_makes_it_and_no_longer() {
+        let longest = padded_len(100) + BLOCK_SIZE;
+        let size = |announced| checked_size(announced, BLOCK_SIZE, 100);
+        assert_eq!(size(longest as u64), Ok(longest));
+        assert_eq!(size(1), Ok(1));
+        assert_eq!(
+            reason(size(longest as u64 + 1)),
+            Some(Reason::MessageTooLarge)
+        );
+        assert_eq!(reason(size(0)), Some(Reason::ProtocolViolation));
+    }
+
+    #[test]
+    fn a_record_is_as_long_as_the_longest_text_makes_it_and_no_longer() {
+        const OVERHEAD: u32 = 12 + 16;
+        let keys = Keys::new(AesWrapper::new(256, AesMode::Gcm).unwrap(), Role::Server);
+        let gcm = of(Protocol::Gcm).unwrap();
+        let size = |announced: u32| gcm.packet_size(&keys, &mut announced.to_be_bytes(), 100);
+        assert_eq!(size(OVERHEAD + 100), Ok(128));
+        assert_eq!(size(OVERHEAD + 1), Ok(29));
+        assert_eq!(reason(size(OVERHEAD + 101)), Some(Reason::MessageTooLarge));
+        assert_eq!(reason(size(OVERHEAD)), Some(Reason::ProtocolViolation));
+    }
+}
