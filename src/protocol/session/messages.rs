@@ -234,36 +234,35 @@ fn is_json(text: &[u8]) -> bool {
 }
 
 /// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
-/// so that a wrong padding takes no less time. One that is no JSON counts as not decrypted.
+/// so that a wrong padding takes no less time. One that is no JSON counts as not decrypted, by
+/// the same way out.
 fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
     if is_broken("a text is read before its padding is judged") && !bool::from(opened.valid) {
         return Err(decryption_failed());
     }
-    let reading = read_text(role, &packet[opened.text.clone()]);
-    if verdict(opened.valid) {
-        reading
-    } else {
-        Err(decryption_failed())
+    match read_text(role, &packet[opened.text.clone()]) {
+        Some(reading) if verdict(opened.valid) => reading,
+        _ => Err(decryption_failed()),
     }
 }
 
-fn read_text(role: Role, text: &[u8]) -> Result<Reading> {
+/// `None` if it is no JSON.
+fn read_text(role: Role, text: &[u8]) -> Option<Result<Reading>> {
     reveal_bytes(text);
-    let no_json = |_| decryption_failed();
-    let text = std::str::from_utf8(text).map_err(|_| decryption_failed())?;
-    match role {
-        Role::Server => Ok(match RequestOutline::read(text).map_err(no_json)? {
+    let text = std::str::from_utf8(text).ok()?;
+    Some(match role {
+        Role::Server => Ok(match RequestOutline::read(text).ok()? {
             Ok(outline) => Reading::Request(outline),
             Err(MalformedRequest(errors)) => Reading::MalformedRequest(errors),
         }),
-        Role::Client => match ResponseOutline::read(text).map_err(no_json)? {
+        Role::Client => match ResponseOutline::read(text).ok()? {
             Ok(outline) => Ok(Reading::Response(outline)),
             Err(errors) => Err(Error::new(
                 Reason::MalformedResponse,
                 format!("the response does not fit the format: {errors}"),
             )),
         },
-    }
+    })
 }
 
 fn mismatch() -> Error {
