@@ -76,6 +76,39 @@ static void make_oaep(int class, ciphertexts_t *out) {
     fclose(file);
 }
 
+static anwdl_client_options_t *server_options;
+
+/* Feeds a server a wrapped secret. What runs is the whole step of the key exchange. */
+static void receive_secret(const uint8_t *bytes, size_t len) {
+    anwdl_session_t *session = NULL;
+    size_t taken = 0;
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, server_options, &session) == ANWDL_OK);
+    REQUIRE(anwdl_session_recv_aes_key(session) == ANWDL_WANT_READ);
+    REQUIRE(anwdl_session_feed(session, bytes, len, &taken) == ANWDL_OK && taken == len);
+    (void)anwdl_session_recv_aes_key(session);
+    anwdl_session_free(session);
+}
+
+/* Class 0 begins with 0 and is wrong behind it. Class 1 is right, and what is in it no secret: it
+   has the size of none. */
+static void make_secret(int class, ciphertexts_t *out) {
+    make_oaep(1, out);
+    if (class == 0)
+        return;
+    for (int variant = 0; variant < VARIANTS; variant++) {
+        uint8_t secret[47];
+        uint8_t *wrapped = NULL;
+        size_t wrapped_len = 0;
+        for (size_t at = 0; at < sizeof secret; at++)
+            secret[at] = (uint8_t)random_number();
+        REQUIRE(anwdl_rsa_wrapper_encrypt_data(rsa, secret, sizeof secret, true, &wrapped,
+                                               &wrapped_len) == ANWDL_OK);
+        REQUIRE(wrapped_len == MODULUS_SIZE);
+        memcpy(out->bytes[variant], wrapped, wrapped_len);
+        anwdl_bytes_free(wrapped, wrapped_len);
+    }
+}
+
 /* -- AES-CBC ----------------------------------------------------------------------------------- */
 
 static anwdl_aes_wrapper_t *aes;
@@ -237,6 +270,7 @@ static void make_same(int class, ciphertexts_t *out) {
 static const pair_t PAIRS[] = {
     {"the same twice (CBC, wrong first byte of the padding)", make_same, decrypt_cbc, 1},
     {"OAEP: first byte not 0, or 0 and wrong behind it", make_oaep, decrypt_oaep, 1},
+    {"wrapped secret: wrong OAEP, or right OAEP around no secret", make_secret, receive_secret, 1},
     {"CBC: wrong first or last but one byte of the padding", make_cbc_first_or_last, decrypt_cbc,
      1},
     {"CBC: wrong length byte or first byte of the padding", make_cbc_last_byte_or_first,
@@ -365,6 +399,7 @@ int main(int count, char **arguments) {
     stay_on_one_processor();
     rsa = make_rsa_wrapper("server");
     aes = make_aes_wrapper(ANWDL_AES_CBC);
+    server_options = make_server_options();
     for (int at = 0; at < 2; at++)
         session_options[at] = make_shared_key_options(ANWDL_AES_CBC);
     CHECK_OK(anwdl_client_options_set_protocol(session_options[1], ANWDL_PROTOCOL_V4));
@@ -382,6 +417,7 @@ int main(int count, char **arguments) {
     CHECK_INTEGER(differing, 0);
     for (int at = 0; at < 2; at++)
         anwdl_client_options_free(session_options[at]);
+    anwdl_client_options_free(server_options);
     anwdl_aes_wrapper_free(aes);
     anwdl_rsa_wrapper_free(rsa);
     return check_finish();

@@ -108,10 +108,7 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().ok_or_else(|| {
         Error::invalid_argument(format!("path is {path:?}, which is no name for a file"))
     })?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let failed = |error| failed("write", path, &error);
     check_replaceable(path).map_err(failed)?;
     if is_broken("a key file gets its name when it is whole") {
@@ -126,6 +123,14 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     // not known from when on that outlasts a power cut.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// Where a file of this name stands.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// A device or a pipe would be gone for all who use it.
@@ -315,6 +320,42 @@ mod tests {
         symlink(&path, &link).unwrap();
         let mut loaded = RsaWrapper::default();
         assert_eq!(loaded.load(&link).unwrap(), KeyFileRights::Private);
+    }
+
+    #[test]
+    fn each_name_stands_in_a_folder() {
+        for (path, folder) in [
+            ("key.pem", "."),
+            ("./key.pem", "."),
+            ("keys/key.pem", "keys"),
+            ("/key.pem", "/"),
+        ] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_keeps_its_place() {
+        let folder = Folder::new();
+        let path = folder.path("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = wrapper(KEY).save(&path).unwrap_err();
+        assert_eq!(
+            (error.reason(), error.errno()),
+            (Some(Reason::IoFailed), libc::EEXIST)
+        );
+        assert!(!fs::metadata(&path).unwrap().is_file());
+        assert_eq!(folder.names(), ["socket"]);
+    }
+
+    #[test]
+    fn a_file_that_gets_no_name_is_removed() {
+        let folder = Folder::new();
+        let path = folder.path("key.pem");
+        let (_, temporary) = create_beside(&folder.0, OsStr::new("key.pem"), &path).unwrap();
+        assert_eq!(folder.names().len(), 1);
+        drop(temporary);
+        assert!(folder.names().is_empty());
     }
 
     #[test]

@@ -601,7 +601,23 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_are_no_deeper_than_each_alone() {
+        for (text, levels) in [
+            ("1", 0),
+            ("[]", 1),
+            ("[[], [], {}, {\"a\": \"[[[\"}]", 2),
+            (r#"{"a": {"b": []}, "c": [[]], "d": {}}"#, 3),
+        ] {
+            assert_eq!(DataValue::from_accepted(text).levels, levels, "{text}");
+        }
+    }
+
+    #[test]
     fn no_text_outgrows_its_place() {
+        for text in ["", "a", "\"", "\\", "\0", "\u{1f}", "\u{7f}", "é"] {
+            let written = serde_json::to_string(text).unwrap();
+            assert!(longest_len(text) >= written.len(), "{text:?}");
+        }
         let text = "\0\u{1}\n\"\\é\u{1f600}/".repeat(100);
         let mut json = Vec::with_capacity(longest_len(&text));
         let capacity = json.capacity();

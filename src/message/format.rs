@@ -503,6 +503,32 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_written_as_python_writes_them() {
+        let text = r#"{"container_uuid":null,"client_token":null}"#;
+        let errors = PARAMETERS.read(text).unwrap().errors().unwrap();
+        assert_eq!(
+            write_errors(errors),
+            r#"{"container_uuid": ["null value not allowed"], "client_token": ["null value not allowed"]}"#
+        );
+        let errors = PARAMETERS
+            .read(r#"{"client_token":null}"#)
+            .unwrap()
+            .errors()
+            .unwrap();
+        assert_eq!(
+            write_errors(errors),
+            r#"{"client_token": ["null value not allowed", "field 'container_uuid' is required"]}"#
+        );
+    }
+
+    #[test]
+    fn a_boolean_is_the_integer_that_python_takes_it_for() {
+        let says_too_small = |text| errors(&DATA, text).contains("min value is 1");
+        assert!(says_too_small(r#"{"container_listen_port":false}"#));
+        assert!(!says_too_small(r#"{"container_listen_port":true}"#));
+    }
+
+    #[test]
     fn integers_of_any_length_are_compared_exactly() {
         let huge = "9".repeat(400);
         assert!(is_above(&huge, 65535) && !is_below(&huge, 1));
@@ -532,6 +558,11 @@ mod tests {
             assert!(!matches(&USER_NAME, text), "{text}");
         }
         assert!(matches(&PASSWORD, "a") && !matches(&PASSWORD, "") && !matches(&PASSWORD, "a b"));
+        let token = "aZ09-_".repeat(43)[..255].to_owned();
+        assert!(matches(&CLIENT_TOKEN, &token));
+        for other in ["", ".", "é", " ", "a-"] {
+            assert!(!matches(&CLIENT_TOKEN, &format!("{}{other}", &token[1..])));
+        }
         assert!(matches(&UUID, "01234567-89ab-cdef-0123-456789abcdef"));
         assert!(!matches(&UUID, "01234567-89AB-cdef-0123-456789abcdef"));
     }

@@ -49,3 +49,20 @@ fn write_escaped(out: &mut SecretBytes, text: &str) {
     out[start..].rotate_left(1);
     out.truncate(out.len() - 2);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_character_alone_is_escaped_as_it_must_be() {
+        for character in ('\0'..='\u{ff}').chain(['😀']) {
+            let text = character.to_string();
+            let mut out = SecretBytes::from(&b"before"[..]);
+            write_escaped(&mut out, &text);
+            let quoted = serde_json::to_string(&text).unwrap();
+            assert_eq!(out[..6], *b"before");
+            assert_eq!(out[6..], *&quoted.as_bytes()[1..quoted.len() - 1]);
+        }
+    }
+}

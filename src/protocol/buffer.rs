@@ -211,8 +211,8 @@ mod tests {
         input.fill(8);
         input.clear();
         assert_eq!(input.bytes.capacity(), 0);
-        input.want(800);
-        assert_eq!(input.space().len(), 800);
+        input.want(16 * 1024);
+        assert_eq!(input.space().len(), 16 * 1024);
     }
 
     #[test]
@@ -229,7 +229,12 @@ mod tests {
                 let count = space.len();
                 input.fill(count);
             }
+            let place = input.bytes().as_ptr();
+            let capacity = input.bytes.capacity();
             let taken = input.take(1..len + 1);
+            let is_moved = capacity > KEPT_CAPACITY;
+            assert_eq!(taken.as_ptr() == place, is_moved, "{len}");
+            assert_eq!(input.bytes.capacity(), if is_moved { 0 } else { capacity });
             assert!(
                 taken.iter().copied().eq((1..=len).map(|at| at as u8)),
                 "{len}"
@@ -237,6 +242,20 @@ mod tests {
             assert!(taken.capacity() >= len + 2);
             assert!(input.bytes().is_empty());
         }
+    }
+
+    #[test]
+    fn the_memory_of_a_message_that_was_sent_serves_the_next() {
+        let mut output = Output::default();
+        output.push(&[7; 100]);
+        output.advance(100);
+        let place = output.bytes().as_ptr();
+        let message = output.take();
+        assert!(message.is_empty() && message.as_ptr() == place);
+        assert!(output.pending().is_empty());
+        output.push(&[7; KEPT_CAPACITY + 1]);
+        assert_eq!(output.take().capacity(), 0);
+        assert!(output.pending().is_empty());
     }
 
     #[test]
