@@ -350,3 +350,30 @@ fn bit_len(bytes: &[u8]) -> u32 {
 fn is_odd(bytes: &[u8]) -> bool {
     bytes.last().is_some_and(|byte| byte & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_counted_without_zeros_in_front() {
+        for (bytes, bits) in [
+            (&[][..], 0),
+            (&[0, 0], 0),
+            (&[0, 1], 1),
+            (&[0x7f, 0xff], 15),
+            (&[0x80, 0], 16),
+            (&[1, 0, 0], 17),
+        ] {
+            assert_eq!(bit_len(bytes), bits, "{bytes:x?}");
+        }
+        assert!(is_odd(&[2, 1]) && !is_odd(&[1, 2]) && !is_odd(&[]));
+    }
+
+    #[test]
+    fn a_salt_has_the_room_that_the_last_byte_of_a_modulus_leaves() {
+        assert_eq!(longest_salt(2048), 256 - 32 - 2);
+        assert_eq!(longest_salt(2049), 256 - 32 - 2);
+        assert_eq!(longest_salt(2050), 257 - 32 - 2);
+    }
+}

@@ -84,6 +84,17 @@ fn a_pkcs1_private_key_is_read() {
 }
 
 #[test]
+fn a_pem_text_is_read_up_to_its_limit() {
+    let pem = local().public_key().unwrap().to_owned();
+    let mut text = "-".repeat(LARGEST_PEM - pem.len() - 1) + "\n" + &pem;
+    let mut wrapper = RsaWrapper::default();
+    wrapper.set_public_key(&text).unwrap();
+    text.insert(0, '-');
+    let error = wrapper.set_public_key(&text).unwrap_err();
+    assert!(error.to_string().contains("at most 16384"), "{error}");
+}
+
+#[test]
 fn unusable_pem_texts_are_refused() {
     let public = local().public_key().unwrap().to_owned();
     let relabel = |label: &str| LOCAL.replace("PRIVATE KEY", label);
@@ -137,10 +148,20 @@ fn numbers_outside_the_limits_are_refused() {
         (&[0xff; 1025], exponent),
         (&modulus, &[1]),
         (&modulus, &[2]),
+        (&modulus, &[4]),
         (&modulus, &[2, 0, 0, 0, 1]),
     ] {
         let pem = public_pem(modulus, exponent);
-        assert_reason(wrapper.set_public_key(&pem), Reason::InvalidKey);
+        let error = wrapper.set_public_key(&pem).unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::InvalidKey));
+        // By this side's own look at the numbers, before anybody computes with them.
+        let named = ["the RSA modulus", "the RSA public exponent"];
+        assert!(
+            named
+                .iter()
+                .any(|named| error.to_string().starts_with(named)),
+            "{error}"
+        );
     }
     assert_eq!(wrapper.public_key(), local().public_key());
 }
@@ -271,7 +292,8 @@ fn clones_share_local_keys_and_no_peer() {
 
 #[test]
 fn made_keys_are_what_was_asked_for() {
-    for exponent in [DEFAULT_PUBLIC_EXPONENT, 3] {
+    // The last one is a prime of 33 bits.
+    for exponent in [DEFAULT_PUBLIC_EXPONENT, 3, (1 << 32) + 15] {
         let mut wrapper = RsaWrapper::default();
         wrapper.generate_key_pair(exponent, 2048).unwrap();
         assert_eq!(wrapper.key_size(), 2048);

@@ -189,6 +189,31 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_sealed_stays_where_it_is() {
+        for (protocol, mode) in [
+            (Protocol::V2, AesMode::Cbc),
+            (Protocol::V3, AesMode::Cbc),
+            (Protocol::V4, AesMode::Cbc),
+            (Protocol::Gcm, AesMode::Gcm),
+        ] {
+            let keys = Keys::new(AesWrapper::new(256, mode).unwrap(), Role::Server);
+            let framing = of(protocol).unwrap();
+            for len in 0..=BLOCK_SIZE {
+                let written = framing.text_start() + len;
+                let mut message = SecretBytes::with_capacity(written + LARGEST_TRAILER);
+                message.resize(written, b'x');
+                let place = message.as_ptr();
+                let fill = |bytes: &mut [u8]| {
+                    bytes.fill(7);
+                    Ok(())
+                };
+                framing.seal(&keys, &mut message, fill).unwrap();
+                assert_eq!(message.as_ptr(), place, "{protocol:?}, {len}");
+            }
+        }
+    }
+
+    #[test]
     fn a_record_is_as_long_as_the_longest_text_makes_it_and_no_longer() {
         const OVERHEAD: u32 = 12 + 16;
         let keys = Keys::new(AesWrapper::new(256, AesMode::Gcm).unwrap(), Role::Server);
