@@ -313,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn a_request_takes_the_room_that_it_needs_and_no_more() {
+        let around = Around {
+            before: 1000,
+            behind: 500,
+        };
+        let (verb, parameters) = (
+            "V".repeat(100),
+            format!("{{\"a\": \"{}\"}}", "p".repeat(200)),
+        );
+        let mut out = SecretBytes::default();
+        write_request(&mut out, around, &verb, Some(&parameters)).unwrap();
+        let texts = verb.len() + parameters.len();
+        assert_eq!(out.capacity(), 1000 + texts + PUNCTUATION + 500);
+    }
+
+    #[test]
     fn parameters_are_one_object_and_nothing_behind_it() {
         let around = Around {
             before: 0,

@@ -227,6 +227,20 @@ mod tests {
     }
 
     #[test]
+    fn a_response_takes_the_room_that_it_needs_and_no_more() {
+        let around = Around {
+            before: 1000,
+            behind: 500,
+        };
+        let (message, reason) = ("m".repeat(100), "r".repeat(200));
+        let data = format!("{{\"a\": \"{}\"}}", "d".repeat(300));
+        let mut out = SecretBytes::default();
+        write_response(&mut out, around, true, &message, Some(&data), Some(&reason)).unwrap();
+        let texts = message.len() + reason.len() + data.len();
+        assert_eq!(out.capacity(), 1000 + texts + PUNCTUATION + 500);
+    }
+
+    #[test]
     fn bad_data_is_named() {
         for (data, expected) in [
             ("", "at byte 0"),
