@@ -1,13 +1,18 @@
 //! Two sessions that talk to each other in memory, and what becomes of them when somebody
 //! between them changes the bytes.
 
-use anwdl::protocol::session::{Message, Operation};
+use anwdl::protocol::session::{Message, Operation, Progress, Session};
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, Reason, RsaWrapper};
+use anwdl::{AesMode, AesWrapper, Error, Reason, RsaWrapper};
 
 mod pair;
 
 use pair::*;
+
+/// What a caller reports who waited long enough.
+fn timeout() -> Error {
+    Error::new(Reason::Timeout, "nothing came")
+}
 
 #[test]
 fn every_framing_serves_requests_in_both_orders() {
@@ -194,6 +199,102 @@ fn steps_come_once_and_messages_after_them() {
     for operation in [send, receive, Operation::SendPublicKey] {
         let error = server.begin_exchange(operation).unwrap_err();
         assert_eq!(error.reason(), repeated);
+    }
+}
+
+#[test]
+fn keys_change_until_a_part_of_them_is_exchanged() {
+    let (mut client, mut server) = pair(Protocol::V4, Protocol::Auto);
+    let key = AesWrapper::new(256, AesMode::Cbc).unwrap();
+    server.begin_exchange(Operation::ReceivePublicKey).unwrap();
+    server.interrupt(timeout(), true);
+    server.set_aes_wrapper(&key).unwrap();
+    server.set_rsa_wrapper(&rsa(SERVER_KEY)).unwrap();
+    let (send, receive) = (Operation::SendPublicKey, Operation::ReceivePublicKey);
+    step(&mut client, send, &mut server, receive);
+    for result in [
+        server.set_aes_wrapper(&key),
+        server.set_rsa_wrapper(&rsa(SERVER_KEY)),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::KeysAlreadyExchanged));
+    }
+    step(&mut server, send, &mut client, receive);
+    let (send, receive) = (Operation::SendAesKey, Operation::ReceiveAesKey);
+    step(&mut client, send, &mut server, receive);
+    assert!(!server.is_exchanged());
+    step(&mut server, send, &mut client, receive);
+    assert!(server.is_exchanged() && client.is_exchanged());
+    assert!(!server.has_failed() && !client.has_failed());
+}
+
+#[test]
+fn a_key_fits_the_framing_that_was_asked_for() {
+    for protocol in FRAMINGS.into_iter().chain([Protocol::Auto]) {
+        for mode in [AesMode::Cbc, AesMode::Gcm] {
+            let mut server = session(Role::Server, protocol, SERVER_KEY);
+            let fits = match protocol {
+                Protocol::Auto => true,
+                Protocol::Gcm => mode == AesMode::Gcm,
+                Protocol::V2 | Protocol::V3 | Protocol::V4 => mode == AesMode::Cbc,
+            };
+            let result = server.set_aes_wrapper(&AesWrapper::new(256, mode).unwrap());
+            let expected = (!fits).then_some(Reason::ProtocolMismatch);
+            assert_eq!(result.err().and_then(|error| error.reason()), expected);
+        }
+    }
+}
+
+/// An operation in which nothing moved can be tried again; one in which anything did ends the
+/// session.
+#[test]
+fn only_an_untouched_operation_survives_its_interruption() {
+    let mut server = session(Role::Server, Protocol::Auto, SERVER_KEY);
+    for count in [0, 1] {
+        server.begin_exchange(Operation::ReceivePublicKey).unwrap();
+        assert!(matches!(server.advance(), Ok(Progress::Read)));
+        server.space()[0] = b'8';
+        server.received(count);
+        server.interrupt(timeout(), true);
+        assert_eq!(server.has_failed(), count > 0);
+    }
+    let mut client = session(Role::Client, Protocol::V4, CLIENT_KEY);
+    for count in [0, 1] {
+        client.begin_exchange(Operation::SendPublicKey).unwrap();
+        assert!(matches!(client.advance(), Ok(Progress::Write)));
+        client.sent(count);
+        client.interrupt(timeout(), true);
+        assert_eq!(client.has_failed(), count > 0);
+    }
+    let mut other = session(Role::Server, Protocol::Auto, SERVER_KEY);
+    other.begin_exchange(Operation::ReceivePublicKey).unwrap();
+    other.interrupt(timeout(), false);
+    assert_ended(&mut other);
+}
+
+/// A secret that the peer refused was not exchanged: the next one begins anew, or, where it is
+/// the peer's own that goes back, the same one is sent again.
+#[test]
+fn a_refused_secret_can_be_sent_again() {
+    let (send, receive) = (Operation::SendAesKey, Operation::ReceiveAesKey);
+    let refused = |session: &mut _| {
+        Session::begin_exchange(session, send).unwrap();
+        let outcome = go_on(session, &mut b"0".to_vec(), &mut Vec::new());
+        assert_eq!(reason(outcome), Reason::PeerRefused);
+    };
+    for protocol in FRAMINGS {
+        let (mut client, mut server) = pair(protocol, Protocol::Auto);
+        exchange_public_keys(&mut client, &mut server);
+        refused(&mut client);
+        step(&mut client, send, &mut server, receive);
+        refused(&mut server);
+        assert!(!server.is_exchanged());
+        step(&mut server, send, &mut client, receive);
+        let (_, received) = request(&mut client, &mut server, "STAT");
+        assert!(
+            matches!(&received, Some(Ok(Some(Message::Request(_))))),
+            "{protocol:?}: {received:?}"
+        );
     }
 }
 
