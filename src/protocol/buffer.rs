@@ -253,8 +253,10 @@ mod tests {
         let message = output.take();
         assert!(message.is_empty() && message.as_ptr() == place);
         assert!(output.pending().is_empty());
-        output.push(&[7; KEPT_CAPACITY + 1]);
-        assert_eq!(output.take().capacity(), 0);
+        for (capacity, kept) in [(KEPT_CAPACITY, KEPT_CAPACITY), (KEPT_CAPACITY + 1, 0)] {
+            output.set(SecretBytes::with_capacity(capacity), 0);
+            assert_eq!(output.take().capacity(), kept);
+        }
         assert!(output.pending().is_empty());
     }
 
