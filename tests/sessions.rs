@@ -298,6 +298,59 @@ fn a_refused_secret_can_be_sent_again() {
     }
 }
 
+/// Nothing of it was sent, so that the peer knows nothing of it either.
+#[test]
+fn a_secret_that_never_left_is_not_exchanged() {
+    let (send, receive) = (Operation::SendAesKey, Operation::ReceiveAesKey);
+    let give_up = |session: &mut Session| {
+        session.begin_exchange(send).unwrap();
+        assert!(matches!(session.advance(), Ok(Progress::Write)));
+        session.interrupt(timeout(), true);
+    };
+    for protocol in FRAMINGS {
+        for is_client_first in [true, false] {
+            let (mut client, mut server) = pair(protocol, protocol);
+            exchange_public_keys(&mut client, &mut server);
+            give_up(&mut client);
+            give_up(&mut server);
+            let (first, second) = match is_client_first {
+                true => (&mut client, &mut server),
+                false => (&mut server, &mut client),
+            };
+            step(first, send, second, receive);
+            give_up(second);
+            step(second, send, first, receive);
+            let (_, received) = request(&mut client, &mut server, "STAT");
+            assert!(
+                matches!(&received, Some(Ok(Some(Message::Request(_))))),
+                "{protocol:?}: {received:?}"
+            );
+        }
+    }
+}
+
+/// A peer that knows the server's key can send its secret before it is sent that key.
+#[test]
+fn keys_are_exchanged_once_every_step_is_done() {
+    let (mut client, mut server) = pair(Protocol::V4, Protocol::Auto);
+    let (send_key, receive_key) = (Operation::SendPublicKey, Operation::ReceivePublicKey);
+    step(&mut client, send_key, &mut server, receive_key);
+    let mut forger = RsaWrapper::new(false).unwrap();
+    let server_key = rsa(SERVER_KEY);
+    forger
+        .set_remote_public_key(server_key.public_key().unwrap())
+        .unwrap();
+    server.begin_exchange(Operation::ReceiveAesKey).unwrap();
+    let mut wrapped = forger.encrypt_data(&[7; 48], false).unwrap();
+    let outcome = go_on(&mut server, &mut wrapped, &mut Vec::new());
+    assert!(matches!(outcome, Some(Ok(None))));
+    server.begin_exchange(Operation::SendAesKey).unwrap();
+    assert!(matches!(server.advance(), Ok(Progress::Write)));
+    server.interrupt(timeout(), true);
+    step(&mut server, send_key, &mut client, receive_key);
+    assert!(!server.is_exchanged());
+}
+
 #[test]
 fn changed_cbc_blocks_fail_or_parse() {
     for protocol in [Protocol::V2, Protocol::V3, Protocol::V4] {

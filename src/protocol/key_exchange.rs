@@ -75,9 +75,10 @@ impl KeyExchange {
         self.done.push(step);
     }
 
-    /// Forgets a secret of this side that the peer did not accept.
+    /// Forgets what an operation that is over left of a secret that was not exchanged: the peer
+    /// did not accept it, or never heard of it.
     pub fn take_back_secret(&mut self) {
-        if !self.is_done(Step::ReceiveSecret) {
+        if !self.is_done(Step::SendSecret) && !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
             self.first_wrapped_secret.clear();
         }

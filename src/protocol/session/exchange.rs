@@ -92,14 +92,7 @@ impl Session {
                 Ok(())
             }
             Wait::Answer => {
-                if let Err(error) = self.hear_answer() {
-                    if steps[0] == Step::SendSecret
-                        && let Some(exchange) = &mut self.exchange
-                    {
-                        exchange.take_back_secret();
-                    }
-                    return Err(error);
-                }
+                self.hear_answer()?;
                 self.finish_step(steps);
                 Ok(())
             }

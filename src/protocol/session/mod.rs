@@ -373,6 +373,9 @@ impl Session {
 
     fn stop(&mut self) {
         self.operation = None;
+        if let Some(exchange) = &mut self.exchange {
+            exchange.take_back_secret();
+        }
         self.input.clear();
         self.output.clear();
     }
