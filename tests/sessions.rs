@@ -298,6 +298,29 @@ fn a_refused_secret_can_be_sent_again() {
     }
 }
 
+/// What is behind the first byte of a gcm secret is drawn anew for each session, by both sides.
+#[test]
+fn no_two_sessions_of_gcm_share_a_secret() {
+    let mut secrets = Vec::new();
+    for _ in 0..2 {
+        let (mut client, mut server) = pair(Protocol::Gcm, Protocol::Auto);
+        exchange_public_keys(&mut client, &mut server);
+        let mut sent = Vec::new();
+        client.begin_exchange(Operation::SendAesKey).unwrap();
+        server.begin_exchange(Operation::ReceiveAesKey).unwrap();
+        go_on(&mut client, &mut Vec::new(), &mut sent);
+        secrets.push(rsa(SERVER_KEY).decrypt_data(&sent).unwrap());
+        go_on(&mut server, &mut sent, &mut Vec::new());
+        server.begin_exchange(Operation::SendAesKey).unwrap();
+        go_on(&mut server, &mut Vec::new(), &mut sent);
+        secrets.push(rsa(CLIENT_KEY).decrypt_data(&sent).unwrap());
+    }
+    for (at, secret) in secrets.iter().enumerate() {
+        assert_eq!((secret.len(), secret[0]), (33, 5));
+        assert!(!secrets[..at].contains(secret));
+    }
+}
+
 /// Nothing of it was sent, so that the peer knows nothing of it either.
 #[test]
 fn a_secret_that_never_left_is_not_exchanged() {
