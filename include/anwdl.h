@@ -537,7 +537,7 @@ typedef struct anwdl_client_t anwdl_client_t;
  * arrays lie in one another; in the parameters of a request, 63.
  *
  * It may be read by many threads at once (by the functions that take it as const) as long as none
- * changes it. All values are wiped when they are replaced, or freed.
+ * changes it. Names and values are wiped when they are replaced, or freed.
  */
 typedef struct anwdl_data_t anwdl_data_t;
 

@@ -1,6 +1,7 @@
 //! Bytes and texts that are wiped whenever memory is let go of: when they are dropped, and
 //! when they move to make room.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hint::black_box;
 use std::io::{self, Write};
@@ -119,6 +120,13 @@ impl SecretText {
         let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
         parts.iter().for_each(|part| text.push_str(part));
         Self(text)
+    }
+}
+
+/// An owned text becomes this one without being copied.
+impl From<Cow<'_, str>> for SecretText {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self(text.into_owned())
     }
 }
 

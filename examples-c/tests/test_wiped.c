@@ -176,7 +176,7 @@ static void read_messages(side_t *server, side_t *client) {
 
 /* Both texts hold tokens, of which one is escaped; `padding` makes them longer. */
 static void ask(side_t *server, side_t *client, size_t padding) {
-    char tokens[5][TOKEN_SIZE + 1];
+    char tokens[7][TOKEN_SIZE + 1];
     size_t size = padding + 512;
     char *parameters = malloc(size);
     char *data = malloc(size);
@@ -187,10 +187,14 @@ static void ask(side_t *server, side_t *client, size_t padding) {
     make_token("a password of a response", tokens[2]);
     make_token("an escaped password of a response", tokens[3]);
     make_token("the reason of a response", tokens[4]);
-    snprintf(parameters, size, "{\"token\": \"%s\", \"escaped\": \"\\u00e9%s\", \"pad\": \"%*s\"}",
-             tokens[0], tokens[1], (int)padding, "");
-    snprintf(data, size, "{\"password\": \"%s\", \"escaped\": \"\\n%s\", \"pad\": \"%*s\"}",
-             tokens[2], tokens[3], (int)padding, "");
+    make_token("the name of a request's token", tokens[5]);
+    make_token("the name of a response's password", tokens[6]);
+    snprintf(parameters, size,
+             "{\"token\": \"%s\", \"escaped\": \"\\u00e9%s\", \"%s\": \"\", \"pad\": \"%*s\"}",
+             tokens[0], tokens[1], tokens[5], (int)padding, "");
+    snprintf(data, size,
+             "{\"password\": \"%s\", \"escaped\": \"\\n%s\", \"\\t%s\": \"\", \"pad\": \"%*s\"}",
+             tokens[2], tokens[3], tokens[6], (int)padding, "");
     snprintf(reason, sizeof reason, "\"%s\"", tokens[4]);
     client->text = parameters;
     server->text = data;
@@ -408,6 +412,39 @@ static void test_aes_wrappers(void) {
     }
 }
 
+/* Names and values; set, replaced, taken from JSON, put into other data, and written. */
+static void test_data(void) {
+    char tokens[5][TOKEN_SIZE + 1];
+    char json[4 * TOKEN_SIZE];
+    anwdl_data_t *data = NULL;
+    anwdl_data_t *list = NULL;
+    anwdl_data_t *read = NULL;
+    char *text = NULL;
+    make_token("a string of data", tokens[0]);
+    make_token("the name of a string of data", tokens[1]);
+    make_token("a string of data that was replaced", tokens[2]);
+    make_token("a string of a list", tokens[3]);
+    make_token("a string of data that was JSON", tokens[4]);
+    REQUIRE(anwdl_data_new(&data) == ANWDL_OK && anwdl_data_new_array(&list) == ANWDL_OK);
+    CHECK_OK(anwdl_data_set_string(data, tokens[1], tokens[2]));
+    CHECK_OK(anwdl_data_set_string(data, tokens[1], tokens[0]));
+    CHECK_OK(anwdl_data_add_string(list, tokens[3]));
+    CHECK_OK(anwdl_data_set_array(data, "list", list));
+    snprintf(json, sizeof json, "{\"\\n%s\": \"%s\"}", tokens[1], tokens[4]);
+    REQUIRE(anwdl_data_from_json(json, &read) == ANWDL_OK);
+    CHECK_OK(anwdl_data_set_object(data, "read", read));
+    CHECK_OK(anwdl_data_to_json(data, &text));
+    explicit_bzero(tokens, sizeof tokens);
+    explicit_bzero(json, sizeof json);
+    CHECK(find_secrets() >= 4 * TOKEN_SIZE / 8);
+    anwdl_string_free(text);
+    anwdl_data_free(read);
+    anwdl_data_free(list);
+    anwdl_data_free(data);
+    check_no_secrets("data that were freed");
+    forget_secrets();
+}
+
 static int value_of(char digit) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *place = strchr(digits, digit);
@@ -508,6 +545,7 @@ static void test_rsa_wrappers(void) {
 }
 
 int main(void) {
+    test_data();
     test_aes_wrappers();
     test_rsa_wrappers();
 

@@ -24,7 +24,7 @@ use crate::message::{ContainerData, Data, DataValue};
 /// arrays lie in one another; in the parameters of a request, 63.
 ///
 /// It may be read by many threads at once (by the functions that take it as const) as long as none
-/// changes it. All values are wiped when they are replaced, or freed.
+/// changes it. Names and values are wiped when they are replaced, or freed.
 pub enum anwdl_data_t {}
 
 impl Handle for anwdl_data_t {

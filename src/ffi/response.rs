@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Handle, borrow, c_string, output, take_back, text, value_or};
 use crate::message;
 use crate::message::json::{Kind, Object, Value};
+use crate::secret::SecretText;
 
 /// A response from a server, checked against the response format.
 ///
@@ -33,7 +34,7 @@ pub(super) struct Response {
 
 /// A member of the data that is a string, decoded.
 struct StringMember {
-    name: Box<str>,
+    name: SecretText,
     value_with_nul: Zeroizing<Box<str>>,
 }
 
@@ -88,12 +89,6 @@ impl Response {
 impl Drop for Response {
     fn drop(&mut self) {
         std::mem::take(&mut self.message).into_bytes().zeroize();
-    }
-}
-
-impl Drop for StringMember {
-    fn drop(&mut self) {
-        self.name.zeroize();
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each value is kept as the JSON text that it becomes. So what came as JSON keeps every
 //! digit and every escape, and what is put in is copied once.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -10,12 +11,13 @@ use zeroize::Zeroizing;
 use super::format::{CONTAINER, DATA, STATISTICS, write_errors};
 use super::json::{self, LARGEST_DEPTH, NotJson};
 use crate::error::{Error, Reason, Result};
+use crate::secret::SecretText;
 
 /// A JSON object or array that is being put together: response data, or the parameters of
 /// a request.
 ///
-/// Members stand in the order in which they were first set. Every value is wiped when it is
-/// replaced or dropped: data hold passwords and client tokens.
+/// Members stand in the order in which they were first set. Names and values are wiped when they
+/// are replaced or dropped: data hold passwords and client tokens.
 ///
 /// ```
 /// use anwdl::message::Data;
@@ -36,7 +38,7 @@ pub struct Data {
 
 struct Member {
     /// Empty in an array.
-    name: Box<str>,
+    name: SecretText,
     value: DataValue,
 }
 
@@ -135,7 +137,7 @@ impl Data {
         let value = value.into();
         value.check_levels()?;
         self.members.push(Member {
-            name: Box::default(),
+            name: SecretText::default(),
             value,
         });
         Ok(())
@@ -203,7 +205,7 @@ impl Data {
         match place {
             Some(member) => member.value = value,
             None => self.members.push(Member {
-                name: name.into(),
+                name: Cow::Borrowed(name).into(),
                 value,
             }),
         }
@@ -219,7 +221,7 @@ impl Default for Data {
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Values hold passwords and client tokens.
-        let names = self.members.iter().map(|member| &member.name);
+        let names = self.members.iter().map(|member| &*member.name);
         f.debug_list().entries(names).finish()
     }
 }

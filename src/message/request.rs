@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::format::{REQUEST, write_errors};
 use super::json::{Kind, NotJson, Object, Value, observe};
@@ -46,7 +46,7 @@ enum Verb {
 
 /// A parameter that is a string, decoded.
 struct StringParameter {
-    name: Box<str>,
+    name: SecretText,
     value_with_nul: SecretText,
 }
 
@@ -257,12 +257,6 @@ fn with_nul(text: Cow<'_, str>) -> SecretText {
 
 fn without_nul(text: &str) -> &str {
     &text[..text.len() - 1]
-}
-
-impl Drop for StringParameter {
-    fn drop(&mut self) {
-        self.name.zeroize();
-    }
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_sealed_stays_where_it_is() {
+    fn a_message_that_is_sealed_stays_where_it_is_and_holds_what_was_drawn() {
         for (protocol, mode) in [
             (Protocol::V2, AesMode::Cbc),
             (Protocol::V3, AesMode::Cbc),
@@ -209,6 +209,11 @@ mod tests {
                 };
                 framing.seal(&keys, &mut message, fill).unwrap();
                 assert_eq!(message.as_ptr(), place, "{protocol:?}, {len}");
+                match protocol {
+                    Protocol::Gcm => assert_eq!(message[4..16], [7; 12]),
+                    Protocol::V3 | Protocol::V4 => assert!(message.ends_with(&[7; 16])),
+                    _ => {}
+                }
             }
         }
     }
