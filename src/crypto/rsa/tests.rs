@@ -305,6 +305,17 @@ fn made_keys_are_what_was_asked_for() {
 }
 
 #[test]
+fn a_process_has_one_key_pair_for_all_that_were_given_none() {
+    let (one, other) = (
+        RsaWrapper::process_wide().unwrap(),
+        RsaWrapper::process_wide().unwrap(),
+    );
+    assert_eq!(one.key_size(), DEFAULT_KEY_SIZE);
+    assert!(one.private_key().is_some());
+    assert_eq!(one.public_key(), other.public_key());
+}
+
+#[test]
 fn unusable_sizes_and_exponents_are_refused() {
     let mut wrapper = RsaWrapper::default();
     for (exponent, size) in [
