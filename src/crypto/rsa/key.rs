@@ -37,7 +37,7 @@ const PKCS1_LABEL: &str = "RSA PRIVATE KEY";
 pub(super) struct PublicKey {
     der: Arc<[u8]>,
     bits: u32,
-    encrypting: Option<Arc<EncryptingKey>>,
+    pub(super) encrypting: Option<Arc<EncryptingKey>>,
 }
 
 /// A public key of this side: its PEM text is sent in every key exchange.

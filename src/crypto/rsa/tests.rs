@@ -185,6 +185,8 @@ fn encryption_and_decryption_fit_together() {
 fn a_key_at_rest_still_encrypts() {
     let mut wrapper = own_peer();
     wrapper.rest();
+    let remote = wrapper.remote.as_ref().unwrap();
+    assert!(remote.encrypting.is_none());
     let wrapped = wrapper.encrypt_data(b"text", false).unwrap();
     assert_eq!(*wrapper.decrypt_data(&wrapped).unwrap(), b"text");
 }
