@@ -298,6 +298,21 @@ fn a_refused_secret_can_be_sent_again() {
     }
 }
 
+/// Its header is not on its way yet, and so no packet goes with it.
+#[test]
+fn an_answer_to_what_was_not_sent_lets_nothing_go() {
+    let mut client = preset(Role::Client, Protocol::V4);
+    client.begin_request("STAT", None).unwrap();
+    assert!(matches!(client.advance(), Ok(Progress::Write)));
+    client.space()[0] = b'1';
+    client.received(1);
+    assert!(matches!(client.advance(), Ok(Progress::Write)));
+    assert_eq!(client.pending().len(), BLOCK_SIZE);
+    client.sent(BLOCK_SIZE);
+    assert!(matches!(client.advance(), Ok(Progress::Write)));
+    assert!(client.pending().len() > BLOCK_SIZE);
+}
+
 /// What is behind the first byte of a gcm secret is drawn anew for each session, by both sides.
 #[test]
 fn no_two_sessions_of_gcm_share_a_secret() {
