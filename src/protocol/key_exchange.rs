@@ -51,7 +51,8 @@ pub struct KeyExchange {
     /// What the step that came first carried.
     first_wrapped_secret: Vec<u8>,
     secret: Option<Secret>,
-    /// The key of the session, once both secrets are known.
+    /// The key of the session, from the moment when both secrets are known until the step that
+    /// settled it is done.
     agreed: Option<AesWrapper>,
 }
 
@@ -85,13 +86,9 @@ impl KeyExchange {
         self.agreed = None;
     }
 
-    /// The key of the session, once both secrets have gone over the wire.
+    /// The key of the session, once the step is done that settles it.
     pub fn agreed_key(&mut self) -> Option<AesWrapper> {
-        if self.is_done(Step::SendSecret) && self.is_done(Step::ReceiveSecret) {
-            self.agreed.take()
-        } else {
-            None
-        }
+        self.agreed.take()
     }
 
     /// Takes the peer's public key as it came over the wire.
