@@ -298,6 +298,21 @@ fn a_refused_secret_can_be_sent_again() {
     }
 }
 
+#[test]
+fn a_public_key_is_received_up_to_its_limit() {
+    for (length, answer) in [(b"16384===", b"1"), (b"16385===", b"0")] {
+        let mut server = session(Role::Server, Protocol::Auto, SERVER_KEY);
+        server.begin_exchange(Operation::ReceivePublicKey).unwrap();
+        let mut answered = Vec::new();
+        let outcome = go_on(&mut server, &mut length.to_vec(), &mut answered);
+        assert_eq!(answered, answer);
+        match outcome {
+            None => assert_eq!(answer, b"1"),
+            refused => assert_eq!(reason(refused), Reason::MessageTooLarge),
+        }
+    }
+}
+
 /// Its header is not on its way yet, and so no packet goes with it.
 #[test]
 fn an_answer_to_what_was_not_sent_lets_nothing_go() {
