@@ -243,6 +243,12 @@ fn a_key_fits_the_framing_that_was_asked_for() {
             assert_eq!(result.err().and_then(|error| error.reason()), expected);
         }
     }
+    for key_size in [128, 192] {
+        let mut server = session(Role::Server, Protocol::Gcm, SERVER_KEY);
+        let key = AesWrapper::new(key_size, AesMode::Gcm).unwrap();
+        let error = server.set_aes_wrapper(&key).unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::InvalidArgument));
+    }
 }
 
 /// An operation in which nothing moved can be tried again; one in which anything did ends the
