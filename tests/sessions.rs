@@ -429,6 +429,34 @@ fn changed_cbc_blocks_fail_or_parse() {
     }
 }
 
+/// A server reads the first packet as v3, too, in which what stands before the last block ends in
+/// a padding. Tabs and ends of lines are one, and blanks in JSON; what they leave of it is none.
+#[test]
+fn blanks_that_look_like_a_padding_make_no_v3_of_v2() {
+    for (blank, count) in [('\t', 9), ('\n', 10), ('\r', 13)] {
+        let before = r#"{"verb": "STAT", "parameters": {"#.len() + count;
+        let parameters = [
+            "{",
+            &" ".repeat(before.next_multiple_of(BLOCK_SIZE) - before),
+            &blank.to_string().repeat(count),
+            "}",
+        ];
+        let mut client = preset(Role::Client, Protocol::V2);
+        client
+            .begin_request("STAT", Some(&parameters.concat()))
+            .unwrap();
+        let mut sent = Vec::new();
+        go_on(&mut client, &mut b"1".to_vec(), &mut sent);
+        let mut server = preset(Role::Server, Protocol::Auto);
+        let received = receive(&mut server, &sent);
+        assert!(
+            matches!(&received, Some(Ok(Some(Message::Request(_))))),
+            "{received:?}"
+        );
+        assert_eq!(server.protocol(), Protocol::V2);
+    }
+}
+
 #[test]
 fn a_server_that_speaks_first_speaks_v4() {
     let (mut client, mut server) = pair(Protocol::V4, Protocol::Auto);
