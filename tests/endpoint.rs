@@ -283,6 +283,10 @@ fn one_response_to_each_request() {
         ask(&mut client, &mut server, usize::MAX);
         let early = client.send_request("STAT", None);
         assert_reason(early, Reason::OutOfTurn);
+        // What is under way is told first.
+        assert!(matches!(client.recv_response(), Err(Error::WouldBlock(_))));
+        let amid = client.send_request("STAT", None);
+        assert_reason(amid, Reason::OperationPending);
         answer(&mut client, &mut server, usize::MAX);
         let second = server.send_response(true, "OK", None, None);
         assert_reason(second, Reason::OutOfTurn);
