@@ -62,7 +62,7 @@ mod tests {
             write_escaped(&mut out, &text);
             let quoted = serde_json::to_string(&text).unwrap();
             assert_eq!(out[..6], *b"before");
-            assert_eq!(out[6..], *&quoted.as_bytes()[1..quoted.len() - 1]);
+            assert_eq!(&out[6..], &quoted.as_bytes()[1..quoted.len() - 1]);
         }
     }
 }
