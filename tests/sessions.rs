@@ -3,11 +3,16 @@
 
 use anwdl::protocol::session::{Message, Operation, Progress, Session};
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, Error, Reason, RsaWrapper};
+use anwdl::{AesMode, AesWrapper, Error, Reason};
 
 mod pair;
 
 use pair::*;
+
+/// What anybody can send who knows a public key.
+fn wrapped_under(pem: &str, secret: &[u8]) -> Vec<u8> {
+    rsa(pem).encrypt_data(secret, true).unwrap()
+}
 
 /// What a caller reports who waited long enough.
 fn timeout() -> Error {
@@ -147,12 +152,7 @@ fn the_initiator_takes_no_key_but_its_own() {
     exchange_public_keys(&mut client, &mut server);
     let (send, receive) = (Operation::SendAesKey, Operation::ReceiveAesKey);
     step(&mut client, send, &mut server, receive);
-    let mut forger = RsaWrapper::new(false).unwrap();
-    let client_key = rsa(CLIENT_KEY);
-    forger
-        .set_remote_public_key(client_key.public_key().unwrap())
-        .unwrap();
-    let mut wrapped = forger.encrypt_data(&[7; 48], false).unwrap();
+    let mut wrapped = wrapped_under(CLIENT_KEY, &[7; 48]);
     client.begin_exchange(receive).unwrap();
     let mut answer = Vec::new();
     let outcome = go_on(&mut client, &mut wrapped, &mut answer);
@@ -162,17 +162,12 @@ fn the_initiator_takes_no_key_but_its_own() {
 
 #[test]
 fn wrong_secrets_look_alike() {
-    let mut forger = RsaWrapper::new(false).unwrap();
-    let server_key = rsa(SERVER_KEY);
-    forger
-        .set_remote_public_key(server_key.public_key().unwrap())
-        .unwrap();
     let mut errors = Vec::new();
     for secret in [&[5; 31][..], &[6; 33], &[]] {
         let (mut client, mut server) = pair(Protocol::V4, Protocol::Auto);
         exchange_public_keys(&mut client, &mut server);
         server.begin_exchange(Operation::ReceiveAesKey).unwrap();
-        let mut wrapped = forger.encrypt_data(secret, false).unwrap();
+        let mut wrapped = wrapped_under(SERVER_KEY, secret);
         let mut answer = Vec::new();
         let outcome = go_on(&mut server, &mut wrapped, &mut answer);
         assert_eq!(answer, b"0");
@@ -394,13 +389,8 @@ fn keys_are_exchanged_once_every_step_is_done() {
     let (mut client, mut server) = pair(Protocol::V4, Protocol::Auto);
     let (send_key, receive_key) = (Operation::SendPublicKey, Operation::ReceivePublicKey);
     step(&mut client, send_key, &mut server, receive_key);
-    let mut forger = RsaWrapper::new(false).unwrap();
-    let server_key = rsa(SERVER_KEY);
-    forger
-        .set_remote_public_key(server_key.public_key().unwrap())
-        .unwrap();
     server.begin_exchange(Operation::ReceiveAesKey).unwrap();
-    let mut wrapped = forger.encrypt_data(&[7; 48], false).unwrap();
+    let mut wrapped = wrapped_under(SERVER_KEY, &[7; 48]);
     let outcome = go_on(&mut server, &mut wrapped, &mut Vec::new());
     assert!(matches!(outcome, Some(Ok(None))));
     server.begin_exchange(Operation::SendAesKey).unwrap();
