@@ -26,7 +26,8 @@ static const char USAGE[] =
     "                    [--private-key FILE.pem]     instead of a new key pair\n"
     "                    [--key-file FILE.pem]        the same; made there if there is none yet\n"
     "                    [--protocol auto|v2|v3|v4|gcm]\n"
-    "                    [--proxy-protocol]           connections begin with a PROXY header\n";
+    "                    [--proxy-protocol]           connections begin with a PROXY header\n"
+    "                    [--key-echo]                 send AES keys back as they came (unsafe)\n";
 
 typedef struct {
     uint16_t port;
@@ -294,6 +295,8 @@ static anwdl_status_t set_option(settings_t *settings, int name, const char *val
         settings->private_key_file = value;
         settings->make_private_key_file = name == 'K';
         return ANWDL_OK;
+    case 'E':
+        return anwdl_client_options_set_key_echo(settings->options, true);
     case 'P':
         return anwdl_client_options_set_proxy_protocol(settings->options,
                                                        ANWDL_PROXY_PROTOCOL_REQUIRED);
@@ -316,6 +319,7 @@ static bool parse_arguments(int argc, char **argv, settings_t *settings) {
                                           {"key-file", required_argument, NULL, 'K'},
                                           {"protocol", required_argument, NULL, 'f'},
                                           {"proxy-protocol", no_argument, NULL, 'P'},
+                                          {"key-echo", no_argument, NULL, 'E'},
                                           {NULL, 0, NULL, 0}};
     int name;
     while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {

@@ -775,7 +775,8 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  * once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
  * for the framings v2 to v4, one in GCM mode for the authenticated framing.
  *
- * Without it, each client draws a fresh key if it is the one to decide.
+ * Without it, each client draws a fresh key if it is the one to decide. Leave it so for peers that may
+ * be released ones: they send the key back, so that sessions that share one can be replayed to each other.
  *
  * @param options The options; not NULL.
  * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
@@ -807,6 +808,27 @@ anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *opti
  */
 anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options,
                                                       bool exchange_keys);
+
+/**
+ * Sets whether an AES key that was received is sent back as it came, as the released Python peers
+ * do.
+ *
+ * By default this side answers it with a new key that is derived from it (HKDF-SHA-256, RFC 5869),
+ * which every released peer takes. The authenticated framing never sends anything back.
+ *
+ * With true, whoever recorded a session can connect later with a key pair of his own, replay the
+ * recorded key, get it back under his own key, and read the recording; whoever holds only the public
+ * key of a pinned peer that speaks first passes for that peer; and recorded requests can be replayed.
+ * Set it only to replay recordings, or for a peer that insists on its own key.
+ *
+ * @param options The options; not NULL.
+ * @param key_echo true to send received keys back; false (the default) to answer with a new one.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+ */
+anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options,
+                                                 bool key_echo);
 
 /**
  * Sets whether calls that would have to wait for the peer return ANWDL_WANT_READ or
@@ -1273,7 +1295,8 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 /**
  * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
  *
- * If the peer's AES key was received before, that same key is sent back.
+ * If the peer's AES key was received before, a new key that is derived from it is sent, see
+ * anwdl_client_options_set_key_echo().
  *
  * @param client The client; not NULL.
  *
@@ -1547,7 +1570,8 @@ anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 /**
  * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
  *
- * If the peer's AES key was received before, that same key is sent back.
+ * If the peer's AES key was received before, a new key that is derived from it is sent, see
+ * anwdl_client_options_set_key_echo().
  *
  * @param session The session; not NULL.
  *
@@ -2245,7 +2269,8 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
 /**
  * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
  *
- * If the peer's AES key was received before, that same key is sent back.
+ * If the peer's AES key was received before, a new key that is derived from it is sent, see
+ * anwdl_client_options_set_key_echo().
  *
  * @param interface The interface; not NULL.
  *
@@ -3221,6 +3246,9 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
 
 /**
  * Decrypts, with the local private key, what was encrypted under the local public key.
+ *
+ * With the key pair of sessions, that includes the secrets of their key exchanges: let no stranger
+ * choose what is decrypted with it, and use another key pair for other purposes.
  *
  * @param wrapper The wrapper; not NULL.
  * @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.

@@ -1316,6 +1316,11 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return done(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
     }
 
+    /// Whether a received AES key is sent back as it came: only for recordings and peers that insist.
+    client_options &set_key_echo(bool key_echo) {
+        return done(anwdl_client_options_set_key_echo(get(), key_echo));
+    }
+
     /// Whether operations are to be polled instead of waiting.
     client_options &set_non_blocking(bool non_blocking) {
         return done(anwdl_client_options_set_non_blocking(get(), non_blocking));

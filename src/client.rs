@@ -28,6 +28,7 @@ pub struct ClientOptions {
     rsa_wrapper: Option<RsaWrapper>,
     aes_wrapper: Option<AesWrapper>,
     exchange_keys: bool,
+    key_echo: bool,
     non_blocking: bool,
     protocol: Protocol,
     max_message_size: usize,
@@ -45,6 +46,7 @@ impl Default for ClientOptions {
             rsa_wrapper: None,
             aes_wrapper: None,
             exchange_keys: config.exchange_keys,
+            key_echo: config.key_echo,
             non_blocking: false,
             protocol: config.protocol,
             max_message_size: config.max_message_size,
@@ -82,6 +84,19 @@ impl ClientOptions {
     /// non-blocking client exchanges them only when told to.
     pub fn set_exchange_keys(&mut self, exchange_keys: bool) {
         self.exchange_keys = exchange_keys;
+    }
+
+    /// Whether this side sends an AES key that it received back as it came, as the released
+    /// peers do; default false: it answers with a new key that is derived from it, which all
+    /// released peers take.
+    ///
+    /// With it, who has recorded a session of v2, v3 or v4 can connect with a key pair of
+    /// his own, replay the recorded key, have it sent back under his own key, and read the
+    /// recording; who holds only the public key of a pinned peer that speaks first passes
+    /// for that peer; and recorded requests can be replayed. It is for replaying recordings,
+    /// and for peers that insist on their own key.
+    pub fn set_key_echo(&mut self, key_echo: bool) {
+        self.key_echo = key_echo;
     }
 
     /// Whether calls return [`Error::WouldBlock`] in place of waiting; default false.
@@ -154,6 +169,7 @@ impl ClientOptions {
             protocol: self.protocol,
             max_message_size: self.max_message_size,
             exchange_keys: self.exchange_keys,
+            key_echo: self.key_echo,
             separate_computation: self.separate_computation,
             expected_fingerprint: self.expected_fingerprint,
             ..Config::new(role)
@@ -206,6 +222,7 @@ impl fmt::Debug for ClientOptions {
             .field("rsa_wrapper", &self.rsa_wrapper)
             .field("aes_wrapper", &self.aes_wrapper)
             .field("exchange_keys", &self.exchange_keys)
+            .field("key_echo", &self.key_echo)
             .field("non_blocking", &self.non_blocking)
             .field("protocol", &self.protocol)
             .field("max_message_size", &self.max_message_size)

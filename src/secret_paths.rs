@@ -363,7 +363,7 @@ mod under_valgrind {
         let mut exchange = KeyExchange::default();
         let no_random: fn(&mut [u8]) -> Result<()> = |_| Ok(());
         exchange
-            .wrap_secret(&rsa, Some(&own), Protocol::Auto, no_random)
+            .wrap_secret(&rsa, Some(&own), Protocol::Auto, false, no_random)
             .unwrap();
         for secret in [right.clone()].into_iter().chain(changed).chain(lengths) {
             let plain = undefined(&secret);
@@ -374,7 +374,7 @@ mod under_valgrind {
         // Those that choose gcm.
         let mut exchange = KeyExchange::default();
         exchange
-            .wrap_secret(&rsa, None, Protocol::Gcm, no_random)
+            .wrap_secret(&rsa, None, Protocol::Gcm, false, no_random)
             .unwrap();
         for len in 0..=40 {
             for first in FIRST_BYTES {

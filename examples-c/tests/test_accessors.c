@@ -16,6 +16,7 @@ static anwdl_client_t *make_client(int fd) {
     anwdl_client_options_t *options = anwdl_client_options_new();
     anwdl_client_t *client = NULL;
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_key_echo(options, true) == ANWDL_OK);
     REQUIRE(anwdl_client_new(fd, options, &client) == ANWDL_OK);
     anwdl_client_options_free(options);
     return client;

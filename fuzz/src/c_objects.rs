@@ -99,7 +99,7 @@ impl Objects {
         let flag = input.flag();
         // SAFETY: every object is live or NULL.
         unsafe {
-            call(|| match number.rem_euclid(11) {
+            call(|| match number.rem_euclid(12) {
                 0 => anwdl_client_options_set_timeout(options, input.byte().into()),
                 // One that has a key: making one for the whole process takes seconds.
                 1 => anwdl_client_options_set_rsa_wrapper(options, self.rsa[usize::from(flag)]),
@@ -118,6 +118,7 @@ impl Objects {
                     anwdl_client_options_set_peer_ip(options, ip.pointer())
                 }
                 8 => anwdl_client_options_set_proxy_protocol(options, input.pick(&[0, 1, 2])),
+                10 => anwdl_client_options_set_key_echo(options, flag),
                 9 => anwdl_client_options_set_separate_computation(options, flag),
                 _ => {
                     let hex = Text::choose(input, &["00", &"a5".repeat(32), &"0g".repeat(32)]);

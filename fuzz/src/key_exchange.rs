@@ -270,7 +270,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
             let fits = if chose_gcm {
                 is_gcm
             } else {
-                secret == self.secrets[0].0
+                secret == self.secrets[0].0 || secret == self.derived_secret(&secret)
             };
             (!fits).then_some(Reason::DecryptionFailed)
         };
@@ -287,7 +287,8 @@ impl<'a, 'b> Exchange<'a, 'b> {
         let fill = self.input.byte();
         let size = match self.input.below(12) {
             0..4 => match echoed {
-                Some(secret) if secret.len() != 33 => return secret,
+                Some(secret) if secret.len() != 33 && fill.is_multiple_of(2) => return secret,
+                Some(secret) if secret.len() != 33 => return self.derived_secret(&[fill; 16]),
                 _ => 33,
             },
             4..6 => 48,
@@ -320,8 +321,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
             .to_vec();
         match self.secrets.first() {
             Some((first, _)) if first.len() == 33 => assert!(secret.len() == 33 && secret[0] == 5),
-            // What was heard is sent back.
-            Some((first, _)) => assert_eq!(secret, *first),
+            Some(_) => assert_eq!(secret, self.derived_secret(&secret)),
             None if self.protocol == Protocol::Gcm => assert!(secret.len() == 33 && secret[0] == 5),
             None => assert_eq!(secret, [[7; 32].as_slice(), &[8; 16]].concat()),
         }
@@ -337,31 +337,54 @@ impl<'a, 'b> Exchange<'a, 'b> {
         let (second, second_wrapped) = self.secrets[1].clone();
         let is_gcm = first.len() == 33;
         let (key, iv) = if is_gcm {
-            let own = own_pem().as_bytes();
-            // The initiator is the side whose secret came first.
-            let is_initiator = peer_keys().decrypt_data(&first_wrapped).is_ok();
-            let (initiator, responder) = match is_initiator {
-                true => (own, self.peer_pem.as_slice()),
-                false => (self.peer_pem.as_slice(), own),
-            };
-            let mut hash = Sha256::new();
-            for part in [initiator, responder, &first_wrapped, &second_wrapped] {
-                hash.update((part.len() as u32).to_be_bytes());
-                hash.update(part);
-            }
-            let salt = hash.finalize();
-            let mut key = [0; 32];
-            Hkdf::<Sha256>::new(Some(&salt), &[&first[1..], &second[1..]].concat())
-                .expand(b"anwdl gcm v1", &mut key)
-                .unwrap();
-            (key.to_vec(), [0; 16])
+            let input = [&first[1..], &second[1..]].concat();
+            let key = self.derive(&first_wrapped, &second_wrapped, &input, b"anwdl gcm v1", 32);
+            (key, [0; 16])
         } else {
-            let (key, iv) = first.split_last_chunk::<16>().unwrap();
+            let (key, iv) = second.split_last_chunk::<16>().unwrap();
             (key.to_vec(), *iv)
         };
         let aes = self.session.aes_wrapper().expect("the keys are exchanged");
         assert_eq!(aes.key(), key);
         self.receive_request(is_gcm, key, iv);
+    }
+
+    /// What answers the first secret in step 11, with the IV at the end of `answer`.
+    fn derived_secret(&self, answer: &[u8]) -> Vec<u8> {
+        let (first, wrapped) = &self.secrets[0];
+        let Some(iv) = answer.last_chunk::<16>() else {
+            return Vec::new();
+        };
+        let mut secret = self.derive(wrapped, iv, first, b"anwdl step 11 v1", first.len() - 16);
+        secret.extend_from_slice(iv);
+        secret
+    }
+
+    fn derive(
+        &self,
+        first: &[u8],
+        second: &[u8],
+        input: &[u8],
+        info: &[u8],
+        len: usize,
+    ) -> Vec<u8> {
+        let own = own_pem().as_bytes();
+        // The initiator is the side whose secret came first.
+        let is_initiator = peer_keys().decrypt_data(first).is_ok();
+        let (initiator, responder) = match is_initiator {
+            true => (own, self.peer_pem.as_slice()),
+            false => (self.peer_pem.as_slice(), own),
+        };
+        let mut hash = Sha256::new();
+        for part in [initiator, responder, first, second] {
+            hash.update((part.len() as u32).to_be_bytes());
+            hash.update(part);
+        }
+        let mut key = vec![0; len];
+        Hkdf::<Sha256>::new(Some(&hash.finalize()), input)
+            .expand(info, &mut key)
+            .unwrap();
+        key
     }
 
     fn receive_request(&mut self, is_gcm: bool, key: Vec<u8>, iv: [u8; 16]) {

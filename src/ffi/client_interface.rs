@@ -420,7 +420,8 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 
 /// One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
 ///
-/// If the peer's AES key was received before, that same key is sent back.
+/// If the peer's AES key was received before, a new key that is derived from it is sent, see
+/// anwdl_client_options_set_key_echo().
 ///
 /// @param interface The interface; not NULL.
 ///

@@ -213,7 +213,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
 /// once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
 /// for the framings v2 to v4, one in GCM mode for the authenticated framing.
 ///
-/// Without it, each client draws a fresh key if it is the one to decide.
+/// Without it, each client draws a fresh key if it is the one to decide. Leave it so for peers that may
+/// be released ones: they send the key back, so that sessions that share one can be replayed to each other.
 ///
 /// @param options The options; not NULL.
 /// @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
@@ -260,6 +261,35 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
         // SAFETY: the caller passes NULL or options that it owns.
         let options = unsafe { borrow_mut(options, "options") }?;
         options.set_exchange_keys(exchange_keys);
+        Ok(())
+    })
+}
+
+/// Sets whether an AES key that was received is sent back as it came, as the released Python peers
+/// do.
+///
+/// By default this side answers it with a new key that is derived from it (HKDF-SHA-256, RFC 5869),
+/// which every released peer takes. The authenticated framing never sends anything back.
+///
+/// With true, whoever recorded a session can connect later with a key pair of his own, replay the
+/// recorded key, get it back under his own key, and read the recording; whoever holds only the public
+/// key of a pinned peer that speaks first passes for that peer; and recorded requests can be replayed.
+/// Set it only to replay recordings, or for a peer that insists on its own key.
+///
+/// @param options The options; not NULL.
+/// @param key_echo true to send received keys back; false (the default) to answer with a new one.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
+    options: *mut anwdl_client_options_t,
+    key_echo: bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or options that it owns.
+        let options = unsafe { borrow_mut(options, "options") }?;
+        options.set_key_echo(key_echo);
         Ok(())
     })
 }

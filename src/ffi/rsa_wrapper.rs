@@ -382,6 +382,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 
 /// Decrypts, with the local private key, what was encrypted under the local public key.
 ///
+/// With the key pair of sessions, that includes the secrets of their key exchanges: let no stranger
+/// choose what is decrypted with it, and use another key pair for other purposes.
+///
 /// @param wrapper The wrapper; not NULL.
 /// @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
 /// @param len Its length in bytes.

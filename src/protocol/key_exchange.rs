@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::Protocol;
 use super::framing::FillRandom;
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
-use crate::crypto::key_derivation::{RANDOM_SIZE, Transcript};
+use crate::crypto::key_derivation::{AesKeyTranscript, RANDOM_SIZE, Transcript};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
@@ -105,13 +105,14 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// The wrapped secret that this side sends: what it heard if it heard one, its own AES
-    /// key, or what chooses gcm.
+    /// The wrapped secret that this side sends: the answer to the one that it received, its
+    /// own AES key, or what chooses gcm. With `key_echo`, an AES key is answered with itself.
     pub fn wrap_secret(
         &mut self,
         rsa: &RsaWrapper,
         own_key: Option<&AesWrapper>,
         protocol: Protocol,
+        key_echo: bool,
         random: FillRandom,
     ) -> Result<Vec<u8>> {
         let is_first = self.secret.is_none();
@@ -128,14 +129,21 @@ impl KeyExchange {
             },
         };
         let wrapped = match self.secret.insert(chosen) {
-            Secret::Cbc(key) => {
-                let mut plain = Zeroizing::new(Vec::with_capacity(key.key().len() + BLOCK_SIZE));
-                plain.extend_from_slice(key.key());
-                plain.extend_from_slice(key.iv());
-                if !is_first {
-                    self.agreed = Some(AesWrapper::clone(key));
-                }
-                rsa.encrypt_data(&plain, false)?
+            Secret::Cbc(key) if is_first => wrap_key(rsa, key)?,
+            Secret::Cbc(received) => {
+                let answer = if key_echo || is_broken("a received key is never sent back") {
+                    AesWrapper::clone(received)
+                } else {
+                    let transcript = AesKeyTranscript {
+                        initiator_pem: &self.remote_pem,
+                        responder_pem: local_pem(rsa)?,
+                        initiator_wrapped_secret: &self.first_wrapped_secret,
+                    };
+                    let mut iv = [0; BLOCK_SIZE];
+                    random(&mut iv)?;
+                    transcript.answer(received, &iv)?
+                };
+                wrap_key(rsa, self.agreed.insert(answer))?
             }
             Secret::Gcm { initiator } if is_first => {
                 rsa.encrypt_data(gcm_secret(initiator).as_slice(), false)?
@@ -186,15 +194,28 @@ impl KeyExchange {
                 self.secret = Some(read_secret(plain, protocol)?);
                 self.first_wrapped_secret = wrapped.to_vec();
             }
-            // A key other than the one that this side sent can only come from somebody who
-            // could not read it.
+            // Released peers send this side's key back; ours derive one from it. Any other
+            // can only come from somebody who could not read what was sent.
             Some(Secret::Cbc(own)) => {
-                if !verdict(is_own_key(plain, own))
+                let (_, &iv) = plain
+                    .split_last_chunk::<BLOCK_SIZE>()
+                    .ok_or_else(decryption_failed)?;
+                let transcript = AesKeyTranscript {
+                    initiator_pem: local_pem(rsa)?,
+                    responder_pem: &self.remote_pem,
+                    initiator_wrapped_secret: &self.first_wrapped_secret,
+                };
+                let derived = transcript.answer(own, &iv)?;
+                let is_derived = is_key(plain, &derived);
+                if !verdict(is_derived | is_key(plain, own))
                     && !is_broken("the secret that comes back is the one that was sent")
                 {
                     return Err(decryption_failed());
                 }
-                self.agreed = Some(AesWrapper::clone(own));
+                self.agreed = Some(match verdict(is_derived) {
+                    true => derived,
+                    false => AesWrapper::clone(own),
+                });
             }
             Some(Secret::Gcm { initiator }) => {
                 let responder = read_gcm_secret(plain)?;
@@ -249,10 +270,18 @@ fn read_gcm_secret(plain: &[u8]) -> Result<Zeroizing<[u8; RANDOM_SIZE]>> {
     Ok(random)
 }
 
-/// Whether a secret that came back is the key of this side.
-fn is_own_key(plain: &[u8], own: &AesWrapper) -> Choice {
+/// The key and its IV, encrypted for the peer.
+fn wrap_key(rsa: &RsaWrapper, key: &AesWrapper) -> Result<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(key.key().len() + BLOCK_SIZE));
+    plain.extend_from_slice(key.key());
+    plain.extend_from_slice(key.iv());
+    rsa.encrypt_data(&plain, false)
+}
+
+/// Whether a secret that came is this key and its IV.
+fn is_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
-    key.ct_eq(own.key()) & iv.ct_eq(own.iv())
+    key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
 fn gcm_secret(random: &[u8; RANDOM_SIZE]) -> Zeroizing<[u8; GCM_SECRET_SIZE]> {

@@ -94,6 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--max-message-size", type=int, default=1 << 20, metavar="BYTES")
     parser.add_argument("--timeout", type=int, default=10_000, metavar="MS")
     parser.add_argument("--private-key", type=Path, metavar="FILE.pem")
+    parser.add_argument("--derives-step-11", action="store_true", help="answer AES keys as libanwdl does, not as the releases do")
     parser.add_argument("--protocol", choices=[name.value for name in ProtocolName], default="auto")
     return parser.parse_args()
 
@@ -109,6 +110,7 @@ def main() -> None:
         client_speaks_first=options.receive_first == "yes",
         max_message_size=options.max_message_size,
         timeout=options.timeout / 1000,
+        derives_step_11=options.derives_step_11,
     )
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")

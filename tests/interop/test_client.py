@@ -63,10 +63,12 @@ class CClientAgainstPythonServer(unittest.TestCase):
             ("yes", FRAMINGS, ()),
             ("no", cbc, ("--receive-first", "no")),
             ("no", [ProtocolName.GCM], ("--receive-first", "no", "--protocol", "gcm")),
+            ("yes", cbc, ("--derives-step-11",)),
+            ("no", cbc, ("--receive-first", "no", "--derives-step-11")),
         ):
             server = self.server(*options)
             for framing in framings:
-                with self.subTest(framing=framing.value, receive_first=receive_first):
+                with self.subTest(framing=framing.value, receive_first=receive_first, options=options):
                     self.converse(server, framing, () if receive_first == "yes" else ("--receive-first",))
             self.assertEqual(server.stop(), 0, server.output)
             spoken = [line.split(": ")[1] for line in server.output.splitlines() if line.endswith(": CREATE")]

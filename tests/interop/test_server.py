@@ -14,7 +14,7 @@ from typing import Any
 
 import recordings
 from formats import CONTAINER_FIELDS, validate_response
-from peer import PeerClosed, PeerRefused, ProtocolName, Session, Settings
+from peer import PeerClosed, PeerRefused, ProtocolError, ProtocolName, Session, Settings
 from peer.json_text import member_text, parse_strictly
 from server_process import ServerProcess
 
@@ -149,6 +149,23 @@ class Framings(WithServer):
                 with self.subTest(framing=framing.value, bytes=size):
                     with self.client(server, framing, aes_key_size=size) as session:
                         self.converse(session)
+
+    def test_an_aes_key_is_answered_with_one_that_is_derived_from_it(self) -> None:
+        for order, size in product(("yes", "no"), (16, 24, 32)):
+            with self.server("--receive-first", order) as server:
+                for framing in CBC_FRAMINGS:
+                    with self.subTest(framing=framing.value, receive_first=order, bytes=size):
+                        changes = {"client_speaks_first": order == "yes", "derives_step_11": True, "aes_key_size": size}
+                        with self.client(server, framing, **changes) as session:
+                            self.converse(session)
+
+    def test_a_server_that_sends_keys_back_is_no_server_for_a_client_that_derives(self) -> None:
+        with self.server("--key-echo") as server:
+            with self.client(server, ProtocolName.V4) as session:
+                self.converse(session)
+            with self.assertRaises(ProtocolError):
+                with self.client(server, ProtocolName.V4, derives_step_11=True):
+                    pass
 
     def test_client_with_a_larger_rsa_key(self) -> None:
         with self.server() as server:

@@ -44,6 +44,12 @@ pub fn preset(role: Role, protocol: Protocol) -> Session {
         Protocol::Gcm => (AesMode::Gcm, &[]),
         _ => (AesMode::Cbc, &[2; BLOCK_SIZE]),
     };
+    let mut key = AesWrapper::new(256, mode).unwrap();
+    key.set_key(&[1; 32], iv).unwrap();
+    preset_with(role, protocol, &key)
+}
+
+pub fn preset_with(role: Role, protocol: Protocol, key: &AesWrapper) -> Session {
     let mut config = Config::new(role);
     config.exchange_keys = false;
     config.protocol = match role {
@@ -51,9 +57,7 @@ pub fn preset(role: Role, protocol: Protocol) -> Session {
         Role::Server => Protocol::Auto,
     };
     let mut session = Session::new(config);
-    let mut key = AesWrapper::new(256, mode).unwrap();
-    key.set_key(&[1; 32], iv).unwrap();
-    session.set_aes_wrapper(&key).unwrap();
+    session.set_aes_wrapper(key).unwrap();
     session
 }
 
@@ -83,11 +87,22 @@ pub fn go_on(session: &mut Session, inbox: &mut Vec<u8>, outbox: &mut Vec<u8>) -
 
 /// Carries bytes between two sessions until both operations ended or nothing moves.
 pub fn shuttle(one: &mut Session, other: &mut Session) -> (Outcome, Outcome) {
+    recorded_shuttle(one, other, &mut Vec::new())
+}
+
+/// The same, and adds all that `one` sends to `recording`.
+pub fn recorded_shuttle(
+    one: &mut Session,
+    other: &mut Session,
+    recording: &mut Vec<u8>,
+) -> (Outcome, Outcome) {
     let (mut to_one, mut to_other) = (Vec::new(), Vec::new());
     let (mut of_one, mut of_other) = (None, None);
     loop {
         if of_one.is_none() {
+            let sent_before = to_other.len();
             of_one = go_on(one, &mut to_one, &mut to_other);
+            recording.extend_from_slice(&to_other[sent_before..]);
         }
         if of_other.is_none() {
             of_other = go_on(other, &mut to_other, &mut to_one);

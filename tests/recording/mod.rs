@@ -144,6 +144,7 @@ impl Recording {
             config.protocol = self.protocol;
         }
         config.exchange_keys = exchange_keys;
+        config.key_echo = true; // as the released peers do
         config.random = draw_recorded;
         let mut session = Session::new(config);
         let key = match role {

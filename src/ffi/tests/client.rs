@@ -22,6 +22,7 @@ fn options_refuse_wrong_arguments() {
         "options",
         anwdl_client_options_set_exchange_keys(none, true)
     );
+    value_error!("options", anwdl_client_options_set_key_echo(none, true));
     value_error!("options", anwdl_client_options_set_non_blocking(none, true));
     value_error!("options", anwdl_client_options_set_protocol(none, 0));
     for number in [-1, 5, i32::MIN, i32::MAX] {
@@ -83,6 +84,7 @@ fn options_refuse_wrong_arguments() {
     ok!(anwdl_client_options_set_rsa_wrapper(options, rsa));
     ok!(anwdl_client_options_set_aes_wrapper(options, aes));
     ok!(anwdl_client_options_set_exchange_keys(options, true));
+    ok!(anwdl_client_options_set_key_echo(options, true));
     ok!(anwdl_client_options_set_non_blocking(options, true));
     ok!(anwdl_client_options_set_separate_computation(options, true));
     let fingerprint = c"0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef";

@@ -407,6 +407,7 @@ fn flights(value: &Value, role: Role) -> (Vec<u8>, Vec<u8>) {
 
 fn recorded_session(recording: &Value, role: Role) -> *mut anwdl_session_t {
     let mut config = Config::new(role);
+    config.key_echo = true; // as the released peers do
     config.random = draw_recorded;
     config.separate_computation = true;
     if role == Role::Client {

@@ -163,8 +163,13 @@ impl Session {
             Step::ReceivePublicKey => self.wait_for(steps, Wait::Length, CLEAR_HEADER_SIZE),
             Step::SendSecret => {
                 let own_key = self.keys.as_ref().map(|keys| &keys.aes);
-                let wrapped =
-                    exchange.wrap_secret(rsa, own_key, self.config.protocol, self.config.random)?;
+                let wrapped = exchange.wrap_secret(
+                    rsa,
+                    own_key,
+                    self.config.protocol,
+                    self.config.key_echo,
+                    self.config.random,
+                )?;
                 self.output.push(&wrapped);
                 self.wait_for(steps, Wait::Answer, 1);
             }

@@ -29,6 +29,9 @@ pub struct Config {
     pub max_message_size: usize,
     /// Whether keys are exchanged. If not, an AES wrapper that was set is the session's key.
     pub exchange_keys: bool,
+    /// Whether an AES key that was received is sent back as it came, see
+    /// [`ClientOptions::set_key_echo`](crate::ClientOptions::set_key_echo).
+    pub key_echo: bool,
     /// Whether the private key operation waits for [`Session::compute`].
     pub separate_computation: bool,
     /// The SHA-256 of the PEM text of the only public key that is accepted from the peer.
@@ -45,6 +48,7 @@ impl Config {
             protocol: Protocol::Auto,
             max_message_size: 1024 * 1024,
             exchange_keys: true,
+            key_echo: false,
             separate_computation: false,
             expected_fingerprint: None,
             random: random::fill,

@@ -62,8 +62,19 @@ def parse_length_field(field: bytes) -> int | None:
     return int(match[1]) if match else None
 
 
-def initiate(stream: Stream, own: KeyPair, *, use_gcm: bool, aes_key_size: int, random_bytes: RandomBytes) -> ExchangedKeys:
-    """The exchange as the side that speaks first, which chooses the secret and so the family of framings."""
+def initiate(
+    stream: Stream,
+    own: KeyPair,
+    *,
+    use_gcm: bool,
+    aes_key_size: int,
+    derives_step_11: bool,
+    random_bytes: RandomBytes,
+) -> ExchangedKeys:
+    """The exchange as the side that speaks first, which chooses the secret and so the family of framings.
+
+    The released peers take whatever step 11 brings as their key; with `derives_step_11`, only what is derived from the secret is taken.
+    """
     stream.write(length_field(len(own.public_pem)))  # 1
     stream.expect_acceptance("the length of the public key")  # 2
     stream.write(own.public_pem)  # 3
@@ -83,16 +94,29 @@ def initiate(stream: Stream, own: KeyPair, *, use_gcm: bool, aes_key_size: int, 
         key = gcm_key(own.public_pem, remote.pem, wrapped_offer, wrapped_reply, offer, reply)
         secret: CbcSecret | GcmSecret = GcmSecret(key)
     else:
-        if reply != offer:
-            stream.refuse("the peer did not send the session secret back")
-        secret = CbcSecret(offer[:-IV_SIZE], offer[-IV_SIZE:])
+        if len(reply) - IV_SIZE not in AES_KEY_SIZES:
+            stream.refuse(f"a secret of {len(reply)} bytes is not accepted here")
+        if derives_step_11 and reply != step_11_secret(own.public_pem, remote.pem, wrapped_offer, offer, reply[-IV_SIZE:]):
+            stream.refuse("the peer's secret is not derived from this side's")
+        secret = CbcSecret(reply[:-IV_SIZE], reply[-IV_SIZE:])
     stream.accept()  # 12
     stream.flush()
     return ExchangedKeys(remote, secret)
 
 
-def respond(stream: Stream, own: KeyPair, *, accept_cbc: bool, accept_gcm: bool, random_bytes: RandomBytes) -> ExchangedKeys:
-    """The exchange as the side that is spoken to, which takes the secret that it gets if it is of an accepted family."""
+def respond(
+    stream: Stream,
+    own: KeyPair,
+    *,
+    accept_cbc: bool,
+    accept_gcm: bool,
+    derives_step_11: bool,
+    random_bytes: RandomBytes,
+) -> ExchangedKeys:
+    """The exchange as the side that is spoken to, which takes the secret that it gets if it is of an accepted family.
+
+    It sends an AES key back as it came, as the released peers do, or, with `derives_step_11`, one that is derived from it.
+    """
     remote = _receive_public_key(stream)  # 1 to 4
     stream.write(length_field(len(own.public_pem)))  # 5
     stream.expect_acceptance("the length of the public key")  # 6
@@ -103,6 +127,8 @@ def respond(stream: Stream, own: KeyPair, *, accept_cbc: bool, accept_gcm: bool,
         reply = GCM_MARK + random_bytes(GCM_RANDOM_SIZE)
     elif len(offer) - IV_SIZE in AES_KEY_SIZES and accept_cbc:
         reply = offer
+        if derives_step_11:
+            reply = step_11_secret(remote.pem, own.public_pem, wrapped_offer, offer, random_bytes(IV_SIZE))
     else:
         stream.refuse(f"a secret of {len(offer)} bytes is not accepted here")
     stream.accept()  # 10
@@ -111,7 +137,7 @@ def respond(stream: Stream, own: KeyPair, *, accept_cbc: bool, accept_gcm: bool,
     stream.expect_acceptance("the session secret")  # 12
     if _is_gcm_secret(offer):
         return ExchangedKeys(remote, GcmSecret(gcm_key(remote.pem, own.public_pem, wrapped_offer, wrapped_reply, offer, reply)))
-    return ExchangedKeys(remote, CbcSecret(offer[:-IV_SIZE], offer[-IV_SIZE:]))
+    return ExchangedKeys(remote, CbcSecret(reply[:-IV_SIZE], reply[-IV_SIZE:]))
 
 
 def _receive_public_key(stream: Stream) -> PublicKey:
@@ -144,8 +170,21 @@ def gcm_key(
     initiator_pem: bytes, responder_pem: bytes, wrapped_offer: bytes, wrapped_reply: bytes, offer: bytes, reply: bytes
 ) -> bytes:
     """The session key of gcm, bound to everything that both sides saw, so that a swapped public key gives another one."""
-    transcript = hashlib.sha256()
-    for part in (initiator_pem, responder_pem, wrapped_offer, wrapped_reply):
-        transcript.update(len(part).to_bytes(4, "big") + part)
-    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=transcript.digest(), info=b"anwdl gcm v1")
+    salt = _digest(initiator_pem, responder_pem, wrapped_offer, wrapped_reply)
+    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=b"anwdl gcm v1")
     return derivation.derive(offer[len(GCM_MARK) :] + reply[len(GCM_MARK) :])
+
+
+def step_11_secret(initiator_pem: bytes, responder_pem: bytes, wrapped_offer: bytes, offer: bytes, iv: bytes) -> bytes:
+    """The key and IV that answer an AES key: nothing of `offer` leaves again, and a replayed one gives another key each time."""
+    salt = _digest(initiator_pem, responder_pem, wrapped_offer, iv)
+    derivation = HKDF(algorithm=hashes.SHA256(), length=len(offer) - IV_SIZE, salt=salt, info=b"anwdl step 11 v1")
+    return derivation.derive(offer) + iv
+
+
+def _digest(*parts: bytes) -> bytes:
+    """SHA-256 over the parts, each behind its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return digest.digest()

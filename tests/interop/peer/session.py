@@ -32,6 +32,9 @@ class Settings:
     """Seconds that any one send or receive may wait."""
     two_small_sends: bool = False
     """Writes each message of a flight by itself, as the Python releases do."""
+    derives_step_11: bool = False
+    """Answers an AES key with one that is derived from it, and takes no other. The Python releases send what they got back, and take
+    whatever they get."""
     random_bytes: RandomBytes = os.urandom
     """The source of AES keys, IVs, randoms and nonces (not of RSA padding)."""
 
@@ -118,6 +121,7 @@ class Session:
                 settings.key_pair,
                 use_gcm=settings.protocol is ProtocolName.GCM,
                 aes_key_size=settings.aes_key_size,
+                derives_step_11=settings.derives_step_11,
                 random_bytes=settings.random_bytes,
             )
         else:
@@ -126,6 +130,7 @@ class Session:
                 settings.key_pair,
                 accept_cbc=settings.protocol is not ProtocolName.GCM,
                 accept_gcm=settings.protocol in (ProtocolName.GCM, ProtocolName.AUTO),
+                derives_step_11=settings.derives_step_11,
                 random_bytes=settings.random_bytes,
             )
         self._remote_public_pem = keys.remote_public_key.pem

@@ -1,0 +1,262 @@
+//! What somebody gets who records a session, or knows a public key, and then connects himself: no
+//! text, no name that is not his, no second run of a request. Each attack is played against a side
+//! that sends received keys back, too, as the released servers do: there it succeeds.
+
+use anwdl::protocol::session::{Config, Message, Operation, Session};
+use anwdl::protocol::{Protocol, Role};
+use anwdl::{AesMode, AesWrapper, Reason};
+
+mod pair;
+
+use pair::*;
+
+const CBC_FRAMINGS: [Protocol; 3] = [Protocol::V2, Protocol::V3, Protocol::V4];
+const REQUEST: &str = "DESTROY";
+
+/// A session of one side with the key pair of `pem`.
+fn side(role: Role, protocol: Protocol, pem: &str, key_echo: bool) -> Session {
+    session_with(role, pem, |config| {
+        config.protocol = protocol;
+        config.key_echo = key_echo;
+    })
+}
+
+/// One that accepts nobody but the owner of `expected`.
+fn pinning_side(
+    role: Role,
+    protocol: Protocol,
+    pem: &str,
+    expected: &str,
+    key_echo: bool,
+) -> Session {
+    let fingerprint = rsa(expected).fingerprint(false).unwrap();
+    let digits = |at: usize| u8::from_str_radix(&fingerprint[2 * at..2 * at + 2], 16).unwrap();
+    session_with(role, pem, |config| {
+        config.protocol = protocol;
+        config.expected_fingerprint = Some(std::array::from_fn(digits));
+        config.key_echo = key_echo;
+    })
+}
+
+fn session_with(role: Role, pem: &str, change: impl FnOnce(&mut Config)) -> Session {
+    let mut config = Config::new(role);
+    change(&mut config);
+    let mut session = Session::new(config);
+    session.set_rsa_wrapper(&rsa(pem)).unwrap();
+    session
+}
+
+/// All that a client sent in one session: its side of the key exchange, and a request.
+struct Recording {
+    exchange: Vec<u8>,
+    request: Vec<u8>,
+}
+
+impl Recording {
+    fn of(framing: Protocol, client_first: bool, key_echo: bool) -> Self {
+        let mut client = side(Role::Client, framing, CLIENT_KEY, key_echo);
+        let insisted = match framing {
+            Protocol::Gcm => framing,
+            _ => Protocol::Auto,
+        };
+        let mut server = side(Role::Server, insisted, SERVER_KEY, key_echo);
+        begin_exchange(&mut client, !client_first);
+        begin_exchange(&mut server, client_first);
+        let mut exchange = Vec::new();
+        let (of_client, of_server) = recorded_shuttle(&mut client, &mut server, &mut exchange);
+        assert!(matches!((of_client, of_server), (Some(Ok(_)), Some(Ok(_)))));
+        let mut request = Vec::new();
+        client.begin_request(REQUEST, None).unwrap();
+        server.begin_receive().unwrap();
+        let (_, received) = recorded_shuttle(&mut client, &mut server, &mut request);
+        assert!(is_request(&received));
+        Self { exchange, request }
+    }
+
+    /// The secret that the client wrapped for the server. It stands behind the client's public
+    /// key and two answers, in step 9 as in step 11.
+    fn wrapped_secret(&self, client_first: bool) -> &[u8] {
+        let public_key = rsa(CLIENT_KEY).public_key().unwrap().len();
+        // Who hears the other first has answered twice before its own key, and twice behind it.
+        let answers = if client_first { 2 } else { 3 };
+        let size = rsa(SERVER_KEY).key_size() as usize / 8;
+        &self.exchange[8 + public_key + answers..][..size]
+    }
+}
+
+fn print_cases(count: usize, what: &str) {
+    println!("\ncases: {count} {what}");
+}
+
+fn begin_exchange(session: &mut Session, receive_first: bool) {
+    session
+        .begin_exchange(Operation::ExchangeKeys { receive_first })
+        .unwrap();
+}
+
+fn is_request(outcome: &Outcome) -> bool {
+    matches!(outcome, Some(Ok(Some(Message::Request(request)))) if request.verb() == REQUEST)
+}
+
+/// Lets a thief connect with a key pair of his own and replay a recorded secret as step 9. Gives
+/// the key that step 11 brings him.
+fn key_for_replay(wrapped_secret: &[u8], key_echo: bool) -> AesWrapper {
+    let mut thief = session(Role::Client, Protocol::V4, STRANGER_KEY);
+    let mut server = side(Role::Server, Protocol::Auto, SERVER_KEY, key_echo);
+    exchange_public_keys(&mut thief, &mut server);
+    let mut inbox = wrapped_secret.to_vec();
+    let mut outbox = Vec::new();
+    server.begin_exchange(Operation::ReceiveAesKey).unwrap();
+    let accepted = go_on(&mut server, &mut inbox, &mut outbox);
+    assert!(matches!(accepted, Some(Ok(None))) && outbox == b"1");
+    outbox.clear();
+    server.begin_exchange(Operation::SendAesKey).unwrap();
+    assert!(go_on(&mut server, &mut inbox, &mut outbox).is_none());
+    let secret = rsa(STRANGER_KEY).decrypt_data(&outbox).unwrap();
+    let (key, iv) = secret.split_at(secret.len() - BLOCK_SIZE);
+    let mut stolen = AesWrapper::new(256, AesMode::Cbc).unwrap();
+    stolen.set_key(key, iv).unwrap();
+    stolen
+}
+
+#[test]
+fn a_replayed_secret_does_not_open_its_recording() {
+    let mut count = 0;
+    for framing in CBC_FRAMINGS {
+        for client_first in [true, false] {
+            for key_echo in [false, true] {
+                count += 1;
+                let recording = Recording::of(framing, client_first, key_echo);
+                let key = key_for_replay(recording.wrapped_secret(client_first), key_echo);
+                let mut reader = preset_with(Role::Server, framing, &key);
+                let outcome = receive(&mut reader, &recording.request);
+                if key_echo {
+                    assert!(is_request(&outcome), "{framing:?} {client_first}");
+                } else {
+                    assert!(
+                        matches!(outcome, Some(Err(_)) | None),
+                        "{framing:?} {client_first}"
+                    );
+                }
+            }
+        }
+    }
+    print_cases(count, "recordings of which a replayed secret opens none");
+}
+
+/// The one who speaks first with somebody else's public key: his side of the exchange, up to the
+/// answer to a step 11 that he cannot read. His secret is that of [`preset`].
+fn pose_as_owner(of: &str, victim: &mut Session, victims: &str) {
+    let public_key = rsa(of).public_key().unwrap().to_owned();
+    let mut keys = rsa(STRANGER_KEY);
+    keys.set_remote_public_key(rsa(victims).public_key().unwrap())
+        .unwrap();
+    let secret = [[1; 32].as_slice(), &[2; BLOCK_SIZE]].concat();
+    let mut inbox = [
+        format!("{:=<8}", public_key.len()).as_bytes(),
+        public_key.as_bytes(),
+        b"11",
+        &keys.encrypt_data(&secret, false).unwrap(),
+        b"1",
+    ]
+    .concat();
+    begin_exchange(victim, true);
+    let outcome = go_on(victim, &mut inbox, &mut Vec::new());
+    assert!(matches!(outcome, Some(Ok(None))), "{outcome:?}");
+}
+
+#[test]
+fn who_has_only_a_public_key_does_not_pass_for_a_pinned_client() {
+    let mut count = 0;
+    for framing in CBC_FRAMINGS {
+        for key_echo in [false, true] {
+            count += 1;
+            let mut server = pinning_side(
+                Role::Server,
+                Protocol::Auto,
+                SERVER_KEY,
+                CLIENT_KEY,
+                key_echo,
+            );
+            pose_as_owner(CLIENT_KEY, &mut server, SERVER_KEY);
+            let mut thief = preset(Role::Client, framing);
+            let (_, received) = request(&mut thief, &mut server, REQUEST);
+            assert_eq!(is_request(&received), key_echo, "{framing:?}");
+            if !key_echo {
+                assert!(matches!(received, Some(Err(_)) | None), "{framing:?}");
+            }
+        }
+    }
+    print_cases(count, "strangers with the public key of a pinned client");
+}
+
+#[test]
+fn who_has_only_a_public_key_does_not_pass_for_a_pinned_server() {
+    let mut count = 0;
+    for framing in CBC_FRAMINGS {
+        for key_echo in [false, true] {
+            count += 1;
+            let mut client = pinning_side(Role::Client, framing, CLIENT_KEY, SERVER_KEY, key_echo);
+            pose_as_owner(SERVER_KEY, &mut client, CLIENT_KEY);
+            let mut thief = preset(Role::Server, framing);
+            let (_, read) = request(&mut client, &mut thief, REQUEST);
+            assert_eq!(is_request(&read), key_echo, "{framing:?}");
+        }
+    }
+    print_cases(count, "strangers with the public key of a pinned server");
+}
+
+#[test]
+fn a_recorded_session_cannot_be_played_again() {
+    let mut count = 0;
+    for framing in FRAMINGS {
+        for client_first in [true, false] {
+            for key_echo in [false, true] {
+                count += 1;
+                let recording = Recording::of(framing, client_first, key_echo);
+                let insisted = match framing {
+                    Protocol::Gcm => framing,
+                    _ => Protocol::Auto,
+                };
+                let mut server = side(Role::Server, insisted, SERVER_KEY, key_echo);
+                begin_exchange(&mut server, client_first);
+                let mut inbox = recording.exchange.clone();
+                let exchanged = go_on(&mut server, &mut inbox, &mut Vec::new());
+                let runs_again = match exchanged {
+                    Some(Ok(None)) => is_request(&receive(&mut server, &recording.request)),
+                    // As the initiator, a server draws a key that no recording holds.
+                    other => {
+                        assert_eq!(reason(other), Reason::DecryptionFailed);
+                        false
+                    }
+                };
+                let is_expected = key_echo && client_first && framing != Protocol::Gcm;
+                assert_eq!(
+                    runs_again, is_expected,
+                    "{framing:?} {client_first} {key_echo}"
+                );
+            }
+        }
+    }
+    print_cases(count, "recorded sessions played again");
+}
+
+/// Released peers, which send received keys back and take what they get, keep working with ours.
+#[test]
+fn peers_that_send_keys_back_are_served_in_both_orders() {
+    for framing in CBC_FRAMINGS {
+        for client_first in [true, false] {
+            for echoes in [[true, false], [false, true], [false, false], [true, true]] {
+                let mut client = side(Role::Client, framing, CLIENT_KEY, echoes[0]);
+                let mut server = side(Role::Server, Protocol::Auto, SERVER_KEY, echoes[1]);
+                let outcome = exchange(&mut client, &mut server, client_first);
+                assert!(matches!(outcome, (Some(Ok(_)), Some(Ok(_)))));
+                let keys =
+                    [&client, &server].map(|side| side.aes_wrapper().unwrap().key().to_vec());
+                assert_eq!(keys[0], keys[1]);
+                let (_, received) = request(&mut client, &mut server, REQUEST);
+                assert!(is_request(&received));
+            }
+        }
+    }
+}
