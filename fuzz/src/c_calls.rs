@@ -109,7 +109,7 @@ impl World {
             let (socket, peer) = UnixStream::pair().expect("a pair of sockets");
             peer.set_nonblocking(true).expect("it is a socket");
             // It would wait for a peer that is on the same thread.
-            anwdl::ffi::client_options::anwdl_client_options_set_non_blocking(options, true);
+            anwdl::ffi::client_options::anwdl_client_options_set_non_blocking(options, 1);
             let fd = socket.into_raw_fd();
             let mut out = Out::new();
             let status = call(|| anwdl_client_new(fd, options, out.place()));
@@ -273,10 +273,10 @@ impl End {
         unsafe {
             match (&self.handle, operation) {
                 (&Handle::Session(session), Exchange(first)) => {
-                    call(|| anwdl_session_exchange_keys(session, first))
+                    call(|| anwdl_session_exchange_keys(session, u8::from(first)))
                 }
                 (Handle::Client(client, _), Exchange(first)) => {
-                    call(|| anwdl_client_exchange_keys(*client, first))
+                    call(|| anwdl_client_exchange_keys(*client, u8::from(first)))
                 }
                 (&Handle::Session(session), Receive) if self.is_client => {
                     let mut out = Out::new();
@@ -288,10 +288,10 @@ impl End {
                     let mut out = Out::new();
                     let status = call(|| match *handle {
                         Handle::Session(session) => {
-                            anwdl_session_recv_request(session, flag, out.place())
+                            anwdl_session_recv_request(session, u8::from(flag), out.place())
                         }
                         Handle::Client(client, _) => {
-                            anwdl_client_recv_request(client, flag, out.place())
+                            anwdl_client_recv_request(client, u8::from(flag), out.place())
                         }
                     });
                     objects.requests.extend(out.take(status));
@@ -317,16 +317,16 @@ impl End {
                         (message.pointer(), json.pointer(), reason.pointer());
                     call(|| match (handle, flag) {
                         (&Handle::Session(session), false) => {
-                            anwdl_session_send_response(session, true, message, json, reason)
+                            anwdl_session_send_response(session, 1, message, json, reason)
                         }
                         (&Handle::Session(session), true) => {
-                            anwdl_session_send_response_data(session, true, message, data, reason)
+                            anwdl_session_send_response_data(session, 1, message, data, reason)
                         }
                         (Handle::Client(client, _), false) => {
-                            anwdl_client_send_response(*client, true, message, json, reason)
+                            anwdl_client_send_response(*client, 1, message, json, reason)
                         }
                         (Handle::Client(client, _), true) => {
-                            anwdl_client_send_response_data(*client, true, message, data, reason)
+                            anwdl_client_send_response_data(*client, 1, message, data, reason)
                         }
                     })
                 }
@@ -545,10 +545,10 @@ impl End {
         // SAFETY: the handle is live; the rest is NULL.
         let status = call(|| unsafe {
             match (&self.handle, choice) {
-                (_, 0) => anwdl_session_exchange_keys(ptr::null_mut(), true),
+                (_, 0) => anwdl_session_exchange_keys(ptr::null_mut(), 1),
                 (_, 1) => anwdl_client_new(-1, ptr::null(), ptr::null_mut()),
                 (&Handle::Session(session), 2) => {
-                    anwdl_session_recv_request(session, false, ptr::null_mut())
+                    anwdl_session_recv_request(session, 0, ptr::null_mut())
                 }
                 (&Handle::Session(session), 3) => {
                     anwdl_session_feed(session, ptr::null(), 1, ptr::null_mut())
@@ -557,15 +557,11 @@ impl End {
                     anwdl_session_send_request(session, ptr::null(), json.pointer())
                 }
                 (Handle::Client(client, _), 2 | 3) => {
-                    anwdl_client_recv_request(*client, false, ptr::null_mut())
+                    anwdl_client_recv_request(*client, 0, ptr::null_mut())
                 }
-                (Handle::Client(client, _), _) => anwdl_client_send_response(
-                    *client,
-                    true,
-                    ptr::null(),
-                    json.pointer(),
-                    ptr::null(),
-                ),
+                (Handle::Client(client, _), _) => {
+                    anwdl_client_send_response(*client, 1, ptr::null(), json.pointer(), ptr::null())
+                }
             }
         });
         assert_eq!(status, anwdl_status_t::ANWDL_VALUE_ERROR as i32);

@@ -47,12 +47,11 @@ impl Objects {
         unsafe {
             let rsa = std::array::from_fn(|at| {
                 let mut out = Out::new();
-                let status = call(|| anwdl_rsa_wrapper_new(false, out.place()));
+                let status = call(|| anwdl_rsa_wrapper_new(0, out.place()));
                 let wrapper = out.take(status).expect("a wrapper without keys");
                 if let Some(key) = KEYS.get(at) {
                     let pem = Text::new(key.as_bytes());
-                    let set =
-                        call(|| anwdl_rsa_wrapper_set_private_key(wrapper, pem.pointer(), true));
+                    let set = call(|| anwdl_rsa_wrapper_set_private_key(wrapper, pem.pointer(), 1));
                     assert_eq!(set, OK);
                 }
                 wrapper
@@ -104,8 +103,8 @@ impl Objects {
                 // One that has a key: making one for the whole process takes seconds.
                 1 => anwdl_client_options_set_rsa_wrapper(options, self.rsa[usize::from(flag)]),
                 2 => anwdl_client_options_set_aes_wrapper(options, or_null(input, &self.aes)),
-                3 => anwdl_client_options_set_exchange_keys(options, flag),
-                4 => anwdl_client_options_set_non_blocking(options, flag),
+                3 => anwdl_client_options_set_exchange_keys(options, u8::from(flag)),
+                4 => anwdl_client_options_set_non_blocking(options, u8::from(flag)),
                 5 => {
                     anwdl_client_options_set_protocol(options, input.pick(&[0, 1, 2, 3, 4, 5, -1]))
                 }
@@ -118,8 +117,8 @@ impl Objects {
                     anwdl_client_options_set_peer_ip(options, ip.pointer())
                 }
                 8 => anwdl_client_options_set_proxy_protocol(options, input.pick(&[0, 1, 2])),
-                10 => anwdl_client_options_set_key_echo(options, flag),
-                9 => anwdl_client_options_set_separate_computation(options, flag),
+                10 => anwdl_client_options_set_key_echo(options, u8::from(flag)),
+                9 => anwdl_client_options_set_separate_computation(options, u8::from(flag)),
                 _ => {
                     let hex = Text::choose(input, &["00", &"a5".repeat(32), &"0g".repeat(32)]);
                     anwdl_client_options_set_expected_fingerprint(options, hex.pointer())
@@ -140,7 +139,11 @@ impl Objects {
                     let pem = Text::choose(input, &KEYS);
                     call(|| match flag {
                         true => anwdl_rsa_wrapper_set_public_key(changing, pem.pointer()),
-                        false => anwdl_rsa_wrapper_set_private_key(changing, pem.pointer(), flag),
+                        false => anwdl_rsa_wrapper_set_private_key(
+                            changing,
+                            pem.pointer(),
+                            u8::from(flag),
+                        ),
                     });
                 }
                 1 => set_remote(changing, self.rsa[usize::from(flag)]),
@@ -149,9 +152,11 @@ impl Objects {
                     1 => anwdl_rsa_wrapper_get_private_key(wrapper, out),
                     _ => anwdl_rsa_wrapper_get_remote_public_key(wrapper, out),
                 }),
-                3 => take_string(|out| anwdl_rsa_wrapper_get_fingerprint(wrapper, flag, out)),
+                3 => take_string(|out| {
+                    anwdl_rsa_wrapper_get_fingerprint(wrapper, u8::from(flag), out)
+                }),
                 4 => take_bytes(input, |data, len, out, out_len| {
-                    anwdl_rsa_wrapper_encrypt_data(wrapper, data, len, flag, out, out_len)
+                    anwdl_rsa_wrapper_encrypt_data(wrapper, data, len, u8::from(flag), out, out_len)
                 }),
                 5 => take_bytes(input, |data, len, out, out_len| {
                     anwdl_rsa_wrapper_decrypt_data(wrapper, data, len, out, out_len)
@@ -258,7 +263,7 @@ impl Objects {
                     call(|| match choice {
                         4 => anwdl_data_set_string(data, name.pointer(), value.pointer()),
                         5 => anwdl_data_set_integer(data, name.pointer(), number),
-                        6 => anwdl_data_set_boolean(data, name.pointer(), number > 0),
+                        6 => anwdl_data_set_boolean(data, name.pointer(), u8::from(number > 0)),
                         7 => anwdl_data_set_null(data, name.pointer()),
                         8 => anwdl_data_set_object(data, name.pointer(), other),
                         9 => anwdl_data_set_array(data, name.pointer(), other),

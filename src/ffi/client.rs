@@ -11,8 +11,8 @@ use super::error::anwdl_status_t;
 use super::request::{anwdl_request_t, share};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, value_or,
+    BooleanByte, Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output,
+    status, status_of_secrets, take_back, text, value_or,
 };
 use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
@@ -442,12 +442,12 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
-    receive_first: bool,
+    receive_first: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(|instance| instance.exchange_keys(receive_first))
+        client.operate(|instance| instance.exchange_keys(receive_first != 0))
     })
 }
 
@@ -612,19 +612,19 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_request(
     client: *mut anwdl_client_t,
-    store_request: bool,
+    store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        let out_request = if out_request.is_null() && store_request {
+        let out_request = if out_request.is_null() && store_request != 0 {
             None
         } else {
             // SAFETY: the caller passes NULL or a place for the request.
             Some(unsafe { output(out_request, "out_request") }?)
         };
-        let result = client.operate(|instance| instance.recv_request(store_request));
+        let result = client.operate(|instance| instance.recv_request(store_request != 0));
         client.request_errors = client.instance().request_errors().map(c_string);
         let request = result?;
         if let Some(out_request) = out_request {
@@ -726,7 +726,7 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response(
     client: *mut anwdl_client_t,
-    success: bool,
+    success: BooleanByte,
     message: *const c_char,
     data_json: *const c_char,
     reason: *const c_char,
@@ -740,6 +740,6 @@ pub unsafe extern "C" fn anwdl_client_send_response(
         let data_json = unsafe { optional_text(data_json, "data_json") }?;
         // SAFETY: the caller passes NULL or a string.
         let reason = unsafe { optional_text(reason, "reason") }?;
-        client.operate(|instance| instance.send_response(success, message, data_json, reason))
+        client.operate(|instance| instance.send_response(success != 0, message, data_json, reason))
     })
 }

@@ -10,7 +10,7 @@ use super::memory::set_string;
 use super::response::{Response, anwdl_response_t};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
+    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
     status_of_secrets, take_back, text, value_or,
 };
 use crate::client_interface::ClientInterface;
@@ -356,12 +356,12 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     interface: *mut anwdl_client_interface_t,
-    receive_first: bool,
+    receive_first: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(|inner| inner.exchange_keys(receive_first))
+        interface.operate(|inner| inner.exchange_keys(receive_first != 0))
     })
 }
 

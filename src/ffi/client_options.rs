@@ -8,8 +8,8 @@ use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::error::anwdl_status_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    Handle, borrow, borrow_mut, give, optional_text, status, status_of_secrets, take_back, text,
-    value_or,
+    BooleanByte, Handle, borrow, borrow_mut, give, optional_text, status, status_of_secrets,
+    take_back, text, value_or,
 };
 use crate::client::ClientOptions;
 use crate::error::Error;
@@ -255,12 +255,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
     options: *mut anwdl_client_options_t,
-    exchange_keys: bool,
+    exchange_keys: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or options that it owns.
         let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_exchange_keys(exchange_keys);
+        options.set_exchange_keys(exchange_keys != 0);
         Ok(())
     })
 }
@@ -284,12 +284,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     options: *mut anwdl_client_options_t,
-    key_echo: bool,
+    key_echo: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or options that it owns.
         let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_key_echo(key_echo);
+        options.set_key_echo(key_echo != 0);
         Ok(())
     })
 }
@@ -311,12 +311,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
     options: *mut anwdl_client_options_t,
-    non_blocking: bool,
+    non_blocking: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or options that it owns.
         let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_non_blocking(non_blocking);
+        options.set_non_blocking(non_blocking != 0);
         Ok(())
     })
 }
@@ -474,12 +474,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
     options: *mut anwdl_client_options_t,
-    separate_computation: bool,
+    separate_computation: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or options that it owns.
         let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_separate_computation(separate_computation);
+        options.set_separate_computation(separate_computation != 0);
         Ok(())
     })
 }

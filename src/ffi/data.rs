@@ -10,8 +10,8 @@ use super::error::anwdl_status_t;
 use super::memory::set_string;
 use super::session::anwdl_session_t;
 use super::{
-    Handle, borrow, borrow_mut, bytes, give, optional_text, output, status, take_back, text,
-    value_or,
+    BooleanByte, Handle, borrow, borrow_mut, bytes, give, optional_text, output, status, take_back,
+    text, value_or,
 };
 use crate::error::Error;
 use crate::message::{ContainerData, Data, DataValue};
@@ -275,14 +275,14 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
 pub unsafe extern "C" fn anwdl_data_set_boolean(
     data: *mut anwdl_data_t,
     name: *const c_char,
-    value: bool,
+    value: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or data that it owns.
         let data = unsafe { borrow_mut(data, "data") }?;
         // SAFETY: the caller passes NULL or a string.
         let name = unsafe { text(name, "name") }?;
-        data.set(name, value)
+        data.set(name, value != 0)
     })
 }
 
@@ -453,12 +453,12 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_boolean(
     data: *mut anwdl_data_t,
-    value: bool,
+    value: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or data that it owns.
         let data = unsafe { borrow_mut(data, "data") }?;
-        data.add(value)
+        data.add(value != 0)
     })
 }
 
@@ -625,7 +625,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response_data(
     client: *mut anwdl_client_t,
-    success: bool,
+    success: BooleanByte,
     message: *const c_char,
     data: *const anwdl_data_t,
     reason: *const c_char,
@@ -640,7 +640,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
         let json = json.as_deref().map(String::as_str);
         // SAFETY: the caller passes NULL or a string.
         let reason = unsafe { optional_text(reason, "reason") }?;
-        client.operate(|inner| inner.send_response(success, message, json, reason))
+        client.operate(|inner| inner.send_response(success != 0, message, json, reason))
     })
 }
 
@@ -661,7 +661,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response_data(
     session: *mut anwdl_session_t,
-    success: bool,
+    success: BooleanByte,
     message: *const c_char,
     data: *const anwdl_data_t,
     reason: *const c_char,
@@ -676,7 +676,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
         let json = json.as_deref().map(String::as_str);
         // SAFETY: the caller passes NULL or a string.
         let reason = unsafe { optional_text(reason, "reason") }?;
-        session.operate(|inner| inner.send_response(success, message, json, reason))
+        session.operate(|inner| inner.send_response(success != 0, message, json, reason))
     })
 }
 

@@ -19,7 +19,8 @@
 //!   begins with the name of the argument. A Rust `enum` is never a parameter, since an
 //!   unknown number in one is undefined behaviour: such a parameter is an integer with a type
 //!   name of its own (`ProtocolNumber`, `RoleNumber`, ...), which
-//!   cbindgen.toml renames to the C `enum`.
+//!   cbindgen.toml renames to the C `enum`. Nor is a Rust `bool`, for the same reason:
+//!   `BooleanByte` is C's.
 //! - **Outputs.** Pointers to results come last, are checked before the work begins
 //!   (`output`), and are written only when all of it has succeeded.
 //! - **Ownership.** What leaves through a `**` was made by `give`, by `Arc::into_raw`
@@ -54,6 +55,11 @@ use crate::error::{Error, Interest, Reason};
 use crate::negative_control::{is_broken, panic_if_told};
 use crate::secret::{KEYS_STACK, wiping_stack};
 use error::anwdl_status_t;
+
+/// A C `bool` as a parameter: 0 is false, and every other byte is true. Callers through other
+/// languages, or with an uninitialized variable, pass bytes that would be undefined behaviour in a
+/// Rust `bool`.
+pub type BooleanByte = u8;
 
 /// Ties an empty C type to the Rust type that its pointers really point to.
 trait Handle {

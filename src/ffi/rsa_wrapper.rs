@@ -7,8 +7,8 @@ use std::path::Path;
 use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{bytes_output, set_string};
 use super::{
-    Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets, take_back,
-    text, value_or,
+    BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
+    take_back, text, value_or,
 };
 use crate::crypto::key_file;
 use crate::crypto::{KeyFileRights, RsaWrapper};
@@ -42,13 +42,13 @@ impl Handle for anwdl_rsa_wrapper_t {
 /// Python: RSAWrapper(generate_key_pair=...).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
-    generate_key_pair: bool,
+    generate_key_pair: BooleanByte,
     out_wrapper: *mut *mut anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a place for the wrapper.
         let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
-        out_wrapper.set(give(RsaWrapper::new(generate_key_pair)?));
+        out_wrapper.set(give(RsaWrapper::new(generate_key_pair != 0)?));
         Ok(())
     })
 }
@@ -214,14 +214,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
-    derivate_public_key: bool,
+    derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
         let pem = unsafe { text(pem, "pem") }?;
-        wrapper.set_private_key(pem, derivate_public_key)
+        wrapper.set_private_key(pem, derivate_public_key != 0)
     })
 }
 
@@ -365,7 +365,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
     data: *const u8,
     len: usize,
-    use_local_public_key: bool,
+    use_local_public_key: BooleanByte,
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
@@ -376,7 +376,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
         let data = unsafe { bytes(data, len, "data") }?;
         // SAFETY: the caller passes NULL or places for an address and a length.
         let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.encrypt_data(data, use_local_public_key)?)
+        result.set(&wrapper.encrypt_data(data, use_local_public_key != 0)?)
     })
 }
 
@@ -510,7 +510,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
     wrapper: *const anwdl_rsa_wrapper_t,
-    remote: bool,
+    remote: BooleanByte,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
     status(|| {
@@ -518,7 +518,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a place for the string.
         let out_hex = unsafe { output(out_hex, "out_hex") }?;
-        set_string(out_hex, Some(wrapper.fingerprint(remote)?))
+        set_string(out_hex, Some(wrapper.fingerprint(remote != 0)?))
     })
 }
 

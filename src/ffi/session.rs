@@ -11,8 +11,8 @@ use super::request::{anwdl_request_t, share};
 use super::response::{Response, anwdl_response_t};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, value_or,
+    BooleanByte, Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output,
+    status, status_of_secrets, take_back, text, value_or,
 };
 use crate::endpoint::FedSession;
 use crate::error::Error;
@@ -206,12 +206,12 @@ pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
-    receive_first: bool,
+    receive_first: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(|inner| inner.exchange_keys(receive_first))
+        session.operate(|inner| inner.exchange_keys(receive_first != 0))
     })
 }
 
@@ -369,19 +369,19 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_request(
     session: *mut anwdl_session_t,
-    store_request: bool,
+    store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        let out_request = if out_request.is_null() && store_request {
+        let out_request = if out_request.is_null() && store_request != 0 {
             None
         } else {
             // SAFETY: the caller passes NULL or a place for the request.
             Some(unsafe { output(out_request, "out_request") }?)
         };
-        let result = session.operate(|inner| inner.recv_request(store_request));
+        let result = session.operate(|inner| inner.recv_request(store_request != 0));
         session.request_errors = session.guarded.inner.request_errors().map(c_string);
         let request = result?;
         if let Some(out_request) = out_request {
@@ -419,7 +419,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response(
     session: *mut anwdl_session_t,
-    success: bool,
+    success: BooleanByte,
     message: *const c_char,
     data_json: *const c_char,
     reason: *const c_char,
@@ -433,7 +433,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
         let data_json = unsafe { optional_text(data_json, "data_json") }?;
         // SAFETY: the caller passes NULL or a string.
         let reason = unsafe { optional_text(reason, "reason") }?;
-        session.operate(|inner| inner.send_response(success, message, data_json, reason))
+        session.operate(|inner| inner.send_response(success != 0, message, data_json, reason))
     })
 }
 

@@ -18,12 +18,9 @@ fn options_refuse_wrong_arguments() {
         "wrapper",
         anwdl_client_options_set_aes_wrapper(options, null())
     );
-    value_error!(
-        "options",
-        anwdl_client_options_set_exchange_keys(none, true)
-    );
-    value_error!("options", anwdl_client_options_set_key_echo(none, true));
-    value_error!("options", anwdl_client_options_set_non_blocking(none, true));
+    value_error!("options", anwdl_client_options_set_exchange_keys(none, 1));
+    value_error!("options", anwdl_client_options_set_key_echo(none, 1));
+    value_error!("options", anwdl_client_options_set_non_blocking(none, 1));
     value_error!("options", anwdl_client_options_set_protocol(none, 0));
     for number in [-1, 5, i32::MIN, i32::MAX] {
         value_error!(
@@ -52,7 +49,7 @@ fn options_refuse_wrong_arguments() {
     );
     value_error!(
         "options",
-        anwdl_client_options_set_separate_computation(none, true)
+        anwdl_client_options_set_separate_computation(none, 1)
     );
     value_error!(
         "options",
@@ -83,10 +80,10 @@ fn options_refuse_wrong_arguments() {
     ok!(anwdl_client_options_set_timeout(options, u32::MAX));
     ok!(anwdl_client_options_set_rsa_wrapper(options, rsa));
     ok!(anwdl_client_options_set_aes_wrapper(options, aes));
-    ok!(anwdl_client_options_set_exchange_keys(options, true));
-    ok!(anwdl_client_options_set_key_echo(options, true));
-    ok!(anwdl_client_options_set_non_blocking(options, true));
-    ok!(anwdl_client_options_set_separate_computation(options, true));
+    ok!(anwdl_client_options_set_exchange_keys(options, 1));
+    ok!(anwdl_client_options_set_key_echo(options, 1));
+    ok!(anwdl_client_options_set_non_blocking(options, 1));
+    ok!(anwdl_client_options_set_separate_computation(options, 1));
     let fingerprint = c"0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef";
     ok!(anwdl_client_options_set_expected_fingerprint(
         options,
@@ -137,7 +134,7 @@ fn a_client_refuses_wrong_arguments() {
     value_error!("wrapper", anwdl_client_set_rsa_wrapper(client, null()));
     value_error!("client", anwdl_client_set_aes_wrapper(none, aes));
     value_error!("wrapper", anwdl_client_set_aes_wrapper(client, null()));
-    value_error!("client", anwdl_client_exchange_keys(none, true));
+    value_error!("client", anwdl_client_exchange_keys(none, 1));
     value_error!("client", anwdl_client_send_public_rsa_key(none));
     value_error!("client", anwdl_client_recv_public_rsa_key(none));
     value_error!("client", anwdl_client_send_aes_key(none));
@@ -147,14 +144,11 @@ fn a_client_refuses_wrong_arguments() {
     // SAFETY: the client is live.
     assert_eq!(unsafe { anwdl_client_compute(client) }, ANWDL_VALUE_ERROR);
     assert_eq!(last_reason(), ANWDL_REASON_OUT_OF_TURN);
-    value_error!(
-        "client",
-        anwdl_client_recv_request(none, false, &mut request)
-    );
-    value_error!("client", anwdl_client_recv_request(none, true, null_mut()));
+    value_error!("client", anwdl_client_recv_request(none, 0, &mut request));
+    value_error!("client", anwdl_client_recv_request(none, 1, null_mut()));
     value_error!(
         "out_request",
-        anwdl_client_recv_request(client, false, null_mut())
+        anwdl_client_recv_request(client, 0, null_mut())
     );
     assert!(request.is_null());
 
@@ -162,23 +156,23 @@ fn a_client_refuses_wrong_arguments() {
     let wrong = NOT_UTF_8.as_ptr();
     value_error!(
         "client",
-        anwdl_client_send_response(none, true, text, nothing, nothing)
+        anwdl_client_send_response(none, 1, text, nothing, nothing)
     );
     value_error!(
         "message",
-        anwdl_client_send_response(client, true, nothing, nothing, nothing)
+        anwdl_client_send_response(client, 1, nothing, nothing, nothing)
     );
     value_error!(
         "message",
-        anwdl_client_send_response(client, true, wrong, nothing, nothing)
+        anwdl_client_send_response(client, 1, wrong, nothing, nothing)
     );
     value_error!(
         "data_json",
-        anwdl_client_send_response(client, true, text, wrong, nothing)
+        anwdl_client_send_response(client, 1, text, wrong, nothing)
     );
     value_error!(
         "reason",
-        anwdl_client_send_response(client, true, text, nothing, wrong)
+        anwdl_client_send_response(client, 1, text, nothing, wrong)
     );
 
     // SAFETY: none of them is used any more; NULL is fine.
@@ -376,10 +370,7 @@ fn a_client_that_panicked_goes_no_further() {
     assert_eq!(last_reason(), ANWDL_REASON_INTERNAL);
     // SAFETY: the client is live until it is freed.
     unsafe {
-        assert_eq!(
-            anwdl_client_exchange_keys(client, true),
-            ANWDL_RUNTIME_ERROR
-        );
+        assert_eq!(anwdl_client_exchange_keys(client, 1), ANWDL_RUNTIME_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_SESSION_FAILED);
         ok!(anwdl_client_close_connection(client));
         anwdl_client_free(client);
@@ -390,7 +381,7 @@ fn a_client_that_panicked_goes_no_further() {
 fn a_spent_session_says_so() {
     let options = options();
     let aes = aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_GCM);
-    ok!(anwdl_client_options_set_exchange_keys(options, false));
+    ok!(anwdl_client_options_set_exchange_keys(options, 0));
     ok!(anwdl_client_options_set_aes_wrapper(options, aes));
     let (here, _peer) = UnixStream::pair().unwrap();
     let mut client = null_mut();
@@ -407,11 +398,11 @@ fn a_spent_session_says_so() {
     let mut request = null_mut();
     // SAFETY: all of them are live until they are freed.
     unsafe {
-        let sent = anwdl_client_send_response(client, true, c"OK".as_ptr(), null(), null());
+        let sent = anwdl_client_send_response(client, 1, c"OK".as_ptr(), null(), null());
         assert_eq!(sent, ANWDL_RUNTIME_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_SESSION_SPENT);
         forget_last_error();
-        let received = anwdl_client_recv_request(client, false, &mut request);
+        let received = anwdl_client_recv_request(client, 0, &mut request);
         assert_eq!(received, ANWDL_RUNTIME_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_SESSION_SPENT);
         assert!(request.is_null());

@@ -105,10 +105,7 @@ fn an_interface_refuses_wrong_arguments() {
         "wrapper",
         anwdl_client_interface_set_aes_wrapper(interface, null())
     );
-    value_error!(
-        "interface",
-        anwdl_client_interface_exchange_keys(none, false)
-    );
+    value_error!("interface", anwdl_client_interface_exchange_keys(none, 0));
     for step in [
         anwdl_client_interface_send_public_rsa_key,
         anwdl_client_interface_recv_public_rsa_key,
@@ -170,7 +167,7 @@ fn an_interface_without_a_connection_says_so() {
         assert_untouched();
         for status in [
             anwdl_client_interface_close_connection(interface),
-            anwdl_client_interface_exchange_keys(interface, false),
+            anwdl_client_interface_exchange_keys(interface, 0),
             anwdl_client_interface_send_public_rsa_key(interface),
             anwdl_client_interface_compute(interface),
             anwdl_client_interface_send_request(interface, c"STAT".as_ptr(), null()),
@@ -205,7 +202,7 @@ fn an_interface_asks_and_is_answered() {
     unsafe { borrow_mut(options, "options") }
         .unwrap()
         .set_rsa_wrapper(&key(CLIENT_KEY));
-    ok!(anwdl_client_options_set_separate_computation(options, true));
+    ok!(anwdl_client_options_set_separate_computation(options, 1));
     let interface = interface(options);
     ok!(anwdl_client_interface_connect_server(
         interface,
@@ -218,11 +215,11 @@ fn an_interface_asks_and_is_answered() {
         assert_eq!(again, ANWDL_VALUE_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_ALREADY_CONNECTED);
         forget_last_error();
-        let exchange = anwdl_client_interface_exchange_keys(interface, false);
+        let exchange = anwdl_client_interface_exchange_keys(interface, 0);
         assert_eq!(exchange, ANWDL_WANT_COMPUTATION);
         assert_untouched();
         ok!(anwdl_client_interface_compute(interface));
-        ok!(anwdl_client_interface_exchange_keys(interface, false));
+        ok!(anwdl_client_interface_exchange_keys(interface, 0));
         let mut hex = null_mut();
         ok!(anwdl_client_interface_get_server_fingerprint(
             interface, &mut hex

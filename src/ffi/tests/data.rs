@@ -44,7 +44,7 @@ fn everything_that_is_set_is_there() {
     ));
     ok!(anwdl_data_add_string_with_length(list, null(), 0));
     ok!(anwdl_data_add_integer(list, i64::MAX));
-    ok!(anwdl_data_add_boolean(list, true));
+    ok!(anwdl_data_add_boolean(list, 1));
     ok!(anwdl_data_add_null(list));
     ok!(anwdl_data_add_object(list, inner));
     ok!(anwdl_data_add_array(list, list));
@@ -59,7 +59,7 @@ fn everything_that_is_set_is_there() {
         3
     ));
     ok!(anwdl_data_set_integer(data, c"integer".as_ptr(), -5));
-    ok!(anwdl_data_set_boolean(data, c"boolean".as_ptr(), false));
+    ok!(anwdl_data_set_boolean(data, c"boolean".as_ptr(), 0));
     ok!(anwdl_data_set_null(data, c"null".as_ptr()));
     ok!(anwdl_data_set_array(data, c"list".as_ptr(), list));
     ok!(anwdl_data_set_integer(data, name, 1));
@@ -140,9 +140,9 @@ fn data_refuse_wrong_arguments() {
     value_error!("data", anwdl_data_set_integer(none, name, 1));
     value_error!("data", anwdl_data_set_integer(list, name, 1));
     value_error!("name", anwdl_data_set_integer(data, nothing, 1));
-    value_error!("data", anwdl_data_set_boolean(none, name, true));
-    value_error!("data", anwdl_data_set_boolean(list, name, true));
-    value_error!("name", anwdl_data_set_boolean(data, wrong, true));
+    value_error!("data", anwdl_data_set_boolean(none, name, 1));
+    value_error!("data", anwdl_data_set_boolean(list, name, 1));
+    value_error!("name", anwdl_data_set_boolean(data, wrong, 1));
     value_error!("data", anwdl_data_set_null(none, name));
     value_error!("data", anwdl_data_set_null(list, name));
     value_error!("name", anwdl_data_set_null(data, nothing));
@@ -167,8 +167,8 @@ fn data_refuse_wrong_arguments() {
     value_error!("value", anwdl_data_add_string_with_length(list, wrong, 1));
     value_error!("data", anwdl_data_add_integer(none, 1));
     value_error!("data", anwdl_data_add_integer(data, 1));
-    value_error!("data", anwdl_data_add_boolean(none, true));
-    value_error!("data", anwdl_data_add_boolean(data, true));
+    value_error!("data", anwdl_data_add_boolean(none, 1));
+    value_error!("data", anwdl_data_add_boolean(data, 1));
     value_error!("data", anwdl_data_add_null(none));
     value_error!("data", anwdl_data_add_null(data));
     value_error!("data", anwdl_data_add_object(none, data));
@@ -299,28 +299,28 @@ fn data_are_sent_as_text_is() {
     );
     value_error!(
         "session",
-        anwdl_session_send_response_data(none, true, text, data, nothing)
+        anwdl_session_send_response_data(none, 1, text, data, nothing)
     );
     value_error!(
         "message",
-        anwdl_session_send_response_data(server, true, nothing, data, nothing)
+        anwdl_session_send_response_data(server, 1, nothing, data, nothing)
     );
     value_error!(
         "data",
-        anwdl_session_send_response_data(server, true, text, list, nothing)
+        anwdl_session_send_response_data(server, 1, text, list, nothing)
     );
     value_error!(
         "reason",
-        anwdl_session_send_response_data(server, true, text, data, wrong)
+        anwdl_session_send_response_data(server, 1, text, data, wrong)
     );
     value_error!(
         "client",
-        anwdl_client_send_response_data(null_mut(), true, text, data, nothing)
+        anwdl_client_send_response_data(null_mut(), 1, text, data, nothing)
     );
     let (instance, _peer) = super::client();
     value_error!(
         "data",
-        anwdl_client_send_response_data(instance, true, text, list, nothing)
+        anwdl_client_send_response_data(instance, 1, text, list, nothing)
     );
     value_error!(
         "interface",
@@ -344,12 +344,12 @@ fn data_are_sent_as_text_is() {
         };
         let receive = || {
             // SAFETY: as above.
-            unsafe { anwdl_session_recv_request(server, false, &mut request) }
+            unsafe { anwdl_session_recv_request(server, 0, &mut request) }
         };
         move_all((client, send), (server, receive));
         let send = || {
             // SAFETY: as above.
-            unsafe { anwdl_session_send_response_data(server, true, text, given, nothing) }
+            unsafe { anwdl_session_send_response_data(server, 1, text, given, nothing) }
         };
         let receive = || {
             // SAFETY: as above.
@@ -391,7 +391,7 @@ fn session(role: RoleNumber) -> *mut anwdl_session_t {
         0
     ));
     ok!(anwdl_client_options_set_aes_wrapper(options, aes));
-    ok!(anwdl_client_options_set_exchange_keys(options, false));
+    ok!(anwdl_client_options_set_exchange_keys(options, 0));
     ok!(anwdl_session_new(role, options, &mut session));
     // SAFETY: neither is used any more.
     unsafe {
@@ -424,5 +424,24 @@ fn move_all(
             "{}",
             last_message()
         );
+    }
+}
+
+#[test]
+fn every_byte_but_0_is_true() {
+    for byte in 0..=u8::MAX {
+        let data = object();
+        let list = array();
+        ok!(anwdl_data_set_boolean(data, c"set".as_ptr(), byte));
+        ok!(anwdl_data_add_boolean(list, byte));
+        ok!(anwdl_data_set_array(data, c"list".as_ptr(), list));
+        let expected = byte != 0;
+        let expected = format!(r#"{{"set": {expected}, "list": [{expected}]}}"#);
+        assert_eq!(json_of(data), expected, "{byte}");
+        // SAFETY: neither is used any more.
+        unsafe {
+            anwdl_data_free(list);
+            anwdl_data_free(data);
+        }
     }
 }

@@ -103,7 +103,7 @@ fn options() -> *mut anwdl_client_options_t {
 
 fn rsa_wrapper() -> *mut anwdl_rsa_wrapper_t {
     let mut wrapper = null_mut();
-    ok!(anwdl_rsa_wrapper_new(false, &mut wrapper));
+    ok!(anwdl_rsa_wrapper_new(0, &mut wrapper));
     wrapper
 }
 
@@ -122,7 +122,7 @@ fn client() -> (*mut anwdl_client_t, UnixStream) {
     let (here, there) = UnixStream::pair().unwrap();
     let options = options();
     let mut client = null_mut();
-    ok!(anwdl_client_options_set_exchange_keys(options, false));
+    ok!(anwdl_client_options_set_exchange_keys(options, 0));
     ok!(anwdl_client_new(here.into_raw_fd(), options, &mut client));
     // SAFETY: the options are not used any more.
     unsafe { anwdl_client_options_free(options) };
@@ -135,22 +135,62 @@ fn request() -> *mut anwdl_request_t {
     share(Arc::new(Request::from_text(text)))
 }
 
+/// The files with exported functions.
+const SOURCES: &[&str] = &[
+    include_str!("../aes_wrapper.rs"),
+    include_str!("../client.rs"),
+    include_str!("../client_interface.rs"),
+    include_str!("../client_options.rs"),
+    include_str!("../data.rs"),
+    include_str!("../error.rs"),
+    include_str!("../log.rs"),
+    include_str!("../memory.rs"),
+    include_str!("../request.rs"),
+    include_str!("../response.rs"),
+    include_str!("../rsa_wrapper.rs"),
+    include_str!("../session.rs"),
+];
+
+/// The type of each parameter of each exported function, with both their names.
+fn parameters() -> Vec<(&'static str, &'static str, &'static str)> {
+    let functions = SOURCES
+        .iter()
+        .flat_map(|source| source.split("extern \"C\" fn ").skip(1));
+    functions
+        .flat_map(|rest| {
+            let (name, rest) = rest.split_once('(').unwrap();
+            let (list, _) = rest.split_once(')').unwrap();
+            list.split(',')
+                .filter_map(|parameter| parameter.trim().split_once(": "))
+                .map(move |(parameter, kind)| (name, parameter, kind.trim()))
+        })
+        .collect()
+}
+
+/// Numbers and pointers, of which C may pass any; pointers are checked for NULL. `bool`, `char` and Rust
+/// enums have values that are undefined behaviour merely to receive.
+#[test]
+fn no_parameter_is_of_a_type_that_forbids_values() {
+    let allowed = |kind: &str| {
+        let is_number = kind.ends_with("Number") || kind == "BooleanByte";
+        let is_callback = kind == "anwdl_log_callback_t";
+        is_number
+            || is_callback
+            || kind.starts_with("*const ")
+            || kind.starts_with("*mut ")
+            || ["c_int", "i64", "u16", "u32", "u64", "usize"].contains(&kind)
+    };
+    let parameters = parameters();
+    assert!(parameters.len() > 200, "only {}", parameters.len());
+    let forbidden: Vec<_> = parameters
+        .into_iter()
+        .filter(|(_, _, kind)| !allowed(kind))
+        .collect();
+    assert!(forbidden.is_empty(), "{forbidden:?}");
+}
+
 #[test]
 fn every_function_is_called_here() {
-    const SOURCES: &[&str] = &[
-        include_str!("../aes_wrapper.rs"),
-        include_str!("../client.rs"),
-        include_str!("../client_interface.rs"),
-        include_str!("../client_options.rs"),
-        include_str!("../data.rs"),
-        include_str!("../error.rs"),
-        include_str!("../log.rs"),
-        include_str!("../memory.rs"),
-        include_str!("../request.rs"),
-        include_str!("../response.rs"),
-        include_str!("../rsa_wrapper.rs"),
-        include_str!("../session.rs"),
-    ];
     let exported: BTreeSet<&str> = SOURCES
         .iter()
         .flat_map(|source| source.split("extern \"C\" fn ").skip(1))

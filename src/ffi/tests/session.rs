@@ -28,7 +28,7 @@ fn session(role: RoleNumber, options: *const anwdl_client_options_t) -> *mut anw
 fn preset_pair() -> [*mut anwdl_session_t; 2] {
     let options = options();
     let key = aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_GCM);
-    ok!(anwdl_client_options_set_exchange_keys(options, false));
+    ok!(anwdl_client_options_set_exchange_keys(options, 0));
     ok!(anwdl_client_options_set_aes_wrapper(options, key));
     let pair = [CLIENT, SERVER].map(|role| session(role, options));
     // SAFETY: neither is used any more.
@@ -124,7 +124,7 @@ fn a_session_refuses_wrong_arguments() {
         value_error!("role", anwdl_session_new(number, null(), &mut made));
     }
     value_error!("out_session", anwdl_session_new(SERVER, null(), null_mut()));
-    value_error!("session", anwdl_session_exchange_keys(none, true));
+    value_error!("session", anwdl_session_exchange_keys(none, 1));
     for step in [
         anwdl_session_send_public_rsa_key,
         anwdl_session_recv_public_rsa_key,
@@ -136,31 +136,28 @@ fn a_session_refuses_wrong_arguments() {
     ] {
         value_error!("session", step(none));
     }
-    value_error!(
-        "session",
-        anwdl_session_recv_request(none, false, &mut request)
-    );
+    value_error!("session", anwdl_session_recv_request(none, 0, &mut request));
     value_error!(
         "out_request",
-        anwdl_session_recv_request(server, false, null_mut())
+        anwdl_session_recv_request(server, 0, null_mut())
     );
     value_error!(
         "session",
-        anwdl_session_send_response(none, true, text, nothing, nothing)
+        anwdl_session_send_response(none, 1, text, nothing, nothing)
     );
     for message in [nothing, wrong] {
         value_error!(
             "message",
-            anwdl_session_send_response(server, true, message, nothing, nothing)
+            anwdl_session_send_response(server, 1, message, nothing, nothing)
         );
     }
     value_error!(
         "data_json",
-        anwdl_session_send_response(server, true, text, wrong, nothing)
+        anwdl_session_send_response(server, 1, text, wrong, nothing)
     );
     value_error!(
         "reason",
-        anwdl_session_send_response(server, true, text, nothing, wrong)
+        anwdl_session_send_response(server, 1, text, nothing, wrong)
     );
     value_error!("session", anwdl_session_send_request(none, text, nothing));
     for verb in [nothing, wrong] {
@@ -258,12 +255,12 @@ fn a_session_is_used_in_its_role_and_its_turn() {
     fails!(
         ANWDL_VALUE_ERROR,
         ANWDL_REASON_WRONG_ROLE,
-        anwdl_session_recv_request(client, false, &mut request)
+        anwdl_session_recv_request(client, 0, &mut request)
     );
     fails!(
         ANWDL_VALUE_ERROR,
         ANWDL_REASON_WRONG_ROLE,
-        anwdl_session_send_response(client, true, ok, nothing, nothing)
+        anwdl_session_send_response(client, 1, ok, nothing, nothing)
     );
     fails!(
         ANWDL_VALUE_ERROR,
@@ -293,16 +290,16 @@ fn a_session_is_used_in_its_role_and_its_turn() {
     );
     // SAFETY: as above.
     drive(server, &sent, 5, || unsafe {
-        anwdl_session_recv_request(server, true, null_mut())
+        anwdl_session_recv_request(server, 1, null_mut())
     });
     // SAFETY: as above.
     let sent = drive(server, &[], 5, || unsafe {
-        anwdl_session_send_response(server, true, ok, nothing, nothing)
+        anwdl_session_send_response(server, 1, ok, nothing, nothing)
     });
     fails!(
         ANWDL_VALUE_ERROR,
         ANWDL_REASON_OUT_OF_TURN,
-        anwdl_session_send_response(server, true, ok, nothing, nothing)
+        anwdl_session_send_response(server, 1, ok, nothing, nothing)
     );
     // SAFETY: as above.
     drive(client, &sent, 5, || unsafe {
@@ -347,12 +344,12 @@ fn a_session_takes_nothing_after_its_end() {
     fails!(
         ANWDL_RUNTIME_ERROR,
         ANWDL_REASON_SESSION_FAILED,
-        anwdl_session_recv_request(server, true, null_mut())
+        anwdl_session_recv_request(server, 1, null_mut())
     );
     fails!(
         ANWDL_RUNTIME_ERROR,
         ANWDL_REASON_SESSION_FAILED,
-        anwdl_session_exchange_keys(server, true)
+        anwdl_session_exchange_keys(server, 1)
     );
     assert_eq!(taken, 7);
     free(&[client, server]);
@@ -370,7 +367,7 @@ fn a_session_that_panicked_goes_no_further() {
     fails!(
         ANWDL_RUNTIME_ERROR,
         ANWDL_REASON_SESSION_FAILED,
-        anwdl_session_recv_request(server, true, null_mut())
+        anwdl_session_recv_request(server, 1, null_mut())
     );
     free(&[client, server]);
 }
@@ -443,7 +440,7 @@ fn replay(recording: &Value, role: Role, piece: usize, data: &[String]) -> Vec<S
     let (own, others) = flights(&recording["handshake_flights"], role);
     // SAFETY: in this function, all pointers are to what their types say.
     let sent = drive(session, &others, piece, || unsafe {
-        anwdl_session_exchange_keys(session, receive_first)
+        anwdl_session_exchange_keys(session, u8::from(receive_first))
     });
     // The one ciphertext is another each time; all around it is the same.
     assert_eq!(sent.len(), own.len());
@@ -491,7 +488,7 @@ fn replay(recording: &Value, role: Role, piece: usize, data: &[String]) -> Vec<S
             let mut request = null_mut();
             // SAFETY: as above.
             sent_request = drive(session, &request_others, piece, || unsafe {
-                anwdl_session_recv_request(session, false, &mut request)
+                anwdl_session_recv_request(session, 0, &mut request)
             });
             // SAFETY: the request is live until it is freed, and its strings with it.
             unsafe {
@@ -506,7 +503,7 @@ fn replay(recording: &Value, role: Role, piece: usize, data: &[String]) -> Vec<S
             // SAFETY: as above.
             sent_response = drive(session, &response_others, piece, || unsafe {
                 let (message, data) = (message.as_ptr(), data.as_ptr());
-                anwdl_session_send_response(session, success, message, data, null())
+                anwdl_session_send_response(session, u8::from(success), message, data, null())
             });
         }
         assert_eq!((sent_request, sent_response), (request_own, response_own));
@@ -552,7 +549,7 @@ fn a_session_computes_on_another_thread() {
     let (_, mut incoming) = flights(&recording["handshake_flights"], Role::Server);
     loop {
         // SAFETY: the session is live.
-        match unsafe { anwdl_session_exchange_keys(session, true) } {
+        match unsafe { anwdl_session_exchange_keys(session, 1) } {
             ANWDL_WANT_READ => drop(incoming.drain(..feed(session, &incoming))),
             ANWDL_WANT_WRITE => drop(take_pending(session, usize::MAX)),
             status => {
@@ -571,7 +568,7 @@ fn a_session_computes_on_another_thread() {
     let Moved(session) = computing.join().unwrap();
     // SAFETY: the session is live.
     drive(session, &incoming, 1, || unsafe {
-        anwdl_session_exchange_keys(session, true)
+        anwdl_session_exchange_keys(session, 1)
     });
     free(&[session]);
 }

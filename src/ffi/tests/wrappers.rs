@@ -11,7 +11,7 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
     let (mut out, mut out_len, mut valid) = (null_mut(), 7, true);
     let data = b"data".as_ptr();
 
-    value_error!("out_wrapper", anwdl_rsa_wrapper_new(false, null_mut()));
+    value_error!("out_wrapper", anwdl_rsa_wrapper_new(0, null_mut()));
     value_error!(
         "wrapper",
         anwdl_rsa_wrapper_generate_key_pair(none, 65537, 2048)
@@ -52,18 +52,9 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
     value_error!("wrapper", anwdl_rsa_wrapper_set_public_key(none, pem));
     value_error!("pem", anwdl_rsa_wrapper_set_public_key(wrapper, null()));
     value_error!("pem", anwdl_rsa_wrapper_set_public_key(wrapper, wrong));
-    value_error!(
-        "wrapper",
-        anwdl_rsa_wrapper_set_private_key(none, pem, true)
-    );
-    value_error!(
-        "pem",
-        anwdl_rsa_wrapper_set_private_key(wrapper, null(), true)
-    );
-    value_error!(
-        "pem",
-        anwdl_rsa_wrapper_set_private_key(wrapper, wrong, true)
-    );
+    value_error!("wrapper", anwdl_rsa_wrapper_set_private_key(none, pem, 1));
+    value_error!("pem", anwdl_rsa_wrapper_set_private_key(wrapper, null(), 1));
+    value_error!("pem", anwdl_rsa_wrapper_set_private_key(wrapper, wrong, 1));
     value_error!("wrapper", anwdl_rsa_wrapper_load(none, pem));
     value_error!("path", anwdl_rsa_wrapper_load(wrapper, null()));
     value_error!("wrapper", anwdl_rsa_wrapper_save(constant, pem));
@@ -82,32 +73,32 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
     );
     value_error!(
         "wrapper",
-        anwdl_rsa_wrapper_get_fingerprint(constant, true, &mut string)
+        anwdl_rsa_wrapper_get_fingerprint(constant, 1, &mut string)
     );
     value_error!(
         "out_hex",
-        anwdl_rsa_wrapper_get_fingerprint(wrapper, true, null_mut())
+        anwdl_rsa_wrapper_get_fingerprint(wrapper, 1, null_mut())
     );
 
     value_error!(
         "wrapper",
-        anwdl_rsa_wrapper_encrypt_data(constant, data, 4, true, &mut out, &mut out_len)
+        anwdl_rsa_wrapper_encrypt_data(constant, data, 4, 1, &mut out, &mut out_len)
     );
     value_error!(
         "data",
-        anwdl_rsa_wrapper_encrypt_data(wrapper, null(), 4, true, &mut out, &mut out_len)
+        anwdl_rsa_wrapper_encrypt_data(wrapper, null(), 4, 1, &mut out, &mut out_len)
     );
     value_error!(
         "data",
-        anwdl_rsa_wrapper_encrypt_data(wrapper, data, usize::MAX, true, &mut out, &mut out_len)
+        anwdl_rsa_wrapper_encrypt_data(wrapper, data, usize::MAX, 1, &mut out, &mut out_len)
     );
     value_error!(
         "out",
-        anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, true, null_mut(), &mut out_len)
+        anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, 1, null_mut(), &mut out_len)
     );
     value_error!(
         "out_len",
-        anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, true, &mut out, null_mut())
+        anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, 1, &mut out, null_mut())
     );
     for function in [anwdl_rsa_wrapper_decrypt_data, anwdl_rsa_wrapper_sign_data] {
         value_error!(
