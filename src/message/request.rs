@@ -5,10 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use zeroize::Zeroizing;
-
 use super::format::{REQUEST, write_errors};
-use super::json::{Kind, NotJson, Object, Value, observe};
+use super::json::{Kind, NotJson, Object, Text, Value, observe};
 use super::received::{ReceivedText, place};
 use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
@@ -28,7 +26,8 @@ pub struct Request {
     parameters: Range<usize>,
     /// Made when they are first asked for.
     parameters_with_nul: OnceLock<SecretText>,
-    strings: OnceLock<Vec<StringParameter>>,
+    /// The parameters once more, each string decoded at its own place, with a NUL behind it.
+    strings: OnceLock<SecretBytes>,
 }
 
 /// Where the parts of a request stand in a text that was found to fit the format.
@@ -42,12 +41,6 @@ pub(crate) struct RequestOutline {
 enum Verb {
     Written(Range<usize>),
     Decoded(String),
-}
-
-/// A parameter that is a string, decoded.
-struct StringParameter {
-    name: SecretText,
-    value_with_nul: SecretText,
 }
 
 /// The errors of a request that does not fit the format, as a JSON text.
@@ -142,23 +135,35 @@ impl Request {
 
     /// [`string`](Self::string) with a NUL behind it, for C.
     pub fn string_with_nul(&self, parameter: &str) -> Option<&str> {
-        let strings = self.strings.get_or_init(|| {
-            let strings = self
-                .object()
-                .members()
-                .filter_map(|(key, value)| match value.kind() {
-                    Kind::String(text) => Some(StringParameter {
-                        name: key.decode().into(),
-                        value_with_nul: with_nul(text.decode()),
-                    }),
-                    _ => None,
-                });
-            strings.collect()
-        });
+        let Kind::String(text) = self.parameter(parameter)?.kind() else {
+            return None;
+        };
+        let start = self.place_of(text);
+        let len: usize = text.chars().map(char::len_utf8).sum();
+        let strings = self.strings.get_or_init(|| self.decode_strings());
+        let string = std::str::from_utf8(&strings[start..=start + len]);
+        Some(string.expect("it was written there as UTF-8"))
+    }
+
+    /// A string takes no more room decoded than written, and its NUL that of its closing quote. So
+    /// all of them fit where they stand, in one allocation.
+    fn decode_strings(&self) -> SecretBytes {
+        let mut strings = SecretBytes::from(self.parameters_json().as_bytes());
+        for (_, value) in self.object().members() {
+            if let Kind::String(text) = value.kind() {
+                let mut at = self.place_of(text);
+                for character in text.chars() {
+                    at += character.encode_utf8(&mut strings[at..]).len();
+                }
+                strings[at] = 0;
+            }
+        }
         strings
-            .iter()
-            .find(|string| *string.name == *parameter)
-            .map(|string| &*string.value_with_nul)
+    }
+
+    /// Where a string stands in the text of the parameters.
+    fn place_of(&self, text: Text<'_>) -> usize {
+        place(self.parameters_json(), text.as_written()).start
     }
 
     fn parameter(&self, name: &str) -> Option<Value<'_>> {
@@ -245,14 +250,6 @@ impl fmt::Debug for Request {
             .field("verb", &self.verb())
             .finish_non_exhaustive()
     }
-}
-
-fn with_nul(text: Cow<'_, str>) -> SecretText {
-    let with_nul = SecretText::join(&[&text, "\0"]);
-    if let Cow::Owned(text) = text {
-        drop(Zeroizing::new(text));
-    }
-    with_nul
 }
 
 fn without_nul(text: &str) -> &str {

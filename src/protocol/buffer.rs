@@ -50,9 +50,12 @@ impl Input {
         if self.wanted <= HEADER_CAPACITY {
             return &mut self.header[self.filled..self.wanted];
         }
-        // One call of the system takes a whole message, unless it is a large one.
+        // One call of the system takes a whole message, unless it is a large one. The buffer
+        // grows when it is full, by its own size, so that small pieces cost no more than large
+        // ones.
         let target = match is_broken("a claimed length allocates nothing") {
             true => self.wanted,
+            false if self.filled < self.bytes.len() => self.bytes.len(),
             false => self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled)),
         };
         if self.bytes.len() < target {
@@ -181,6 +184,26 @@ mod tests {
         input.fill(FIRST_ALLOCATION);
         assert_eq!(input.space().len(), FIRST_ALLOCATION);
         assert!(input.bytes().iter().all(|&byte| byte == 7));
+    }
+
+    /// Each time that the buffer moves, all of it is copied and wiped.
+    #[test]
+    fn small_pieces_move_the_buffer_no_more_often_than_large_ones() {
+        let moves = |piece: usize| {
+            let mut input = Input::default();
+            input.want(1 << 20);
+            let (mut moves, mut place) = (0, 0);
+            while !input.is_complete() {
+                let space = input.space();
+                let count = space.len().min(piece);
+                input.fill(count);
+                let now = input.bytes().as_ptr().addr();
+                moves += usize::from(now != place);
+                place = now;
+            }
+            moves
+        };
+        assert!(moves(1) <= 7 && moves(1400) <= 7);
     }
 
     #[test]
