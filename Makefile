@@ -9,6 +9,16 @@ CTEST        ?= ctest
 CLANG_FORMAT ?= clang-format
 JOBS         ?= $(shell nproc 2>/dev/null || echo 1)
 
+# Make and the shells take a blank for the end of a name, and a quote or a dollar for something else: in such a path
+# a recipe would reach other folders.
+ifneq ($(words [$(CURDIR)] [$(CARGO_TARGET_DIR)]),2)
+$(error the path of this folder, or CARGO_TARGET_DIR, has a blank in it: move it to a path without ($(CURDIR)))
+endif
+SPECIAL := ' " ` $$ \ ; & | < > ( ) * ? [ ] { } : % ~ !
+ifneq ($(strip $(foreach character,$(SPECIAL),$(findstring $(character),$(CURDIR)$(CARGO_TARGET_DIR)))),)
+$(error the path of this folder, or CARGO_TARGET_DIR, has one of $(SPECIAL) in it: move it to a path without ($(CURDIR)))
+endif
+
 # Cargo has the same word in its environment, and all of its calls must agree on it.
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET_DIR)
@@ -70,7 +80,7 @@ STAGE = @printf '\n== %s ==\n'
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all library pure-library demo demo-tools server test test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
+.PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
         bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
 
@@ -124,8 +134,13 @@ $(VENV)/.complete: $(INTEROP)/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-tools test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
+test: test-paths test-tools test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
 	@printf '\nall tests passed\n'
+
+# Before all else, as everything that follows trusts in it.
+test-paths:
+	$(STAGE) 'paths'
+	scripts/test-paths
 
 test-tools:
 	$(STAGE) 'tools'
@@ -379,7 +394,9 @@ lint-tools:
 	@scripts/ensure-tools cargo rustfmt clippy cc clang-format
 
 clean: ## remove everything that was made, except the header
-	rm -rf $(TARGET_DIR)
+	@case '$(CURDIR)/' in '$(TARGET_DIR)'/*|/*/../*) \
+	    echo 'CARGO_TARGET_DIR is $(TARGET_DIR), which holds this folder too: remove what you want by hand' >&2; exit 1;; esac
+	rm -rf -- '$(TARGET_DIR)'
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16

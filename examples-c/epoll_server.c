@@ -377,9 +377,6 @@ static void handle_arrival(session_t *session) {
     insert_session(get_list(session), session);
     if (anwdl_client_new(session->fd, session->loop->client_options, &session->client) !=
         ANWDL_OK) {
-        /* After a defect of the library, it has closed the descriptor already. */
-        if (anwdl_last_error_reason() == ANWDL_REASON_INTERNAL)
-            session->fd = -1;
         end_failed_session(session);
         return;
     }

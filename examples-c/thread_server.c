@@ -119,16 +119,14 @@ static void *run_session(void *argument) {
     server_t *server = session->server;
     anwdl_client_t *client = NULL;
     const char *why = NULL;
-    bool is_to_close = false;
-    if (anwdl_client_new(session->fd, server->client_options, &client) == ANWDL_OK)
+    bool is_made = anwdl_client_new(session->fd, server->client_options, &client) == ANWDL_OK;
+    if (is_made)
         why = serve_client(session, client);
-    else /* After a defect of the library, it has closed the descriptor already. */
-        is_to_close = anwdl_last_error_reason() != ANWDL_REASON_INTERNAL;
     /* Before the descriptor is closed, as its number may be that of another client at once. */
     pthread_mutex_lock(&server->mutex);
     remove_session(&server->running, session);
     pthread_mutex_unlock(&server->mutex);
-    if (is_to_close)
+    if (!is_made)
         close(session->fd);
     anwdl_client_free(client);
     pthread_mutex_lock(&server->mutex);

@@ -1006,8 +1006,8 @@ anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_option
  * The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
  *
  * @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
- *   not use or close it otherwise from then on. After a failure it still belongs to the caller and
- *   is open, except with ANWDL_REASON_INTERNAL, where it is closed.
+ *   not use or close it otherwise from then on. After every failure it still belongs to the caller
+ *   and is open.
  * @param options The options, copied; NULL for the defaults.
  * @param out_client Where to write the client, to be freed with anwdl_client_free(); not NULL.
  *

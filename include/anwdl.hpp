@@ -1681,8 +1681,7 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
                public detail::serves_requests<client, anwdl_client_t> {
   public:
     /// Makes a client from a connected socket and, unless the options say otherwise, exchanges the
-    /// keys. From then on the descriptor is the client's; if this throws, it is still the caller's,
-    /// except with ANWDL_REASON_INTERNAL.
+    /// keys. From then on the descriptor is the client's; if this throws, it is still the caller's.
     explicit client(int descriptor) : client(descriptor, nullptr, 0) {
     }
     client(int descriptor, const client_options &options) : client(descriptor, options.get(), 0) {

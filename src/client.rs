@@ -279,14 +279,21 @@ impl ClientInstance {
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let socket = socket.into();
-        match transport::check_descriptor(socket.as_raw_fd()) {
-            Ok(peer_ip) => Self::from_checked(socket, peer_ip, options),
-            Err(error) => Err(CreationError { error, socket }),
+        let mut client = match transport::check_descriptor(socket.as_raw_fd()) {
+            Ok(peer_ip) => Self::from_checked(socket, peer_ip, options)?,
+            Err(error) => return Err(CreationError { error, socket }),
+        };
+        if options.exchanges_at_once()
+            && let Err(error) = client.exchange_keys(true)
+        {
+            let socket = client.detach().expect("it was just made");
+            return Err(CreationError { error, socket });
         }
+        Ok(client)
     }
 
-    /// As [`new`](Self::new), for a socket that [`transport::check_descriptor`] has accepted
-    /// and told the peer's address of.
+    /// A client that has exchanged no keys yet, over a socket that
+    /// [`transport::check_descriptor`] has accepted and told the peer's address of.
     pub(crate) fn from_checked(
         socket: OwnedFd,
         peer_ip: Option<IpAddr>,
@@ -308,17 +315,10 @@ impl ClientInstance {
                 return Err(CreationError { error, socket });
             }
         };
-        let mut client = Self {
+        Ok(Self {
             endpoint,
             creation_timestamp: unix_seconds(SystemTime::now()),
-        };
-        if options.exchanges_at_once()
-            && let Err(error) = client.exchange_keys(true)
-        {
-            let socket = client.detach().expect("it was just made");
-            return Err(CreationError { error, socket });
-        }
-        Ok(client)
+        })
     }
 
     /// Whether the connection is closed on this side. Mirrors `ClientInstance.isClosed`.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +58,27 @@ static void panic_in_function(const function_t *function) {
                "the next call has the usual outcome");
         free_call(&call);
     }
+}
+
+/* A panic while a client is made and exchanges its keys: the descriptor is the caller's, and open,
+   as after every failure of anwdl_client_new(). */
+static void panic_in_creation(void) {
+    anwdl_client_options_t *options = make_server_options();
+    int fds[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    CHECK_OK(anwdl_client_options_set_timeout(options, 5000));
+    for (int flavour = 0; flavour < 2; flavour++) {
+        anwdl_client_t *client = NULL;
+        setenv("ANWDL_PANIC", IN_AN_OPERATION[flavour], true);
+        anwdl_status_t status = anwdl_client_new(fds[0], options, &client);
+        unsetenv("ANWDL_PANIC");
+        CHECK(status == ANWDL_RUNTIME_ERROR && anwdl_last_error_reason() == ANWDL_REASON_INTERNAL);
+        CHECK(client == NULL);
+        CHECK(is_open(fds[0]));
+    }
+    close(fds[0]);
+    close(fds[1]);
+    anwdl_client_options_free(options);
 }
 
 /* Only what moves a session is an operation; the session is over then. */
@@ -146,6 +168,7 @@ int main(int argc, char **argv) {
         if (is_one)
             try_in_process(function, true);
     }
+    panic_in_creation();
     CHECK(!all || panics == FUNCTION_COUNT - 1);
     printf("cases: %u functions with a panic inside, with and without a text\n", panics);
     printf("cases: %u operations with a panic that ended the session\n", operations);

@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char, c_int};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
 
@@ -64,8 +65,8 @@ impl Client {
 /// The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
 ///
 /// @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
-///   not use or close it otherwise from then on. After a failure it still belongs to the caller and
-///   is open, except with ANWDL_REASON_INTERNAL, where it is closed.
+///   not use or close it otherwise from then on. After every failure it still belongs to the caller
+///   and is open.
 /// @param options The options, copied; NULL for the defaults.
 /// @param out_client Where to write the client, to be freed with anwdl_client_free(); not NULL.
 ///
@@ -91,23 +92,33 @@ pub unsafe extern "C" fn anwdl_client_new(
         let peer_ip = transport::check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        match ClientInstance::from_checked(socket, peer_ip, &options) {
-            Ok(instance) => {
-                out_client.set(give(Client::new(instance)));
-                Ok(())
-            }
+        let instance = match ClientInstance::from_checked(socket, peer_ip, &options) {
+            Ok(instance) => instance,
             Err(refusal) => {
-                // It stays open, and the caller's. A panic closes it on its way here, so for the
-                // caller every defect must: else it could not tell whether to close it.
-                if refusal.error.reason() != Some(Reason::Internal)
-                    && !is_broken("a refused descriptor stays open")
-                {
-                    let _ = refusal.socket.into_raw_fd();
-                }
-                Err(refusal.error)
+                leave_open(Some(refusal.socket));
+                return Err(refusal.error);
             }
+        };
+        let mut client = Client::new(instance);
+        if options.exchanges_at_once() {
+            // A panic would close the descriptor on its way out, and the caller once more.
+            let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
+            let exchanged = catch_unwind(exchange);
+            if !matches!(exchanged, Ok(Ok(()))) {
+                leave_open(client.guarded.inner.detach());
+            }
+            exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
+        out_client.set(give(client));
+        Ok(())
     })
+}
+
+/// Lets go of a descriptor that is the caller's.
+fn leave_open(socket: Option<OwnedFd>) {
+    if let Some(socket) = socket.filter(|_| !is_broken("a refused descriptor stays open")) {
+        let _ = socket.into_raw_fd();
+    }
 }
 
 /// Closes the connection if it is open, wipes the keys and frees the client.
