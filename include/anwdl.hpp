@@ -1316,7 +1316,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return done(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
     }
 
-    /// Whether a received AES key is sent back as it came: only for recordings and peers that insist.
+    /// Whether received AES keys are sent back as they came: for recordings and stubborn peers.
     client_options &set_key_echo(bool key_echo) {
         return done(anwdl_client_options_set_key_echo(get(), key_echo));
     }

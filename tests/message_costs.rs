@@ -11,8 +11,11 @@ mod pair;
 
 use pair::*;
 
-/// What a stranger can send: about `size` bytes of it as the parameters of a request.
-const KINDS: [(&str, fn(usize) -> String); 11] = [
+/// Writes about so many bytes of members.
+type Writer = fn(usize) -> String;
+
+/// What a stranger can send as the parameters of a request.
+const KINDS: [(&str, Writer); 11] = [
     ("plain", |size| member("text", &"x".repeat(size))),
     ("a long key among short ones", |size| {
         let long = format!("{}:1", quoted(&"k".repeat(size / 2)));
