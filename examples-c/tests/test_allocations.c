@@ -16,9 +16,8 @@ enum {
     REQUEST_GIVEN_TO_THE_CALLER = 2,
     /* The same; what it replaces is freed. */
     REQUEST_STORED_IN_THE_CLIENT = 2,
-    /* The request keeps a list of its strings, and of each its name and its value, because C
-       borrows them with a NUL at their end. */
-    TWO_STRINGS_OF_A_REQUEST = 1 + 2 * 2,
+    /* The request keeps its decoded strings, all in one block. */
+    STRINGS_OF_A_REQUEST = 1,
     /* It is written, encrypted and sent in the buffer of the one before. */
     RESPONSE = 0,
     /* An idle session gives up a buffer that is longer than most messages need, so as to stay
@@ -86,7 +85,7 @@ static const case_t CASES[] = {
      .data = "{}",
      .has_strings = true,
      .received = REQUEST_GIVEN_TO_THE_CALLER,
-     .read = TWO_STRINGS_OF_A_REQUEST,
+     .read = STRINGS_OF_A_REQUEST,
      .sent = RESPONSE},
     {.name = "a long response",
      .request = CREATE,
