@@ -14,7 +14,7 @@ JOBS         ?= $(shell nproc 2>/dev/null || echo 1)
 ifneq ($(words [$(CURDIR)] [$(CARGO_TARGET_DIR)]),2)
 $(error the path of this folder, or CARGO_TARGET_DIR, has a blank in it: move it to a path without ($(CURDIR)))
 endif
-SPECIAL := ' " ` $$ \ ; & | < > ( ) * ? [ ] { } : % ~ !
+SPECIAL := ' " ` $$ \ ; & | < > ( ) * ? [ ] : %
 ifneq ($(strip $(foreach character,$(SPECIAL),$(findstring $(character),$(CURDIR)$(CARGO_TARGET_DIR)))),)
 $(error the path of this folder, or CARGO_TARGET_DIR, has one of $(SPECIAL) in it: move it to a path without ($(CURDIR)))
 endif
