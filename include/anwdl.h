@@ -978,6 +978,9 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  * It counts in a key exchange only. For the side that connects, this is what keeps others from
  * passing for the server; a server can pin a client in the same way.
  *
+ * If the peer speaks first (receive_first is true), the exchange succeeds before the peer has shown
+ * that it owns the key: only its first message does. Do nothing on its behalf until one was received.
+ *
  * @param options The options; not NULL.
  * @param hex The fingerprint, 64 hexadecimal digits of either case, as
  *   anwdl_rsa_wrapper_get_fingerprint() and the Python client show it. It is copied. NULL (the

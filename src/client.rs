@@ -153,7 +153,8 @@ impl ClientOptions {
     /// The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal
     /// digits, as [`RsaWrapper::fingerprint`] gives them. Another key is refused with
     /// [`Reason::FingerprintMismatch`] before this side sends any secret. `None`, the
-    /// default: every key is accepted.
+    /// default: every key is accepted. A peer that speaks first has shown that it owns the key
+    /// only once a message of it was received, not when the exchange is done.
     pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
         self.expected_fingerprint = match hex {
             None => None,

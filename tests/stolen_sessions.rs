@@ -145,7 +145,8 @@ fn a_replayed_secret_does_not_open_its_recording() {
 }
 
 /// The one who speaks first with somebody else's public key: his side of the exchange, up to the
-/// answer to a step 11 that he cannot read. His secret is that of [`preset`].
+/// answer to a step 11 that he cannot read. The exchange succeeds all the same: it is his first
+/// message that fails. His secret is that of [`preset`].
 fn pose_as_owner(of: &str, victim: &mut Session, victims: &str) {
     let public_key = rsa(of).public_key().unwrap().to_owned();
     let mut keys = rsa(STRANGER_KEY);
