@@ -168,7 +168,7 @@ c-tests: library
 test-c-pure-rust: library pure-library
 	$(STAGE) 'C tests, pure Rust'
 	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
-	         -DANWDL_OTHER_LIBRARY=$(LIBRARY) -DANWDL_HANDSHAKE_MILLISECONDS=3
+	         -DANWDL_OTHER_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '^test_wiped$$'
 

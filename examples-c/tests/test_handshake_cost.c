@@ -1,10 +1,12 @@
-/* test_handshake_cost [ROUNDS [MILLISECONDS]]: what a peer that breaks the key exchange, at any
-   step and in any way, costs a server: at most one private key operation, none of them before the
-   secret has come, and a millisecond.
+/* test_handshake_cost [ROUNDS]: what a peer that breaks the key exchange, at any step and in any
+   way, costs a server: at most one private key operation, none of them before the secret has come,
+   and half as much again.
 
    The processor's time is what the thread of the server used, as the least of many rounds (whatever
    disturbs a round adds to it), beside one bare private key operation in each of the same rounds.
-   What the system takes for bytes that come one at a time is not in it. */
+   A case that seems too dear is played again, many times: on a busy machine a few rounds may all be
+   disturbed, and what really costs too much does so in each. What the system takes for bytes that
+   come one at a time is not in it. */
 #include "check.h"
 #include "made_up_keys.h"
 #include "support.h"
@@ -17,6 +19,7 @@
 enum {
     ROUNDS = 5,
     MOST_ROUNDS = 1001,
+    MORE_ROUNDS = 300, /* of a case that seems too dear */
     MOST_CASES = 256,
     LONGEST_PEM = 16384,
     MILLISECOND = 1000000 /* nanoseconds */
@@ -33,7 +36,7 @@ typedef struct {
     size_t len;
     size_t piece;                   /* as many bytes come at a time; 0: all at once */
     unsigned computations;          /* private key operations */
-    int64_t costs[MOST_ROUNDS];     /* nanoseconds */
+    int64_t cost;                   /* nanoseconds, the least of all rounds */
     anwdl_status_t expected_status; /* WANT_READ: the peer says no more, and the server waits */
 } handshake_t;
 
@@ -47,7 +50,7 @@ typedef struct {
     handshake_t *cases;
     size_t case_count;
     size_t rounds;
-    int64_t allowed; /* nanoseconds */
+    int64_t operation; /* nanoseconds that a bare one takes, the least of all rounds */
 } scene_t;
 
 static int64_t now_on_processor(void) {
@@ -148,6 +151,7 @@ static handshake_t *add_case(scene_t *scene, const recipe_t *recipe, bool server
     handshake->piece = recipe->piece;
     handshake->computations = recipe->computations;
     handshake->expected_status = recipe->status;
+    handshake->cost = INT64_MAX;
     return handshake;
 }
 
@@ -368,14 +372,11 @@ static void add_drips(scene_t *scene) {
 
 /* -- what they cost ---------------------------------------------------------------------------- */
 
-static int64_t get_least(const int64_t *costs, size_t count) {
-    int64_t least = costs[0];
-    for (size_t at = 1; at < count; at++)
-        least = costs[at] < least ? costs[at] : least;
-    return least;
+static void keep_least(int64_t *least, int64_t cost) {
+    *least = cost < *least ? cost : *least;
 }
 
-static int64_t measure_bare_operation(const scene_t *scene) {
+static void measure_bare_operation(scene_t *scene) {
     uint8_t *secret = NULL;
     size_t len = 0;
     int64_t begin = now_on_processor();
@@ -384,37 +385,45 @@ static int64_t measure_bare_operation(const scene_t *scene) {
     int64_t end = now_on_processor();
     REQUIRE(status == ANWDL_OK);
     anwdl_bytes_free(secret, len);
-    return end - begin;
+    keep_least(&scene->operation, end - begin);
 }
 
-static void measure(const scene_t *scene, handshake_t *handshake, size_t round) {
+static void measure(const scene_t *scene, handshake_t *handshake) {
     unsigned computations;
     int64_t begin = now_on_processor();
     anwdl_status_t status = play(scene, handshake, &computations);
-    handshake->costs[round] = now_on_processor() - begin;
+    keep_least(&handshake->cost, now_on_processor() - begin);
     if (!CHECK_INTEGER(status, handshake->expected_status) ||
         !CHECK_INTEGER(computations, handshake->computations))
         fprintf(stderr, "  %s\n", handshake->name);
 }
 
+/* What a handshake costs besides its private key operations. */
+static int64_t get_rest(const scene_t *scene, const handshake_t *handshake) {
+    return handshake->cost - (int64_t)handshake->computations * scene->operation;
+}
+
+static bool is_too_dear(const scene_t *scene, const handshake_t *handshake) {
+    return get_rest(scene, handshake) > scene->operation / 2;
+}
+
 static void check_costs(scene_t *scene) {
-    static int64_t bare[MOST_ROUNDS];
     for (size_t round = 0; round < scene->rounds; round++) {
-        bare[round] = measure_bare_operation(scene);
+        measure_bare_operation(scene);
         for (size_t at = 0; at < scene->case_count; at++)
-            measure(scene, &scene->cases[at], round);
+            measure(scene, &scene->cases[at]);
     }
-    int64_t operation = get_least(bare, scene->rounds);
     int64_t most = INT64_MIN;
     const char *costliest = NULL;
     for (size_t at = 0; at < scene->case_count; at++) {
         handshake_t *handshake = &scene->cases[at];
-        int64_t rest = get_least(handshake->costs, scene->rounds) -
-                       (int64_t)handshake->computations * operation;
-        if (!CHECK(rest <= scene->allowed))
+        for (int more = 0; more < MORE_ROUNDS && is_too_dear(scene, handshake); more++)
+            measure(scene, handshake);
+        int64_t rest = get_rest(scene, handshake);
+        if (!CHECK(!is_too_dear(scene, handshake)))
             fprintf(stderr, "  %s: %.3f ms besides %u private key operations of %.3f ms\n",
                     handshake->name, (double)rest / MILLISECOND, handshake->computations,
-                    (double)operation / MILLISECOND);
+                    (double)scene->operation / MILLISECOND);
         if (rest > most) {
             most = rest;
             costliest = handshake->name;
@@ -422,7 +431,7 @@ static void check_costs(scene_t *scene) {
     }
     printf("figure: at most %.3f ms of the processor besides one private key operation (%.3f ms): "
            "%s\n",
-           (double)most / MILLISECOND, (double)operation / MILLISECOND, costliest);
+           (double)most / MILLISECOND, (double)scene->operation / MILLISECOND, costliest);
 }
 
 static void make_scene(scene_t *scene) {
@@ -455,7 +464,7 @@ static void free_scene(scene_t *scene) {
 
 int main(int argc, char **argv) {
     scene_t scene = {.rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS,
-                     .allowed = (argc > 2 ? strtol(argv[2], NULL, 10) : 1) * MILLISECOND};
+                     .operation = INT64_MAX};
     REQUIRE(scene.rounds > 0 && scene.rounds <= MOST_ROUNDS);
     make_scene(&scene);
     /* First of all one that breaks nothing. */
@@ -469,7 +478,7 @@ int main(int argc, char **argv) {
     add_silences(&scene);
     add_drips(&scene);
     check_costs(&scene);
-    printf("cases: %zu handshakes, %zu times each\n", scene.case_count, scene.rounds);
+    printf("cases: %zu handshakes, at least %zu times each\n", scene.case_count, scene.rounds);
     free_scene(&scene);
     return check_finish();
 }
