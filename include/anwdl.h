@@ -1048,7 +1048,7 @@ void anwdl_client_free(anwdl_client_t *client);
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: it is closed, or detached, already.
  *
- * Python: ClientInstance.close_connection().
+ * Python: ClientInstance.closeConnection().
  */
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
@@ -1078,7 +1078,7 @@ int anwdl_client_detach(anwdl_client_t *client);
  * @return true after anwdl_client_close_connection() or anwdl_client_detach(), else false; false
  *   as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.is_closed().
+ * Python: ClientInstance.isClosed().
  */
 bool anwdl_client_is_closed(const anwdl_client_t *client);
 
@@ -1092,7 +1092,7 @@ bool anwdl_client_is_closed(const anwdl_client_t *client);
  * @return The descriptor; -1 if the client is closed, which is no failure: the last error stays as
  *   it was. -1 as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_socket_descriptor().
+ * Python: ClientInstance.getSocketDescriptor().
  */
 int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
 
@@ -1112,7 +1112,7 @@ int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
  * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_ip().
+ * Python: ClientInstance.getIP().
  */
 const char *anwdl_client_get_ip(const anwdl_client_t *client);
 
@@ -1127,7 +1127,7 @@ const char *anwdl_client_get_ip(const anwdl_client_t *client);
  * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_id().
+ * Python: ClientInstance.getID().
  */
 const char *anwdl_client_get_id(const anwdl_client_t *client);
 
@@ -1138,7 +1138,7 @@ const char *anwdl_client_get_id(const anwdl_client_t *client);
  *
  * @return Seconds since 1970-01-01 00:00 UTC; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_creation_timestamp().
+ * Python: ClientInstance.getCreationTimestamp().
  */
 int64_t anwdl_client_get_creation_timestamp(const anwdl_client_t *client);
 
@@ -1165,7 +1165,7 @@ anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
  *   none takes the process's key pair when it first needs it. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_rsa_wrapper().
+ * Python: ClientInstance.getRSAWrapper().
  */
 const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *client);
 
@@ -1178,7 +1178,7 @@ const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *cl
  *   end: do not free it. NULL while the client has none, which is no failure. NULL as well if
  *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_aes_wrapper().
+ * Python: ClientInstance.getAESWrapper().
  */
 const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *client);
 
@@ -1195,7 +1195,7 @@ const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *cl
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
  *
- * Python: ClientInstance.set_rsa_wrapper(rsa_wrapper).
+ * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
 anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
                                             const anwdl_rsa_wrapper_t *wrapper);
@@ -1216,7 +1216,7 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
  *
- * Python: ClientInstance.set_aes_wrapper(aes_wrapper).
+ * Python: ClientInstance.setAESWrapper(aes_wrapper).
  */
 anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
                                             const anwdl_aes_wrapper_t *wrapper);
@@ -1249,7 +1249,7 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
- * Python: ClientInstance.exchange_keys(receive_first).
+ * Python: ClientInstance.exchangeKeys(receive_first).
  */
 anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
 
@@ -1269,7 +1269,7 @@ anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_f
  *   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.send_public_rsa_key().
+ * Python: ClientInstance.sendPublicRSAKey().
  */
 anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
 
@@ -1291,7 +1291,7 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
  *   ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
- * Python: ClientInstance.recv_public_rsa_key().
+ * Python: ClientInstance.recvPublicRSAKey().
  */
 anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 
@@ -1314,7 +1314,7 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  *   key, or the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.send_aes_key().
+ * Python: ClientInstance.sendAESKey().
  */
 anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
 
@@ -1336,7 +1336,7 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.recv_aes_key().
+ * Python: ClientInstance.recvAESKey().
  */
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
@@ -1354,7 +1354,7 @@ anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
  *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
  *
- * Python: none; it is a part of ClientInstance.recv_aes_key().
+ * Python: none; it is a part of ClientInstance.recvAESKey().
  */
 anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
 
@@ -1382,7 +1382,7 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
  *
- * Python: ClientInstance.recv_request(store_request).
+ * Python: ClientInstance.recvRequest(store_request).
  */
 anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
                                          bool store_request,
@@ -1398,7 +1398,7 @@ anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
  *   NULL if none is stored, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_stored_request().
+ * Python: ClientInstance.getStoredRequest().
  */
 const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *client);
 
@@ -1416,7 +1416,7 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  *   malformed, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the errors in the tuple that ClientInstance.recv_request() returns.
+ * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
 
@@ -1457,7 +1457,7 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.send_response(success, message, data, reason).
+ * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
                                           bool success,
@@ -1528,7 +1528,7 @@ void anwdl_session_free(anwdl_session_t *session);
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
- * Python: ClientInstance.exchange_keys(receive_first).
+ * Python: ClientInstance.exchangeKeys(receive_first).
  */
 anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
 
@@ -1546,7 +1546,7 @@ anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receiv
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.send_public_rsa_key().
+ * Python: ClientInstance.sendPublicRSAKey().
  */
 anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
 
@@ -1566,7 +1566,7 @@ anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
- * Python: ClientInstance.recv_public_rsa_key().
+ * Python: ClientInstance.recvPublicRSAKey().
  */
 anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 
@@ -1587,7 +1587,7 @@ anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
  *   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.send_aes_key().
+ * Python: ClientInstance.sendAESKey().
  */
 anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
 
@@ -1608,7 +1608,7 @@ anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.recv_aes_key().
+ * Python: ClientInstance.recvAESKey().
  */
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
@@ -1626,7 +1626,7 @@ anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
  *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED.
  *
- * Python: none; it is a part of ClientInstance.recv_aes_key().
+ * Python: none; it is a part of ClientInstance.recvAESKey().
  */
 anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
 
@@ -1650,7 +1650,7 @@ anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
  *
- * Python: ClientInstance.recv_request(store_request).
+ * Python: ClientInstance.recvRequest(store_request).
  */
 anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
                                           bool store_request,
@@ -1681,7 +1681,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInstance.send_response(success, message, data, reason).
+ * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
 anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
                                            bool success,
@@ -1716,7 +1716,7 @@ anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInterface.send_request(verb, parameters).
+ * Python: ClientInterface.sendRequest(verb, parameters).
  */
 anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
                                           const char *verb,
@@ -1739,7 +1739,7 @@ anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
  *
- * Python: ClientInterface.recv_response().
+ * Python: ClientInterface.recvResponse().
  */
 anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
                                            anwdl_response_t **out_response);
@@ -1847,7 +1847,7 @@ anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
  *
- * Python: ClientInstance.close_connection().
+ * Python: ClientInstance.closeConnection().
  */
 anwdl_status_t anwdl_session_end(anwdl_session_t *session);
 
@@ -1900,7 +1900,7 @@ anwdl_protocol_t anwdl_session_get_protocol(const anwdl_session_t *session);
  *   none takes the process's key pair when it first needs it. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_rsa_wrapper().
+ * Python: ClientInstance.getRSAWrapper().
  */
 const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *session);
 
@@ -1913,7 +1913,7 @@ const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *
  *   end: do not free it. NULL while the session has none, which is no failure. NULL as well if
  *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_aes_wrapper().
+ * Python: ClientInstance.getAESWrapper().
  */
 const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *session);
 
@@ -1930,7 +1930,7 @@ const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
- * Python: ClientInstance.set_rsa_wrapper(rsa_wrapper).
+ * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
 anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
                                              const anwdl_rsa_wrapper_t *wrapper);
@@ -1951,7 +1951,7 @@ anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
- * Python: ClientInstance.set_aes_wrapper(aes_wrapper).
+ * Python: ClientInstance.setAESWrapper(aes_wrapper).
  */
 anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
                                              const anwdl_aes_wrapper_t *wrapper);
@@ -1966,7 +1966,7 @@ anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
  *   NULL if none is stored, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInstance.get_stored_request().
+ * Python: ClientInstance.getStoredRequest().
  */
 const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *session);
 
@@ -1983,7 +1983,7 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  *   malformed, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the errors in the tuple that ClientInstance.recv_request() returns.
+ * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 
@@ -2005,7 +2005,8 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  *   ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit the framing that the
  *   options name.
  *
- * Python: ClientInterface(timeout, rsa_wrapper, aes_wrapper).
+ * Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
+ * address comes with the call that connects.
  */
 anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
                                           anwdl_client_interface_t **out_interface);
@@ -2050,7 +2051,8 @@ void anwdl_client_interface_free(anwdl_client_interface_t *interface);
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
  *   exchanged, also those of anwdl_client_interface_exchange_keys().
  *
- * Python: ClientInterface.connect_server(server_ip, server_port).
+ * Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
+ * address from the constructor.
  */
 anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *interface,
                                                      const char *host,
@@ -2066,7 +2068,7 @@ anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *i
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
  *
- * Python: ClientInterface.close_connection().
+ * Python: ClientInterface.closeConnection().
  */
 anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *interface);
 
@@ -2080,7 +2082,7 @@ anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t 
  * @return true if there is no connection, else false; false as well if interface is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInterface.is_closed().
+ * Python: ClientInterface.isClosed().
  */
 bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *interface);
 
@@ -2094,7 +2096,7 @@ bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *interface)
  * @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
  *   as it was. -1 as well if interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInterface.get_socket_descriptor().
+ * Python: ClientInterface.getSocketDescriptor().
  */
 int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *interface);
 
@@ -2137,7 +2139,7 @@ anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interfac
  *   given none takes the process's key pair when it first needs it. NULL as well if interface is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInterface.get_rsa_wrapper().
+ * Python: ClientInterface.getRSAWrapper().
  */
 const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *interface);
 
@@ -2150,7 +2152,7 @@ const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_cl
  *   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
  *   interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: ClientInterface.get_aes_wrapper().
+ * Python: ClientInterface.getAESWrapper().
  */
 const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *interface);
 
@@ -2168,7 +2170,7 @@ const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_cl
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
- * Python: ClientInterface.set_rsa_wrapper(rsa_wrapper).
+ * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
  */
 anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
@@ -2190,7 +2192,7 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
- * Python: ClientInterface.set_aes_wrapper(aes_wrapper).
+ * Python: ClientInterface.setAESWrapper(aes_wrapper).
  */
 anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
@@ -2225,7 +2227,7 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
- * Python: ClientInterface.exchange_keys(receive_first).
+ * Python: ClientInterface.connectServer(receive_first), of which it is a part.
  */
 anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *interface,
                                                     bool receive_first);
@@ -2245,7 +2247,7 @@ anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *in
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInterface.send_public_rsa_key().
+ * Python: ClientInterface.sendPublicRSAKey().
  */
 anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *interface);
 
@@ -2265,7 +2267,7 @@ anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface
  *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
- * Python: ClientInterface.recv_public_rsa_key().
+ * Python: ClientInterface.recvPublicRSAKey().
  */
 anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *interface);
 
@@ -2287,7 +2289,7 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  *   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInterface.send_aes_key().
+ * Python: ClientInterface.sendAESKey().
  */
 anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *interface);
 
@@ -2308,7 +2310,7 @@ anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *int
  *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInterface.recv_aes_key().
+ * Python: ClientInterface.recvAESKey().
  */
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *interface);
 
@@ -2326,7 +2328,7 @@ anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *int
  *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
  *
- * Python: none; it is a part of ClientInterface.recv_aes_key().
+ * Python: none; it is a part of ClientInterface.recvAESKey().
  */
 anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interface);
 
@@ -2358,7 +2360,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: ClientInterface.send_request(verb, parameters).
+ * Python: ClientInterface.sendRequest(verb, parameters).
  */
 anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *interface,
                                                    const char *verb,
@@ -2382,7 +2384,7 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *int
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
  *
- * Python: ClientInterface.recv_response().
+ * Python: ClientInterface.recvResponse().
  */
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *interface,
                                                     anwdl_response_t **out_response);
@@ -2401,7 +2403,7 @@ anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *in
  * @return One or more of the letters A to Z, ending with NUL, borrowed until the request is freed;
  *   NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the "verb" of the dictionary that ClientInstance.recv_request() returns.
+ * Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_request_get_verb(const anwdl_request_t *request);
 
@@ -2416,7 +2418,7 @@ const char *anwdl_request_get_verb(const anwdl_request_t *request);
  * @return JSON in UTF-8, ending with NUL, borrowed until the request is freed; NULL if request is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the dictionary that ClientInstance.recv_request() returns.
+ * Python: the dictionary that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_request_get_json(const anwdl_request_t *request);
 
@@ -2428,7 +2430,7 @@ const char *anwdl_request_get_json(const anwdl_request_t *request);
  * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
  *   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the "parameters" of the dictionary that ClientInstance.recv_request() returns.
+ * Python: the "parameters" of the dictionary that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
 
@@ -2512,7 +2514,7 @@ void anwdl_request_free(anwdl_request_t *request);
  * @return What the server said; false as well if response is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the "success" of the dictionary that ClientInterface.recv_response() returns.
+ * Python: the "success" of the dictionary that ClientInterface.recvResponse() returns.
  */
 bool anwdl_response_get_success(const anwdl_response_t *response);
 
@@ -2525,7 +2527,7 @@ bool anwdl_response_get_success(const anwdl_response_t *response);
  *   borrowed until the response is freed. A NUL inside reads as '?'. NULL if response is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the "message" of the dictionary that ClientInterface.recv_response() returns.
+ * Python: the "message" of the dictionary that ClientInterface.recvResponse() returns.
  */
 const char *anwdl_response_get_message(const anwdl_response_t *response);
 
@@ -2540,7 +2542,7 @@ const char *anwdl_response_get_message(const anwdl_response_t *response);
  * @return JSON in UTF-8, ending with NUL, borrowed until the response is freed; NULL if response is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the dictionary that ClientInterface.recv_response() returns.
+ * Python: the dictionary that ClientInterface.recvResponse() returns.
  */
 const char *anwdl_response_get_json(const anwdl_response_t *response);
 
@@ -2552,7 +2554,7 @@ const char *anwdl_response_get_json(const anwdl_response_t *response);
  * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
  *   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: the "data" of the dictionary that ClientInterface.recv_response() returns.
+ * Python: the "data" of the dictionary that ClientInterface.recvResponse() returns.
  */
 const char *anwdl_response_get_data_json(const anwdl_response_t *response);
 
@@ -2953,7 +2955,7 @@ anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, co
  * @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
  *   data is an array.
  *
- * Python: ClientInstance.send_response(success, message, data, reason).
+ * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
 anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
                                                bool success,
@@ -2975,7 +2977,7 @@ anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
  * @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
  *   data is an array.
  *
- * Python: ClientInstance.send_response(success, message, data, reason).
+ * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
 anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
                                                 bool success,
@@ -2995,7 +2997,7 @@ anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
  * @return As anwdl_session_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
  *   parameters is an array.
  *
- * Python: ClientInterface.send_request(verb, parameters).
+ * Python: ClientInterface.sendRequest(verb, parameters).
  */
 anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
                                                const char *verb,
@@ -3013,7 +3015,7 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
  * @return As anwdl_client_interface_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
  *   parameters is an array.
  *
- * Python: ClientInterface.send_request(verb, parameters).
+ * Python: ClientInterface.sendRequest(verb, parameters).
  */
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *interface,
                                                         const char *verb,
@@ -3053,7 +3055,7 @@ anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t
  *   range.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: RSAWrapper.generate_key_pair(public_exponent, key_size).
+ * Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
  */
 anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
                                                    uint64_t public_exponent,
@@ -3067,7 +3069,7 @@ anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
  * @return The size of its modulus in bits; 0 if there is no local key, and if wrapper is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: RSAWrapper.get_key_size().
+ * Python: RSAWrapper.getKeySize().
  */
 uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
 
@@ -3081,7 +3083,7 @@ uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
  * @retval ANWDL_OK Also if there is no such key.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
  *
- * Python: RSAWrapper.get_public_key().
+ * Python: RSAWrapper.getPublicKey().
  */
 anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
@@ -3095,7 +3097,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  * @retval ANWDL_OK Also if there is no such key.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
  *
- * Python: RSAWrapper.get_private_key().
+ * Python: RSAWrapper.getPrivateKey().
  */
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper,
                                                  char **out_pem);
@@ -3113,7 +3115,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  * @retval ANWDL_OK Also if there is no such key.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
  *
- * Python: RSAWrapper.get_remote_public_key().
+ * Python: RSAWrapper.getRemotePublicKey().
  */
 anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper,
                                                        char **out_pem);
@@ -3128,7 +3130,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
  *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
- * Python: RSAWrapper.set_public_key(public_key).
+ * Python: RSAWrapper.setPublicKey(public_key).
  */
 anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
 
@@ -3144,7 +3146,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
  *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
  *
- * Python: RSAWrapper.set_private_key(private_key, derivate_public_key=...).
+ * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  */
 anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
                                                  const char *pem,
@@ -3215,7 +3217,7 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const 
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
  *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
- * Python: RSAWrapper.set_remote_public_key(remote_public_key).
+ * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  */
 anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper,
                                                        const char *pem);
@@ -3238,7 +3240,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrap
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the public key is not set.
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: RSAWrapper.encrypt_data(data, use_local_public_key=...).
+ * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
  */
 anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
@@ -3267,7 +3269,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: RSAWrapper.decrypt_data(cipher).
+ * Python: RSAWrapper.decryptData(cipher, decode=False).
  */
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
@@ -3291,7 +3293,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
  *   ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: RSAWrapper.sign_data(data).
+ * Python: RSAWrapper.signData(data).
  */
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
                                            const uint8_t *data,
@@ -3315,7 +3317,7 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
  *   signature or data is NULL with a length.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
  *
- * Python: RSAWrapper.verify_data_signature(signature, data).
+ * Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
  */
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
                                                        const uint8_t *signature,
@@ -3338,7 +3340,7 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
  *
- * Python: hashlib.sha256(RSAWrapper.get_public_key()).hexdigest().
+ * Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
  */
 anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper,
                                                  bool remote,
@@ -3384,7 +3386,7 @@ anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size,
  *
  * @return The size in bits: 128, 192 or 256; 0 if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: AESWrapper.get_key_size().
+ * Python: AESWrapper.getKeySize().
  */
 uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
 
@@ -3402,7 +3404,7 @@ uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
  *
- * Python: AESWrapper.get_key().
+ * Python: AESWrapper.getKey().
  */
 anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
                                          const uint8_t **key,
@@ -3423,7 +3425,7 @@ anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
  *   a length, or a length is wrong.
  *
- * Python: AESWrapper.set_key(key, iv). There, a missing IV is drawn at random.
+ * Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
  */
 anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
                                          const uint8_t *key,
@@ -3451,7 +3453,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
  *   GiB).
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  *
- * Python: AESWrapper.encrypt_data(data).
+ * Python: AESWrapper.encryptData(data).
  */
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
@@ -3474,7 +3476,7 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
  *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
  *
- * Python: AESWrapper.decrypt_data(data).
+ * Python: AESWrapper.decryptData(cipher, decode=False).
  */
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,

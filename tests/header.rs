@@ -263,3 +263,57 @@ fn everything_in_it_is_documented() {
     }
     assert!(found > 100, "only {found} declarations were found");
 }
+
+/// The calls of Python classes in a text, as `Class(parameters)` or `Class.method(parameters)`.
+fn python_calls(text: &str) -> Vec<(String, String)> {
+    let mut calls = Vec::new();
+    for class in [
+        "ClientInstance",
+        "ClientInterface",
+        "RSAWrapper",
+        "AESWrapper",
+    ] {
+        for (at, _) in text.match_indices(class) {
+            let rest = &text[at + class.len()..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '.' && c != '_');
+            let (method, rest) = rest.split_at(end.unwrap_or(rest.len()));
+            let whole_word = !text[..at].ends_with(|c: char| c.is_alphanumeric());
+            if let (true, Some(rest)) = (whole_word, rest.strip_prefix('(')) {
+                let parameters = &rest[..rest.find(')').expect("a call ends")];
+                calls.push((format!("{class}{method}"), parameters.to_owned()));
+            }
+        }
+    }
+    calls
+}
+
+#[test]
+fn the_python_names_in_it_are_those_of_the_releases() {
+    let known = python_calls(include_str!("fixtures/python_methods.txt"));
+    // Comments may be broken anywhere; examples of the header are C.
+    let text = COMMITTED.replace("\n * ", " ");
+    let found = python_calls(&text);
+    assert!(found.len() > 80, "only {} calls were found", found.len());
+    for (name, parameters) in &found {
+        let (_, all) = known
+            .iter()
+            .find(|(known, _)| known == name)
+            .unwrap_or_else(|| panic!("no release has {name}()"));
+        for parameter in parameters.split(", ").filter(|text| !text.is_empty()) {
+            let parameter = parameter
+                .split('=')
+                .next()
+                .expect("split gives one at least");
+            assert!(
+                all.split(", ").any(|known| known == parameter),
+                "{name}({all}) has no parameter {parameter}"
+            );
+        }
+    }
+    for (name, _) in &known {
+        assert!(
+            found.iter().any(|(found, _)| found == name),
+            "no function stands for {name}()"
+        );
+    }
+}

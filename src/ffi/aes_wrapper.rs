@@ -81,7 +81,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
 ///
 /// @return The size in bits: 128, 192 or 256; 0 if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: AESWrapper.get_key_size().
+/// Python: AESWrapper.getKeySize().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
     wrapper: *const anwdl_aes_wrapper_t,
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
-/// Python: AESWrapper.get_key().
+/// Python: AESWrapper.getKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
     wrapper: *const anwdl_aes_wrapper_t,
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
 ///   a length, or a length is wrong.
 ///
-/// Python: AESWrapper.set_key(key, iv). There, a missing IV is drawn at random.
+/// Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
     wrapper: *mut anwdl_aes_wrapper_t,
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
 ///   GiB).
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: AESWrapper.encrypt_data(data).
+/// Python: AESWrapper.encryptData(data).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
 ///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
 ///
-/// Python: AESWrapper.decrypt_data(data).
+/// Python: AESWrapper.decryptData(cipher, decode=False).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,

@@ -146,7 +146,7 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: it is closed, or detached, already.
 ///
-/// Python: ClientInstance.close_connection().
+/// Python: ClientInstance.closeConnection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_close_connection(
     client: *mut anwdl_client_t,
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
 /// @return true after anwdl_client_close_connection() or anwdl_client_detach(), else false; false
 ///   as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.is_closed().
+/// Python: ClientInstance.isClosed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -> bool {
     value_or(false, || {
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
 /// @return The descriptor; -1 if the client is closed, which is no failure: the last error stays as
 ///   it was. -1 as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_socket_descriptor().
+/// Python: ClientInstance.getSocketDescriptor().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
     client: *const anwdl_client_t,
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
 ///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_ip().
+/// Python: ClientInstance.getIP().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *const c_char {
     value_or(ptr::null(), || {
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
 /// @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
 ///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_id().
+/// Python: ClientInstance.getID().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *const c_char {
     value_or(ptr::null(), || {
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
 ///
 /// @return Seconds since 1970-01-01 00:00 UTC; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_creation_timestamp().
+/// Python: ClientInstance.getCreationTimestamp().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwdl_client_t) -> i64 {
     value_or(0, || {
@@ -333,7 +333,7 @@ pub unsafe extern "C" fn anwdl_client_get_protocol(
 ///   none takes the process's key pair when it first needs it. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_rsa_wrapper().
+/// Python: ClientInstance.getRSAWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
     client: *const anwdl_client_t,
@@ -353,7 +353,7 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
 ///   end: do not free it. NULL while the client has none, which is no failure. NULL as well if
 ///   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_aes_wrapper().
+/// Python: ClientInstance.getAESWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
     client: *const anwdl_client_t,
@@ -377,7 +377,7 @@ pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
-/// Python: ClientInstance.set_rsa_wrapper(rsa_wrapper).
+/// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
     client: *mut anwdl_client_t,
@@ -407,7 +407,7 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
-/// Python: ClientInstance.set_aes_wrapper(aes_wrapper).
+/// Python: ClientInstance.setAESWrapper(aes_wrapper).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
     client: *mut anwdl_client_t,
@@ -449,7 +449,7 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
-/// Python: ClientInstance.exchange_keys(receive_first).
+/// Python: ClientInstance.exchangeKeys(receive_first).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
@@ -477,7 +477,7 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 ///   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.send_public_rsa_key().
+/// Python: ClientInstance.sendPublicRSAKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
     client: *mut anwdl_client_t,
@@ -506,7 +506,7 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
 ///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
-/// Python: ClientInstance.recv_public_rsa_key().
+/// Python: ClientInstance.recvPublicRSAKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
     client: *mut anwdl_client_t,
@@ -536,7 +536,7 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 ///   key, or the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.send_aes_key().
+/// Python: ClientInstance.sendAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
     status(|| {
@@ -563,7 +563,7 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 ///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.recv_aes_key().
+/// Python: ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
     status(|| {
@@ -586,7 +586,7 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 ///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
 ///
-/// Python: none; it is a part of ClientInstance.recv_aes_key().
+/// Python: none; it is a part of ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
     status(|| {
@@ -619,7 +619,7 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 ///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
-/// Python: ClientInstance.recv_request(store_request).
+/// Python: ClientInstance.recvRequest(store_request).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_request(
     client: *mut anwdl_client_t,
@@ -654,7 +654,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 ///   NULL if none is stored, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_stored_request().
+/// Python: ClientInstance.getStoredRequest().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_stored_request(
     client: *const anwdl_client_t,
@@ -682,7 +682,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 ///   malformed, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the errors in the tuple that ClientInstance.recv_request() returns.
+/// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_request_errors(
     client: *const anwdl_client_t,
@@ -733,7 +733,7 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.send_response(success, message, data, reason).
+/// Python: ClientInstance.sendResponse(success, message, data, reason).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response(
     client: *mut anwdl_client_t,

@@ -38,7 +38,8 @@ impl Handle for anwdl_client_interface_t {
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit the framing that the
 ///   options name.
 ///
-/// Python: ClientInterface(timeout, rsa_wrapper, aes_wrapper).
+/// Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
+/// address comes with the call that connects.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_new(
     options: *const anwdl_client_options_t,
@@ -99,7 +100,8 @@ pub unsafe extern "C" fn anwdl_client_interface_free(interface: *mut anwdl_clien
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
 ///   exchanged, also those of anwdl_client_interface_exchange_keys().
 ///
-/// Python: ClientInterface.connect_server(server_ip, server_port).
+/// Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
+/// address from the constructor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_connect_server(
     interface: *mut anwdl_client_interface_t,
@@ -124,7 +126,7 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
 ///
-/// Python: ClientInterface.close_connection().
+/// Python: ClientInterface.closeConnection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_close_connection(
     interface: *mut anwdl_client_interface_t,
@@ -145,7 +147,7 @@ pub unsafe extern "C" fn anwdl_client_interface_close_connection(
 /// @return true if there is no connection, else false; false as well if interface is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInterface.is_closed().
+/// Python: ClientInterface.isClosed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_is_closed(
     interface: *const anwdl_client_interface_t,
@@ -166,7 +168,7 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
 /// @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
 ///   as it was. -1 as well if interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInterface.get_socket_descriptor().
+/// Python: ClientInterface.getSocketDescriptor().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
     interface: *const anwdl_client_interface_t,
@@ -232,7 +234,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
 ///   given none takes the process's key pair when it first needs it. NULL as well if interface is
 ///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInterface.get_rsa_wrapper().
+/// Python: ClientInterface.getRSAWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
     interface: *const anwdl_client_interface_t,
@@ -252,7 +254,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
 ///   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
 ///   interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInterface.get_aes_wrapper().
+/// Python: ClientInterface.getAESWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
     interface: *const anwdl_client_interface_t,
@@ -277,7 +279,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
-/// Python: ClientInterface.set_rsa_wrapper(rsa_wrapper).
+/// Python: ClientInterface.setRSAWrapper(rsa_wrapper).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
     interface: *mut anwdl_client_interface_t,
@@ -308,7 +310,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
-/// Python: ClientInterface.set_aes_wrapper(aes_wrapper).
+/// Python: ClientInterface.setAESWrapper(aes_wrapper).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
     interface: *mut anwdl_client_interface_t,
@@ -352,7 +354,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
-/// Python: ClientInterface.exchange_keys(receive_first).
+/// Python: ClientInterface.connectServer(receive_first), of which it is a part.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     interface: *mut anwdl_client_interface_t,
@@ -379,7 +381,7 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInterface.send_public_rsa_key().
+/// Python: ClientInterface.sendPublicRSAKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
     interface: *mut anwdl_client_interface_t,
@@ -406,7 +408,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
 ///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
-/// Python: ClientInterface.recv_public_rsa_key().
+/// Python: ClientInterface.recvPublicRSAKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
     interface: *mut anwdl_client_interface_t,
@@ -435,7 +437,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 ///   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInterface.send_aes_key().
+/// Python: ClientInterface.sendAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     interface: *mut anwdl_client_interface_t,
@@ -463,7 +465,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 ///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInterface.recv_aes_key().
+/// Python: ClientInterface.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     interface: *mut anwdl_client_interface_t,
@@ -488,7 +490,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 ///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
 ///
-/// Python: none; it is a part of ClientInterface.recv_aes_key().
+/// Python: none; it is a part of ClientInterface.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     interface: *mut anwdl_client_interface_t,
@@ -527,7 +529,7 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInterface.send_request(verb, parameters).
+/// Python: ClientInterface.sendRequest(verb, parameters).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request(
     interface: *mut anwdl_client_interface_t,
@@ -562,7 +564,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
 ///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
-/// Python: ClientInterface.recv_response().
+/// Python: ClientInterface.recvResponse().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_response(
     interface: *mut anwdl_client_interface_t,

@@ -621,7 +621,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
 /// @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
 ///   data is an array.
 ///
-/// Python: ClientInstance.send_response(success, message, data, reason).
+/// Python: ClientInstance.sendResponse(success, message, data, reason).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response_data(
     client: *mut anwdl_client_t,
@@ -657,7 +657,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
 /// @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
 ///   data is an array.
 ///
-/// Python: ClientInstance.send_response(success, message, data, reason).
+/// Python: ClientInstance.sendResponse(success, message, data, reason).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response_data(
     session: *mut anwdl_session_t,
@@ -691,7 +691,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
 /// @return As anwdl_session_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
 ///   parameters is an array.
 ///
-/// Python: ClientInterface.send_request(verb, parameters).
+/// Python: ClientInterface.sendRequest(verb, parameters).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request_data(
     session: *mut anwdl_session_t,
@@ -721,7 +721,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 /// @return As anwdl_client_interface_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
 ///   parameters is an array.
 ///
-/// Python: ClientInterface.send_request(verb, parameters).
+/// Python: ClientInterface.sendRequest(verb, parameters).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
     interface: *mut anwdl_client_interface_t,

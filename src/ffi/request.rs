@@ -31,7 +31,7 @@ pub(super) fn share(request: Arc<Request>) -> *mut anwdl_request_t {
 /// @return One or more of the letters A to Z, ending with NUL, borrowed until the request is freed;
 ///   NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the "verb" of the dictionary that ClientInstance.recv_request() returns.
+/// Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t) -> *const c_char {
     value_or(ptr::null(), || {
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t)
 /// @return JSON in UTF-8, ending with NUL, borrowed until the request is freed; NULL if request is
 ///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the dictionary that ClientInstance.recv_request() returns.
+/// Python: the dictionary that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t) -> *const c_char {
     value_or(ptr::null(), || {
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t)
 /// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
 ///   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the "parameters" of the dictionary that ClientInstance.recv_request() returns.
+/// Python: the "parameters" of the dictionary that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_parameters_json(
     request: *const anwdl_request_t,

@@ -106,7 +106,7 @@ fn with_nul(text: &str) -> Zeroizing<Box<str>> {
 /// @return What the server said; false as well if response is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the "success" of the dictionary that ClientInterface.recv_response() returns.
+/// Python: the "success" of the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_response_t) -> bool {
     value_or(false, || {
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_respo
 ///   borrowed until the response is freed. A NUL inside reads as '?'. NULL if response is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the "message" of the dictionary that ClientInterface.recv_response() returns.
+/// Python: the "message" of the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_message(
     response: *const anwdl_response_t,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn anwdl_response_get_message(
 /// @return JSON in UTF-8, ending with NUL, borrowed until the response is freed; NULL if response is
 ///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the dictionary that ClientInterface.recv_response() returns.
+/// Python: the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_json(
     response: *const anwdl_response_t,
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn anwdl_response_get_json(
 /// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
 ///   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the "data" of the dictionary that ClientInterface.recv_response() returns.
+/// Python: the "data" of the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_data_json(
     response: *const anwdl_response_t,

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
 ///   range.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: RSAWrapper.generate_key_pair(public_exponent, key_size).
+/// Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
 /// @return The size of its modulus in bits; 0 if there is no local key, and if wrapper is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: RSAWrapper.get_key_size().
+/// Python: RSAWrapper.getKeySize().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
 /// @retval ANWDL_OK Also if there is no such key.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
-/// Python: RSAWrapper.get_public_key().
+/// Python: RSAWrapper.getPublicKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 /// @retval ANWDL_OK Also if there is no such key.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
-/// Python: RSAWrapper.get_private_key().
+/// Python: RSAWrapper.getPrivateKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 /// @retval ANWDL_OK Also if there is no such key.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
-/// Python: RSAWrapper.get_remote_public_key().
+/// Python: RSAWrapper.getRemotePublicKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
 ///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
-/// Python: RSAWrapper.set_public_key(public_key).
+/// Python: RSAWrapper.setPublicKey(public_key).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
 ///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
 ///
-/// Python: RSAWrapper.set_private_key(private_key, derivate_public_key=...).
+/// Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -327,7 +327,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
 ///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
-/// Python: RSAWrapper.set_remote_public_key(remote_public_key).
+/// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -359,7 +359,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the public key is not set.
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: RSAWrapper.encrypt_data(data, use_local_public_key=...).
+/// Python: RSAWrapper.encryptData(data, use_local_public_key=...).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -399,7 +399,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: RSAWrapper.decrypt_data(cipher).
+/// Python: RSAWrapper.decryptData(cipher, decode=False).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -434,7 +434,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: RSAWrapper.sign_data(data).
+/// Python: RSAWrapper.signData(data).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -469,7 +469,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 ///   signature or data is NULL with a length.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
 ///
-/// Python: RSAWrapper.verify_data_signature(signature, data).
+/// Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -506,7 +506,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
 ///
-/// Python: hashlib.sha256(RSAWrapper.get_public_key()).hexdigest().
+/// Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
     wrapper: *const anwdl_rsa_wrapper_t,

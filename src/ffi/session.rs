@@ -202,7 +202,7 @@ pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
-/// Python: ClientInstance.exchange_keys(receive_first).
+/// Python: ClientInstance.exchangeKeys(receive_first).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.send_public_rsa_key().
+/// Python: ClientInstance.sendPublicRSAKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
@@ -255,7 +255,7 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
-/// Python: ClientInstance.recv_public_rsa_key().
+/// Python: ClientInstance.recvPublicRSAKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 ///   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.send_aes_key().
+/// Python: ClientInstance.sendAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
@@ -311,7 +311,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.recv_aes_key().
+/// Python: ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
@@ -336,7 +336,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 ///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED.
 ///
-/// Python: none; it is a part of ClientInstance.recv_aes_key().
+/// Python: none; it is a part of ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
     status(|| {
@@ -365,7 +365,7 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
-/// Python: ClientInstance.recv_request(store_request).
+/// Python: ClientInstance.recvRequest(store_request).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_request(
     session: *mut anwdl_session_t,
@@ -415,7 +415,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInstance.send_response(success, message, data, reason).
+/// Python: ClientInstance.sendResponse(success, message, data, reason).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response(
     session: *mut anwdl_session_t,
@@ -463,7 +463,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
-/// Python: ClientInterface.send_request(verb, parameters).
+/// Python: ClientInterface.sendRequest(verb, parameters).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request(
     session: *mut anwdl_session_t,
@@ -497,7 +497,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
-/// Python: ClientInterface.recv_response().
+/// Python: ClientInterface.recvResponse().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_response(
     session: *mut anwdl_session_t,
@@ -666,7 +666,7 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
 ///
-/// Python: ClientInstance.close_connection().
+/// Python: ClientInstance.closeConnection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anwdl_status_t {
     status_of_secrets(|| {
@@ -742,7 +742,7 @@ pub unsafe extern "C" fn anwdl_session_get_protocol(
 ///   none takes the process's key pair when it first needs it. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_rsa_wrapper().
+/// Python: ClientInstance.getRSAWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     session: *const anwdl_session_t,
@@ -766,7 +766,7 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
 ///   end: do not free it. NULL while the session has none, which is no failure. NULL as well if
 ///   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_aes_wrapper().
+/// Python: ClientInstance.getAESWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     session: *const anwdl_session_t,
@@ -794,7 +794,7 @@ pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
-/// Python: ClientInstance.set_rsa_wrapper(rsa_wrapper).
+/// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     session: *mut anwdl_session_t,
@@ -824,7 +824,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
-/// Python: ClientInstance.set_aes_wrapper(aes_wrapper).
+/// Python: ClientInstance.setAESWrapper(aes_wrapper).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,
@@ -848,7 +848,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 ///   NULL if none is stored, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: ClientInstance.get_stored_request().
+/// Python: ClientInstance.getStoredRequest().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_stored_request(
     session: *const anwdl_session_t,
@@ -876,7 +876,7 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 ///   malformed, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: the errors in the tuple that ClientInstance.recv_request() returns.
+/// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_request_errors(
     session: *const anwdl_session_t,
