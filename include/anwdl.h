@@ -139,7 +139,12 @@
  * end it.
  *
  * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. After
- * fork(), only one of the two processes may go on with a client.
+ * fork(), only one of the two processes may go on with a client; fork() may be called while other
+ * threads are in calls of the library, but not while another thread is in a call with an object that
+ * the child goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
+ * goes on to its end, and the cancellation comes at the caller's own next cancellation point. Errors
+ * can be read in destructors of thread-specific data and in atexit() handlers, too. A call needs at
+ * most 64 KiB of stack.
  *
  * Defects. A defect of the library does not unwind into the caller and does not leave it with
  * undefined behaviour: the call fails with ANWDL_REASON_INTERNAL, and a report is written to
@@ -350,7 +355,7 @@ typedef enum {
   ANWDL_REASON_CONNECT_FAILED = 34,
   /**
    * (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
-   * file have rights to it, and may know the key.
+   * file have rights to it, or its owner is neither this user nor root: they may know the key.
    */
   ANWDL_REASON_KEY_FILE_EXPOSED = 100,
 } anwdl_error_reason_t;
@@ -649,7 +654,8 @@ extern "C" {
 /**
  * Why the last failing call on this thread failed.
  *
- * Each thread has its own last error. It stays until another call fails on the same thread: a call
+ * Each thread has its own last error, for as long as it runs: also in destructors of thread-specific
+ * data and in atexit() handlers. It stays until another call fails on the same thread: a call
  * that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
  * after a call has failed; or after anwdl_rsa_wrapper_load(), the one call that leaves a warning or
  * ANWDL_REASON_NONE here when it succeeds.
@@ -663,8 +669,9 @@ anwdl_error_reason_t anwdl_last_error_reason(void);
 /**
  * What the last failing call on this thread has to say, as one line of English for a person.
  *
- * It holds no secret and needs no freeing. The text may change between versions: let programs
- * decide by the reason.
+ * It holds no secret and needs no freeing, and has at most 1000 bytes. What others named in it, such
+ * as a host or a path, has its control characters escaped (`\n`, `\u{1b}`), so that it cannot forge
+ * a line of a log. The text may change between versions: let programs decide by the reason.
  *
  * @return The message, UTF-8, never NULL ("no error" if no call has failed on this thread yet). It
  *   is valid until the next call that fails on this thread, or until the thread ends.
@@ -3159,8 +3166,9 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
  * Restarts and all the servers of a fleet keep one identity in this way, and clients that expect
  * its fingerprint go on.
  *
- * The key is loaded also when others than the owner of the file have any rights to it (mode & 077).
- * anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
+ * The key is loaded also when others than the owner of the file have any rights to it (mode & 077),
+ * or when the file belongs to another user than the effective one of the process and root, who may
+ * have read the key and can replace it. anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
  * is ANWDL_REASON_NONE after a load without that fault. A log message of the level
  * ANWDL_LOG_WARNING tells it too.
  *
@@ -3327,9 +3335,11 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
                                                        bool *out_valid);
 
 /**
- * The fingerprint of a public key, as the Python client shows it: the SHA-256 of its PEM text.
+ * The fingerprint of a public key, as the Python client shows it: the SHA-256 of the key as
+ * anwdl_rsa_wrapper_get_public_key() writes it (PEM with LF line ends).
  *
- * Users compare it to be sure whom they talk to.
+ * Users compare it to be sure whom they talk to. It depends on the key alone, not on the form in
+ * which a peer sent it: another line end or another line length gives the same fingerprint.
  *
  * @param wrapper The wrapper; not NULL.
  * @param remote true for the peer's public key; false for the local one.

@@ -146,7 +146,7 @@ impl Error {
     pub fn with_errno(reason: Reason, message: impl Into<Cow<'static, str>>, errno: i32) -> Self {
         let failure = Failure {
             reason,
-            message: message.into(),
+            message: one_line(message.into()),
             errno,
         };
         match reason.kind() {
@@ -176,6 +176,52 @@ impl Error {
             Error::WouldBlock(_) => None,
         }
     }
+}
+
+/// The most bytes that a message has.
+pub(crate) const LONGEST_MESSAGE: usize = 1000;
+/// How many bytes stay of the beginning of a message that is too long, and of its end, where
+/// the cause stands.
+const KEPT: (usize, usize) = (600, 300);
+
+/// A message as one line that a log or a terminal can take. What others sent or named (a host,
+/// a verb, a path) could end the line and forge another one, command the terminal or turn the
+/// direction of reading around.
+pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
+    let is_plain = |c: char| !c.is_control() && !is_invisible(c);
+    if message.len() <= LONGEST_MESSAGE && message.chars().all(is_plain) {
+        return message;
+    }
+    let mut line = String::with_capacity(message.len());
+    for c in message.chars() {
+        match is_plain(c) {
+            true => line.push(c),
+            false => line.extend(c.escape_default()),
+        }
+    }
+    if line.len() > LONGEST_MESSAGE {
+        let head = boundary_before(&line, KEPT.0);
+        let tail = boundary_before(&line, line.len() - KEPT.1);
+        line.replace_range(head..tail, "…");
+    }
+    line.into()
+}
+
+/// The last place up to `at` where `text` can be cut.
+pub(crate) fn boundary_before(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Separators of lines, marks of direction and the byte-order mark.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
 }
 
 impl fmt::Display for Error {
@@ -208,6 +254,38 @@ mod tests {
                 "{reason:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_message_is_one_line_that_does_nothing_to_a_log() {
+        for (foreign, expected) in [
+            (
+                "plain — ünïcode, 中文, \\ and \"",
+                "plain — ünïcode, 中文, \\ and \"",
+            ),
+            ("a\nERROR forged", "a\\nERROR forged"),
+            ("a\r\tb\0", "a\\r\\tb\\u{0}"),
+            ("\x1b[2J\x7f", "\\u{1b}[2J\\u{7f}"),
+            ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
+            (
+                "\u{2028}\u{202e}txt\u{2066}",
+                "\\u{2028}\\u{202e}txt\\u{2066}",
+            ),
+        ] {
+            let error = Error::new(Reason::ConnectFailed, foreign.to_owned());
+            assert_eq!(error.to_string(), expected);
+        }
+        for foreign in ["x", "ü", "\n", "😀"] {
+            let error = Error::new(
+                Reason::ConnectFailed,
+                format!("cannot connect to {}: the cause", foreign.repeat(100_000)),
+            );
+            let message = error.to_string();
+            assert!(message.len() <= LONGEST_MESSAGE, "{}", message.len());
+            assert!(message.starts_with("cannot connect to ") && message.ends_with(": the cause"));
+        }
+        let longest = "y".repeat(LONGEST_MESSAGE);
+        assert_eq!(one_line(longest.clone().into()), longest);
     }
 
     #[test]

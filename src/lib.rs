@@ -38,6 +38,7 @@ pub mod crypto;
 mod endpoint;
 pub mod error;
 pub mod ffi;
+mod fork;
 mod identity;
 pub mod log;
 pub mod message;

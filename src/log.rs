@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::error::one_line;
+
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -45,7 +47,7 @@ static STATE: Mutex<State> = Mutex::new(State {
 /// A call of the hook has ended, and was the last of its generation.
 static ENDED: Condvar = Condvar::new();
 
-struct State {
+pub(crate) struct State {
     hook: Option<(Level, Hook)>,
     /// How many times the hook was set.
     generation: u64,
@@ -53,9 +55,19 @@ struct State {
     running: BTreeMap<u64, usize>,
 }
 
+impl State {
+    /// In a child, where there is only the thread that forked: no other call will end.
+    pub(crate) fn forget_other_threads(&mut self) {
+        self.running.clear();
+        if let Some(generation) = IN_HOOK.get() {
+            self.running.insert(generation, 1);
+        }
+    }
+}
+
 thread_local! {
-    /// Whether this thread is in a call of the hook.
-    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+    /// The generation of the hook that this thread is in a call of.
+    static IN_HOOK: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// Sets the hook for messages of `least` and above, in place of an earlier one; `None` for
@@ -73,7 +85,7 @@ pub fn set_hook(least: Level, hook: Option<Hook>) {
     LEAST.store(least_number, Ordering::Relaxed);
     state.generation += 1;
     let generation = state.generation;
-    if !IN_HOOK.get() {
+    if IN_HOOK.get().is_none() {
         while state.running.range(..generation).next().is_some() {
             state = ENDED.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -92,11 +104,12 @@ pub(crate) fn emit<M: AsRef<str>>(level: Level, client_id: &str, message: impl F
 
 #[cold]
 fn tell<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
-    if IN_HOOK.get() {
+    if IN_HOOK.get().is_some() {
         return;
     }
     if let Some(call) = Call::begin(level) {
-        (call.hook)(level, client_id, message().as_ref());
+        let message = one_line(message().as_ref().to_owned().into());
+        (call.hook)(level, client_id, &message);
     }
 }
 
@@ -121,7 +134,7 @@ impl Call {
         let hook = hook.clone();
         let generation = state.generation;
         *state.running.entry(generation).or_default() += 1;
-        IN_HOOK.set(true);
+        IN_HOOK.set(Some(generation));
         Some(Self {
             hook,
             _running: Running { generation },
@@ -131,7 +144,7 @@ impl Call {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        IN_HOOK.set(false);
+        IN_HOOK.set(None);
         let mut state = lock();
         let count = state.running.entry(self.generation).or_default();
         *count -= 1;
@@ -143,7 +156,7 @@ impl Drop for Running {
 }
 
 /// No panic leaves the state half-changed: nothing of the caller's runs under the lock.
-fn lock() -> MutexGuard<'static, State> {
+pub(crate) fn lock() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -214,6 +227,22 @@ mod tests {
             ]
         );
         assert_eq!(Arc::strong_count(&taken), 1, "the hook is gone");
+    }
+
+    #[test]
+    fn a_message_is_one_line() {
+        let _one = begin();
+        let taken = Arc::new(Mutex::new(String::new()));
+        let kept = taken.clone();
+        set_hook(
+            Level::Debug,
+            hook("line", move |_, message| {
+                *kept.lock().unwrap() = message.to_owned();
+            }),
+        );
+        emit(Level::Info, "line", || "host\nERROR \x1b[2J");
+        set_hook(Level::Debug, None);
+        assert_eq!(*taken.lock().unwrap(), "host\\nERROR \\u{1b}[2J");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,12 @@ pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
     }
 }
 
+/// The user whose rights this process has.
+pub fn effective_user() -> u32 {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// Connects to a host, which is an address or a name. All addresses of a name are tried in
 /// turn.
 pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Transport> {
@@ -120,27 +127,11 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         _ if host.parse::<IpAddr>().is_ok() => look_up(host),
         None => look_up(host),
         Some(deadline) => {
-            // The system's resolver knows no deadline and cannot be interrupted: it is left
-            // behind when the time is over.
-            let answer = Arc::new((Mutex::new(None), Condvar::new()));
             let name = host.to_owned();
-            let sink = Arc::clone(&answer);
-            spawn_without_signals(move || {
-                let found = look_up(&name);
-                // Nobody may be waiting for it any more.
-                *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                sink.1.notify_one();
-            })
-            .map_err(|error| connect_failed(host, port, &error))?;
-            let (found, heard) = &*answer;
-            let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let (mut found, _) = heard
-                .wait_timeout_while(found, left, |found| found.is_none())
-                .unwrap_or_else(PoisonError::into_inner);
-            match found.take() {
-                Some(found) => found,
-                None => return Err(late(host)),
+            match LOOKUPS.within(deadline, move || look_up(&name)) {
+                Ok(Some(addresses)) => Ok(addresses),
+                Ok(None) => return Err(late(host)),
+                Err(error) => Err(error),
             }
         }
     };
@@ -151,6 +142,67 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         }
         Ok(addresses) => Ok(addresses),
         Err(error) => Err(connect_failed(host, port, &error)),
+    }
+}
+
+static LOOKUPS: Lookups = Lookups {
+    under_way: AtomicUsize::new(0),
+};
+
+/// Lookups of names with a deadline. The system's resolver knows none and cannot be interrupted:
+/// each runs on a thread of its own, which is left behind when the time is over, and ends when the
+/// resolver gives up.
+struct Lookups {
+    under_way: AtomicUsize,
+}
+
+impl Lookups {
+    /// A resolver that never answers would take one thread for each try.
+    const MOST: usize = 16;
+
+    /// What `look_up` finds, or `None` if it takes longer than until `deadline`.
+    fn within<T: Send + 'static>(
+        &'static self,
+        deadline: Instant,
+        look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let place = self.take_place()?;
+        let answer = Arc::new((Mutex::new(None), Condvar::new()));
+        let sink = Arc::clone(&answer);
+        spawn_without_signals(move || {
+            let found = look_up();
+            drop(place);
+            // Nobody may be waiting for it any more.
+            *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            sink.1.notify_one();
+        })?;
+        let (found, heard) = &*answer;
+        let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (mut found, _) = heard
+            .wait_timeout_while(found, left, |found| found.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        found.take().transpose()
+    }
+
+    fn take_place(&'static self) -> io::Result<PlaceOfLookup> {
+        let place = PlaceOfLookup(self);
+        if self.under_way.fetch_add(1, Ordering::Relaxed) >= Self::MOST {
+            return Err(io::Error::other(format!(
+                "{} names are being looked up already, and the system's resolver does not answer",
+                Self::MOST
+            )));
+        }
+        Ok(place)
+    }
+}
+
+/// Counts as long as it lives.
+struct PlaceOfLookup(&'static Lookups);
+
+impl Drop for PlaceOfLookup {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -410,6 +462,31 @@ mod tests {
             assert!(queued.len() < 100, "the queue has no end");
         }
         (address, listener, queued)
+    }
+
+    #[test]
+    fn lookups_that_do_not_end_are_bounded() {
+        static LOOKUPS: Lookups = Lookups {
+            under_way: AtomicUsize::new(0),
+        };
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let ended = Arc::new(Mutex::new(ended));
+        for _ in 0..Lookups::MOST {
+            let ended = ended.clone();
+            let hanging = move || {
+                let _ = ended.lock().unwrap().recv();
+                Ok(())
+            };
+            assert!(LOOKUPS.within(Instant::now(), hanging).unwrap().is_none());
+        }
+        let later = || Instant::now() + Duration::from_secs(60);
+        let error = LOOKUPS.within(later(), || Ok(())).unwrap_err();
+        assert!(error.to_string().contains("16 names"), "{error}");
+        drop(end);
+        while LOOKUPS.under_way.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(LOOKUPS.within(later(), || Ok(7)).unwrap(), Some(7));
     }
 
     #[test]

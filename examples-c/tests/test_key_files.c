@@ -78,11 +78,15 @@ static void test_restart(void) {
     anwdl_rsa_wrapper_t *before = make_rsa_wrapper("peer-1");
     anwdl_rsa_wrapper_t *after = make_rsa_wrapper("peer-2");
     const char *path = path_of("server.pem");
-    /* Not even a mask that takes nothing away opens it to others. */
-    mode_t mask = umask(0);
-    CHECK_OK(anwdl_rsa_wrapper_save(before, path));
-    umask(mask);
-    CHECK_INTEGER(mode_of(path), 0600);
+    /* Not even a mask that takes nothing away opens it to others, and none closes it to its owner.
+     */
+    static const mode_t MASKS[] = {0277, 0377, 0777, 0077, 0};
+    for (size_t at = 0; at < sizeof MASKS / sizeof MASKS[0]; at++) {
+        mode_t mask = umask(MASKS[at]);
+        CHECK_OK(anwdl_rsa_wrapper_save(before, path));
+        umask(mask);
+        CHECK_INTEGER(mode_of(path), 0600);
+    }
     CHECK_INTEGER(count_entries(), 1);
     CHECK_OK(anwdl_rsa_wrapper_load(after, path));
     CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_NONE);
@@ -334,6 +338,27 @@ static void test_failures_to_save(void) {
 
 static unsigned warnings;
 
+static void test_owner(void) {
+    if (geteuid() != 0) {
+        printf("left out: only root can give a file to somebody else\n");
+        return;
+    }
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("peer-2");
+    char *pem = read_key("peer-1");
+    const char *path = path_of("owner.pem");
+    write_file(path, pem, strlen(pem), 0600);
+    REQUIRE(chown(path, 12345, (gid_t)-1) == 0);
+    CHECK_OK(anwdl_rsa_wrapper_load(wrapper, path));
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_KEY_FILE_EXPOSED);
+    CHECK(strstr(anwdl_last_error_message(), "12345") != NULL);
+    REQUIRE(chown(path, 0, (gid_t)-1) == 0);
+    CHECK_OK(anwdl_rsa_wrapper_load(wrapper, path));
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_NONE);
+    anwdl_rsa_wrapper_free(wrapper);
+    free(pem);
+    CHECK_INTEGER(unlink(path), 0);
+}
+
 static void count_warnings(anwdl_log_level_t level, const char *client_id, const char *message,
                            void *user_data) {
     CHECK_INTEGER(level, ANWDL_LOG_WARNING);
@@ -546,6 +571,7 @@ int main(int argc, char **argv) {
     test_no_regular_file();
     test_failures_to_save();
     test_rights();
+    test_owner();
     test_failures_to_load();
     test_loaded_from_elsewhere();
     test_other_forms();

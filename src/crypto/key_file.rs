@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -14,11 +14,15 @@ use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
 use crate::negative_control::is_broken;
+use crate::transport::effective_user;
 
 /// The rights of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
 /// The rights of anybody but the owner.
 const OTHERS: u32 = 0o077;
+
+/// The user who can read and replace every file anyway.
+const ROOT: u32 = 0;
 
 /// How many random bytes make the name of a temporary file one that nobody else has.
 const NAME_SIZE: usize = 8;
@@ -34,17 +38,48 @@ pub enum KeyFileRights {
         /// The rights, as in `chmod`.
         mode: u32,
     },
+    /// The file belongs to somebody else than the user whose rights the process has, or root:
+    /// who may have read the key, and can replace it.
+    OwnedByOther {
+        /// The number of that user.
+        owner: u32,
+    },
+}
+
+impl KeyFileRights {
+    fn of(mode: u32, owner: u32, user: u32) -> Self {
+        if mode & OTHERS != 0 {
+            Self::Exposed { mode }
+        } else if owner != user && owner != ROOT {
+            Self::OwnedByOther { owner }
+        } else {
+            Self::Private
+        }
+    }
+
+    /// What there is to say about a key file, if anything.
+    pub(crate) fn warning(self, path: &Path) -> Option<String> {
+        match self {
+            Self::Private => None,
+            Self::Exposed { mode } => Some(format!(
+                "others than the owner have rights to the key file {path:?} (mode {mode:04o})"
+            )),
+            Self::OwnedByOther { owner } => Some(format!(
+                "the key file {path:?} belongs to another user (number {owner})"
+            )),
+        }
+    }
 }
 
 impl RsaWrapper {
     /// Reads a private key from a file of at most 16 KiB, as PEM (PKCS #8 or PKCS #1, not
     /// encrypted), and derives the public key. After a failure the old keys are kept.
     ///
-    /// A key that others than the owner of the file have rights to is taken as well, and
-    /// told of in a log message.
+    /// A key that others than the owner of the file have rights to, or whose file belongs to
+    /// another user, is taken as well, and told of in a log message.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFileRights> {
         let path = path.as_ref();
-        let (text, mode) = read(path)?;
+        let (text, rights) = read(path)?;
         // Blank lines around it are no fault in a file.
         let Ok(pem) = std::str::from_utf8(text.trim_ascii()) else {
             return Err(Error::new(
@@ -59,11 +94,13 @@ impl RsaWrapper {
                 }
                 _ => error,
             })?;
-        if mode & OTHERS == 0 || is_broken("a key file that others have rights to is told of") {
+        if is_broken("a key file that others have rights to is told of") {
             return Ok(KeyFileRights::Private);
         }
-        log::emit(Level::Warning, "", || exposure(path, mode));
-        Ok(KeyFileRights::Exposed { mode })
+        if let Some(warning) = rights.warning(path) {
+            log::emit(Level::Warning, "", || warning);
+        }
+        Ok(rights)
     }
 
     /// Writes the private key to a file, as PEM (PKCS #8, not encrypted), that only its
@@ -78,17 +115,13 @@ impl RsaWrapper {
     }
 }
 
-/// What there is to say about a key file that others have rights to.
-pub(crate) fn exposure(path: &Path, mode: u32) -> String {
-    format!("others than the owner have rights to the key file {path:?} (mode {mode:04o})")
-}
-
 /// The content of a file and its rights.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32)> {
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFileRights)> {
     let failed = |error| failed("read", path, &error);
     let file = File::open(path).map_err(failed)?;
     // Of what is open, not of what has that name by now.
-    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    let found = file.metadata().map_err(failed)?;
+    let rights = KeyFileRights::of(found.mode() & 0o7777, found.uid(), effective_user());
     // With room for all of it, so that no copy of a key is left behind when it grows.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * LARGEST_PEM));
     file.take(LARGEST_PEM as u64 + 1)
@@ -100,7 +133,7 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32)> {
             format!("{path:?} has more than the {LARGEST_PEM} bytes that a key may have"),
         ));
     }
-    Ok((text, mode))
+    Ok((text, rights))
 }
 
 /// Puts a file with this content in the place of what has that name, if anything does.
@@ -168,7 +201,15 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
             .custom_flags(libc::O_NOFOLLOW)
             .open(&temporary)
         {
-            Ok(file) => return Ok((file, Temporary(Some(temporary)))),
+            Ok(file) => {
+                let temporary = Temporary(Some(temporary));
+                if !is_broken("a key file is made for its owner only") {
+                    // The umask may have taken rights from the owner as well.
+                    file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
+                        .map_err(|error| failed("write", path, &error))?;
+                }
+                return Ok((file, temporary));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed("write", path, &error)),
         }
@@ -208,7 +249,7 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::sync::{Arc, Mutex, PoisonError};
 
     use super::*;
@@ -418,6 +459,21 @@ mod tests {
             fs::remove_file(path).unwrap();
         }
         log::set_hook(Level::Debug, None);
+    }
+
+    #[test]
+    fn an_owner_who_is_neither_the_user_nor_root_is_told() {
+        use KeyFileRights::{Exposed, OwnedByOther, Private};
+        for (mode, owner, user, expected) in [
+            (0o600, 1000, 1000, Private),
+            (0o600, 0, 0, Private),
+            (0o600, 0, 1000, Private),
+            (0o600, 1000, 0, OwnedByOther { owner: 1000 }),
+            (0o600, 1001, 1000, OwnedByOther { owner: 1001 }),
+            (0o640, 1000, 0, Exposed { mode: 0o640 }),
+        ] {
+            assert_eq!(KeyFileRights::of(mode, owner, user), expected);
+        }
     }
 
     #[test]

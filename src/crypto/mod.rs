@@ -4,6 +4,7 @@
 pub mod aes;
 pub(crate) mod key_derivation;
 pub(crate) mod key_file;
+pub(crate) mod process_wide;
 pub(crate) mod random;
 pub mod rsa;
 

@@ -1,10 +1,11 @@
 //! Statuses, reasons and the last error of each thread.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt::{self, Write as _};
 
-use super::{c_string, value_or};
-use crate::error::{Error, Reason};
+use super::value_or;
+use crate::error::{Error, LONGEST_MESSAGE, Reason, boundary_before, one_line};
 
 /// What every function that can fail returns.
 ///
@@ -143,7 +144,7 @@ pub enum anwdl_error_reason_t {
     ANWDL_REASON_CONNECT_FAILED = 34,
 
     /// (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
-    /// file have rights to it, and may know the key.
+    /// file have rights to it, or its owner is neither this user nor root: they may know the key.
     ANWDL_REASON_KEY_FILE_EXPOSED = 100,
 }
 
@@ -195,39 +196,78 @@ const VERSION: &CStr =
         Err(_) => panic!("the version has a NUL inside"),
     };
 
+/// Has no destructor and no memory besides: so it can be read and written for as long as its
+/// thread runs, also in destructors of other thread-local values, and when memory is short.
 struct LastError {
     reason: anwdl_error_reason_t,
-    message: CString,
     errno: c_int,
+    message: Message,
 }
 
 thread_local! {
-    static LAST_ERROR: RefCell<Option<LastError>> = const { RefCell::new(None) };
+    static LAST_ERROR: RefCell<LastError> = const {
+        RefCell::new(LastError {
+            reason: ANWDL_REASON_NONE,
+            errno: 0,
+            message: Message::EMPTY,
+        })
+    };
 }
 
-/// Keeps `error` as the last one of this thread. Never panics: a thread that is so far in its end
-/// that it has no place for an error any more goes without.
+/// A text with a NUL behind it.
+struct Message {
+    bytes: [u8; LONGEST_MESSAGE + 1],
+    len: usize,
+}
+
+impl Message {
+    const EMPTY: Self = Self {
+        bytes: [0; LONGEST_MESSAGE + 1],
+        len: 0,
+    };
+
+    fn set(&mut self, text: impl fmt::Display) {
+        self.len = 0;
+        // What does not fit is left out.
+        let _ = write!(self, "{text}");
+        self.bytes[self.len] = 0;
+    }
+}
+
+impl fmt::Write for Message {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = LONGEST_MESSAGE - self.len;
+        let text = &text.as_bytes()[..boundary_before(text, room)];
+        self.bytes[self.len..][..text.len()].copy_from_slice(text);
+        self.len += text.len();
+        Ok(())
+    }
+}
+
+/// Keeps `error` as the last one of this thread.
 pub(super) fn record(error: &Error) {
-    replace(Some(LastError {
-        reason: error.reason().map_or(ANWDL_REASON_NONE, Into::into),
-        message: c_string(&error.to_string()),
-        errno: error.errno(),
-    }));
+    change(|last| {
+        last.reason = error.reason().map_or(ANWDL_REASON_NONE, Into::into);
+        last.errno = error.errno();
+        last.message.set(error);
+    });
 }
 
 /// Keeps a warning in place of the last error, or nothing: the call itself has succeeded.
 pub(super) fn record_warning(warning: Option<(anwdl_error_reason_t, String)>) {
-    replace(warning.map(|(reason, message)| LastError {
-        reason,
-        message: c_string(&message),
-        errno: 0,
-    }));
+    let (reason, message) = warning.unwrap_or((ANWDL_REASON_NONE, String::new()));
+    change(|last| {
+        last.reason = reason;
+        last.errno = 0;
+        last.message.set(one_line(message.into()));
+    });
 }
 
-fn replace(last: Option<LastError>) {
-    let _ = LAST_ERROR.try_with(|place| {
-        if let Ok(mut place) = place.try_borrow_mut() {
-            *place = last;
+/// Never panics: what cannot be reached stays as it is.
+fn change(change: impl FnOnce(&mut LastError)) {
+    let _ = LAST_ERROR.try_with(|last| {
+        if let Ok(mut last) = last.try_borrow_mut() {
+            change(&mut last);
         }
     });
 }
@@ -235,8 +275,8 @@ fn replace(last: Option<LastError>) {
 /// What `read` finds in the last error of this thread, or `none`.
 fn last_error<T: Copy>(none: T, read: impl FnOnce(&LastError) -> T) -> T {
     LAST_ERROR
-        .try_with(|place| match place.try_borrow() {
-            Ok(place) => place.as_ref().map_or(none, read),
+        .try_with(|last| match last.try_borrow() {
+            Ok(last) => read(&last),
             Err(_) => none,
         })
         .unwrap_or(none)
@@ -279,7 +319,8 @@ impl From<Reason> for anwdl_error_reason_t {
 
 /// Why the last failing call on this thread failed.
 ///
-/// Each thread has its own last error. It stays until another call fails on the same thread: a call
+/// Each thread has its own last error, for as long as it runs: also in destructors of thread-specific
+/// data and in atexit() handlers. It stays until another call fails on the same thread: a call
 /// that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
 /// after a call has failed; or after anwdl_rsa_wrapper_load(), the one call that leaves a warning or
 /// ANWDL_REASON_NONE here when it succeeds.
@@ -296,8 +337,9 @@ pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
 
 /// What the last failing call on this thread has to say, as one line of English for a person.
 ///
-/// It holds no secret and needs no freeing. The text may change between versions: let programs
-/// decide by the reason.
+/// It holds no secret and needs no freeing, and has at most 1000 bytes. What others named in it, such
+/// as a host or a path, has its control characters escaped (`\n`, `\u{1b}`), so that it cannot forge
+/// a line of a log. The text may change between versions: let programs decide by the reason.
 ///
 /// @return The message, UTF-8, never NULL ("no error" if no call has failed on this thread yet). It
 ///   is valid until the next call that fails on this thread, or until the thread ends.
@@ -306,7 +348,12 @@ pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_last_error_message() -> *const c_char {
     let none = c"no error".as_ptr();
-    value_or(none, || Ok(last_error(none, |last| last.message.as_ptr())))
+    value_or(none, || {
+        Ok(last_error(none, |last| match last.message.len {
+            0 => none,
+            _ => last.message.bytes.as_ptr().cast(),
+        }))
+    })
 }
 
 /// The errno of the system call behind the last failing call on this thread.

@@ -11,6 +11,7 @@
 //!   thread, and give what the function returns. A panic while another one unwinds, and a
 //!   failed allocation of Rust's, abort the process: the language offers nothing else. A
 //!   program that links the crate with `panic = "abort"` gives up the catching.
+//!   `guard` below both also delays the cancellation of the thread, and sees to forks.
 //! - **Self.** The object comes first, as a pointer that `borrow` or `borrow_mut` checks.
 //!   C sees an empty type; behind the pointer lies the Rust type that `Handle` names. So a
 //!   pointer to a part of a client, a wrapper for example, can be lent to C as it is.
@@ -31,11 +32,13 @@
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 pub mod aes_wrapper;
+mod cancellation;
 pub mod client;
 pub mod client_interface;
 pub mod client_options;
 pub mod data;
 pub mod error;
+mod fork;
 pub mod log;
 pub mod memory;
 pub mod request;
@@ -75,6 +78,8 @@ fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t
         panic_if_told("in a function");
         body()
     });
+    let _delayed = cancellation::Delayed::new();
+    fork::prepare_once();
     let error = match catch_unwind(body) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,

@@ -10,8 +10,7 @@ use super::{
     BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
     take_back, text, value_or,
 };
-use crate::crypto::key_file;
-use crate::crypto::{KeyFileRights, RsaWrapper};
+use crate::crypto::RsaWrapper;
 use crate::error::Error;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing: the Python
@@ -244,8 +243,9 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
 /// Restarts and all the servers of a fleet keep one identity in this way, and clients that expect
 /// its fingerprint go on.
 ///
-/// The key is loaded also when others than the owner of the file have any rights to it (mode & 077).
-/// anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
+/// The key is loaded also when others than the owner of the file have any rights to it (mode & 077),
+/// or when the file belongs to another user than the effective one of the process and root, who may
+/// have read the key and can replace it. anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
 /// is ANWDL_REASON_NONE after a load without that fault. A log message of the level
 /// ANWDL_LOG_WARNING tells it too.
 ///
@@ -272,13 +272,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
         let path = unsafe { self::path(path) }?;
-        record_warning(match wrapper.load(path)? {
-            KeyFileRights::Private => None,
-            KeyFileRights::Exposed { mode } => Some((
-                anwdl_error_reason_t::ANWDL_REASON_KEY_FILE_EXPOSED,
-                key_file::exposure(path, mode),
-            )),
-        });
+        let warning = wrapper.load(path)?.warning(path);
+        record_warning(warning.map(|warning| {
+            let reason = anwdl_error_reason_t::ANWDL_REASON_KEY_FILE_EXPOSED;
+            (reason, warning)
+        }));
         Ok(())
     })
 }
@@ -493,9 +491,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     })
 }
 
-/// The fingerprint of a public key, as the Python client shows it: the SHA-256 of its PEM text.
+/// The fingerprint of a public key, as the Python client shows it: the SHA-256 of the key as
+/// anwdl_rsa_wrapper_get_public_key() writes it (PEM with LF line ends).
 ///
-/// Users compare it to be sure whom they talk to.
+/// Users compare it to be sure whom they talk to. It depends on the key alone, not on the form in
+/// which a peer sent it: another line end or another line length gives the same fingerprint.
 ///
 /// @param wrapper The wrapper; not NULL.
 /// @param remote true for the peer's public key; false for the local one.

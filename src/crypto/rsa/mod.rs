@@ -6,7 +6,7 @@ mod key;
 mod oaep;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -45,26 +45,6 @@ impl RsaWrapper {
             wrapper.generate_key_pair(DEFAULT_PUBLIC_EXPONENT, DEFAULT_KEY_SIZE)?;
         }
         Ok(wrapper)
-    }
-
-    /// A wrapper around the key pair that this process makes on first need and shares
-    /// between all clients that were given no other.
-    pub(crate) fn process_wide() -> Result<Self> {
-        static SHARED: OnceLock<RsaWrapper> = OnceLock::new();
-        static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-        if let Some(shared) = SHARED.get() {
-            return Ok(shared.clone());
-        }
-        // Making a key takes seconds: threads that need it meanwhile wait for this one.
-        let _making = MAKING
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(shared) = SHARED.get() {
-            return Ok(shared.clone());
-        }
-        let made = Self::new(true)?;
-        Ok(SHARED.get_or_init(|| made).clone())
     }
 
     /// Makes a new key pair in place of the present one.

@@ -309,8 +309,8 @@ fn made_keys_are_what_was_asked_for() {
 #[test]
 fn a_process_has_one_key_pair_for_all_that_were_given_none() {
     let (one, other) = (
-        RsaWrapper::process_wide().unwrap(),
-        RsaWrapper::process_wide().unwrap(),
+        crate::crypto::process_wide::key_pair().unwrap(),
+        crate::crypto::process_wide::key_pair().unwrap(),
     );
     assert_eq!(one.key_size(), DEFAULT_KEY_SIZE);
     assert!(one.private_key().is_some());
@@ -344,4 +344,18 @@ fn debug_output_shows_no_key() {
         format!("{:?}", own_peer()),
         "RsaWrapper { key_size: 2048, has_private_key: true, has_remote_public_key: true }"
     );
+}
+
+#[test]
+fn a_fingerprint_is_of_the_key_and_not_of_its_text() {
+    let pem = include_str!("../../../examples-c/tests/keys/peer-1.pem");
+    let mut wrapper = RsaWrapper::default();
+    wrapper.set_private_key(pem, true).unwrap();
+    let public = wrapper.public_key().unwrap().to_owned();
+    let expected = hex(&Sha256::digest(&public));
+    assert_eq!(wrapper.fingerprint(false).unwrap(), expected);
+    wrapper
+        .set_remote_public_key(&public.replace('\n', "\r\n"))
+        .unwrap();
+    assert_eq!(wrapper.fingerprint(true).unwrap(), expected);
 }

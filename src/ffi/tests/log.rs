@@ -54,7 +54,7 @@ fn a_callback_takes_its_level_and_above() {
         let expected: Vec<_> = all[index..]
             .iter()
             .map(|(level, _)| {
-                let message = format!("a NUL ? inside, {}", env!("CARGO_PKG_VERSION"));
+                let message = format!("a NUL \\u{{0}} inside, {}", env!("CARGO_PKG_VERSION"));
                 (*level, "ffi".to_owned(), message)
             })
             .collect();

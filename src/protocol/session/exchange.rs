@@ -1,8 +1,8 @@
 //! The part of a session that exchanges keys.
 
 use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
-use crate::crypto::RsaWrapper;
 use crate::crypto::rsa::{LARGEST_PEM, hex};
+use crate::crypto::{RsaWrapper, process_wide};
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
@@ -52,7 +52,7 @@ impl Session {
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {
             Some(rsa) => rsa,
-            none => none.insert(wiping_stack::<KEYS_STACK, _>(RsaWrapper::process_wide)?),
+            none => none.insert(wiping_stack::<KEYS_STACK, _>(process_wide::key_pair)?),
         };
         let missing = |message| Err(Error::new(Reason::KeyMissing, message));
         if rsa.public_key().is_none() {
