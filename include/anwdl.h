@@ -92,7 +92,9 @@
  *
  * Blocking clients (the default) wait: each call returns when its work is done, or fails with
  * ANWDL_REASON_TIMEOUT when the timeout of the options has passed since the call began. The flags
- * of the descriptor do not matter and are never changed.
+ * of the descriptor do not matter and are never changed. If the caller limited each wait by
+ * SO_RCVTIMEO or SO_SNDTIMEO before the client was made, the call fails with ANWDL_REASON_TIMEOUT
+ * when one wait takes longer than that, too.
  *
  * Non-blocking clients (anwdl_client_options_set_non_blocking()) never wait: a call that would have
  * to returns ANWDL_WANT_READ or ANWDL_WANT_WRITE. That is no failure. Wait until the descriptor is

@@ -37,6 +37,7 @@ pub enum Failure {
 pub struct Transport {
     socket: OwnedFd,
     peer_ip: Option<IpAddr>,
+    limits: Limits,
 }
 
 /// Checks that a descriptor is a connected stream socket, and tells its peer's IP address;
@@ -244,7 +245,15 @@ impl Transport {
     /// Takes a socket, with what [`check_descriptor`] tells of it, and switches Nagle's
     /// algorithm off where there is one.
     pub fn new(socket: OwnedFd, peer_ip: Option<IpAddr>) -> Self {
-        let transport = Self { socket, peer_ip };
+        let limits = Limits {
+            receive: time_limit(socket.as_raw_fd(), libc::SO_RCVTIMEO),
+            send: time_limit(socket.as_raw_fd(), libc::SO_SNDTIMEO),
+        };
+        let transport = Self {
+            socket,
+            peer_ip,
+            limits,
+        };
         if is_broken("the flags of a descriptor stay as they are") {
             // SAFETY: a descriptor and two numbers are passed.
             unsafe { libc::fcntl(transport.descriptor(), libc::F_SETFL, libc::O_NONBLOCK) };
@@ -363,6 +372,10 @@ impl Transport {
                     _ if is_broken("a call that blocks waits for the socket") => {
                         return Err(Failure::Os(name, error));
                     }
+                    // The kernel waited for as long as the caller's own option says.
+                    Patience::Unlimited if !is_non_blocking(self.descriptor()) => {
+                        return Err(Failure::TimedOut);
+                    }
                     Patience::Until(_) | Patience::Unlimited => self.wait(event, patience)?,
                 },
                 _ => return Err(Failure::Os(name, error)),
@@ -370,21 +383,30 @@ impl Transport {
         }
     }
 
-    /// Waits for the socket to be ready, or for the deadline, whichever comes first.
+    /// Waits for the socket to be ready, or for the deadline or the limit of the socket's own,
+    /// whichever comes first.
     fn wait(&self, event: libc::c_short, patience: Patience) -> std::result::Result<(), Failure> {
         let mut entry = libc::pollfd {
             fd: self.descriptor(),
             events: event,
             revents: 0,
         };
-        let milliseconds = match patience {
+        let limit = match event {
+            libc::POLLIN => self.limits.receive,
+            _ => self.limits.send,
+        };
+        let left = match patience {
             Patience::Until(deadline) => {
                 // Rounded up, so as not to wake before the deadline and wait again.
                 let left = deadline.saturating_duration_since(Instant::now())
                     + Duration::from_nanos(999_999);
-                left.as_millis().min(i32::MAX as u128) as libc::c_int
+                Some(left.as_millis().min(i32::MAX as u128) as libc::c_int)
             }
-            _ => -1,
+            _ => None,
+        };
+        let milliseconds = match (left, limit) {
+            (Some(left), Some(limit)) => left.min(limit),
+            (left, limit) => left.or(limit).unwrap_or(-1),
         };
         // SAFETY: the entry outlives the call, and there is one.
         let result = unsafe { libc::poll(&raw mut entry, 1, milliseconds) };
@@ -394,8 +416,50 @@ impl Transport {
                 return Err(Failure::Os("poll", error));
             }
         }
+        if result == 0 && Some(milliseconds) == limit {
+            return Err(Failure::TimedOut);
+        }
         Ok(())
     }
+}
+
+/// How long one wait may last, in milliseconds, as the caller set it by SO_RCVTIMEO and
+/// SO_SNDTIMEO.
+#[derive(Debug)]
+struct Limits {
+    receive: Option<libc::c_int>,
+    send: Option<libc::c_int>,
+}
+
+/// SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; `None` where there is no limit.
+fn time_limit(fd: RawFd, name: libc::c_int) -> Option<libc::c_int> {
+    let mut value = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    let mut len = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: value and length outlive the call, and the length is that of the value.
+    let result = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
+    };
+    let seconds = u64::try_from(value.tv_sec).unwrap_or(0);
+    let microseconds = u64::try_from(value.tv_usec).unwrap_or(0);
+    let milliseconds = seconds
+        .saturating_mul(1000)
+        .saturating_add(microseconds.div_ceil(1000));
+    (result == 0 && milliseconds > 0).then(|| milliseconds.min(i32::MAX as u64) as libc::c_int)
+}
+
+fn is_non_blocking(fd: RawFd) -> bool {
+    // SAFETY: a descriptor and a number are passed.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_NONBLOCK != 0
 }
 
 fn socket_option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
