@@ -246,8 +246,8 @@ impl Transport {
     /// algorithm off where there is one.
     pub fn new(socket: OwnedFd, peer_ip: Option<IpAddr>) -> Self {
         let limits = Limits {
-            receive: time_limit(socket.as_raw_fd(), libc::SO_RCVTIMEO),
-            send: time_limit(socket.as_raw_fd(), libc::SO_SNDTIMEO),
+            receive: time_limit(socket.as_raw_fd(), option_of(libc::POLLIN)),
+            send: time_limit(socket.as_raw_fd(), option_of(libc::POLLOUT)),
         };
         let transport = Self {
             socket,
@@ -373,7 +373,10 @@ impl Transport {
                         return Err(Failure::Os(name, error));
                     }
                     // The kernel waited for as long as the caller's own option says.
-                    Patience::Unlimited if !is_non_blocking(self.descriptor()) => {
+                    Patience::Unlimited
+                        if !is_non_blocking(self.descriptor())
+                            && time_limit(self.descriptor(), option_of(event)).is_some() =>
+                    {
                         return Err(Failure::TimedOut);
                     }
                     Patience::Until(_) | Patience::Unlimited => self.wait(event, patience)?,
@@ -429,6 +432,14 @@ impl Transport {
 struct Limits {
     receive: Option<libc::c_int>,
     send: Option<libc::c_int>,
+}
+
+/// The option that limits the wait for an event.
+fn option_of(event: libc::c_short) -> libc::c_int {
+    match event {
+        libc::POLLIN => libc::SO_RCVTIMEO,
+        _ => libc::SO_SNDTIMEO,
+    }
 }
 
 /// SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; `None` where there is no limit.

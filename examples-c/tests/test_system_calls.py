@@ -30,7 +30,7 @@ NONCE = [RANDOM]
 NEW_FRAMING = {"v2": [], "v3": [], "v4": [RECEIVE]}
 """The first 8 bytes of the first message tell the framings apart. The header of v4 is longer: the rest is received by itself."""
 
-CREATION = ["getsockopt", "getsockopt", "getpeername", "setsockopt"]
+CREATION = ["getsockopt", "getsockopt", "getpeername", "getsockopt", "getsockopt", "setsockopt"]
 """Is it a stream socket, does it listen, is it connected, and to whom; and Nagle's algorithm off."""
 
 FLIGHTS = [

@@ -81,8 +81,12 @@ static promise_t promise_for(const session_setup_t *setup, const fault_plan_t *p
     case CALL_POLL:
         return promise_for_poll(plan, connecting);
     case CALL_GETSOCKOPT:
-        /* Where nobody can tell whether a socket listens, getpeername() will. */
-        return hit->detail == SO_ACCEPTCONN ? UNHARMED : refused;
+        /* Where nobody can tell whether a socket listens, getpeername() will. And a socket that
+           cannot tell its limits of time is taken for one without. */
+        return hit->detail == SO_ACCEPTCONN || hit->detail == SO_RCVTIMEO ||
+                       hit->detail == SO_SNDTIMEO
+                   ? UNHARMED
+                   : refused;
     case CALL_GETPEERNAME:
         /* Whoever has just connected needs no address. */
         return connecting ? UNHARMED : refused;

@@ -195,26 +195,6 @@ static void test_socket_timeout(void) {
     anwdl_client_options_free(options);
 }
 
-/* Without a deadline of its own, a call waits on, however often the socket gives up: several times
-   before each byte. */
-static void check_socket_timeout_without_deadline(anwdl_protocol_t framing) {
-    bool gcm = framing == ANWDL_PROTOCOL_GCM;
-    anwdl_client_options_t *options = make_shared_key_options(gcm ? ANWDL_AES_GCM : ANWDL_AES_CBC);
-    session_t session;
-    struct timeval short_time = {.tv_usec = 1000};
-    session_open(&session, options, framing, NULL);
-    int fd = anwdl_client_get_socket_descriptor(session.client);
-    REQUIRE(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &short_time, sizeof short_time) == 0);
-    REQUIRE(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &short_time, sizeof short_time) == 0);
-    session.peer.drip = 5;
-    peer_start(&session.peer, ask, NULL);
-    CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
-    CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
-    peer_join(&session.peer);
-    session_close(&session);
-    anwdl_client_options_free(options);
-}
-
 int main(void) {
     size_t before = count_open_descriptors();
     test_silence();
@@ -225,8 +205,6 @@ int main(void) {
     test_response_that_nobody_reads();
     test_non_blocking();
     test_socket_timeout();
-    check_socket_timeout_without_deadline(ANWDL_PROTOCOL_V4);
-    check_socket_timeout_without_deadline(ANWDL_PROTOCOL_GCM);
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();
 }
