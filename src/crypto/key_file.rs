@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -37,22 +37,17 @@ pub enum KeyFileRights {
 }
 
 impl RsaWrapper {
-    /// Reads a private key from a file of at most 16 KiB, as PEM (PKCS #8 or PKCS #1, not
-    /// encrypted), and derives the public key. After a failure the old keys are kept.
+    /// Reads a private key from a file of at most 16 KiB, as [`set_private_key`] takes
+    /// it, and derives the public key. After a failure the old keys are kept.
     ///
     /// A key that others than the owner of the file have rights to is taken as well, and
     /// told of in a log message.
+    ///
+    /// [`set_private_key`]: RsaWrapper::set_private_key
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFileRights> {
         let path = path.as_ref();
         let (text, mode) = read(path)?;
-        // Blank lines around it are no fault in a file.
-        let Ok(pem) = std::str::from_utf8(text.trim_ascii()) else {
-            return Err(Error::new(
-                Reason::InvalidKey,
-                format!("{path:?} holds no PEM text"),
-            ));
-        };
-        self.set_private_key(pem, true)
+        self.set_private_key(&*text, true)
             .map_err(|error| match error.reason() {
                 Some(Reason::InvalidKey) => {
                     Error::new(Reason::InvalidKey, format!("{path:?}: {error}"))
@@ -148,6 +143,11 @@ fn check_replaceable(path: &Path) -> io::Result<()> {
 /// A new file of a name that nobody else has, in the same folder, since only there it can be
 /// renamed.
 fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temporary)> {
+    let mode = if is_broken("a key file is made for its owner only") {
+        0o666
+    } else {
+        OWNER_ONLY
+    };
     loop {
         let mut bytes = [0; NAME_SIZE];
         random::fill(&mut bytes)?;
@@ -160,15 +160,17 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
         match OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(if is_broken("a key file is made for its owner only") {
-                0o666
-            } else {
-                OWNER_ONLY
-            })
+            .mode(mode)
             .custom_flags(libc::O_NOFOLLOW)
             .open(&temporary)
         {
-            Ok(file) => return Ok((file, Temporary(Some(temporary)))),
+            Ok(file) => {
+                let made = Temporary(Some(temporary));
+                // The umask may have taken rights from the owner too.
+                file.set_permissions(fs::Permissions::from_mode(mode))
+                    .map_err(|error| failed("write", path, &error))?;
+                return Ok((file, made));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed("write", path, &error)),
         }
@@ -208,7 +210,7 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::sync::{Arc, Mutex, PoisonError};
 
     use super::*;
