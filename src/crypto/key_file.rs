@@ -293,6 +293,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_file_has_its_mode_under_any_umask() {
+        const NAME: &str = "crypto::key_file::tests::a_key_file_has_its_mode_under_any_umask";
+        const PATH: &str = "ANWDL_TEST_KEY_FILE";
+        // The umask is the whole process's, so a process of its own has it.
+        if let Some(path) = std::env::var_os(PATH) {
+            return wrapper(KEY).save(path).unwrap();
+        }
+        let folder = Folder::new();
+        for umask in ["000", "022", "277", "377", "777"] {
+            let path = folder.path(umask);
+            let status = std::process::Command::new("sh")
+                .args(["-c", r#"umask "$0" && exec "$@""#, umask])
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", NAME])
+                .env(PATH, &path)
+                .status()
+                .unwrap();
+            assert!(status.success(), "{umask}");
+            assert_eq!(mode_of(&path), 0o600, "{umask}");
+        }
+    }
+
+    #[test]
     fn what_was_there_is_replaced_as_a_whole() {
         let folder = Folder::new();
         let old = "x".repeat(10_000);

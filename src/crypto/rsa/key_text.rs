@@ -308,3 +308,257 @@ fn no_pem(text: &[u8]) -> Error {
     }
     invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::RsaWrapper;
+    use super::*;
+    use rsa::pkcs8::der::asn1::AnyRef;
+
+    const PKCS8: &str = include_str!("../../../examples-c/tests/keys/server.pem");
+    const OTHER: &str = include_str!("../../../examples-c/tests/keys/peer-1.pem");
+    const UNEVEN: [&str; 2] = [
+        include_str!("../../../examples-c/tests/keys/primes-1088-960.pem"),
+        include_str!("../../../examples-c/tests/keys/primes-1025-1023.pem"),
+    ];
+
+    fn public_pem() -> String {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.set_private_key(PKCS8, true).unwrap();
+        wrapper.public_key().unwrap().to_owned()
+    }
+
+    fn encode(label: &str, der: &[u8]) -> String {
+        pem::encode_string(label, LineEnding::LF, der).unwrap()
+    }
+
+    /// The key in each form, and whether it is the private one.
+    fn forms() -> Vec<(bool, String)> {
+        let (_, private) = pem::decode_vec(PKCS8.as_bytes()).unwrap();
+        let (_, public) = pem::decode_vec(public_pem().as_bytes()).unwrap();
+        let info = PrivateKeyInfoRef::from_der(&private).unwrap();
+        let public_info = SubjectPublicKeyInfoRef::from_der(&public).unwrap();
+        let pkcs1 = public_info.subject_public_key.as_bytes().unwrap();
+        let mut forms = vec![
+            (true, PKCS8.to_owned()),
+            (true, encode("RSA PRIVATE KEY", info.private_key.as_bytes())),
+            (false, public_pem()),
+            (false, encode("RSA PUBLIC KEY", pkcs1)),
+        ];
+        for (oid, parameters) in [
+            (ALGORITHM_OID, None),
+            (RSASSA_PSS, None),
+            (RSASSA_PSS, Some(AnyRef::from_der(&[0x30, 0]).unwrap())),
+        ] {
+            let algorithm = AlgorithmIdentifierRef { oid, parameters };
+            let key = PrivateKeyInfoRef::new(algorithm, info.private_key);
+            forms.push((true, encode("PRIVATE KEY", &key.to_der().unwrap())));
+            let subject_public_key = public_info.subject_public_key;
+            let key = SubjectPublicKeyInfoRef {
+                algorithm,
+                subject_public_key,
+            };
+            forms.push((false, encode("PUBLIC KEY", &key.to_der().unwrap())));
+        }
+        forms
+    }
+
+    /// The text in each way that people write it.
+    fn ways(pem: &str) -> Vec<(&'static str, Vec<u8>)> {
+        let lines = pem.lines().collect::<Vec<_>>();
+        let (first, last) = (lines[0], lines[lines.len() - 1]);
+        let base64 = lines[1..lines.len() - 1].concat();
+        let each = |change: &dyn Fn(&str) -> String| {
+            lines.iter().map(|line| change(line)).collect::<String>()
+        };
+        let wide = base64
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap());
+        let wide = wide.collect::<Vec<_>>().join("\n");
+        let certificate = encode("CERTIFICATE", b"anything");
+        let text = |text: String| text.into_bytes();
+        vec![
+            ("as it is", text(pem.to_owned())),
+            ("text before", text(format!("subject=CN = x\n\n{pem}"))),
+            (
+                "text in Latin-1 before",
+                [b"Schl\xfcssel\n", pem.as_bytes()].concat(),
+            ),
+            ("text behind", text(format!("{pem}and so on\n"))),
+            ("empty lines behind", text(format!("{pem}\n\n\n"))),
+            ("empty lines before", text(format!("\n\n{pem}"))),
+            (
+                "empty lines between",
+                text(each(&|line| format!("{line}\n\n"))),
+            ),
+            ("a byte-order mark", text(format!("\u{feff}{pem}"))),
+            ("indented", text(each(&|line| format!("    {line}\n")))),
+            (
+                "indented by tabs",
+                text(each(&|line| format!("\t{line}\n"))),
+            ),
+            (
+                "blanks at line ends",
+                text(each(&|line| format!("{line}  \n"))),
+            ),
+            ("one line", text(format!("{first}\n{base64}\n{last}\n"))),
+            ("76 characters", text(format!("{first}\n{wide}\n{last}\n"))),
+            ("CRLF", text(each(&|line| format!("{line}\r\n")))),
+            ("CR", text(each(&|line| format!("{line}\r")))),
+            ("no line end", text(pem.trim_end().to_owned())),
+            (
+                "a header",
+                text(pem.replacen("-\n", "-\nComment: mine\n\n", 1)),
+            ),
+            ("a certificate before", text(format!("{certificate}{pem}"))),
+            ("a certificate behind", text(format!("{pem}{certificate}"))),
+        ]
+    }
+
+    #[test]
+    fn keys_are_read_as_people_write_them() {
+        for (form, (is_private, pem)) in forms().into_iter().enumerate() {
+            for (way, text) in ways(&pem) {
+                let mut wrapper = RsaWrapper::default();
+                let result = match is_private {
+                    true => wrapper.set_private_key(&text, true),
+                    false => wrapper.set_public_key(&text),
+                };
+                assert_eq!(result, Ok(()), "form {form}, {way}");
+                assert_eq!(
+                    wrapper.public_key(),
+                    Some(&*public_pem()),
+                    "form {form}, {way}"
+                );
+                if is_private {
+                    assert_eq!(*wrapper.private_key().unwrap(), PKCS8, "form {form}, {way}");
+                } else {
+                    wrapper.set_remote_public_key(&text).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_public_key_may_stand_beside_the_private_one() {
+        for text in [
+            [PKCS8, &public_pem()].concat(),
+            [&public_pem(), PKCS8].concat(),
+        ] {
+            assert!(private_key(text.as_bytes()).is_ok());
+            assert!(public_key(text.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_a_peer_sends_is_read_in_one_form_only() {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.receive_remote_public_key(&public_pem()).unwrap();
+        for (_, pem) in forms().iter().filter(|(is_private, _)| !is_private).skip(1) {
+            assert!(wrapper.receive_remote_public_key(pem).is_err(), "{pem}");
+        }
+        for text in [
+            format!("\u{feff}{}", public_pem()),
+            format!("{}x", public_pem()),
+        ] {
+            assert!(wrapper.receive_remote_public_key(&text).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        let block = |label: &str| encode(label, b"anything").into_bytes();
+        let headers = "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n";
+        let legacy = block("RSA PRIVATE KEY");
+        let legacy = String::from_utf8(legacy).unwrap();
+        let legacy = legacy.replacen("RSA PRIVATE KEY-----\n", headers, 1);
+        let ec = AlgorithmIdentifierRef {
+            oid: ObjectIdentifier::new_unwrap("1.2.840.10045.2.1"),
+            parameters: None,
+        };
+        let ec = PrivateKeyInfoRef::new(ec, OctetStringRef::new(b"anything").unwrap());
+        let ec = encode("PRIVATE KEY", &ec.to_der().unwrap());
+        let (_, der) = pem::decode_vec(PKCS8.as_bytes()).unwrap();
+        let base64 = PKCS8.lines().nth(1).unwrap();
+        let utf16 = PKCS8.encode_utf16().flat_map(u16::to_le_bytes);
+        let utf16 = [0xff, 0xfe].into_iter().chain(utf16).collect();
+        let public = public_pem().into_bytes();
+        for (text, word, cure) in [
+            (
+                block("ENCRYPTED PRIVATE KEY"),
+                "encrypted",
+                "openssl pkey -in",
+            ),
+            (legacy.into_bytes(), "encrypted", "openssl pkey -in"),
+            (block("CERTIFICATE"), "a certificate", "private key"),
+            (
+                block("OPENSSH PRIVATE KEY"),
+                "OpenSSH",
+                "ssh-keygen -p -m PEM",
+            ),
+            (block("EC PRIVATE KEY"), "an EC key", "openssl genpkey"),
+            (ec.into_bytes(), "an EC key", "openssl genpkey"),
+            (der, "DER", "openssl pkey -inform DER"),
+            (public, "a public key", "openssl genpkey"),
+            (
+                [PKCS8, OTHER].concat().into(),
+                "2 private keys",
+                "leave the one",
+            ),
+            (base64.into(), "base64 alone", "BEGIN and END"),
+            (utf16, "UTF-16", "iconv"),
+            (
+                b"ssh-rsa AAAA me".into(),
+                "OpenSSH",
+                "ssh-keygen -e -m PKCS8",
+            ),
+            (PKCS8[..600].into(), "cut off", "END"),
+            (PKCS8.replace('M', "!").into(), "no base64", "BEGIN"),
+            (b"hello".into(), "no key", "PEM"),
+            (b"".into(), "empty", "PEM"),
+        ] {
+            let error = private_key(&text).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains(cure), "{error}");
+            assert!(!error.contains("NUL"), "{error}");
+        }
+        for (text, word, cure) in [
+            (
+                PKCS8.into(),
+                "a private key",
+                "openssl pkey -in key.pem -pubout",
+            ),
+            (block("CERTIFICATE"), "a certificate", "openssl x509"),
+            (block("OPENSSH PRIVATE KEY"), "OpenSSH", "ssh-keygen -e"),
+            (
+                public_pem().repeat(2).into(),
+                "2 public keys",
+                "leave the one",
+            ),
+        ] {
+            let error = public_key(&text).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains(cure), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_taken_also_works() {
+        for pem in UNEVEN {
+            let mut wrapper = RsaWrapper::default();
+            match wrapper.set_private_key(pem, true) {
+                Ok(()) => {
+                    wrapper.sign_data(b"text").unwrap();
+                    let data = wrapper.encrypt_data(b"text", true).unwrap();
+                    assert_eq!(*wrapper.decrypt_data(&data).unwrap(), b"text");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(
+                        error.contains("primes") && error.contains("genpkey"),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+}
