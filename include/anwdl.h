@@ -3138,8 +3138,8 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
  * Sets the local private key.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL. Certificates and public keys
- *   beside it are passed over; a second private key is not.
+ * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL. Certificates and
+ *   public keys beside it are passed over; a second private key is not.
  * @param derivate_public_key true to set the local public key to the one that belongs to it; false
  *   to leave the public key as it is.
  *
@@ -3185,8 +3185,8 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
 /**
  * Writes the local private key to a file that only its owner can read and write.
  *
- * The file has the mode 0600 from its first byte, under any umask. One that has the name already is replaced as a
- * whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+ * The file has the mode 0600 from its first byte, under any umask. One that has the name already is
+ * replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
  * symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
  * replaced. Other processes may see a hidden file beside it for the time of the call; one that is
  * killed just then leaves it behind.
@@ -3204,7 +3204,8 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: none.
  */
-anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const char *path);
+anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
+                                      const char *path);
 
 /**
  * Sets the peer's public key of this wrapper.
