@@ -138,7 +138,7 @@ impl RsaWrapper {
     }
 
     /// Sets the peer's public key as the peer sent it: in the one form that peers write.
-    pub(crate) fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
+    pub fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
         self.remote = Some(PublicKey::from_pem(pem)?);
         Ok(())
     }
