@@ -568,7 +568,9 @@ typedef struct anwdl_response_t anwdl_response_t;
  * A local RSA key pair and a peer's public key, each of which may be missing: the Python
  * RSAWrapper.
  *
- * Keys are PEM text of at most 16 KiB. A modulus has 2048 to 8192 bits; an exponent is odd, at
+ * Keys are PEM text of at most 16 KiB, written as freely as OpenSSL takes it: with text around it, a
+ * byte-order mark, blanks, CRLF, lines of any length. Where a key is refused, the error message says
+ * what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is odd, at
  * least 3, and has at most 33 bits.
  *
  * It may be read by many threads at once (by the functions that take it as const) as long as none
@@ -3133,11 +3135,11 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * Sets the local public key. The private key stays as it is.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+ * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
- *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
  * Python: RSAWrapper.setPublicKey(public_key).
  */
@@ -3147,13 +3149,14 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
  * Sets the local private key.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL.
+ * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL. Certificates and
+ *   public keys beside it are passed over; a second private key is not.
  * @param derivate_public_key true to set the local public key to the one that belongs to it; false
  *   to leave the public key as it is.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
- *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
+ *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
  *
  * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  */
@@ -3194,8 +3197,8 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
 /**
  * Writes the local private key to a file that only its owner can read and write.
  *
- * The file has the mode 0600 from its first byte. One that has the name already is replaced as a
- * whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+ * The file has the mode 0600 from its first byte, under any umask. One that has the name already is
+ * replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
  * symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
  * replaced. Other processes may see a hidden file beside it for the time of the call; one that is
  * killed just then leaves it behind.
@@ -3213,7 +3216,8 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: none.
  */
-anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const char *path);
+anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
+                                      const char *path);
 
 /**
  * Sets the peer's public key of this wrapper.
@@ -3221,11 +3225,11 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const 
  * A client never takes a peer's key from a wrapper that it is given: it receives it.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+ * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
- *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  */

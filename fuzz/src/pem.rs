@@ -44,9 +44,10 @@ pub fn run(data: &[u8]) {
 /// Whether the library accepts the text as a public key; `verdict` is what it has to find.
 fn check_public(text: &str, verdict: Option<bool>) {
     let mut wrapper = RsaWrapper::new(false).unwrap();
-    let found = wrapper.set_remote_public_key(text);
+    let found = wrapper.receive_remote_public_key(text);
     let as_local = RsaWrapper::new(false).unwrap().set_public_key(text);
-    assert_eq!(found, as_local);
+    // A setter takes more than a peer may send.
+    assert!(found.is_err() || as_local.is_ok());
     if let Some(verdict) = verdict {
         assert_eq!(found.is_ok(), verdict, "{found:?} of {text}");
     }

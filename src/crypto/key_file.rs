@@ -72,22 +72,17 @@ impl KeyFileRights {
 }
 
 impl RsaWrapper {
-    /// Reads a private key from a file of at most 16 KiB, as PEM (PKCS #8 or PKCS #1, not
-    /// encrypted), and derives the public key. After a failure the old keys are kept.
+    /// Reads a private key from a file of at most 16 KiB, as [`set_private_key`] takes
+    /// it, and derives the public key. After a failure the old keys are kept.
     ///
     /// A key that others than the owner of the file have rights to, or whose file belongs to
     /// another user, is taken as well, and told of in a log message.
+    ///
+    /// [`set_private_key`]: RsaWrapper::set_private_key
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFileRights> {
         let path = path.as_ref();
         let (text, rights) = read(path)?;
-        // Blank lines around it are no fault in a file.
-        let Ok(pem) = std::str::from_utf8(text.trim_ascii()) else {
-            return Err(Error::new(
-                Reason::InvalidKey,
-                format!("{path:?} holds no PEM text"),
-            ));
-        };
-        self.set_private_key(pem, true)
+        self.set_private_key(&*text, true)
             .map_err(|error| match error.reason() {
                 Some(Reason::InvalidKey) => {
                     Error::new(Reason::InvalidKey, format!("{path:?}: {error}"))
@@ -181,6 +176,11 @@ fn check_replaceable(path: &Path) -> io::Result<()> {
 /// A new file of a name that nobody else has, in the same folder, since only there it can be
 /// renamed.
 fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temporary)> {
+    let mode = if is_broken("a key file is made for its owner only") {
+        0o666
+    } else {
+        OWNER_ONLY
+    };
     loop {
         let mut bytes = [0; NAME_SIZE];
         random::fill(&mut bytes)?;
@@ -193,22 +193,16 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
         match OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(if is_broken("a key file is made for its owner only") {
-                0o666
-            } else {
-                OWNER_ONLY
-            })
+            .mode(mode)
             .custom_flags(libc::O_NOFOLLOW)
             .open(&temporary)
         {
             Ok(file) => {
-                let temporary = Temporary(Some(temporary));
-                if !is_broken("a key file is made for its owner only") {
-                    // The umask may have taken rights from the owner as well.
-                    file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
-                        .map_err(|error| failed("write", path, &error))?;
-                }
-                return Ok((file, temporary));
+                let made = Temporary(Some(temporary));
+                // The umask may have taken rights from the owner too.
+                file.set_permissions(fs::Permissions::from_mode(mode))
+                    .map_err(|error| failed("write", path, &error))?;
+                return Ok((file, made));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed("write", path, &error)),
@@ -329,6 +323,29 @@ mod tests {
             loaded.has_remote(),
             "the peer's key is none of its business"
         );
+    }
+
+    #[test]
+    fn a_key_file_has_its_mode_under_any_umask() {
+        const NAME: &str = "crypto::key_file::tests::a_key_file_has_its_mode_under_any_umask";
+        const PATH: &str = "ANWDL_TEST_KEY_FILE";
+        // The umask is the whole process's, so a process of its own has it.
+        if let Some(path) = std::env::var_os(PATH) {
+            return wrapper(KEY).save(path).unwrap();
+        }
+        let folder = Folder::new();
+        for umask in ["000", "022", "277", "377", "777"] {
+            let path = folder.path(umask);
+            let status = std::process::Command::new("sh")
+                .args(["-c", r#"umask "$0" && exec "$@""#, umask])
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", NAME])
+                .env(PATH, &path)
+                .status()
+                .unwrap();
+            assert!(status.success(), "{umask}");
+            assert_eq!(mode_of(&path), 0o600, "{umask}");
+        }
     }
 
     #[test]

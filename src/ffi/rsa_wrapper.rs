@@ -8,7 +8,7 @@ use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{bytes_output, set_string};
 use super::{
     BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
-    take_back, text, value_or,
+    take_back, value_or,
 };
 use crate::crypto::RsaWrapper;
 use crate::error::Error;
@@ -16,7 +16,9 @@ use crate::error::Error;
 /// A local RSA key pair and a peer's public key, each of which may be missing: the Python
 /// RSAWrapper.
 ///
-/// Keys are PEM text of at most 16 KiB. A modulus has 2048 to 8192 bits; an exponent is odd, at
+/// Keys are PEM text of at most 16 KiB, written as freely as OpenSSL takes it: with text around it, a
+/// byte-order mark, blanks, CRLF, lines of any length. Where a key is refused, the error message says
+/// what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is odd, at
 /// least 3, and has at most 33 bits.
 ///
 /// It may be read by many threads at once (by the functions that take it as const) as long as none
@@ -176,11 +178,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 /// Sets the local public key. The private key stays as it is.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
-///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setPublicKey(public_key).
 #[unsafe(no_mangle)]
@@ -192,7 +194,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { text(pem, "pem") }?;
+        let pem = unsafe { self::pem(pem) }?;
         wrapper.set_public_key(pem)
     })
 }
@@ -200,13 +202,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
 /// Sets the local private key.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL.
+/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL. Certificates and
+///   public keys beside it are passed over; a second private key is not.
 /// @param derivate_public_key true to set the local public key to the one that belongs to it; false
 ///   to leave the public key as it is.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
-///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
+///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
 ///
 /// Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
 #[unsafe(no_mangle)]
@@ -219,15 +222,27 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { text(pem, "pem") }?;
+        let pem = unsafe { self::pem(pem) }?;
         wrapper.set_private_key(pem, derivate_public_key != 0)
     })
+}
+
+/// The key behind `pointer`, which may be anything: whoever reads it says what it is.
+///
+/// # Safety
+/// As for [`text`](super::text).
+unsafe fn pem<'a>(pointer: *const c_char) -> Result<&'a [u8], Error> {
+    if pointer.is_null() {
+        return Err(null("pem"));
+    }
+    // SAFETY: it is not NULL; the caller vouches for the rest.
+    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
 }
 
 /// The path behind `pointer`: bytes of any encoding, as the system takes them.
 ///
 /// # Safety
-/// As for [`text`].
+/// As for [`text`](super::text).
 unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
     if pointer.is_null() {
         return Err(null("path"));
@@ -283,8 +298,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 
 /// Writes the local private key to a file that only its owner can read and write.
 ///
-/// The file has the mode 0600 from its first byte. One that has the name already is replaced as a
-/// whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+/// The file has the mode 0600 from its first byte, under any umask. One that has the name already is
+/// replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
 /// symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
 /// replaced. Other processes may see a hidden file beside it for the time of the call; one that is
 /// killed just then leaves it behind.
@@ -319,11 +334,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
 /// A client never takes a peer's key from a wrapper that it is given: it receives it.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (SubjectPublicKeyInfo); not NULL.
+/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
-///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
 #[unsafe(no_mangle)]
@@ -335,7 +350,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { text(pem, "pem") }?;
+        let pem = unsafe { self::pem(pem) }?;
         wrapper.set_remote_public_key(pem)
     })
 }

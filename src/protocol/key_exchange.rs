@@ -100,7 +100,7 @@ impl KeyExchange {
             static FIRST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
             text = FIRST.get_or_init(|| text.to_owned());
         }
-        rsa.set_remote_public_key(text)?;
+        rsa.receive_remote_public_key(text)?;
         self.remote_pem = pem.to_vec();
         Ok(())
     }

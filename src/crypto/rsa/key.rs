@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rsa::pkcs1::pem::{self, LineEnding};
 use rsa::pkcs1::{ALGORITHM_ID, RsaPrivateKeyRef, RsaPublicKeyRef};
-use rsa::pkcs8::der::asn1::{BitStringRef, OctetStringRef};
+use rsa::pkcs8::der::asn1::BitStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, PrivateKeyInfoRef};
@@ -15,6 +15,7 @@ use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::key_text;
 use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::random;
@@ -29,7 +30,6 @@ const LARGEST_EXPONENT_BITS: u32 = 33;
 const HASH_SIZE: usize = 32;
 const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
-const PKCS1_LABEL: &str = "RSA PRIVATE KEY";
 
 /// A public key, kept in the DER form of SubjectPublicKeyInfo (RFC 5280), which is small;
 /// the form that encrypts is large and made again when it was put to rest.
@@ -63,6 +63,12 @@ impl LocalPublicKey {
 }
 
 impl PublicKey {
+    /// From a key as people have it.
+    pub fn from_text(text: &[u8]) -> Result<Self> {
+        Self::from_der(&key_text::public_key(text)?)
+    }
+
+    /// From a key as peers send it.
     pub fn from_pem(text: &str) -> Result<Self> {
         let (label, der) = decode_pem(text)?;
         if label != PUBLIC_LABEL {
@@ -184,23 +190,11 @@ impl PrivateKey {
         Self::from_pkcs8(document.to_bytes())
     }
 
-    pub fn from_pem(text: &str) -> Result<Self> {
-        let (label, der) = decode_pem(text)?;
-        match label {
-            PKCS8_LABEL => Self::from_pkcs8(der),
-            PKCS1_LABEL => {
-                let pkcs8 = OctetStringRef::new(&der)
-                    .and_then(|key| PrivateKeyInfoRef::new(ALGORITHM_ID, key).to_der())
-                    .map_err(|_| invalid_key("the RSA private key is too long"))?;
-                Self::from_pkcs8(Zeroizing::new(pkcs8))
-            }
-            "ENCRYPTED PRIVATE KEY" => Err(invalid_key(
-                "the private key is encrypted; decrypt it first, for instance with `openssl pkey`",
-            )),
-            other => Err(invalid_key(format!(
-                "the PEM text is a {other:?}; a {PKCS8_LABEL:?} is needed"
-            ))),
-        }
+    /// From a key as people have it.
+    pub fn from_text(text: &[u8]) -> Result<Self> {
+        let key = Self::from_pkcs8(key_text::private_key(text)?)?;
+        key.check_use()?;
+        Ok(key)
     }
 
     fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
@@ -214,6 +208,43 @@ impl PrivateKey {
             decrypting,
             signing: OnceLock::new(),
         })
+    }
+
+    /// Primes of different sizes are more than some arithmetic here can take: whether this key
+    /// is one that works shows when it is used.
+    fn check_use(&self) -> Result<()> {
+        let info = PrivateKeyInfoRef::from_der(&self.pkcs8);
+        let key = info.and_then(|info| RsaPrivateKeyRef::from_der(info.private_key.as_bytes()));
+        let Ok(key) = key else {
+            return Err(invalid_key("the PEM text holds no RSA private key"));
+        };
+        let sizes = (
+            bit_len(key.prime1.as_bytes()),
+            bit_len(key.prime2.as_bytes()),
+        );
+        if sizes.0 == sizes.1 {
+            return Ok(());
+        }
+        let text = b"a key that works";
+        let public = self.public_key()?;
+        let signs = self
+            .sign(text)
+            .and_then(|signature| public.verify(&signature, text))
+            .unwrap_or(false);
+        let decrypts = || {
+            let decrypted = public.encrypt(text).and_then(|data| self.decrypt(&data));
+            decrypted.is_ok_and(|decrypted| *decrypted == text)
+        };
+        if signs && decrypts() {
+            return Ok(());
+        }
+        Err(invalid_key(format!(
+            "the primes of the RSA private key have {} and {} bits, and keys whose primes differ so \
+             are not supported; make another key with {}",
+            sizes.0,
+            sizes.1,
+            key_text::NEW_KEY
+        )))
     }
 
     pub fn to_pem(&self) -> Zeroizing<String> {
@@ -267,7 +298,7 @@ impl PrivateKey {
     }
 }
 
-fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Reason::InvalidKey, message)
 }
 

@@ -1,6 +1,7 @@
 //! [`RsaWrapper`]: one side's RSA keys, as the Python server's class of that name.
 
 mod key;
+mod key_text;
 #[cfg_attr(feature = "aws-lc", path = "oaep_aws_lc.rs")]
 #[cfg_attr(not(feature = "aws-lc"), path = "oaep_pure_rust.rs")]
 mod oaep;
@@ -83,18 +84,25 @@ impl RsaWrapper {
         self.remote.as_ref().map(PublicKey::to_pem)
     }
 
-    /// Sets the local public key from PEM (SubjectPublicKeyInfo).
+    /// Sets the local public key from PEM (SubjectPublicKeyInfo or PKCS #1), which may be
+    /// written as freely as OpenSSL takes it.
     /// Mirrors `RSAWrapper.setPublicKey`.
-    pub fn set_public_key(&mut self, pem: &str) -> Result<()> {
-        self.public = Some(Arc::new(LocalPublicKey::new(PublicKey::from_pem(pem)?)));
+    pub fn set_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
+        let public = PublicKey::from_text(pem.as_ref())?;
+        self.public = Some(Arc::new(LocalPublicKey::new(public)));
         Ok(())
     }
 
-    /// Sets the local private key from PEM (PKCS #8 or PKCS #1, not encrypted) and, with
-    /// `derivate_public_key`, the public key that belongs to it.
+    /// Sets the local private key from PEM (PKCS #8 or PKCS #1, not encrypted), which may be
+    /// written as freely as OpenSSL takes it, and, with `derivate_public_key`, the public key
+    /// that belongs to it. Certificates and public keys beside it are passed over.
     /// Mirrors `RSAWrapper.setPrivateKey`.
-    pub fn set_private_key(&mut self, pem: &str, derivate_public_key: bool) -> Result<()> {
-        let private = PrivateKey::from_pem(pem)?;
+    pub fn set_private_key(
+        &mut self,
+        pem: impl AsRef<[u8]>,
+        derivate_public_key: bool,
+    ) -> Result<()> {
+        let private = PrivateKey::from_text(pem.as_ref())?;
         if derivate_public_key {
             self.public = Some(Arc::new(LocalPublicKey::new(private.public_key()?)));
         }
@@ -102,9 +110,15 @@ impl RsaWrapper {
         Ok(())
     }
 
-    /// Sets the peer's public key from PEM (SubjectPublicKeyInfo).
+    /// Sets the peer's public key from PEM, as [`set_public_key`](Self::set_public_key) takes it.
     /// Mirrors `RSAWrapper.setRemotePublicKey`.
-    pub fn set_remote_public_key(&mut self, pem: &str) -> Result<()> {
+    pub fn set_remote_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
+        self.remote = Some(PublicKey::from_text(pem.as_ref())?);
+        Ok(())
+    }
+
+    /// Sets the peer's public key as the peer sent it: in the one form that peers write.
+    pub fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
         self.remote = Some(PublicKey::from_pem(pem)?);
         Ok(())
     }

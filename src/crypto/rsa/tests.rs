@@ -139,7 +139,7 @@ fn numbers_outside_the_limits_are_refused() {
     let exponent: &[u8] = &[1, 0, 1];
     let mut wrapper = RsaWrapper::default();
     wrapper
-        .set_public_key(&public_pem(&modulus, exponent))
+        .set_public_key(public_pem(&modulus, exponent))
         .unwrap();
     for (modulus, exponent) in [
         (&modulus[128..], exponent),
@@ -355,7 +355,7 @@ fn a_fingerprint_is_of_the_key_and_not_of_its_text() {
     let expected = hex(&Sha256::digest(&public));
     assert_eq!(wrapper.fingerprint(false).unwrap(), expected);
     wrapper
-        .set_remote_public_key(&public.replace('\n', "\r\n"))
+        .set_remote_public_key(public.replace('\n', "\r\n"))
         .unwrap();
     assert_eq!(wrapper.fingerprint(true).unwrap(), expected);
 }

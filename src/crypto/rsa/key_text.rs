@@ -1,0 +1,564 @@
+//! Keys as people have them: PEM texts, as freely written as OpenSSL and Python's
+//! `cryptography` take them, and for what is no such key the words that say what it is.
+//!
+//! What comes out is the one form that the rest of this library knows. What a peer sends is
+//! not read here.
+
+use rsa::pkcs1::pem::{self, LineEnding};
+use rsa::pkcs1::{ALGORITHM_ID, ALGORITHM_OID};
+use rsa::pkcs8::PrivateKeyInfoRef;
+use rsa::pkcs8::der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef};
+use rsa::pkcs8::der::{Decode, Encode};
+use rsa::pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use zeroize::Zeroizing;
+
+use super::key::{LARGEST_PEM, invalid_key};
+use crate::error::{Error, Result};
+
+/// How to make a key that is accepted.
+pub(super) const NEW_KEY: &str =
+    "`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out key.pem`";
+
+/// An RSA key that its owner meant for signatures of one kind (RFC 4055). Its numbers are those
+/// of any RSA key.
+const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+/// Other algorithms that keys are often made for.
+const OTHERS: [(&str, &str); 6] = [
+    ("1.2.840.10045.2.1", "an EC key"),
+    ("1.2.840.10040.4.1", "a DSA key"),
+    ("1.2.840.113549.1.3.1", "a Diffie-Hellman key"),
+    ("1.3.101.110", "an X25519 key"),
+    ("1.3.101.112", "an Ed25519 key"),
+    ("1.3.101.113", "an Ed448 key"),
+];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The width that the decoder wants.
+const WIDTH: usize = 64;
+
+/// What stands between one BEGIN line and its END line.
+struct Block<'a> {
+    label: &'a str,
+    is_encrypted: bool,
+    base64: Zeroizing<Vec<u8>>,
+}
+
+/// The one private key in a text, as PKCS #8 that says no more than it must.
+pub(super) fn private_key(text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let blocks = blocks(text)?;
+    let is_private = |block: &&Block<'_>| block.label.ends_with("PRIVATE KEY");
+    let block = match &blocks.iter().filter(is_private).collect::<Vec<_>>()[..] {
+        [block] => *block,
+        [] => return Err(no_private_key(&blocks)),
+        several => return Err(too_many(several.len(), "private")),
+    };
+    if block.is_encrypted || block.label == "ENCRYPTED PRIVATE KEY" {
+        return Err(invalid_key(
+            "the private key is encrypted; decrypt it with `openssl pkey -in key.pem -out new.pem`",
+        ));
+    }
+    match block.label {
+        "PRIVATE KEY" => {
+            let der = block.decode()?;
+            let unreadable = |_| invalid_key("the PEM text holds no private key, whatever it says");
+            let info = PrivateKeyInfoRef::from_der(&der).map_err(unreadable)?;
+            check_algorithm(&info.algorithm)?;
+            pkcs8(info.private_key)
+        }
+        "RSA PRIVATE KEY" => {
+            let der = block.decode()?;
+            let too_long = |_| invalid_key("the RSA private key is too long");
+            pkcs8(OctetStringRef::new(&der).map_err(too_long)?)
+        }
+        "OPENSSH PRIVATE KEY" => Err(invalid_key(
+            "the private key is in OpenSSH's own form; if it is an RSA key, rewrite a copy of it \
+             with `ssh-keygen -p -m PEM -f key.pem`",
+        )),
+        "EC PRIVATE KEY" => Err(no_rsa_key("an EC key")),
+        "DSA PRIVATE KEY" => Err(no_rsa_key("a DSA key")),
+        other => Err(unknown(other)),
+    }
+}
+
+/// The one public key in a text, as SubjectPublicKeyInfo.
+pub(super) fn public_key(text: &[u8]) -> Result<Vec<u8>> {
+    let blocks = blocks(text)?;
+    let is_public = |block: &&Block<'_>| ["PUBLIC KEY", "RSA PUBLIC KEY"].contains(&block.label);
+    let block = match &blocks.iter().filter(is_public).collect::<Vec<_>>()[..] {
+        [block] => *block,
+        [] => return Err(no_public_key(&blocks)),
+        several => return Err(too_many(several.len(), "public")),
+    };
+    let der = block.decode()?;
+    if block.label == "RSA PUBLIC KEY" {
+        return subject_public_key_info(&der);
+    }
+    let unreadable = || invalid_key("the PEM text holds no public key, whatever it says");
+    let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| unreadable())?;
+    check_algorithm(&info.algorithm)?;
+    subject_public_key_info(info.subject_public_key.as_bytes().ok_or_else(unreadable)?)
+}
+
+fn pkcs8(key: &OctetStringRef) -> Result<Zeroizing<Vec<u8>>> {
+    PrivateKeyInfoRef::new(ALGORITHM_ID, key)
+        .to_der()
+        .map(Zeroizing::new)
+        .map_err(|_| invalid_key("the RSA private key is too long"))
+}
+
+fn subject_public_key_info(key: &[u8]) -> Result<Vec<u8>> {
+    BitStringRef::from_bytes(key)
+        .and_then(|subject_public_key| {
+            SubjectPublicKeyInfoRef {
+                algorithm: ALGORITHM_ID,
+                subject_public_key,
+            }
+            .to_der()
+        })
+        .map_err(|_| invalid_key("the RSA public key is too long"))
+}
+
+fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<()> {
+    let is_empty = algorithm.parameters.is_none_or(|any| any.is_null());
+    if algorithm.oid == RSASSA_PSS || algorithm.oid == ALGORITHM_OID && is_empty {
+        return Ok(());
+    }
+    let name = algorithm.oid.to_string();
+    match OTHERS.iter().find(|(oid, _)| *oid == name) {
+        Some((_, kind)) => Err(no_rsa_key(kind)),
+        None => Err(no_rsa_key(&format!("a key for the algorithm {name}"))),
+    }
+}
+
+fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
+    if text.len() > LARGEST_PEM {
+        return Err(invalid_key(format!(
+            "the PEM text has {} bytes; at most {LARGEST_PEM} are read",
+            text.len()
+        )));
+    }
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let mut blocks = Vec::new();
+    let mut open: Option<Block<'_>> = None;
+    for line in text.split(|byte| b"\r\n".contains(byte)) {
+        let line = line.trim_ascii();
+        match (
+            boundary(line, "-----BEGIN "),
+            boundary(line, "-----END "),
+            &mut open,
+        ) {
+            (Some(label), _, None) => {
+                open = Some(Block {
+                    label,
+                    is_encrypted: false,
+                    // With room for all of it, so that no copy is left behind when it grows.
+                    base64: Zeroizing::new(Vec::with_capacity(text.len())),
+                });
+            }
+            (Some(_), _, Some(block)) => return Err(cut_off(block.label)),
+            (_, Some(label), Some(block)) if label == block.label => blocks.extend(open.take()),
+            (_, Some(_), Some(block)) => return Err(cut_off(block.label)),
+            // Encapsulated headers (RFC 1421): of an encrypted key, or of no weight.
+            (_, _, Some(block)) if line.contains(&b':') => {
+                block.is_encrypted |=
+                    line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+            }
+            (_, _, Some(block)) => {
+                let digits = line.iter().filter(|byte| !byte.is_ascii_whitespace());
+                block.base64.extend(digits);
+            }
+            (_, _, None) => {}
+        }
+    }
+    match open {
+        Some(block) => Err(cut_off(block.label)),
+        None if blocks.is_empty() => Err(no_pem(text)),
+        None => Ok(blocks),
+    }
+}
+
+/// The label of a line that begins or ends a block.
+fn boundary<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
+    let label = line
+        .strip_prefix(start.as_bytes())?
+        .strip_suffix(b"-----")?;
+    let is_label = |label: &&str| label.len() <= 64 && !label.contains(|c: char| c.is_control());
+    std::str::from_utf8(label).ok().filter(is_label)
+}
+
+impl Block<'_> {
+    fn decode(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let ending = LineEnding::LF;
+        let lines = self.base64.len().div_ceil(WIDTH);
+        let size = self.base64.len() + lines + 2 * (self.label.len() + 20);
+        let mut text = Zeroizing::new(Vec::with_capacity(size));
+        let label = self.label.as_bytes();
+        text.extend([b"-----BEGIN ", label, b"-----\n"].concat());
+        for line in self.base64.chunks(WIDTH) {
+            text.extend(line);
+            text.extend(ending.as_bytes());
+        }
+        text.extend([b"-----END ", label, b"-----\n"].concat());
+        pem::decode_vec(&text)
+            .map(|(_, der)| Zeroizing::new(der))
+            .map_err(|_| {
+                invalid_key(format!(
+                    "what stands between the lines BEGIN and END {:?} is no base64, or not all of it",
+                    self.label
+                ))
+            })
+    }
+}
+
+fn cut_off(label: &str) -> Error {
+    invalid_key(format!(
+        "the PEM text is cut off or mixed up: the line BEGIN {label:?} has no END line of its own"
+    ))
+}
+
+fn too_many(count: usize, kind: &str) -> Error {
+    invalid_key(format!(
+        "the text has {count} {kind} keys; leave the one that is meant"
+    ))
+}
+
+fn no_rsa_key(kind: &str) -> Error {
+    invalid_key(format!(
+        "the key is {kind}; an RSA key is needed, as made with {NEW_KEY}"
+    ))
+}
+
+fn unknown(label: &str) -> Error {
+    invalid_key(format!("the PEM text is a {label:?}, and no RSA key"))
+}
+
+fn no_private_key(blocks: &[Block<'_>]) -> Error {
+    let label = blocks[0].label;
+    if label.ends_with("CERTIFICATE") {
+        return invalid_key(
+            "the text is a certificate, without the private key; give the file that its private \
+             key was written to, as by `openssl req -newkey rsa:4096 -keyout key.pem`",
+        );
+    }
+    if label.ends_with("PUBLIC KEY") {
+        return invalid_key(format!(
+            "the text is a public key; the private key is needed, as made with {NEW_KEY}"
+        ));
+    }
+    unknown(label)
+}
+
+fn no_public_key(blocks: &[Block<'_>]) -> Error {
+    let label = blocks[0].label;
+    if label == "OPENSSH PRIVATE KEY" {
+        return invalid_key(
+            "the text is a private key of OpenSSH; write its public key with \
+             `ssh-keygen -e -m PKCS8 -f key.pem`",
+        );
+    }
+    if label.ends_with("PRIVATE KEY") {
+        return invalid_key(
+            "the text is a private key; write its public key with `openssl pkey -in key.pem -pubout`",
+        );
+    }
+    if label.ends_with("CERTIFICATE") {
+        return invalid_key(
+            "the text is a certificate; write its public key with \
+             `openssl x509 -in certificate.pem -noout -pubkey`",
+        );
+    }
+    unknown(label)
+}
+
+/// What a text without PEM is, as far as its beginning tells.
+fn no_pem(text: &[u8]) -> Error {
+    let start = text.trim_ascii_start();
+    let starts = |with: &[&[u8]]| with.iter().any(|with| start.starts_with(with));
+    if start.is_empty() {
+        return invalid_key("the text is empty; a key as PEM is needed");
+    }
+    // A SEQUENCE whose length takes more than a byte.
+    if starts(&[b"0\x81", b"0\x82"]) {
+        return invalid_key(
+            "the key is DER; PEM is needed, as written by `openssl pkey -inform DER -in key.der \
+             -out key.pem` (with -pubin for a public key)",
+        );
+    }
+    if starts(&[b"\xff\xfe", b"\xfe\xff"]) {
+        return invalid_key(
+            "the text is UTF-16; UTF-8 or ASCII is needed, as written by \
+             `iconv -f UTF-16 -t UTF-8`",
+        );
+    }
+    if starts(&[b"ssh-", b"ecdsa-sha2-", b"---- BEGIN SSH2"]) {
+        return invalid_key(
+            "the key is a public key of OpenSSH; if it is an RSA key, PEM is written by \
+             `ssh-keygen -e -m PKCS8 -f key.pub`",
+        );
+    }
+    if starts(&[b"PuTTY-User-Key-File"]) {
+        return invalid_key(
+            "the key is one of PuTTY; PEM is written by `puttygen key.ppk -O private-openssh`",
+        );
+    }
+    if starts(&[b"MI"]) {
+        return invalid_key(
+            "the key is base64 alone; PEM is needed, with its lines BEGIN and END: \
+             `openssl base64 -d -A` makes DER of it, and `openssl pkey -inform DER` PEM",
+        );
+    }
+    invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RsaWrapper;
+    use super::*;
+    use rsa::pkcs8::der::asn1::AnyRef;
+
+    const PKCS8: &str = include_str!("../../../examples-c/tests/keys/server.pem");
+    const OTHER: &str = include_str!("../../../examples-c/tests/keys/peer-1.pem");
+    const UNEVEN: [&str; 2] = [
+        include_str!("../../../examples-c/tests/keys/primes-1088-960.pem"),
+        include_str!("../../../examples-c/tests/keys/primes-1025-1023.pem"),
+    ];
+
+    fn public_pem() -> String {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.set_private_key(PKCS8, true).unwrap();
+        wrapper.public_key().unwrap().to_owned()
+    }
+
+    fn encode(label: &str, der: &[u8]) -> String {
+        pem::encode_string(label, LineEnding::LF, der).unwrap()
+    }
+
+    /// The key in each form, and whether it is the private one.
+    fn forms() -> Vec<(bool, String)> {
+        let (_, private) = pem::decode_vec(PKCS8.as_bytes()).unwrap();
+        let (_, public) = pem::decode_vec(public_pem().as_bytes()).unwrap();
+        let info = PrivateKeyInfoRef::from_der(&private).unwrap();
+        let public_info = SubjectPublicKeyInfoRef::from_der(&public).unwrap();
+        let pkcs1 = public_info.subject_public_key.as_bytes().unwrap();
+        let mut forms = vec![
+            (true, PKCS8.to_owned()),
+            (true, encode("RSA PRIVATE KEY", info.private_key.as_bytes())),
+            (false, public_pem()),
+            (false, encode("RSA PUBLIC KEY", pkcs1)),
+        ];
+        for (oid, parameters) in [
+            (ALGORITHM_OID, None),
+            (RSASSA_PSS, None),
+            (RSASSA_PSS, Some(AnyRef::from_der(&[0x30, 0]).unwrap())),
+        ] {
+            let algorithm = AlgorithmIdentifierRef { oid, parameters };
+            let key = PrivateKeyInfoRef::new(algorithm, info.private_key);
+            forms.push((true, encode("PRIVATE KEY", &key.to_der().unwrap())));
+            let subject_public_key = public_info.subject_public_key;
+            let key = SubjectPublicKeyInfoRef {
+                algorithm,
+                subject_public_key,
+            };
+            forms.push((false, encode("PUBLIC KEY", &key.to_der().unwrap())));
+        }
+        forms
+    }
+
+    /// The text in each way that people write it.
+    fn ways(pem: &str) -> Vec<(&'static str, Vec<u8>)> {
+        let lines = pem.lines().collect::<Vec<_>>();
+        let (first, last) = (lines[0], lines[lines.len() - 1]);
+        let base64 = lines[1..lines.len() - 1].concat();
+        let each = |change: &dyn Fn(&str) -> String| {
+            lines.iter().map(|line| change(line)).collect::<String>()
+        };
+        let wide = base64
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap());
+        let wide = wide.collect::<Vec<_>>().join("\n");
+        let certificate = encode("CERTIFICATE", b"anything");
+        let text = |text: String| text.into_bytes();
+        vec![
+            ("as it is", text(pem.to_owned())),
+            ("text before", text(format!("subject=CN = x\n\n{pem}"))),
+            (
+                "text in Latin-1 before",
+                [b"Schl\xfcssel\n", pem.as_bytes()].concat(),
+            ),
+            ("text behind", text(format!("{pem}and so on\n"))),
+            ("empty lines behind", text(format!("{pem}\n\n\n"))),
+            ("empty lines before", text(format!("\n\n{pem}"))),
+            (
+                "empty lines between",
+                text(each(&|line| format!("{line}\n\n"))),
+            ),
+            ("a byte-order mark", text(format!("\u{feff}{pem}"))),
+            ("indented", text(each(&|line| format!("    {line}\n")))),
+            (
+                "indented by tabs",
+                text(each(&|line| format!("\t{line}\n"))),
+            ),
+            (
+                "blanks at line ends",
+                text(each(&|line| format!("{line}  \n"))),
+            ),
+            ("one line", text(format!("{first}\n{base64}\n{last}\n"))),
+            ("76 characters", text(format!("{first}\n{wide}\n{last}\n"))),
+            ("CRLF", text(each(&|line| format!("{line}\r\n")))),
+            ("CR", text(each(&|line| format!("{line}\r")))),
+            ("no line end", text(pem.trim_end().to_owned())),
+            (
+                "a header",
+                text(pem.replacen("-\n", "-\nComment: mine\n\n", 1)),
+            ),
+            ("a certificate before", text(format!("{certificate}{pem}"))),
+            ("a certificate behind", text(format!("{pem}{certificate}"))),
+        ]
+    }
+
+    #[test]
+    fn keys_are_read_as_people_write_them() {
+        for (form, (is_private, pem)) in forms().into_iter().enumerate() {
+            for (way, text) in ways(&pem) {
+                let mut wrapper = RsaWrapper::default();
+                let result = match is_private {
+                    true => wrapper.set_private_key(&text, true),
+                    false => wrapper.set_public_key(&text),
+                };
+                assert_eq!(result, Ok(()), "form {form}, {way}");
+                assert_eq!(
+                    wrapper.public_key(),
+                    Some(&*public_pem()),
+                    "form {form}, {way}"
+                );
+                if is_private {
+                    assert_eq!(*wrapper.private_key().unwrap(), PKCS8, "form {form}, {way}");
+                } else {
+                    wrapper.set_remote_public_key(&text).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_public_key_may_stand_beside_the_private_one() {
+        for text in [
+            [PKCS8, &public_pem()].concat(),
+            [&public_pem(), PKCS8].concat(),
+        ] {
+            assert!(private_key(text.as_bytes()).is_ok());
+            assert!(public_key(text.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_a_peer_sends_is_read_in_one_form_only() {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.receive_remote_public_key(&public_pem()).unwrap();
+        for (_, pem) in forms().iter().filter(|(is_private, _)| !is_private).skip(1) {
+            assert!(wrapper.receive_remote_public_key(pem).is_err(), "{pem}");
+        }
+        for text in [
+            format!("\u{feff}{}", public_pem()),
+            format!("{}x", public_pem()),
+        ] {
+            assert!(wrapper.receive_remote_public_key(&text).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        let block = |label: &str| encode(label, b"anything").into_bytes();
+        let headers = "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n";
+        let legacy = block("RSA PRIVATE KEY");
+        let legacy = String::from_utf8(legacy).unwrap();
+        let legacy = legacy.replacen("RSA PRIVATE KEY-----\n", headers, 1);
+        let ec = AlgorithmIdentifierRef {
+            oid: ObjectIdentifier::new_unwrap("1.2.840.10045.2.1"),
+            parameters: None,
+        };
+        let ec = PrivateKeyInfoRef::new(ec, OctetStringRef::new(b"anything").unwrap());
+        let ec = encode("PRIVATE KEY", &ec.to_der().unwrap());
+        let (_, der) = pem::decode_vec(PKCS8.as_bytes()).unwrap();
+        let base64 = PKCS8.lines().nth(1).unwrap();
+        let utf16 = PKCS8.encode_utf16().flat_map(u16::to_le_bytes);
+        let utf16 = [0xff, 0xfe].into_iter().chain(utf16).collect();
+        let public = public_pem().into_bytes();
+        for (text, word, cure) in [
+            (
+                block("ENCRYPTED PRIVATE KEY"),
+                "encrypted",
+                "openssl pkey -in",
+            ),
+            (legacy.into_bytes(), "encrypted", "openssl pkey -in"),
+            (block("CERTIFICATE"), "a certificate", "private key"),
+            (
+                block("OPENSSH PRIVATE KEY"),
+                "OpenSSH",
+                "ssh-keygen -p -m PEM",
+            ),
+            (block("EC PRIVATE KEY"), "an EC key", "openssl genpkey"),
+            (ec.into_bytes(), "an EC key", "openssl genpkey"),
+            (der, "DER", "openssl pkey -inform DER"),
+            (public, "a public key", "openssl genpkey"),
+            (
+                [PKCS8, OTHER].concat().into(),
+                "2 private keys",
+                "leave the one",
+            ),
+            (base64.into(), "base64 alone", "BEGIN and END"),
+            (utf16, "UTF-16", "iconv"),
+            (
+                b"ssh-rsa AAAA me".into(),
+                "OpenSSH",
+                "ssh-keygen -e -m PKCS8",
+            ),
+            (PKCS8[..600].into(), "cut off", "END"),
+            (PKCS8.replace('M', "!").into(), "no base64", "BEGIN"),
+            (b"hello".into(), "no key", "PEM"),
+            (b"".into(), "empty", "PEM"),
+        ] {
+            let error = private_key(&text).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains(cure), "{error}");
+            assert!(!error.contains("NUL"), "{error}");
+        }
+        for (text, word, cure) in [
+            (
+                PKCS8.into(),
+                "a private key",
+                "openssl pkey -in key.pem -pubout",
+            ),
+            (block("CERTIFICATE"), "a certificate", "openssl x509"),
+            (block("OPENSSH PRIVATE KEY"), "OpenSSH", "ssh-keygen -e"),
+            (
+                public_pem().repeat(2).into(),
+                "2 public keys",
+                "leave the one",
+            ),
+        ] {
+            let error = public_key(&text).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains(cure), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_taken_also_works() {
+        for pem in UNEVEN {
+            let mut wrapper = RsaWrapper::default();
+            match wrapper.set_private_key(pem, true) {
+                Ok(()) => {
+                    wrapper.sign_data(b"text").unwrap();
+                    let data = wrapper.encrypt_data(b"text", true).unwrap();
+                    assert_eq!(*wrapper.decrypt_data(&data).unwrap(), b"text");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(
+                        error.contains("primes") && error.contains("genpkey"),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+}
