@@ -56,10 +56,12 @@ pub struct KeyExchange {
     agreed: Option<AesWrapper>,
 }
 
+/// Both in boxes, so that it has no padding: there, a move would leave what lay in its place on
+/// the stack, such as a part of a key.
 enum Secret {
     Cbc(Box<AesWrapper>),
     Gcm {
-        initiator: Zeroizing<[u8; RANDOM_SIZE]>,
+        initiator: Box<Zeroizing<[u8; RANDOM_SIZE]>>,
     },
 }
 
@@ -86,9 +88,10 @@ impl KeyExchange {
         self.agreed = None;
     }
 
-    /// The key of the session, once the step is done that settles it.
-    pub fn agreed_key(&mut self) -> Option<AesWrapper> {
-        self.agreed.take()
+    /// The key of the session, once the step is done that settles it. A copy: the original is
+    /// wiped where it lies, which a value that was moved away is not.
+    pub fn agreed_key(&self) -> Option<AesWrapper> {
+        self.agreed.clone()
     }
 
     /// Takes the peer's public key as it came over the wire.
@@ -124,7 +127,7 @@ impl KeyExchange {
                     Secret::Cbc(Box::new(AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?))
                 }
                 _ => Secret::Gcm {
-                    initiator: draw(random)?,
+                    initiator: Box::new(draw(random)?),
                 },
             },
         };
@@ -236,7 +239,7 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     let mismatch = |message| Err(Error::new(Reason::ProtocolMismatch, message));
     match plain.len() {
         GCM_SECRET_SIZE => {
-            let initiator = read_gcm_secret(plain)?;
+            let initiator = Box::new(read_gcm_secret(plain)?);
             match protocol {
                 Protocol::Auto | Protocol::Gcm => Ok(Secret::Gcm { initiator }),
                 _ => mismatch("the peer wants the gcm framing; another was asked for"),

@@ -192,9 +192,21 @@ impl PrivateKey {
 
     /// From a key as people have it.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        let key = Self::from_pkcs8(key_text::private_key(text)?)?;
-        key.check_use()?;
-        Ok(key)
+        let pkcs8 = key_text::private_key(text)?;
+        let Some(sizes) = uneven_primes(&pkcs8) else {
+            return Self::from_pkcs8(pkcs8);
+        };
+        // More than some arithmetic can take: whether this key works shows when it is used.
+        match Self::from_pkcs8(pkcs8) {
+            Ok(key) if key.works() => Ok(key),
+            _ => Err(invalid_key(format!(
+                "the primes of the RSA private key have {} and {} bits, and keys whose primes \
+                 differ so are not supported; make another key with {}",
+                sizes.0,
+                sizes.1,
+                key_text::NEW_KEY
+            ))),
+        }
     }
 
     fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
@@ -210,23 +222,12 @@ impl PrivateKey {
         })
     }
 
-    /// Primes of different sizes are more than some arithmetic here can take: whether this key
-    /// is one that works shows when it is used.
-    fn check_use(&self) -> Result<()> {
-        let info = PrivateKeyInfoRef::from_der(&self.pkcs8);
-        let key = info.and_then(|info| RsaPrivateKeyRef::from_der(info.private_key.as_bytes()));
-        let Ok(key) = key else {
-            return Err(invalid_key("the PEM text holds no RSA private key"));
-        };
-        let sizes = (
-            bit_len(key.prime1.as_bytes()),
-            bit_len(key.prime2.as_bytes()),
-        );
-        if sizes.0 == sizes.1 {
-            return Ok(());
-        }
+    /// Whether it signs and decrypts.
+    fn works(&self) -> bool {
         let text = b"a key that works";
-        let public = self.public_key()?;
+        let Ok(public) = self.public_key() else {
+            return false;
+        };
         let signs = self
             .sign(text)
             .and_then(|signature| public.verify(&signature, text))
@@ -235,16 +236,7 @@ impl PrivateKey {
             let decrypted = public.encrypt(text).and_then(|data| self.decrypt(&data));
             decrypted.is_ok_and(|decrypted| *decrypted == text)
         };
-        if signs && decrypts() {
-            return Ok(());
-        }
-        Err(invalid_key(format!(
-            "the primes of the RSA private key have {} and {} bits, and keys whose primes differ so \
-             are not supported; make another key with {}",
-            sizes.0,
-            sizes.1,
-            key_text::NEW_KEY
-        )))
+        signs && decrypts()
     }
 
     pub fn to_pem(&self) -> Zeroizing<String> {
@@ -296,6 +288,17 @@ impl PrivateKey {
             .map_err(unsigned)?;
         Ok(signature.to_vec())
     }
+}
+
+/// The sizes of the primes of a private key in bits, if they differ.
+fn uneven_primes(pkcs8: &[u8]) -> Option<(u32, u32)> {
+    let info = PrivateKeyInfoRef::from_der(pkcs8).ok()?;
+    let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).ok()?;
+    let sizes = (
+        bit_len(key.prime1.as_bytes()),
+        bit_len(key.prime2.as_bytes()),
+    );
+    (sizes.0 != sizes.1).then_some(sizes)
 }
 
 pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
