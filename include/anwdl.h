@@ -3138,8 +3138,8 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+ *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
  * Python: RSAWrapper.setPublicKey(public_key).
  */
@@ -3155,8 +3155,8 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
  *   to leave the public key as it is.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
- *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
+ *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
  *
  * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  */
@@ -3228,8 +3228,8 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
  * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+ *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  */

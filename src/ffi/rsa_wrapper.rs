@@ -8,7 +8,7 @@ use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{bytes_output, set_string};
 use super::{
     BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
-    take_back, value_or,
+    take_back, text, value_or,
 };
 use crate::crypto::RsaWrapper;
 use crate::error::Error;
@@ -181,8 +181,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 /// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setPublicKey(public_key).
 #[unsafe(no_mangle)]
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { self::pem(pem) }?;
+        let pem = unsafe { text(pem, "pem") }?;
         wrapper.set_public_key(pem)
     })
 }
@@ -208,8 +208,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
 ///   to leave the public key as it is.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
-///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
+///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
 ///
 /// Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
 #[unsafe(no_mangle)]
@@ -222,27 +222,15 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { self::pem(pem) }?;
+        let pem = unsafe { text(pem, "pem") }?;
         wrapper.set_private_key(pem, derivate_public_key != 0)
     })
-}
-
-/// The key behind `pointer`, which may be anything: whoever reads it says what it is.
-///
-/// # Safety
-/// As for [`text`](super::text).
-unsafe fn pem<'a>(pointer: *const c_char) -> Result<&'a [u8], Error> {
-    if pointer.is_null() {
-        return Err(null("pem"));
-    }
-    // SAFETY: it is not NULL; the caller vouches for the rest.
-    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
 }
 
 /// The path behind `pointer`: bytes of any encoding, as the system takes them.
 ///
 /// # Safety
-/// As for [`text`](super::text).
+/// As for [`text`].
 unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
     if pointer.is_null() {
         return Err(null("path"));
@@ -337,8 +325,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
 /// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
+///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
 #[unsafe(no_mangle)]
@@ -350,7 +338,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { self::pem(pem) }?;
+        let pem = unsafe { text(pem, "pem") }?;
         wrapper.set_remote_public_key(pem)
     })
 }

@@ -51,8 +51,10 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
     );
     value_error!("wrapper", anwdl_rsa_wrapper_set_public_key(none, pem));
     value_error!("pem", anwdl_rsa_wrapper_set_public_key(wrapper, null()));
+    value_error!("pem", anwdl_rsa_wrapper_set_public_key(wrapper, wrong));
     value_error!("wrapper", anwdl_rsa_wrapper_set_private_key(none, pem, 1));
     value_error!("pem", anwdl_rsa_wrapper_set_private_key(wrapper, null(), 1));
+    value_error!("pem", anwdl_rsa_wrapper_set_private_key(wrapper, wrong, 1));
     value_error!("wrapper", anwdl_rsa_wrapper_load(none, pem));
     value_error!("path", anwdl_rsa_wrapper_load(wrapper, null()));
     value_error!("wrapper", anwdl_rsa_wrapper_save(constant, pem));
@@ -64,6 +66,10 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
     value_error!(
         "pem",
         anwdl_rsa_wrapper_set_remote_public_key(wrapper, null())
+    );
+    value_error!(
+        "pem",
+        anwdl_rsa_wrapper_set_remote_public_key(wrapper, wrong)
     );
     value_error!(
         "wrapper",
@@ -131,15 +137,6 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
             ANWDL_VALUE_ERROR
         );
         assert_eq!(last_reason(), ANWDL_REASON_INVALID_KEY);
-        // A key in DER is no UTF-8; what it is says more than its encoding.
-        for status in [
-            anwdl_rsa_wrapper_set_public_key(wrapper, wrong),
-            anwdl_rsa_wrapper_set_remote_public_key(wrapper, wrong),
-            anwdl_rsa_wrapper_set_private_key(wrapper, wrong, 1),
-        ] {
-            assert_eq!(status, ANWDL_VALUE_ERROR);
-            assert_eq!(last_reason(), ANWDL_REASON_INVALID_KEY);
-        }
         let status = anwdl_rsa_wrapper_sign_data(wrapper, null(), 0, &mut out, &mut out_len);
         assert_eq!(status, ANWDL_RUNTIME_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
