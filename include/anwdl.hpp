@@ -1390,6 +1390,7 @@ template <> struct functions<anwdl_client_t> {
     static constexpr auto recv_request = &anwdl_client_recv_request;
     static constexpr auto get_stored_request = &anwdl_client_get_stored_request;
     static constexpr auto get_request_errors = &anwdl_client_get_request_errors;
+    static constexpr auto get_malformed_request_json = &anwdl_client_get_malformed_request_json;
     static constexpr auto send_response = &anwdl_client_send_response;
     static constexpr auto send_response_data = &anwdl_client_send_response_data;
 };
@@ -1409,6 +1410,7 @@ template <> struct functions<anwdl_session_t> {
     static constexpr auto recv_request = &anwdl_session_recv_request;
     static constexpr auto get_stored_request = &anwdl_session_get_stored_request;
     static constexpr auto get_request_errors = &anwdl_session_get_request_errors;
+    static constexpr auto get_malformed_request_json = &anwdl_session_get_malformed_request_json;
     static constexpr auto send_response = &anwdl_session_send_response;
     static constexpr auto send_response_data = &anwdl_session_send_response_data;
     static constexpr auto send_request = &anwdl_session_send_request;
@@ -1548,7 +1550,8 @@ template <class Self, class Handle> class serves_requests {
     /// Receives a request; with store_request, it is kept for get_stored_request(), too.
     ///
     /// A value_error with ANWDL_REASON_MALFORMED_REQUEST does not end the session:
-    /// get_request_errors() tells what is wrong, and ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
+    /// get_request_errors() tells what is wrong, get_malformed_request_json() what was received, and
+    /// ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
     ANWDL_DETAIL_NODISCARD request recv_request(bool store_request = false) {
         request received;
         finish(make(received, functions::recv_request, handle(), store_request));
@@ -1569,8 +1572,13 @@ template <class Self, class Handle> class serves_requests {
         return functions::get_request_errors(handle());
     }
 
+    /// The text of the last request if it was malformed, until the next one; NULL if it was not.
+    const char *get_malformed_request_json() const noexcept {
+        return functions::get_malformed_request_json(handle());
+    }
+
     /// Sends a response. `data_json` is the text of a JSON object, nullptr for {}; `reason` says
-    /// why a request was refused, nullptr for none.
+    /// why a request was refused, nullptr or "" for none.
     void send_response(bool success, const text &message, const text &data_json = nullptr,
                        const text &reason = nullptr) {
         finish(functions::send_response(handle(), success, message.c_str(), data_json.c_str(),

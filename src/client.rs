@@ -10,7 +10,7 @@ use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::endpoint::{Connection, Endpoint};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
-use crate::message::Request;
+use crate::message::{MalformedRequest, Request};
 #[cfg(test)]
 use crate::protocol::session::Session;
 use crate::protocol::session::{Config, check_session_key};
@@ -394,6 +394,16 @@ impl ClientInstance {
         self.endpoint.request_errors()
     }
 
+    /// The text of the last request if it was malformed, until the next one is received. Python's
+    /// `json` reads it; it may be no strict JSON.
+    pub fn malformed_request_json(&self) -> Option<&str> {
+        self.endpoint.malformed_request_json()
+    }
+
+    pub(crate) fn malformed_request(&self) -> Option<&MalformedRequest> {
+        self.endpoint.malformed_request()
+    }
+
     /// Exchanges the keys, the client speaking first or this side. Mirrors
     /// `ClientInstance.exchangeKeys`.
     pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
@@ -431,7 +441,8 @@ impl ClientInstance {
 
     /// Receives a request and, with `store_request`, keeps it too. One that does not fit the
     /// format is [`Reason::MalformedRequest`], its errors are given by
-    /// [`request_errors`](Self::request_errors), and the session goes on. Mirrors
+    /// [`request_errors`](Self::request_errors), its text by
+    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on. Mirrors
     /// `ClientInstance.recvRequest`.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.endpoint.recv_request(store_request)

@@ -12,7 +12,7 @@ use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::identity::Identity;
 use crate::log::{self, Level};
-use crate::message::{Request, Response};
+use crate::message::{MalformedRequest, Request, Response};
 use crate::negative_control::is_broken;
 use crate::protocol::session::{Message, Operation, Progress, Session};
 use crate::protocol::{Protocol, Role};
@@ -82,7 +82,7 @@ pub struct Endpoint<C> {
     #[allow(dead_code, reason = "it is only kept")]
     earlier_identity: Option<Box<Identity>>,
     stored_request: Option<Arc<Request>>,
-    request_errors: Option<String>,
+    malformed_request: Option<MalformedRequest>,
     /// Whether this side may send a message: the protocol is half-duplex.
     has_turn: bool,
 }
@@ -112,7 +112,7 @@ impl<C: Carrier> Endpoint<C> {
             identity,
             earlier_identity: None,
             stored_request: None,
-            request_errors: None,
+            malformed_request: None,
             // A server may speak first, once: to say that it is unavailable.
             has_turn: true,
         }
@@ -161,7 +161,17 @@ impl<C: Carrier> Endpoint<C> {
 
     /// The errors of the last request, as JSON text, if it was malformed.
     pub fn request_errors(&self) -> Option<&str> {
-        self.request_errors.as_deref()
+        self.malformed_request().map(MalformedRequest::errors)
+    }
+
+    /// The text of the last request if it was malformed, until the next one is received. Python's
+    /// `json` reads it; it may be no strict JSON.
+    pub fn malformed_request_json(&self) -> Option<&str> {
+        self.malformed_request().map(MalformedRequest::json)
+    }
+
+    pub(crate) fn malformed_request(&self) -> Option<&MalformedRequest> {
+        self.malformed_request.as_ref()
     }
 
     /// Whether an earlier failure, or [`end`](Self::end), ended the session.
@@ -204,25 +214,27 @@ impl<C: Carrier> Endpoint<C> {
 
     /// As a server, receives a request and, with `store_request`, keeps it too. One that
     /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
-    /// [`request_errors`](Self::request_errors), and the session goes on.
+    /// [`request_errors`](Self::request_errors), its text by
+    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
+        self.malformed_request = None;
         match self.run(Operation::Receive, Session::begin_receive)? {
             Some(Message::Request(request)) => {
-                self.request_errors = None;
                 if store_request {
                     self.stored_request = Some(Arc::clone(&request));
                 }
                 Ok(request)
             }
-            Some(Message::MalformedRequest(errors)) => {
+            Some(Message::MalformedRequest(request)) => {
                 log::emit(
                     Level::Warning,
                     self.identity.id(),
                     || "a request does not fit the request format",
                 );
+                let errors = request.errors();
                 let message = format!("the request does not fit the request format: {errors}");
-                self.request_errors = Some(errors);
+                self.malformed_request = Some(request);
                 Err(Error::new(Reason::MalformedRequest, message))
             }
             Some(Message::Response(_)) | None => unreachable!("servers receive requests"),

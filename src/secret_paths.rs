@@ -397,7 +397,7 @@ mod under_valgrind {
                 continue;
             }
             let broken_json = &text[..text.len() - 1];
-            for text in [text, broken_json, b"[]", b"\xff\xfe"] {
+            for text in [text, broken_json, b"[]", b"[NaN]", b"\xff\xfe"] {
                 for (padding, is_right) in paddings(text) {
                     for trailer in [&[][..], &[9; BLOCK_SIZE]] {
                         let packet = [&encrypted(&[text, &padding]), trailer].concat();
@@ -405,7 +405,7 @@ mod under_valgrind {
                         let mut session = session(role, Protocol::Auto);
                         let bytes = [&header[..], &packet].concat();
                         let received = cases.run(|| receive(&mut session, &bytes));
-                        let is_read = is_right && (text == REQUEST || text == b"[]");
+                        let is_read = is_right && (text == REQUEST || text.starts_with(b"["));
                         let expected = (!is_read).then_some(Reason::DecryptionFailed);
                         assert_eq!(reason(&received), expected, "{text:?} {padding:?}");
                         let found = if trailer.is_empty() {
@@ -426,7 +426,7 @@ mod under_valgrind {
     fn packets_are_opened() {
         let mut cases = Cases::default();
         for (role, text) in ROLES {
-            for text in [text, &text[1..]] {
+            for text in [text, &text[1..], b"{\"x\": NaN}"] {
                 for (padding, is_right) in paddings(text) {
                     let packet = [encrypted(&[text, &padding]), vec![9; BLOCK_SIZE]].concat();
                     let digits = packet.len().to_string().into_bytes();

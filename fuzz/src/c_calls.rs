@@ -489,6 +489,7 @@ impl End {
                         i32::from(self.is_client)
                     );
                     check_lent(anwdl_session_get_request_errors(session));
+                    check_lent(anwdl_session_get_malformed_request_json(session));
                     let stored = anwdl_session_get_stored_request(session);
                     check_stored(stored);
                     anwdl_session_get_protocol(session);
@@ -505,6 +506,7 @@ impl End {
                     check_lent(anwdl_client_get_ip(client));
                     check_lent(anwdl_client_get_id(client));
                     check_lent(anwdl_client_get_request_errors(client));
+                    check_lent(anwdl_client_get_malformed_request_json(client));
                     check_stored(anwdl_client_get_stored_request(client));
                     anwdl_client_get_protocol(client);
                     assert!(anwdl_client_get_creation_timestamp(client) > 0);

@@ -1,6 +1,6 @@
 //! `anwdl_client_t`: a connected client.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{c_char, c_int};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
@@ -12,8 +12,8 @@ use super::error::anwdl_status_t;
 use super::request::{anwdl_request_t, share};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output,
-    status, status_of_secrets, take_back, text, value_or,
+    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
+    status_of_secrets, take_back, text, value_or,
 };
 use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
@@ -29,16 +29,14 @@ impl Handle for anwdl_client_t {
     type Inner = Client;
 }
 
-/// A client with the strings that C borrows from it.
+/// A client that refuses to go on after a panic.
 pub(super) struct Client {
     guarded: Guarded<ClientInstance>,
-    request_errors: Option<CString>,
 }
 
 impl Client {
     fn new(instance: ClientInstance) -> Self {
         Self {
-            request_errors: None,
             guarded: Guarded::new(instance),
         }
     }
@@ -611,8 +609,9 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
-///   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on, and
-///   anwdl_client_get_request_errors() tells what is wrong. ANWDL_REASON_MESSAGE_TOO_LARGE,
+///   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on,
+///   anwdl_client_get_request_errors() tells what is wrong, and
+///   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_MESSAGE_TOO_LARGE,
 ///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
 ///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -635,9 +634,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
             // SAFETY: the caller passes NULL or a place for the request.
             Some(unsafe { output(out_request, "out_request") }?)
         };
-        let result = client.operate(|instance| instance.recv_request(store_request != 0));
-        client.request_errors = client.instance().request_errors().map(c_string);
-        let request = result?;
+        let request = client.operate(|instance| instance.recv_request(store_request != 0))?;
         if let Some(out_request) = out_request {
             out_request.set(share(request));
         }
@@ -673,7 +670,9 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 /// (ANWDL_REASON_MALFORMED_REQUEST).
 ///
 /// It has the shape that the Python peers' validator gives, for example {"verb": ["required
-/// field"], "parameters": [{"client_token": ["must be of string type"]}]}.
+/// field"], "parameters": [{"client_token": ["must be of string type"]}]}. Of a text that Python's
+/// json.loads() reads and that is no strict JSON, it tells what is not, and where: {"request": ["no
+/// strict JSON at line 1 column 37 (byte 36): no number of JSON: write null, or a string"]}.
 ///
 /// @param client The client; not NULL.
 ///
@@ -690,10 +689,42 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .request_errors
-            .as_ref()
-            .map_or(ptr::null(), |errors| errors.as_ptr()))
+        let request = client.instance().malformed_request();
+        Ok(request.map_or(ptr::null(), |request| {
+            request.errors_with_nul().as_ptr().cast()
+        }))
+    })
+}
+
+/// The text of the last request, if it did not fit the request format
+/// (ANWDL_REASON_MALFORMED_REQUEST).
+///
+/// It is the very text that was received, without the blanks around it: for a log of one's own, or
+/// for a server that takes more than the format allows. Python's json.loads() reads it. Not every
+/// other reader does: it may hold NaN, Infinity, half surrogate pairs, a key twice, and more than 64
+/// levels of objects and arrays. Nothing says that it is an object.
+///
+/// It may hold client tokens, and is wiped when it ends.
+///
+/// @param client The client; not NULL.
+///
+/// @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
+///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
+///   malformed, which is no failure. NULL as well if client is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: the request in the tuple that ClientInstance.recvRequest() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
+    client: *const anwdl_client_t,
+) -> *const c_char {
+    value_or(ptr::null(), || {
+        // SAFETY: the caller passes NULL or a live client.
+        let client = unsafe { borrow(client, "client") }?;
+        let request = client.instance().malformed_request();
+        Ok(request.map_or(ptr::null(), |request| {
+            request.json_with_nul().as_ptr().cast()
+        }))
     })
 }
 
@@ -717,15 +748,17 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// @param client The client; not NULL.
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data_json The text of a JSON object, UTF-8; NULL for {}.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none.
+/// @param data_json The text of a JSON object, UTF-8; NULL for {}. It is strict JSON that every
+///   released peer reads: no NaN, no key twice, no half surrogate pair, at most 63 levels, no integer
+///   of more than 4300 digits. Numbers stay as they are written, 1e400 and -0 too.
+/// @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
-///   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object or breaks
-///   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+///   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
+///   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
 ///   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
 ///   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,

@@ -121,7 +121,9 @@ pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) 
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or json is not
-///   UTF-8, no JSON, no object, has a key twice or more than 64 levels.
+///   UTF-8, no object, or no strict JSON that every released peer reads: NaN, a key twice, half a
+///   surrogate pair, more than 64 levels and an integer of more than 4300 digits are refused too. The
+///   message names line, column and cure.
 ///
 /// Python: json.loads(text).
 #[unsafe(no_mangle)]

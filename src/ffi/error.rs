@@ -58,7 +58,8 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no PEM of an RSA
     /// key, or its modulus or exponent is out of bounds.
     ANWDL_REASON_INVALID_KEY = 3,
-    /// (VALUE_ERROR) The request was received and decrypted, but does not fit the request format;
+    /// (VALUE_ERROR) The request was received and decrypted, but does not fit the request format, or
+    /// is no strict JSON though Python's json.loads() reads it;
     /// anwdl_client_get_request_errors() tells how. The session goes on: answer it with
     /// ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to send does not fit it: nothing was sent, and the
     /// session goes on.
@@ -74,7 +75,8 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The peer sent bytes that the protocol does not allow, such as a length that is
     /// no number. The session has ended.
     ANWDL_REASON_PROTOCOL_VIOLATION = 7,
-    /// (VALUE_ERROR) What was to be decrypted does not decrypt to anything acceptable. On purpose,
+    /// (VALUE_ERROR) What was to be decrypted does not decrypt to anything that a released peer could
+    /// read. On purpose,
     /// nothing tells whether the key, the padding, the tag or the text was wrong. In a session, it
     /// has ended.
     ANWDL_REASON_DECRYPTION_FAILED = 8,

@@ -1,6 +1,6 @@
 //! `anwdl_session_t`: a session without a descriptor.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{c_char, c_int};
 use std::ptr;
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::request::{anwdl_request_t, share};
 use super::response::{Response, anwdl_response_t};
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, c_string, give, lend, optional_text, output,
-    status, status_of_secrets, take_back, text, value_or,
+    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
+    status_of_secrets, take_back, text, value_or,
 };
 use crate::endpoint::FedSession;
 use crate::error::Error;
@@ -105,17 +105,15 @@ impl Handle for anwdl_session_t {
     type Inner = Session;
 }
 
-/// A session with the string that C borrows from it.
+/// A session that refuses to go on after a panic.
 pub(super) struct Session {
     guarded: Guarded<FedSession>,
-    request_errors: Option<CString>,
 }
 
 impl Session {
     pub(super) fn new(session: FedSession) -> Self {
         Self {
             guarded: Guarded::new(session),
-            request_errors: None,
         }
     }
 
@@ -359,7 +357,8 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 /// @retval ANWDL_WANT_WRITE
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
 ///   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
-///   goes on, and anwdl_session_get_request_errors() tells what is wrong.
+///   goes on, anwdl_session_get_request_errors() tells what is wrong, and
+///   anwdl_session_get_malformed_request_json() what was received.
 ///   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
 ///   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
@@ -381,9 +380,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
             // SAFETY: the caller passes NULL or a place for the request.
             Some(unsafe { output(out_request, "out_request") }?)
         };
-        let result = session.operate(|inner| inner.recv_request(store_request != 0));
-        session.request_errors = session.guarded.inner.request_errors().map(c_string);
-        let request = result?;
+        let request = session.operate(|inner| inner.recv_request(store_request != 0))?;
         if let Some(out_request) = out_request {
             out_request.set(share(request));
         }
@@ -401,7 +398,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
 /// @param data_json The text of a JSON object, UTF-8; NULL for {}.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none.
+/// @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ
@@ -884,9 +881,36 @@ pub unsafe extern "C" fn anwdl_session_get_request_errors(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live session.
         let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .request_errors
-            .as_ref()
-            .map_or(ptr::null(), |errors| errors.as_ptr()))
+        let request = session.guarded.inner.malformed_request();
+        Ok(request.map_or(ptr::null(), |request| {
+            request.errors_with_nul().as_ptr().cast()
+        }))
+    })
+}
+
+/// The text of the last request, if it did not fit the request format
+/// (ANWDL_REASON_MALFORMED_REQUEST).
+///
+/// What it may be is said at anwdl_client_get_malformed_request_json().
+///
+/// @param session The session; not NULL.
+///
+/// @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
+///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
+///   malformed, which is no failure. NULL as well if session is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: the request in the tuple that ClientInstance.recvRequest() returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
+    session: *const anwdl_session_t,
+) -> *const c_char {
+    value_or(ptr::null(), || {
+        // SAFETY: the caller passes NULL or a live session.
+        let session = unsafe { borrow(session, "session") }?;
+        let request = session.guarded.inner.malformed_request();
+        Ok(request.map_or(ptr::null(), |request| {
+            request.json_with_nul().as_ptr().cast()
+        }))
     })
 }

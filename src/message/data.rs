@@ -9,7 +9,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::format::{CONTAINER, DATA, STATISTICS, write_errors};
-use super::json::{self, LARGEST_DEPTH, NotJson};
+use super::json::{self, LARGEST_DEPTH, Origin};
 use crate::error::{Error, Reason, Result};
 use crate::secret::SecretText;
 
@@ -89,13 +89,10 @@ impl Data {
 
     /// Takes the members of a JSON object. Strings and numbers stay as they are written.
     pub fn from_json(json: &str) -> Result<Self> {
-        let root = json::check(json).map_err(|NotJson { offset, problem }| {
-            Error::invalid_argument(format!(
-                "json is no acceptable JSON at byte {offset}: {problem}"
-            ))
-        })?;
+        let root = json::check(json, Origin::Caller)
+            .map_err(|problem| problem.of_argument("json", json))?;
         let Some(object) = root.object() else {
-            return Err(Error::invalid_argument("json is no JSON object"));
+            return Err(Error::invalid_argument(root.told_as_no_object("json")));
         };
         // They are known to have distinct names.
         let members = object.members().map(|(name, value)| Member {
@@ -422,7 +419,7 @@ mod tests {
              \"b\": [true, null, \"x\", {}], \
              \"\": \"caf\u{e9} \\\" \\\\ / \\u0001\\u0000\\n\u{7f}\u{1f600}\", \"q\\\"\": false}"
         );
-        assert!(json::check(&data.to_json()).is_ok());
+        assert!(json::check(&data.to_json(), Origin::Caller).is_ok());
         assert!(list.is_array() && !data.is_array());
     }
 
@@ -453,11 +450,17 @@ mod tests {
     #[test]
     fn json_that_is_no_acceptable_object_is_refused() {
         for (text, problem) in [
-            ("", "json is no acceptable JSON at byte 0"),
-            ("{} x", "json is no acceptable JSON at byte 3"),
+            (
+                "",
+                "json is no acceptable JSON at line 1 column 1 (byte 0): the text is empty",
+            ),
+            (
+                "{} x",
+                "json is no acceptable JSON at line 1 column 4 (byte 3): something follows",
+            ),
             (r#"{"a": 1, "\u0061": 2}"#, "stands twice"),
-            ("[1]", "json is no JSON object"),
-            ("null", "json is no JSON object"),
+            ("[1]", "json is an array; it has to be an object, such as {"),
+            ("null", "json is no object, such as {"),
         ] {
             refused(Data::from_json(text), Reason::InvalidArgument, problem);
         }
@@ -498,7 +501,7 @@ mod tests {
             array = outer;
         }
         let json = array.to_json();
-        assert!(json::check(&json).is_ok());
+        assert!(json::check(&json, Origin::Caller).is_ok());
         refused(
             object.set("a", &array),
             Reason::InvalidArgument,
@@ -520,7 +523,7 @@ mod tests {
         );
         let one_less = Data::from_json(&format!("{{\"a\": {}}}", &inner[1..inner.len() - 1]));
         object.set("a", &one_less.unwrap()).unwrap();
-        assert!(json::check(&object.to_json()).is_ok());
+        assert!(json::check(&object.to_json(), Origin::Caller).is_ok());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
-use super::json::{Kind, NotJson, Observer, Text, Value, observe};
+use super::json::{Kind, NotJson, Observer, Origin, Text, Value, observe};
 use crate::negative_control::is_broken;
 
 /// More fields than any schema has.
@@ -80,7 +80,7 @@ const ALPHANUMERIC: Class = |c| c.is_ascii_alphanumeric();
 const TOKEN: Class = |c| c.is_ascii_alphanumeric() || c == '-' || c == '_';
 
 static VERB: Pattern = Pattern {
-    expression: "^[A-Z]+$",
+    expression: "^[A-Z]{1,}$",
     parts: &[Part::OneOrMore(UPPER)],
 };
 static UUID: Pattern = Pattern {
@@ -184,6 +184,12 @@ pub(super) fn write_errors(errors: Errors) -> String {
     String::from_utf8(out).expect("JSON is written in UTF-8")
 }
 
+/// Errors of a message as a whole.
+pub(crate) fn errors_of_whole(message: &str, problem: &str) -> String {
+    let problems = Tree::Array(vec![problem.into()]);
+    write_errors(Errors::from_iter([(message.to_owned(), problems)]))
+}
+
 /// A blank behind every comma and every colon.
 struct PythonStyle;
 
@@ -263,7 +269,7 @@ impl<'a> Document<'a> {
 impl Schema {
     /// Reads a text, in one pass that builds nothing.
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, NotJson> {
-        self.read_inside(text, 0)
+        self.read_inside(text, 0, Origin::Peer)
     }
 
     /// Reads a text that is to stand `depth` levels deep in another one.
@@ -271,6 +277,7 @@ impl Schema {
         &'static self,
         text: &'a str,
         depth: usize,
+        origin: Origin,
     ) -> Result<Document<'a>, NotJson> {
         let mut document = Document {
             schema: self,
@@ -278,7 +285,7 @@ impl Schema {
             values: Values::default(),
             inner: Values::default(),
         };
-        document.root = Some(observe(text, depth, &mut document)?);
+        document.root = Some(observe(text, depth, origin, &mut document)?);
         Ok(document)
     }
 
@@ -402,7 +409,7 @@ fn is_above(digits: &str, limit: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::check;
+    use super::super::json::{Origin, check};
     use super::*;
 
     fn errors(schema: &'static Schema, text: &str) -> String {
@@ -462,12 +469,12 @@ mod tests {
             (
                 &REQUEST,
                 r#"{"verb":"stat","parameters":[]}"#,
-                r#"{"parameters":["must be of dict type"],"verb":["value does not match regex '^[A-Z]+$'"]}"#,
+                r#"{"parameters":["must be of dict type"],"verb":["value does not match regex '^[A-Z]{1,}$'"]}"#,
             ),
             (
                 &REQUEST,
                 r#"{"verb":"STAT\n","parameters":{}}"#,
-                r#"{"verb":["value does not match regex '^[A-Z]+$'"]}"#,
+                r#"{"verb":["value does not match regex '^[A-Z]{1,}$'"]}"#,
             ),
             (
                 &REQUEST,
@@ -541,7 +548,7 @@ mod tests {
     fn patterns_match_whole_texts_only() {
         let matches = |pattern: &Pattern, text: &str| {
             let text = format!("\"{text}\"");
-            let Kind::String(text) = check(&text).unwrap().kind() else {
+            let Kind::String(text) = check(&text, Origin::Peer).unwrap().kind() else {
                 panic!("a string")
             };
             pattern.matches(text)

@@ -5,6 +5,9 @@
 //! libraries build values, merge duplicate keys or turn long integers into doubles; this
 //! one refuses what two readers could understand differently: duplicate keys, lone
 //! surrogates, anything after the value, and nesting beyond [`LARGEST_DEPTH`].
+//!
+//! Python's `json`, with which the released peers read and write, takes some of that: of what
+//! is refused, [`NotJson::is_python`] tells whether Python reads it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,6 +16,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::received::place;
 use crate::error::Error;
 use crate::negative_control::is_broken;
 
@@ -24,6 +28,24 @@ const INLINE_KEYS: usize = 24;
 /// The longest key that is compared with each of those, in bytes.
 const LONGEST_COMPARED: usize = 64;
 
+/// How many digits Python turns into an integer at most.
+const LONGEST_PYTHON_INTEGER: usize = 4300;
+
+const TOO_DEEP: &str = "too deeply nested: 64 levels of objects and arrays are the most";
+const NOT_FINITE: &str = "no number of JSON: write null, or a string";
+const TWICE: &str = "this key stands twice in its object: leave one out";
+const HALF_A_PAIR: &str = "half a surrogate pair: write both halves, or the character itself";
+const TRAILING_COMMA: &str = "a comma too many: none stands behind the last member or element";
+
+/// Who wrote a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The peer.
+    Peer,
+    /// The program, for the peer: it has to be what every Python reads, too.
+    Caller,
+}
+
 /// Why a text is not accepted, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotJson {
@@ -31,6 +53,8 @@ pub struct NotJson {
     pub offset: usize,
     /// What is wrong there.
     pub problem: &'static str,
+    /// Whether Python's `json.loads` reads the whole text all the same, of however many levels.
+    pub is_python: bool,
 }
 
 /// One value of a text that was accepted.
@@ -86,8 +110,18 @@ enum Place<'a> {
 }
 
 /// Accepts a text that is one JSON value with nothing but blanks around it.
-pub fn check(text: &str) -> Result<Value<'_>, NotJson> {
-    observe(text, 0, &mut ())
+pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, NotJson> {
+    observe(text, 0, origin, &mut ())
+}
+
+/// Whether Python's `json.loads` reads a text.
+pub fn python_reads(text: &str) -> bool {
+    check(text, Origin::Peer).map_or_else(|problem| problem.is_python, |_| true)
+}
+
+/// Where the value stands in a text that is nothing else but blanks.
+pub fn without_blanks(text: &str) -> Range<usize> {
+    place(text, text.trim_matches([' ', '\t', '\n', '\r']))
 }
 
 /// As [`check`], for a text that is to stand `depth` levels deep in another one, and tells
@@ -95,25 +129,41 @@ pub fn check(text: &str) -> Result<Value<'_>, NotJson> {
 pub fn observe<'a>(
     text: &'a str,
     depth: usize,
+    origin: Origin,
     observer: &mut impl Observer<'a>,
 ) -> Result<Value<'a>, NotJson> {
     let mut reader = Reader::new(text, 0);
-    reader.skip_blanks();
-    let start = reader.at;
-    reader.value(depth, Place::Root, observer)?;
-    let end = reader.at;
-    reader.skip_blanks();
-    if reader.at < text.len() && !is_broken("nothing follows a JSON value") {
-        return Err(reader.problem("something follows the value"));
+    if origin == Origin::Caller {
+        reader.longest_integer = LONGEST_PYTHON_INTEGER;
     }
-    Ok(Value(&text[start..end]))
+    match (reader.whole(depth, observer), reader.flaw) {
+        (Ok(value), None) => Ok(value),
+        (Ok(_), Some(flaw)) => Err(flaw),
+        // What comes first is told.
+        (Err(problem), flaw) => Err(NotJson {
+            is_python: false,
+            ..flaw.unwrap_or(problem)
+        }),
+    }
 }
 
-impl From<NotJson> for Error {
-    fn from(NotJson { offset, problem }: NotJson) -> Self {
-        Self::invalid_argument(format!(
-            "the text is no acceptable JSON at byte {offset}: {problem}"
-        ))
+impl NotJson {
+    /// Where in `text`, and what: lines and columns are counted as Python counts them.
+    pub fn tell(&self, text: &str) -> String {
+        let before = &text.as_bytes()[..self.offset];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let start = before.iter().rposition(|&byte| byte == b'\n');
+        let characters = before[start.map_or(0, |at| at + 1)..].iter();
+        let column = 1 + characters.filter(|&&byte| byte & 0xc0 != 0x80).count();
+        let Self {
+            offset, problem, ..
+        } = self;
+        format!("at line {line} column {column} (byte {offset}): {problem}")
+    }
+
+    /// The error of an argument of this name that holds `text`.
+    pub fn of_argument(&self, name: &str, text: &str) -> Error {
+        Error::invalid_argument(format!("{name} is no acceptable JSON {}", self.tell(text)))
     }
 }
 
@@ -139,6 +189,16 @@ impl<'a> Value<'a> {
                 Kind::Integer(self.0)
             }
             _ => Kind::Fraction,
+        }
+    }
+
+    /// What to tell of an argument of this name that holds the value, which is no object.
+    pub fn told_as_no_object(self, name: &str) -> String {
+        match self.kind() {
+            Kind::Array => {
+                format!(r#"{name} is an array; it has to be an object, such as {{"list": [...]}}"#)
+            }
+            _ => format!(r#"{name} is no object, such as {{"name": "value"}}"#),
         }
     }
 
@@ -239,31 +299,38 @@ fn ends_of_plain(word: u64) -> u64 {
     (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH * 0x80)
 }
 
-/// Decodes the escape sequence at the start of an accepted string; gives its length too.
+/// Decodes the escape sequence at the start of a string that was read; gives its length too. Half a
+/// surrogate pair, which no accepted string has, becomes U+FFFD.
 fn unescape(text: &str) -> (char, usize) {
-    let unit =
-        |at: usize| u32::from_str_radix(&text[at..at + 4], 16).expect("checked when accepted");
-    match text.as_bytes()[1] {
+    let bytes = text.as_bytes();
+    let alone = |unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
+    match bytes[1] {
         b'b' => ('\u{8}', 2),
         b'f' => ('\u{c}', 2),
         b'n' => ('\n', 2),
         b'r' => ('\r', 2),
         b't' => ('\t', 2),
-        b'u' => match unit(2) {
-            high @ 0xd800..=0xdbff => {
-                let code = 0x10000 + ((high - 0xd800) << 10) + (unit(8) - 0xdc00);
-                (
-                    char::from_u32(code).expect("a pair of surrogates is a character"),
-                    12,
-                )
-            }
-            code => (
-                char::from_u32(code).expect("lone surrogates were refused"),
-                6,
+        b'u' => match (code_unit(bytes), code_unit(&bytes[6..])) {
+            (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => (
+                alone(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)),
+                12,
             ),
+            (unit, _) => (alone(unit.expect("it was read")), 6),
         },
         other => (char::from(other), 2),
     }
+}
+
+/// Reads the `\uXXXX` at the start of `bytes`.
+fn code_unit(bytes: &[u8]) -> Option<u32> {
+    let [b'\\', b'u', digits @ ..] = bytes.first_chunk::<6>()? else {
+        return None;
+    };
+    let mut unit = 0;
+    for &digit in digits {
+        unit = unit * 16 + char::from(digit).to_digit(16)?;
+    }
+    Some(unit)
 }
 
 /// A key of an object that is being read.
@@ -271,6 +338,11 @@ fn unescape(text: &str) -> (char, usize) {
 struct Key<'a> {
     text: &'a str,
     signature: u64,
+}
+
+/// What ends an object, or an array.
+fn closing(is_object: bool) -> u8 {
+    if is_object { b'}' } else { b']' }
 }
 
 /// The signature of keys that are long or written with escapes. UTF-8 has no such bytes.
@@ -311,9 +383,9 @@ struct Keys<'a> {
     more: Vec<Key<'a>>,
 }
 
-/// Whether a key stands twice, however it is written. Who wrote the keys cannot know the hashes,
-/// so that comparing two of them costs the same whatever they begin with.
-fn has_duplicate(mut keys: Vec<Key<'_>>) -> bool {
+/// The key that stands twice, where it stands again, however it is written. Who wrote the keys
+/// cannot know the hashes, so that comparing two of them costs the same whatever they begin with.
+fn duplicate(mut keys: Vec<Key<'_>>) -> Option<&str> {
     let hashes = RandomState::new();
     for key in &mut keys {
         let mut hasher = hashes.build_hasher();
@@ -324,13 +396,48 @@ fn has_duplicate(mut keys: Vec<Key<'_>>) -> bool {
         key.signature = hasher.finish();
     }
     keys.sort_unstable_by_key(|key| key.signature);
-    keys.chunk_by(|one, other| one.signature == other.signature)
-        .any(|same| {
+    let (one, other) = keys
+        .chunk_by(|one, other| one.signature == other.signature)
+        .find_map(|same| {
             let pairs = same.iter().enumerate();
             pairs
                 .flat_map(|(at, one)| same[at + 1..].iter().map(move |other| (one, other)))
-                .any(|(one, other)| Text(one.text).compare(Text(other.text)).is_eq())
-        })
+                .find(|(one, other)| Text(one.text).compare(Text(other.text)).is_eq())
+        })?;
+    let is_later = one.text.as_ptr() > other.text.as_ptr();
+    Some(if is_later { one.text } else { other.text })
+}
+
+/// Which brackets are open, a bit for each.
+#[derive(Default)]
+struct Brackets {
+    bits: Vec<u64>,
+    count: usize,
+}
+
+impl Brackets {
+    fn open(&mut self, is_object: bool) {
+        if self.count.is_multiple_of(64) {
+            self.bits.push(0);
+        }
+        let bits = self.bits.last_mut().expect("there is one for each 64");
+        *bits = *bits << 1 | u64::from(is_object);
+        self.count += 1;
+    }
+
+    /// Whether the innermost one is an object's; `None` if all are closed.
+    fn innermost(&self) -> Option<bool> {
+        self.bits.last().map(|bits| bits & 1 == 1)
+    }
+
+    fn close(&mut self) {
+        self.count -= 1;
+        if self.count.is_multiple_of(64) {
+            self.bits.pop();
+        } else if let Some(bits) = self.bits.last_mut() {
+            *bits >>= 1;
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -339,6 +446,9 @@ struct Reader<'a> {
     /// The keys of the objects that are being read, the innermost ones last.
     keys: [Key<'a>; INLINE_KEYS],
     key_count: usize,
+    longest_integer: usize,
+    /// The first thing that is accepted by Python only.
+    flaw: Option<NotJson>,
 }
 
 impl<'a> Reader<'a> {
@@ -348,7 +458,26 @@ impl<'a> Reader<'a> {
             at,
             keys: [Key::NONE; INLINE_KEYS],
             key_count: 0,
+            longest_integer: usize::MAX,
+            flaw: None,
         }
+    }
+
+    /// Reads the whole text.
+    fn whole(
+        &mut self,
+        depth: usize,
+        observer: &mut impl Observer<'a>,
+    ) -> Result<Value<'a>, NotJson> {
+        self.skip_blanks();
+        let start = self.at;
+        self.value(depth, Place::Root, observer)?;
+        let end = self.at;
+        self.skip_blanks();
+        if self.at < self.text.len() && !is_broken("nothing follows a JSON value") {
+            return Err(self.unexpected("something follows the value"));
+        }
+        Ok(Value(&self.text[start..end]))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -359,7 +488,53 @@ impl<'a> Reader<'a> {
         NotJson {
             offset: self.at,
             problem,
+            is_python: false,
         }
+    }
+
+    /// Here is something else than one of the things that may stand here.
+    #[cold]
+    fn unexpected(&self, otherwise: &'static str) -> NotJson {
+        let rest = &self.text[self.at..];
+        let before = self.text[..self.at].trim_end_matches([' ', '\t', '\n', '\r']);
+        if rest.starts_with([']', '}']) && before.ends_with(',') {
+            return NotJson {
+                offset: before.len() - 1,
+                problem: TRAILING_COMMA,
+                is_python: false,
+            };
+        }
+        self.problem(match rest.chars().next() {
+            None if before.is_empty() => "the text is empty: {} is an object without members",
+            Some('\u{feff}') => "a byte-order mark: leave it out",
+            Some('/' | '#') => "a comment: JSON has none",
+            Some('\'' | '\u{2018}' | '\u{201c}') => "a quote of another kind: write double quotes",
+            _ => otherwise,
+        })
+    }
+
+    /// No value stands here.
+    #[cold]
+    fn no_value(&self) -> NotJson {
+        let rest = &self.text[self.at..];
+        self.unexpected(match rest.chars().next() {
+            None => "a value is missing: the text ends here",
+            Some('+') => "a plus sign: a number has none",
+            Some('.') => "a digit is missing before the point",
+            Some('T' | 'F' | 'N' | 'I') => "the words of JSON are null, true and false",
+            Some(',' | ':' | ']' | '}') => "a value is missing",
+            Some(_) => "no value starts like this: a text stands between double quotes",
+        })
+    }
+
+    /// What stands at `offset` is accepted by Python only.
+    #[cold]
+    fn python_only(&mut self, offset: usize, problem: &'static str) {
+        self.flaw.get_or_insert(NotJson {
+            offset,
+            problem,
+            is_python: true,
+        });
     }
 
     /// Takes one more key; false if it is one of the first of this object again.
@@ -375,14 +550,17 @@ impl<'a> Reader<'a> {
         is_new
     }
 
-    /// Ends an object; false if a key stands twice that was not compared when it was added.
-    fn end_keys(&mut self, mut keys: Keys<'a>) -> bool {
+    /// Ends an object, and finds a key that stands twice and was not compared when it was added.
+    fn end_keys(&mut self, mut keys: Keys<'a>) {
         let first = keys.start..std::mem::replace(&mut self.key_count, keys.start);
-        if keys.more.is_empty() {
-            return true;
+        if keys.more.is_empty() || self.flaw.is_some() {
+            return;
         }
         keys.more.extend_from_slice(&self.keys[first]);
-        !has_duplicate(keys.more)
+        if let Some(key) = duplicate(keys.more) {
+            let offset = place(self.text, key).start - 1;
+            self.python_only(offset, TWICE);
+        }
     }
 
     fn skip_blanks(&mut self) {
@@ -398,25 +576,96 @@ impl<'a> Reader<'a> {
         observer: &mut impl Observer<'a>,
     ) -> Result<(), NotJson> {
         match self.peek() {
+            Some(b'{' | b'[')
+                if depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep")) =>
+            {
+                self.python_only(self.at, TOO_DEEP);
+                self.deep_value()
+            }
             Some(b'{') => self.object(depth, place, observer),
             Some(b'[') => self.array(depth, observer),
+            _ => self.scalar(),
+        }
+    }
+
+    /// A value that has no others in it.
+    fn scalar(&mut self) -> Result<(), NotJson> {
+        match self.peek() {
             Some(b'"') => self.string().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b'n') => self.word("null"),
             Some(b't') => self.word("true"),
             Some(b'f') => self.word("false"),
-            Some(_) => Err(self.problem("no value starts like this")),
-            None => Err(self.problem("a value is missing")),
+            Some(b'N') => self.not_finite("NaN"),
+            Some(b'I') => self.not_finite("Infinity"),
+            _ => Err(self.no_value()),
         }
     }
 
-    fn enter(&mut self, depth: usize) -> Result<(), NotJson> {
-        if depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep")) {
-            return Err(self.problem("too deeply nested"));
+    fn not_finite(&mut self, word: &str) -> Result<(), NotJson> {
+        let start = self.at;
+        self.word(word)?;
+        self.python_only(start, NOT_FINITE);
+        Ok(())
+    }
+
+    /// Reads an object or array of any number of levels, in memory of its own instead of that of
+    /// the stack.
+    fn deep_value(&mut self) -> Result<(), NotJson> {
+        let mut open = Brackets::default();
+        loop {
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    let is_object = bracket == b'{';
+                    if !self.enter(closing(is_object)) {
+                        open.open(is_object);
+                        if is_object {
+                            self.member_key()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => self.scalar()?,
+            }
+            loop {
+                let Some(is_object) = open.innermost() else {
+                    return Ok(());
+                };
+                if self.another(closing(is_object))? {
+                    if is_object {
+                        self.member_key()?;
+                    }
+                    break;
+                }
+                open.close();
+            }
+        }
+    }
+
+    /// Passes the opening bracket of an object or array, and the closing one where nothing is
+    /// between them; gives whether that is so.
+    fn enter(&mut self, end: u8) -> bool {
+        self.at += 1;
+        self.skip_blanks();
+        let is_empty = self.peek() == Some(end);
+        self.at += usize::from(is_empty);
+        is_empty
+    }
+
+    /// Reads the key of a member and the colon behind it; gives where it stands, too.
+    fn member_key(&mut self) -> Result<(usize, Key<'a>), NotJson> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key is missing: it stands between double quotes"));
+        }
+        let start = self.at;
+        let key = self.key()?;
+        self.skip_blanks();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("a colon is missing"));
         }
         self.at += 1;
         self.skip_blanks();
-        Ok(())
+        Ok((start, key))
     }
 
     fn object(
@@ -425,9 +674,7 @@ impl<'a> Reader<'a> {
         place: Place<'a>,
         observer: &mut impl Observer<'a>,
     ) -> Result<(), NotJson> {
-        self.enter(depth)?;
-        if self.peek() == Some(b'}') {
-            self.at += 1;
+        if self.enter(b'}') {
             return Ok(());
         }
         let mut keys = Keys {
@@ -435,31 +682,17 @@ impl<'a> Reader<'a> {
             more: Vec::new(),
         };
         loop {
-            if self.peek() != Some(b'"') {
-                return Err(self.problem("a key is missing"));
-            }
-            let key_at = self.at;
-            let key = self.key()?;
+            let (start, key) = self.member_key()?;
             if !self.add_key(&mut keys, key) && !is_broken("a key stands once in its object") {
-                self.at = key_at;
-                return Err(self.problem("this key stands twice"));
+                self.python_only(start, TWICE);
             }
-            self.skip_blanks();
-            if self.peek() != Some(b':') {
-                return Err(self.problem("a colon is missing"));
-            }
-            self.at += 1;
-            self.skip_blanks();
             self.member(depth, place, Text(key.text), observer)?;
             if !self.another(b'}')? {
                 break;
             }
         }
-        if self.end_keys(keys) {
-            Ok(())
-        } else {
-            Err(self.problem("a key of this object stands twice"))
-        }
+        self.end_keys(keys);
+        Ok(())
     }
 
     fn member(
@@ -485,9 +718,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self, depth: usize, observer: &mut impl Observer<'a>) -> Result<(), NotJson> {
-        self.enter(depth)?;
-        if self.peek() == Some(b']') {
-            self.at += 1;
+        if self.enter(b']') {
             return Ok(());
         }
         loop {
@@ -511,7 +742,7 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 Ok(false)
             }
-            _ => Err(self.problem("a comma or the end is missing")),
+            _ => Err(self.unexpected("a comma or the end is missing")),
         }
     }
 
@@ -545,7 +776,10 @@ impl<'a> Reader<'a> {
                     is_escaped = true;
                     self.escape()?;
                 }
-                Some(_) => return Err(self.problem("a raw control character")),
+                Some(_) => {
+                    let problem = r"a raw control character: write an escape, \n or \u000a";
+                    return Err(self.problem(problem));
+                }
                 None => return Err(self.problem("the string has no end")),
             }
         }
@@ -571,55 +805,80 @@ impl<'a> Reader<'a> {
     fn escape(&mut self) -> Result<(), NotJson> {
         match self.text.as_bytes().get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => match self.code_unit()? {
-                0xd800..=0xdbff => match self.code_unit() {
-                    Ok(0xdc00..=0xdfff) => {}
-                    _ => return Err(self.problem("half a surrogate pair")),
-                },
-                0xdc00..=0xdfff => return Err(self.problem("half a surrogate pair")),
-                _ => {}
-            },
-            _ => return Err(self.problem("no escape is written like this")),
+            Some(b'u') => {
+                let start = self.at;
+                let is_whole = match self.code_unit()? {
+                    0xd800..=0xdbff => match code_unit(&self.text.as_bytes()[self.at..]) {
+                        Some(0xdc00..=0xdfff) => {
+                            self.at += 6;
+                            true
+                        }
+                        _ => false,
+                    },
+                    0xdc00..=0xdfff => false,
+                    _ => true,
+                };
+                if !is_whole {
+                    self.python_only(start, HALF_A_PAIR);
+                }
+            }
+            _ => {
+                let problem = r"no escape is written like this: a backslash is written \\";
+                return Err(self.problem(problem));
+            }
         }
         Ok(())
     }
 
     /// Reads one `\uXXXX`.
     fn code_unit(&mut self) -> Result<u32, NotJson> {
-        let digits = self.text.as_bytes().get(self.at..self.at + 6);
-        let Some([b'\\', b'u', digits @ ..]) = digits else {
-            return Err(self.problem("no escape is written like this"));
-        };
-        let mut code = 0;
-        for &digit in digits {
-            let Some(digit) = char::from(digit).to_digit(16) else {
-                return Err(self.problem("\\u takes four hexadecimal digits"));
-            };
-            code = code * 16 + digit;
-        }
+        let unit = code_unit(&self.text.as_bytes()[self.at..])
+            .ok_or_else(|| self.problem(r"\u takes four hexadecimal digits"))?;
         self.at += 6;
-        Ok(code)
+        Ok(unit)
     }
 
     fn number(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
+        let digits = self.at;
+        match self.peek() {
+            Some(b'I') if digits > start => {
+                self.word("Infinity")?;
+                self.python_only(start, NOT_FINITE);
+                return Ok(());
+            }
+            Some(b'0') => {
+                self.at += 1;
+                if self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+                    self.at = digits;
+                    return Err(self.problem("a zero too many: no number starts with one"));
+                }
+            }
+            _ => self.digits()?,
         }
+        let len = self.at - digits;
+        let mut is_integer = true;
         if self.peek() == Some(b'.') {
+            is_integer = false;
             self.at += 1;
             self.digits()?;
         }
         if let Some(b'e' | b'E') = self.peek() {
+            is_integer = false;
             self.at += 1;
             if let Some(b'+' | b'-') = self.peek() {
                 self.at += 1;
             }
             self.digits()?;
+        }
+        if is_integer && len > self.longest_integer {
+            self.at = start;
+            return Err(self.problem(
+                "an integer of more than 4300 digits, which Python does not read: write a string",
+            ));
         }
         Ok(())
     }
@@ -636,7 +895,7 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, word: &str) -> Result<(), NotJson> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err(self.problem("no value starts like this"));
+            return Err(self.no_value());
         }
         self.at += word.len();
         Ok(())
@@ -692,7 +951,7 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> &'static str {
-        check(text).expect_err(text).problem
+        check(text, Origin::Peer).expect_err(text).problem
     }
 
     #[test]
@@ -714,9 +973,9 @@ mod tests {
             r#""\"\\\/\b\f\n\r\t""#,
             "\"\u{7f}é😀\"",
         ] {
-            check(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
+            check(text, Origin::Peer).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
         }
-        check(&"9".repeat(5000)).unwrap();
+        check(&"9".repeat(5000), Origin::Peer).unwrap();
     }
 
     #[test]
@@ -776,13 +1035,14 @@ mod tests {
             r#""\ud800x""#,
             r#""\ud800\ud800""#,
         ] {
-            assert_eq!(problem(text), "half a surrogate pair", "{text}");
+            assert_eq!(problem(text), HALF_A_PAIR, "{text}");
+            assert!(python_reads(text));
         }
     }
 
     #[test]
     fn refuses_a_key_that_stands_twice_however_it_is_written() {
-        assert_eq!(problem(r#"{"a":1,"a":2}"#), "this key stands twice");
+        assert_eq!(problem(r#"{"a":1,"a":2}"#), TWICE);
         let long = "k".repeat(LONGEST_COMPARED);
         for text in [
             r#"{"a":1,"\u0061":2}"#.to_owned(),
@@ -791,11 +1051,16 @@ mod tests {
             format!(r#"{{"{long}l":1,"b":2,"{long}l":3}}"#),
             format!(r#"{{"{long}l":1,"b":2,"{long}\u006c":3}}"#),
         ] {
-            assert_eq!(problem(&text), "a key of this object stands twice");
+            assert_eq!(problem(&text), TWICE);
+            assert!(python_reads(&text));
         }
-        check(r#"{"a":{"a":1},"b":{"a":1}}"#).unwrap();
-        check(&format!(r#"{{"{long}":1,"{long}l":2,"{long}m":3}}"#)).unwrap();
-        check(r#"{"\u0061":{"\u0061":1},"\u0062":{"a":1}}"#).unwrap();
+        check(r#"{"a":{"a":1},"b":{"a":1}}"#, Origin::Peer).unwrap();
+        check(
+            &format!(r#"{{"{long}":1,"{long}l":2,"{long}m":3}}"#),
+            Origin::Peer,
+        )
+        .unwrap();
+        check(r#"{"\u0061":{"\u0061":1},"\u0062":{"a":1}}"#, Origin::Peer).unwrap();
         let members = |count: usize| {
             (0..count)
                 .map(|i| format!("\"k{i}\":{i}"))
@@ -803,10 +1068,10 @@ mod tests {
                 .join(",")
         };
         for count in [15, 16, 17, 18, 1000] {
-            check(&format!("{{{}}}", members(count))).unwrap();
+            check(&format!("{{{}}}", members(count)), Origin::Peer).unwrap();
             for twice in [0, count / 2, count - 1] {
                 let text = format!("{{{},\"k{twice}\":0}}", members(count));
-                assert!(problem(&text).ends_with("stands twice"), "{count} {twice}");
+                assert_eq!(problem(&text), TWICE, "{count} {twice}");
             }
         }
     }
@@ -815,8 +1080,14 @@ mod tests {
     fn reads_to_the_largest_depth_and_no_deeper() {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let nested = |depth| format!("{}{}{}", open.repeat(depth), "1", close.repeat(depth));
-            check(&nested(LARGEST_DEPTH)).unwrap();
-            assert_eq!(problem(&nested(LARGEST_DEPTH + 1)), "too deeply nested");
+            check(&nested(LARGEST_DEPTH), Origin::Peer).unwrap();
+            for depth in [65, 128, 129, 1_000_000] {
+                let text = nested(depth);
+                assert_eq!(problem(&text), TOO_DEEP);
+                assert!(python_reads(&text));
+                assert!(!python_reads(&text[..text.len() - 1]));
+                assert!(!python_reads(&format!("{text}{close}")));
+            }
             problem(&open.repeat(1_000_000));
         }
     }
@@ -824,10 +1095,11 @@ mod tests {
     #[test]
     fn says_where_the_problem_is() {
         assert_eq!(
-            check("[1, x]").map(drop),
+            check("[1, x]", Origin::Peer).map(drop),
             Err(NotJson {
                 offset: 4,
-                problem: "no value starts like this"
+                problem: "no value starts like this: a text stands between double quotes",
+                is_python: false,
             })
         );
     }
@@ -836,7 +1108,7 @@ mod tests {
     fn lists_members_as_they_are_written() {
         let text =
             r#" { "a" : [1, {"b": "]}"}] , "\u0062\"": "x\\" ,"c":-1.5E2,"d":true, "e":{}} "#;
-        let object = check(text).unwrap().object().unwrap();
+        let object = check(text, Origin::Peer).unwrap().object().unwrap();
         let members: Vec<_> = object
             .members()
             .map(|(key, value)| (key.decode().into_owned(), value.as_written()))
@@ -852,12 +1124,20 @@ mod tests {
             members,
             expected.map(|(key, value)| (key.to_owned(), value))
         );
-        assert_eq!(check("{}").unwrap().object().unwrap().members().count(), 0);
+        assert_eq!(
+            check("{}", Origin::Peer)
+                .unwrap()
+                .object()
+                .unwrap()
+                .members()
+                .count(),
+            0
+        );
     }
 
     #[test]
     fn tells_kinds_apart() {
-        let kind = |text| check(text).unwrap().kind();
+        let kind = |text| check(text, Origin::Peer).unwrap().kind();
         assert!(matches!(kind("null"), Kind::Null));
         assert!(matches!(kind("true"), Kind::Boolean(true)));
         assert!(matches!(kind("-12"), Kind::Integer("-12")));
@@ -871,6 +1151,194 @@ mod tests {
         assert_eq!(text.decode(), "A😀\n");
         assert!(text == *"A😀\n");
         assert!(text != *"A" && text != *r"\u0041\ud83d\ude00\n");
+    }
+
+    /// Each text, whether Python 3.11's `json.loads` reads it, and where the flaw is.
+    const READ_BY_PYTHON: &[(&str, bool, usize)] = &[
+        ("NaN", true, 0),
+        ("[-Infinity]", true, 1),
+        ("[1, Infinity ]", true, 4),
+        ("-NaN", false, 1),
+        ("-Inf", false, 1),
+        ("NaNa", false, 0),
+        ("[NaN,]", false, 1),
+        (r#"{"\ud800": NaN, "a": 1, "a": 2}"#, true, 2),
+        (r#"{"a": 1, "b": 2, "a": 3, "a": 4}"#, true, 17),
+        (r#"{"b": 1, "\u0061": 2, "a": 3, "c": 4}"#, true, 22),
+        (
+            r#"{"a": 3, "c": {"\u0061": 2, "b": 1, "\u0061": 3}}"#,
+            true,
+            37,
+        ),
+        (r#"{"\ud800": 1, "\ud800": 2}"#, true, 2),
+        (r#""\ud800\ud83d\ude00""#, true, 1),
+        (r#""\ud800\u12""#, false, 1),
+        (r#""\udc00é""#, true, 1),
+        (r#""\ud800é\n""#, true, 1),
+    ];
+
+    #[test]
+    fn tells_what_python_reads_all_the_same() {
+        for &(text, is_read, offset) in READ_BY_PYTHON {
+            let problem = check(text, Origin::Peer).expect_err(text);
+            assert_eq!(
+                (problem.is_python, problem.offset),
+                (is_read, offset),
+                "{text}"
+            );
+            assert_eq!(python_reads(text), is_read);
+            assert_eq!(check(text, Origin::Caller).unwrap_err(), problem);
+        }
+        assert!(python_reads("{}") && !python_reads("{},"));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_read_to_its_end() {
+        let around = |inner: &str| format!("{}{inner}{}", "[".repeat(64), "]".repeat(64));
+        for inner in [
+            "[]",
+            "{}",
+            "[ [ ] , { } , 1 ]",
+            r#"{ "a" : [ { "b" : {} , "c" : [NaN , -0.5e1] } ] , "a" : "\ud800" }"#,
+        ] {
+            let text = around(inner);
+            let problem = check(&text, Origin::Peer).unwrap_err();
+            assert_eq!((problem.problem, problem.offset), (TOO_DEEP, 64));
+            assert!(problem.is_python, "{inner}");
+        }
+        for inner in [
+            "[}",
+            "{]",
+            "[1,]",
+            "{,}",
+            "{\"a\"}",
+            "[1 2]",
+            "[[1}]",
+            "{\"a\":[}",
+            "['a']",
+        ] {
+            assert!(!python_reads(&around(inner)), "{inner}");
+        }
+    }
+
+    #[test]
+    fn brackets_are_closed_in_the_other_order() {
+        let mut open = Brackets::default();
+        let is_object = |at: usize| at % 3 == 0 || at % 7 == 2;
+        for at in 0..1000 {
+            open.open(is_object(at));
+        }
+        for at in (0..1000).rev() {
+            assert_eq!(open.innermost(), Some(is_object(at)), "{at}");
+            open.close();
+        }
+        assert_eq!(open.innermost(), None);
+    }
+
+    #[test]
+    fn integers_that_python_does_not_read_are_not_sent() {
+        let digits = "9".repeat(LONGEST_PYTHON_INTEGER);
+        for text in [
+            digits.clone(),
+            format!("-{digits}"),
+            format!("{digits}9.0"),
+            format!("{digits}9e0"),
+            "1e400".into(),
+            "-0".into(),
+            "123456789012345678901234567890".into(),
+        ] {
+            check(&text, Origin::Caller).unwrap();
+        }
+        for text in [format!("[{digits}9]"), format!("[-{digits}9]")] {
+            let problem = check(&text, Origin::Caller).unwrap_err();
+            assert!(problem.problem.contains("4300 digits"));
+            assert_eq!(problem.offset, 1);
+            check(&text, Origin::Peer).unwrap();
+        }
+    }
+
+    #[test]
+    fn tells_line_column_and_cure() {
+        for (text, told) in [
+            ("", "at line 1 column 1 (byte 0): the text is empty: {}"),
+            (
+                "{\n \"é\": x}",
+                "at line 2 column 7 (byte 9): no value starts",
+            ),
+            (
+                "{\"a\": 1,}",
+                "at line 1 column 8 (byte 7): a comma too many",
+            ),
+            (
+                "[1,\n2\n,\n]",
+                "at line 3 column 1 (byte 6): a comma too many",
+            ),
+            ("[1] // one", "at line 1 column 5 (byte 4): a comment"),
+            ("[1, # one\n2]", "at line 1 column 5 (byte 4): a comment"),
+            ("[1 /* one */]", "at line 1 column 4 (byte 3): a comment"),
+            (
+                "{'a': 1}",
+                "at line 1 column 2 (byte 1): a quote of another kind",
+            ),
+            (
+                "['a']",
+                "at line 1 column 2 (byte 1): a quote of another kind",
+            ),
+            (
+                "\u{feff}{}",
+                "at line 1 column 1 (byte 0): a byte-order mark",
+            ),
+            (
+                "{}\u{feff}",
+                "at line 1 column 3 (byte 2): a byte-order mark",
+            ),
+            (
+                "{a: 1}",
+                "at line 1 column 2 (byte 1): a key is missing: it stands between",
+            ),
+            (
+                "{\"a\": True}",
+                "column 7 (byte 6): the words of JSON are null, true and false",
+            ),
+            (
+                "[None]",
+                "column 2 (byte 1): the words of JSON are null, true and false",
+            ),
+            ("[01]", "column 2 (byte 1): a zero too many"),
+            ("[+1]", "column 2 (byte 1): a plus sign"),
+            (
+                "[.5]",
+                "column 2 (byte 1): a digit is missing before the point",
+            ),
+            ("[5.]", "column 4 (byte 3): a digit is missing"),
+            (
+                "\"a\tb\"",
+                "column 3 (byte 2): a raw control character: write an escape",
+            ),
+            (
+                r#""\d""#,
+                "column 2 (byte 1): no escape is written like this",
+            ),
+            (
+                "[NaN]",
+                "column 2 (byte 1): no number of JSON: write null, or a string",
+            ),
+            (
+                "[1",
+                "at line 1 column 3 (byte 2): a comma or the end is missing",
+            ),
+            (
+                "[1,",
+                "at line 1 column 4 (byte 3): a value is missing: the text ends here",
+            ),
+            (
+                "{} {}",
+                "at line 1 column 4 (byte 3): something follows the value",
+            ),
+        ] {
+            let found = check(text, Origin::Caller).unwrap_err().tell(text);
+            assert!(found.contains(told), "{text}: {found}");
+        }
     }
 
     /// A second opinion: what serde_json says of texts made by breaking good ones.
@@ -891,8 +1359,8 @@ mod tests {
                     for skip in [0, width] {
                         let text = format!("{}{replacement}{}", &seed[..at], &seed[at + skip..]);
                         let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
-                        let ours = check(&text);
-                        let duplicate = matches!(&ours, Err(problem) if problem.problem.ends_with("stands twice"));
+                        let ours = check(&text, Origin::Peer);
+                        let duplicate = matches!(&ours, Err(problem) if problem.problem == TWICE);
                         assert!(ours.is_ok() == theirs || duplicate, "{text}: {ours:?}");
                         compared += 1;
                     }

@@ -9,8 +9,9 @@ mod request;
 mod response;
 
 pub use data::{ContainerData, Data, DataValue};
-pub use request::Request;
-pub(crate) use request::{MalformedRequest, RequestOutline, write_request};
+pub(crate) use format::errors_of_whole;
+pub use request::{MalformedRequest, Request};
+pub(crate) use request::{RequestOutline, write_request};
 pub use response::{
     RESPONSE_MSG_BAD_AUTH, RESPONSE_MSG_BAD_REQ, RESPONSE_MSG_INTERNAL_ERROR, RESPONSE_MSG_OK,
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,

@@ -5,8 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::format::{REQUEST, write_errors};
-use super::json::{Kind, NotJson, Object, Text, Value, observe};
+use super::format::{REQUEST, errors_of_whole, write_errors};
+use super::json::{Kind, NotJson, Object, Origin, Text, Value, observe};
 use super::received::{ReceivedText, place};
 use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
@@ -43,9 +43,55 @@ enum Verb {
     Decoded(String),
 }
 
-/// The errors of a request that does not fit the format, as a JSON text.
-#[derive(Debug)]
-pub(crate) struct MalformedRequest(pub String);
+/// A request that does not fit the request format, and what is wrong with it.
+///
+/// The text is wiped when it is dropped.
+pub struct MalformedRequest {
+    /// The JSON text, and the errors.
+    text: ReceivedText,
+}
+
+impl MalformedRequest {
+    /// Of a text that Python's `json` reads.
+    pub(crate) fn new(mut text: SecretBytes, json: Range<usize>, errors: &str) -> Self {
+        text.truncate(json.end);
+        // Not a byte more: a stranger has filled it.
+        text.reserve_exact(errors.len() + "\0\0".len());
+        let write_errors = |text: &mut SecretBytes| text.extend_from_slice(errors.as_bytes());
+        Self {
+            text: ReceivedText::new(text, json, write_errors),
+        }
+    }
+
+    /// The whole request as text. Python's `json` reads it; it may be no strict JSON.
+    pub fn json(&self) -> &str {
+        self.text.json()
+    }
+
+    /// What is wrong, as the JSON text of an object of lists by field.
+    pub fn errors(&self) -> &str {
+        without_nul(self.errors_with_nul())
+    }
+
+    /// [`json`](Self::json) with a NUL behind it, for C.
+    pub fn json_with_nul(&self) -> &str {
+        self.text.json_with_nul()
+    }
+
+    /// [`errors`](Self::errors) with a NUL behind it, for C.
+    pub fn errors_with_nul(&self) -> &str {
+        self.text.extra_with_nul()
+    }
+}
+
+impl fmt::Debug for MalformedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Parameters hold client tokens.
+        f.debug_struct("MalformedRequest")
+            .field("errors", &self.errors())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Request {
     /// Makes the request whose outline was read from `text`.
@@ -74,9 +120,9 @@ impl Request {
     /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
     /// Python server's `verifyRequestContent`.
     pub fn errors_of(json: &str) -> Result<Option<String>> {
-        Ok(RequestOutline::read(json)?
-            .err()
-            .map(|MalformedRequest(errors)| errors))
+        let outline =
+            RequestOutline::read(json).map_err(|problem| problem.of_argument("json", json))?;
+        Ok(outline.err())
     }
 
     /// The verb: capital letters A to Z. `CREATE`, `DESTROY` and `STAT` are known to every
@@ -179,18 +225,14 @@ impl Request {
 }
 
 impl RequestOutline {
-    /// Reads a JSON text that should be a request.
-    pub fn read(
-        text: &str,
-    ) -> std::result::Result<std::result::Result<Self, MalformedRequest>, NotJson> {
+    /// Reads a JSON text that should be a request; what is wrong with one that is none.
+    pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
         let document = REQUEST.read(text)?;
         if document.root().object().is_none() {
-            return Ok(Err(MalformedRequest(
-                r#"{"request": ["must be of dict type"]}"#.to_owned(),
-            )));
+            return Ok(Err(errors_of_whole("request", "must be of dict type")));
         }
         if let Some(errors) = document.errors() {
-            return Ok(Err(MalformedRequest(write_errors(errors))));
+            return Ok(Err(write_errors(errors)));
         }
         let required = |name| document.value(name).expect("the format requires it");
         let verb = match required("verb").kind() {
@@ -215,7 +257,7 @@ pub(crate) fn write_request(
     verb: &str,
     parameters_json: Option<&str>,
 ) -> Result<()> {
-    let malformed = |problem| {
+    let malformed = |problem: String| {
         Error::new(
             Reason::MalformedRequest,
             format!("the request does not fit the format: {problem}"),
@@ -223,9 +265,15 @@ pub(crate) fn write_request(
     };
     let parameters = match parameters_json {
         // By itself, so that nothing in it ends the object early and goes on behind it.
-        Some(text) => observe(text, 1, &mut ())
-            .map_err(|problem| malformed(Error::from(problem).to_string()))?
-            .as_written(),
+        Some(text) => {
+            let name = "parameters_json";
+            let parameters = observe(text, 1, Origin::Caller, &mut ())
+                .map_err(|problem| malformed(problem.of_argument(name, text).to_string()))?;
+            if parameters.object().is_none() {
+                return Err(malformed(parameters.told_as_no_object(name)));
+            }
+            parameters.as_written()
+        }
         None => "{}",
     };
     make_room(out, around, parameters.len() + verb.len() + PUNCTUATION);
@@ -340,6 +388,29 @@ mod tests {
             let error = write_request(&mut out, around, "STAT", Some(parameters)).unwrap_err();
             assert_eq!(error.reason(), Some(Reason::MalformedRequest));
         }
+        let error = write_request(&mut out, around, "STAT", Some("\n[1,]")).unwrap_err();
+        let told = "parameters_json is no acceptable JSON at line 2 column 3 (byte 3): a comma";
+        assert!(error.to_string().contains(told), "{error}");
+        let error = write_request(&mut out, around, "STAT", Some("[1]")).unwrap_err();
+        let told = "parameters_json is an array; it has to be an object";
+        assert!(error.to_string().contains(told), "{error}");
+    }
+
+    #[test]
+    fn a_malformed_request_is_kept_in_the_room_that_it_needs() {
+        let (text, errors) = (r#" {"x": NaN}  "#, r#"{"request": ["x"]}"#);
+        let request = MalformedRequest::new(SecretBytes::from(text.as_bytes()), 1..11, errors);
+        assert_eq!(
+            (request.json(), request.errors()),
+            (r#"{"x": NaN}"#, errors)
+        );
+        assert_eq!(request.json_with_nul(), "{\"x\": NaN}\0");
+        assert_eq!(request.errors_with_nul(), format!("{errors}\0"));
+        let shown = format!("{request:?}");
+        assert!(
+            shown.contains("request") && !shown.contains("NaN"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::format::{DATA, RESPONSE, write_errors};
-use super::json::{Kind, NotJson, Object, Value};
+use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
+use super::json::{Kind, NotJson, Object, Origin, Value};
 use super::received::{ReceivedText, place};
 use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
@@ -42,7 +42,7 @@ impl ResponseOutline {
     pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
         let document = RESPONSE.read(text)?;
         if document.root().object().is_none() {
-            return Ok(Err(r#"{"response": ["must be of dict type"]}"#.to_owned()));
+            return Ok(Err(errors_of_whole("response", "must be of dict type")));
         }
         Ok(match document.errors() {
             Some(errors) => Err(write_errors(errors)),
@@ -73,7 +73,9 @@ impl Response {
     /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
     /// Python server's `verifyResponseContent`.
     pub fn errors_of(json: &str) -> Result<Option<String>> {
-        Ok(ResponseOutline::read(json)?.err())
+        let outline =
+            ResponseOutline::read(json).map_err(|problem| problem.of_argument("json", json))?;
+        Ok(outline.err())
     }
 
     /// The whole response as JSON text.
@@ -125,6 +127,8 @@ pub(crate) fn write_response(
     data_json: Option<&str>,
     reason: Option<&str>,
 ) -> Result<()> {
+    // As in Python, an empty reason is none.
+    let reason = reason.filter(|reason| !reason.is_empty());
     let data = match data_json {
         Some(text) => checked_data(text)?,
         None => "{}",
@@ -151,14 +155,10 @@ pub(crate) fn write_response(
 
 fn checked_data(text: &str) -> Result<&str> {
     let document = DATA
-        .read_inside(text, 1)
-        .map_err(|NotJson { offset, problem }| {
-            malformed(format!(
-                "data_json is not acceptable JSON at byte {offset}: {problem}"
-            ))
-        })?;
+        .read_inside(text, 1, Origin::Caller)
+        .map_err(|problem| malformed(problem.of_argument("data_json", text).to_string()))?;
     if document.root().object().is_none() {
-        return Err(malformed("data_json is no JSON object"));
+        return Err(malformed(document.root().told_as_no_object("data_json")));
     }
     match document.errors() {
         Some(errors) => Err(malformed(format!(
@@ -214,6 +214,10 @@ mod tests {
             text,
             r#"{"success": false, "message": "Refused request (reason : say \"no\"\n)", "data": {"x": [1e2, 123456789012345678901]}}"#
         );
+        assert_eq!(
+            written(false, RESPONSE_MSG_REFUSED_REQ, None, Some("")).unwrap(),
+            r#"{"success": false, "message": "Refused request", "data": {}}"#
+        );
         let response = Response::from_text(&text);
         assert!(!response.success());
         assert_eq!(
@@ -243,8 +247,11 @@ mod tests {
     #[test]
     fn bad_data_is_named() {
         for (data, expected) in [
-            ("", "at byte 0"),
-            ("[]", "no JSON object"),
+            (
+                "",
+                "data_json is no acceptable JSON at line 1 column 1 (byte 0): the text is empty",
+            ),
+            ("[]", "data_json is an array; it has to be an object"),
             ("{\"a\": 1, \"a\": 2}", "stands twice"),
             ("{\"uptime\": 1}", "field 'version' is required"),
             ("{\"uptime\": -1, \"version\": \"1\"}", "min value is 0"),

@@ -45,6 +45,14 @@ impl Place {
         }
     }
 
+    /// The reason of a text that is decrypted here and does not fit.
+    pub fn malformed(&self) -> Reason {
+        match self.role {
+            Role::Server => Reason::MalformedRequest,
+            Role::Client => Reason::MalformedResponse,
+        }
+    }
+
     /// A text that is received here, with so many blanks at its end.
     pub fn text(&self, blanks: usize) -> Vec<u8> {
         let mut text = match self.role {

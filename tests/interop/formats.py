@@ -21,7 +21,7 @@ CONTAINER_RULES: dict[str, Schema] = {
 CONTAINER_FIELDS = tuple(CONTAINER_RULES)
 
 REQUEST_SCHEMA: Schema = {
-    "verb": {"type": "string", "regex": "^[A-Z]+$", "required": True},
+    "verb": {"type": "string", "regex": "^[A-Z]{1,}$", "required": True},
     "parameters": {
         "type": "dict",
         "required": True,

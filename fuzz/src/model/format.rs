@@ -184,7 +184,7 @@ fn check_any_text(value: &Tree) -> Vec<Value> {
 }
 
 fn check_verb(value: &Tree) -> Vec<Value> {
-    check_text(value, "^[A-Z]+$", |text| {
+    check_text(value, "^[A-Z]{1,}$", |text| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
     })
 }

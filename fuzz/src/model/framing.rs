@@ -332,7 +332,7 @@ fn clear_length(header: &[u8]) -> Option<u64> {
 fn json_text(text: Vec<u8>) -> Option<String> {
     String::from_utf8(text)
         .ok()
-        .filter(|text| json::parse(text).is_ok())
+        .filter(|text| json::python_reads(text))
 }
 
 fn additional_data(from_server: bool, number: u64, len: usize) -> Vec<u8> {

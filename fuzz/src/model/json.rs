@@ -1,4 +1,5 @@
-//! JSON (RFC 8259) with the library's limits: no key twice in an object, no nesting beyond 64.
+//! JSON (RFC 8259) with the library's limits: no key twice in an object, no nesting beyond 64. And
+//! what Python's `json` reads besides.
 
 pub const DEEPEST: usize = 64;
 
@@ -23,9 +24,19 @@ pub enum Refusal {
 }
 
 pub fn parse(text: &str) -> Result<Tree, Refusal> {
+    parse_as(text, false)
+}
+
+/// Whether Python reads a text, of however many levels.
+pub fn python_reads(text: &str) -> bool {
+    parse_as(text, true).is_ok()
+}
+
+fn parse_as(text: &str, is_python: bool) -> Result<Tree, Refusal> {
     let mut reader = Reader {
         text: text.chars().collect(),
         at: 0,
+        is_python,
     };
     let tree = reader.element(0)?;
     if reader.at < reader.text.len() {
@@ -67,6 +78,7 @@ impl Tree {
 struct Reader {
     text: Vec<char>,
     at: usize,
+    is_python: bool,
 }
 
 impl Reader {
@@ -115,7 +127,9 @@ impl Reader {
             't' => self.demand("true").map(|()| Tree::Boolean(true)),
             'f' => self.demand("false").map(|()| Tree::Boolean(false)),
             '"' => self.string().map(Tree::Text),
-            '[' | '{' if depth == DEEPEST => Err(Refusal::TooDeep),
+            '[' | '{' if depth == DEEPEST && !self.is_python => Err(Refusal::TooDeep),
+            'N' if self.is_python => self.demand("NaN").map(|()| Tree::Null),
+            'I' if self.is_python => self.demand("Infinity").map(|()| Tree::Null),
             '[' => self.array(depth + 1),
             '{' => self.object(depth + 1),
             _ => self.number(),
@@ -148,7 +162,7 @@ impl Reader {
         loop {
             self.blanks();
             let key = self.string()?;
-            if members.iter().any(|(earlier, _)| *earlier == key) {
+            if !self.is_python && members.iter().any(|(earlier, _)| *earlier == key) {
                 return Err(Refusal::KeyTwice);
             }
             self.blanks();
@@ -174,6 +188,9 @@ impl Reader {
             }
         }
         // Only escapes can have brought half a pair of surrogates.
+        if self.is_python {
+            return Ok(String::from_utf16_lossy(&units));
+        }
         String::from_utf16(&units).map_err(|_| Refusal::NoJson)
     }
 
@@ -199,7 +216,9 @@ impl Reader {
 
     fn number(&mut self) -> Result<Tree, Refusal> {
         let start = self.at;
-        self.eat('-');
+        if self.eat('-') && self.is_python && self.peek() == Some('I') {
+            return self.demand("Infinity").map(|()| Tree::Null);
+        }
         if !self.eat('0') {
             self.digits()?;
         }

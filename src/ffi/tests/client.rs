@@ -130,6 +130,11 @@ fn a_client_refuses_wrong_arguments() {
     gives!(null(), "client", anwdl_client_get_aes_wrapper(constant));
     gives!(null(), "client", anwdl_client_get_stored_request(constant));
     gives!(null(), "client", anwdl_client_get_request_errors(constant));
+    gives!(
+        null(),
+        "client",
+        anwdl_client_get_malformed_request_json(constant)
+    );
     value_error!("client", anwdl_client_set_rsa_wrapper(none, rsa));
     value_error!("wrapper", anwdl_client_set_rsa_wrapper(client, null()));
     value_error!("client", anwdl_client_set_aes_wrapper(none, aes));
@@ -217,6 +222,7 @@ fn a_client_closes_once() {
         assert_eq!(anwdl_client_get_aes_wrapper(client), null());
         assert_eq!(anwdl_client_get_stored_request(client), null());
         assert_eq!(anwdl_client_get_request_errors(client), null());
+        assert_eq!(anwdl_client_get_malformed_request_json(client), null());
         ok!(anwdl_client_close_connection(client));
         assert!(anwdl_client_is_closed(client));
         forget_last_error();

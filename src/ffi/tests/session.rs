@@ -215,6 +215,11 @@ fn a_session_refuses_wrong_arguments() {
         "session",
         anwdl_session_get_request_errors(constant)
     );
+    gives!(
+        null(),
+        "session",
+        anwdl_session_get_malformed_request_json(constant)
+    );
     value_error!("session", anwdl_session_set_rsa_wrapper(none, rsa));
     value_error!("wrapper", anwdl_session_set_rsa_wrapper(server, null()));
     value_error!("session", anwdl_session_set_aes_wrapper(none, aes));
@@ -311,6 +316,7 @@ fn a_session_is_used_in_its_role_and_its_turn() {
         let stored = anwdl_session_get_stored_request(server);
         assert_eq!(CStr::from_ptr(anwdl_request_get_verb(stored)), c"STAT");
         assert!(anwdl_session_get_request_errors(server).is_null());
+        assert!(anwdl_session_get_malformed_request_json(server).is_null());
     }
     free(&[client, server]);
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::{ACCEPTED, Message, Operation, Session, State};
 use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
+use crate::message::json::NotJson;
 use crate::message::{
-    Around, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, json,
-    write_request, write_response,
+    Around, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, errors_of_whole,
+    json, write_request, write_response,
 };
 use crate::negative_control::is_broken;
 use crate::protocol::framing::{
@@ -22,7 +23,8 @@ use crate::verdict::{reveal_bytes, verdict};
 /// What a decrypted text says, before it is taken out of the buffer.
 enum Reading {
     Request(RequestOutline),
-    MalformedRequest(String),
+    /// Its text, and its errors.
+    MalformedRequest(Range<usize>, String),
     Response(ResponseOutline),
 }
 
@@ -165,7 +167,7 @@ impl Session {
             is_v3,
             opened,
             last_block,
-        } = detect(keys, packet, is_json)?;
+        } = detect(keys, packet, is_read)?;
         let reading = read(self.config.role, packet, &opened)?;
         let found = if verdict(is_v3) {
             Protocol::V3
@@ -191,7 +193,10 @@ impl Session {
             Reading::Request(outline) => {
                 Message::Request(Arc::new(Request::new(self.input.take(text), outline)))
             }
-            Reading::MalformedRequest(errors) => Message::MalformedRequest(errors),
+            Reading::MalformedRequest(json, errors) => {
+                let text = self.input.take(text);
+                Message::MalformedRequest(MalformedRequest::new(text, json, &errors))
+            }
             Reading::Response(outline) => {
                 Message::Response(Response::new(self.input.take(text), outline))
             }
@@ -227,15 +232,15 @@ impl Session {
     }
 }
 
-/// Whether a decrypted text is acceptable JSON.
-fn is_json(text: &[u8]) -> bool {
+/// Whether a decrypted text is one that [`read_text`] reads.
+fn is_read(text: &[u8]) -> bool {
     reveal_bytes(text);
-    std::str::from_utf8(text).is_ok_and(|text| json::check(text).is_ok())
+    std::str::from_utf8(text).is_ok_and(json::python_reads)
 }
 
 /// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
-/// so that a wrong padding takes no less time. One that is no JSON counts as not decrypted, by
-/// the same way out.
+/// so that a wrong padding takes no less time. One that a released peer could not read
+/// either counts as not decrypted, by the same way out.
 fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
     if is_broken("a text is read before its padding is judged") && !bool::from(opened.valid) {
         return Err(decryption_failed());
@@ -246,23 +251,38 @@ fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
     }
 }
 
-/// `None` if it is no JSON.
+/// `None` if Python's `json` does not read it.
 fn read_text(role: Role, text: &[u8]) -> Option<Result<Reading>> {
     reveal_bytes(text);
     let text = std::str::from_utf8(text).ok()?;
     Some(match role {
-        Role::Server => Ok(match RequestOutline::read(text).ok()? {
-            Ok(outline) => Reading::Request(outline),
-            Err(MalformedRequest(errors)) => Reading::MalformedRequest(errors),
-        }),
-        Role::Client => match ResponseOutline::read(text).ok()? {
-            Ok(outline) => Ok(Reading::Response(outline)),
-            Err(errors) => Err(Error::new(
+        Role::Server => {
+            let errors = match RequestOutline::read(text) {
+                Ok(Ok(outline)) => return Some(Ok(Reading::Request(outline))),
+                Ok(Err(errors)) => errors,
+                Err(problem) => python_errors("request", text, problem)?,
+            };
+            let json = json::without_blanks(text);
+            Ok(Reading::MalformedRequest(json, errors))
+        }
+        Role::Client => {
+            let errors = match ResponseOutline::read(text) {
+                Ok(Ok(outline)) => return Some(Ok(Reading::Response(outline))),
+                Ok(Err(errors)) => errors,
+                Err(problem) => python_errors("response", text, problem)?,
+            };
+            Err(Error::new(
                 Reason::MalformedResponse,
                 format!("the response does not fit the format: {errors}"),
-            )),
-        },
+            ))
+        }
     })
+}
+
+/// The errors of a text that is no strict JSON; `None` if Python does not read it either.
+fn python_errors(message: &str, text: &str, problem: NotJson) -> Option<String> {
+    let told = || format!("no strict JSON {}", problem.tell(text));
+    problem.is_python.then(|| errors_of_whole(message, &told()))
 }
 
 fn mismatch() -> Error {

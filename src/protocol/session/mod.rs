@@ -12,7 +12,7 @@ use super::{Protocol, Role};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
 use crate::error::{Error, Interest, Reason, Result};
-use crate::message::{Request, Response};
+use crate::message::{MalformedRequest, Request, Response};
 use crate::negative_control::is_broken;
 
 const ACCEPTED: u8 = b'1';
@@ -107,8 +107,8 @@ enum Need {
 pub enum Message {
     /// A request that fits the format.
     Request(Arc<Request>),
-    /// The errors, as JSON text, of a request that does not.
-    MalformedRequest(String),
+    /// A request that does not.
+    MalformedRequest(MalformedRequest),
     /// A response that fits the format.
     Response(Response),
 }
