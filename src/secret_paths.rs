@@ -434,8 +434,11 @@ mod under_valgrind {
                     let mut session = session(role, Protocol::V4);
                     let bytes = [header, packet].concat();
                     let received = cases.run(|| receive(&mut session, &bytes));
-                    let is_read = is_right && text[0] == b'{';
-                    let expected = (!is_read).then_some(Reason::DecryptionFailed);
+                    let expected = match (is_right && text[0] == b'{', text.ends_with(b"NaN}")) {
+                        (false, _) => Some(Reason::DecryptionFailed),
+                        (true, true) if role == Role::Client => Some(Reason::MalformedResponse),
+                        (true, _) => None,
+                    };
                     assert_eq!(reason(&received), expected, "{padding:?}");
                 }
             }
