@@ -223,7 +223,8 @@ typedef enum {
    */
   ANWDL_REASON_INVALID_KEY = 3,
   /**
-   * (VALUE_ERROR) The request was received and decrypted, but does not fit the request format;
+   * (VALUE_ERROR) The request was received and decrypted, but does not fit the request format, or
+   * is no strict JSON though Python's json.loads() reads it;
    * anwdl_client_get_request_errors() tells how. The session goes on: answer it with
    * ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to send does not fit it: nothing was sent, and the
    * session goes on.
@@ -247,7 +248,8 @@ typedef enum {
    */
   ANWDL_REASON_PROTOCOL_VIOLATION = 7,
   /**
-   * (VALUE_ERROR) What was to be decrypted does not decrypt to anything acceptable. On purpose,
+   * (VALUE_ERROR) What was to be decrypted does not decrypt to anything that a released peer could
+   * read. On purpose,
    * nothing tells whether the key, the padding, the tag or the text was wrong. In a session, it
    * has ended.
    */
@@ -1385,8 +1387,9 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
- *   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on, and
- *   anwdl_client_get_request_errors() tells what is wrong. ANWDL_REASON_MESSAGE_TOO_LARGE,
+ *   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on,
+ *   anwdl_client_get_request_errors() tells what is wrong, and
+ *   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -1418,7 +1421,9 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  * (ANWDL_REASON_MALFORMED_REQUEST).
  *
  * It has the shape that the Python peers' validator gives, for example {"verb": ["required
- * field"], "parameters": [{"client_token": ["must be of string type"]}]}.
+ * field"], "parameters": [{"client_token": ["must be of string type"]}]}. Of a text that Python's
+ * json.loads() reads and that is no strict JSON, it tells what is not, and where: {"request": ["no
+ * strict JSON at line 1 column 37 (byte 36): no number of JSON: write null, or a string"]}.
  *
  * @param client The client; not NULL.
  *
@@ -1430,6 +1435,28 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
+
+/**
+ * The text of the last request, if it did not fit the request format
+ * (ANWDL_REASON_MALFORMED_REQUEST).
+ *
+ * It is the very text that was received, without the blanks around it: for a log of one's own, or
+ * for a server that takes more than the format allows. Python's json.loads() reads it. Not every
+ * other reader does: it may hold NaN, Infinity, half surrogate pairs, a key twice, and more than 64
+ * levels of objects and arrays. Nothing says that it is an object.
+ *
+ * It may hold client tokens, and is wiped when it ends.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
+ *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
+ *   malformed, which is no failure. NULL as well if client is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the request in the tuple that ClientInstance.recvRequest() returns.
+ */
+const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client);
 
 /**
  * Sends a response.
@@ -1452,15 +1479,17 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * @param client The client; not NULL.
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data_json The text of a JSON object, UTF-8; NULL for {}.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ * @param data_json The text of a JSON object, UTF-8; NULL for {}. It is strict JSON that every
+ *   released peer reads: no NaN, no key twice, no half surrogate pair, at most 63 levels, no integer
+ *   of more than 4300 digits. Numbers stay as they are written, 1e400 and -0 too.
+ * @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
- *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object or breaks
- *   the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+ *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
+ *   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
  *   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
  *   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
@@ -1655,7 +1684,8 @@ anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
  * @retval ANWDL_WANT_WRITE
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
  *   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
- *   goes on, and anwdl_session_get_request_errors() tells what is wrong.
+ *   goes on, anwdl_session_get_request_errors() tells what is wrong, and
+ *   anwdl_session_get_malformed_request_json() what was received.
  *   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
  *   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
@@ -1678,7 +1708,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data_json The text of a JSON object, UTF-8; NULL for {}.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ * @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ
@@ -1997,6 +2027,23 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
+
+/**
+ * The text of the last request, if it did not fit the request format
+ * (ANWDL_REASON_MALFORMED_REQUEST).
+ *
+ * What it may be is said at anwdl_client_get_malformed_request_json().
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
+ *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
+ *   malformed, which is no failure. NULL as well if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: the request in the tuple that ClientInstance.recvRequest() returns.
+ */
+const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
 /* --------------------------------------------------
  * The side that connects: the Python ClientInterface
@@ -2670,11 +2717,14 @@ anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or json is not
- *   UTF-8, no JSON, no object, has a key twice or more than 64 levels.
+ *   UTF-8, no object, or no strict JSON that every released peer reads: NaN, a key twice, half a
+ *   surrogate pair, more than 64 levels and an integer of more than 4300 digits are refused too. The
+ *   message names line, column and cure.
  *
  * Python: json.loads(text).
  */
-anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
+anwdl_status_t anwdl_data_from_json(const char *json,
+                                    anwdl_data_t **out_data);
 
 /**
  * The data as JSON text, written as Python writes it, but with characters beyond ASCII as they

@@ -1550,8 +1550,8 @@ template <class Self, class Handle> class serves_requests {
     /// Receives a request; with store_request, it is kept for get_stored_request(), too.
     ///
     /// A value_error with ANWDL_REASON_MALFORMED_REQUEST does not end the session:
-    /// get_request_errors() tells what is wrong, get_malformed_request_json() what was received, and
-    /// ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
+    /// get_request_errors() tells what is wrong, get_malformed_request_json() what was received,
+    /// and ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
     ANWDL_DETAIL_NODISCARD request recv_request(bool store_request = false) {
         request received;
         finish(make(received, functions::recv_request, handle(), store_request));

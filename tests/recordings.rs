@@ -47,7 +47,9 @@ fn play_turns(
                     assert_eq!(json, turn.response, "{}", recording.name);
                     received.push(response.data_json().to_owned());
                 }
-                Some(Message::MalformedRequest(errors)) => panic!("{}: {errors}", recording.name),
+                Some(Message::MalformedRequest(request)) => {
+                    panic!("{}: {request:?}", recording.name)
+                }
                 None => assert!(sends),
             }
         }

@@ -263,6 +263,7 @@ static void test_missing_objects(void) {
     CHECK_TOLD(anwdl_client_get_aes_wrapper(NULL) == NULL);
     CHECK_TOLD(anwdl_client_get_stored_request(NULL) == NULL);
     CHECK_TOLD(anwdl_client_get_request_errors(NULL) == NULL);
+    CHECK_TOLD(anwdl_client_get_malformed_request_json(NULL) == NULL);
     CHECK_TOLD(anwdl_request_get_verb(NULL) == NULL);
     CHECK_TOLD(anwdl_request_get_json(NULL) == NULL);
     CHECK_TOLD(anwdl_request_get_parameters_json(NULL) == NULL);

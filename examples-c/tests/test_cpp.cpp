@@ -329,6 +329,7 @@ void test_client() {
     CHECK_STRING(request.get_parameters_json(), "{\"s\": \"a\\u0000b\", \"i\": -5, \"b\": true}");
     CHECK_STRING(client.get_stored_request().get_json(), request.get_json());
     CHECK(client.get_request_errors() == nullptr);
+    CHECK(client.get_malformed_request_json() == nullptr);
     anwdl::string_view string = "untouched";
     std::int64_t integer = 0;
     bool boolean = false;
@@ -364,6 +365,7 @@ void test_client() {
     CHECK(fails<anwdl::value_error>(ANWDL_REASON_MALFORMED_REQUEST,
                                     [&] { (void)client.recv_request(); }));
     CHECK(std::strstr(client.get_request_errors(), "required field") != nullptr);
+    CHECK_STRING(client.get_malformed_request_json(), "{\"verb\": 1}");
 
     const int descriptor = client.detach();
     CHECK_INTEGER(descriptor, connected.pair.ends[SERVER_SIDE]);

@@ -91,6 +91,83 @@ static void test_from_json(void) {
     CHECK(data == NULL);
 }
 
+/* Each text as people write it, and what is told of it. */
+static const struct {
+    const char *json;
+    const char *told;
+} WRITTEN_WRONGLY[] = {
+    {"", "at line 1 column 1 (byte 0): the text is empty: {} is an object without members"},
+    {"{\n  \"a\": 1, // one\n}", "at line 2 column 11 (byte 12): a comment: JSON has none"},
+    {"{\"a\": 1 /* one */}", "at line 1 column 9 (byte 8): a comment: JSON has none"},
+    {"{\"a\": 1,\n}", "at line 1 column 8 (byte 7): a comma too many: none stands behind the last "
+                      "member or element"},
+    {"{'a': 1}", "at line 1 column 2 (byte 1): a quote of another kind: write double quotes"},
+    {"{\"\xc3\xa9\": 'a'}", "at line 1 column 7 (byte 7): a quote of another kind: write double "
+                            "quotes"},
+    {"\xef\xbb\xbf{}", "at line 1 column 1 (byte 0): a byte-order mark: leave it out"},
+    {"{\"a\": \"\t\"}",
+     "at line 1 column 8 (byte 7): a raw control character: write an escape, \\n "
+     "or \\u000a"},
+    {"{\"a\": 1, \"a\": 2}",
+     "at line 1 column 10 (byte 9): this key stands twice in its object: leave one out"},
+    {"{\"a\": NaN}", "at line 1 column 7 (byte 6): no number of JSON: write null, or a string"},
+    {"{\"a\": True}", "at line 1 column 7 (byte 6): the words of JSON are null, true and false"},
+    {"{\"a\": 01}", "at line 1 column 7 (byte 6): a zero too many: no number starts with one"},
+    {"{a: 1}", "at line 1 column 2 (byte 1): a key is missing: it stands between double quotes"},
+    {"{\"a\": \"\\ud83d\"}",
+     "at line 1 column 8 (byte 7): half a surrogate pair: write both halves, "
+     "or the character itself"},
+};
+
+/* An integer of so many digits as the value of a member. */
+static char *make_integer(size_t digits) {
+    char *json = malloc(digits + 16);
+    char *end = json;
+    REQUIRE(json != NULL);
+    end = strcpy(json, "{\"a\": ") + 6;
+    memset(end, '9', digits);
+    strcpy(end + digits, "}");
+    return json;
+}
+
+static void test_written_wrongly(void) {
+    for (size_t at = 0; at < sizeof WRITTEN_WRONGLY / sizeof WRITTEN_WRONGLY[0]; at++) {
+        anwdl_data_t *data = NULL;
+        char expected[256];
+        CHECK_FAILURE(anwdl_data_from_json(WRITTEN_WRONGLY[at].json, &data), ANWDL_VALUE_ERROR,
+                      ANWDL_REASON_INVALID_ARGUMENT);
+        snprintf(expected, sizeof expected, "json is no acceptable JSON %s",
+                 WRITTEN_WRONGLY[at].told);
+        CHECK_STRING(anwdl_last_error_message(), expected);
+    }
+    anwdl_data_t *data = NULL;
+    CHECK_FAILURE(anwdl_data_from_json("[1]", &data), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_ARGUMENT);
+    CHECK_STRING(anwdl_last_error_message(),
+                 "json is an array; it has to be an object, such as {\"list\": [...]}");
+}
+
+/* Numbers go out as they are written, as long as Python reads them. */
+static void test_numbers(void) {
+    anwdl_data_t *data = NULL;
+    CHECK_OK(anwdl_data_from_json("{\"a\": [1e400, -0, 18446744073709551616, -1E-9]}", &data));
+    is_json(data, "{\"a\": [1e400, -0, 18446744073709551616, -1E-9]}");
+    anwdl_data_free(data);
+    char *longest = make_integer(4300);
+    char *too_long = make_integer(4301);
+    data = NULL;
+    CHECK_OK(anwdl_data_from_json(longest, &data));
+    anwdl_data_free(data);
+    data = NULL;
+    CHECK_FAILURE(anwdl_data_from_json(too_long, &data), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_ARGUMENT);
+    CHECK(strstr(anwdl_last_error_message(),
+                 "at line 1 column 7 (byte 6): an integer of more than 4300 digits") != NULL);
+    CHECK(data == NULL);
+    free(longest);
+    free(too_long);
+}
+
 static void test_refusals(void) {
     anwdl_data_t *data = make_object();
     anwdl_data_t *list = make_array();
@@ -212,6 +289,8 @@ int main(void) {
     test_objects();
     test_arrays();
     test_from_json();
+    test_written_wrongly();
+    test_numbers();
     test_refusals();
     test_depth();
     test_normalized();

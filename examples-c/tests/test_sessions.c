@@ -274,19 +274,58 @@ static void test_responses(void) {
 #define BAD_REQUEST                                                                                \
     "{\"success\": false, \"message\": \"Bad request (reason : malformed request)\", \"data\": {}}"
 
+/* What Python's json.loads() reads and strict JSON forbids. */
+typedef struct {
+    const char *value; /* of a parameter; NULL for many arrays in one another */
+    const char *told;
+} python_only_t;
+
+#define NO_STRICT_JSON "{\"request\": [\"no strict JSON at line 2 column "
+static const python_only_t PYTHON_ONLY[] = {
+    {"NaN", NO_STRICT_JSON "22 (byte 38): no number of JSON: write null, or a string\"]}"},
+    {"-Infinity", NO_STRICT_JSON "22 (byte 38): no number of JSON: write null, or a string\"]}"},
+    {"\"\\ud83d\"", NO_STRICT_JSON "23 (byte 39): half a surrogate pair: write both halves, or "
+                                   "the character itself\"]}"},
+    {"1, \"x\": 2",
+     NO_STRICT_JSON "25 (byte 41): this key stands twice in its object: leave one out\"]}"},
+    {NULL,
+     NO_STRICT_JSON "84 (byte 100): too deeply nested: 64 levels of objects and arrays are the "
+                    "most\"]}"},
+};
+enum { PYTHON_ONLY_COUNT = sizeof PYTHON_ONLY / sizeof PYTHON_ONLY[0], DEEP = 900 };
+
+static char *make_python_only(const python_only_t *text) {
+    char deep[2 * DEEP + 1];
+    const size_t size = sizeof deep + 64;
+    char *request = malloc(size);
+    REQUIRE(request != NULL);
+    memset(deep, '[', DEEP);
+    memset(deep + DEEP, ']', DEEP);
+    deep[2 * DEEP] = '\0';
+    snprintf(request, size, "{\"verb\": \"STAT\",\n \"parameters\": {\"x\": %s}}",
+             text->value != NULL ? text->value : deep);
+    return request;
+}
+
 static void ask_wrongly(peer_t *peer) {
     check_response(peer, "{\"parameters\": {}}", BAD_REQUEST);
-    check_response(peer, "[1]", BAD_REQUEST);
+    check_response(peer, " [1]\n", BAD_REQUEST);
+    for (size_t at = 0; at < PYTHON_ONLY_COUNT; at++) {
+        char *request = make_python_only(&PYTHON_ONLY[at]);
+        check_response(peer, request, BAD_REQUEST);
+        free(request);
+    }
     check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
 }
 
-static void check_malformed(anwdl_client_t *client, const char *errors) {
+static void check_malformed(anwdl_client_t *client, const char *request, const char *errors) {
     CHECK_FAILURE(anwdl_client_recv_request(client, true, NULL), ANWDL_VALUE_ERROR,
                   ANWDL_REASON_MALFORMED_REQUEST);
     CHECK_STRING(anwdl_client_get_request_errors(client), errors);
     CHECK(anwdl_client_get_stored_request(client) == NULL);
     CHECK_OK(anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_BAD_REQ, NULL,
                                         "malformed request"));
+    CHECK_STRING(anwdl_client_get_malformed_request_json(client), request);
 }
 
 static void test_malformed_requests(void) {
@@ -294,10 +333,16 @@ static void test_malformed_requests(void) {
     for (size_t framing = 0; framing < 3; framing++) {
         session_t session;
         session_open(&session, FRAMINGS[framing], options, NULL, ask_wrongly, NULL);
-        check_malformed(session.client, "{\"verb\": [\"required field\"]}");
-        check_malformed(session.client, "{\"request\": [\"must be of dict type\"]}");
+        check_malformed(session.client, "{\"parameters\": {}}", "{\"verb\": [\"required field\"]}");
+        check_malformed(session.client, "[1]", "{\"request\": [\"must be of dict type\"]}");
+        for (size_t at = 0; at < PYTHON_ONLY_COUNT; at++) {
+            char *request = make_python_only(&PYTHON_ONLY[at]);
+            check_malformed(session.client, request, PYTHON_ONLY[at].told);
+            free(request);
+        }
         CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
         CHECK(anwdl_client_get_request_errors(session.client) == NULL);
+        CHECK(anwdl_client_get_malformed_request_json(session.client) == NULL);
         CHECK_OK(
             anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
         session_close(&session);

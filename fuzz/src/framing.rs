@@ -2,7 +2,7 @@
 
 use anwdl::protocol::session::{Config, Message, Operation, Session};
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, Reason};
+use anwdl::{AesMode, AesWrapper, Error, Reason};
 
 use super::drive::{check_failed, draw, go_on, piece, reset_generator};
 use super::input::Input;
