@@ -224,10 +224,9 @@ typedef enum {
   ANWDL_REASON_INVALID_KEY = 3,
   /**
    * (VALUE_ERROR) The request was received and decrypted, but does not fit the request format, or
-   * is no strict JSON though Python's json.loads() reads it;
-   * anwdl_client_get_request_errors() tells how. The session goes on: answer it with
-   * ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to send does not fit it: nothing was sent, and the
-   * session goes on.
+   * is no strict JSON though Python's json.loads() reads it; anwdl_client_get_request_errors()
+   * tells how. The session goes on: answer it with ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to
+   * send does not fit the format: nothing was sent, and the session goes on.
    */
   ANWDL_REASON_MALFORMED_REQUEST = 4,
   /**
@@ -249,9 +248,8 @@ typedef enum {
   ANWDL_REASON_PROTOCOL_VIOLATION = 7,
   /**
    * (VALUE_ERROR) What was to be decrypted does not decrypt to anything that a released peer could
-   * read. On purpose,
-   * nothing tells whether the key, the padding, the tag or the text was wrong. In a session, it
-   * has ended.
+   * read. On purpose, nothing tells whether the key, the padding, the tag or the text was wrong.
+   * In a session, it has ended.
    */
   ANWDL_REASON_DECRYPTION_FAILED = 8,
   /**
@@ -1482,7 +1480,7 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * @param data_json The text of a JSON object, UTF-8; NULL for {}. It is strict JSON that every
  *   released peer reads: no NaN, no key twice, no half surrogate pair, at most 63 levels, no integer
  *   of more than 4300 digits. Numbers stay as they are written, 1e400 and -0 too.
- * @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
@@ -1708,7 +1706,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data_json The text of a JSON object, UTF-8; NULL for {}.
- * @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ
@@ -3011,7 +3009,7 @@ anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, co
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data An object; NULL for {}. It is copied.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
  *
  * @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
  *   data is an array.
@@ -3033,7 +3031,7 @@ anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data An object; NULL for {}. It is copied.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none.
+ * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
  *
  * @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
  *   data is an array.

@@ -751,7 +751,7 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// @param data_json The text of a JSON object, UTF-8; NULL for {}. It is strict JSON that every
 ///   released peer reads: no NaN, no key twice, no half surrogate pair, at most 63 levels, no integer
 ///   of more than 4300 digits. Numbers stay as they are written, 1e400 and -0 too.
-/// @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
+/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.

@@ -618,7 +618,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
 /// @param data An object; NULL for {}. It is copied.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none.
+/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
 ///
 /// @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
 ///   data is an array.
@@ -654,7 +654,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
 /// @param data An object; NULL for {}. It is copied.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none.
+/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
 ///
 /// @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
 ///   data is an array.

@@ -59,10 +59,9 @@ pub enum anwdl_error_reason_t {
     /// key, or its modulus or exponent is out of bounds.
     ANWDL_REASON_INVALID_KEY = 3,
     /// (VALUE_ERROR) The request was received and decrypted, but does not fit the request format, or
-    /// is no strict JSON though Python's json.loads() reads it;
-    /// anwdl_client_get_request_errors() tells how. The session goes on: answer it with
-    /// ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to send does not fit it: nothing was sent, and the
-    /// session goes on.
+    /// is no strict JSON though Python's json.loads() reads it; anwdl_client_get_request_errors()
+    /// tells how. The session goes on: answer it with ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to
+    /// send does not fit the format: nothing was sent, and the session goes on.
     ANWDL_REASON_MALFORMED_REQUEST = 4,
     /// (VALUE_ERROR) The response to send does not fit the response format. Nothing was sent, and
     /// the session goes on. Or the response that was received does not fit it: the session has
@@ -76,9 +75,8 @@ pub enum anwdl_error_reason_t {
     /// no number. The session has ended.
     ANWDL_REASON_PROTOCOL_VIOLATION = 7,
     /// (VALUE_ERROR) What was to be decrypted does not decrypt to anything that a released peer could
-    /// read. On purpose,
-    /// nothing tells whether the key, the padding, the tag or the text was wrong. In a session, it
-    /// has ended.
+    /// read. On purpose, nothing tells whether the key, the padding, the tag or the text was wrong.
+    /// In a session, it has ended.
     ANWDL_REASON_DECRYPTION_FAILED = 8,
     /// (VALUE_ERROR) The peer speaks another framing than the one that
     /// anwdl_client_options_set_protocol() asked for. The session has ended.

@@ -398,7 +398,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
 /// @param data_json The text of a JSON object, UTF-8; NULL for {}.
-/// @param reason Why the request was refused or failed, UTF-8; NULL or "" for none.
+/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ
