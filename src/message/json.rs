@@ -396,16 +396,17 @@ fn duplicate(mut keys: Vec<Key<'_>>) -> Option<&str> {
         key.signature = hasher.finish();
     }
     keys.sort_unstable_by_key(|key| key.signature);
-    let (one, other) = keys
-        .chunk_by(|one, other| one.signature == other.signature)
-        .find_map(|same| {
-            let pairs = same.iter().enumerate();
-            pairs
-                .flat_map(|(at, one)| same[at + 1..].iter().map(move |other| (one, other)))
-                .find(|(one, other)| Text(one.text).compare(Text(other.text)).is_eq())
-        })?;
-    let is_later = one.text.as_ptr() > other.text.as_ptr();
-    Some(if is_later { one.text } else { other.text })
+    for same in keys.chunk_by(|one, other| one.signature == other.signature) {
+        for (at, one) in same.iter().enumerate() {
+            for other in &same[at + 1..] {
+                if Text(one.text).compare(Text(other.text)).is_eq() {
+                    let is_later = one.text.as_ptr() > other.text.as_ptr();
+                    return Some(if is_later { one.text } else { other.text });
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Which brackets are open, a bit for each.
@@ -576,19 +577,19 @@ impl<'a> Reader<'a> {
         observer: &mut impl Observer<'a>,
     ) -> Result<(), NotJson> {
         match self.peek() {
-            Some(b'{' | b'[')
-                if depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep")) =>
-            {
-                self.python_only(self.at, TOO_DEEP);
-                self.deep_value()
-            }
             Some(b'{') => self.object(depth, place, observer),
             Some(b'[') => self.array(depth, observer),
             _ => self.scalar(),
         }
     }
 
+    /// Whether an object or array is one too deep in others.
+    fn is_too_deep(&self, depth: usize) -> bool {
+        depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep"))
+    }
+
     /// A value that has no others in it.
+    #[inline(always)]
     fn scalar(&mut self) -> Result<(), NotJson> {
         match self.peek() {
             Some(b'"') => self.string().map(drop),
@@ -596,22 +597,24 @@ impl<'a> Reader<'a> {
             Some(b'n') => self.word("null"),
             Some(b't') => self.word("true"),
             Some(b'f') => self.word("false"),
-            Some(b'N') => self.not_finite("NaN"),
-            Some(b'I') => self.not_finite("Infinity"),
+            Some(b'N') => self.not_finite(self.at, "NaN"),
+            Some(b'I') => self.not_finite(self.at, "Infinity"),
             _ => Err(self.no_value()),
         }
     }
 
-    fn not_finite(&mut self, word: &str) -> Result<(), NotJson> {
-        let start = self.at;
+    #[cold]
+    fn not_finite(&mut self, start: usize, word: &str) -> Result<(), NotJson> {
         self.word(word)?;
         self.python_only(start, NOT_FINITE);
         Ok(())
     }
 
-    /// Reads an object or array of any number of levels, in memory of its own instead of that of
-    /// the stack.
+    /// Reads an object or array that is one too deep, of any number of levels, in memory of its own
+    /// instead of that of the stack.
+    #[cold]
     fn deep_value(&mut self) -> Result<(), NotJson> {
+        self.python_only(self.at, TOO_DEEP);
         let mut open = Brackets::default();
         loop {
             match self.peek() {
@@ -644,6 +647,7 @@ impl<'a> Reader<'a> {
 
     /// Passes the opening bracket of an object or array, and the closing one where nothing is
     /// between them; gives whether that is so.
+    #[inline(always)]
     fn enter(&mut self, end: u8) -> bool {
         self.at += 1;
         self.skip_blanks();
@@ -653,6 +657,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the key of a member and the colon behind it; gives where it stands, too.
+    #[inline(always)]
     fn member_key(&mut self) -> Result<(usize, Key<'a>), NotJson> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected("a key is missing: it stands between double quotes"));
@@ -674,6 +679,9 @@ impl<'a> Reader<'a> {
         place: Place<'a>,
         observer: &mut impl Observer<'a>,
     ) -> Result<(), NotJson> {
+        if self.is_too_deep(depth) {
+            return self.deep_value();
+        }
         if self.enter(b'}') {
             return Ok(());
         }
@@ -718,6 +726,9 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self, depth: usize, observer: &mut impl Observer<'a>) -> Result<(), NotJson> {
+        if self.is_too_deep(depth) {
+            return self.deep_value();
+        }
         if self.enter(b']') {
             return Ok(());
         }
@@ -845,11 +856,7 @@ impl<'a> Reader<'a> {
         }
         let digits = self.at;
         match self.peek() {
-            Some(b'I') if digits > start => {
-                self.word("Infinity")?;
-                self.python_only(start, NOT_FINITE);
-                return Ok(());
-            }
+            Some(b'I') if digits > start => return self.not_finite(start, "Infinity"),
             Some(b'0') => {
                 self.at += 1;
                 if self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -859,26 +866,30 @@ impl<'a> Reader<'a> {
             }
             _ => self.digits()?,
         }
-        let len = self.at - digits;
-        let mut is_integer = true;
+        match self.peek() {
+            Some(b'.' | b'e' | b'E') => self.fraction(),
+            _ if self.at - digits > self.longest_integer => {
+                self.at = start;
+                Err(self.problem(
+                    "an integer of more than 4300 digits, which Python does not read: write a string",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows the integer of a number.
+    fn fraction(&mut self) -> Result<(), NotJson> {
         if self.peek() == Some(b'.') {
-            is_integer = false;
             self.at += 1;
             self.digits()?;
         }
         if let Some(b'e' | b'E') = self.peek() {
-            is_integer = false;
             self.at += 1;
             if let Some(b'+' | b'-') = self.peek() {
                 self.at += 1;
             }
             self.digits()?;
-        }
-        if is_integer && len > self.longest_integer {
-            self.at = start;
-            return Err(self.problem(
-                "an integer of more than 4300 digits, which Python does not read: write a string",
-            ));
         }
         Ok(())
     }
