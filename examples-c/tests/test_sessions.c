@@ -223,6 +223,11 @@ static const response_t RESPONSES[] = {
     {false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL, "says \"no\"\n",
      "{\"success\": false, \"message\": \"Refused request (reason : says \\\"no\\\"\\n)\", "
      "\"data\": {}}"},
+    {false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL, "",
+     "{\"success\": false, \"message\": \"Refused request\", \"data\": {}}"},
+    {true, ANWDL_RESPONSE_MSG_OK, "\n{\"a\": [1e400, -0, 18446744073709551616]}\n", NULL,
+     "{\"success\": true, \"message\": \"OK\", \"data\": {\"a\": [1e400, -0, "
+     "18446744073709551616]}}"},
     {false, ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL, NULL,
      "{\"success\": false, \"message\": \"Unavailable\", \"data\": {}}"},
     {false, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL, NULL,
@@ -235,9 +240,10 @@ static void read_responses(peer_t *peer) {
         check_response(peer, STAT, RESPONSES[at].expected);
 }
 
-static void check_refused_response(anwdl_client_t *client, const char *data) {
+static void check_refused_response(anwdl_client_t *client, const char *data, const char *told) {
     CHECK_FAILURE(anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL),
                   ANWDL_VALUE_ERROR, ANWDL_REASON_MALFORMED_RESPONSE);
+    CHECK_STRING(anwdl_last_error_message(), told);
 }
 
 static void test_responses(void) {
@@ -251,10 +257,25 @@ static void test_responses(void) {
 
             /* What breaks the format is refused, and not a byte of it is sent: the right one
              * follows. */
-            check_refused_response(session.client, "no JSON");
-            check_refused_response(session.client, "[]");
-            check_refused_response(session.client, "{\"uptime\": 1}");
-            check_refused_response(session.client, "{\"a\": 1, \"a\": 2}");
+            check_refused_response(session.client, "{\"a\":\n 'b'}",
+                                   "data_json is no acceptable JSON at line 2 column 2 (byte 7): a "
+                                   "quote of another kind: write double quotes");
+            check_refused_response(session.client, "{\"a\": 1,}",
+                                   "data_json is no acceptable JSON at line 1 column 8 (byte 7): a "
+                                   "comma too many: none stands behind the last member or element");
+            check_refused_response(
+                session.client, "{\"a\": NaN}",
+                "data_json is no acceptable JSON at line 1 column 7 (byte 6): no "
+                "number of JSON: write null, or a string");
+            check_refused_response(session.client, "[]",
+                                   "data_json is an array; it has to be an object, such as "
+                                   "{\"list\": [...]}");
+            check_refused_response(session.client, "{\"uptime\": 1}",
+                                   "data_json does not fit the response format: {\"uptime\": "
+                                   "[\"field 'version' is required\"]}");
+            check_refused_response(session.client, "{\"a\": 1, \"a\": 2}",
+                                   "data_json is no acceptable JSON at line 1 column 10 (byte 9): "
+                                   "this key stands twice in its object: leave one out");
             CHECK_FAILURE(anwdl_client_send_response(session.client, true, NULL, NULL, NULL),
                           ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT);
             CHECK_FAILURE(anwdl_client_send_response(session.client, true, "\xff", NULL, NULL),

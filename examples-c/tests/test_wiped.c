@@ -214,16 +214,59 @@ static void ask(side_t *server, side_t *client, size_t padding) {
     free(data);
 }
 
+/* A request that does not fit the format, which no library's client sends: in v2, it is its length
+   and its ciphertext. */
+static void ask_wrongly(side_t *server, side_t *client) {
+    char token[TOKEN_SIZE + 1];
+    char request[2 * TOKEN_SIZE];
+    char header[32];
+    uint8_t *packet = NULL;
+    size_t len = 0;
+    size_t taken = 0;
+    make_token("a token of a malformed request", token);
+    snprintf(request, sizeof request, "{\"verb\": NaN, \"token\": \"%s\"}", token);
+    REQUIRE(anwdl_aes_wrapper_encrypt_data(anwdl_session_get_aes_wrapper(client->session),
+                                           (const uint8_t *)request, strlen(request), &packet,
+                                           &len) == ANWDL_OK);
+    snprintf(header, sizeof header, "%zu========", len);
+    CHECK_STATUS(recv_request(server), ANWDL_WANT_READ);
+    REQUIRE(anwdl_session_feed(server->session, (const uint8_t *)header, 8, &taken) == ANWDL_OK);
+    CHECK_STATUS(recv_request(server), ANWDL_WANT_WRITE);
+    REQUIRE(anwdl_session_sent(server->session, 1) == ANWDL_OK);
+    CHECK_STATUS(recv_request(server), ANWDL_WANT_READ);
+    REQUIRE(anwdl_session_feed(server->session, packet, len, &taken) == ANWDL_OK);
+    CHECK_FAILURE(recv_request(server), ANWDL_VALUE_ERROR, ANWDL_REASON_MALFORMED_REQUEST);
+    anwdl_bytes_free(packet, len);
+    CHECK_STRING(anwdl_session_get_malformed_request_json(server->session), request);
+    CHECK(strstr(anwdl_session_get_request_errors(server->session), "column 10") != NULL);
+    CHECK(strstr(anwdl_last_error_message(), token) == NULL);
+    explicit_bzero(token, sizeof token);
+    explicit_bzero(request, sizeof request);
+    server->text = NULL;
+    server->reason = NULL;
+    talk(server, send_response, client, recv_response, SIZE_MAX);
+    CHECK_INTEGER(server->status, ANWDL_OK);
+    CHECK_INTEGER(client->status, ANWDL_OK);
+    anwdl_response_free(client->response);
+    client->response = NULL;
+}
+
 typedef struct {
     side_t *server;
     side_t *client;
+    bool is_v2;
+    bool ends_malformed; /* the last request, which then lasts as long as its session */
 } sides_t;
 
 static void *ask_three_times(void *context) {
     const sides_t *sides = context;
     ask(sides->server, sides->client, 0);
+    if (sides->is_v2)
+        ask_wrongly(sides->server, sides->client);
     ask(sides->server, sides->client, 40000);
     ask(sides->server, sides->client, 100);
+    if (sides->is_v2 && sides->ends_malformed)
+        ask_wrongly(sides->server, sides->client);
     return NULL;
 }
 
@@ -262,7 +305,8 @@ static void *run_fed_sessions(void *context) {
     CHECK_INTEGER(client.status, ANWDL_OK);
     remember_key(anwdl_session_get_aes_wrapper(server.session), true);
     /* On another stack than the one on which the sessions end. */
-    sides_t sides = {&server, &client};
+    sides_t sides = {&server, &client, plan->framing == ANWDL_PROTOCOL_V2,
+                     plan->ending == ENDS_WITH_FREE};
     pthread_t thread;
     REQUIRE(pthread_create(&thread, NULL, ask_three_times, &sides) == 0);
     REQUIRE(pthread_join(thread, NULL) == 0);
