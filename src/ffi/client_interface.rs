@@ -514,7 +514,8 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 /// @param interface The interface; not NULL.
 /// @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
 ///   "STAT".
-/// @param parameters_json The text of a JSON object, UTF-8; NULL for {}.
+/// @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
+///   the data_json of anwdl_client_send_response().
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.

@@ -397,7 +397,8 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 /// @param session The session; not NULL.
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data_json The text of a JSON object, UTF-8; NULL for {}.
+/// @param data_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said at
+///   anwdl_client_send_response().
 /// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
 ///
 /// @retval ANWDL_OK
@@ -446,7 +447,8 @@ pub unsafe extern "C" fn anwdl_session_send_response(
 /// @param session The session; not NULL.
 /// @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
 ///   "STAT".
-/// @param parameters_json The text of a JSON object, UTF-8; NULL for {}.
+/// @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
+///   the data_json of anwdl_client_send_response().
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ
