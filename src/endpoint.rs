@@ -36,6 +36,10 @@ pub trait Carrier {
     /// Brings at least one byte, or none if the peer has closed its side.
     fn receive(&mut self, space: &mut [u8]) -> std::result::Result<usize, Failure>;
 
+    /// Tells the peer's system at once that what was received has arrived, where that can
+    /// be told.
+    fn acknowledge(&self) {}
+
     /// Brings the PROXY protocol header where one comes before the session's own bytes, and
     /// tells what it says, once.
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
@@ -406,7 +410,11 @@ impl<C: Carrier> Endpoint<C> {
 /// Moves bytes between a session and what carries them until the operation is done.
 fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Message>> {
     loop {
-        match session.advance()? {
+        let progress = session.advance()?;
+        if session.take_peer_goes_on() {
+            carrier.acknowledge();
+        }
+        match progress {
             Progress::Done(message) => return Ok(message),
             Progress::Write => match carrier.send(session.pending()) {
                 Ok(_) if is_broken("only what was sent counts as sent") => {
@@ -540,6 +548,12 @@ impl Carrier for Connection {
             .as_ref()
             .expect("the connection was found open")
             .receive(space, self.patience())
+    }
+
+    fn acknowledge(&self) {
+        if let Some(transport) = &self.transport {
+            transport.acknowledge();
+        }
     }
 
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {

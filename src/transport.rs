@@ -258,21 +258,34 @@ impl Transport {
             // SAFETY: a descriptor and two numbers are passed.
             unsafe { libc::fcntl(transport.descriptor(), libc::F_SETFL, libc::O_NONBLOCK) };
         }
-        if peer_ip.is_some() {
-            let on: libc::c_int = 1;
-            // A socket that refuses this works all the same, only slower.
-            // SAFETY: the option's value is an int that outlives the call.
-            unsafe {
-                libc::setsockopt(
-                    transport.descriptor(),
-                    libc::IPPROTO_TCP,
-                    libc::TCP_NODELAY,
-                    (&raw const on).cast(),
-                    size_of_val(&on) as libc::socklen_t,
-                );
-            }
-        }
+        transport.switch_on(libc::TCP_NODELAY);
         transport
+    }
+
+    /// Has the system acknowledge at once what was received, where it can be told to, in
+    /// place of waiting for something to send along.
+    pub fn acknowledge(&self) {
+        // The option does not last: it sends the acknowledgement that is due.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        self.switch_on(libc::TCP_QUICKACK);
+    }
+
+    /// Sets an option of TCP. A socket that refuses works all the same, only slower.
+    fn switch_on(&self, option: libc::c_int) {
+        if self.peer_ip.is_none() {
+            return;
+        }
+        let on: libc::c_int = 1;
+        // SAFETY: the option's value is an int that outlives the call.
+        unsafe {
+            libc::setsockopt(
+                self.descriptor(),
+                libc::IPPROTO_TCP,
+                option,
+                (&raw const on).cast(),
+                size_of_val(&on) as libc::socklen_t,
+            );
+        }
     }
 
     /// The descriptor.

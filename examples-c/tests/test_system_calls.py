@@ -21,6 +21,8 @@ REQUESTS = 20
 
 RECEIVE = "recvfrom"
 SEND = "sendto"
+ACKNOWLEDGE = "setsockopt"
+"""At once, where the peer speaks twice in a row: one that has left Nagle's algorithm on would wait for it."""
 RANDOM = "getrandom"
 
 NEXT_IV = [RANDOM]
@@ -41,9 +43,11 @@ FLIGHTS = [
     RECEIVE,  # the answer
     SEND,  # the key
     RECEIVE,  # the answer
+    ACKNOWLEDGE,
     RECEIVE,  # the peer's secret
     SEND,  # the answer, with this side's secret
     RECEIVE,  # the answer
+    ACKNOWLEDGE,  # the first request follows
 ]
 """A key exchange, the peer speaking first. Nothing is received beyond what a step needs."""
 
