@@ -32,8 +32,9 @@ NONCE = [RANDOM]
 NEW_FRAMING = {"v2": [], "v3": [], "v4": [RECEIVE]}
 """The first 8 bytes of the first message tell the framings apart. The header of v4 is longer: the rest is received by itself."""
 
-CREATION = ["getsockopt", "getsockopt", "getpeername", "getsockopt", "getsockopt", "setsockopt"]
-"""Is it a stream socket, does it listen, is it connected, and to whom; and Nagle's algorithm off."""
+CREATION = ["getsockopt", "getsockopt", "getpeername", "getsockopt", "getsockopt", "setsockopt", "setsockopt", "setsockopt"]
+"""Is it a stream socket, does it listen, is it connected, and to whom; its limits of time; and the low-water mark at 1, Nagle's
+algorithm off, and a cork pulled."""
 
 FLIGHTS = [
     RECEIVE,  # the length of the peer's public key
