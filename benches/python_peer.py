@@ -38,7 +38,8 @@ def running_server(program: Path, key: Path, speaks_first: bool) -> Iterator[tup
     """Runs a server that listens on a free port; gives its process and its port."""
     interpreter = [sys.executable] if program.suffix == ".py" else []
     command = [*interpreter, str(program), "--port", "0", "--private-key", str(key)]
-    command += ["--receive-first", "no" if speaks_first else "yes"]
+    if speaks_first:
+        command += ["--receive-first", "no"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout
