@@ -21,6 +21,10 @@ EXCHANGED_SESSIONS = 100
 PARALLEL = ("exchange", "floor-rsa", "request", "floor-calls")
 THREADS = (1, 2)
 SERVERS = ("libanwdl", "python")
+ORDERS = {"client": [], "server": ["--server-first"]}
+"""Who speaks first in a key exchange."""
+RELEASED = ("exchange", "first-request")
+"""What a client that uses its socket as the Python releases do waits for."""
 
 REQUESTS = 10_000
 MEASURED_BYTES = 1 << 26
@@ -86,6 +90,10 @@ def exchanges(paths: Paths) -> Iterator[Measurement]:
     yield Measurement("exchange", [str(paths.sessions / "bench_exchange"), "--count", "60"])
     for server in SERVERS:
         yield real_peers(paths, server, "exchange", "v4", 25)
+    for what in RELEASED:
+        for order, options in ORDERS.items():
+            name = f"released/{what}/{order}-first"
+            yield real_peers(paths, "libanwdl", what, "v4", 25, name, "--as-released", *options)
 
 
 def requests(paths: Paths) -> Iterator[Measurement]:
@@ -100,13 +108,13 @@ def requests(paths: Paths) -> Iterator[Measurement]:
             yield real_peers(paths, server, "request", framing, 300)
 
 
-def real_peers(paths: Paths, server: str, what: str, framing: str, count: int) -> Measurement:
+def real_peers(paths: Paths, server: str, what: str, framing: str, count: int, name: str = "", *options: str) -> Measurement:
     """A server process against the independent Python client."""
     program = paths.server if server == "libanwdl" else paths.interop / "python_server.py"
-    name = f"peers/{server}/{what}" + ("" if what == "exchange" else f"/{framing}")
+    name = name or f"peers/{server}/{what}" + ("" if what == "exchange" else f"/{framing}")
     script = str(paths.source / "benches" / "python_peer.py")
     command = [str(paths.peer_python), script, what, "--server", str(program), "--protocol", framing]
-    command += ["--count", str(count), "--keys", str(paths.keys)]
+    command += ["--count", str(count), "--keys", str(paths.keys), *options]
     return Measurement(name, command, environment={"PYTHONPATH": str(paths.interop)})
 
 

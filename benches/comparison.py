@@ -9,7 +9,9 @@ from catalogue import (
     DIRECTIONS,
     FRAMINGS,
     LARGE_FRAMINGS,
+    ORDERS,
     PARALLEL,
+    RELEASED,
     SESSIONS,
     SIZES,
     TARGET_SESSIONS,
@@ -153,9 +155,16 @@ def _exchange(table: Table) -> None:
     table.add(
         "key exchange, server CPU", cpu, "bare aws-lc private", table.series("rsa/aws-lc/private", "cpu_ns"), limit=EXCHANGE_LIMIT
     )
-    server, client, wall = (table.series("peers/libanwdl/exchange", f"{of}_ns") for of in ("server_cpu", "client_cpu", "wall"))
+    _wall_time(table, "key exchange, wall time, real peers", "peers/libanwdl/exchange")
+    for what, title in zip(RELEASED, ("key exchange", "key exchange and first request"), strict=True):
+        for order in ORDERS:
+            _wall_time(table, f"{title}, wall time, client as released, {order} first", f"released/{what}/{order}-first")
+
+
+def _wall_time(table: Table, title: str, name: str) -> None:
+    server, client, wall = (table.series(name, f"{of}_ns") for of in ("server_cpu", "client_cpu", "wall"))
     both = [sum(pair) for pair in zip(server, client, strict=True)]
-    table.add("key exchange, wall time, real peers", wall, "CPU of both sides", both, limit=WALL_LIMIT)
+    table.add(title, wall, "CPU of both sides", both, limit=WALL_LIMIT)
 
 
 def _requests(table: Table) -> None:

@@ -34,10 +34,12 @@ class ServerFailed(Exception):
 
 
 @contextmanager
-def running_server(program: Path, key: Path) -> Iterator[tuple[int, int]]:
+def running_server(program: Path, key: Path, speaks_first: bool) -> Iterator[tuple[int, int]]:
     """Runs a server that listens on a free port; gives its process and its port."""
     interpreter = [sys.executable] if program.suffix == ".py" else []
     command = [*interpreter, str(program), "--port", "0", "--private-key", str(key)]
+    if speaks_first:
+        command += ["--receive-first", "no"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout
@@ -103,25 +105,38 @@ def measure_exchanges(pid: int, port: int, count: int, settings: Settings) -> di
     return measured(pid, count, lambda: connect(port, settings).close())
 
 
+def ask(session: Session) -> None:
+    """One STAT."""
+    if session.request("STAT", {}).get("success") is not True:
+        raise ServerFailed("STAT was not answered with success")
+
+
+def measure_first_requests(pid: int, port: int, count: int, settings: Settings) -> dict[str, int]:
+    """A new connection, a key exchange and one STAT each time."""
+
+    def begin() -> None:
+        with connect(port, settings) as session:
+            ask(session)
+
+    return measured(pid, count, begin)
+
+
 def measure_requests(pid: int, port: int, count: int, settings: Settings) -> dict[str, int]:
     """STAT, again and again in one session."""
     with connect(port, settings) as session:
-
-        def ask() -> None:
-            if session.request("STAT", {}).get("success") is not True:
-                raise ServerFailed("STAT was not answered with success")
-
-        return measured(pid, count, ask)
+        return measured(pid, count, lambda: ask(session))
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("exchange", "request"))
+    parser.add_argument("what", choices=("exchange", "first-request", "request"))
     parser.add_argument("--server", type=Path, required=True, help="anwdl_server or python_server.py")
     parser.add_argument("--protocol", choices=("v2", "v3", "v4", "gcm"), default="v4")
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--keys", type=Path, required=True, help="the folder of server.pem and client.pem")
+    parser.add_argument("--server-first", action="store_true", help="the server speaks first")
+    parser.add_argument("--as-released", action="store_true", help="the client uses its socket as the Python releases do")
     options = parser.parse_args()
     most = PIPE_SIZE // (LINES_PER_OPERATION * LONGEST_LINE)
     if not 0 < options.count <= most:
@@ -133,13 +148,16 @@ def main() -> None:
     """One line of JSON."""
     options = arguments()
     settings = Settings(
-        key_pair=KeyPair.from_pem((options.keys / "client.pem").read_bytes()), protocol=ProtocolName(options.protocol)
+        key_pair=KeyPair.from_pem((options.keys / "client.pem").read_bytes()),
+        protocol=ProtocolName(options.protocol),
+        client_speaks_first=not options.server_first,
+        as_released=options.as_released,
     )
-    measure = measure_exchanges
+    measures = {"exchange": measure_exchanges, "first-request": measure_first_requests, "request": measure_requests}
     if options.what == "request":
-        measure = measure_requests
         stay_on_one_processor()
-    with running_server(options.server, options.keys / "server.pem") as (pid, port):
+    measure = measures[options.what]
+    with running_server(options.server, options.keys / "server.pem", options.server_first) as (pid, port):
         print(json.dumps(measure(pid, port, options.count, settings)))
 
 

@@ -165,8 +165,19 @@ class connection : public std::enable_shared_from_this<connection> {
         }
     }
 
+    /// Older clients write small pieces one by one, and the next waits for the acknowledgement of
+    /// the last. The option does not last.
+    void acknowledge() {
+#ifdef TCP_QUICKACK
+        const int on = 1;
+        setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#endif
+    }
+
     anwdl::progress exchange_keys() {
         const anwdl::progress progress = session_.poll_exchange_keys();
+        if (progress == anwdl::progress::done || progress == anwdl::progress::want_read)
+            acknowledge();
         if (progress == anwdl::progress::done) {
             print_keys_exchanged(number_);
             begin(phase::waiting);

@@ -4,9 +4,12 @@
 #include "answers.h"
 #include "server_options.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 enum { INPUT_SIZE = 4096 };
@@ -110,8 +113,23 @@ static void begin(connection_t *connection, phase_t phase) {
 
 /* -- what the session does --------------------------------------------------------------------- */
 
+/* Older clients write small pieces one by one, and the next waits for the acknowledgement of the
+   last. The option does not last. */
+static void acknowledge(const connection_t *connection) {
+#ifdef TCP_QUICKACK
+    const int on = 1;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&connection->tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+    (void)connection;
+#endif
+}
+
 static anwdl_status_t exchange_keys(connection_t *connection) {
     anwdl_status_t status = anwdl_session_exchange_keys(connection->session, true);
+    if (status == ANWDL_OK || status == ANWDL_WANT_READ)
+        acknowledge(connection);
     if (status == ANWDL_OK) {
         print_keys_exchanged(connection->number);
         begin(connection, WAITING);

@@ -628,6 +628,12 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * }
  * @endcode
  *
+ * The caller owns the socket, and what is to be set on it. On a TCP socket set TCP_NODELAY. The
+ * released peers leave Nagle's algorithm on, write small pieces by themselves, and wait for the
+ * acknowledgement of one before the next leaves, which a system delays by about 40 ms: on Linux, set
+ * TCP_QUICKACK to 1 whenever anwdl_session_exchange_keys() or one of its steps returns ANWDL_OK or
+ * ANWDL_WANT_READ. The option does not last, and once is not enough. Requests need none of it.
+ *
  * It may be used by one thread at a time, whichever that is.
  */
 typedef struct anwdl_session_t anwdl_session_t;
@@ -913,8 +919,8 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  * peer, so such options serve for one client.
  *
  * @param options The options; not NULL.
- * @param ip An IPv4 or IPv6 address as text; not NULL. It is copied, in the form that
- *   anwdl_client_get_ip() describes.
+ * @param ip An IPv4 or IPv6 address as text, the latter with or without a zone
+ *   ("fe80::1%eth0"); not NULL. It is copied, in the form that anwdl_client_get_ip() describes.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not
@@ -1017,7 +1023,10 @@ anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_option
  * speaking first. It never does so for a non-blocking client or one with a separate computation,
  * and so never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
  *
- * The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
+ * The flags of the descriptor are not changed. Of its options, SO_RCVLOWAT becomes 1 and, on a TCP
+ * socket, TCP_NODELAY is set and TCP_CORK (Linux) cleared, so that no piece of the protocol waits for
+ * the next. TCP_QUICKACK (Linux) is set twice while the keys are exchanged. All others hold as the
+ * caller set them.
  *
  * @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
  *   not use or close it otherwise from then on. After every failure it still belongs to the caller
@@ -1111,7 +1120,7 @@ int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
  * The IP address of the peer as text.
  *
  * IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
- * 5952 ("2001:db8::1"). What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
+ * 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
  * of another family, a Unix socket for example, it is "" otherwise.
  *
  * Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the

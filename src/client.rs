@@ -1,7 +1,7 @@
 //! [`ClientInstance`]: one connected client, as the Python server's class of that name.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -122,9 +122,10 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// The client's IP address where the socket is a proxy's.
+    /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
+    /// in `fe80::1%eth0`, is left out.
     pub fn set_peer_ip(&mut self, ip: &str) -> Result<()> {
-        let address: IpAddr = ip.parse().map_err(|_| {
+        let address = read_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
         })?;
         self.peer_ip = Some(address.to_canonical());
@@ -201,6 +202,16 @@ impl ClientOptions {
     /// called in between.
     pub(crate) fn exchanges_at_once(&self) -> bool {
         self.exchange_keys && !self.non_blocking && !self.separate_computation
+    }
+}
+
+/// Reads an address as `getnameinfo()` writes it, which puts the zone behind a link-local one.
+fn read_ip(text: &str) -> Option<IpAddr> {
+    match text.split_once('%') {
+        Some((address, zone)) if !zone.is_empty() => {
+            address.parse::<Ipv6Addr>().ok().map(IpAddr::from)
+        }
+        _ => text.parse().ok(),
     }
 }
 

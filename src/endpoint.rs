@@ -36,6 +36,10 @@ pub trait Carrier {
     /// Brings at least one byte, or none if the peer has closed its side.
     fn receive(&mut self, space: &mut [u8]) -> std::result::Result<usize, Failure>;
 
+    /// Tells the peer's system at once that what was received has arrived, where that can
+    /// be told.
+    fn acknowledge(&self) {}
+
     /// Brings the PROXY protocol header where one comes before the session's own bytes, and
     /// tells what it says, once.
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
@@ -418,7 +422,11 @@ impl<C: Carrier> Endpoint<C> {
 /// Moves bytes between a session and what carries them until the operation is done.
 fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Message>> {
     loop {
-        match session.advance()? {
+        let progress = session.advance()?;
+        if session.take_peer_goes_on() {
+            carrier.acknowledge();
+        }
+        match progress {
             Progress::Done(message) => return Ok(message),
             Progress::Write => match carrier.send(session.pending()) {
                 Ok(_) if is_broken("only what was sent counts as sent") => {
@@ -554,6 +562,12 @@ impl Carrier for Connection {
             .receive(space, self.patience())
     }
 
+    fn acknowledge(&self) {
+        if let Some(transport) = &self.transport {
+            transport.acknowledge();
+        }
+    }
+
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
         let patience = match self.patience() {
             Patience::Until(_) if is_broken("the deadline holds for a PROXY header") => {
@@ -674,7 +688,10 @@ impl Carrier for Fed {
 /// [`feed`](Self::feed) what came from the peer; for [`Interest::Write`], send
 /// [`pending`](Self::pending) and say so with [`sent`](Self::sent); for
 /// [`Interest::Computation`], [`compute`](Self::compute). Then call the operation again.
-/// There is no clock: a program that loses its patience calls [`end`](Self::end).
+/// There is no clock: a program that loses its patience calls [`end`](Self::end). On a TCP
+/// socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
+/// waits for bytes: released peers wait for acknowledgements between the small pieces that
+/// they write.
 ///
 /// ```
 /// use anwdl::error::Interest;

@@ -32,7 +32,8 @@ pub enum Failure {
     Os(&'static str, io::Error),
 }
 
-/// A connected stream socket. Its flags are never changed.
+/// A connected stream socket. Its flags are never changed; of its options, those that would keep
+/// small pieces waiting.
 #[derive(Debug)]
 pub struct Transport {
     socket: OwnedFd,
@@ -242,8 +243,8 @@ fn late(host: &str) -> Error {
 }
 
 impl Transport {
-    /// Takes a socket, with what [`check_descriptor`] tells of it, and switches Nagle's
-    /// algorithm off where there is one.
+    /// Takes a socket, with what [`check_descriptor`] tells of it, and undoes what keeps the
+    /// protocol's small pieces waiting: Nagle's algorithm, a cork, and a low-water mark.
     pub fn new(socket: OwnedFd, peer_ip: Option<IpAddr>) -> Self {
         let limits = Limits {
             receive: time_limit(socket.as_raw_fd(), option_of(libc::POLLIN)),
@@ -258,21 +259,37 @@ impl Transport {
             // SAFETY: a descriptor and two numbers are passed.
             unsafe { libc::fcntl(transport.descriptor(), libc::F_SETFL, libc::O_NONBLOCK) };
         }
+        transport.set_option(libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
         if peer_ip.is_some() {
-            let on: libc::c_int = 1;
-            // A socket that refuses this works all the same, only slower.
-            // SAFETY: the option's value is an int that outlives the call.
-            unsafe {
-                libc::setsockopt(
-                    transport.descriptor(),
-                    libc::IPPROTO_TCP,
-                    libc::TCP_NODELAY,
-                    (&raw const on).cast(),
-                    size_of_val(&on) as libc::socklen_t,
-                );
-            }
+            transport.set_option(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            transport.set_option(libc::IPPROTO_TCP, libc::TCP_CORK, 0);
         }
         transport
+    }
+
+    /// Has the system acknowledge at once what was received, where it can be told to, in
+    /// place of waiting for something to send along.
+    pub fn acknowledge(&self) {
+        // The option does not last: it sends the acknowledgement that is due.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.peer_ip.is_some() {
+            self.set_option(libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
+        }
+    }
+
+    /// Sets an option. A socket that refuses works all the same, only slower.
+    fn set_option(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
+        // SAFETY: the option's value is an int that outlives the call.
+        unsafe {
+            libc::setsockopt(
+                self.descriptor(),
+                level,
+                option,
+                (&raw const value).cast(),
+                size_of_val(&value) as libc::socklen_t,
+            );
+        }
     }
 
     /// The descriptor.

@@ -21,6 +21,8 @@ REQUESTS = 20
 
 RECEIVE = "recvfrom"
 SEND = "sendto"
+ACKNOWLEDGE = "setsockopt"
+"""At once, where the peer speaks twice in a row: one that has left Nagle's algorithm on would wait for it."""
 RANDOM = "getrandom"
 
 NEXT_IV = [RANDOM]
@@ -30,8 +32,9 @@ NONCE = [RANDOM]
 NEW_FRAMING = {"v2": [], "v3": [], "v4": [RECEIVE]}
 """The first 8 bytes of the first message tell the framings apart. The header of v4 is longer: the rest is received by itself."""
 
-CREATION = ["getsockopt", "getsockopt", "getpeername", "getsockopt", "getsockopt", "setsockopt"]
-"""Is it a stream socket, does it listen, is it connected, and to whom; and Nagle's algorithm off."""
+CREATION = ["getsockopt", "getsockopt", "getpeername", "getsockopt", "getsockopt", "setsockopt", "setsockopt", "setsockopt"]
+"""Is it a stream socket, does it listen, is it connected, and to whom; its limits of time; and the low-water mark at 1, Nagle's
+algorithm off, and a cork pulled."""
 
 FLIGHTS = [
     RECEIVE,  # the length of the peer's public key
@@ -41,9 +44,11 @@ FLIGHTS = [
     RECEIVE,  # the answer
     SEND,  # the key
     RECEIVE,  # the answer
+    ACKNOWLEDGE,
     RECEIVE,  # the peer's secret
     SEND,  # the answer, with this side's secret
     RECEIVE,  # the answer
+    ACKNOWLEDGE,  # the first request follows
 ]
 """A key exchange, the peer speaking first. Nothing is received beyond what a step needs."""
 

@@ -23,7 +23,8 @@ static unsigned cases_of_lengths;
 static unsigned failed_cases;
 static bool has_failed[CALL_KINDS]; /* at least once */
 
-static const int ERRORS[] = {EINTR, EAGAIN, ECONNRESET, EPIPE, ETIMEDOUT, ENOTCONN, EBADF, ENOBUFS};
+static const int ERRORS[] = {EINTR,    EAGAIN, ECONNRESET, EPIPE,       ETIMEDOUT,
+                             ENOTCONN, EBADF,  ENOBUFS,    EHOSTUNREACH};
 enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };
 
 /* -- what the header promises ------------------------------------------------------------------ */

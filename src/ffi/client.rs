@@ -60,7 +60,10 @@ impl Client {
 /// speaking first. It never does so for a non-blocking client or one with a separate computation,
 /// and so never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
 ///
-/// The flags of the descriptor are not changed. TCP_NODELAY is set on a TCP socket.
+/// The flags of the descriptor are not changed. Of its options, SO_RCVLOWAT becomes 1 and, on a TCP
+/// socket, TCP_NODELAY is set and TCP_CORK (Linux) cleared, so that no piece of the protocol waits for
+/// the next. TCP_QUICKACK (Linux) is set twice while the keys are exchanged. All others hold as the
+/// caller set them.
 ///
 /// @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
 ///   not use or close it otherwise from then on. After every failure it still belongs to the caller
@@ -232,7 +235,7 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// The IP address of the peer as text.
 ///
 /// IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
-/// 5952 ("2001:db8::1"). What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
+/// 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
 /// of another family, a Unix socket for example, it is "" otherwise.
 ///
 /// Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the

@@ -388,8 +388,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 /// peer, so such options serve for one client.
 ///
 /// @param options The options; not NULL.
-/// @param ip An IPv4 or IPv6 address as text; not NULL. It is copied, in the form that
-///   anwdl_client_get_ip() describes.
+/// @param ip An IPv4 or IPv6 address as text, the latter with or without a zone
+///   ("fe80::1%eth0"); not NULL. It is copied, in the form that anwdl_client_get_ip() describes.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not

@@ -95,6 +95,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--timeout", type=int, default=10_000, metavar="MS")
     parser.add_argument("--private-key", type=Path, metavar="FILE.pem")
     parser.add_argument("--derives-step-11", action="store_true", help="answer AES keys as libanwdl does, not as the releases do")
+    parser.add_argument("--as-released", action="store_true", help="use the sockets as the releases do")
     parser.add_argument("--protocol", choices=[name.value for name in ProtocolName], default="auto")
     return parser.parse_args()
 
@@ -111,6 +112,7 @@ def main() -> None:
         max_message_size=options.max_message_size,
         timeout=options.timeout / 1000,
         derives_step_11=options.derives_step_11,
+        as_released=options.as_released,
     )
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")

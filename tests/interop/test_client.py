@@ -26,6 +26,9 @@ SUCCEEDED, REFUSED, FAILED = 0, 1, 3
 class CClientAgainstPythonServer(unittest.TestCase):
     """One process of each, for every framing and both orders of the key exchange."""
 
+    manner: tuple[str, ...] = ()
+    """How the server uses its sockets."""
+
     def setUp(self) -> None:
         program = os.environ.get(VARIABLE)
         if not program:
@@ -39,7 +42,7 @@ class CClientAgainstPythonServer(unittest.TestCase):
 
     def server(self, *options: str) -> ServerProcess:
         """The Python server with a fixed key."""
-        return self.enterContext(ServerProcess(PYTHON_SERVER, "--private-key", str(self.server_key), *options))
+        return self.enterContext(ServerProcess(PYTHON_SERVER, "--private-key", str(self.server_key), *self.manner, *options))
 
     def ask(self, server: ServerProcess, *words: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Runs the client."""
@@ -106,6 +109,12 @@ class CClientAgainstPythonServer(unittest.TestCase):
         self.assertEqual(server.stop(), 0, server.output)
         # Who is told the wrong key says no to it, and never gets as far as the secret.
         self.assertEqual(server.output.count("keys exchanged"), len(FRAMINGS))
+
+
+class CClientAgainstPythonServerAsReleased(CClientAgainstPythonServer):
+    """The same with a server that uses its sockets as the released ones do."""
+
+    manner = ("--as-released",)
 
 
 if __name__ == "__main__":

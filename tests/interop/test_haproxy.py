@@ -142,6 +142,9 @@ class Haproxy:
 class BehindHaproxy(unittest.TestCase):
     """The server knows the client, not the proxy."""
 
+    as_released = False
+    """Whether the clients use their sockets as the released ones do."""
+
     @contextmanager
     def server(self, *options: str) -> Iterator[ServerProcess]:
         """A server with a fixed key; its exit status is checked at the end."""
@@ -177,7 +180,8 @@ class BehindHaproxy(unittest.TestCase):
 
     def session(self, connection: socket.socket, framing: ProtocolName, **changes: bool) -> Session:
         connection.settimeout(PATIENCE)
-        return Session.connect(connection, replace(Settings(key_pair=CLIENT_KEY_PAIR, protocol=framing), **changes))
+        settings = Settings(key_pair=CLIENT_KEY_PAIR, protocol=framing, as_released=self.as_released)
+        return Session.connect(connection, replace(settings, **changes))
 
     def connect(self, host: str, port: int, source: str | None = None) -> socket.socket:
         return socket.create_connection((host, port), PATIENCE, source_address=(source, 0) if source else None)
@@ -267,6 +271,12 @@ class BehindHaproxy(unittest.TestCase):
                     self.converse(session)
             self.assertNotIn("BAD_PROXY_HEADER", server.output)
             self.assert_connected_from(server, *[CLIENT_IP] * 3)
+
+
+class BehindHaproxyAsReleased(BehindHaproxy):
+    """The same with clients that use their sockets as the released ones do."""
+
+    as_released = True
 
 
 if __name__ == "__main__":

@@ -113,12 +113,14 @@ class AgainstItself(unittest.TestCase):
                     self.assertEqual(client.remote_public_pem, SERVER_KEY_PAIR.public_pem)
                     self.assertEqual(server.remote_public_pem, CLIENT_KEY_PAIR.public_pem)
 
-    def test_two_small_sends(self) -> None:
+    def test_sockets_used_as_the_releases_do(self) -> None:
         for framing, client_speaks_first in product(FRAMINGS, (True, False)):
             with self.subTest(framing=framing.value, client_speaks_first=client_speaks_first):
                 settings = settings_for(framing, client_speaks_first)
-                with two_sessions(*(replace(side, two_small_sends=True) for side in settings)) as (client, server):
-                    self.converse(client, server)
+                with two_sessions(*(replace(side, as_released=True) for side in settings)) as (client, server):
+                    for text in ("{}", '{"verb": "ÉTÉ 🙂"}'):
+                        self.exchange(client, server, text)
+                        self.exchange(server, client, text)
 
     def test_aes_key_sizes(self) -> None:
         for size in (16, 24, 32):
@@ -194,10 +196,10 @@ class AgainstItself(unittest.TestCase):
 class Flights(unittest.TestCase):
     """What leaves in one send, seen through sockets that keep each send apart."""
 
-    def sends(self, *, two_small_sends: bool) -> list[bytes]:
+    def sends(self, *, as_released: bool) -> list[bytes]:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with near, far:
-            stream = Stream(near, 10, two_small_sends=two_small_sends)
+            stream = Stream(near, 10, as_released=as_released)
             stream.accept()
             stream.write(b"451=====")
             stream.flush()
@@ -205,10 +207,28 @@ class Flights(unittest.TestCase):
             return list(iter(lambda: far.recv(100), b""))
 
     def test_flight_leaves_in_one_send(self) -> None:
-        self.assertEqual(self.sends(two_small_sends=False), [b"1451====="])
+        self.assertEqual(self.sends(as_released=False), [b"1451====="])
 
-    def test_two_small_sends(self) -> None:
-        self.assertEqual(self.sends(two_small_sends=True), [b"1", b"451====="])
+    def test_each_message_leaves_by_itself_as_the_releases_send_it(self) -> None:
+        self.assertEqual(self.sends(as_released=True), [b"1", b"451====="])
+
+    def test_nagles_algorithm_is_on_where_the_releases_leave_it_on(self) -> None:
+        for as_released in (False, True):
+            with two_sockets() as (near, _):
+                Stream(near, 10, as_released=as_released)
+                self.assertEqual(near.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0, as_released)
+
+    def test_what_comes_in_pieces_is_nothing_to_a_release(self) -> None:
+        for as_released in (False, True):
+            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with self.subTest(as_released=as_released), near, far:
+                stream = Stream(near, 10, as_released=as_released)
+                for piece in (b"451", b"====="):
+                    far.send(piece)
+                if as_released:
+                    self.assertRaises(ProtocolError, stream.read, 8)
+                else:
+                    self.assertEqual(stream.read(8), b"451=====")
 
 
 class Authenticated(unittest.TestCase):

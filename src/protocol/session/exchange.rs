@@ -5,6 +5,7 @@ use crate::crypto::rsa::{LARGEST_PEM, hex};
 use crate::crypto::{RsaWrapper, process_wide};
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
+use crate::protocol::Role;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
 use crate::secret::{KEYS_STACK, wiping_stack};
@@ -94,6 +95,9 @@ impl Session {
             Wait::Answer => {
                 self.hear_answer()?;
                 self.finish_step(steps);
+                // The peer's key or secret follows, or, behind the last answer, a client's
+                // first request.
+                self.peer_goes_on = !self.is_exchanged || self.config.role == Role::Server;
                 Ok(())
             }
             Wait::Length => {

@@ -158,6 +158,8 @@ pub struct Session {
     operation: Option<(Operation, State)>,
     has_moved: bool,
     has_failed: bool,
+    /// Whether the peer, which has just been heard, speaks again before this side does.
+    peer_goes_on: bool,
     input: Input,
     output: Output,
 }
@@ -176,6 +178,7 @@ impl Session {
             operation: None,
             has_moved: false,
             has_failed: false,
+            peer_goes_on: false,
             input: Input::default(),
             output: Output::default(),
         }
@@ -304,6 +307,14 @@ impl Session {
             Need::Write => Some(Interest::Write),
             Need::Compute => Some(Interest::Computation),
         }
+    }
+
+    /// Whether what [`advance`](Self::advance) has just taken in is followed by more of the
+    /// peer's, with nothing of this side's in between. Told once. A peer that leaves Nagle's
+    /// algorithm on and writes the two by themselves holds the second back until its system
+    /// hears that the first has arrived.
+    pub fn take_peer_goes_on(&mut self) -> bool {
+        std::mem::take(&mut self.peer_goes_on)
     }
 
     /// Does the private key operation after [`Progress::Compute`]. How it ended is told by

@@ -30,8 +30,9 @@ class Settings:
     """The longest JSON text, in bytes, that is received."""
     timeout: float = 10.0
     """Seconds that any one send or receive may wait."""
-    two_small_sends: bool = False
-    """Writes each message of a flight by itself, as the Python releases do."""
+    as_released: bool = False
+    """Uses its socket as the Python releases do: each message of a flight leaves by itself, under Nagle's algorithm, and each is read
+    with a single recv()."""
     derives_step_11: bool = False
     """Answers an AES key with one that is derived from it, and takes no other. The Python releases send what they got back, and take
     whatever they get."""
@@ -48,7 +49,7 @@ class Session:
             raise ValueError("a client must name its framing")
         self._is_client = is_client
         self._settings = settings
-        self._stream = Stream(connection, settings.timeout, two_small_sends=settings.two_small_sends)
+        self._stream = Stream(connection, settings.timeout, as_released=settings.as_released)
         self._framing: Framing | None = None
         try:
             self._exchange_keys()

@@ -1,4 +1,4 @@
-"""A blocking socket that reads exactly what is asked for and writes each flight with one send."""
+"""A blocking socket that reads exactly what is asked for and writes each flight with one send, or does both as the releases do."""
 
 import socket
 from typing import NoReturn
@@ -13,21 +13,22 @@ class Stream:
     """Owns `connection`.
 
     What is written is held back until this side needs to read, or says `flush`, so that neighbouring messages of one side leave
-    in one send. With `two_small_sends` each message leaves by itself and Nagle's algorithm stays on, as the Python releases do it.
+    in one send. With `as_released` it does as the Python releases: each message leaves by itself, Nagle's algorithm stays on, and
+    what is read has to come with a single recv().
     """
 
-    def __init__(self, connection: socket.socket, timeout: float, *, two_small_sends: bool = False) -> None:
+    def __init__(self, connection: socket.socket, timeout: float, *, as_released: bool = False) -> None:
         self._connection = connection
         self._outgoing = bytearray()
-        self._two_small_sends = two_small_sends
+        self._as_released = as_released
         connection.settimeout(timeout)
-        if not two_small_sends and connection.family in (socket.AF_INET, socket.AF_INET6):
+        if not as_released and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write(self, data: bytes) -> None:
         """Adds `data` to the flight that is being built."""
         self._outgoing += data
-        if self._two_small_sends:
+        if self._as_released:
             self.flush()
 
     def flush(self) -> None:
@@ -44,7 +45,7 @@ class Stream:
             raise PeerClosed(f"sending failed: {error}") from error
 
     def read(self, size: int) -> bytes:
-        """Reads exactly `size` bytes, however many pieces they come in."""
+        """Reads exactly `size` bytes, however many pieces they come in, unless it is done as the releases do it."""
         self.flush()
         received = bytearray()
         while len(received) < size:
@@ -57,6 +58,8 @@ class Stream:
             if not piece:
                 raise PeerClosed(f"the peer closed after {len(received)} of {size} bytes")
             received += piece
+            if self._as_released and len(received) < size:
+                raise ProtocolError(f"a release takes {len(received)} of {size} bytes for all of them")
         return bytes(received)
 
     def accept(self) -> None:
