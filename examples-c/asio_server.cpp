@@ -225,8 +225,8 @@ class connection : public std::enable_shared_from_this<connection> {
     anwdl::progress exchange_keys() {
         const anwdl::progress progress = session_.poll_exchange_keys();
         if (progress == anwdl::progress::done) {
-            print_keys_exchanged(number_);
             admission_end_exchange(server_.admission, &place_);
+            print_keys_exchanged(number_);
             begin(phase::waiting);
         }
         return progress;

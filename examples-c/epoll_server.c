@@ -303,8 +303,8 @@ static void begin_next(session_t *session) {
     anwdl_protocol_t framing = anwdl_client_get_protocol(session->client);
     switch (session->phase) {
     case EXCHANGING:
-        print_keys_exchanged(session->number);
         admission_end_exchange(session->loop->admission, &session->place);
+        print_keys_exchanged(session->number);
         begin_phase(session, RESTING);
         break;
     case RECEIVING:

@@ -122,8 +122,8 @@ static void begin(connection_t *connection, phase_t phase) {
 static anwdl_status_t exchange_keys(connection_t *connection) {
     anwdl_status_t status = anwdl_session_exchange_keys(connection->session, true);
     if (status == ANWDL_OK) {
-        print_keys_exchanged(connection->number);
         admission_end_exchange(connection->server->admission, &connection->place);
+        print_keys_exchanged(connection->number);
         begin(connection, WAITING);
     }
     return status;

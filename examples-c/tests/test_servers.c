@@ -336,6 +336,7 @@ static void test_limits_of_an_address(char *const prefix[], char *server_path) {
     peer_init(&peers[3], connect_from("127.0.0.2", port), ANWDL_PROTOCOL_V3, "peer-2");
     CHECK(peer_exchange_keys(&peers[3], true));
     CHECK(peer_exchange_keys(&peers[2], true));
+    CHECK(find_client_line(&server, 3, "keys exchanged"));
     open_session(&peers[4], port, ANWDL_PROTOCOL_V2);
     check_response_has(&peers[1], STAT, "uptime");
     CHECK(kill(server.pid, SIGTERM) == 0);
