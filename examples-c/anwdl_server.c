@@ -1,12 +1,20 @@
 /* A server with every option of the library on its command line. It serves one client after
-   another, prints one line for each thing that happens, and ends on SIGINT or SIGTERM. */
+   another, prints one line for each thing that happens, and ends on SIGINT, or on SIGTERM as soon
+   as the request is answered that it is at.
+
+   One client at a time cannot be kept from holding up the others, only for how long: each exchange,
+   request and response has a timeout, one that rests gives way to whoever waits, and the addresses
+   take turns. Where strangers come in crowds, start from one of the servers for many clients. */
 #define _GNU_SOURCE /* ppoll */
+#include "admission.h"
+
 #include <anwdl.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +25,16 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+enum {
+    MAX_MESSAGE_SIZE = 16384, /* bytes of a request, unless the command line says otherwise */
+    TIMEOUT = 10000,          /* milliseconds, as the rest: the same */
+    SHORT_REST = 1000,        /* between two requests, while others wait */
+    LONGEST_REST = 300000,    /* while nobody waits */
+    LONGEST_WAIT = 60000,     /* of one that is not served yet */
+    MOST_WAITING = 256,
+    MOST_WAITING_OF_ADDRESS = 32
+};
 
 static const char USAGE[] =
     "usage: anwdl_server [--port NUMBER]              0 (the default): any free port\n"
@@ -34,8 +52,23 @@ typedef struct {
     bool receive_first;
     const char *private_key_file;
     bool make_private_key_file; /* if it is not there */
+    bool has_proxy;             /* then all addresses are the proxy's */
     anwdl_client_options_t *options;
 } settings_t;
+
+/* A client that has connected. */
+typedef struct {
+    place_t place;
+    int fd;
+} visitor_t;
+
+typedef struct {
+    const settings_t *settings;
+    int listener;
+    admission_t *admission; /* to be served is the computation, one at a time */
+    size_t visitors;        /* with a place: the one that is served among them */
+    time_t started;
+} server_t;
 
 typedef struct {
     const char *name;
@@ -77,14 +110,14 @@ static const char *get_protocol_name(anwdl_protocol_t protocol) {
 
 static volatile sig_atomic_t stopped;
 static volatile sig_atomic_t session_fd = -1;
+static volatile sig_atomic_t is_busy; /* with a request, which SIGTERM does not cut */
 
 /* The library waits on through signals, as it should; what ends its wait is the end of the
  * connection. */
 static void stop(int signal_number) {
     int saved_errno = errno;
-    (void)signal_number;
     stopped = 1;
-    if (session_fd != -1)
+    if (session_fd != -1 && (signal_number != SIGTERM || !is_busy))
         shutdown(session_fd, SHUT_RDWR);
     errno = saved_errno;
 }
@@ -213,51 +246,149 @@ static anwdl_status_t serve_request(anwdl_client_t *client, time_t started) {
     return status;
 }
 
-static void serve_client(int fd, const settings_t *settings, time_t started) {
+/* False: it rests, and others wait; or it rests for too long. */
+static bool wait_for_request(const server_t *server, int fd) {
+    struct pollfd entries[] = {{.fd = fd, .events = POLLIN},
+                               {.fd = server->listener, .events = POLLIN}};
+    int count;
+    do
+        count = poll(entries, 1, SHORT_REST);
+    while (count < 0 && errno == EINTR);
+    while (count == 0 && server->visitors == 1) {
+        count = poll(entries, 2, LONGEST_REST);
+        if (count == 0 || (count < 0 && errno != EINTR))
+            break;
+        if (count < 0)
+            count = 0;
+    }
+    return count > 0 && entries[0].revents != 0;
+}
+
+static void serve_client(server_t *server, int fd) {
     anwdl_client_t *client = NULL;
-    anwdl_status_t status = anwdl_client_new(fd, settings->options, &client);
+    anwdl_status_t status = anwdl_client_new(fd, server->settings->options, &client);
     if (status != ANWDL_OK) {
         print_failure("unknown", "not served");
         close(fd);
         return;
     }
-    if (!settings->receive_first)
+    if (!server->settings->receive_first)
         status = anwdl_client_exchange_keys(client, false);
     /* Behind a proxy, its address is not known any earlier. */
     print_event("client %s: connected from %s", anwdl_client_get_id(client),
                 anwdl_client_get_ip(client));
-    while (status == ANWDL_OK && !stopped)
-        status = serve_request(client, started);
+    bool rests = false;
+    while (status == ANWDL_OK && !stopped && !rests) {
+        rests = !wait_for_request(server, fd);
+        is_busy = !rests;
+        if (!rests)
+            status = serve_request(client, server->started);
+        is_busy = false;
+    }
     if (status != ANWDL_OK)
         print_failure(anwdl_client_get_id(client), "session ended");
+    else if (rests)
+        print_event("client %s: rested for too long", anwdl_client_get_id(client));
     anwdl_client_free(client);
 }
 
-/* Serves until a signal comes; false when the listening socket fails. */
-static bool serve(int listener, const settings_t *settings, const sigset_t *while_waiting) {
-    time_t started = time(NULL);
-    struct pollfd entry = {.fd = listener, .events = POLLIN};
-    sigset_t while_working;
-    while (!stopped) {
-        if (ppoll(&entry, 1, NULL, while_waiting) < 0) {
-            if (errno != EINTR)
-                return false;
-            continue;
-        }
-        int fd = accept(listener, NULL, NULL);
-        if (fd < 0) {
-            /* A client that has gone again is nobody's failure. */
-            if (errno != ECONNABORTED && errno != EINTR && errno != EAGAIN)
-                return false;
-            continue;
-        }
-        session_fd = fd;
-        sigprocmask(SIG_SETMASK, while_waiting, &while_working);
-        serve_client(fd, settings, started);
-        sigprocmask(SIG_SETMASK, &while_working, NULL);
-        session_fd = -1;
+/* Milliseconds. */
+static int64_t get_time(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Takes over the descriptor. */
+static void let_wait(server_t *server, int fd, const struct sockaddr_storage *peer) {
+    const char *why = "no memory";
+    int bytes = 1; /* so that a response is taken only when the one before is on its way */
+    visitor_t *visitor = calloc(1, sizeof *visitor);
+    if (visitor != NULL) {
+        visitor->fd = fd;
+        visitor->place.owner = visitor;
+        why = admission_enter(server->admission, &visitor->place, (const struct sockaddr *)peer);
     }
-    return true;
+    if (why == NULL &&
+        (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) != 0 ||
+         !admission_queue(server->admission, &visitor->place, get_time() + LONGEST_WAIT))) {
+        admission_leave(server->admission, &visitor->place);
+        why = "it cannot wait";
+    }
+    if (why == NULL) {
+        server->visitors++;
+        return;
+    }
+    print_event("client unknown: refused: %s", why);
+    free(visitor);
+    close(fd);
+}
+
+/* Takes all that have connected; false when the listening socket fails. */
+static bool accept_clients(server_t *server) {
+    for (;;) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        int fd = accept(server->listener, (struct sockaddr *)&peer, &len);
+        if (fd >= 0)
+            let_wait(server, fd, &peer);
+        else if (errno == EAGAIN)
+            return true;
+        /* A client that has gone again is nobody's failure. */
+        else if (errno != ECONNABORTED && errno != EINTR)
+            return false;
+    }
+}
+
+/* The descriptor of the client that is next; -1: nobody waits. */
+static int take_next(server_t *server, visitor_t **out_visitor) {
+    bool is_late = false;
+    place_t *place = admission_take(server->admission, get_time(), &is_late);
+    *out_visitor = place != NULL ? place->owner : NULL;
+    if (place == NULL)
+        return -1;
+    if (is_late || stopped) {
+        print_event("client unknown: not served: %s", is_late ? "waited too long" : "stopping");
+        close((*out_visitor)->fd);
+        (*out_visitor)->fd = -1;
+    }
+    return (*out_visitor)->fd;
+}
+
+static void forget(server_t *server, visitor_t *visitor) {
+    admission_leave(server->admission, &visitor->place);
+    server->visitors--;
+    free(visitor);
+}
+
+/* Serves until a signal comes; false when the listening socket fails. */
+static bool serve(server_t *server, const sigset_t *while_waiting) {
+    struct pollfd entry = {.fd = server->listener, .events = POLLIN};
+    sigset_t while_working;
+    visitor_t *visitor;
+    bool is_listening = true;
+    while (!stopped && is_listening) {
+        if (server->visitors == 0 && ppoll(&entry, 1, NULL, while_waiting) < 0 && errno != EINTR)
+            return false;
+        is_listening = accept_clients(server);
+        int fd = take_next(server, &visitor);
+        if (fd >= 0) {
+            session_fd = fd;
+            sigprocmask(SIG_SETMASK, while_waiting, &while_working);
+            serve_client(server, fd);
+            sigprocmask(SIG_SETMASK, &while_working, NULL);
+            session_fd = -1;
+        }
+        if (visitor != NULL)
+            forget(server, visitor);
+    }
+    while (server->visitors > 0) {
+        (void)take_next(server, &visitor);
+        if (visitor->fd >= 0)
+            close(visitor->fd);
+        forget(server, visitor);
+    }
+    return is_listening;
 }
 
 /* -- start and end ----------------------------------------------------------------------------- */
@@ -298,6 +429,7 @@ static anwdl_status_t set_option(settings_t *settings, int name, const char *val
     case 'E':
         return anwdl_client_options_set_key_echo(settings->options, true);
     case 'P':
+        settings->has_proxy = true;
         return anwdl_client_options_set_proxy_protocol(settings->options,
                                                        ANWDL_PROXY_PROTOCOL_REQUIRED);
     case 'f':
@@ -381,29 +513,53 @@ static int open_listener(uint16_t *port) {
     return -1;
 }
 
+/* Nobody who waits here gives way: it waits for its turn, and not for its peer. */
+static void give_way(place_t *place) {
+    (void)place;
+}
+
+static admission_t *make_admission(const settings_t *settings) {
+    size_t of_address = settings->has_proxy ? MOST_WAITING : MOST_WAITING_OF_ADDRESS;
+    admission_limits_t limits = {.places = MOST_WAITING,
+                                 .places_per_address = of_address,
+                                 .exchanges_per_address = of_address,
+                                 .computations = MOST_WAITING,
+                                 .computations_per_address = of_address,
+                                 .computations_at_once = 1};
+    return admission_new(&limits, give_way);
+}
+
 static int run(settings_t *settings) {
+    server_t server = {.settings = settings, .listener = -1};
     sigset_t while_waiting;
+    bool served = false;
     if (!set_key_pair(settings)) {
         fprintf(stderr, "anwdl_server: no key pair: %s\n", anwdl_last_error_message());
         return EXIT_FAILURE;
     }
-    int listener = open_listener(&settings->port);
-    if (listener < 0)
-        return EXIT_FAILURE;
-    catch_signals(&while_waiting);
-    print_event("listening on 127.0.0.1:%u", settings->port);
-    bool served = serve(listener, settings, &while_waiting);
-    if (!served)
-        perror("cannot accept");
-    close(listener);
-    print_event("stopped");
+    server.admission = make_admission(settings);
+    if (server.admission != NULL)
+        server.listener = open_listener(&settings->port);
+    if (server.listener >= 0) {
+        catch_signals(&while_waiting);
+        print_event("listening on 127.0.0.1:%u", settings->port);
+        server.started = time(NULL);
+        served = serve(&server, &while_waiting);
+        if (!served)
+            perror("cannot accept");
+        close(server.listener);
+        print_event("stopped");
+    }
+    admission_free(server.admission);
     return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv) {
     settings_t settings = {.receive_first = true, .options = anwdl_client_options_new()};
     int exit_status = EXIT_FAILURE;
-    if (settings.options == NULL)
+    if (settings.options == NULL ||
+        anwdl_client_options_set_timeout(settings.options, TIMEOUT) != ANWDL_OK ||
+        anwdl_client_options_set_max_message_size(settings.options, MAX_MESSAGE_SIZE) != ANWDL_OK)
         fprintf(stderr, "anwdl_server: %s\n", anwdl_last_error_message());
     else if (!parse_arguments(argc, argv, &settings))
         fputs(USAGE, stderr);

@@ -1,7 +1,9 @@
 // A server on standalone Asio, in C++17: one thread moves the bytes, sessions without a descriptor
-// make sense of them, and a thread pool does the private key operation of each key exchange.
+// make sense of them, and a thread pool does the private key operation of each key exchange. Who
+// gets a place, and whose operation comes next, is said by admission.h.
 #define ASIO_STANDALONE
 #define ASIO_NO_DEPRECATED
+#include "admission.h"
 #include "answers.h"
 #include "server_options.h"
 
@@ -9,6 +11,7 @@
 
 #include <asio.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -17,6 +20,7 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -54,7 +58,9 @@ class connection;
 struct server_state {
     server_options_t options;
     anwdl::client_options client_options;
-    asio::any_io_executor pool;                   ///< where they compute
+    admission_t *admission;
+    asio::any_io_executor pool; ///< where they compute
+    bool is_stopping;
     std::unordered_set<connection *> connections; ///< each from its beginning to its end
 };
 
@@ -68,6 +74,7 @@ class connection : public std::enable_shared_from_this<connection> {
     connection(server_state &server, std::uint64_t number, tcp::socket socket)
         : server_(server), number_(number), socket_(std::move(socket)),
           deadline_(socket_.get_executor()), session_(anwdl::role::server, server.client_options) {
+        place_.owner = this;
         server_.connections.insert(this);
     }
 
@@ -75,14 +82,20 @@ class connection : public std::enable_shared_from_this<connection> {
     connection &operator=(const connection &) = delete;
 
     ~connection() {
+        admission_leave(server_.admission, &place_);
         server_.connections.erase(this);
     }
 
     void start() {
         attempt([this] {
-            const std::string ip = socket_.remote_endpoint().address().to_string();
-            print_connected(number_, ip.c_str());
+            const tcp::endpoint peer = socket_.remote_endpoint();
+            const char *why = admission_enter(server_.admission, &place_, peer.data());
+            if (why != nullptr)
+                return refuse(why);
+            print_connected(number_, peer.address().to_string().c_str());
             socket_.set_option(tcp::no_delay(true));
+            if (!limit_unsent(socket_.native_handle()))
+                return close("no way to limit what is queued for it");
             begin(phase::exchanging_keys);
             advance();
         });
@@ -97,6 +110,28 @@ class connection : public std::enable_shared_from_this<connection> {
         deadline_.cancel();
         std::error_code ignored; // the descriptor is closed in any case
         socket_.close(ignored);
+    }
+
+    /// Ends it, unless it is at a request or its response; that has some time.
+    void drain() {
+        if (phase_ != phase::receiving && phase_ != phase::responding)
+            return close("the server stops");
+        wait_until(std::min(deadline_.expiry(), clock::now() + get_drain_timeout()));
+    }
+
+    /// Starts the computations that may run now.
+    static void start_computations(server_state &server) {
+        bool is_late = false;
+        while (place_t *place = admission_take(server.admission, get_time(), &is_late)) {
+            const auto self = static_cast<connection *>(place->owner)->shared_from_this();
+            if (is_late || self->is_closed_) {
+                admission_end_computation(server.admission, place);
+                self->queued_.reset();
+                self->close("TIMEOUT: no time was left to compute the key");
+            } else {
+                self->compute();
+            }
+        }
     }
 
   private:
@@ -122,22 +157,44 @@ class connection : public std::enable_shared_from_this<connection> {
     void begin(phase next) {
         const milliseconds timeout(next == phase::waiting ? server_.options.idle_timeout
                                                           : server_.options.timeout);
-        const bool has_end = timeout != milliseconds::zero();
         phase_ = next;
-        deadline_.expires_at(has_end ? clock::now() + timeout : clock::time_point::max());
-        if (!has_end)
-            return;
+        admission_wait(server_.admission, &place_);
+        if (server_.is_stopping && next == phase::waiting)
+            return close("the server stops");
+        if (timeout == milliseconds::zero())
+            deadline_.expires_at(clock::time_point::max());
+        else
+            wait_until(clock::now() +
+                       (server_.is_stopping ? std::min(timeout, get_drain_timeout()) : timeout));
+    }
+
+    milliseconds get_drain_timeout() const {
+        return milliseconds(server_.options.drain_timeout);
+    }
+
+    void wait_until(clock::time_point end) {
+        deadline_.expires_at(end);
         deadline_.async_wait([self = shared_from_this()](const std::error_code &error) {
             // One that was put off after it had passed is no longer meant.
-            if (!error && self->deadline_.expiry() <= clock::now())
-                self->close(self->phase_ == phase::waiting ? "idle for too long"
-                                                           : "TIMEOUT: too slow");
+            if (error || self->deadline_.expiry() > clock::now())
+                return;
+            const bool is_idle = self->phase_ == phase::waiting;
+            self->close(self->server_.is_stopping ? "the server stops"
+                        : is_idle                 ? "idle for too long"
+                                                  : "TIMEOUT: too slow");
         });
+    }
+
+    void refuse(const char *why) {
+        is_closed_ = true;
+        print_refused(number_, why);
+        std::error_code ignored; // the descriptor is closed in any case
+        socket_.close(ignored);
     }
 
     /// Goes on as far as it can without waiting.
     void advance() {
-        for (;;) {
+        while (!is_closed_) {
             switch (operate()) {
             case anwdl::progress::done:
                 break;
@@ -149,7 +206,7 @@ class connection : public std::enable_shared_from_this<connection> {
             case anwdl::progress::want_write:
                 return write();
             case anwdl::progress::want_computation:
-                return compute();
+                return queue_computation();
             }
         }
     }
@@ -179,6 +236,7 @@ class connection : public std::enable_shared_from_this<connection> {
         if (progress == anwdl::progress::done || progress == anwdl::progress::want_read)
             acknowledge();
         if (progress == anwdl::progress::done) {
+            admission_end_exchange(server_.admission, &place_);
             print_keys_exchanged(number_);
             begin(phase::waiting);
         }
@@ -258,28 +316,43 @@ class connection : public std::enable_shared_from_this<connection> {
             });
     }
 
+    /// One that waits there shares the ownership, too.
+    void queue_computation() {
+        const auto left =
+            std::chrono::duration_cast<milliseconds>(deadline_.expiry() - clock::now());
+        if (!admission_queue(server_.admission, &place_, get_time() + left.count()))
+            return close("too many key exchanges");
+        queued_ = shared_from_this();
+        start_computations(server_);
+    }
+
     /// On a thread of the pool, which hands its share of the ownership back to the loop; that does
     /// not end meanwhile.
     void compute() {
         auto loop = asio::make_work_guard(socket_.get_executor());
-        asio::post(server_.pool, [self = shared_from_this(), loop = std::move(loop)]() mutable {
-            std::exception_ptr failure;
-            try {
-                self->session_.compute();
-            } catch (...) {
-                failure = std::current_exception();
-            }
-            asio::post(loop.get_executor(), [self = std::move(self), failure] {
-                self->attempt([&] {
-                    if (failure)
-                        std::rethrow_exception(failure);
-                    self->advance();
-                });
-            });
-        });
+        asio::post(server_.pool,
+                   [self = std::exchange(queued_, nullptr), loop = std::move(loop)]() mutable {
+                       std::exception_ptr failure;
+                       try {
+                           self->session_.compute();
+                       } catch (...) {
+                           failure = std::current_exception();
+                       }
+                       asio::post(loop.get_executor(), [self = std::move(self), failure] {
+                           admission_end_computation(self->server_.admission, &self->place_);
+                           start_computations(self->server_);
+                           self->attempt([&] {
+                               if (failure)
+                                   std::rethrow_exception(failure);
+                               self->advance();
+                           });
+                       });
+                   });
     }
 
     server_state &server_;
+    place_t place_{};
+    std::shared_ptr<connection> queued_; ///< itself, while it waits for its computation
     const std::uint64_t number_;
     tcp::socket socket_;
     asio::steady_timer deadline_;
@@ -300,9 +373,9 @@ class server {
     server(asio::io_context &loop, server_state &state, int listener)
         : state_(state), acceptor_(loop, tcp::v4(), listener), patience_(loop),
           signals_(loop, SIGINT, SIGTERM) {
-        signals_.async_wait([this](const std::error_code &error, int) {
+        signals_.async_wait([this](const std::error_code &error, int number) {
             if (!error)
-                stop();
+                stop(number == SIGTERM);
         });
         accept();
     }
@@ -331,8 +404,6 @@ class server {
 
     void serve(tcp::socket socket) {
         const std::uint64_t number = ++last_number_;
-        if (state_.connections.size() == state_.options.max_clients)
-            return print_refused(number); // and closed, as nobody keeps it
         try {
             std::make_shared<connection>(state_, number, std::move(socket))->start();
         } catch (const std::exception &error) {
@@ -340,11 +411,16 @@ class server {
         }
     }
 
-    void stop() {
+    void stop(bool drains) {
         acceptor_.close();
         patience_.cancel();
-        for (connection *each : state_.connections)
-            each->close("the server stops");
+        state_.is_stopping = true;
+        for (connection *each : state_.connections) {
+            if (drains)
+                each->drain();
+            else
+                each->close("the server stops");
+        }
     }
 
     server_state &state_;
@@ -353,6 +429,10 @@ class server {
     asio::signal_set signals_;
     std::uint64_t last_number_ = 0; ///< of a client
 };
+
+void give_way(place_t *place) {
+    static_cast<connection *>(place->owner)->close("gave way to another client");
+}
 
 int run(const server_options_t &options) {
     anwdl::client_options client_options =
@@ -364,10 +444,14 @@ int run(const server_options_t &options) {
     const int listener = open_listener(&port);
     if (listener < 0)
         return EXIT_FAILURE;
+    const std::unique_ptr<admission_t, decltype(&admission_free)> admission(
+        admission_new(&options.limits, give_way), admission_free);
+    if (admission == nullptr)
+        throw std::bad_alloc();
     // In this order: the computations end before the loop does, and the connections with it.
-    server_state state{options, std::move(client_options), {}, {}};
+    server_state state{options, std::move(client_options), admission.get(), {}, false, {}};
     asio::io_context loop(1);
-    asio::thread_pool pool;
+    asio::thread_pool pool(options.limits.computations_at_once);
     state.pool = pool.get_executor();
     server server(loop, state, listener);
     start_uptime();

@@ -3,23 +3,25 @@
    - the main thread accepts clients and hands them out to the loops in turn;
    - each loop has an epoll of its own, and all that happens to its clients happens on its thread;
    - the private key operation of a key exchange, which takes milliseconds, is done by a pool of
-     workers, so that no client of a loop has to wait for the exchange of another one.
+     workers, so that no client of a loop has to wait for the exchange of another one;
+   - who gets a place, and whose operation comes next, is said by admission.h.
 
    A client is used by one thread at a time: it belongs to its loop, but for the time of the private
    key operation, when it belongs to the pool. */
 #define _GNU_SOURCE /* pthreads with -std=c11 */
+#include "admission.h"
 #include "answers.h"
 #include "server_options.h"
 
 #include <anwdl.h>
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { MAX_THREADS = 256, EVENTS_AT_ONCE = 256 };
@@ -39,6 +41,7 @@ typedef struct session session_t;
 
 struct session {
     loop_t *loop;
+    place_t place;
     uint64_t number;
     int fd; /* the client's own once there is one */
     phase_t phase;
@@ -47,7 +50,8 @@ struct session {
     int64_t deadline;    /* of the phase; as get_time() */
     session_t *previous; /* in the list of the phase */
     session_t *next;
-    session_t *next_in_queue; /* in the inbox of the loop, or the queue of the pool */
+    session_t *next_in_queue; /* in the inbox of the loop */
+    bool is_late;             /* the pool came to it after its deadline */
     bool computed;            /* whether the pool could do what it was asked */
     anwdl_request_t *request; /* the one to be answered; NULL for a malformed one */
     answer_t answer;          /* which stays as it is until it is sent */
@@ -67,13 +71,13 @@ typedef struct {
     uint32_t span; /* milliseconds */
 } deadlines_t;
 
-/* The workers, and the sessions that wait for one. */
+/* The workers. What they do next, the admission knows. */
 typedef struct {
+    admission_t *admission;
     pthread_t threads[MAX_THREADS];
     size_t count;
     pthread_mutex_t mutex; /* for all that follows */
     pthread_cond_t changed;
-    queue_t queue;
     bool stops;
 } pool_t;
 
@@ -83,13 +87,15 @@ struct loop {
     int wake_fd; /* an eventfd: there is something in the inbox, or the loop is to stop */
     const anwdl_client_options_t *client_options;
     pool_t *pool;
-    atomic_size_t *client_count; /* of the whole server */
-    bool ends_resting;           /* whether those that rest have a deadline as well */
-    deadlines_t operations;      /* every session is in one of these three */
-    deadlines_t computing;       /* only to be found again: nobody ends these */
+    admission_t *admission;
+    bool ends_resting;      /* whether those that rest have a deadline as well */
+    bool is_draining;       /* only requests and responses that are under way go on */
+    deadlines_t operations; /* every session is in one of these three */
+    deadlines_t computing;  /* only to be found again: the pool ends these */
     deadlines_t resting;
     pthread_mutex_t mutex; /* for all that follows */
     queue_t inbox;         /* new sessions, and those that come back from the pool */
+    bool drains;
     bool stops;
 };
 
@@ -99,7 +105,7 @@ typedef struct {
     loop_t loops[MAX_THREADS];
     size_t loop_count; /* of those that run */
     pool_t pool;
-    atomic_size_t client_count;
+    admission_t *admission;
 } server_t;
 
 /* -- queues and lists -------------------------------------------------------------------------- */
@@ -121,13 +127,6 @@ static session_t *pop(queue_t *queue) {
             queue->last = NULL;
     }
     return session;
-}
-
-/* In milliseconds. */
-static int64_t get_time(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Most of the time, the place is at the end. */
@@ -185,6 +184,7 @@ static void begin_phase(session_t *session, phase_t phase) {
     /* One more, as get_time() rounds down: at the deadline, the library's has passed as well. */
     session->deadline = get_time() + list->span + 1;
     insert_session(list, session);
+    admission_wait(session->loop->admission, &session->place);
 }
 
 /* -- the pool ---------------------------------------------------------------------------------- */
@@ -197,29 +197,36 @@ static void post_to_loop(loop_t *loop, session_t *session) {
     eventfd_write(loop->wake_fd, 1);
 }
 
-static void post_to_pool(pool_t *pool, session_t *session) {
+/* False when too many wait already, in all or of the address. */
+static bool post_to_pool(pool_t *pool, session_t *session) {
+    bool is_queued = admission_queue(pool->admission, &session->place, session->deadline);
     pthread_mutex_lock(&pool->mutex);
-    push(&pool->queue, session);
     pthread_cond_signal(&pool->changed);
     pthread_mutex_unlock(&pool->mutex);
+    return is_queued;
 }
 
 /* NULL when the pool is to stop; what waits in the queue then stays there. */
 static session_t *wait_for_work(pool_t *pool) {
-    session_t *session = NULL;
+    place_t *place = NULL;
+    bool is_late = false;
     pthread_mutex_lock(&pool->mutex);
-    while (!pool->stops && pool->queue.first == NULL)
+    while (!pool->stops && (place = admission_take(pool->admission, get_time(), &is_late)) == NULL)
         pthread_cond_wait(&pool->changed, &pool->mutex);
-    if (!pool->stops)
-        session = pop(&pool->queue);
     pthread_mutex_unlock(&pool->mutex);
+    if (place == NULL)
+        return NULL;
+    session_t *session = place->owner;
+    session->is_late = is_late;
     return session;
 }
 
 static void *run_worker(void *argument) {
+    pool_t *pool = argument;
     session_t *session;
-    while ((session = wait_for_work(argument)) != NULL) {
-        session->computed = anwdl_client_compute(session->client) == ANWDL_OK;
+    while ((session = wait_for_work(pool)) != NULL) {
+        session->computed = !session->is_late && anwdl_client_compute(session->client) == ANWDL_OK;
+        admission_end_computation(pool->admission, &session->place);
         post_to_loop(session->loop, session);
     }
     return NULL;
@@ -231,13 +238,14 @@ static void *run_worker(void *argument) {
 static void free_session(session_t *session) {
     loop_t *loop = session->loop;
     remove_session(get_list(session), session);
+    /* As long as the descriptor is open: giving way shuts it down. */
+    admission_leave(loop->admission, &session->place);
     if (session->client == NULL && session->fd >= 0)
         close(session->fd);
     anwdl_client_free(session->client);
     anwdl_request_free(session->request);
     free_answer(&session->answer);
     free(session);
-    atomic_fetch_sub(loop->client_count, 1);
 }
 
 /* In both, the line comes last: whoever reads it knows that the place is free again. */
@@ -249,6 +257,11 @@ static void end_session(session_t *session, const char *why) {
 
 static void end_failed_session(session_t *session) {
     uint64_t number = session->number;
+    /* To the operation, this looks like the end of the connection. */
+    if (admission_gave_way(session->loop->admission, &session->place)) {
+        end_session(session, "gave way to another client");
+        return;
+    }
     free_session(session);
     print_closed_by_last_error(number);
 }
@@ -290,6 +303,7 @@ static void begin_next(session_t *session) {
     anwdl_protocol_t framing = anwdl_client_get_protocol(session->client);
     switch (session->phase) {
     case EXCHANGING:
+        admission_end_exchange(session->loop->admission, &session->place);
         print_keys_exchanged(session->number);
         begin_phase(session, RESTING);
         break;
@@ -323,6 +337,10 @@ static bool begin_refusal(session_t *session, anwdl_status_t status) {
 /* Takes the session as far as it goes without waiting. */
 static void go_on(session_t *session) {
     for (;;) {
+        if (session->phase == RESTING && session->loop->is_draining) {
+            end_session(session, "the server stops");
+            return;
+        }
         if (session->phase == RESTING) {
             /* The time of the next request counts from its first byte on, not from here. */
             if (!wait_for_events(session, EPOLLIN))
@@ -345,7 +363,8 @@ static void go_on(session_t *session) {
                 return;
             }
             change_phase(session, COMPUTING);
-            post_to_pool(session->loop->pool, session);
+            if (!post_to_pool(session->loop->pool, session))
+                end_session(session, "too many key exchanges");
             return;
         default:
             if (begin_refusal(session, status))
@@ -368,13 +387,21 @@ static void handle_arrival(session_t *session) {
     if (session->phase == COMPUTING) {
         /* How the computation ended, the exchange tells. */
         change_phase(session, EXCHANGING);
-        if (session->computed)
+        if (session->loop->is_draining)
+            end_session(session, "the server stops");
+        else if (session->is_late)
+            end_session(session, "TIMEOUT: no time was left to compute the key");
+        else if (session->computed)
             go_on(session);
         else
             end_session(session, "the key could not be computed");
         return;
     }
     insert_session(get_list(session), session);
+    if (session->loop->is_draining) {
+        end_session(session, "the server stops");
+        return;
+    }
     if (anwdl_client_new(session->fd, session->loop->client_options, &session->client) !=
         ANWDL_OK) {
         end_failed_session(session);
@@ -419,6 +446,19 @@ static int get_time_to_wait(const loop_t *loop) {
     return left > 1 ? (int)left : 1;
 }
 
+/* Ends what has not begun to ask. Those that compute come back from the pool first. */
+static void begin_to_drain(loop_t *loop) {
+    session_t *next;
+    loop->is_draining = true;
+    while (loop->resting.first != NULL)
+        end_session(loop->resting.first, "the server stops");
+    for (session_t *session = loop->operations.first; session != NULL; session = next) {
+        next = session->next;
+        if (session->phase == EXCHANGING)
+            end_session(session, "the server stops");
+    }
+}
+
 /* False when the loop is to stop. */
 static bool empty_inbox(loop_t *loop) {
     eventfd_t count;
@@ -427,8 +467,11 @@ static bool empty_inbox(loop_t *loop) {
     for (;;) {
         pthread_mutex_lock(&loop->mutex);
         bool stops = loop->stops;
+        bool drains = loop->drains;
         session_t *session = stops ? NULL : pop(&loop->inbox);
         pthread_mutex_unlock(&loop->mutex);
+        if (drains && !loop->is_draining)
+            begin_to_drain(loop);
         if (session == NULL)
             return !stops;
         handle_arrival(session);
@@ -471,7 +514,7 @@ static bool start_loop(loop_t *loop, server_t *server) {
     pthread_mutex_init(&loop->mutex, NULL);
     loop->client_options = server->client_options;
     loop->pool = &server->pool;
-    loop->client_count = &server->client_count;
+    loop->admission = server->admission;
     loop->operations.span = server->options.timeout;
     loop->resting.span = server->options.idle_timeout;
     loop->ends_resting = server->options.idle_timeout > 0;
@@ -484,6 +527,13 @@ static bool start_loop(loop_t *loop, server_t *server) {
     fputs("no loop could be started\n", stderr);
     close_loop(loop);
     return false;
+}
+
+static void drain_loop(loop_t *loop) {
+    pthread_mutex_lock(&loop->mutex);
+    loop->drains = true;
+    pthread_mutex_unlock(&loop->mutex);
+    eventfd_write(loop->wake_fd, 1);
 }
 
 static void stop_loop(loop_t *loop) {
@@ -535,6 +585,13 @@ static bool start_threads(server_t *server, size_t loops, size_t workers) {
     return true;
 }
 
+/* Has what is under way come to its end, for a while. */
+static void drain(server_t *server) {
+    for (size_t at = 0; at < server->loop_count; at++)
+        drain_loop(&server->loops[at]);
+    (void)admission_wait_until_empty(server->admission, server->options.drain_timeout);
+}
+
 /* The workers first: what they are at must not come to an end that is gone already. */
 static void stop_threads(server_t *server) {
     stop_workers(&server->pool);
@@ -546,24 +603,33 @@ static void stop_threads(server_t *server) {
     }
 }
 
+/* The descriptor is open until the place is left. The loop sees the end of the connection. */
+static void give_way(place_t *place) {
+    const session_t *session = place->owner;
+    (void)shutdown(session->fd, SHUT_RDWR);
+}
+
 /* Takes over the descriptor. */
-static void hand_out(server_t *server, int fd, uint64_t number) {
-    if (atomic_load(&server->client_count) >= server->options.max_clients) {
-        print_refused(number);
-        close(fd);
-        return;
-    }
+static void hand_out(server_t *server, int fd, const struct sockaddr_storage *peer,
+                     uint64_t number) {
+    const char *why = "no memory";
     session_t *session = calloc(1, sizeof *session);
-    if (session == NULL) {
-        print_closed(number, "no memory");
-        close(fd);
+    if (session != NULL) {
+        session->loop = &server->loops[number % server->loop_count];
+        session->number = number;
+        session->fd = fd;
+        session->place.owner = session;
+        why = admission_enter(server->admission, &session->place, (const struct sockaddr *)peer);
+    }
+    if (why == NULL && limit_unsent(fd)) {
+        post_to_loop(session->loop, session);
         return;
     }
-    atomic_fetch_add(&server->client_count, 1);
-    session->loop = &server->loops[number % server->loop_count];
-    session->number = number;
-    session->fd = fd;
-    post_to_loop(session->loop, session);
+    if (why == NULL)
+        admission_leave(server->admission, &session->place);
+    print_refused(number, why != NULL ? why : "no way to limit what is queued for it");
+    free(session);
+    close(fd);
 }
 
 static bool set_client_options(server_t *server) {
@@ -577,19 +643,30 @@ static bool set_client_options(server_t *server) {
     return false;
 }
 
-static int run(server_t *server, size_t loops, size_t workers) {
+static void serve(server_t *server, int listener, int signals) {
+    struct sockaddr_storage peer;
+    int signal_number = 0;
+    int fd;
+    for (uint64_t number = 1; (fd = accept_client(listener, signals, &peer, &signal_number)) >= 0;
+         number++)
+        hand_out(server, fd, &peer, number);
+    /* Whoever comes now is told so at once. */
+    (void)shutdown(listener, SHUT_RDWR);
+    if (signal_number == SIGTERM)
+        drain(server);
+}
+
+static int run(server_t *server, size_t loops) {
     uint16_t port = server->options.port;
     int exit_status = EXIT_FAILURE;
-    int fd;
     /* Before the threads are started, so that none of them takes the signals. */
     int signals = open_signals();
     int listener = open_listener(&port);
     if (signals >= 0 && listener >= 0 && raise_descriptor_limit(&server->options) &&
-        start_threads(server, loops, workers)) {
+        start_threads(server, loops, server->options.limits.computations_at_once)) {
         start_uptime();
         print_listening(port);
-        for (uint64_t number = 1; (fd = accept_client(listener, signals)) >= 0; number++)
-            hand_out(server, fd, number);
+        serve(server, listener, signals);
         exit_status = EXIT_SUCCESS;
     }
     stop_threads(server);
@@ -604,16 +681,20 @@ static int run(server_t *server, size_t loops, size_t workers) {
 
 int main(int argc, char **argv) {
     size_t loops = 2;
-    size_t workers = 1;
-    const number_option_t own[] = {
-        {"threads", "event loops", 1, MAX_THREADS, &loops},
-        {"workers", "threads for the private key operation", 1, MAX_THREADS, &workers},
-        {NULL, NULL, 0, 0, NULL}};
+    const number_option_t own[] = {{"threads", "event loops", 1, MAX_THREADS, &loops},
+                                   {NULL, NULL, 0, 0, NULL}};
     static server_t server = {
         .pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}};
     int exit_status = EXIT_FAILURE;
-    if (parse_server_options(argc, argv, own, &server.options) && set_client_options(&server))
-        exit_status = run(&server, loops, workers);
+    if (parse_server_options(argc, argv, own, &server.options) && set_client_options(&server)) {
+        server.admission = admission_new(&server.options.limits, give_way);
+        server.pool.admission = server.admission;
+        if (server.admission != NULL)
+            exit_status = run(&server, loops);
+        else
+            fputs("no memory\n", stderr);
+    }
+    admission_free(server.admission);
     anwdl_client_options_free(server.client_options);
     return exit_status;
 }

@@ -1,4 +1,6 @@
-/* A complete Anweddol server: answers STAT, refuses every other verb. */
+/* A complete Anweddol server: answers STAT, refuses every other verb. For trying things out: one
+   client at a time, without a timeout or any other limit, so that whoever connects and does nothing
+   keeps all others out. The other servers of this folder show what strangers ask for. */
 #include <anwdl.h>
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,6 +1,8 @@
 /* A server with a thread for each client. Every call waits until its work is done or the timeout
-   has passed, so that a session reads from top to bottom. For some hundreds of clients. */
+   has passed, so that a session reads from top to bottom. For some hundreds of clients. Who gets a
+   place, and whose private key operation comes next, is said by admission.h. */
 #define _GNU_SOURCE /* pthreads and poll with -std=c11 */
+#include "admission.h"
 #include "answers.h"
 #include "server_options.h"
 
@@ -9,17 +11,25 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 typedef struct server server_t;
 
+/* How a thread stands with the private key operation of its session. */
+typedef enum { NO_TURN, ITS_TURN, TOO_LATE } turn_t;
+
 typedef struct session {
     server_t *server;
+    place_t place;
     pthread_t thread;
     uint64_t number;
     int fd;
+    turn_t turn;              /* guarded by the server's mutex, as all that follows */
+    bool is_busy;             /* with a request or its response */
     struct session *previous; /* in the list that it is in */
     struct session *next;
 } session_t;
@@ -27,10 +37,12 @@ typedef struct session {
 struct server {
     server_options_t options;
     anwdl_client_options_t *client_options; /* only read once the threads run */
-    pthread_mutex_t mutex;                  /* for all that follows */
-    session_t *running;                     /* their descriptors are open */
-    session_t *finished;                    /* their threads are to be joined */
-    size_t running_count;
+    admission_t *admission;
+    pthread_mutex_t mutex; /* for all that follows */
+    session_t *running;    /* their descriptors are open */
+    session_t *finished;   /* their threads are to be joined */
+    size_t unfinished_count;
+    pthread_cond_t turns_changed;
     pthread_cond_t one_finished;
     bool stops;
 };
@@ -59,6 +71,61 @@ static bool is_stopping(server_t *server) {
     bool stops = server->stops;
     pthread_mutex_unlock(&server->mutex);
     return stops;
+}
+
+/* False when the server stops: one that is busy by then may end what it is at. */
+static bool set_busy(session_t *session, bool is_busy) {
+    pthread_mutex_lock(&session->server->mutex);
+    session->is_busy = is_busy;
+    bool goes_on = !session->server->stops;
+    pthread_mutex_unlock(&session->server->mutex);
+    return goes_on;
+}
+
+/* Gives turns to all that may compute now, or are late; with the mutex held. */
+static void give_turns(server_t *server) {
+    place_t *place;
+    bool is_late;
+    while ((place = admission_take(server->admission, get_time(), &is_late)) != NULL)
+        ((session_t *)place->owner)->turn = is_late ? TOO_LATE : ITS_TURN;
+    pthread_cond_broadcast(&server->turns_changed);
+}
+
+static bool wait_for_turn(session_t *session, int64_t deadline) {
+    server_t *server = session->server;
+    if (!admission_queue(server->admission, &session->place, deadline))
+        return false;
+    pthread_mutex_lock(&server->mutex);
+    give_turns(server);
+    while (session->turn == NO_TURN)
+        pthread_cond_wait(&server->turns_changed, &server->mutex);
+    bool is_its_turn = session->turn == ITS_TURN;
+    session->turn = NO_TURN;
+    pthread_mutex_unlock(&server->mutex);
+    return is_its_turn;
+}
+
+/* The whole exchange: gives why it failed, as serve_client(). */
+static bool exchange_keys(session_t *session, anwdl_client_t *client, const char **why) {
+    server_t *server = session->server;
+    int64_t deadline = get_time() + server->options.timeout;
+    anwdl_status_t status;
+    while ((status = anwdl_client_exchange_keys(client, true)) == ANWDL_WANT_COMPUTATION) {
+        if (!wait_for_turn(session, deadline)) {
+            *why = "too many key exchanges";
+            return false;
+        }
+        status = anwdl_client_compute(client);
+        admission_end_computation(server->admission, &session->place);
+        pthread_mutex_lock(&server->mutex);
+        give_turns(server);
+        pthread_mutex_unlock(&server->mutex);
+        if (status != ANWDL_OK)
+            return false;
+    }
+    if (status == ANWDL_OK)
+        admission_end_exchange(server->admission, &session->place);
+    return status == ANWDL_OK;
 }
 
 /* The timeout of the library counts for a request from its beginning on, as for every call. How
@@ -100,18 +167,29 @@ static anwdl_status_t serve_request(anwdl_client_t *client, uint64_t number) {
 }
 
 /* Gives why it ended; NULL for the last error of the library. */
-static const char *serve_client(const session_t *session, anwdl_client_t *client) {
+static const char *serve_client(session_t *session, anwdl_client_t *client) {
+    server_t *server = session->server;
+    const char *why = NULL;
+    anwdl_status_t status = ANWDL_OK;
     print_connected(session->number, anwdl_client_get_ip(client));
-    anwdl_status_t status = anwdl_client_exchange_keys(client, true);
-    if (status == ANWDL_OK)
+    bool goes_on = exchange_keys(session, client, &why);
+    if (goes_on)
         print_keys_exchanged(session->number);
-    while (status == ANWDL_OK) {
+    while (goes_on && status == ANWDL_OK) {
+        admission_wait(server->admission, &session->place);
         if (!wait_for_request(session))
             return "idle for too long";
-        status = serve_request(client, session->number);
+        admission_wait(server->admission, &session->place);
+        goes_on = set_busy(session, true);
+        if (goes_on) {
+            status = serve_request(client, session->number);
+            goes_on = set_busy(session, false);
+        }
     }
-    /* To this thread, the end of the server looks like the end of the connection. */
-    return is_stopping(session->server) ? "the server stops" : NULL;
+    /* To this thread, both look like the end of the connection. */
+    if (admission_gave_way(server->admission, &session->place))
+        return "gave way to another client";
+    return is_stopping(server) ? "the server stops" : why;
 }
 
 static void *run_session(void *argument) {
@@ -126,19 +204,21 @@ static void *run_session(void *argument) {
     pthread_mutex_lock(&server->mutex);
     remove_session(&server->running, session);
     pthread_mutex_unlock(&server->mutex);
+    admission_leave(server->admission, &session->place);
     if (!is_made)
         close(session->fd);
     anwdl_client_free(client);
-    pthread_mutex_lock(&server->mutex);
-    server->running_count--;
-    add_session(&server->finished, session);
-    pthread_cond_signal(&server->one_finished);
-    pthread_mutex_unlock(&server->mutex);
-    /* Last: whoever reads the line knows that the place is free again. */
+    /* Whoever reads the line knows that the place is free again. */
     if (why != NULL)
         print_closed(session->number, why);
     else
         print_closed_by_last_error(session->number);
+    /* Last: from here on, the main thread may wait for this one and free its session. */
+    pthread_mutex_lock(&server->mutex);
+    server->unfinished_count--;
+    add_session(&server->finished, session);
+    pthread_cond_signal(&server->one_finished);
+    pthread_mutex_unlock(&server->mutex);
     return NULL;
 }
 
@@ -161,54 +241,86 @@ static void join_finished(server_t *server) {
     }
 }
 
-/* Takes over the descriptor. */
-static void start_session(server_t *server, int fd, uint64_t number) {
-    session_t *session = calloc(1, sizeof *session);
+/* The descriptor is open until the place is left. */
+static void give_way(place_t *place) {
+    const session_t *session = place->owner;
+    (void)shutdown(session->fd, SHUT_RDWR);
+}
+
+/* Gives why it could not be started; NULL if it was. */
+static const char *start_thread(server_t *server, session_t *session) {
+    if (!limit_unsent(session->fd))
+        return "no way to limit what is queued for it";
+    /* It cannot leave the list before it is in there: the mutex is held. */
     pthread_mutex_lock(&server->mutex);
-    bool is_full = server->running_count == server->options.max_clients;
-    bool started = false;
-    if (session != NULL && !is_full) {
+    bool started = pthread_create(&session->thread, NULL, run_session, session) == 0;
+    if (started) {
+        add_session(&server->running, session);
+        server->unfinished_count++;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    return started ? NULL : "no memory for another thread";
+}
+
+/* Takes over the descriptor. */
+static void start_session(server_t *server, int fd, const struct sockaddr_storage *peer,
+                          uint64_t number) {
+    const char *why = "no memory";
+    session_t *session = calloc(1, sizeof *session);
+    if (session != NULL) {
         session->server = server;
         session->number = number;
         session->fd = fd;
-        /* It cannot leave the list before it is in there: the mutex is held. */
-        started = pthread_create(&session->thread, NULL, run_session, session) == 0;
+        session->place.owner = session;
+        why = admission_enter(server->admission, &session->place, (const struct sockaddr *)peer);
     }
-    if (started) {
-        add_session(&server->running, session);
-        server->running_count++;
+    if (why == NULL) {
+        why = start_thread(server, session);
+        if (why == NULL)
+            return;
+        admission_leave(server->admission, &session->place);
     }
-    pthread_mutex_unlock(&server->mutex);
-    if (started)
-        return;
-    if (is_full)
-        print_refused(number);
-    else
-        print_closed(number, "no memory for another thread");
-    close(fd);
+    print_refused(number, why);
     free(session);
+    close(fd);
 }
 
 /* The library waits on through signals, as it should; what ends a wait is the end of the
    connection. */
-static void stop_sessions(server_t *server) {
+static void shut_down(server_t *server, bool busy_ones_too) {
     pthread_mutex_lock(&server->mutex);
     server->stops = true;
     for (session_t *session = server->running; session != NULL; session = session->next)
-        shutdown(session->fd, SHUT_RDWR);
-    while (server->running_count > 0)
+        if (busy_ones_too || !session->is_busy)
+            (void)shutdown(session->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static void stop_sessions(server_t *server, bool drains) {
+    shut_down(server, !drains);
+    if (drains) {
+        (void)admission_wait_until_empty(server->admission, server->options.drain_timeout);
+        shut_down(server, true);
+    }
+    pthread_mutex_lock(&server->mutex);
+    while (server->unfinished_count > 0)
         pthread_cond_wait(&server->one_finished, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
     join_finished(server);
 }
 
 static void serve(server_t *server, int listener, int signals) {
+    struct sockaddr_storage peer;
+    int signal_number = 0;
     int fd;
-    for (uint64_t number = 1; (fd = accept_client(listener, signals)) >= 0; number++) {
+    uint64_t number = 0;
+    while ((fd = accept_client(listener, signals, &peer, &signal_number)) >= 0) {
         join_finished(server);
-        start_session(server, fd, number);
+        start_session(server, fd, &peer, ++number);
     }
-    stop_sessions(server);
+    /* Whoever comes now is told so at once. */
+    (void)shutdown(listener, SHUT_RDWR);
+    stop_sessions(server, signal_number == SIGTERM);
 }
 
 static int run(server_t *server) {
@@ -217,11 +329,14 @@ static int run(server_t *server) {
     server->client_options = make_client_options(&server->options);
     if (server->client_options == NULL)
         return EXIT_FAILURE;
+    server->admission = admission_new(&server->options.limits, give_way);
     int signals = open_signals();
     int listener = open_listener(&port);
     /* anwdl_client_new() could exchange the keys as well; then nothing could be printed between. */
-    if (signals >= 0 && listener >= 0 && raise_descriptor_limit(&server->options) &&
-        anwdl_client_options_set_exchange_keys(server->client_options, false) == ANWDL_OK) {
+    if (server->admission != NULL && signals >= 0 && listener >= 0 &&
+        raise_descriptor_limit(&server->options) &&
+        anwdl_client_options_set_exchange_keys(server->client_options, false) == ANWDL_OK &&
+        anwdl_client_options_set_separate_computation(server->client_options, true) == ANWDL_OK) {
         start_uptime();
         print_listening(port);
         serve(server, listener, signals);
@@ -232,12 +347,14 @@ static int run(server_t *server) {
         close(listener);
     if (signals >= 0)
         close(signals);
+    admission_free(server->admission);
     anwdl_client_options_free(server->client_options);
     return exit_status;
 }
 
 int main(int argc, char **argv) {
     server_t server = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                       .turns_changed = PTHREAD_COND_INITIALIZER,
                        .one_finished = PTHREAD_COND_INITIALIZER};
     if (!parse_server_options(argc, argv, NULL, &server.options))
         return EXIT_FAILURE;

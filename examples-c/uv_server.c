@@ -1,6 +1,8 @@
 /* A server on libuv: the loop moves the bytes, a session without a descriptor makes sense of them,
-   and the private key operation of each key exchange is done on libuv's thread pool. */
+   and the private key operation of each key exchange is done on libuv's thread pool. Who gets a
+   place, and whose operation comes next, is said by admission.h. */
 #define _GNU_SOURCE /* for uv.h */
+#include "admission.h"
 #include "answers.h"
 #include "server_options.h"
 
@@ -21,8 +23,9 @@ typedef struct {
     uv_tcp_t listener;
     uv_signal_t interrupt;
     uv_signal_t terminate;
-    size_t clients;       /* connections that are not freed yet */
+    admission_t *admission;
     uint64_t last_number; /* of a client */
+    bool is_stopping;
 } server_t;
 
 typedef enum {
@@ -34,6 +37,7 @@ typedef enum {
 
 typedef struct {
     server_t *server;
+    place_t place;
     uint64_t number;
     uv_tcp_t tcp;
     uv_timer_t deadline;
@@ -59,7 +63,7 @@ typedef struct {
 static void free_if_unused(connection_t *connection) {
     if (connection->open_handles > 0 || connection->is_computing)
         return;
-    connection->server->clients--;
+    admission_leave(connection->server->admission, &connection->place);
     free_answer(&connection->answer);
     anwdl_request_free(connection->request);
     anwdl_session_free(connection->session);
@@ -97,6 +101,8 @@ static void close_by_last_error(connection_t *connection) {
 
 static void on_deadline(uv_timer_t *timer) {
     connection_t *connection = timer->data;
+    if (connection->server->is_stopping)
+        close_connection(connection, "the server stops");
     close_connection(connection,
                      connection->phase == WAITING ? "idle for too long" : "TIMEOUT: too slow");
 }
@@ -105,7 +111,10 @@ static void on_deadline(uv_timer_t *timer) {
 static void begin(connection_t *connection, phase_t phase) {
     const server_options_t *options = &connection->server->options;
     uint32_t timeout = phase == WAITING ? options->idle_timeout : options->timeout;
+    if (connection->server->is_stopping && timeout > options->drain_timeout)
+        timeout = options->drain_timeout;
     connection->phase = phase;
+    admission_wait(connection->server->admission, &connection->place);
     uv_timer_stop(&connection->deadline);
     if (timeout > 0)
         uv_timer_start(&connection->deadline, on_deadline, timeout, 0);
@@ -131,6 +140,7 @@ static anwdl_status_t exchange_keys(connection_t *connection) {
     if (status == ANWDL_OK || status == ANWDL_WANT_READ)
         acknowledge(connection);
     if (status == ANWDL_OK) {
+        admission_end_exchange(connection->server->admission, &connection->place);
         print_keys_exchanged(connection->number);
         begin(connection, WAITING);
     }
@@ -248,22 +258,52 @@ static void compute(uv_work_t *work) {
     connection->computed = anwdl_session_compute(connection->session);
 }
 
+static void start_computations(server_t *server);
+
 static void on_computed(uv_work_t *work, int status) {
     connection_t *connection = work->data;
+    server_t *server = connection->server;
     connection->is_computing = false;
+    admission_end_computation(server->admission, &connection->place);
     if (connection->is_closing)
         free_if_unused(connection);
     else if (status != 0 || connection->computed != ANWDL_OK)
         close_connection(connection, "the computation failed");
     else
         advance(connection);
+    start_computations(server);
 }
 
-static int start_computing(connection_t *connection) {
-    int status =
-        uv_queue_work(&connection->server->loop, &connection->computation, compute, on_computed);
-    connection->is_computing = status == 0;
-    return status;
+/* Those that may run now. */
+static void start_computations(server_t *server) {
+    place_t *place;
+    bool is_late;
+    while ((place = admission_take(server->admission, get_time(), &is_late)) != NULL) {
+        connection_t *connection = place->owner;
+        int status =
+            is_late ? UV_ETIMEDOUT
+                    : uv_queue_work(&server->loop, &connection->computation, compute, on_computed);
+        connection->is_computing = status == 0;
+        if (status != 0) {
+            admission_end_computation(server->admission, place);
+            close_connection(connection, uv_strerror(status));
+        }
+    }
+}
+
+/* One that is closed meanwhile leaves the queue when it is freed. */
+static void queue_computation(connection_t *connection) {
+    server_t *server = connection->server;
+    if (admission_queue(server->admission, &connection->place,
+                        get_time() + (int64_t)uv_timer_get_due_in(&connection->deadline)))
+        start_computations(server);
+    else
+        close_connection(connection, "too many key exchanges");
+}
+
+/* It has nothing more to end before the server stops. */
+static bool is_drained(const connection_t *connection) {
+    return connection->server->is_stopping && connection->phase == WAITING;
 }
 
 /* Goes on as far as it can without waiting. */
@@ -274,13 +314,15 @@ static void advance(connection_t *connection) {
         status = operate(connection);
         if (status == ANWDL_WANT_READ && connection->fed < connection->received)
             status = feed(connection);
-    } while (status == ANWDL_OK);
-    if (status == ANWDL_WANT_READ)
+    } while (status == ANWDL_OK && !is_drained(connection));
+    if (status == ANWDL_OK)
+        close_connection(connection, "the server stops");
+    else if (status == ANWDL_WANT_READ)
         failure = uv_read_start((uv_stream_t *)&connection->tcp, lend_input, on_read);
     else if (status == ANWDL_WANT_WRITE)
         failure = write_pending(connection);
     else if (status == ANWDL_WANT_COMPUTATION)
-        failure = start_computing(connection);
+        queue_computation(connection);
     else
         close_by_last_error(connection);
     if (failure != 0)
@@ -293,7 +335,7 @@ static void free_handle(uv_handle_t *handle) {
     free(handle);
 }
 
-/* Accepts the connection and closes it. */
+/* Accepts the connection and closes it: libuv takes no other one before. */
 static void refuse_client(server_t *server) {
     uv_tcp_t *tcp = calloc(1, sizeof *tcp);
     if (tcp == NULL || uv_tcp_init(&server->loop, tcp) != 0) {
@@ -301,29 +343,36 @@ static void refuse_client(server_t *server) {
         return;
     }
     if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)tcp) == 0)
-        print_refused(++server->last_number);
+        print_refused(++server->last_number, "no memory");
     uv_close((uv_handle_t *)tcp, free_handle);
 }
 
-static void get_peer_ip(const uv_tcp_t *tcp, char *ip, size_t size) {
-    struct sockaddr_storage address;
-    int len = sizeof address;
-    if (uv_tcp_getpeername(tcp, (struct sockaddr *)&address, &len) != 0 ||
-        uv_ip_name((struct sockaddr *)&address, ip, size) != 0)
-        snprintf(ip, size, "unknown");
+/* libuv lends the number of the descriptor. */
+static bool limit_unsent_of(const uv_tcp_t *tcp) {
+    uv_os_fd_t fd = -1;
+    return uv_fileno((const uv_handle_t *)tcp, &fd) == 0 && limit_unsent(fd);
 }
 
-/* Takes the connection that waits. All that has been made is freed with the connection. */
-static int start_connection(connection_t *connection) {
+/* Takes the connection that waits. Gives why it cannot be served; NULL if it can. */
+static const char *accept_connection(connection_t *connection) {
     server_t *server = connection->server;
-    char ip[INET6_ADDRSTRLEN];
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
     int status = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp);
+    if (status == 0)
+        status = uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &len);
+    if (status == 0)
+        status = uv_tcp_nodelay(&connection->tcp, 1);
     if (status != 0)
-        return status;
-    connection->number = ++server->last_number;
-    get_peer_ip(&connection->tcp, ip, sizeof ip);
-    print_connected(connection->number, ip);
-    return uv_tcp_nodelay(&connection->tcp, 1);
+        return uv_strerror(status);
+    if (!limit_unsent_of(&connection->tcp))
+        return "no way to limit what is queued for it";
+    const char *why =
+        admission_enter(server->admission, &connection->place, (struct sockaddr *)&peer);
+    char ip[INET6_ADDRSTRLEN];
+    if (why == NULL && uv_ip_name((struct sockaddr *)&peer, ip, sizeof ip) == 0)
+        print_connected(connection->number, ip);
+    return why;
 }
 
 static connection_t *make_connection(server_t *server) {
@@ -331,6 +380,7 @@ static connection_t *make_connection(server_t *server) {
     if (connection == NULL)
         return NULL;
     connection->server = server;
+    connection->place.owner = connection;
     connection->tcp.data = connection->deadline.data = connection;
     connection->write.data = connection->computation.data = connection;
     if (anwdl_session_new(ANWDL_ROLE_SERVER, server->client_options, &connection->session) !=
@@ -341,31 +391,35 @@ static connection_t *make_connection(server_t *server) {
         return NULL;
     }
     uv_timer_init(&server->loop, &connection->deadline);
+    connection->number = ++server->last_number;
     connection->open_handles = 2;
-    server->clients++;
     return connection;
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
     server_t *server = listener->data;
-    connection_t *connection = NULL;
     if (status != 0) {
         fprintf(stderr, "cannot accept: %s\n", uv_strerror(status));
         return;
     }
-    if (server->clients < server->options.max_clients)
-        connection = make_connection(server);
+    connection_t *connection = make_connection(server);
     if (connection == NULL) {
         refuse_client(server);
         return;
     }
-    status = start_connection(connection);
-    if (status != 0) {
-        close_connection(connection, uv_strerror(status));
+    const char *why = accept_connection(connection);
+    if (why != NULL) {
+        print_refused(connection->number, why);
+        close_quietly(connection);
         return;
     }
     begin(connection, EXCHANGING_KEYS);
     advance(connection);
+}
+
+/* Of another connection than the one that is accepted. */
+static void give_way(place_t *place) {
+    close_connection(place->owner, "gave way to another client");
 }
 
 /* -- start and end ----------------------------------------------------------------------------- */
@@ -380,10 +434,23 @@ static void close_handle(uv_handle_t *handle, void *server) {
         close_connection(handle->data, "the server stops");
 }
 
+/* Leaves those that are at a request or its response some time for it. */
+static void drain_handle(uv_handle_t *handle, void *data) {
+    server_t *server = data;
+    connection_t *connection = handle->data;
+    bool is_connection = handle->data != server;
+    if (!is_connection || (connection->phase != RECEIVING && connection->phase != RESPONDING))
+        close_handle(handle, server);
+    else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
+             uv_timer_get_due_in(&connection->deadline) > server->options.drain_timeout)
+        uv_timer_start(&connection->deadline, on_deadline, server->options.drain_timeout, 0);
+}
+
 /* The loop ends when the last handle is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
-    (void)number;
-    uv_walk(signal->loop, close_handle, signal->data);
+    server_t *server = signal->data;
+    server->is_stopping = true;
+    uv_walk(signal->loop, number == SIGTERM ? drain_handle : close_handle, server);
 }
 
 static bool is_done(const char *what, int status) {
@@ -440,9 +507,11 @@ int main(int argc, char **argv) {
     else if (anwdl_client_options_set_separate_computation(server.client_options, true) != ANWDL_OK)
         fprintf(stderr, "no options for clients: %s\n", anwdl_last_error_message());
     else {
+        server.admission = admission_new(&server.options.limits, give_way);
         start_uptime();
-        served = serve(&server);
+        served = server.admission != NULL && serve(&server);
     }
+    admission_free(server.admission);
     anwdl_client_options_free(server.client_options);
     if (served)
         print_event("stopped");

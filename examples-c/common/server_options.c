@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,33 +16,27 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     MAX_PEM_SIZE = 16384,
-    MAX_OWN_OPTIONS = 8,
-    FIRST_OWN_OPTION = 256,
+    MOST_OPTIONS = 24,
     /* Standard streams, the listener, and what a loop has beside its clients. */
     OTHER_DESCRIPTORS = 64
 };
 
 /* -- the command line -------------------------------------------------------------------------- */
 
-static void print_usage(const char *program, const number_option_t *own) {
+static void print_usage(const char *program, const number_option_t *numbers, size_t count) {
     fprintf(stderr,
             "usage: %s [OPTION VALUE]...\n"
-            "  --port NUMBER                0 (the default): any free port\n"
-            "  --private-key FILE.pem       instead of a new key pair\n"
-            "  --max-clients NUMBER         clients at a time; those beyond are closed (1000)\n"
-            "  --timeout MILLISECONDS       for each key exchange, and for each request and\n"
-            "                               response from its first byte on (10000)\n"
-            "  --idle-timeout MILLISECONDS  how long a client may wait between two requests;\n"
-            "                               0: for ever (300000)\n",
+            "  --private-key FILE.pem             instead of a new key pair\n",
             program);
-    for (; own != NULL && own->name != NULL; own++) {
-        char name[32];
-        snprintf(name, sizeof name, "--%s NUMBER", own->name);
-        fprintf(stderr, "  %-28s %s (%zu)\n", name, own->description, *own->value);
+    for (size_t at = 0; at < count; at++) {
+        char name[40];
+        snprintf(name, sizeof name, "--%s NUMBER", numbers[at].name);
+        fprintf(stderr, "  %-34s %s (%zu)\n", name, numbers[at].description, *numbers[at].value);
     }
 }
 
@@ -56,63 +51,82 @@ static bool parse_number(const char *text, size_t least, size_t most, size_t *ou
     return true;
 }
 
-static bool set_option(server_options_t *options, int name, const char *value) {
-    size_t number = 0;
-    switch (name) {
-    case 'k':
-        options->private_key_file = value;
-        return true;
-    case 'p':
-        if (!parse_number(value, 0, UINT16_MAX, &number))
+/* One processor stays free for everything else. */
+static size_t count_workers(void) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors > 2 ? (size_t)processors - 1 : 1;
+}
+
+/* Reads the options; numbers are those with a number. */
+static bool parse_options(int argc, char **argv, const number_option_t *numbers, size_t count,
+                          const char **private_key_file) {
+    struct option names[MOST_OPTIONS + 2] = {{"private-key", required_argument, NULL, 0}};
+    int at;
+    for (size_t number = 0; number < count; number++)
+        names[number + 1] =
+            (struct option){numbers[number].name, required_argument, NULL, (int)number + 1};
+    while ((at = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        if (at == '?')
             return false;
-        options->port = (uint16_t)number;
-        return true;
-    case 'm':
-        return parse_number(value, 1, 1000000, &options->max_clients);
-    case 't':
-        /* Without a deadline, one peer that stops in the middle would keep its place for ever. */
-        if (!parse_number(value, 1, INT32_MAX, &number))
+        if (at == 0) {
+            *private_key_file = optarg;
+            continue;
+        }
+        const number_option_t *option = &numbers[at - 1];
+        if (!parse_number(optarg, option->least, option->most, option->value)) {
+            fprintf(stderr, "%s: not acceptable: %s\n", argv[0], optarg);
             return false;
-        options->timeout = (uint32_t)number;
-        return true;
-    default:
-        if (!parse_number(value, 0, INT32_MAX, &number))
-            return false;
-        options->idle_timeout = (uint32_t)number;
-        return true;
+        }
     }
+    return optind == argc;
 }
 
 bool parse_server_options(int argc, char **argv, const number_option_t *own,
                           server_options_t *options) {
-    struct option names[5 + MAX_OWN_OPTIONS + 1] = {{"port", required_argument, NULL, 'p'},
-                                                    {"private-key", required_argument, NULL, 'k'},
-                                                    {"max-clients", required_argument, NULL, 'm'},
-                                                    {"timeout", required_argument, NULL, 't'},
-                                                    {"idle-timeout", required_argument, NULL, 'i'}};
-    for (int at = 0; own != NULL && own[at].name != NULL && at < MAX_OWN_OPTIONS; at++)
-        names[5 + at] =
-            (struct option){own[at].name, required_argument, NULL, FIRST_OWN_OPTION + at};
-    *options =
-        (server_options_t){.max_clients = 1000, .timeout = 10000, .idle_timeout = 300 * 1000};
-    bool acceptable = true;
-    int name;
-    while (acceptable && (name = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        if (name == '?') {
-            acceptable = false;
-        } else if (name >= FIRST_OWN_OPTION) {
-            const number_option_t *option = &own[name - FIRST_OWN_OPTION];
-            acceptable = parse_number(optarg, option->least, option->most, option->value);
-        } else {
-            acceptable = set_option(options, name, optarg);
-        }
-        if (!acceptable && name != '?')
-            fprintf(stderr, "%s: not acceptable: %s\n", argv[0], optarg);
+    const size_t most = 1000000;
+    size_t port = 0;
+    size_t timeout = 10000;
+    size_t idle_timeout = 300 * 1000;
+    size_t drain_timeout = 5000;
+    *options = (server_options_t){.max_message_size = 16384,
+                                  .limits = {.places = 1000,
+                                             .places_per_address = 100,
+                                             .exchanges_per_address = 32,
+                                             .computations = 64,
+                                             .computations_per_address = 8,
+                                             .computations_at_once = count_workers()}};
+    admission_limits_t *limits = &options->limits;
+    /* Without a deadline, one peer that stops in the middle would keep its place for ever. */
+    number_option_t numbers[MOST_OPTIONS] = {
+        {"port", "0: any free port", 0, UINT16_MAX, &port},
+        {"max-clients", "at a time", 1, most, &limits->places},
+        {"max-clients-per-address", "of them", 1, most, &limits->places_per_address},
+        {"max-exchanges-per-address", "of them, who exchange their keys", 1, most,
+         &limits->exchanges_per_address},
+        {"max-computations", "private key operations that wait or run", 1, most,
+         &limits->computations},
+        {"max-computations-per-address", "of them", 1, most, &limits->computations_per_address},
+        {"workers", "private key operations at once", 1, 256, &limits->computations_at_once},
+        {"max-message-size", "bytes of a request", 1, 99999999, &options->max_message_size},
+        {"timeout", "milliseconds of a key exchange, request or response", 1, INT32_MAX, &timeout},
+        {"idle-timeout", "milliseconds between two requests; 0: for ever", 0, INT32_MAX,
+         &idle_timeout},
+        {"drain-timeout", "milliseconds for what is under way at SIGTERM", 0, INT32_MAX,
+         &drain_timeout}};
+    size_t count = 0;
+    while (numbers[count].name != NULL)
+        count++;
+    while (own != NULL && own->name != NULL && count < MOST_OPTIONS)
+        numbers[count++] = *own++;
+    if (!parse_options(argc, argv, numbers, count, &options->private_key_file)) {
+        print_usage(argv[0], numbers, count);
+        return false;
     }
-    acceptable = acceptable && optind == argc;
-    if (!acceptable)
-        print_usage(argv[0], own);
-    return acceptable;
+    options->port = (uint16_t)port;
+    options->timeout = (uint32_t)timeout;
+    options->idle_timeout = (uint32_t)idle_timeout;
+    options->drain_timeout = (uint32_t)drain_timeout;
+    return true;
 }
 
 /* -- the key pair ------------------------------------------------------------------------------ */
@@ -152,7 +166,9 @@ anwdl_client_options_t *make_client_options(const server_options_t *options) {
     anwdl_client_options_t *client_options = anwdl_client_options_new();
     bool done = client_options != NULL &&
                 set_key_pair(client_options, from_file ? pem : NULL) == ANWDL_OK &&
-                anwdl_client_options_set_timeout(client_options, options->timeout) == ANWDL_OK;
+                anwdl_client_options_set_timeout(client_options, options->timeout) == ANWDL_OK &&
+                anwdl_client_options_set_max_message_size(client_options,
+                                                          options->max_message_size) == ANWDL_OK;
     explicit_bzero(pem, sizeof pem);
     if (done)
         return client_options;
@@ -165,7 +181,7 @@ anwdl_client_options_t *make_client_options(const server_options_t *options) {
 
 bool raise_descriptor_limit(const server_options_t *options) {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)options->max_clients + OTHER_DESCRIPTORS;
+    rlim_t needed = (rlim_t)options->limits.places + MOST_LEAVING + OTHER_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         perror("the limit of open descriptors");
         return false;
@@ -175,7 +191,7 @@ bool raise_descriptor_limit(const server_options_t *options) {
     limit.rlim_cur = needed;
     if (limit.rlim_max < needed || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         fprintf(stderr, "%zu clients need %llu open descriptors, of which %llu are allowed\n",
-                options->max_clients, (unsigned long long)needed,
+                options->limits.places, (unsigned long long)needed,
                 (unsigned long long)limit.rlim_max);
         return false;
     }
@@ -235,24 +251,43 @@ static int get_pause_after(int error) {
     }
 }
 
-int accept_client(int listener, int signals) {
+static int read_signal(int signals) {
+    struct signalfd_siginfo info;
+    return read(signals, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : SIGINT;
+}
+
+int accept_client(int listener, int signals, struct sockaddr_storage *peer, int *signal_number) {
     int pause = 0;
     for (;;) {
         struct pollfd entries[] = {{.fd = signals, .events = POLLIN},
                                    {.fd = pause > 0 ? -1 : listener, .events = POLLIN}};
+        socklen_t len = sizeof *peer;
         int count = poll(entries, 2, pause > 0 ? pause : -1);
-        if (count > 0 && entries[0].revents != 0)
+        if (count > 0 && entries[0].revents != 0) {
+            *signal_number = read_signal(signals);
             return -1;
+        }
         pause = 0;
         if (count <= 0 || entries[1].revents == 0)
             continue;
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept4(listener, (struct sockaddr *)peer, &len, SOCK_CLOEXEC);
         if (fd >= 0)
             return fd;
         pause = get_pause_after(errno);
         if (pause > 0)
             perror("cannot accept");
     }
+}
+
+bool limit_unsent(int fd) {
+    int bytes = 1;
+    return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) == 0;
+}
+
+int64_t get_time(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* -- lines ------------------------------------------------------------------------------------- */
@@ -291,8 +326,8 @@ void print_connected(uint64_t client, const char *ip) {
     print_event("client %llu: connected from %s", (unsigned long long)client, ip);
 }
 
-void print_refused(uint64_t client) {
-    print_event("client %llu: refused: too many clients", (unsigned long long)client);
+void print_refused(uint64_t client, const char *why) {
+    print_event("client %llu: refused: %s", (unsigned long long)client, why);
 }
 
 void print_keys_exchanged(uint64_t client) {

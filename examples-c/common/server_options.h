@@ -3,6 +3,8 @@
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
+#include "admission.h"
+
 #include <anwdl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,9 +17,11 @@ extern "C" {
 typedef struct {
     uint16_t port;                /* --port; 0: any free one */
     const char *private_key_file; /* --private-key; NULL: a new key pair */
-    size_t max_clients;           /* --max-clients; those beyond are closed when they connect */
+    admission_limits_t limits;    /* --max-..., and --workers: computations at once */
+    size_t max_message_size;      /* --max-message-size; bytes of a request */
     uint32_t timeout;             /* --timeout; milliseconds for each exchange, request, response */
     uint32_t idle_timeout;        /* --idle-timeout; milliseconds between two requests; 0: no end */
+    uint32_t drain_timeout; /* --drain-timeout; milliseconds for what is under way at SIGTERM */
 } server_options_t;
 
 /* An option that only one of the servers has; its value is a whole number. */
@@ -34,12 +38,12 @@ typedef struct {
 bool parse_server_options(int argc, char **argv, const number_option_t *own,
                           server_options_t *options);
 
-/* Options for the clients of the library, with the key pair and the timeout, to be freed with
-   anwdl_client_options_free(); NULL after it said on standard error what failed. The key pair is
-   there before the first client is, so that none has to wait until it is made. */
+/* Options for the clients of the library, with the key pair, the timeout and the longest request,
+   to be freed with anwdl_client_options_free(); NULL after it said on standard error what failed.
+   The key pair is there before the first client is, so that none has to wait until it is made. */
 anwdl_client_options_t *make_client_options(const server_options_t *options);
 
-/* Raises the limit of open descriptors to what max_clients and some others need, so that a full
+/* Raises the limit of open descriptors to what all places and some others need, so that a full
    server can still accept, and close, the next client. False after it said what failed. */
 bool raise_descriptor_limit(const server_options_t *options);
 
@@ -52,8 +56,16 @@ int open_listener(uint16_t *port);
    comes. -1 after it said on standard error what failed. */
 int open_signals(void);
 
-/* Waits until a client connects, and gives its descriptor; -1 as soon as a signal comes. */
-int accept_client(int listener, int signals);
+/* Waits until a client connects, and gives its descriptor and address; -1 as soon as a signal
+   comes, whose number it then writes. */
+int accept_client(int listener, int signals, struct sockaddr_storage *peer, int *signal_number);
+
+/* Has the socket take a response only when the one before is on its way: the system would queue
+   thousands of them for a client that sends requests and reads nothing. */
+bool limit_unsent(int fd);
+
+/* Milliseconds of a clock that nobody sets. */
+int64_t get_time(void);
 
 /* Prints one line on standard output at once, whole, from any thread. */
 void print_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -62,7 +74,7 @@ void print_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
    in the order in which they came. */
 void print_listening(uint16_t port);
 void print_connected(uint64_t client, const char *ip);
-void print_refused(uint64_t client);
+void print_refused(uint64_t client, const char *why);
 void print_keys_exchanged(uint64_t client);
 void print_request(uint64_t client, anwdl_protocol_t framing, const char *verb);
 void print_malformed_request(uint64_t client, anwdl_protocol_t framing, const char *errors);

@@ -51,8 +51,7 @@ static bool read_more(process_t *process) {
     return true;
 }
 
-/* The next line, without its end; false when there is none. */
-static bool read_line(process_t *process, char line[LONGEST_LINE + 1]) {
+bool read_line(process_t *process, char line[LONGEST_LINE + 1]) {
     char *line_end;
     while ((line_end = memchr(process->lines, '\n', process->len)) == NULL)
         if (!read_more(process))

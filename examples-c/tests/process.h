@@ -26,6 +26,9 @@ process_t start_process(char *const arguments[]);
 process_t start_server(char *const prefix[], char *server, char *const options[],
                        uint16_t *out_port);
 
+/* The next line, without its end; false when there is none. */
+bool read_line(process_t *process, char line[LONGEST_LINE + 1]);
+
 /* Reads lines until one contains the text. False, after it said so, when there is none. */
 bool find_line(process_t *process, const char *text);
 

@@ -42,10 +42,17 @@ int make_listener(uint16_t *out_port) {
 }
 
 int connect_to(uint16_t port) {
+    return connect_from("127.0.0.1", port);
+}
+
+int connect_from(const char *ip, uint16_t port) {
     struct sockaddr_in address = loopback(port);
+    struct sockaddr_in own = loopback(0);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     int on = 1;
     REQUIRE(fd >= 0);
+    REQUIRE(inet_pton(AF_INET, ip, &own.sin_addr) == 1);
+    REQUIRE(bind(fd, (struct sockaddr *)&own, sizeof own) == 0);
     REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
     REQUIRE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
     return fd;

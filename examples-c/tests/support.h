@@ -20,6 +20,9 @@ int make_listener(uint16_t *out_port);
 /* Connects to a port of 127.0.0.1. */
 int connect_to(uint16_t port);
 
+/* The same from another address of this machine, such as "127.0.0.2". */
+int connect_from(const char *ip, uint16_t port);
+
 /* The text of examples-c/tests/keys/<name>.pem; the caller frees it. */
 char *read_key(const char *name);
 

@@ -312,6 +312,14 @@ static void start_epoll_server(scene_t *scene, char *path, uint16_t *port) {
                              "1",
                              "--timeout",
                              "600000",
+                             "--max-clients-per-address",
+                             peer_count,
+                             "--max-exchanges-per-address",
+                             peer_count,
+                             "--max-computations",
+                             peer_count,
+                             "--max-computations-per-address",
+                             peer_count,
                              NULL};
     scene->server = start_server(no_prefix, path, options, port);
     /* Read as it comes from here on: a server that cannot print stands still. */
@@ -419,7 +427,7 @@ static size_t count_descriptors(pid_t pid) {
 
 /* -- the whole --------------------------------------------------------------------------------- */
 
-/* One client more than the server takes. */
+/* One client more than the server takes of an address. */
 static void check_limit(scene_t *scene, uint16_t port) {
     char byte;
     int fd = connect_to(port);

@@ -27,6 +27,8 @@ static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3
                                             ANWDL_PROTOCOL_GCM};
 enum {
     FRAMING_COUNT = 4,
+    MOST_UNREAD = 4000, /* bytes of a response */
+    MOST_ANSWERED = 100,
     PATIENCE = 60000 /* milliseconds after which a server that does nothing counts as hung */
 };
 
@@ -93,6 +95,16 @@ static void check_hung_up(peer_t *peer) {
     char byte;
     REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
     CHECK(recv(peer->fd, &byte, 1, 0) <= 0);
+}
+
+/* The same for one to which something was sent before. */
+static void check_hung_up_after_answers(peer_t *peer) {
+    char bytes[4096];
+    ssize_t count;
+    do {
+        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
+        count = recv(peer->fd, bytes, sizeof bytes, 0);
+    } while (count > 0);
 }
 
 /* None of these ends the server, and each is told apart in what it prints. */
@@ -268,7 +280,7 @@ static void test_every_framing_in_turn(char *const prefix[], char *server_path, 
     check_exit_status(&server, EXIT_SUCCESS);
 }
 
-/* Nobody waits for another one, and a signal ends them all, whatever they are at. */
+/* Nobody waits for another one, and SIGINT ends them all, whatever they are at. */
 static void test_clients_at_the_same_time(char *const prefix[], char *server_path) {
     char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", NULL};
     uint16_t port;
@@ -286,7 +298,7 @@ static void test_clients_at_the_same_time(char *const prefix[], char *server_pat
     for (size_t at = 0; at < FRAMING_COUNT; at++)
         be_served(port, FRAMINGS[at], true);
     connect_peer(&peers[5], port, ANWDL_PROTOCOL_V4); /* has just arrived */
-    CHECK(kill(server.pid, SIGTERM) == 0);
+    CHECK(kill(server.pid, SIGINT) == 0);
     for (size_t at = 0; at < 5; at++)
         CHECK(find_line(&server, "closed: the server stops"));
     CHECK(find_line(&server, "stopped"));
@@ -295,25 +307,178 @@ static void test_clients_at_the_same_time(char *const prefix[], char *server_pat
         peer_free(&peers[at]);
 }
 
-static void test_limit(char *const prefix[], char *server_path) {
-    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--max-clients", "2", NULL};
+static void be_refused(process_t *server, uint16_t port, unsigned client, const char *why) {
+    peer_t peer;
+    char line[64];
+    connect_peer(&peer, port, ANWDL_PROTOCOL_V4);
+    check_hung_up(&peer);
+    snprintf(line, sizeof line, "refused: %s", why);
+    CHECK(find_client_line(server, client, line));
+    peer_free(&peer);
+}
+
+static void test_limits_of_an_address(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout",
+                             "60000",       "--max-clients-per-address",
+                             "3",           "--max-exchanges-per-address",
+                             "1",           NULL};
     uint16_t port;
     process_t server = start_server(prefix, server_path, options, &port);
-    peer_t peers[4];
+    peer_t peers[5];
     open_session(&peers[0], port, ANWDL_PROTOCOL_V4);
     open_session(&peers[1], port, ANWDL_PROTOCOL_GCM);
     connect_peer(&peers[2], port, ANWDL_PROTOCOL_V4);
-    check_hung_up(&peers[2]);
-    CHECK(find_client_line(&server, 3, "refused: too many clients"));
-    check_response_has(&peers[0], STAT, "uptime");
+    CHECK(find_client_line(&server, 3, "connected"));
+    be_refused(&server, port, 4, "too many clients of its address");
     peer_hang_up(&peers[0]);
     CHECK(find_client_line(&server, 1, "closed: PEER_CLOSED"));
-    open_session(&peers[3], port, ANWDL_PROTOCOL_V3);
+    be_refused(&server, port, 5, "too many key exchanges of its address");
+    peer_init(&peers[3], connect_from("127.0.0.2", port), ANWDL_PROTOCOL_V3, "peer-2");
+    CHECK(peer_exchange_keys(&peers[3], true));
+    CHECK(peer_exchange_keys(&peers[2], true));
+    CHECK(find_client_line(&server, 3, "keys exchanged"));
+    open_session(&peers[4], port, ANWDL_PROTOCOL_V2);
     check_response_has(&peers[1], STAT, "uptime");
     CHECK(kill(server.pid, SIGTERM) == 0);
     check_exit_status(&server, EXIT_SUCCESS);
     for (size_t at = 0; at < sizeof peers / sizeof peers[0]; at++)
         peer_free(&peers[at]);
+}
+
+/* All places are taken: by one that rests, one that stops in the exchange, and one that stops in
+   the middle of a request. */
+static void test_giving_way(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--max-clients", "3", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t old[3], new[3];
+    open_session(&old[0], port, ANWDL_PROTOCOL_V4);
+    connect_peer(&old[1], port, ANWDL_PROTOCOL_V4);
+    CHECK(peer_send_public_key(&old[1]));
+    open_session(&old[2], port, ANWDL_PROTOCOL_V2);
+    CHECK(peer_send_length(&old[2], 32) && peer_receive_answer(&old[2]));
+    for (size_t at = 0; at < 3; at++) {
+        peer_init(&new[at], connect_from("127.0.0.2", port), ANWDL_PROTOCOL_GCM, "peer-2");
+        CHECK(peer_exchange_keys(&new[at], true));
+        check_response_has(&new[at], STAT, "uptime");
+        CHECK(find_line(&server, "closed: gave way"));
+    }
+    /* The third one had the most already, so that one of its own gave way. */
+    size_t hung_up[2] = {0, 0};
+    for (size_t at = 0; at < 3; at++) {
+        hung_up[0] += wait_for(old[at].fd, POLLIN, 0);
+        hung_up[1] += wait_for(new[at].fd, POLLIN, 0);
+    }
+    /* One of the old ones was sent the server's key, which it has not read. */
+    CHECK(hung_up[0] == 2 || hung_up[0] == 3);
+    CHECK_INTEGER(hung_up[1], 1);
+    CHECK(kill(server.pid, SIGINT) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+    for (size_t at = 0; at < 3; at++) {
+        peer_free(&old[at]);
+        peer_free(&new[at]);
+    }
+}
+
+/* What follows the length in v2. */
+static void encrypt_request(const peer_t *peer, const char *json, uint8_t **out, size_t *out_len) {
+    anwdl_aes_wrapper_t *cipher = NULL;
+    REQUIRE(anwdl_aes_wrapper_new(256, ANWDL_AES_CBC, &cipher) == ANWDL_OK);
+    REQUIRE(anwdl_aes_wrapper_set_key(cipher, peer->key, sizeof peer->key, peer->iv,
+                                      sizeof peer->iv) == ANWDL_OK);
+    REQUIRE(anwdl_aes_wrapper_encrypt_data(cipher, (const uint8_t *)json, strlen(json), out,
+                                           out_len) == ANWDL_OK);
+    anwdl_aes_wrapper_free(cipher);
+}
+
+/* At SIGTERM, who is in the middle of a request gets its response, and nobody else anything. */
+static void test_draining(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--drain-timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t idle, asking, exchanging;
+    uint8_t *request = NULL;
+    size_t len = 0;
+    open_session(&idle, port, ANWDL_PROTOCOL_V4);
+    open_session(&asking, port, ANWDL_PROTOCOL_V2);
+    connect_peer(&exchanging, port, ANWDL_PROTOCOL_V4);
+    CHECK(peer_send_public_key(&exchanging));
+    encrypt_request(&asking, STAT, &request, &len);
+    CHECK(peer_send_length(&asking, len) && peer_receive_answer(&asking));
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_hung_up(&idle);
+    check_hung_up_after_answers(&exchanging);
+    char *response = NULL;
+    if (CHECK(peer_send_bytes(&asking, request, len)))
+        response = peer_receive_response(&asking);
+    CHECK(response != NULL && strstr(response, "uptime") != NULL);
+    free(response);
+    anwdl_bytes_free(request, len);
+    check_hung_up(&asking);
+    CHECK(find_line(&server, "stopped"));
+    check_exit_status(&server, EXIT_SUCCESS);
+    peer_free(&idle);
+    peer_free(&asking);
+    peer_free(&exchanging);
+}
+
+/* What does not come to its end is not waited for. */
+static void test_end_of_draining(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "600000", "--drain-timeout", "100", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peer;
+    open_session(&peer, port, ANWDL_PROTOCOL_V2);
+    CHECK(peer_send_length(&peer, 32) && peer_receive_answer(&peer));
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    CHECK(find_client_line(&server, 1, "closed: the server stops"));
+    check_exit_status(&server, EXIT_SUCCESS);
+    check_hung_up(&peer);
+    peer_free(&peer);
+}
+
+/* Requests whose responses nobody reads: how many are answered does not depend on how much the
+   system would queue. */
+static void test_responses_that_nobody_reads(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "2000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peer;
+    char echo[8192];
+    char line[LONGEST_LINE + 1];
+    unsigned answered = 0;
+    int size = 4096;
+    snprintf(echo, sizeof echo, "{\"verb\": \"ECHO\", \"parameters\": {\"text\": \"%0*d\"}}",
+             MOST_UNREAD, 0);
+    open_session(&peer, port, ANWDL_PROTOCOL_GCM);
+    CHECK(setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
+    /* It ends when the server hangs up. */
+    while (peer_send_request(&peer, echo))
+        ;
+    do {
+        REQUIRE(read_line(&server, line));
+        answered += strstr(line, ": gcm: ECHO") != NULL;
+    } while (strstr(line, "closed: ") == NULL);
+    CHECK(strstr(line, "TIMEOUT") != NULL);
+    CHECK(answered < MOST_ANSWERED);
+    printf("%u responses of %d bytes that nobody reads\n", answered, MOST_UNREAD);
+    peer_free(&peer);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
+static void test_longest_request(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peer;
+    open_session(&peer, port, ANWDL_PROTOCOL_GCM);
+    CHECK(peer_announce(&peer, 32768));
+    check_hung_up(&peer);
+    CHECK(find_client_line(&server, 1, "closed: MESSAGE_TOO_LARGE"));
+    peer_free(&peer);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
 }
 
 /* It never lets the server wait for long, and is not done before the deadline. */
@@ -386,7 +551,12 @@ static void test_concurrent_server(char *const prefix[], char *server_path, char
         {"--private-key", "/"}, {"--threads", "0"},     {"--workers", "0"}};
     test_every_framing_in_turn(prefix, server_path, client_path);
     test_clients_at_the_same_time(prefix, server_path);
-    test_limit(prefix, server_path);
+    test_limits_of_an_address(prefix, server_path);
+    test_giving_way(prefix, server_path);
+    test_draining(prefix, server_path);
+    test_end_of_draining(prefix, server_path);
+    test_longest_request(prefix, server_path);
+    test_responses_that_nobody_reads(prefix, server_path);
     test_idle_timeout(prefix, server_path);
     if (*prefix == NULL) {
         test_deadlines(server_path);
