@@ -359,7 +359,7 @@ typedef enum {
    * (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
    * file have rights to it, or its owner is neither this user nor root: they may know the key.
    */
-  ANWDL_REASON_KEY_FILE_EXPOSED = 100,
+  ANWDL_REASON_KEY_FILE_EXPOSED = 100
 } anwdl_error_reason_t;
 
 /**
@@ -402,7 +402,7 @@ typedef enum {
    * call does not fit the state of the session. The reasons that belong to it have the numbers
    * 20 to 99; from 100 on they are warnings, which come with ANWDL_OK.
    */
-  ANWDL_RUNTIME_ERROR = -2,
+  ANWDL_RUNTIME_ERROR = -2
 } anwdl_status_t;
 
 /**
@@ -430,7 +430,7 @@ typedef enum {
    * The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
    * that was changed on its way, and a key exchange that was meddled with, noticed.
    */
-  ANWDL_PROTOCOL_GCM = 4,
+  ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
 
 /**
@@ -444,7 +444,7 @@ typedef enum {
   /**
    * The side that connected: it sends requests and receives responses.
    */
-  ANWDL_ROLE_CLIENT = 1,
+  ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
 /**
@@ -466,7 +466,7 @@ typedef enum {
   /**
    * What ended a session before its time.
    */
-  ANWDL_LOG_ERROR = 3,
+  ANWDL_LOG_ERROR = 3
 } anwdl_log_level_t;
 
 /**
@@ -480,7 +480,7 @@ typedef enum {
   /**
    * They do, of version 1 or 2. One that does not is refused.
    */
-  ANWDL_PROXY_PROTOCOL_REQUIRED = 1,
+  ANWDL_PROXY_PROTOCOL_REQUIRED = 1
 } anwdl_proxy_protocol_t;
 
 /**
@@ -496,7 +496,7 @@ typedef enum {
    * Galois/counter mode, with a random nonce of 12 bytes for each text and a tag of 16 bytes. It
    * keeps a text secret and notices every change. No Python release has it.
    */
-  ANWDL_AES_GCM = 1,
+  ANWDL_AES_GCM = 1
 } anwdl_aes_mode_t;
 
 /**
@@ -649,7 +649,7 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
 /* ------------------
  * Errors and version
@@ -2027,11 +2027,11 @@ anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
  *
  * Everything borrowed from the interface ends with it. Responses that were received do not.
  *
- * @param interface The interface; NULL is fine and does nothing.
+ * @param client_interface The interface; NULL is fine and does nothing.
  *
  * Python: del.
  */
-void anwdl_client_interface_free(anwdl_client_interface_t *interface);
+void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /**
  * Connects to a server and, unless the options say otherwise, exchanges the keys, this side
@@ -2051,12 +2051,12 @@ void anwdl_client_interface_free(anwdl_client_interface_t *interface);
  * that was not the expected one, anwdl_client_interface_get_server_fingerprint() still has its
  * fingerprint.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param host An IPv4 or IPv6 address or a name, UTF-8; not NULL.
  * @param port The port, 1 to 65535; servers listen at 6150 by default.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or host is NULL, host is
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or host is NULL, host is
  *   empty or not UTF-8, or port is 0. ANWDL_REASON_ALREADY_CONNECTED: close the connection first.
  *   If keys are exchanged, also those of anwdl_client_interface_exchange_keys().
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
@@ -2065,7 +2065,7 @@ void anwdl_client_interface_free(anwdl_client_interface_t *interface);
  * Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
  * address from the constructor.
  */
-anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
                                                      const char *host,
                                                      uint16_t port);
 
@@ -2073,48 +2073,48 @@ anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *i
  * Closes the connection and wipes the keys of the session. The interface stays, can connect again,
  * and must still be freed.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
  *
  * Python: ClientInterface.closeConnection().
  */
-anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *client_interface);
 
 /**
  * Tells whether there is no connection: none was made yet, or it was closed on this side.
  *
  * It does not notice that the server has closed: the next operation does.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
- * @return true if there is no connection, else false; false as well if interface is NULL
+ * @return true if there is no connection, else false; false as well if client_interface is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.isClosed().
  */
-bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *interface);
+bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
 
 /**
  * The descriptor of the connection, for poll(), epoll and the like.
  *
  * It stays the interface's: do not close it, and do not read from it or write to it.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
- *   as it was. -1 as well if interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   as it was. -1 as well if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getSocketDescriptor().
  */
-int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *interface);
+int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *client_interface);
 
 /**
  * The fingerprint of the server's public RSA key, once it was received.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param out_hex Where to write the fingerprint, 64 hexadecimal digits in lower case, to be freed
  *   with anwdl_string_free(); not NULL.
  *
@@ -2124,66 +2124,66 @@ int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t 
  *
  * Python: none; its client computes it.
  */
-anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *client_interface,
                                                              char **out_hex);
 
 /**
  * The framing that the session uses.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The framing that the options name, ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO; the
- *   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if interface is NULL
+ *   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if client_interface is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: none; each release speaks one framing.
  */
-anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *interface);
+anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *client_interface);
 
 /**
  * The RSA wrapper of the interface: its local key pair and, once received, the peer's public key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the interface without const, or its
  *   end: do not free it. NULL while the interface has none, which is no failure: one that was
- *   given none takes the process's key pair when it first needs it. NULL as well if interface is
+ *   given none takes the process's key pair when it first needs it. NULL as well if client_interface is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getRSAWrapper().
  */
-const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *interface);
+const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
  * The AES wrapper of the interface: the key of the session and, in CBC mode, its present IV.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the interface without const, or its
  *   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
- *   interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getAESWrapper().
  */
-const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *interface);
+const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
  * Replaces the RSA key pair of the interface, before keys are exchanged. What is set is kept for
  * later connections.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
  *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
  *   once.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
  * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
  */
-anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
 
 /**
@@ -2192,12 +2192,12 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  *
  * What it then means is said at anwdl_client_options_set_aes_wrapper().
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
  *   it at once.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL, or the
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
  *   wrapper is in GCM mode with a key of another size than 256 bits.
  *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
@@ -2205,7 +2205,7 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  *
  * Python: ClientInterface.setAESWrapper(aes_wrapper).
  */
-anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
 
 /**
@@ -2220,7 +2220,7 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
  * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param receive_first true if the server speaks first; false if this side does, as the released
  *   clients do.
  *
@@ -2228,7 +2228,7 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
  *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH.
@@ -2240,18 +2240,18 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *
  * Python: ClientInterface.connectServer(receive_first), of which it is a part.
  */
-anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *client_interface,
                                                     bool receive_first);
 
 /**
  * One step of the key exchange: sends the local public RSA key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
@@ -2260,17 +2260,17 @@ anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *in
  *
  * Python: ClientInterface.sendPublicRSAKey().
  */
-anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
  * One step of the key exchange: receives the peer's public RSA key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -2280,7 +2280,7 @@ anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface
  *
  * Python: ClientInterface.recvPublicRSAKey().
  */
-anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
  * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
@@ -2288,12 +2288,12 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  * If the peer's AES key was received before, a new key that is derived from it is sent, see
  * anwdl_client_options_set_key_echo().
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
@@ -2302,19 +2302,19 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  *
  * Python: ClientInterface.sendAESKey().
  */
-anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
  * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
  * key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
@@ -2323,7 +2323,7 @@ anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *int
  *
  * Python: ClientInterface.recvAESKey().
  */
-anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
  * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
@@ -2332,16 +2332,16 @@ anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *int
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
  * called again, which is due in any case.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
  *
  * Python: none; it is a part of ClientInterface.recvAESKey().
  */
-anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 
 /**
  * Sends a request.
@@ -2353,7 +2353,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  *
  * There is one response to each request, and it is received before the next request is sent.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
  *   "STAT".
  * @param parameters_json The text of a JSON object, UTF-8; NULL for {}.
@@ -2361,7 +2361,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or verb is NULL, or a text is
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or verb is NULL, or a text is
  *   not UTF-8. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json breaks the format.
  *   ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. ANWDL_REASON_OUT_OF_TURN:
  *   the last request has no response yet. In all these cases nothing was sent and the session goes
@@ -2373,21 +2373,21 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
-anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *client_interface,
                                                    const char *verb,
                                                    const char *parameters_json);
 
 /**
  * Receives a response.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param out_response Where to write the response, to be freed with anwdl_response_free(); it
  *   stays valid whatever happens to the interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or out_response is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or out_response is NULL.
  *   ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
@@ -2397,7 +2397,7 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *int
  *
  * Python: ClientInterface.recvResponse().
  */
-anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
 
 /* --------
@@ -3019,7 +3019,7 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
  *
  * Else it is anwdl_client_interface_send_request().
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param verb What is asked for, UTF-8; not NULL.
  * @param parameters An object; NULL for {}. It is copied.
  *
@@ -3028,7 +3028,7 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
-anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *interface,
+anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb,
                                                         const anwdl_data_t *parameters);
 
@@ -3572,7 +3572,7 @@ void anwdl_string_free(char *string);
 void anwdl_bytes_free(uint8_t *bytes, size_t len);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif 
 
 #endif  /* ANWDL_H */

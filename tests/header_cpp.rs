@@ -18,6 +18,7 @@ const WARNINGS: &[&str] = &[
     "-Wshadow",
     "-Wsign-conversion",
     "-Wold-style-cast",
+    "-Weffc++",
 ];
 
 const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20"];
@@ -28,6 +29,32 @@ fn it_compiles_alone_for_every_standard() {
         // Twice, for the include guard.
         let source = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
         compiler::check("g++", "c++", standard, WARNINGS, source);
+    }
+}
+
+#[test]
+fn it_compiles_behind_the_macros_of_others() {
+    // What the header includes comes first, as macros of others may well break that.
+    let text = header("anwdl.hpp");
+    let includes: String = text
+        .lines()
+        .filter(|line| line.starts_with("#include <") && !line.ends_with("<expected>"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for standard in STANDARDS {
+        let known: String = match *standard {
+            "c++11" | "c++14" => includes
+                .lines()
+                .filter(|line| !line.contains("optional") && !line.contains("string_view"))
+                .map(|line| format!("{line}\n"))
+                .collect(),
+            _ => includes.clone(),
+        };
+        let source = format!(
+            "{known}{}#include \"anwdl.hpp\"\n",
+            compiler::foreign_macros()
+        );
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
     }
 }
 

@@ -97,8 +97,8 @@ def words(comment):
 
 
 def read(header):
-    enums = {match[2]: [int(number) for number in re.findall(r" = (-?\d+),", match[1])]
-             for match in re.finditer(r"typedef enum \{(.*?)\n\} (\w+);", header, re.DOTALL)}
+    enums = {match[2]: [int(number) for number in re.findall(r" = (-?\d+),?\n", match[1])]
+             for match in re.finditer(r"typedef enum \{(.*?\n)\} (\w+);", header, re.DOTALL)}
     functions = {}
     declarations = header[header.index('extern "C" {'):]
     pattern = r"/\*\*((?:(?!\*/).)*)\*/\n([a-z]\w*(?: \w+)?[ *]+)(anwdl_\w+)\(([^;]*)\);"

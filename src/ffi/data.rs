@@ -714,7 +714,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 ///
 /// Else it is anwdl_client_interface_send_request().
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param verb What is asked for, UTF-8; not NULL.
 /// @param parameters An object; NULL for {}. It is copied.
 ///
@@ -724,18 +724,18 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 /// Python: ClientInterface.sendRequest(verb, parameters).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     verb: *const c_char,
     parameters: *const anwdl_data_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or an interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a string.
         let verb = unsafe { text(verb, "verb") }?;
         // SAFETY: the caller passes NULL or live data.
         let json = unsafe { json_of(parameters, "parameters") }?;
         let json = json.as_deref().map(String::as_str);
-        interface.operate(|inner| inner.send_request(verb, json))
+        client_interface.operate(|inner| inner.send_request(verb, json))
     })
 }
