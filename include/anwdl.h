@@ -164,6 +164,54 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/**
+ * Has the compiler warn where the result of a function is not used: a status that nobody looks at,
+ * an object that nobody frees. Empty where the compiler has no such warning; a program that wants
+ * none defines it as empty before it includes this header.
+ */
+#ifndef ANWDL_MUST_USE
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#  define ANWDL_MUST_USE [[nodiscard]]
+#elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L
+#  define ANWDL_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#  define ANWDL_MUST_USE __attribute__((__warn_unused_result__))
+#else
+#  define ANWDL_MUST_USE
+#endif
+#endif
+
+/** Has the compiler warn where a function is called; `note`, a text, says what to call instead. */
+#ifndef ANWDL_DEPRECATED
+#if defined(__GNUC__)
+#  define ANWDL_DEPRECATED(note) __attribute__((__deprecated__(note)))
+#elif defined(_MSC_VER)
+#  define ANWDL_DEPRECATED(note) __declspec(deprecated(note))
+#else
+#  define ANWDL_DEPRECATED(note)
+#endif
+#endif
+
+/** Tells gcc's analyzer (-fanalyzer) which function frees what the one that follows returns. */
+#ifndef ANWDL_DEALLOC
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
+#else
+#  define ANWDL_DEALLOC(function)
+#endif
+#endif
+
+/** Gives an enum the size of an int, as the library has it, also with -fshort-enums. */
+#ifndef ANWDL_INT_ENUM
+#if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#  define ANWDL_INT_ENUM : int
+#elif defined(__GNUC__)
+#  define ANWDL_INT_ENUM __attribute__((__mode__(__SI__)))
+#else
+#  define ANWDL_INT_ENUM
+#endif
+#endif
+
 /** The version of this header; anwdl_version() is that of the library. */
 #define ANWDL_VERSION "0.1.0"
 
@@ -175,6 +223,9 @@
 
 /** The third number of ANWDL_VERSION. */
 #define ANWDL_VERSION_PATCH 0
+
+/** ANWDL_VERSION as one number that grows with it, for #if: 1002003 for 1.2.3. */
+#define ANWDL_VERSION_NUMBER (ANWDL_VERSION_MAJOR * 1000000 + ANWDL_VERSION_MINOR * 1000 + ANWDL_VERSION_PATCH)
 
 /** Response message: the request was carried out. */
 #define ANWDL_RESPONSE_MSG_OK "OK"
@@ -202,7 +253,7 @@
  * itself that it can leave one. The numbers never change their meaning. Later versions may add some, so give a `switch` over
  * them a default case.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * No call has failed on this thread yet.
    */
@@ -368,7 +419,7 @@ typedef enum {
  * Zero is success, positive is "not yet" (only where the call does not wait itself), negative is a
  * failure, which anwdl_last_error_reason() and anwdl_last_error_message() explain.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * Done. All outputs are written.
    */
@@ -408,7 +459,7 @@ typedef enum {
 /**
  * How requests and responses are framed on the wire.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * As an option: whatever the peer speaks (the default). As the state of a client: not known
    * yet; releases 2 to 4 first show themselves in the first request.
@@ -436,7 +487,7 @@ typedef enum {
 /**
  * Which side of a connection this is.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * The side that accepted the connection: it receives requests and sends responses.
    */
@@ -450,7 +501,7 @@ typedef enum {
 /**
  * How much a log message matters.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * Each step, for someone who looks for a fault.
    */
@@ -472,7 +523,7 @@ typedef enum {
 /**
  * Whether connections begin with a PROXY protocol header.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * They do not (the default).
    */
@@ -486,7 +537,7 @@ typedef enum {
 /**
  * How an AES wrapper uses its key.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper.
    * It keeps a text secret and does not notice changes.
@@ -715,9 +766,25 @@ const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
  */
 const char *anwdl_version(void);
 
+/**
+ * The version of the library that the program runs with, and how it was built: for logs and for
+ * reports of defects.
+ *
+ * @return "libanwdl MAJOR.MINOR.PATCH (AWS-LC)", or "(pure Rust)" in place of "(AWS-LC)" if the
+ *   library was built without it. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_build_info(void);
+
 /* -------------------
  * Options for clients
  * ------------------- */
+
+/**
+ * Frees a set of options. Clients that were made with it are not affected.
+ *
+ * @param options The options; NULL is fine and does nothing.
+ */
+void anwdl_client_options_free(anwdl_client_options_t *options);
 
 /**
  * Makes a set of options, all at their defaults.
@@ -727,14 +794,9 @@ const char *anwdl_version(void);
  *
  * Python: the default arguments of ClientInstance().
  */
+ANWDL_MUST_USE
+ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
-
-/**
- * Frees a set of options. Clients that were made with it are not affected.
- *
- * @param options The options; NULL is fine and does nothing.
- */
-void anwdl_client_options_free(anwdl_client_options_t *options);
 
 /**
  * Sets how long an operation on the connection may take.

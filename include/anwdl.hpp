@@ -174,6 +174,11 @@ inline const char *version() noexcept {
     return anwdl_version();
 }
 
+/// The version of that library and how it was built, such as "libanwdl 1.2.3 (AWS-LC)".
+inline const char *build_info() noexcept {
+    return anwdl_build_info();
+}
+
 // -------------------------------------------------------------------------------------------------
 // Failures
 // -------------------------------------------------------------------------------------------------

@@ -122,17 +122,6 @@ fn proxy_protocol_of(number: ProxyProtocolNumber) -> Result<ProxyProtocol, Error
         })
 }
 
-/// Makes a set of options, all at their defaults.
-///
-/// @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
-///   failure (ANWDL_REASON_INTERNAL).
-///
-/// Python: the default arguments of ClientInstance().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
-    value_or(std::ptr::null_mut(), || Ok(give(ClientOptions::default())))
-}
-
 /// Frees a set of options. Clients that were made with it are not affected.
 ///
 /// @param options The options; NULL is fine and does nothing.
@@ -143,6 +132,18 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
         unsafe { take_back(options) };
         Ok(())
     });
+}
+
+/// Makes a set of options, all at their defaults.
+///
+/// @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
+///   failure (ANWDL_REASON_INTERNAL).
+///
+/// Python: the default arguments of ClientInstance().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
+    value_or(std::ptr::null_mut(), || Ok(give(ClientOptions::default())))
 }
 
 /// Sets how long an operation on the connection may take.
