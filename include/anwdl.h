@@ -663,9 +663,13 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *         const uint8_t *pending;
  *         size_t count;
  *         if (status == ANWDL_WANT_WRITE) {
- *             anwdl_session_get_pending(session, &pending, &count);
+ *             status = anwdl_session_get_pending(session, &pending, &count);
+ *             if (status != ANWDL_OK)
+ *                 return status;
  *             send_later(connection, pending, count);
- *             anwdl_session_sent(session, count);
+ *             status = anwdl_session_sent(session, count);
+ *             if (status != ANWDL_OK)
+ *                 return status;
  *         } else if (status == ANWDL_WANT_READ && *len > 0) {
  *             status = anwdl_session_feed(session, *bytes, *len, &count);
  *             if (status != ANWDL_OK)
@@ -815,6 +819,7 @@ anwdl_client_options_t *anwdl_client_options_new(void);
  *
  * Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
                                                 uint32_t milliseconds);
 
@@ -835,6 +840,7 @@ anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
  *
  * Python: ClientInstance(rsa_wrapper=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_rsa_wrapper_t *wrapper);
 
@@ -861,6 +867,7 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  *
  * Python: ClientInstance(aes_wrapper=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_aes_wrapper_t *wrapper);
 
@@ -879,6 +886,7 @@ anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *opti
  *
  * Python: ClientInstance(exchange_keys=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options,
                                                       bool exchange_keys);
 
@@ -900,6 +908,7 @@ anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *op
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options,
                                                  bool key_echo);
 
@@ -919,6 +928,7 @@ anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options
  *
  * Python: none; its sockets always block.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *options,
                                                      bool non_blocking);
 
@@ -943,6 +953,7 @@ anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *opt
  *
  * Python: none; each release speaks one framing.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options,
                                                  anwdl_protocol_t protocol);
 
@@ -962,6 +973,7 @@ anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options
  *
  * Python: none; there is no limit.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t *options,
                                                          size_t bytes);
 
@@ -984,7 +996,9 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  *
  * Python: none.
  */
-anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
+                                                const char *ip);
 
 /**
  * Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
@@ -1018,6 +1032,7 @@ anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *options,
                                                        anwdl_proxy_protocol_t proxy_protocol);
 
@@ -1041,6 +1056,7 @@ anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *o
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_options_t *options,
                                                              bool separate_computation);
 
@@ -1065,6 +1081,7 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  *
  * Python: none; its client shows the fingerprint and asks the user.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options,
                                                              const char *hex);
 
@@ -1096,6 +1113,7 @@ anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_option
  *
  * Python: ClientInstance(socket, timeout, rsa_wrapper, aes_wrapper, exchange_keys).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_new(int fd,
                                 const anwdl_client_options_t *options,
                                 anwdl_client_t **out_client);
@@ -1139,6 +1157,7 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
  *
  * Python: socket.detach().
  */
+ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
 
 /**
@@ -1270,6 +1289,7 @@ const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *cl
  *
  * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
                                             const anwdl_rsa_wrapper_t *wrapper);
 
@@ -1291,6 +1311,7 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
  *
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
                                             const anwdl_aes_wrapper_t *wrapper);
 
@@ -1324,7 +1345,9 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *
  * Python: ClientInstance.exchangeKeys(receive_first).
  */
-anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client,
+                                          bool receive_first);
 
 /**
  * One step of the key exchange: sends the local public RSA key.
@@ -1344,6 +1367,7 @@ anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_f
  *
  * Python: ClientInstance.sendPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
 
 /**
@@ -1366,6 +1390,7 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  *
  * Python: ClientInstance.recvPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 
 /**
@@ -1389,6 +1414,7 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  *
  * Python: ClientInstance.sendAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
 
 /**
@@ -1411,6 +1437,7 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  *
  * Python: ClientInstance.recvAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
 /**
@@ -1457,6 +1484,7 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  *
  * Python: ClientInstance.recvRequest(store_request).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
                                          bool store_request,
                                          anwdl_request_t **out_request);
@@ -1532,6 +1560,7 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
                                           bool success,
                                           const char *message,
@@ -1558,6 +1587,7 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
  *
  * Python: none; ClientInstance() needs a socket.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_new(anwdl_role_t role,
                                  const anwdl_client_options_t *options,
                                  anwdl_session_t **out_session);
@@ -1603,7 +1633,9 @@ void anwdl_session_free(anwdl_session_t *session);
  *
  * Python: ClientInstance.exchangeKeys(receive_first).
  */
-anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session,
+                                           bool receive_first);
 
 /**
  * One step of the key exchange: sends the local public RSA key.
@@ -1621,6 +1653,7 @@ anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receiv
  *
  * Python: ClientInstance.sendPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
 
 /**
@@ -1641,6 +1674,7 @@ anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
  *
  * Python: ClientInstance.recvPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 
 /**
@@ -1662,6 +1696,7 @@ anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
  *
  * Python: ClientInstance.sendAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
 
 /**
@@ -1683,6 +1718,7 @@ anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
  *
  * Python: ClientInstance.recvAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /**
@@ -1725,6 +1761,7 @@ anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
  *
  * Python: ClientInstance.recvRequest(store_request).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
                                           bool store_request,
                                           anwdl_request_t **out_request);
@@ -1756,6 +1793,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
                                            bool success,
                                            const char *message,
@@ -1791,6 +1829,7 @@ anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
                                           const char *verb,
                                           const char *parameters_json);
@@ -1814,6 +1853,7 @@ anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
  *
  * Python: ClientInterface.recvResponse().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
                                            anwdl_response_t **out_response);
 
@@ -1838,6 +1878,7 @@ anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
  *
  * Python: none; socket.recv() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed(anwdl_session_t *session,
                                   const uint8_t *bytes,
                                   size_t len,
@@ -1857,6 +1898,7 @@ anwdl_status_t anwdl_session_feed(anwdl_session_t *session,
  *
  * Python: none; socket.recv() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 
 /**
@@ -1876,6 +1918,7 @@ anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
  *
  * Python: none; socket.sendall() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session,
                                          const uint8_t **bytes,
                                          size_t *len);
@@ -1893,6 +1936,7 @@ anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session,
  *
  * Python: none; socket.sendall() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
 
 /**
@@ -1907,6 +1951,7 @@ anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
 
 /**
@@ -2005,6 +2050,7 @@ const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *
  *
  * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
                                              const anwdl_rsa_wrapper_t *wrapper);
 
@@ -2026,6 +2072,7 @@ anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
  *
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
                                              const anwdl_aes_wrapper_t *wrapper);
 
@@ -2081,6 +2128,7 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  * Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
  * address comes with the call that connects.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
                                           anwdl_client_interface_t **out_interface);
 
@@ -2127,6 +2175,7 @@ void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
  * Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
  * address from the constructor.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
                                                      const char *host,
                                                      uint16_t port);
@@ -2186,6 +2235,7 @@ int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t 
  *
  * Python: none; its client computes it.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *client_interface,
                                                              char **out_hex);
 
@@ -2245,6 +2295,7 @@ const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_cl
  *
  * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
 
@@ -2267,6 +2318,7 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  *
  * Python: ClientInterface.setAESWrapper(aes_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
 
@@ -2302,6 +2354,7 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *
  * Python: ClientInterface.connectServer(receive_first), of which it is a part.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *client_interface,
                                                     bool receive_first);
 
@@ -2322,6 +2375,7 @@ anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *cl
  *
  * Python: ClientInterface.sendPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
@@ -2342,6 +2396,7 @@ anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface
  *
  * Python: ClientInterface.recvPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
@@ -2364,6 +2419,7 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  *
  * Python: ClientInterface.sendAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
@@ -2385,6 +2441,7 @@ anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *cli
  *
  * Python: ClientInterface.recvAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
@@ -2435,6 +2492,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_i
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *client_interface,
                                                    const char *verb,
                                                    const char *parameters_json);
@@ -2459,6 +2517,7 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
  *
  * Python: ClientInterface.recvResponse().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
 
@@ -2710,6 +2769,7 @@ void anwdl_response_free(anwdl_response_t *response);
  *
  * Python: {}.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
 
 /**
@@ -2722,6 +2782,7 @@ anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
  *
  * Python: [].
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
 
 /**
@@ -2736,6 +2797,7 @@ anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
  *
  * Python: json.loads(text).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
 
 /**
@@ -2751,6 +2813,7 @@ anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
  *
  * Python: json.dumps(data, ensure_ascii=False).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_to_json(const anwdl_data_t *data, char **out_json);
 
 /**
@@ -2773,7 +2836,10 @@ void anwdl_data_free(anwdl_data_t *data);
  *
  * Python: data[name] = value.
  */
-anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const char *value);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_string(anwdl_data_t *data,
+                                     const char *name,
+                                     const char *value);
 
 /**
  * Sets a member of an object to a string of a given length, which may have NULs inside.
@@ -2789,6 +2855,7 @@ anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const
  *
  * Python: data[name] = value.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data,
                                                  const char *name,
                                                  const char *value,
@@ -2807,7 +2874,10 @@ anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data,
  *
  * Python: data[name] = value.
  */
-anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int64_t value);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data,
+                                      const char *name,
+                                      int64_t value);
 
 /**
  * Sets a member of an object to true or false.
@@ -2822,7 +2892,10 @@ anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int6
  *
  * Python: data[name] = value.
  */
-anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool value);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data,
+                                      const char *name,
+                                      bool value);
 
 /**
  * Sets a member of an object to null.
@@ -2836,6 +2909,7 @@ anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool
  *
  * Python: data[name] = None.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
 
 /**
@@ -2851,6 +2925,7 @@ anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
  *
  * Python: data[name] = dict(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_object(anwdl_data_t *data,
                                      const char *name,
                                      const anwdl_data_t *value);
@@ -2868,6 +2943,7 @@ anwdl_status_t anwdl_data_set_object(anwdl_data_t *data,
  *
  * Python: data[name] = list(array).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
                                     const char *name,
                                     const anwdl_data_t *array);
@@ -2884,6 +2960,7 @@ anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
  *
  * Python: data.append(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
 
 /**
@@ -2899,7 +2976,10 @@ anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
  *
  * Python: data.append(value).
  */
-anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char *value, size_t len);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data,
+                                                 const char *value,
+                                                 size_t len);
 
 /**
  * Adds an integer at the end of an array.
@@ -2912,6 +2992,7 @@ anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char 
  *
  * Python: data.append(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
 
 /**
@@ -2925,6 +3006,7 @@ anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
  *
  * Python: data.append(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
 
 /**
@@ -2937,6 +3019,7 @@ anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
  *
  * Python: data.append(None).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
 
 /**
@@ -2951,6 +3034,7 @@ anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
  *
  * Python: data.append(dict(value)).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *value);
 
 /**
@@ -2965,6 +3049,7 @@ anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *val
  *
  * Python: data.append(list(array)).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *array);
 
 /**
@@ -2991,6 +3076,7 @@ anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *arra
  *
  * Python: the data of the response to CREATE.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_container(anwdl_data_t *data,
                                         const char *uuid,
                                         const char *token,
@@ -3012,7 +3098,10 @@ anwdl_status_t anwdl_data_set_container(anwdl_data_t *data,
  *
  * Python: the data of the response to STAT.
  */
-anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, const char *version);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data,
+                                         uint64_t uptime,
+                                         const char *version);
 
 /**
  * Sends a response whose data were put together value by value.
@@ -3030,6 +3119,7 @@ anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, co
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
                                                bool success,
                                                const char *message,
@@ -3052,6 +3142,7 @@ anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
                                                 bool success,
                                                 const char *message,
@@ -3072,6 +3163,7 @@ anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
                                                const char *verb,
                                                const anwdl_data_t *parameters);
@@ -3090,6 +3182,7 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb,
                                                         const anwdl_data_t *parameters);
@@ -3112,7 +3205,9 @@ anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t
  *
  * Python: RSAWrapper(generate_key_pair=...).
  */
-anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t **out_wrapper);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair,
+                                     anwdl_rsa_wrapper_t **out_wrapper);
 
 /**
  * Makes a new local key pair in place of the present one, if any. It takes seconds for large keys.
@@ -3130,6 +3225,7 @@ anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t
  *
  * Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
                                                    uint64_t public_exponent,
                                                    uint32_t key_size);
@@ -3158,7 +3254,9 @@ uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
  *
  * Python: RSAWrapper.getPublicKey().
  */
-anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper,
+                                                char **out_pem);
 
 /**
  * The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
@@ -3172,6 +3270,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  *
  * Python: RSAWrapper.getPrivateKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper,
                                                  char **out_pem);
 
@@ -3190,6 +3289,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  *
  * Python: RSAWrapper.getRemotePublicKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper,
                                                        char **out_pem);
 
@@ -3205,7 +3305,9 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  *
  * Python: RSAWrapper.setPublicKey(public_key).
  */
-anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper,
+                                                const char *pem);
 
 /**
  * Sets the local private key.
@@ -3222,6 +3324,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
  *
  * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
                                                  const char *pem,
                                                  bool derivate_public_key);
@@ -3253,6 +3356,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
                                       const char *path);
 
@@ -3278,6 +3382,7 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
                                       const char *path);
 
@@ -3295,6 +3400,7 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper,
                                                        const char *pem);
 
@@ -3318,6 +3424,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrap
  *
  * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3347,6 +3454,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  *
  * Python: RSAWrapper.decryptData(cipher, decode=False).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3371,6 +3479,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  *
  * Python: RSAWrapper.signData(data).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
                                            const uint8_t *data,
                                            size_t len,
@@ -3395,6 +3504,7 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
                                                        const uint8_t *signature,
                                                        size_t signature_len,
@@ -3420,6 +3530,7 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
  *
  * Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper,
                                                  bool remote,
                                                  char **out_hex);
@@ -3453,6 +3564,7 @@ void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
  *
  * Python: AESWrapper(key_size).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size,
                                      anwdl_aes_mode_t mode,
                                      anwdl_aes_wrapper_t **out_wrapper);
@@ -3484,6 +3596,7 @@ uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
  *
  * Python: AESWrapper.getKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
                                          const uint8_t **key,
                                          size_t *key_len,
@@ -3505,6 +3618,7 @@ anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
  *
  * Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
                                          const uint8_t *key,
                                          size_t key_len,
@@ -3533,6 +3647,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
  *
  * Python: AESWrapper.encryptData(data).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3556,6 +3671,7 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
  *
  * Python: AESWrapper.decryptData(cipher, decode=False).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,

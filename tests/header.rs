@@ -342,6 +342,32 @@ fn what_must_not_be_ignored_is_warned_of() {
 }
 
 #[test]
+fn statuses_must_not_be_ignored() {
+    // What ends something, whose failure changes nothing for the caller; a computation, whose
+    // failure the call that asked for it tells; and a log, which no work depends on.
+    let may_be_ignored = |line: &str| {
+        let name = line.split('(').next().unwrap();
+        let ends = [
+            "_close_connection",
+            "_session_end",
+            "_compute",
+            "_set_log_callback",
+        ];
+        ends.iter().any(|end| name.ends_with(end))
+    };
+    let lines: Vec<&str> = COMMITTED.lines().collect();
+    let mut count = 0;
+    for pair in lines.windows(2) {
+        if pair[1].starts_with("anwdl_status_t anwdl_") {
+            count += 1;
+            let marked = pair[0] == "ANWDL_MUST_USE";
+            assert_ne!(marked, may_be_ignored(pair[1]), "{}", pair[1]);
+        }
+    }
+    assert!(count > 90, "only {count} functions were found");
+}
+
+#[test]
 fn the_analyzer_knows_what_frees_what() {
     LazyLock::force(&COMMITTED);
     let new = "anwdl_client_options_t *options = anwdl_client_options_new();\n";

@@ -40,6 +40,7 @@ impl Handle for anwdl_client_interface_t {
 ///
 /// Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
 /// address comes with the call that connects.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_new(
     options: *const anwdl_client_options_t,
@@ -104,6 +105,7 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 ///
 /// Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
 /// address from the constructor.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_connect_server(
     client_interface: *mut anwdl_client_interface_t,
@@ -193,6 +195,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
 ///
 /// Python: none; its client computes it.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
     client_interface: *const anwdl_client_interface_t,
@@ -288,6 +291,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInterface.setRSAWrapper(rsa_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
     client_interface: *mut anwdl_client_interface_t,
@@ -319,6 +323,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInterface.setAESWrapper(aes_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
     client_interface: *mut anwdl_client_interface_t,
@@ -363,6 +368,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInterface.connectServer(receive_first), of which it is a part.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     client_interface: *mut anwdl_client_interface_t,
@@ -390,6 +396,7 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
     client_interface: *mut anwdl_client_interface_t,
@@ -417,6 +424,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInterface.recvPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
     client_interface: *mut anwdl_client_interface_t,
@@ -446,6 +454,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     client_interface: *mut anwdl_client_interface_t,
@@ -474,6 +483,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.recvAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     client_interface: *mut anwdl_client_interface_t,
@@ -538,6 +548,7 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request(
     client_interface: *mut anwdl_client_interface_t,
@@ -573,6 +584,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInterface.recvResponse().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_response(
     client_interface: *mut anwdl_client_interface_t,

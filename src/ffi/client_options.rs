@@ -161,6 +161,7 @@ pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_timeout(
     options: *mut anwdl_client_options_t,
@@ -190,6 +191,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL.
 ///
 /// Python: ClientInstance(rsa_wrapper=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
     options: *mut anwdl_client_options_t,
@@ -226,6 +228,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
 ///   wrapper is in GCM mode with a key of another size than 256 bits.
 ///
 /// Python: ClientInstance(aes_wrapper=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
     options: *mut anwdl_client_options_t,
@@ -253,6 +256,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: ClientInstance(exchange_keys=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
     options: *mut anwdl_client_options_t,
@@ -282,6 +286,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     options: *mut anwdl_client_options_t,
@@ -309,6 +314,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: none; its sockets always block.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
     options: *mut anwdl_client_options_t,
@@ -341,6 +347,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
 ///   unknown number.
 ///
 /// Python: none; each release speaks one framing.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_protocol(
     options: *mut anwdl_client_options_t,
@@ -368,6 +375,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_protocol(
 ///   range.
 ///
 /// Python: none; there is no limit.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
     options: *mut anwdl_client_options_t,
@@ -397,6 +405,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 ///   UTF-8 or no IP address.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
     options: *mut anwdl_client_options_t,
@@ -441,6 +450,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
 ///   unknown number.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
     options: *mut anwdl_client_options_t,
@@ -472,6 +482,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
     options: *mut anwdl_client_options_t,
@@ -504,6 +515,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
 ///   than 64 hexadecimal digits.
 ///
 /// Python: none; its client shows the fingerprint and asks the user.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
     options: *mut anwdl_client_options_t,

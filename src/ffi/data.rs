@@ -86,6 +86,7 @@ unsafe fn json_of(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
 ///
 /// Python: {}.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
     status(|| {
@@ -104,6 +105,7 @@ pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anw
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
 ///
 /// Python: [].
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
     status(|| {
@@ -124,6 +126,7 @@ pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) 
 ///   UTF-8, no JSON, no object, has a key twice or more than 64 levels.
 ///
 /// Python: json.loads(text).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_from_json(
     json: *const c_char,
@@ -150,6 +153,7 @@ pub unsafe extern "C" fn anwdl_data_from_json(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: json.dumps(data, ensure_ascii=False).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_to_json(
     data: *const anwdl_data_t,
@@ -187,6 +191,7 @@ pub unsafe extern "C" fn anwdl_data_free(data: *mut anwdl_data_t) {
 ///   not UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_string(
     data: *mut anwdl_data_t,
@@ -216,6 +221,7 @@ pub unsafe extern "C" fn anwdl_data_set_string(
 ///   with a length, name or value is not UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_string_with_length(
     data: *mut anwdl_data_t,
@@ -245,6 +251,7 @@ pub unsafe extern "C" fn anwdl_data_set_string_with_length(
 ///   UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_integer(
     data: *mut anwdl_data_t,
@@ -271,6 +278,7 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
 ///   UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_boolean(
     data: *mut anwdl_data_t,
@@ -296,6 +304,7 @@ pub unsafe extern "C" fn anwdl_data_set_boolean(
 ///   UTF-8, or data is an array.
 ///
 /// Python: data[name] = None.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_null(
     data: *mut anwdl_data_t,
@@ -321,6 +330,7 @@ pub unsafe extern "C" fn anwdl_data_set_null(
 ///   UTF-8, data is an array, value is an array, or data would have more than 64 levels.
 ///
 /// Python: data[name] = dict(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_object(
     data: *mut anwdl_data_t,
@@ -351,6 +361,7 @@ pub unsafe extern "C" fn anwdl_data_set_object(
 ///   UTF-8, data is an array, array is an object, or data would have more than 64 levels.
 ///
 /// Python: data[name] = list(array).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_array(
     data: *mut anwdl_data_t,
@@ -380,6 +391,7 @@ pub unsafe extern "C" fn anwdl_data_set_array(
 ///   UTF-8, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_string(
     data: *mut anwdl_data_t,
@@ -405,6 +417,7 @@ pub unsafe extern "C" fn anwdl_data_add_string(
 ///   length, value is not UTF-8, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_string_with_length(
     data: *mut anwdl_data_t,
@@ -429,6 +442,7 @@ pub unsafe extern "C" fn anwdl_data_add_string_with_length(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_integer(
     data: *mut anwdl_data_t,
@@ -450,6 +464,7 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_boolean(
     data: *mut anwdl_data_t,
@@ -470,6 +485,7 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
 ///
 /// Python: data.append(None).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_status_t {
     status(|| {
@@ -489,6 +505,7 @@ pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_s
 ///   object, value is an array, or data would have more than 64 levels.
 ///
 /// Python: data.append(dict(value)).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_object(
     data: *mut anwdl_data_t,
@@ -515,6 +532,7 @@ pub unsafe extern "C" fn anwdl_data_add_object(
 ///   object, array is an object, or data would have more than 64 levels.
 ///
 /// Python: data.append(list(array)).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_array(
     data: *mut anwdl_data_t,
@@ -553,6 +571,7 @@ pub unsafe extern "C" fn anwdl_data_add_array(
 ///   names the member.
 ///
 /// Python: the data of the response to CREATE.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_container(
     data: *mut anwdl_data_t,
@@ -593,6 +612,7 @@ pub unsafe extern "C" fn anwdl_data_set_container(
 ///   UTF-8, or data is an array.
 ///
 /// Python: the data of the response to STAT.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_statistics(
     data: *mut anwdl_data_t,
@@ -622,6 +642,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
 ///   data is an array.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response_data(
     client: *mut anwdl_client_t,
@@ -658,6 +679,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
 ///   data is an array.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response_data(
     session: *mut anwdl_session_t,
@@ -692,6 +714,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
 ///   parameters is an array.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request_data(
     session: *mut anwdl_session_t,
@@ -722,6 +745,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 ///   parameters is an array.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
     client_interface: *mut anwdl_client_interface_t,

@@ -82,9 +82,13 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///         const uint8_t *pending;
 ///         size_t count;
 ///         if (status == ANWDL_WANT_WRITE) {
-///             anwdl_session_get_pending(session, &pending, &count);
+///             status = anwdl_session_get_pending(session, &pending, &count);
+///             if (status != ANWDL_OK)
+///                 return status;
 ///             send_later(connection, pending, count);
-///             anwdl_session_sent(session, count);
+///             status = anwdl_session_sent(session, count);
+///             if (status != ANWDL_OK)
+///                 return status;
 ///         } else if (status == ANWDL_WANT_READ && *len > 0) {
 ///             status = anwdl_session_feed(session, *bytes, *len, &count);
 ///             if (status != ANWDL_OK)
@@ -142,6 +146,7 @@ impl Session {
 ///   the framing that the options name.
 ///
 /// Python: none; ClientInstance() needs a socket.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_new(
     role: RoleNumber,
@@ -203,6 +208,7 @@ pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchangeKeys(receive_first).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
@@ -229,6 +235,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
@@ -256,6 +263,7 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.recvPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
@@ -284,6 +292,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
@@ -312,6 +321,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.recvAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
@@ -366,6 +376,7 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInstance.recvRequest(store_request).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_request(
     session: *mut anwdl_session_t,
@@ -416,6 +427,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response(
     session: *mut anwdl_session_t,
@@ -464,6 +476,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request(
     session: *mut anwdl_session_t,
@@ -498,6 +511,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInterface.recvResponse().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_response(
     session: *mut anwdl_session_t,
@@ -533,6 +547,7 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
 ///   ANWDL_REASON_PEER_CLOSED: anwdl_session_feed_end() was called before.
 ///
 /// Python: none; socket.recv() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed(
     session: *mut anwdl_session_t,
@@ -565,6 +580,7 @@ pub unsafe extern "C" fn anwdl_session_feed(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
 ///
 /// Python: none; socket.recv() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -> anwdl_status_t {
     status(|| {
@@ -589,6 +605,7 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: none; socket.sendall() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_pending(
     session: *const anwdl_session_t,
@@ -620,6 +637,7 @@ pub unsafe extern "C" fn anwdl_session_get_pending(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, only after a defect of the library.
 ///
 /// Python: none; socket.sendall() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_sent(
     session: *mut anwdl_session_t,
@@ -642,6 +660,7 @@ pub unsafe extern "C" fn anwdl_session_sent(
 ///   ANWDL_VALUE_ERROR if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_wants(
     session: *const anwdl_session_t,
@@ -795,6 +814,7 @@ pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     session: *mut anwdl_session_t,
@@ -825,6 +845,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,
