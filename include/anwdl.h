@@ -164,6 +164,54 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/**
+ * Has the compiler warn where the result of a function is not used: a status that nobody looks at,
+ * an object that nobody frees. Empty where the compiler has no such warning; a program that wants
+ * none defines it as empty before it includes this header.
+ */
+#ifndef ANWDL_MUST_USE
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#  define ANWDL_MUST_USE [[nodiscard]]
+#elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L
+#  define ANWDL_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#  define ANWDL_MUST_USE __attribute__((__warn_unused_result__))
+#else
+#  define ANWDL_MUST_USE
+#endif
+#endif
+
+/** Has the compiler warn where a function is called; `note`, a text, says what to call instead. */
+#ifndef ANWDL_DEPRECATED
+#if defined(__GNUC__)
+#  define ANWDL_DEPRECATED(note) __attribute__((__deprecated__(note)))
+#elif defined(_MSC_VER)
+#  define ANWDL_DEPRECATED(note) __declspec(deprecated(note))
+#else
+#  define ANWDL_DEPRECATED(note)
+#endif
+#endif
+
+/** Tells gcc's analyzer (-fanalyzer) which function frees what the one that follows returns. */
+#ifndef ANWDL_DEALLOC
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
+#else
+#  define ANWDL_DEALLOC(function)
+#endif
+#endif
+
+/** Gives an enum the size of an int, as the library has it, also with -fshort-enums. */
+#ifndef ANWDL_INT_ENUM
+#if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#  define ANWDL_INT_ENUM : int
+#elif defined(__GNUC__)
+#  define ANWDL_INT_ENUM __attribute__((__mode__(__SI__)))
+#else
+#  define ANWDL_INT_ENUM
+#endif
+#endif
+
 /** The version of this header; anwdl_version() is that of the library. */
 #define ANWDL_VERSION "0.1.0"
 
@@ -175,6 +223,9 @@
 
 /** The third number of ANWDL_VERSION. */
 #define ANWDL_VERSION_PATCH 0
+
+/** ANWDL_VERSION as one number that grows with it, for #if: 1002003 for 1.2.3. */
+#define ANWDL_VERSION_NUMBER (ANWDL_VERSION_MAJOR * 1000000 + ANWDL_VERSION_MINOR * 1000 + ANWDL_VERSION_PATCH)
 
 /** Response message: the request was carried out. */
 #define ANWDL_RESPONSE_MSG_OK "OK"
@@ -202,7 +253,7 @@
  * itself that it can leave one. The numbers never change their meaning. Later versions may add some, so give a `switch` over
  * them a default case.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * No call has failed on this thread yet.
    */
@@ -359,7 +410,7 @@ typedef enum {
    * (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
    * file have rights to it, or its owner is neither this user nor root: they may know the key.
    */
-  ANWDL_REASON_KEY_FILE_EXPOSED = 100,
+  ANWDL_REASON_KEY_FILE_EXPOSED = 100
 } anwdl_error_reason_t;
 
 /**
@@ -368,7 +419,7 @@ typedef enum {
  * Zero is success, positive is "not yet" (only where the call does not wait itself), negative is a
  * failure, which anwdl_last_error_reason() and anwdl_last_error_message() explain.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * Done. All outputs are written.
    */
@@ -402,13 +453,13 @@ typedef enum {
    * call does not fit the state of the session. The reasons that belong to it have the numbers
    * 20 to 99; from 100 on they are warnings, which come with ANWDL_OK.
    */
-  ANWDL_RUNTIME_ERROR = -2,
+  ANWDL_RUNTIME_ERROR = -2
 } anwdl_status_t;
 
 /**
  * How requests and responses are framed on the wire.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * As an option: whatever the peer speaks (the default). As the state of a client: not known
    * yet; releases 2 to 4 first show themselves in the first request.
@@ -430,13 +481,13 @@ typedef enum {
    * The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
    * that was changed on its way, and a key exchange that was meddled with, noticed.
    */
-  ANWDL_PROTOCOL_GCM = 4,
+  ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
 
 /**
  * Which side of a connection this is.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * The side that accepted the connection: it receives requests and sends responses.
    */
@@ -444,13 +495,13 @@ typedef enum {
   /**
    * The side that connected: it sends requests and receives responses.
    */
-  ANWDL_ROLE_CLIENT = 1,
+  ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
 /**
  * How much a log message matters.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * Each step, for someone who looks for a fault.
    */
@@ -466,13 +517,13 @@ typedef enum {
   /**
    * What ended a session before its time.
    */
-  ANWDL_LOG_ERROR = 3,
+  ANWDL_LOG_ERROR = 3
 } anwdl_log_level_t;
 
 /**
  * Whether connections begin with a PROXY protocol header.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * They do not (the default).
    */
@@ -480,13 +531,13 @@ typedef enum {
   /**
    * They do, of version 1 or 2. One that does not is refused.
    */
-  ANWDL_PROXY_PROTOCOL_REQUIRED = 1,
+  ANWDL_PROXY_PROTOCOL_REQUIRED = 1
 } anwdl_proxy_protocol_t;
 
 /**
  * How an AES wrapper uses its key.
  */
-typedef enum {
+typedef enum ANWDL_INT_ENUM {
   /**
    * Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper.
    * It keeps a text secret and does not notice changes.
@@ -496,7 +547,7 @@ typedef enum {
    * Galois/counter mode, with a random nonce of 12 bytes for each text and a tag of 16 bytes. It
    * keeps a text secret and notices every change. No Python release has it.
    */
-  ANWDL_AES_GCM = 1,
+  ANWDL_AES_GCM = 1
 } anwdl_aes_mode_t;
 
 /**
@@ -612,9 +663,13 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *         const uint8_t *pending;
  *         size_t count;
  *         if (status == ANWDL_WANT_WRITE) {
- *             anwdl_session_get_pending(session, &pending, &count);
+ *             status = anwdl_session_get_pending(session, &pending, &count);
+ *             if (status != ANWDL_OK)
+ *                 return status;
  *             send_later(connection, pending, count);
- *             anwdl_session_sent(session, count);
+ *             status = anwdl_session_sent(session, count);
+ *             if (status != ANWDL_OK)
+ *                 return status;
  *         } else if (status == ANWDL_WANT_READ && *len > 0) {
  *             status = anwdl_session_feed(session, *bytes, *len, &count);
  *             if (status != ANWDL_OK)
@@ -655,7 +710,7 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
 /* ------------------
  * Errors and version
@@ -721,9 +776,25 @@ const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
  */
 const char *anwdl_version(void);
 
+/**
+ * The version of the library that the program runs with, and how it was built: for logs and for
+ * reports of defects.
+ *
+ * @return "libanwdl MAJOR.MINOR.PATCH (AWS-LC)", or "(pure Rust)" in place of "(AWS-LC)" if the
+ *   library was built without it. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_build_info(void);
+
 /* -------------------
  * Options for clients
  * ------------------- */
+
+/**
+ * Frees a set of options. Clients that were made with it are not affected.
+ *
+ * @param options The options; NULL is fine and does nothing.
+ */
+void anwdl_client_options_free(anwdl_client_options_t *options);
 
 /**
  * Makes a set of options, all at their defaults.
@@ -733,14 +804,9 @@ const char *anwdl_version(void);
  *
  * Python: the default arguments of ClientInstance().
  */
+ANWDL_MUST_USE
+ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
-
-/**
- * Frees a set of options. Clients that were made with it are not affected.
- *
- * @param options The options; NULL is fine and does nothing.
- */
-void anwdl_client_options_free(anwdl_client_options_t *options);
 
 /**
  * Sets how long an operation on the connection may take.
@@ -759,6 +825,7 @@ void anwdl_client_options_free(anwdl_client_options_t *options);
  *
  * Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
                                                 uint32_t milliseconds);
 
@@ -779,6 +846,7 @@ anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
  *
  * Python: ClientInstance(rsa_wrapper=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_rsa_wrapper_t *wrapper);
 
@@ -805,6 +873,7 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  *
  * Python: ClientInstance(aes_wrapper=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_aes_wrapper_t *wrapper);
 
@@ -823,6 +892,7 @@ anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *opti
  *
  * Python: ClientInstance(exchange_keys=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options,
                                                       bool exchange_keys);
 
@@ -844,6 +914,7 @@ anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *op
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options,
                                                  bool key_echo);
 
@@ -863,6 +934,7 @@ anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options
  *
  * Python: none; its sockets always block.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *options,
                                                      bool non_blocking);
 
@@ -887,6 +959,7 @@ anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *opt
  *
  * Python: none; each release speaks one framing.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options,
                                                  anwdl_protocol_t protocol);
 
@@ -906,6 +979,7 @@ anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options
  *
  * Python: none; there is no limit.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t *options,
                                                          size_t bytes);
 
@@ -928,7 +1002,9 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  *
  * Python: none.
  */
-anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
+                                                const char *ip);
 
 /**
  * Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
@@ -962,6 +1038,7 @@ anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *options,
                                                        anwdl_proxy_protocol_t proxy_protocol);
 
@@ -985,6 +1062,7 @@ anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *o
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_options_t *options,
                                                              bool separate_computation);
 
@@ -1009,6 +1087,7 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  *
  * Python: none; its client shows the fingerprint and asks the user.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options,
                                                              const char *hex);
 
@@ -1043,6 +1122,7 @@ anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_option
  *
  * Python: ClientInstance(socket, timeout, rsa_wrapper, aes_wrapper, exchange_keys).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_new(int fd,
                                 const anwdl_client_options_t *options,
                                 anwdl_client_t **out_client);
@@ -1086,6 +1166,7 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
  *
  * Python: socket.detach().
  */
+ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
 
 /**
@@ -1217,6 +1298,7 @@ const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *cl
  *
  * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
                                             const anwdl_rsa_wrapper_t *wrapper);
 
@@ -1238,6 +1320,7 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
  *
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
                                             const anwdl_aes_wrapper_t *wrapper);
 
@@ -1271,7 +1354,9 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *
  * Python: ClientInstance.exchangeKeys(receive_first).
  */
-anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client,
+                                          bool receive_first);
 
 /**
  * One step of the key exchange: sends the local public RSA key.
@@ -1291,6 +1376,7 @@ anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_f
  *
  * Python: ClientInstance.sendPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
 
 /**
@@ -1313,6 +1399,7 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  *
  * Python: ClientInstance.recvPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 
 /**
@@ -1336,6 +1423,7 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  *
  * Python: ClientInstance.sendAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
 
 /**
@@ -1358,6 +1446,7 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  *
  * Python: ClientInstance.recvAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
 /**
@@ -1405,6 +1494,7 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  *
  * Python: ClientInstance.recvRequest(store_request).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
                                          bool store_request,
                                          anwdl_request_t **out_request);
@@ -1506,6 +1596,7 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
                                           bool success,
                                           const char *message,
@@ -1532,6 +1623,7 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
  *
  * Python: none; ClientInstance() needs a socket.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_new(anwdl_role_t role,
                                  const anwdl_client_options_t *options,
                                  anwdl_session_t **out_session);
@@ -1577,7 +1669,9 @@ void anwdl_session_free(anwdl_session_t *session);
  *
  * Python: ClientInstance.exchangeKeys(receive_first).
  */
-anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session,
+                                           bool receive_first);
 
 /**
  * One step of the key exchange: sends the local public RSA key.
@@ -1595,6 +1689,7 @@ anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receiv
  *
  * Python: ClientInstance.sendPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
 
 /**
@@ -1615,6 +1710,7 @@ anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
  *
  * Python: ClientInstance.recvPublicRSAKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 
 /**
@@ -1636,6 +1732,7 @@ anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
  *
  * Python: ClientInstance.sendAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
 
 /**
@@ -1657,6 +1754,7 @@ anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
  *
  * Python: ClientInstance.recvAESKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /**
@@ -1700,6 +1798,7 @@ anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
  *
  * Python: ClientInstance.recvRequest(store_request).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
                                           bool store_request,
                                           anwdl_request_t **out_request);
@@ -1732,6 +1831,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
                                            bool success,
                                            const char *message,
@@ -1768,6 +1868,7 @@ anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
                                           const char *verb,
                                           const char *parameters_json);
@@ -1791,6 +1892,7 @@ anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
  *
  * Python: ClientInterface.recvResponse().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
                                            anwdl_response_t **out_response);
 
@@ -1815,6 +1917,7 @@ anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
  *
  * Python: none; socket.recv() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed(anwdl_session_t *session,
                                   const uint8_t *bytes,
                                   size_t len,
@@ -1834,6 +1937,7 @@ anwdl_status_t anwdl_session_feed(anwdl_session_t *session,
  *
  * Python: none; socket.recv() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 
 /**
@@ -1853,6 +1957,7 @@ anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
  *
  * Python: none; socket.sendall() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session,
                                          const uint8_t **bytes,
                                          size_t *len);
@@ -1870,6 +1975,7 @@ anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session,
  *
  * Python: none; socket.sendall() is called inside.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
 
 /**
@@ -1884,6 +1990,7 @@ anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
 
 /**
@@ -1982,6 +2089,7 @@ const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *
  *
  * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
                                              const anwdl_rsa_wrapper_t *wrapper);
 
@@ -2003,6 +2111,7 @@ anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
  *
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
                                              const anwdl_aes_wrapper_t *wrapper);
 
@@ -2075,6 +2184,7 @@ const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *sess
  * Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
  * address comes with the call that connects.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
                                           anwdl_client_interface_t **out_interface);
 
@@ -2083,11 +2193,11 @@ anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
  *
  * Everything borrowed from the interface ends with it. Responses that were received do not.
  *
- * @param interface The interface; NULL is fine and does nothing.
+ * @param client_interface The interface; NULL is fine and does nothing.
  *
  * Python: del.
  */
-void anwdl_client_interface_free(anwdl_client_interface_t *interface);
+void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /**
  * Connects to a server and, unless the options say otherwise, exchanges the keys, this side
@@ -2107,12 +2217,12 @@ void anwdl_client_interface_free(anwdl_client_interface_t *interface);
  * that was not the expected one, anwdl_client_interface_get_server_fingerprint() still has its
  * fingerprint.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param host An IPv4 or IPv6 address or a name, UTF-8; not NULL.
  * @param port The port, 1 to 65535; servers listen at 6150 by default.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or host is NULL, host is
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or host is NULL, host is
  *   empty or not UTF-8, or port is 0. ANWDL_REASON_ALREADY_CONNECTED: close the connection first.
  *   If keys are exchanged, also those of anwdl_client_interface_exchange_keys().
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
@@ -2121,7 +2231,8 @@ void anwdl_client_interface_free(anwdl_client_interface_t *interface);
  * Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
  * address from the constructor.
  */
-anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
                                                      const char *host,
                                                      uint16_t port);
 
@@ -2129,48 +2240,48 @@ anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *i
  * Closes the connection and wipes the keys of the session. The interface stays, can connect again,
  * and must still be freed.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
  *
  * Python: ClientInterface.closeConnection().
  */
-anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *client_interface);
 
 /**
  * Tells whether there is no connection: none was made yet, or it was closed on this side.
  *
  * It does not notice that the server has closed: the next operation does.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
- * @return true if there is no connection, else false; false as well if interface is NULL
+ * @return true if there is no connection, else false; false as well if client_interface is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.isClosed().
  */
-bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *interface);
+bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
 
 /**
  * The descriptor of the connection, for poll(), epoll and the like.
  *
  * It stays the interface's: do not close it, and do not read from it or write to it.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
- *   as it was. -1 as well if interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   as it was. -1 as well if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getSocketDescriptor().
  */
-int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *interface);
+int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *client_interface);
 
 /**
  * The fingerprint of the server's public RSA key, once it was received.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param out_hex Where to write the fingerprint, 64 hexadecimal digits in lower case, to be freed
  *   with anwdl_string_free(); not NULL.
  *
@@ -2180,66 +2291,68 @@ int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t 
  *
  * Python: none; its client computes it.
  */
-anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *client_interface,
                                                              char **out_hex);
 
 /**
  * The framing that the session uses.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The framing that the options name, ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO; the
- *   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if interface is NULL
+ *   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if client_interface is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: none; each release speaks one framing.
  */
-anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *interface);
+anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *client_interface);
 
 /**
  * The RSA wrapper of the interface: its local key pair and, once received, the peer's public key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the interface without const, or its
  *   end: do not free it. NULL while the interface has none, which is no failure: one that was
- *   given none takes the process's key pair when it first needs it. NULL as well if interface is
+ *   given none takes the process's key pair when it first needs it. NULL as well if client_interface is
  *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getRSAWrapper().
  */
-const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *interface);
+const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
  * The AES wrapper of the interface: the key of the session and, in CBC mode, its present IV.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the interface without const, or its
  *   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
- *   interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getAESWrapper().
  */
-const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *interface);
+const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
  * Replaces the RSA key pair of the interface, before keys are exchanged. What is set is kept for
  * later connections.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
  *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
  *   once.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
  * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
  */
-anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
 
 /**
@@ -2248,12 +2361,12 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  *
  * What it then means is said at anwdl_client_options_set_aes_wrapper().
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
  *   it at once.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL, or the
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
  *   wrapper is in GCM mode with a key of another size than 256 bits.
  *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
@@ -2261,7 +2374,8 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  *
  * Python: ClientInterface.setAESWrapper(aes_wrapper).
  */
-anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
 
 /**
@@ -2276,7 +2390,7 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
  * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param receive_first true if the server speaks first; false if this side does, as the released
  *   clients do.
  *
@@ -2284,7 +2398,7 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
  *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH.
@@ -2296,18 +2410,19 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *
  * Python: ClientInterface.connectServer(receive_first), of which it is a part.
  */
-anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *client_interface,
                                                     bool receive_first);
 
 /**
  * One step of the key exchange: sends the local public RSA key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
@@ -2316,17 +2431,18 @@ anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *in
  *
  * Python: ClientInterface.sendPublicRSAKey().
  */
-anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *interface);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
  * One step of the key exchange: receives the peer's public RSA key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -2336,7 +2452,8 @@ anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface
  *
  * Python: ClientInterface.recvPublicRSAKey().
  */
-anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *interface);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
  * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
@@ -2344,12 +2461,12 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  * If the peer's AES key was received before, a new key that is derived from it is sent, see
  * anwdl_client_options_set_key_echo().
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
@@ -2358,19 +2475,20 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  *
  * Python: ClientInterface.sendAESKey().
  */
-anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *interface);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
  * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
  * key.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
@@ -2379,7 +2497,8 @@ anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *int
  *
  * Python: ClientInterface.recvAESKey().
  */
-anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *interface);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
  * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
@@ -2388,16 +2507,16 @@ anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *int
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
  * called again, which is due in any case.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
  *
  * Python: none; it is a part of ClientInterface.recvAESKey().
  */
-anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interface);
+anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 
 /**
  * Sends a request.
@@ -2409,7 +2528,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  *
  * There is one response to each request, and it is received before the next request is sent.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
  *   "STAT".
  * @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
@@ -2418,7 +2537,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or verb is NULL, or a text is
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or verb is NULL, or a text is
  *   not UTF-8. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json breaks the format.
  *   ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. ANWDL_REASON_OUT_OF_TURN:
  *   the last request has no response yet. In all these cases nothing was sent and the session goes
@@ -2430,21 +2549,22 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *interfac
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
-anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *client_interface,
                                                    const char *verb,
                                                    const char *parameters_json);
 
 /**
  * Receives a response.
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param out_response Where to write the response, to be freed with anwdl_response_free(); it
  *   stays valid whatever happens to the interface; not NULL.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or out_response is NULL.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or out_response is NULL.
  *   ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
@@ -2454,7 +2574,8 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *int
  *
  * Python: ClientInterface.recvResponse().
  */
-anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
 
 /* --------
@@ -2705,6 +2826,7 @@ void anwdl_response_free(anwdl_response_t *response);
  *
  * Python: {}.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
 
 /**
@@ -2717,6 +2839,7 @@ anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
  *
  * Python: [].
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
 
 /**
@@ -2733,6 +2856,7 @@ anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
  *
  * Python: json.loads(text).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_from_json(const char *json,
                                     anwdl_data_t **out_data);
 
@@ -2749,6 +2873,7 @@ anwdl_status_t anwdl_data_from_json(const char *json,
  *
  * Python: json.dumps(data, ensure_ascii=False).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_to_json(const anwdl_data_t *data, char **out_json);
 
 /**
@@ -2771,7 +2896,10 @@ void anwdl_data_free(anwdl_data_t *data);
  *
  * Python: data[name] = value.
  */
-anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const char *value);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_string(anwdl_data_t *data,
+                                     const char *name,
+                                     const char *value);
 
 /**
  * Sets a member of an object to a string of a given length, which may have NULs inside.
@@ -2787,6 +2915,7 @@ anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const
  *
  * Python: data[name] = value.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data,
                                                  const char *name,
                                                  const char *value,
@@ -2805,7 +2934,10 @@ anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data,
  *
  * Python: data[name] = value.
  */
-anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int64_t value);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data,
+                                      const char *name,
+                                      int64_t value);
 
 /**
  * Sets a member of an object to true or false.
@@ -2820,7 +2952,10 @@ anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int6
  *
  * Python: data[name] = value.
  */
-anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool value);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data,
+                                      const char *name,
+                                      bool value);
 
 /**
  * Sets a member of an object to null.
@@ -2834,6 +2969,7 @@ anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool
  *
  * Python: data[name] = None.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
 
 /**
@@ -2849,6 +2985,7 @@ anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
  *
  * Python: data[name] = dict(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_object(anwdl_data_t *data,
                                      const char *name,
                                      const anwdl_data_t *value);
@@ -2866,6 +3003,7 @@ anwdl_status_t anwdl_data_set_object(anwdl_data_t *data,
  *
  * Python: data[name] = list(array).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
                                     const char *name,
                                     const anwdl_data_t *array);
@@ -2882,6 +3020,7 @@ anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
  *
  * Python: data.append(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
 
 /**
@@ -2897,7 +3036,10 @@ anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
  *
  * Python: data.append(value).
  */
-anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char *value, size_t len);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data,
+                                                 const char *value,
+                                                 size_t len);
 
 /**
  * Adds an integer at the end of an array.
@@ -2910,6 +3052,7 @@ anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char 
  *
  * Python: data.append(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
 
 /**
@@ -2923,6 +3066,7 @@ anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
  *
  * Python: data.append(value).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
 
 /**
@@ -2935,6 +3079,7 @@ anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
  *
  * Python: data.append(None).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
 
 /**
@@ -2949,6 +3094,7 @@ anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
  *
  * Python: data.append(dict(value)).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *value);
 
 /**
@@ -2963,6 +3109,7 @@ anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *val
  *
  * Python: data.append(list(array)).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *array);
 
 /**
@@ -2989,6 +3136,7 @@ anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *arra
  *
  * Python: the data of the response to CREATE.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_container(anwdl_data_t *data,
                                         const char *uuid,
                                         const char *token,
@@ -3010,7 +3158,10 @@ anwdl_status_t anwdl_data_set_container(anwdl_data_t *data,
  *
  * Python: the data of the response to STAT.
  */
-anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, const char *version);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data,
+                                         uint64_t uptime,
+                                         const char *version);
 
 /**
  * Sends a response whose data were put together value by value.
@@ -3028,6 +3179,7 @@ anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, co
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
                                                bool success,
                                                const char *message,
@@ -3050,6 +3202,7 @@ anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
                                                 bool success,
                                                 const char *message,
@@ -3070,6 +3223,7 @@ anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
                                                const char *verb,
                                                const anwdl_data_t *parameters);
@@ -3079,7 +3233,7 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
  *
  * Else it is anwdl_client_interface_send_request().
  *
- * @param interface The interface; not NULL.
+ * @param client_interface The interface; not NULL.
  * @param verb What is asked for, UTF-8; not NULL.
  * @param parameters An object; NULL for {}. It is copied.
  *
@@ -3088,7 +3242,8 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
-anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *interface,
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb,
                                                         const anwdl_data_t *parameters);
 
@@ -3110,7 +3265,9 @@ anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t
  *
  * Python: RSAWrapper(generate_key_pair=...).
  */
-anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t **out_wrapper);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair,
+                                     anwdl_rsa_wrapper_t **out_wrapper);
 
 /**
  * Makes a new local key pair in place of the present one, if any. It takes seconds for large keys.
@@ -3128,6 +3285,7 @@ anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t
  *
  * Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
                                                    uint64_t public_exponent,
                                                    uint32_t key_size);
@@ -3156,7 +3314,9 @@ uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
  *
  * Python: RSAWrapper.getPublicKey().
  */
-anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper,
+                                                char **out_pem);
 
 /**
  * The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
@@ -3170,6 +3330,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  *
  * Python: RSAWrapper.getPrivateKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper,
                                                  char **out_pem);
 
@@ -3188,6 +3349,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  *
  * Python: RSAWrapper.getRemotePublicKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper,
                                                        char **out_pem);
 
@@ -3203,7 +3365,9 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  *
  * Python: RSAWrapper.setPublicKey(public_key).
  */
-anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper,
+                                                const char *pem);
 
 /**
  * Sets the local private key.
@@ -3220,6 +3384,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
  *
  * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
                                                  const char *pem,
                                                  bool derivate_public_key);
@@ -3251,6 +3416,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
                                       const char *path);
 
@@ -3276,6 +3442,7 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: none.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
                                       const char *path);
 
@@ -3293,6 +3460,7 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper,
                                                        const char *pem);
 
@@ -3316,6 +3484,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrap
  *
  * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3345,6 +3514,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  *
  * Python: RSAWrapper.decryptData(cipher, decode=False).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3369,6 +3539,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  *
  * Python: RSAWrapper.signData(data).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
                                            const uint8_t *data,
                                            size_t len,
@@ -3393,6 +3564,7 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
  *
  * Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
                                                        const uint8_t *signature,
                                                        size_t signature_len,
@@ -3418,6 +3590,7 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
  *
  * Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper,
                                                  bool remote,
                                                  char **out_hex);
@@ -3451,6 +3624,7 @@ void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
  *
  * Python: AESWrapper(key_size).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size,
                                      anwdl_aes_mode_t mode,
                                      anwdl_aes_wrapper_t **out_wrapper);
@@ -3482,6 +3656,7 @@ uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
  *
  * Python: AESWrapper.getKey().
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
                                          const uint8_t **key,
                                          size_t *key_len,
@@ -3503,6 +3678,7 @@ anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
  *
  * Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
                                          const uint8_t *key,
                                          size_t key_len,
@@ -3531,6 +3707,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
  *
  * Python: AESWrapper.encryptData(data).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3554,6 +3731,7 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
  *
  * Python: AESWrapper.decryptData(cipher, decode=False).
  */
+ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
@@ -3632,7 +3810,7 @@ void anwdl_string_free(char *string);
 void anwdl_bytes_free(uint8_t *bytes, size_t len);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif 
 
 #endif  /* ANWDL_H */

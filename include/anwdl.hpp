@@ -174,6 +174,11 @@ inline const char *version() noexcept {
     return anwdl_version();
 }
 
+/// The version of that library and how it was built, such as "libanwdl 1.2.3 (AWS-LC)".
+inline const char *build_info() noexcept {
+    return anwdl_build_info();
+}
+
 // -------------------------------------------------------------------------------------------------
 // Failures
 // -------------------------------------------------------------------------------------------------
@@ -444,7 +449,7 @@ class string {
     explicit string(char *text) noexcept : text_(text) {
     }
 
-    detail::owner<char, anwdl_string_free> text_;
+    detail::owner<char, anwdl_string_free> text_{};
 };
 
 /// Bytes that belong to somebody else: made from a pointer and a length, or from anything that has
@@ -546,17 +551,17 @@ class text {
     text(const char *value) noexcept : text_(value) {
     }
     text(const std::string &value) : text_(value.c_str()) {
-        check(value.size());
+        refuse_inner_nul(value.size());
     }
     text(const anwdl::string &value) noexcept : text_(value.c_str()) {
     }
 #if __cplusplus >= 201703L
     /// Copied; the copy is wiped after the call.
-    text(std::string_view value) : copy_(new char[value.size() + 1]), copy_size_(value.size()) {
+    text(std::string_view value)
+        : copy_(new char[value.size() + 1]), copy_size_(value.size()), text_(copy_.get()) {
         value.copy(copy_.get(), value.size());
         copy_[value.size()] = '\0';
-        text_ = copy_.get();
-        check(value.size());
+        refuse_inner_nul(value.size());
     }
     ~text() {
         for (std::size_t index = 0; index < copy_size_; index++)
@@ -571,13 +576,13 @@ class text {
     }
 
   private:
-    void check(std::size_t size) const {
+    void refuse_inner_nul(std::size_t size) const {
         if (std::memchr(text_, '\0', size) != nullptr)
             throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "a text has a NUL inside");
     }
 
 #if __cplusplus >= 201703L
-    std::unique_ptr<char[]> copy_;
+    std::unique_ptr<char[]> copy_{};
     std::size_t copy_size_ = 0;
 #endif
     const char *text_;
@@ -638,7 +643,7 @@ template <class Handle, void (*Free)(Handle *)> class object {
     ~object() = default;
 
   private:
-    owner<Handle, Free> handle_;
+    owner<Handle, Free> handle_{};
 };
 
 /// The part of a class that lends an object of the C library for reading.
@@ -735,7 +740,7 @@ template <class Self> class reads_rsa_wrapper {
     /// Tells whether a signature of the peer's fits the content.
     bool verify_data_signature(const bytes_view &signature, const bytes_view &content) const {
         bool valid = false;
-        finish(verify(valid, signature, content));
+        finish(verify_signature(valid, signature, content));
         return valid;
     }
 
@@ -759,7 +764,7 @@ template <class Self> class reads_rsa_wrapper {
     result<bool> try_verify_data_signature(const bytes_view &signature,
                                            const bytes_view &content) const {
         bool valid = false;
-        return expect(verify(valid, signature, content), valid);
+        return expect(verify_signature(valid, signature, content), valid);
     }
 #endif
 
@@ -779,7 +784,8 @@ template <class Self> class reads_rsa_wrapper {
         return make_bytes(out, anwdl_rsa_wrapper_sign_data, handle(), content.data(),
                           content.size());
     }
-    anwdl_status_t verify(bool &out, const bytes_view &signature, const bytes_view &content) const {
+    anwdl_status_t verify_signature(bool &out, const bytes_view &signature,
+                                    const bytes_view &content) const {
         return anwdl_rsa_wrapper_verify_data_signature(handle(), signature.data(), signature.size(),
                                                        content.data(), content.size(), &out);
     }
@@ -1961,10 +1967,10 @@ namespace detail {
 
 /// The log functions of this program, and what they threw.
 struct log_state {
-    std::mutex mutex;
+    std::mutex mutex{};
     /// Every function that was set and may still be running. Their addresses must not change.
-    std::list<log_function> functions;
-    std::exception_ptr exception;
+    std::list<log_function> functions{};
+    std::exception_ptr exception{};
 
     /// Never destroyed: other threads may log until the process has ended.
     static log_state &get() {

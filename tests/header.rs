@@ -84,9 +84,63 @@ static COMMITTED: LazyLock<String> = LazyLock::new(|| {
         .expect("include/anwdl.h is there (`make header` makes it)")
 });
 
+/// What tells compilers more than C99 can say.
+const ATTRIBUTES: &str = r#"/**
+ * Has the compiler warn where the result of a function is not used: a status that nobody looks at,
+ * an object that nobody frees. Empty where the compiler has no such warning; a program that wants
+ * none defines it as empty before it includes this header.
+ */
+#ifndef ANWDL_MUST_USE
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#  define ANWDL_MUST_USE [[nodiscard]]
+#elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L
+#  define ANWDL_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#  define ANWDL_MUST_USE __attribute__((__warn_unused_result__))
+#else
+#  define ANWDL_MUST_USE
+#endif
+#endif
+
+/** Has the compiler warn where a function is called; `note`, a text, says what to call instead. */
+#ifndef ANWDL_DEPRECATED
+#if defined(__GNUC__)
+#  define ANWDL_DEPRECATED(note) __attribute__((__deprecated__(note)))
+#elif defined(_MSC_VER)
+#  define ANWDL_DEPRECATED(note) __declspec(deprecated(note))
+#else
+#  define ANWDL_DEPRECATED(note)
+#endif
+#endif
+
+/** Tells gcc's analyzer (-fanalyzer) which function frees what the one that follows returns. */
+#ifndef ANWDL_DEALLOC
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
+#else
+#  define ANWDL_DEALLOC(function)
+#endif
+#endif
+
+/** Gives an enum the size of an int, as the library has it, also with -fshort-enums. */
+#ifndef ANWDL_INT_ENUM
+#if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#  define ANWDL_INT_ENUM : int
+#elif defined(__GNUC__)
+#  define ANWDL_INT_ENUM __attribute__((__mode__(__SI__)))
+#else
+#  define ANWDL_INT_ENUM
+#endif
+#endif
+
+"#;
+
+/// The functions that return what the caller frees, with the function that does so.
+const DEALLOCATORS: &[(&str, &str)] = &[("anwdl_client_options_new", "anwdl_client_options_free")];
+
 /// The macros that cbindgen cannot make: each has its one source in the crate.
 fn macros() -> String {
-    let mut text = String::new();
+    let mut text = String::from(ATTRIBUTES);
     let versions = [
         (
             "",
@@ -107,6 +161,12 @@ fn macros() -> String {
             "_PATCH",
             env!("CARGO_PKG_VERSION_PATCH").into(),
             "The third number of ANWDL_VERSION.",
+        ),
+        (
+            "_NUMBER",
+            "(ANWDL_VERSION_MAJOR * 1000000 + ANWDL_VERSION_MINOR * 1000 + ANWDL_VERSION_PATCH)"
+                .into(),
+            "ANWDL_VERSION as one number that grows with it, for #if: 1002003 for 1.2.3.",
         ),
     ];
     for (suffix, value, comment) in versions {
@@ -142,7 +202,33 @@ fn generated_header() -> String {
         .expect("cbindgen understands src/ffi")
         .write(&mut header);
     let header = String::from_utf8(header).expect("the header is UTF-8");
-    with_headings(header.replace("\n\n\n", "\n\n"))
+    let header = for_old_compilers(&header.replace("\n\n\n", "\n\n"));
+    with_headings(with_attributes(header))
+}
+
+/// Puts attributes on lines of their own, and those that cbindgen does not know to their places.
+fn with_attributes(header: String) -> String {
+    let mut header = header
+        .replace("\ntypedef enum {", "\ntypedef enum ANWDL_INT_ENUM {")
+        .replace("\nANWDL_MUST_USE ", "\nANWDL_MUST_USE\n");
+    for (function, deallocator) in DEALLOCATORS {
+        let declaration = header
+            .find(&format!("*{function}("))
+            .and_then(|at| header[..at].rfind('\n'))
+            .expect("the function is in the header");
+        let attribute = format!("\nANWDL_DEALLOC({deallocator})");
+        header.insert_str(declaration, &attribute);
+    }
+    header
+}
+
+/// Leaves out what cbindgen writes and C90 does not have: comments that begin with `//`, and a comma
+/// behind the last member of an enum.
+fn for_old_compilers(header: &str) -> String {
+    header
+        .replace(" // __cplusplus", "")
+        .replace("  // extern \"C\"", "")
+        .replace(",\n} anwdl_", "\n} anwdl_")
 }
 
 /// Puts a heading before the first function of each file; cbindgen has no means for it.
@@ -179,11 +265,19 @@ fn line_around(text: &str, at: usize) -> &str {
 }
 
 const C: &[(&str, &str, &str)] = &[
+    ("gcc", "c", "c90"),
     ("gcc", "c", "c99"),
     ("gcc", "c", "c11"),
     ("gcc", "c", "c17"),
+    ("gcc", "c", "c2x"),
 ];
-const CPP: &[(&str, &str, &str)] = &[("g++", "c++", "c++11"), ("g++", "c++", "c++20")];
+/// What is warned of besides the usual.
+const WARNINGS: &[&str] = &["-Wconversion", "-Wshadow", "-Wundef", "-Wredundant-decls"];
+const CPP: &[(&str, &str, &str)] = &[
+    ("g++", "c++", "c++11"),
+    ("g++", "c++", "c++17"),
+    ("g++", "c++", "c++2b"),
+];
 
 #[test]
 fn the_committed_header_is_what_the_code_gives() {
@@ -216,7 +310,100 @@ fn it_compiles_alone_in_every_language() {
                   typedef char protocol_is_an_int[sizeof(anwdl_protocol_t) == sizeof(int) ? 1 : -1];\n\
                   typedef char mode_is_an_int[sizeof(anwdl_aes_mode_t) == sizeof(int) ? 1 : -1];\n";
     for (compiler, language, standard) in [C, CPP].concat() {
+        compiler::check(compiler, language, standard, WARNINGS, source);
+        // The library takes and returns enums as int, whatever the program makes of its own.
+        compiler::check(compiler, language, standard, &["-fshort-enums"], source);
+    }
+}
+
+/// What the compiler says of the body of a function.
+fn complaint(
+    flags: &[&str],
+    (compiler, language, standard): (&str, &str, &str),
+    body: &str,
+) -> String {
+    let source = format!("#include \"anwdl.h\"\nvoid f(void);\nvoid f(void)\n{{\n{body}\n}}\n");
+    compiler::complaint(compiler, language, standard, flags, &source).unwrap_or_default()
+}
+
+#[test]
+fn what_must_not_be_ignored_is_warned_of() {
+    LazyLock::force(&COMMITTED);
+    for language in [C, CPP].concat() {
+        let dropped = complaint(&[], language, "anwdl_client_options_new();");
+        assert!(dropped.contains("unused-result"), "{language:?}: {dropped}");
+        let unwanted = complaint(
+            &["-DANWDL_MUST_USE="],
+            language,
+            "anwdl_client_options_new();",
+        );
+        assert_eq!(unwanted, "", "{language:?}");
+    }
+}
+
+#[test]
+fn statuses_must_not_be_ignored() {
+    // What ends something, whose failure changes nothing for the caller; a computation, whose
+    // failure the call that asked for it tells; and a log, which no work depends on.
+    let may_be_ignored = |line: &str| {
+        let name = line.split('(').next().unwrap();
+        let ends = [
+            "_close_connection",
+            "_session_end",
+            "_compute",
+            "_set_log_callback",
+        ];
+        ends.iter().any(|end| name.ends_with(end))
+    };
+    let lines: Vec<&str> = COMMITTED.lines().collect();
+    let mut count = 0;
+    for pair in lines.windows(2) {
+        if pair[1].starts_with("anwdl_status_t anwdl_") {
+            count += 1;
+            let marked = pair[0] == "ANWDL_MUST_USE";
+            assert_ne!(marked, may_be_ignored(pair[1]), "{}", pair[1]);
+        }
+    }
+    assert!(count > 90, "only {count} functions were found");
+}
+
+#[test]
+fn the_analyzer_knows_what_frees_what() {
+    LazyLock::force(&COMMITTED);
+    let new = "anwdl_client_options_t *options = anwdl_client_options_new();\n";
+    let language = ("gcc", "c", "c11");
+    let leaked = complaint(&["-fanalyzer"], language, &format!("{new}(void)options;"));
+    assert!(leaked.contains("leak of"), "{leaked}");
+    let freed = complaint(
+        &["-fanalyzer"],
+        language,
+        &format!("{new}anwdl_client_options_free(options);"),
+    );
+    assert_eq!(freed, "");
+}
+
+#[test]
+fn the_version_is_a_number_too() {
+    LazyLock::force(&COMMITTED);
+    let source = "#include \"anwdl.h\"\n\
+                  #if ANWDL_VERSION_NUMBER < 1000 || ANWDL_VERSION_NUMBER / 1000000 != ANWDL_VERSION_MAJOR\n\
+                  #error no number\n#endif\n\
+                  ANWDL_DEPRECATED(\"none\") void old(void);\n";
+    for (compiler, language, standard) in [C, CPP].concat() {
         compiler::check(compiler, language, standard, &[], source);
+    }
+}
+
+#[test]
+fn it_compiles_behind_the_macros_of_others() {
+    LazyLock::force(&COMMITTED);
+    // What the header includes comes first, as macros of others may well break that.
+    let source = format!(
+        "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n{}#include \"anwdl.h\"\n",
+        compiler::foreign_macros()
+    );
+    for &(compiler, language, standard) in [&C[1..], CPP].concat().iter() {
+        compiler::check(compiler, language, standard, &[], &source);
     }
 }
 
@@ -237,7 +424,8 @@ fn its_examples_compile() {
         .collect();
     assert_eq!(examples.len(), 3);
     for example in &examples {
-        for &(compiler, language, standard) in C {
+        // One has comments that C90 does not know.
+        for &(compiler, language, standard) in &C[1..] {
             compiler::check(compiler, language, standard, &[], example);
         }
     }
@@ -257,7 +445,10 @@ fn everything_in_it_is_documented() {
         let guard = *line == "#define ANWDL_H" || line.starts_with('}');
         if (declares || member) && !in_comment && !continued && !guard {
             found += 1;
-            let before = lines[index - 1].trim();
+            let attributes = lines[..index].iter().rev().take_while(|line| {
+                line.starts_with("ANWDL_MUST_USE") || line.starts_with("ANWDL_DEALLOC")
+            });
+            let before = lines[index - 1 - attributes.count()].trim();
             assert!(before.ends_with("*/"), "no comment before: {line}");
         }
     }

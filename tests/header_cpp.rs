@@ -18,9 +18,11 @@ const WARNINGS: &[&str] = &[
     "-Wshadow",
     "-Wsign-conversion",
     "-Wold-style-cast",
+    "-Weffc++",
+    "-Wundef",
 ];
 
-const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20"];
+const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20", "c++2b"];
 
 #[test]
 fn it_compiles_alone_for_every_standard() {
@@ -28,6 +30,37 @@ fn it_compiles_alone_for_every_standard() {
         // Twice, for the include guard.
         let source = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
         compiler::check("g++", "c++", standard, WARNINGS, source);
+    }
+}
+
+#[test]
+fn it_compiles_behind_the_macros_of_others() {
+    // What the header includes comes first, as macros of others may well break that.
+    let text = header("anwdl.hpp");
+    let includes: String = text
+        .lines()
+        .filter(|line| line.starts_with("#include <"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for standard in STANDARDS {
+        let known: String = match *standard {
+            "c++11" | "c++14" | "c++17" | "c++20" => includes
+                .lines()
+                .filter(|line| !line.contains("<expected>"))
+                .filter(|line| {
+                    !standard.starts_with("c++1")
+                        || *standard == "c++17"
+                        || !line.contains("optional") && !line.contains("string_view")
+                })
+                .map(|line| format!("{line}\n"))
+                .collect(),
+            _ => includes.clone(),
+        };
+        let source = format!(
+            "{known}{}#include \"anwdl.hpp\"\n",
+            compiler::foreign_macros()
+        );
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
     }
 }
 

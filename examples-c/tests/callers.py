@@ -97,11 +97,11 @@ def words(comment):
 
 
 def read(header):
-    enums = {match[2]: [int(number) for number in re.findall(r" = (-?\d+),", match[1])]
-             for match in re.finditer(r"typedef enum \{(.*?)\n\} (\w+);", header, re.DOTALL)}
+    enums = {match[2]: [int(number) for number in re.findall(r" = (-?\d+),?\n", match[1])]
+             for match in re.finditer(r"typedef enum \w+ \{(.*?\n)\} (\w+);", header, re.DOTALL)}
     functions = {}
     declarations = header[header.index('extern "C" {'):]
-    pattern = r"/\*\*((?:(?!\*/).)*)\*/\n([a-z]\w*(?: \w+)?[ *]+)(anwdl_\w+)\(([^;]*)\);"
+    pattern = r"/\*\*((?:(?!\*/).)*)\*/\n(?:ANWDL_[^\n]*\n)*([a-z]\w*(?: \w+)?[ *]+)(anwdl_\w+)\(([^;]*)\);"
     for comment, returned, name, parameters in re.findall(pattern, declarations, re.DOTALL):
         texts = dict(re.findall(r"@param (\w+) ((?:(?!@|\* *\n).)*)", comment, re.DOTALL))
         parsed = []

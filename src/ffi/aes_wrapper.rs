@@ -60,6 +60,7 @@ fn mode_of(number: AesModeNumber) -> Result<AesMode, Error> {
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: AESWrapper(key_size).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_new(
     key_size: u32,
@@ -107,6 +108,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: AESWrapper.getKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
     wrapper: *const anwdl_aes_wrapper_t,
@@ -150,6 +152,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
 ///   a length, or a length is wrong.
 ///
 /// Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
     wrapper: *mut anwdl_aes_wrapper_t,
@@ -189,6 +192,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: AESWrapper.encryptData(data).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,
@@ -223,6 +227,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
 ///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
 ///
 /// Python: AESWrapper.decryptData(cipher, decode=False).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,

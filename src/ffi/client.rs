@@ -79,6 +79,7 @@ impl Client {
 ///   exchanged, also those of anwdl_client_exchange_keys().
 ///
 /// Python: ClientInstance(socket, timeout, rsa_wrapper, aes_wrapper, exchange_keys).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_new(
     fd: c_int,
@@ -176,6 +177,7 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 ///   detached already (ANWDL_REASON_CLOSED), or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: socket.detach().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
     value_or(-1, || {
@@ -379,6 +381,7 @@ pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
     client: *mut anwdl_client_t,
@@ -409,6 +412,7 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
     client: *mut anwdl_client_t,
@@ -451,6 +455,7 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchangeKeys(receive_first).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
@@ -479,6 +484,7 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
     client: *mut anwdl_client_t,
@@ -508,6 +514,7 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 ///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.recvPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
     client: *mut anwdl_client_t,
@@ -538,6 +545,7 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
     status(|| {
@@ -565,6 +573,7 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.recvAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
     status(|| {
@@ -622,6 +631,7 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInstance.recvRequest(store_request).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_request(
     client: *mut anwdl_client_t,
@@ -770,6 +780,7 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response(
     client: *mut anwdl_client_t,

@@ -40,6 +40,7 @@ impl Handle for anwdl_client_interface_t {
 ///
 /// Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
 /// address comes with the call that connects.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_new(
     options: *const anwdl_client_options_t,
@@ -50,8 +51,8 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
         let options = unsafe { options_or_defaults(options) }?;
         // SAFETY: the caller passes NULL or a place for the interface.
         let out_interface = unsafe { output(out_interface, "out_interface") }?;
-        let interface = ClientInterface::new(&options)?;
-        out_interface.set(give(Guarded::new(interface)));
+        let client_interface = ClientInterface::new(&options)?;
+        out_interface.set(give(Guarded::new(client_interface)));
         Ok(())
     })
 }
@@ -60,14 +61,16 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
 ///
 /// Everything borrowed from the interface ends with it. Responses that were received do not.
 ///
-/// @param interface The interface; NULL is fine and does nothing.
+/// @param client_interface The interface; NULL is fine and does nothing.
 ///
 /// Python: del.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn anwdl_client_interface_free(interface: *mut anwdl_client_interface_t) {
+pub unsafe extern "C" fn anwdl_client_interface_free(
+    client_interface: *mut anwdl_client_interface_t,
+) {
     value_or((), || {
         // SAFETY: the caller passes NULL or an interface that it owns.
-        unsafe { take_back(interface) };
+        unsafe { take_back(client_interface) };
         Ok(())
     });
 }
@@ -89,12 +92,12 @@ pub unsafe extern "C" fn anwdl_client_interface_free(interface: *mut anwdl_clien
 /// that was not the expected one, anwdl_client_interface_get_server_fingerprint() still has its
 /// fingerprint.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param host An IPv4 or IPv6 address or a name, UTF-8; not NULL.
 /// @param port The port, 1 to 65535; servers listen at 6150 by default.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or host is NULL, host is
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or host is NULL, host is
 ///   empty or not UTF-8, or port is 0. ANWDL_REASON_ALREADY_CONNECTED: close the connection first.
 ///   If keys are exchanged, also those of anwdl_client_interface_exchange_keys().
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
@@ -102,39 +105,40 @@ pub unsafe extern "C" fn anwdl_client_interface_free(interface: *mut anwdl_clien
 ///
 /// Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
 /// address from the constructor.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_connect_server(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     host: *const c_char,
     port: u16,
 ) -> anwdl_status_t {
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a string.
         let host = unsafe { text(host, "host") }?;
-        interface.operate(|inner| inner.connect_server(host, port))
+        client_interface.operate(|inner| inner.connect_server(host, port))
     })
 }
 
 /// Closes the connection and wipes the keys of the session. The interface stays, can connect again,
 /// and must still be freed.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
 ///
 /// Python: ClientInterface.closeConnection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_close_connection(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.inner.close_connection()
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.inner.close_connection()
     })
 }
 
@@ -142,20 +146,20 @@ pub unsafe extern "C" fn anwdl_client_interface_close_connection(
 ///
 /// It does not notice that the server has closed: the next operation does.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
-/// @return true if there is no connection, else false; false as well if interface is NULL
+/// @return true if there is no connection, else false; false as well if client_interface is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInterface.isClosed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_is_closed(
-    interface: *const anwdl_client_interface_t,
+    client_interface: *const anwdl_client_interface_t,
 ) -> bool {
     value_or(false, || {
         // SAFETY: the caller passes NULL or a live interface.
-        let interface = unsafe { borrow(interface, "interface") }?;
-        Ok(interface.inner.is_closed())
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
+        Ok(client_interface.inner.is_closed())
     })
 }
 
@@ -163,26 +167,26 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
 ///
 /// It stays the interface's: do not close it, and do not read from it or write to it.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
-///   as it was. -1 as well if interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///   as it was. -1 as well if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInterface.getSocketDescriptor().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
-    interface: *const anwdl_client_interface_t,
+    client_interface: *const anwdl_client_interface_t,
 ) -> c_int {
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a live interface.
-        let interface = unsafe { borrow(interface, "interface") }?;
-        Ok(interface.inner.socket_descriptor().unwrap_or(-1))
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
+        Ok(client_interface.inner.socket_descriptor().unwrap_or(-1))
     })
 }
 
 /// The fingerprint of the server's public RSA key, once it was received.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param out_hex Where to write the fingerprint, 64 hexadecimal digits in lower case, to be freed
 ///   with anwdl_string_free(); not NULL.
 ///
@@ -191,106 +195,114 @@ pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
 ///
 /// Python: none; its client computes it.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
-    interface: *const anwdl_client_interface_t,
+    client_interface: *const anwdl_client_interface_t,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a live interface.
-        let interface = unsafe { borrow(interface, "interface") }?;
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a place for the string.
         let out_hex = unsafe { output(out_hex, "out_hex") }?;
-        set_string(out_hex, Some(interface.inner.server_fingerprint()?))
+        set_string(out_hex, Some(client_interface.inner.server_fingerprint()?))
     })
 }
 
 /// The framing that the session uses.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @return The framing that the options name, ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO; the
-///   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if interface is NULL
+///   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if client_interface is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: none; each release speaks one framing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
-    interface: *const anwdl_client_interface_t,
+    client_interface: *const anwdl_client_interface_t,
 ) -> anwdl_protocol_t {
     value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
         // SAFETY: the caller passes NULL or a live interface.
-        let interface = unsafe { borrow(interface, "interface") }?;
-        Ok(interface.inner.protocol().into())
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
+        Ok(client_interface.inner.protocol().into())
     })
 }
 
 /// The RSA wrapper of the interface: its local key pair and, once received, the peer's public key.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @return The wrapper, borrowed until the next call that takes the interface without const, or its
 ///   end: do not free it. NULL while the interface has none, which is no failure: one that was
-///   given none takes the process's key pair when it first needs it. NULL as well if interface is
+///   given none takes the process's key pair when it first needs it. NULL as well if client_interface is
 ///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInterface.getRSAWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
-    interface: *const anwdl_client_interface_t,
+    client_interface: *const anwdl_client_interface_t,
 ) -> *const anwdl_rsa_wrapper_t {
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live interface.
-        let interface = unsafe { borrow(interface, "interface") }?;
-        Ok(interface.inner.rsa_wrapper().map_or(ptr::null(), lend))
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
+        Ok(client_interface
+            .inner
+            .rsa_wrapper()
+            .map_or(ptr::null(), lend))
     })
 }
 
 /// The AES wrapper of the interface: the key of the session and, in CBC mode, its present IV.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @return The wrapper, borrowed until the next call that takes the interface without const, or its
 ///   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
-///   interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInterface.getAESWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
-    interface: *const anwdl_client_interface_t,
+    client_interface: *const anwdl_client_interface_t,
 ) -> *const anwdl_aes_wrapper_t {
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live interface.
-        let interface = unsafe { borrow(interface, "interface") }?;
-        Ok(interface.inner.aes_wrapper().map_or(ptr::null(), lend))
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
+        Ok(client_interface
+            .inner
+            .aes_wrapper()
+            .map_or(ptr::null(), lend))
     })
 }
 
 /// Replaces the RSA key pair of the interface, before keys are exchanged. What is set is kept for
 /// later connections.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
 ///   key pair is shared, its peer's key is not copied, and the caller may change or free it at
 ///   once.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInterface.setRSAWrapper(rsa_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        interface.operate(|inner| inner.set_rsa_wrapper(wrapper))
+        client_interface.operate(|inner| inner.set_rsa_wrapper(wrapper))
     })
 }
 
@@ -299,29 +311,30 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
 ///
 /// What it then means is said at anwdl_client_options_set_aes_wrapper().
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
 ///   it at once.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or wrapper is NULL, or the
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
 ///   wrapper is in GCM mode with a key of another size than 256 bits.
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInterface.setAESWrapper(aes_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        interface.operate(|inner| inner.set_aes_wrapper(wrapper))
+        client_interface.operate(|inner| inner.set_aes_wrapper(wrapper))
     })
 }
 
@@ -336,7 +349,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 /// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
 /// returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param receive_first true if the server speaks first; false if this side does, as the released
 ///   clients do.
 ///
@@ -344,7 +357,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
 ///   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
 ///   ANWDL_REASON_PROTOCOL_MISMATCH.
@@ -355,26 +368,27 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInterface.connectServer(receive_first), of which it is a part.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(|inner| inner.exchange_keys(receive_first != 0))
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.operate(|inner| inner.exchange_keys(receive_first != 0))
     })
 }
 
 /// One step of the key exchange: sends the local public RSA key.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
@@ -382,25 +396,26 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(ClientInterface::send_public_rsa_key)
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.operate(ClientInterface::send_public_rsa_key)
     })
 }
 
 /// One step of the key exchange: receives the peer's public RSA key.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
 ///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -409,14 +424,15 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInterface.recvPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(ClientInterface::recv_public_rsa_key)
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.operate(ClientInterface::recv_public_rsa_key)
     })
 }
 
@@ -425,12 +441,12 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 /// If the peer's AES key was received before, a new key that is derived from it is sent, see
 /// anwdl_client_options_set_key_echo().
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
@@ -438,27 +454,28 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(ClientInterface::send_aes_key)
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.operate(ClientInterface::send_aes_key)
     })
 }
 
 /// One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
 /// key.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
 ///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
@@ -466,14 +483,15 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.recvAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(ClientInterface::recv_aes_key)
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.operate(ClientInterface::recv_aes_key)
     })
 }
 
@@ -483,22 +501,22 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
 /// called again, which is due in any case.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
 ///
 /// Python: none; it is a part of ClientInterface.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_compute(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
-        interface.operate(ClientInterface::compute)
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        client_interface.operate(ClientInterface::compute)
     })
 }
 
@@ -511,7 +529,7 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 ///
 /// There is one response to each request, and it is received before the next request is sent.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
 ///   "STAT".
 /// @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
@@ -520,7 +538,7 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or verb is NULL, or a text is
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or verb is NULL, or a text is
 ///   not UTF-8. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json breaks the format.
 ///   ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. ANWDL_REASON_OUT_OF_TURN:
 ///   the last request has no response yet. In all these cases nothing was sent and the session goes
@@ -531,33 +549,34 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     verb: *const c_char,
     parameters_json: *const c_char,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a string.
         let verb = unsafe { text(verb, "verb") }?;
         // SAFETY: the caller passes NULL or a string.
         let parameters_json = unsafe { optional_text(parameters_json, "parameters_json") }?;
-        interface.operate(|inner| inner.send_request(verb, parameters_json))
+        client_interface.operate(|inner| inner.send_request(verb, parameters_json))
     })
 }
 
 /// Receives a response.
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param out_response Where to write the response, to be freed with anwdl_response_free(); it
 ///   stays valid whatever happens to the interface; not NULL.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: interface or out_response is NULL.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or out_response is NULL.
 ///   ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
 ///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
@@ -566,17 +585,18 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInterface.recvResponse().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_response(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a place for the response.
         let out_response = unsafe { output(out_response, "out_response") }?;
-        let response = interface.operate(ClientInterface::recv_response)?;
+        let response = client_interface.operate(ClientInterface::recv_response)?;
         out_response.set(give(Response::new(response)));
         Ok(())
     })

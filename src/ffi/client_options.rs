@@ -122,17 +122,6 @@ fn proxy_protocol_of(number: ProxyProtocolNumber) -> Result<ProxyProtocol, Error
         })
 }
 
-/// Makes a set of options, all at their defaults.
-///
-/// @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
-///   failure (ANWDL_REASON_INTERNAL).
-///
-/// Python: the default arguments of ClientInstance().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
-    value_or(std::ptr::null_mut(), || Ok(give(ClientOptions::default())))
-}
-
 /// Frees a set of options. Clients that were made with it are not affected.
 ///
 /// @param options The options; NULL is fine and does nothing.
@@ -143,6 +132,18 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
         unsafe { take_back(options) };
         Ok(())
     });
+}
+
+/// Makes a set of options, all at their defaults.
+///
+/// @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
+///   failure (ANWDL_REASON_INTERNAL).
+///
+/// Python: the default arguments of ClientInstance().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
+    value_or(std::ptr::null_mut(), || Ok(give(ClientOptions::default())))
 }
 
 /// Sets how long an operation on the connection may take.
@@ -160,6 +161,7 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_timeout(
     options: *mut anwdl_client_options_t,
@@ -189,6 +191,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL.
 ///
 /// Python: ClientInstance(rsa_wrapper=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
     options: *mut anwdl_client_options_t,
@@ -225,6 +228,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
 ///   wrapper is in GCM mode with a key of another size than 256 bits.
 ///
 /// Python: ClientInstance(aes_wrapper=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
     options: *mut anwdl_client_options_t,
@@ -252,6 +256,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: ClientInstance(exchange_keys=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
     options: *mut anwdl_client_options_t,
@@ -281,6 +286,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     options: *mut anwdl_client_options_t,
@@ -308,6 +314,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: none; its sockets always block.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
     options: *mut anwdl_client_options_t,
@@ -340,6 +347,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
 ///   unknown number.
 ///
 /// Python: none; each release speaks one framing.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_protocol(
     options: *mut anwdl_client_options_t,
@@ -367,6 +375,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_protocol(
 ///   range.
 ///
 /// Python: none; there is no limit.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
     options: *mut anwdl_client_options_t,
@@ -396,6 +405,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 ///   UTF-8 or no IP address.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
     options: *mut anwdl_client_options_t,
@@ -440,6 +450,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
 ///   unknown number.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
     options: *mut anwdl_client_options_t,
@@ -471,6 +482,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
     options: *mut anwdl_client_options_t,
@@ -503,6 +515,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
 ///   than 64 hexadecimal digits.
 ///
 /// Python: none; its client shows the fingerprint and asks the user.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
     options: *mut anwdl_client_options_t,

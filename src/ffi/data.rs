@@ -86,6 +86,7 @@ unsafe fn json_of(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
 ///
 /// Python: {}.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
     status(|| {
@@ -104,6 +105,7 @@ pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anw
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
 ///
 /// Python: [].
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
     status(|| {
@@ -126,6 +128,7 @@ pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) 
 ///   message names line, column and cure.
 ///
 /// Python: json.loads(text).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_from_json(
     json: *const c_char,
@@ -152,6 +155,7 @@ pub unsafe extern "C" fn anwdl_data_from_json(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: json.dumps(data, ensure_ascii=False).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_to_json(
     data: *const anwdl_data_t,
@@ -189,6 +193,7 @@ pub unsafe extern "C" fn anwdl_data_free(data: *mut anwdl_data_t) {
 ///   not UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_string(
     data: *mut anwdl_data_t,
@@ -218,6 +223,7 @@ pub unsafe extern "C" fn anwdl_data_set_string(
 ///   with a length, name or value is not UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_string_with_length(
     data: *mut anwdl_data_t,
@@ -247,6 +253,7 @@ pub unsafe extern "C" fn anwdl_data_set_string_with_length(
 ///   UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_integer(
     data: *mut anwdl_data_t,
@@ -273,6 +280,7 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
 ///   UTF-8, or data is an array.
 ///
 /// Python: data[name] = value.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_boolean(
     data: *mut anwdl_data_t,
@@ -298,6 +306,7 @@ pub unsafe extern "C" fn anwdl_data_set_boolean(
 ///   UTF-8, or data is an array.
 ///
 /// Python: data[name] = None.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_null(
     data: *mut anwdl_data_t,
@@ -323,6 +332,7 @@ pub unsafe extern "C" fn anwdl_data_set_null(
 ///   UTF-8, data is an array, value is an array, or data would have more than 64 levels.
 ///
 /// Python: data[name] = dict(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_object(
     data: *mut anwdl_data_t,
@@ -353,6 +363,7 @@ pub unsafe extern "C" fn anwdl_data_set_object(
 ///   UTF-8, data is an array, array is an object, or data would have more than 64 levels.
 ///
 /// Python: data[name] = list(array).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_array(
     data: *mut anwdl_data_t,
@@ -382,6 +393,7 @@ pub unsafe extern "C" fn anwdl_data_set_array(
 ///   UTF-8, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_string(
     data: *mut anwdl_data_t,
@@ -407,6 +419,7 @@ pub unsafe extern "C" fn anwdl_data_add_string(
 ///   length, value is not UTF-8, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_string_with_length(
     data: *mut anwdl_data_t,
@@ -431,6 +444,7 @@ pub unsafe extern "C" fn anwdl_data_add_string_with_length(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_integer(
     data: *mut anwdl_data_t,
@@ -452,6 +466,7 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
 ///
 /// Python: data.append(value).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_boolean(
     data: *mut anwdl_data_t,
@@ -472,6 +487,7 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
 ///
 /// Python: data.append(None).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_status_t {
     status(|| {
@@ -491,6 +507,7 @@ pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_s
 ///   object, value is an array, or data would have more than 64 levels.
 ///
 /// Python: data.append(dict(value)).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_object(
     data: *mut anwdl_data_t,
@@ -517,6 +534,7 @@ pub unsafe extern "C" fn anwdl_data_add_object(
 ///   object, array is an object, or data would have more than 64 levels.
 ///
 /// Python: data.append(list(array)).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_array(
     data: *mut anwdl_data_t,
@@ -555,6 +573,7 @@ pub unsafe extern "C" fn anwdl_data_add_array(
 ///   names the member.
 ///
 /// Python: the data of the response to CREATE.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_container(
     data: *mut anwdl_data_t,
@@ -595,6 +614,7 @@ pub unsafe extern "C" fn anwdl_data_set_container(
 ///   UTF-8, or data is an array.
 ///
 /// Python: the data of the response to STAT.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_statistics(
     data: *mut anwdl_data_t,
@@ -624,6 +644,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
 ///   data is an array.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response_data(
     client: *mut anwdl_client_t,
@@ -660,6 +681,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
 ///   data is an array.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response_data(
     session: *mut anwdl_session_t,
@@ -694,6 +716,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
 ///   parameters is an array.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request_data(
     session: *mut anwdl_session_t,
@@ -716,7 +739,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 ///
 /// Else it is anwdl_client_interface_send_request().
 ///
-/// @param interface The interface; not NULL.
+/// @param client_interface The interface; not NULL.
 /// @param verb What is asked for, UTF-8; not NULL.
 /// @param parameters An object; NULL for {}. It is copied.
 ///
@@ -724,20 +747,21 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 ///   parameters is an array.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
-    interface: *mut anwdl_client_interface_t,
+    client_interface: *mut anwdl_client_interface_t,
     verb: *const c_char,
     parameters: *const anwdl_data_t,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller passes NULL or an interface that it owns.
-        let interface = unsafe { borrow_mut(interface, "interface") }?;
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a string.
         let verb = unsafe { text(verb, "verb") }?;
         // SAFETY: the caller passes NULL or live data.
         let json = unsafe { json_of(parameters, "parameters") }?;
         let json = json.as_deref().map(String::as_str);
-        interface.operate(|inner| inner.send_request(verb, json))
+        client_interface.operate(|inner| inner.send_request(verb, json))
     })
 }

@@ -190,11 +190,22 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_KEY_FILE_EXPOSED, c"KEY_FILE_EXPOSED"),
 ];
 
-const VERSION: &CStr =
-    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(version) => version,
-        Err(_) => panic!("the version has a NUL inside"),
-    };
+const VERSION: &CStr = c_text(concat!(env!("CARGO_PKG_VERSION"), "\0"));
+
+const fn c_text(text: &str) -> &CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("the text has a NUL inside"),
+    }
+}
+
+const BUILD_INFO: &CStr = if cfg!(feature = "aws-lc") {
+    const INFO: &str = concat!("libanwdl ", env!("CARGO_PKG_VERSION"), " (AWS-LC)\0");
+    c_text(INFO)
+} else {
+    const INFO: &str = concat!("libanwdl ", env!("CARGO_PKG_VERSION"), " (pure Rust)\0");
+    c_text(INFO)
+};
 
 /// Has no destructor and no memory besides: so it can be read and written for as long as its
 /// thread runs, also in destructors of other thread-local values, and when memory is short.
@@ -391,4 +402,14 @@ pub unsafe extern "C" fn anwdl_error_reason_name(reason: ErrorReasonNumber) -> *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_version() -> *const c_char {
     VERSION.as_ptr()
+}
+
+/// The version of the library that the program runs with, and how it was built: for logs and for
+/// reports of defects.
+///
+/// @return "libanwdl MAJOR.MINOR.PATCH (AWS-LC)", or "(pure Rust)" in place of "(AWS-LC)" if the
+///   library was built without it. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_build_info() -> *const c_char {
+    BUILD_INFO.as_ptr()
 }

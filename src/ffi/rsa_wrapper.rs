@@ -41,6 +41,7 @@ impl Handle for anwdl_rsa_wrapper_t {
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper(generate_key_pair=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
     generate_key_pair: BooleanByte,
@@ -68,6 +69,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -110,6 +112,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: RSAWrapper.getPublicKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -134,6 +137,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: RSAWrapper.getPrivateKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -161,6 +165,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: RSAWrapper.getRemotePublicKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -185,6 +190,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 ///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setPublicKey(public_key).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -212,6 +218,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
 ///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
 ///
 /// Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -265,6 +272,7 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
 ///   kept.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -304,6 +312,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 ///   there); what was there is as it was. ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -329,6 +338,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
 ///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
@@ -361,6 +371,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.encryptData(data, use_local_public_key=...).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -401,6 +412,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.decryptData(cipher, decode=False).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -436,6 +448,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.signData(data).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -471,6 +484,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
 ///
 /// Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -510,6 +524,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
 ///
 /// Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
     wrapper: *const anwdl_rsa_wrapper_t,

@@ -82,9 +82,13 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///         const uint8_t *pending;
 ///         size_t count;
 ///         if (status == ANWDL_WANT_WRITE) {
-///             anwdl_session_get_pending(session, &pending, &count);
+///             status = anwdl_session_get_pending(session, &pending, &count);
+///             if (status != ANWDL_OK)
+///                 return status;
 ///             send_later(connection, pending, count);
-///             anwdl_session_sent(session, count);
+///             status = anwdl_session_sent(session, count);
+///             if (status != ANWDL_OK)
+///                 return status;
 ///         } else if (status == ANWDL_WANT_READ && *len > 0) {
 ///             status = anwdl_session_feed(session, *bytes, *len, &count);
 ///             if (status != ANWDL_OK)
@@ -146,6 +150,7 @@ impl Session {
 ///   the framing that the options name.
 ///
 /// Python: none; ClientInstance() needs a socket.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_new(
     role: RoleNumber,
@@ -207,6 +212,7 @@ pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchangeKeys(receive_first).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
@@ -233,6 +239,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
@@ -260,6 +267,7 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.recvPublicRSAKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
@@ -288,6 +296,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
@@ -316,6 +325,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.recvAESKey().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
@@ -371,6 +381,7 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInstance.recvRequest(store_request).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_request(
     session: *mut anwdl_session_t,
@@ -420,6 +431,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response(
     session: *mut anwdl_session_t,
@@ -469,6 +481,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
 ///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request(
     session: *mut anwdl_session_t,
@@ -503,6 +516,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
 ///
 /// Python: ClientInterface.recvResponse().
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_response(
     session: *mut anwdl_session_t,
@@ -538,6 +552,7 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
 ///   ANWDL_REASON_PEER_CLOSED: anwdl_session_feed_end() was called before.
 ///
 /// Python: none; socket.recv() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed(
     session: *mut anwdl_session_t,
@@ -570,6 +585,7 @@ pub unsafe extern "C" fn anwdl_session_feed(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
 ///
 /// Python: none; socket.recv() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -> anwdl_status_t {
     status(|| {
@@ -594,6 +610,7 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 ///
 /// Python: none; socket.sendall() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_pending(
     session: *const anwdl_session_t,
@@ -625,6 +642,7 @@ pub unsafe extern "C" fn anwdl_session_get_pending(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, only after a defect of the library.
 ///
 /// Python: none; socket.sendall() is called inside.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_sent(
     session: *mut anwdl_session_t,
@@ -647,6 +665,7 @@ pub unsafe extern "C" fn anwdl_session_sent(
 ///   ANWDL_VALUE_ERROR if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: none.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_wants(
     session: *const anwdl_session_t,
@@ -800,6 +819,7 @@ pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     session: *mut anwdl_session_t,
@@ -830,6 +850,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,

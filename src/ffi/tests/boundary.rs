@@ -195,6 +195,15 @@ fn the_version_is_the_crate_s() {
         env!("CARGO_PKG_VERSION_PATCH"),
     ];
     assert_eq!(version.to_str().unwrap(), parts.join("."));
+    // SAFETY: it is a text that is never freed.
+    let info = unsafe { CStr::from_ptr(anwdl_build_info()) };
+    let crypto = if cfg!(feature = "aws-lc") {
+        "AWS-LC"
+    } else {
+        "pure Rust"
+    };
+    let expected = format!("libanwdl {} ({crypto})", env!("CARGO_PKG_VERSION"));
+    assert_eq!(info.to_str(), Ok(&*expected));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn an_interface_refuses_wrong_arguments() {
         anwdl_client_interface_new(null(), null_mut())
     );
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_connect_server(none, host, 6150)
     );
     value_error!(
@@ -55,34 +55,37 @@ fn an_interface_refuses_wrong_arguments() {
         "port",
         anwdl_client_interface_connect_server(interface, host, 0)
     );
-    value_error!("interface", anwdl_client_interface_close_connection(none));
+    value_error!(
+        "client_interface",
+        anwdl_client_interface_close_connection(none)
+    );
     gives!(
         false,
-        "interface",
+        "client_interface",
         anwdl_client_interface_is_closed(constant)
     );
     gives!(
         -1,
-        "interface",
+        "client_interface",
         anwdl_client_interface_get_socket_descriptor(constant)
     );
     gives!(
         anwdl_protocol_t::ANWDL_PROTOCOL_AUTO,
-        "interface",
+        "client_interface",
         anwdl_client_interface_get_protocol(constant)
     );
     gives!(
         null(),
-        "interface",
+        "client_interface",
         anwdl_client_interface_get_rsa_wrapper(constant)
     );
     gives!(
         null(),
-        "interface",
+        "client_interface",
         anwdl_client_interface_get_aes_wrapper(constant)
     );
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_get_server_fingerprint(constant, &mut hex)
     );
     value_error!(
@@ -90,7 +93,7 @@ fn an_interface_refuses_wrong_arguments() {
         anwdl_client_interface_get_server_fingerprint(interface, null_mut())
     );
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_set_rsa_wrapper(none, rsa)
     );
     value_error!(
@@ -98,14 +101,17 @@ fn an_interface_refuses_wrong_arguments() {
         anwdl_client_interface_set_rsa_wrapper(interface, null())
     );
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_set_aes_wrapper(none, aes)
     );
     value_error!(
         "wrapper",
         anwdl_client_interface_set_aes_wrapper(interface, null())
     );
-    value_error!("interface", anwdl_client_interface_exchange_keys(none, 0));
+    value_error!(
+        "client_interface",
+        anwdl_client_interface_exchange_keys(none, 0)
+    );
     for step in [
         anwdl_client_interface_send_public_rsa_key,
         anwdl_client_interface_recv_public_rsa_key,
@@ -113,10 +119,10 @@ fn an_interface_refuses_wrong_arguments() {
         anwdl_client_interface_recv_aes_key,
         anwdl_client_interface_compute,
     ] {
-        value_error!("interface", step(none));
+        value_error!("client_interface", step(none));
     }
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_send_request(none, verb, null())
     );
     value_error!(
@@ -132,7 +138,7 @@ fn an_interface_refuses_wrong_arguments() {
         anwdl_client_interface_send_request(interface, verb, wrong)
     );
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_recv_response(none, &mut response)
     );
     value_error!(
@@ -255,7 +261,7 @@ fn an_interface_asks_and_is_answered() {
 fn an_interface_that_panicked_goes_no_further() {
     let interface = interface(null());
     // SAFETY: the interface is live and nobody else's.
-    let inner = unsafe { borrow_mut(interface, "interface") }.unwrap();
+    let inner = unsafe { borrow_mut(interface, "client_interface") }.unwrap();
     let panicked = status(|| inner.operate(|_| panic!("half-way")));
     assert_eq!(panicked, ANWDL_RUNTIME_ERROR);
     // SAFETY: the interface is live until it is freed.

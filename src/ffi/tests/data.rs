@@ -323,7 +323,7 @@ fn data_are_sent_as_text_is() {
         anwdl_client_send_response_data(instance, 1, text, list, nothing)
     );
     value_error!(
-        "interface",
+        "client_interface",
         anwdl_client_interface_send_request_data(null_mut(), text, data)
     );
     let mut interface = null_mut();
