@@ -112,3 +112,67 @@ fn it_calls_every_function_of_the_c_header() {
     }
     assert!(count > 150, "only {count} functions were found");
 }
+
+#[test]
+fn it_can_be_imported_as_a_header_unit() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("header-unit");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let program = "import \"anwdl.hpp\";\nint main() { return *anwdl::build_info() == 0; }\n";
+    std::fs::write(folder.join("program.cpp"), program).expect("it can be written");
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    for source in ["-xc++-header anwdl.hpp", "-xc++ -fsyntax-only program.cpp"] {
+        let (language, rest) = source.split_once(' ').expect("it has two parts");
+        let mut arguments: Vec<_> = rest.split(' ').map(str::to_owned).collect();
+        if language == "-xc++-header" {
+            arguments[0] = include.join("anwdl.hpp").display().to_string();
+        }
+        let output = std::process::Command::new("g++")
+            .args(["-std=c++20", "-fmodules-ts", "-Wall", "-Wextra", "-I"])
+            .arg(&include)
+            .arg(language)
+            .args(arguments)
+            .current_dir(&folder)
+            .output()
+            .expect("g++ runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{source}: {complaint}");
+    }
+}
+
+/// With everything that clang warns of, but for what is said here.
+#[test]
+fn clang_has_nothing_to_say() {
+    if std::process::Command::new("clang")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("left out, as there is no clang");
+        return;
+    }
+    const POINTLESS: &[&str] = &[
+        // C++98 is not promised, and each standard from C++11 on is compiled by itself.
+        "-Wno-c++98-compat",
+        "-Wno-c++98-compat-pedantic",
+        "-Wno-pre-c++17-compat",
+        // Doxygen's @retval and @file.
+        "-Wno-documentation-unknown-command",
+        // Nobody lays these classes out by hand.
+        "-Wno-padded",
+        // A header alone has no place for the one copy of a vtable.
+        "-Wno-weak-vtables",
+    ];
+    let flags = [&["-Weverything"], POINTLESS].concat();
+    for standard in ["c99", "c17", "c2x"] {
+        compiler::check("clang", "c", standard, &flags, "#include \"anwdl.h\"\n");
+    }
+    for standard in STANDARDS {
+        compiler::check(
+            "clang++",
+            "c++",
+            standard,
+            &flags,
+            "#include \"anwdl.hpp\"\n",
+        );
+    }
+}

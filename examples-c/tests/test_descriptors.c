@@ -135,7 +135,8 @@ static anwdl_client_t *open_client(int fd, bool exchanges_keys) {
     anwdl_client_t *client = NULL;
     if (exchanges_keys)
         REQUIRE(anwdl_client_options_set_exchange_keys(options, true) == ANWDL_OK);
-    anwdl_client_new(fd, options, &client);
+    const anwdl_status_t status = anwdl_client_new(fd, options, &client);
+    REQUIRE((status == ANWDL_OK) == (client != NULL));
     anwdl_client_options_free(options);
     return client;
 }

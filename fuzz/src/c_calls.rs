@@ -109,7 +109,10 @@ impl World {
             let (socket, peer) = UnixStream::pair().expect("a pair of sockets");
             peer.set_nonblocking(true).expect("it is a socket");
             // It would wait for a peer that is on the same thread.
-            anwdl::ffi::client_options::anwdl_client_options_set_non_blocking(options, 1);
+            let set = call(|| {
+                anwdl::ffi::client_options::anwdl_client_options_set_non_blocking(options, 1)
+            });
+            assert_eq!(set == OK, !options.is_null());
             let fd = socket.into_raw_fd();
             let mut out = Out::new();
             let status = call(|| anwdl_client_new(fd, options, out.place()));
