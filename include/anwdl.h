@@ -224,7 +224,7 @@
 /** The third number of ANWDL_VERSION. */
 #define ANWDL_VERSION_PATCH 0
 
-/** ANWDL_VERSION as one number that grows with it, for #if: 1002003 for 1.2.3. */
+/** ANWDL_VERSION as one number that grows with it, for the preprocessor: 1002003 for 1.2.3. */
 #define ANWDL_VERSION_NUMBER (ANWDL_VERSION_MAJOR * 1000000 + ANWDL_VERSION_MINOR * 1000 + ANWDL_VERSION_PATCH)
 
 /** Response message: the request was carried out. */

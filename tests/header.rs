@@ -166,7 +166,7 @@ fn macros() -> String {
             "_NUMBER",
             "(ANWDL_VERSION_MAJOR * 1000000 + ANWDL_VERSION_MINOR * 1000 + ANWDL_VERSION_PATCH)"
                 .into(),
-            "ANWDL_VERSION as one number that grows with it, for #if: 1002003 for 1.2.3.",
+            "ANWDL_VERSION as one number that grows with it, for the preprocessor: 1002003 for 1.2.3.",
         ),
     ];
     for (suffix, value, comment) in versions {
