@@ -244,6 +244,12 @@ class BadClients(WithServer):
             '"STAT"',
             "1",
             "null",
+            # What Python's json reads, and strict JSON forbids.
+            '{"verb": "STAT", "verb": "STAT", "parameters": {}}',
+            '{"verb": "STAT", "parameters": {"p": NaN}}',
+            '{"verb": "STAT", "parameters": {"p": -Infinity}}',
+            '{"verb": "STAT", "parameters": {"p": "\\ud800"}}',
+            '{"verb": "STAT", "parameters": {"p": ' + "[" * 200 + "]" * 200 + "}}",
         )
         with self.server() as server:
             for framing in FRAMINGS:
@@ -255,7 +261,7 @@ class BadClients(WithServer):
 
     def test_what_is_no_json_ends_the_session_only(self) -> None:
         with self.server() as server:
-            for framing, text in product(FRAMINGS, ("no JSON", "", '{"verb": "STAT", "parameters": {}} {}', '{"a":1,"a":1}')):
+            for framing, text in product(FRAMINGS, ("no JSON", "", '{"verb": "STAT", "parameters": {}} {}')):
                 with self.subTest(framing=framing.value, text=text):
                     with self.client(server, framing) as session:
                         self.converse(session)
