@@ -1184,6 +1184,41 @@ int anwdl_client_detach(anwdl_client_t *client);
 bool anwdl_client_is_closed(const anwdl_client_t *client);
 
 /**
+ * Tells whether the session has ended, by a failure or because the connection was closed or
+ * detached.
+ *
+ * Asked after a failure, it tells whether the client is still of use: after ANWDL_REASON_TIMEOUT
+ * before any byte has moved, say, the same call can be repeated; after one in the midst of a message
+ * the session has ended.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return true if nothing is left but to close and free the client, else false; false as well if
+ *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none; there, a socket that failed is told from a sound one by trying again.
+ */
+bool anwdl_client_has_failed(const anwdl_client_t *client);
+
+/**
+ * Changes how long an operation on the connection may take.
+ *
+ * It holds for the operations that begin after the call; one that is under way in a non-blocking
+ * client keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
+ *
+ * @param client The client; not NULL.
+ * @param milliseconds The timeout in milliseconds; 0 for none.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *
+ * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_set_timeout(anwdl_client_t *client,
+                                        uint32_t milliseconds);
+
+/**
  * The descriptor of the connection, for poll(), epoll and the like.
  *
  * It stays the client's: do not close it, and do not read from it or write to it.
@@ -2263,6 +2298,39 @@ anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t 
  * Python: ClientInterface.isClosed().
  */
 bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
+
+/**
+ * Tells whether the session has ended, by a failure or because the connection was closed.
+ *
+ * What it is asked for is said at anwdl_client_has_failed(). It has not ended before there was a
+ * connection, nor where connecting failed.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return true if nothing is left but to close the connection, else false; false as well if
+ *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none; there, a socket that failed is told from a sound one by trying again.
+ */
+bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_interface);
+
+/**
+ * Changes how long an operation may take, in this connection and in those that are made later.
+ *
+ * It holds for the operations that begin after the call; one that is under way in a non-blocking
+ * interface keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
+ *
+ * @param client_interface The interface; not NULL.
+ * @param milliseconds The timeout in milliseconds; 0 for none.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+ *
+ * Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_set_timeout(anwdl_client_interface_t *client_interface,
+                                                  uint32_t milliseconds);
 
 /**
  * The descriptor of the connection, for poll(), epoll and the like.

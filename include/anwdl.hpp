@@ -1283,6 +1283,15 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
 // Options
 // -------------------------------------------------------------------------------------------------
 
+namespace detail {
+/// A timeout as the C functions take it.
+inline std::uint32_t milliseconds(std::chrono::milliseconds timeout) {
+    if (timeout.count() < 0 || timeout.count() > UINT32_MAX)
+        throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "timeout is out of range");
+    return static_cast<std::uint32_t>(timeout.count());
+}
+} // namespace detail
+
 /// Options for new clients, sessions and client interfaces, which copy them. What a function of
 /// this class does, and what holds without it, is said in anwdl.h at the function of the same name.
 ///
@@ -1304,10 +1313,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
 
     /// How long an operation may take; 0 for as long as it likes.
     client_options &set_timeout(std::chrono::milliseconds timeout) {
-        if (timeout.count() < 0 || timeout.count() > UINT32_MAX)
-            throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "timeout is out of range");
-        return done(
-            anwdl_client_options_set_timeout(get(), static_cast<std::uint32_t>(timeout.count())));
+        return done(anwdl_client_options_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
     client_options &set_rsa_wrapper(const rsa_wrapper &wrapper) {
@@ -1738,6 +1744,17 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return anwdl_client_is_closed(get());
     }
 
+    /// Whether the session has ended, by a failure or because the connection was closed. After a
+    /// timeout that left it, the same call can be repeated.
+    bool has_failed() const noexcept {
+        return anwdl_client_has_failed(get());
+    }
+
+    /// How long each operation that begins from now on may take; zero for as long as it takes.
+    void set_timeout(std::chrono::milliseconds timeout) {
+        detail::finish(anwdl_client_set_timeout(get(), detail::milliseconds(timeout)));
+    }
+
     /// The descriptor, for poll() and the like; -1 if it is closed.
     int get_socket_descriptor() const noexcept {
         return anwdl_client_get_socket_descriptor(get());
@@ -1932,6 +1949,17 @@ class client_interface
     /// Whether there is no connection on this side.
     bool is_closed() const noexcept {
         return anwdl_client_interface_is_closed(get());
+    }
+
+    /// Whether the session has ended, by a failure or because the connection was closed. After a
+    /// timeout that left it, the same call can be repeated.
+    bool has_failed() const noexcept {
+        return anwdl_client_interface_has_failed(get());
+    }
+
+    /// How long each operation that begins from now on may take; zero for as long as it takes.
+    void set_timeout(std::chrono::milliseconds timeout) {
+        detail::finish(anwdl_client_interface_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
     /// The descriptor, for poll() and the like; -1 if it is closed.

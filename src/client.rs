@@ -338,6 +338,19 @@ impl ClientInstance {
         self.endpoint.carrier().is_closed()
     }
 
+    /// Whether the session has ended, by a failure or because the connection was closed. A
+    /// [`Reason::Timeout`] after which it has not can be followed by the same call again.
+    pub fn has_failed(&self) -> bool {
+        self.endpoint.has_failed()
+    }
+
+    /// How long each operation that begins from now on may take; `None` or zero for as long as it
+    /// takes. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        let timeout = timeout.filter(|timeout| !timeout.is_zero());
+        self.endpoint.carrier_mut().set_timeout(timeout);
+    }
+
     /// The descriptor, which stays the client's. Mirrors
     /// `ClientInstance.getSocketDescriptor`.
     pub fn socket_descriptor(&self) -> Option<RawFd> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::RawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::ClientOptions;
 use crate::crypto::{AesWrapper, RsaWrapper};
@@ -84,6 +84,22 @@ impl ClientInterface {
     /// Mirrors `ClientInterface.isClosed`.
     pub fn is_closed(&self) -> bool {
         self.endpoint.carrier().is_closed()
+    }
+
+    /// Whether the session has ended, by a failure or because the connection was closed. It has
+    /// not before there was a connection, nor where connecting failed. A [`Reason::Timeout`] after
+    /// which it has not can be followed by the same call again.
+    pub fn has_failed(&self) -> bool {
+        self.endpoint.has_failed()
+    }
+
+    /// How long each operation that begins from now on may take, in this connection and later
+    /// ones; `None` or zero for as long as it takes. Mirrors `settimeout` of the socket that
+    /// `ClientInterface.getSocketDescriptor` gives.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.options.set_timeout(timeout);
+        let timeout = self.options.timeout();
+        self.endpoint.carrier_mut().set_timeout(timeout);
     }
 
     /// The descriptor, which stays the interface's. Mirrors

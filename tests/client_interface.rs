@@ -362,6 +362,32 @@ fn the_timeout_counts_for_the_exchange_too() {
 }
 
 #[test]
+fn a_changed_timeout_holds_for_this_connection_and_later_ones() {
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut options = client_options(Protocol::V4);
+    options.set_exchange_keys(false);
+    let mut interface = ClientInterface::new(&options).unwrap();
+    assert!(!interface.has_failed());
+    connect(&mut interface, address).unwrap();
+    let soon = Some(Duration::from_millis(50));
+    interface.set_timeout(soon);
+    assert_reason(interface.recv_public_rsa_key(), Reason::Timeout);
+    assert!(!interface.has_failed(), "not a byte has moved");
+    interface.close_connection().unwrap();
+    assert!(interface.has_failed());
+
+    connect(&mut interface, address).unwrap();
+    assert!(!interface.has_failed());
+    assert_reason(interface.recv_public_rsa_key(), Reason::Timeout);
+    // Zero is for ever, and not at once.
+    interface.set_timeout(Some(Duration::ZERO));
+    listener.set_nonblocking(true).unwrap();
+    while listener.accept().is_ok() {}
+    assert_reason(interface.recv_public_rsa_key(), Reason::PeerClosed);
+}
+
+#[test]
 fn a_server_that_closes_is_noticed() {
     let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let address = listener.local_addr().unwrap();

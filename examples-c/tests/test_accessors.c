@@ -257,6 +257,7 @@ static void test_missing_objects(void) {
     CHECK_TOLD(anwdl_client_get_id(NULL) == NULL);
     CHECK_TOLD(anwdl_client_get_socket_descriptor(NULL) == -1);
     CHECK_TOLD(!anwdl_client_is_closed(NULL));
+    CHECK_TOLD(!anwdl_client_has_failed(NULL));
     CHECK_TOLD(anwdl_client_get_creation_timestamp(NULL) == 0);
     CHECK_TOLD(anwdl_client_get_protocol(NULL) == ANWDL_PROTOCOL_AUTO);
     CHECK_TOLD(anwdl_client_get_rsa_wrapper(NULL) == NULL);

@@ -311,7 +311,9 @@ void test_data() {
 void test_client() {
     connection connected;
     anwdl::client &client = connected.client;
-    CHECK(!client.is_closed());
+    CHECK(!client.is_closed() && !client.has_failed());
+    client.set_timeout(std::chrono::seconds(30));
+    CHECK(is_refused([&] { client.set_timeout(std::chrono::milliseconds(-1)); }));
     CHECK_INTEGER(client.get_socket_descriptor(), connected.pair.ends[SERVER_SIDE]);
     CHECK_STRING(client.get_ip(), "");
     CHECK_STRING(client.get_id(), "e3b0c44");
@@ -574,6 +576,9 @@ void test_client_interface() {
     CHECK_INTEGER(interface.get_socket_descriptor(), -1);
     interface.connect_server("127.0.0.1", port);
     CHECK(!interface.is_closed() && interface.get_socket_descriptor() >= 0);
+    CHECK(!interface.has_failed());
+    interface.set_timeout(std::chrono::seconds(30));
+    CHECK(is_refused([&] { interface.set_timeout(std::chrono::milliseconds(-1)); }));
     CHECK_STRING(interface.get_server_fingerprint().c_str(), server_keys.get_fingerprint().c_str());
     CHECK(fails<anwdl::value_error>(ANWDL_REASON_ALREADY_CONNECTED,
                                     [&] { interface.connect_server("127.0.0.1", port); }));

@@ -62,6 +62,7 @@ static void test_silence(void) {
     CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_TIMEOUT);
     check_elapsed(&session);
+    CHECK(!anwdl_client_has_failed(session.client));
     peer_start(&session.peer, ask, NULL);
     anwdl_status_t status;
     do /* a slow machine may let the deadline pass once more */
@@ -93,6 +94,7 @@ static void check_dripping_request(anwdl_protocol_t framing) {
     CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_TIMEOUT);
     check_elapsed(&session);
+    CHECK(anwdl_client_has_failed(session.client)); /* is known before the next call */
     CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_SESSION_FAILED);
     CHECK_OK(anwdl_client_close_connection(session.client));
@@ -179,6 +181,47 @@ static void test_non_blocking(void) {
     anwdl_client_options_free(options);
 }
 
+/* A timeout can be changed between two operations, and holds from the next one on. */
+static void test_changed_timeout(void) {
+    anwdl_client_options_t *options = make_options(make_shared_key_options(ANWDL_AES_CBC));
+    session_t session;
+    CHECK_OK(anwdl_client_options_set_timeout(options, 0));
+    session_open(&session, options, ANWDL_PROTOCOL_V4, NULL);
+    CHECK_OK(anwdl_client_set_timeout(session.client, TIMEOUT));
+    CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
+                  ANWDL_REASON_TIMEOUT);
+    check_elapsed(&session);
+    CHECK_OK(anwdl_client_set_timeout(session.client, 0));
+    peer_start(&session.peer, ask, NULL);
+    CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
+    CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+    peer_join(&session.peer);
+    CHECK(!anwdl_client_has_failed(session.client));
+    CHECK_OK(anwdl_client_close_connection(session.client));
+    CHECK(anwdl_client_has_failed(session.client));
+    session_close(&session);
+    anwdl_client_options_free(options);
+}
+
+/* An operation under way in a non-blocking client keeps its deadline; the next has the new one. */
+static void test_changed_timeout_of_non_blocking(void) {
+    anwdl_client_options_t *options = make_options(make_shared_key_options(ANWDL_AES_CBC));
+    session_t session;
+    CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
+    session_open(&session, options, ANWDL_PROTOCOL_V4, NULL);
+    int fd = anwdl_client_get_socket_descriptor(session.client);
+    CHECK_STATUS(anwdl_client_recv_request(session.client, true, NULL), ANWDL_WANT_READ);
+    CHECK_OK(anwdl_client_set_timeout(session.client, 0));
+    CHECK(!wait_for(fd, POLLIN, TIMEOUT + DRIP));
+    CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
+                  ANWDL_REASON_TIMEOUT);
+    CHECK_STATUS(anwdl_client_recv_request(session.client, true, NULL), ANWDL_WANT_READ);
+    CHECK(!wait_for(fd, POLLIN, TIMEOUT + DRIP));
+    CHECK_STATUS(anwdl_client_recv_request(session.client, true, NULL), ANWDL_WANT_READ);
+    session_close(&session);
+    anwdl_client_options_free(options);
+}
+
 /* SO_RCVTIMEO makes a blocking socket return EAGAIN: only the call's own deadline counts. */
 static void test_socket_timeout(void) {
     anwdl_client_options_t *options = make_options(make_shared_key_options(ANWDL_AES_CBC));
@@ -204,6 +247,8 @@ int main(void) {
     test_creation();
     test_response_that_nobody_reads();
     test_non_blocking();
+    test_changed_timeout();
+    test_changed_timeout_of_non_blocking();
     test_socket_timeout();
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();

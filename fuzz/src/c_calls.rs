@@ -505,6 +505,7 @@ impl End {
                 Handle::Client(client, ref peer) => {
                     let fd = anwdl_client_get_socket_descriptor(client);
                     assert_eq!(fd < 0, anwdl_client_is_closed(client));
+                    assert!(fd >= 0 || anwdl_client_has_failed(client));
                     assert_ne!(fd, peer.as_raw_fd());
                     check_lent(anwdl_client_get_ip(client));
                     check_lent(anwdl_client_get_id(client));

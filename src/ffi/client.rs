@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
@@ -210,6 +211,55 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
         // SAFETY: the caller passes NULL or a live client.
         let client = unsafe { borrow(client, "client") }?;
         Ok(client.instance().is_closed())
+    })
+}
+
+/// Tells whether the session has ended, by a failure or because the connection was closed or
+/// detached.
+///
+/// Asked after a failure, it tells whether the client is still of use: after ANWDL_REASON_TIMEOUT
+/// before any byte has moved, say, the same call can be repeated; after one in the midst of a message
+/// the session has ended.
+///
+/// @param client The client; not NULL.
+///
+/// @return true if nothing is left but to close and free the client, else false; false as well if
+///   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: none; there, a socket that failed is told from a sound one by trying again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) -> bool {
+    value_or(false, || {
+        // SAFETY: the caller passes NULL or a live client.
+        let client = unsafe { borrow(client, "client") }?;
+        Ok(client.guarded.broken || client.instance().has_failed())
+    })
+}
+
+/// Changes how long an operation on the connection may take.
+///
+/// It holds for the operations that begin after the call; one that is under way in a non-blocking
+/// client keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
+///
+/// @param client The client; not NULL.
+/// @param milliseconds The timeout in milliseconds; 0 for none.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+///
+/// Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_set_timeout(
+    client: *mut anwdl_client_t,
+    milliseconds: u32,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a client that it owns.
+        let client = unsafe { borrow_mut(client, "client") }?;
+        let timeout = Duration::from_millis(milliseconds.into());
+        client.guarded.inner.set_timeout(Some(timeout));
+        Ok(())
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
+use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
@@ -160,6 +161,55 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
         // SAFETY: the caller passes NULL or a live interface.
         let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
         Ok(client_interface.inner.is_closed())
+    })
+}
+
+/// Tells whether the session has ended, by a failure or because the connection was closed.
+///
+/// What it is asked for is said at anwdl_client_has_failed(). It has not ended before there was a
+/// connection, nor where connecting failed.
+///
+/// @param client_interface The interface; not NULL.
+///
+/// @return true if nothing is left but to close the connection, else false; false as well if
+///   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: none; there, a socket that failed is told from a sound one by trying again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_has_failed(
+    client_interface: *const anwdl_client_interface_t,
+) -> bool {
+    value_or(false, || {
+        // SAFETY: the caller passes NULL or a live interface.
+        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
+        Ok(client_interface.broken || client_interface.inner.has_failed())
+    })
+}
+
+/// Changes how long an operation may take, in this connection and in those that are made later.
+///
+/// It holds for the operations that begin after the call; one that is under way in a non-blocking
+/// interface keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
+///
+/// @param client_interface The interface; not NULL.
+/// @param milliseconds The timeout in milliseconds; 0 for none.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+///
+/// Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
+    client_interface: *mut anwdl_client_interface_t,
+    milliseconds: u32,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or an interface that it owns.
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        let timeout = Duration::from_millis(milliseconds.into());
+        client_interface.inner.set_timeout(Some(timeout));
+        Ok(())
     })
 }
 

@@ -117,6 +117,8 @@ fn a_client_refuses_wrong_arguments() {
     value_error!("client", anwdl_client_close_connection(none));
     gives!(-1, "client", anwdl_client_detach(none));
     gives!(false, "client", anwdl_client_is_closed(constant));
+    gives!(false, "client", anwdl_client_has_failed(constant));
+    value_error!("client", anwdl_client_set_timeout(none, 1));
     gives!(-1, "client", anwdl_client_get_socket_descriptor(constant));
     gives!(null(), "client", anwdl_client_get_ip(constant));
     gives!(null(), "client", anwdl_client_get_id(constant));

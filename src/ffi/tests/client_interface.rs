@@ -65,6 +65,15 @@ fn an_interface_refuses_wrong_arguments() {
         anwdl_client_interface_is_closed(constant)
     );
     gives!(
+        false,
+        "client_interface",
+        anwdl_client_interface_has_failed(constant)
+    );
+    value_error!(
+        "client_interface",
+        anwdl_client_interface_set_timeout(none, 1)
+    );
+    gives!(
         -1,
         "client_interface",
         anwdl_client_interface_get_socket_descriptor(constant)
