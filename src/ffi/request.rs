@@ -76,7 +76,7 @@ pub unsafe extern "C" fn anwdl_request_get_parameters_json(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live request.
         let request = unsafe { borrow(request, "request") }?;
-        Ok(request.parameters_json_with_nul().as_ptr().cast())
+        Ok(request.parameters_json_with_nul()?.as_ptr().cast())
     })
 }
 
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn anwdl_request_get_string(
         let request = unsafe { borrow(request, "request") }?;
         // SAFETY: the caller passes NULL or a string.
         let parameter = unsafe { text(parameter, "parameter") }?;
-        let Some(value) = request.string_with_nul(parameter) else {
+        let Some(value) = request.string_with_nul(parameter)? else {
             return Ok(ptr::null());
         };
         if !out_len.is_null() {

@@ -13,8 +13,10 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::members::{HASHED_AT_ONCE, hash_into};
 use crate::error::Error;
 use crate::negative_control::is_broken;
+use crate::secret::{NoMemory, SecretBytes};
 
 /// The deepest nesting of objects and arrays that is read.
 pub const LARGEST_DEPTH: usize = 64;
@@ -31,6 +33,15 @@ pub struct NotJson {
     pub offset: usize,
     /// What is wrong there.
     pub problem: &'static str,
+}
+
+impl NotJson {
+    const NO_MEMORY: &'static str = "there is no memory to compare the keys";
+
+    /// Whether nothing is known to be wrong: there was no memory to go on with.
+    pub fn is_no_memory(self) -> bool {
+        self.problem == Self::NO_MEMORY
+    }
 }
 
 /// One value of a text that was accepted.
@@ -110,7 +121,11 @@ pub fn observe<'a>(
 }
 
 impl From<NotJson> for Error {
-    fn from(NotJson { offset, problem }: NotJson) -> Self {
+    fn from(not_json: NotJson) -> Self {
+        if not_json.is_no_memory() {
+            return NoMemory.into();
+        }
+        let NotJson { offset, problem } = not_json;
         Self::invalid_argument(format!(
             "the text is no acceptable JSON at byte {offset}: {problem}"
         ))
@@ -142,6 +157,22 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value if it is an integer that fits in 64 bits with sign.
+    pub fn integer(self) -> Option<i64> {
+        match self.kind() {
+            Kind::Integer(digits) => digits.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The value if it is `true` or `false`.
+    pub fn boolean(self) -> Option<bool> {
+        match self.kind() {
+            Kind::Boolean(value) => Some(value),
+            _ => None,
+        }
+    }
+
     pub fn object(self) -> Option<Object<'a>> {
         match self.kind() {
             Kind::Object(object) => Some(object),
@@ -158,7 +189,12 @@ impl<'a> Object<'a> {
 
     /// The members in the order in which they are written.
     pub fn members(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader::new(self.0, 1);
+        self.members_from(1)
+    }
+
+    /// Those that stand from `at` on: where a key begins, or where a value ends.
+    pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
+        let mut reader = Reader::new(self.0, at);
         std::iter::from_fn(move || {
             reader.skip_blanks();
             if reader.peek() == Some(b',') {
@@ -180,6 +216,11 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// A string that was cut out of an accepted text, without its quotes.
+    pub fn from_accepted(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The string as it is written between its quotes.
     pub fn as_written(self) -> &'a str {
         self.0
@@ -211,6 +252,49 @@ impl<'a> Text<'a> {
         } else {
             Cow::Borrowed(self.0)
         }
+    }
+
+    /// The length of the decoded string in bytes.
+    pub fn decoded_len(self) -> usize {
+        match self.0.contains('\\') {
+            true => self.chars().map(char::len_utf8).sum(),
+            false => self.0.len(),
+        }
+    }
+
+    /// Adds the decoded string to `out`.
+    pub fn decode_to(self, out: &mut SecretBytes) {
+        let mut rest = self.0;
+        while let Some(plain) = rest.find('\\') {
+            out.extend_from_slice(&rest.as_bytes()[..plain]);
+            let (character, len) = unescape(&rest[plain..]);
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = &rest[plain + len..];
+        }
+        out.extend_from_slice(rest.as_bytes());
+    }
+
+    /// The hash of the decoded string.
+    pub fn hash(self, hashes: &RandomState) -> u64 {
+        let mut hasher = hashes.build_hasher();
+        if !self.0.contains('\\') {
+            hash_into(&mut hasher, self.0.as_bytes());
+            return hasher.finish();
+        }
+        let mut part = Zeroizing::new([0; HASHED_AT_ONCE]);
+        let mut filled = 0;
+        for character in self.chars() {
+            for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
+                if filled == part.len() {
+                    hash_into(&mut hasher, &*part);
+                    filled = 0;
+                }
+                part[filled] = byte;
+                filled += 1;
+            }
+        }
+        hash_into(&mut hasher, &part[..filled]);
+        hasher.finish()
     }
 
     fn compare(self, other: Self) -> Ordering {
@@ -316,12 +400,7 @@ struct Keys<'a> {
 fn has_duplicate(mut keys: Vec<Key<'_>>) -> bool {
     let hashes = RandomState::new();
     for key in &mut keys {
-        let mut hasher = hashes.build_hasher();
-        match Text(key.text).decode() {
-            Cow::Borrowed(text) => hasher.write(text.as_bytes()),
-            Cow::Owned(text) => hasher.write(Zeroizing::new(text).as_bytes()),
-        }
-        key.signature = hasher.finish();
+        key.signature = Text(key.text).hash(&hashes);
     }
     keys.sort_unstable_by_key(|key| key.signature);
     keys.chunk_by(|one, other| one.signature == other.signature)
@@ -363,26 +442,30 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one more key; false if it is one of the first of this object again.
-    fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> bool {
+    fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> Result<bool, NotJson> {
         if self.key_count == INLINE_KEYS || key.signature == INDIRECT {
+            let room = keys.more.try_reserve(1);
+            room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
             keys.more.push(key);
-            return true;
+            return Ok(true);
         }
         let earlier = &self.keys[keys.start..self.key_count];
         let is_new = !earlier.iter().any(|other| other.is(key));
         self.keys[self.key_count] = key;
         self.key_count += 1;
-        is_new
+        Ok(is_new)
     }
 
     /// Ends an object; false if a key stands twice that was not compared when it was added.
-    fn end_keys(&mut self, mut keys: Keys<'a>) -> bool {
+    fn end_keys(&mut self, mut keys: Keys<'a>) -> Result<bool, NotJson> {
         let first = keys.start..std::mem::replace(&mut self.key_count, keys.start);
         if keys.more.is_empty() {
-            return true;
+            return Ok(true);
         }
+        let room = keys.more.try_reserve_exact(first.len());
+        room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
         keys.more.extend_from_slice(&self.keys[first]);
-        !has_duplicate(keys.more)
+        Ok(!has_duplicate(keys.more))
     }
 
     fn skip_blanks(&mut self) {
@@ -440,7 +523,7 @@ impl<'a> Reader<'a> {
             }
             let key_at = self.at;
             let key = self.key()?;
-            if !self.add_key(&mut keys, key) && !is_broken("a key stands once in its object") {
+            if !self.add_key(&mut keys, key)? && !is_broken("a key stands once in its object") {
                 self.at = key_at;
                 return Err(self.problem("this key stands twice"));
             }
@@ -455,7 +538,7 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        if self.end_keys(keys) {
+        if self.end_keys(keys)? {
             Ok(())
         } else {
             Err(self.problem("a key of this object stands twice"))

@@ -16,7 +16,7 @@ use crate::protocol::framing::{
     is_clear_header,
 };
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
-use crate::secret::SecretBytes;
+use crate::secret::{NoMemory, SecretBytes};
 use crate::verdict::{reveal_bytes, verdict};
 
 /// What a decrypted text says, before it is taken out of the buffer.
@@ -155,7 +155,7 @@ impl Session {
         let opened = framing.open(keys, packet)?;
         let reading = read(self.config.role, packet, &opened)?;
         framing.finish(keys, Direction::Received, packet);
-        Ok(self.finish_receive(framing, opened.text, reading))
+        self.finish_receive(framing, opened.text, reading)
     }
 
     pub(super) fn open_undetected(&mut self) -> Result<Message> {
@@ -178,7 +178,7 @@ impl Session {
         }
         let framing = framing::of(found).expect("it is listed");
         framing.finish(keys, Direction::Received, &last_block);
-        Ok(self.finish_receive(framing, opened.text, reading))
+        self.finish_receive(framing, opened.text, reading)
     }
 
     fn finish_receive(
@@ -186,19 +186,19 @@ impl Session {
         framing: &'static dyn Framing,
         text: Range<usize>,
         reading: Reading,
-    ) -> Message {
+    ) -> Result<Message> {
         let message = match reading {
             Reading::Request(outline) => {
-                Message::Request(Arc::new(Request::new(self.input.take(text), outline)))
+                Message::Request(Arc::new(Request::new(self.input.take(text)?, outline)?))
             }
             Reading::MalformedRequest(errors) => Message::MalformedRequest(errors),
             Reading::Response(outline) => {
-                Message::Response(Response::new(self.input.take(text), outline))
+                Message::Response(Response::new(self.input.take(text)?, outline)?)
             }
         };
         self.framing = Some(framing);
         self.stop();
-        message
+        Ok(message)
     }
 
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
@@ -227,10 +227,14 @@ impl Session {
     }
 }
 
-/// Whether a decrypted text is acceptable JSON.
+/// Whether a decrypted text is acceptable JSON, as far as there is memory to tell: if not, the
+/// reading of it fails for that reason.
 fn is_json(text: &[u8]) -> bool {
     reveal_bytes(text);
-    std::str::from_utf8(text).is_ok_and(|text| json::check(text).is_ok())
+    std::str::from_utf8(text).is_ok_and(|text| match json::check(text) {
+        Ok(_) => true,
+        Err(not_json) => not_json.is_no_memory(),
+    })
 }
 
 /// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
@@ -250,19 +254,26 @@ fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
 fn read_text(role: Role, text: &[u8]) -> Option<Result<Reading>> {
     reveal_bytes(text);
     let text = std::str::from_utf8(text).ok()?;
-    Some(match role {
-        Role::Server => Ok(match RequestOutline::read(text).ok()? {
-            Ok(outline) => Reading::Request(outline),
-            Err(MalformedRequest(errors)) => Reading::MalformedRequest(errors),
+    let reading = match role {
+        Role::Server => RequestOutline::read(text).map(|read| {
+            Ok(match read {
+                Ok(outline) => Reading::Request(outline),
+                Err(MalformedRequest(errors)) => Reading::MalformedRequest(errors),
+            })
         }),
-        Role::Client => match ResponseOutline::read(text).ok()? {
+        Role::Client => ResponseOutline::read(text).map(|read| match read {
             Ok(outline) => Ok(Reading::Response(outline)),
             Err(errors) => Err(Error::new(
                 Reason::MalformedResponse,
                 format!("the response does not fit the format: {errors}"),
             )),
-        },
-    })
+        }),
+    };
+    match reading {
+        Ok(reading) => Some(reading),
+        Err(not_json) if not_json.is_no_memory() => Some(Err(NoMemory.into())),
+        Err(_) => None,
+    }
 }
 
 fn mismatch() -> Error {

@@ -248,7 +248,8 @@ impl Session {
     }
 
     /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer
-    /// than the message under way.
+    /// than the message under way. It is empty as well where there is no memory, which the next
+    /// [`advance`](Self::advance) tells.
     pub fn space(&mut self) -> &mut [u8] {
         self.input.space()
     }
@@ -280,7 +281,12 @@ impl Session {
                         return Ok(Progress::Done(Some(message)));
                     }
                 }
-                Need::Read => return Ok(Progress::Read),
+                Need::Read => {
+                    return match self.input.make_space() {
+                        Ok(()) => Ok(Progress::Read),
+                        Err(error) => Err(self.abort(error.into())),
+                    };
+                }
                 Need::Write => return Ok(Progress::Write),
                 Need::Compute => return Ok(Progress::Compute),
                 Need::End => {
