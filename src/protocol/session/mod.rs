@@ -80,6 +80,10 @@ pub enum Operation {
 
 /// What a session needs to go on.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a message is taken out at once, and a box would need memory"
+)]
 pub enum Progress {
     /// Bytes from the peer.
     Read,
@@ -104,6 +108,7 @@ enum Need {
 
 /// A message that was received.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "as above")]
 pub enum Message {
     /// A request that fits the format.
     Request(Arc<Request>),
