@@ -131,10 +131,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds bytes that may be sent at once.
-    pub fn push(&mut self, bytes: &[u8]) {
+    /// Adds bytes that may be sent at once; fails if there is no memory for them.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
+        self.bytes.try_reserve_exact(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
         self.released = self.bytes.len();
+        Ok(())
     }
 
     /// Takes a whole message of which only the first `released` bytes may be sent now.
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn the_memory_of_a_message_that_was_sent_serves_the_next() {
         let mut output = Output::default();
-        output.push(&[7; 100]);
+        output.push(&[7; 100]).unwrap();
         output.advance(100);
         let place = output.bytes().as_ptr();
         let message = output.take();

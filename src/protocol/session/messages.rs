@@ -134,7 +134,7 @@ impl Session {
         match framing.packet_size(keys, self.input.bytes(), largest) {
             Ok(size) => {
                 if framing.is_answered() {
-                    self.output.push(&[ACCEPTED]);
+                    self.output.push(&[ACCEPTED])?;
                 }
                 self.input.clear();
                 self.input.want(size);

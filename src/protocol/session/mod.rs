@@ -408,7 +408,7 @@ impl Session {
 
     /// Sends `0` and then fails.
     fn refuse(&mut self, error: Error) -> Result<()> {
-        self.output.push(&[REFUSED]);
+        self.output.push(&[REFUSED])?;
         self.set_state(State::Failing(error));
         Ok(())
     }
