@@ -14,9 +14,17 @@ use pair::*;
 /// Writes about so many bytes of members.
 type Writer = fn(usize) -> String;
 
+/// Members as programs send them.
+const PLAIN: &str = "plain";
+
 /// What a stranger can send as the parameters of a request.
-const KINDS: [(&str, Writer); 11] = [
-    ("plain", |size| member("text", &"x".repeat(size))),
+const KINDS: [(&str, Writer); 12] = [
+    (PLAIN, |size| {
+        joined(size / 40, |at| {
+            member(&format!("name_{at:05}"), "an everyday value")
+        })
+    }),
+    ("one string", |size| member("text", &"x".repeat(size))),
     ("a long key among short ones", |size| {
         let long = format!("{}:1", quoted(&"k".repeat(size / 2)));
         joined(size / 16, |at| format!("{}:{at}", quoted(&at.to_string()))) + "," + &long
@@ -163,7 +171,8 @@ fn no_message_costs_much_more_than_a_plain_one() {
     if !has_valgrind() {
         return;
     }
-    let plain = cost("plain", SIZE, usize::MAX);
+    let plain = cost(PLAIN, SIZE, usize::MAX);
+    let mut too_much = Vec::new();
     for (kind, _) in KINDS {
         let (once, four_times) = (
             cost(kind, SIZE, usize::MAX),
@@ -173,9 +182,11 @@ fn no_message_costs_much_more_than_a_plain_one() {
             "figure: {kind}: {once:.1} instructions a byte, {:.2} x a plain message",
             once / plain
         );
-        assert!(once <= 3.0 * plain, "{kind}: {once} {plain}");
-        assert!(four_times <= 1.25 * once, "{kind}: {once} {four_times}");
+        if once > 3.0 * plain || four_times > 1.25 * once {
+            too_much.push((kind, once, four_times));
+        }
     }
+    assert!(too_much.is_empty(), "{too_much:?}, plain: {plain}");
 }
 
 #[test]
@@ -183,9 +194,9 @@ fn pieces_cost_what_their_calls_cost() {
     if !has_valgrind() {
         return;
     }
-    let at_once = cost("plain", SIZE, usize::MAX);
-    let segments = cost("plain", SIZE, 1400);
-    let bytes = [cost("plain", SIZE, 1), cost("plain", 4 * SIZE, 1)];
+    let at_once = cost(PLAIN, SIZE, usize::MAX);
+    let segments = cost(PLAIN, SIZE, 1400);
+    let bytes = [cost(PLAIN, SIZE, 1), cost(PLAIN, 4 * SIZE, 1)];
     println!(
         "figure: {segments:.1} in segments, {:.1} byte by byte, {at_once:.1} at once",
         bytes[0]

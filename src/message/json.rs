@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::members::{HASHED_AT_ONCE, hash_into};
+use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use crate::error::Error;
 use crate::negative_control::is_broken;
 use crate::secret::{NoMemory, SecretBytes};
@@ -226,6 +226,14 @@ impl<'a> Text<'a> {
         self.0
     }
 
+    fn is_escaped(self) -> bool {
+        // Most strings are short, for which a search that is made for long ones takes longer.
+        match self.0.len() {
+            0..16 => self.0.bytes().any(|byte| byte == b'\\'),
+            _ => self.0.contains('\\'),
+        }
+    }
+
     /// The characters that the string stands for.
     pub fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.0;
@@ -243,7 +251,7 @@ impl<'a> Text<'a> {
 
     /// The string, borrowed where it is written without escapes.
     pub fn decode(self) -> Cow<'a, str> {
-        if self.0.contains('\\') {
+        if self.is_escaped() {
             // It never grows, which would leave a copy behind: an escape sequence is longer
             // than the character that it stands for.
             let mut text = String::with_capacity(self.0.len());
@@ -256,41 +264,66 @@ impl<'a> Text<'a> {
 
     /// The length of the decoded string in bytes.
     pub fn decoded_len(self) -> usize {
-        match self.0.contains('\\') {
-            true => self.chars().map(char::len_utf8).sum(),
-            false => self.0.len(),
+        let (mut len, mut at) = (0, 0);
+        while let Some(plain) = self.plain_from(at) {
+            let (character, width) = unescape(&self.0[at + plain..]);
+            len += plain + character.len_utf8();
+            at += plain + width;
+        }
+        len + self.0.len() - at
+    }
+
+    /// Writes the decoded string to the front of `out`, which is no shorter than the written one;
+    /// gives its length.
+    fn decode_into(self, out: &mut [u8]) -> usize {
+        let written = self.0.as_bytes();
+        let (mut len, mut at) = (0, 0);
+        while let Some(plain) = self.plain_from(at) {
+            let run = &written[at..at + plain];
+            out[len..len + plain].copy_from_slice(run);
+            len += plain;
+            let (character, width) = unescape(&self.0[at + plain..]);
+            len += character.encode_utf8(&mut out[len..]).len();
+            at += plain + width;
+        }
+        let rest = &written[at..];
+        out[len..len + rest.len()].copy_from_slice(rest);
+        len + rest.len()
+    }
+
+    /// How many bytes from `at` on stand for themselves, if there is an escape sequence behind them.
+    fn plain_from(self, at: usize) -> Option<usize> {
+        let rest = &self.0.as_bytes()[at..];
+        match rest.first() {
+            Some(b'\\') => Some(0),
+            _ => self.0[at..].find('\\'),
         }
     }
 
     /// Adds the decoded string to `out`.
     pub fn decode_to(self, out: &mut SecretBytes) {
-        let mut rest = self.0;
-        while let Some(plain) = rest.find('\\') {
-            out.extend_from_slice(&rest.as_bytes()[..plain]);
-            let (character, len) = unescape(&rest[plain..]);
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = &rest[plain + len..];
-        }
-        out.extend_from_slice(rest.as_bytes());
+        let start = out.len();
+        out.resize(start + self.0.len(), 0);
+        let len = self.decode_into(&mut out[start..]);
+        out.truncate(start + len);
     }
 
     /// The hash of the decoded string.
     pub fn hash(self, hashes: &RandomState) -> u64 {
         let mut hasher = hashes.build_hasher();
-        if !self.0.contains('\\') {
+        if !self.is_escaped() {
             hash_into(&mut hasher, self.0.as_bytes());
             return hasher.finish();
         }
-        let mut part = Zeroizing::new([0; HASHED_AT_ONCE]);
+        // With room for a character that reaches into the next part.
+        let mut part = Zeroizing::new([0; HASHED_AT_ONCE + 4]);
         let mut filled = 0;
         for character in self.chars() {
-            for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
-                if filled == part.len() {
-                    hash_into(&mut hasher, &*part);
-                    filled = 0;
-                }
-                part[filled] = byte;
-                filled += 1;
+            filled += character.encode_utf8(&mut part[filled..]).len();
+            if filled >= HASHED_AT_ONCE {
+                hash_into(&mut hasher, &part[..HASHED_AT_ONCE]);
+                part.copy_within(HASHED_AT_ONCE..filled, 0);
+                filled -= HASHED_AT_ONCE;
             }
         }
         hash_into(&mut hasher, &part[..filled]);
@@ -308,7 +341,7 @@ impl PartialEq<str> for Text<'_> {
         match self.0.len().cmp(&other.len()) {
             Ordering::Less => false,
             Ordering::Equal => self.0 == other && !other.contains('\\'),
-            Ordering::Greater => self.0.contains('\\') && self.chars().eq(other.chars()),
+            Ordering::Greater => self.is_escaped() && self.chars().eq(other.chars()),
         }
     }
 }
@@ -325,8 +358,13 @@ fn ends_of_plain(word: u64) -> u64 {
 
 /// Decodes the escape sequence at the start of an accepted string; gives its length too.
 fn unescape(text: &str) -> (char, usize) {
-    let unit =
-        |at: usize| u32::from_str_radix(&text[at..at + 4], 16).expect("checked when accepted");
+    let unit = |at: usize| {
+        let digits = &text.as_bytes()[at..at + 4];
+        let value = |digit: u8| u32::from(digit & 0xf) + 9 * u32::from(digit >> 6);
+        digits
+            .iter()
+            .fold(0, |code, &digit| code << 4 | value(digit))
+    };
     match text.as_bytes()[1] {
         b'b' => ('\u{8}', 2),
         b'f' => ('\u{c}', 2),
@@ -357,7 +395,7 @@ struct Key<'a> {
     signature: u64,
 }
 
-/// The signature of keys that are long or written with escapes. UTF-8 has no such bytes.
+/// The signature of keys that are long. UTF-8 has no such bytes.
 const INDIRECT: u64 = u64::MAX;
 
 impl Key<'_> {
@@ -368,18 +406,21 @@ impl Key<'_> {
 
     /// Whether two keys are the same; neither is indirect.
     fn is(self, other: Self) -> bool {
-        self.signature == other.signature && self.text == other.text
+        self.signature == other.signature
+            && (self.text == other.text
+                || ((Text(self.text).is_escaped() || Text(other.text).is_escaped())
+                    && Text(self.text).compare(Text(other.text)).is_eq()))
     }
 }
 
-/// Length and first bytes of a key without escapes: what tells most keys apart.
-fn signature(text: &str, key: Range<usize>) -> u64 {
+/// Length and first bytes of a decoded key that stands in `text`: what tells most keys apart.
+fn signature(text: &[u8], key: Range<usize>) -> u64 {
     const COUNTED: usize = 7;
     let len = key.len();
-    let head = match text.as_bytes()[key.start..].first_chunk::<8>() {
+    let head = match text[key.start..].first_chunk::<8>() {
         Some(head) => u64::from_le_bytes(*head),
         None => {
-            let bytes = text.as_bytes()[key].iter().rev();
+            let bytes = text[key].iter().rev();
             bytes.fold(0, |head, &byte| head << 8 | u64::from(byte))
         }
     };
@@ -397,19 +438,18 @@ struct Keys<'a> {
 
 /// Whether a key stands twice, however it is written. Who wrote the keys cannot know the hashes,
 /// so that comparing two of them costs the same whatever they begin with.
-fn has_duplicate(mut keys: Vec<Key<'_>>) -> bool {
-    let hashes = RandomState::new();
+fn has_duplicate(mut keys: Vec<Key<'_>>) -> Result<bool, NoMemory> {
+    let mut index = Index::with_room_for(keys.len())?;
     for key in &mut keys {
-        key.signature = Text(key.text).hash(&hashes);
+        key.signature = Text(key.text).hash(index.hashes());
     }
-    keys.sort_unstable_by_key(|key| key.signature);
-    keys.chunk_by(|one, other| one.signature == other.signature)
-        .any(|same| {
-            let pairs = same.iter().enumerate();
-            pairs
-                .flat_map(|(at, one)| same[at + 1..].iter().map(move |other| (one, other)))
-                .any(|(one, other)| Text(one.text).compare(Text(other.text)).is_eq())
-        })
+    Ok(keys.iter().zip(1..).any(|(key, number)| {
+        let is_same = |at: usize| {
+            let other = &keys[at - 1];
+            other.signature == key.signature && Text(other.text).compare(Text(key.text)).is_eq()
+        };
+        !index.put(key.signature, number, is_same)
+    }))
 }
 
 struct Reader<'a> {
@@ -465,7 +505,10 @@ impl<'a> Reader<'a> {
         let room = keys.more.try_reserve_exact(first.len());
         room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
         keys.more.extend_from_slice(&self.keys[first]);
-        Ok(!has_duplicate(keys.more))
+        match has_duplicate(keys.more) {
+            Ok(has_duplicate) => Ok(!has_duplicate),
+            Err(NoMemory) => Err(self.problem(NotJson::NO_MEMORY)),
+        }
     }
 
     fn skip_blanks(&mut self) {
@@ -600,10 +643,14 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self) -> Result<Key<'a>, NotJson> {
         let (key, is_escaped) = self.string()?;
-        let signature = if is_escaped || key.len() > LONGEST_COMPARED {
+        let signature = if key.len() > LONGEST_COMPARED {
             INDIRECT
+        } else if is_escaped {
+            let mut decoded = [0; LONGEST_COMPARED];
+            let len = Text(&self.text[key.clone()]).decode_into(&mut decoded);
+            signature(&decoded, 0..len)
         } else {
-            signature(self.text, key.clone())
+            signature(self.text.as_bytes(), key.clone())
         };
         Ok(Key {
             text: &self.text[key],
@@ -617,7 +664,6 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut is_escaped = false;
         loop {
-            self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
                     let string = start..self.at;
@@ -628,6 +674,7 @@ impl<'a> Reader<'a> {
                     is_escaped = true;
                     self.escape()?;
                 }
+                Some(0x20..) => self.skip_plain(),
                 Some(_) => return Err(self.problem("a raw control character")),
                 None => return Err(self.problem("the string has no end")),
             }
@@ -730,11 +777,11 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let start = self.at;
         loop {
-            self.skip_plain();
-            if self.peek() != Some(b'\\') {
-                break;
+            match self.peek() {
+                Some(b'\\') => self.at += 2,
+                Some(b'"') | None => break,
+                _ => self.skip_plain(),
             }
-            self.at += 2;
         }
         self.at += 1;
         &self.text[start..self.at - 1]
@@ -742,6 +789,14 @@ impl<'a> Reader<'a> {
 
     /// Passes over a value of an accepted text.
     fn skip_value(&mut self) {
+        match self.peek() {
+            Some(b'"') => {
+                self.skip_string();
+                return;
+            }
+            Some(b'{' | b'[') => {}
+            _ => return self.skip_scalar(),
+        }
         let mut depth = 0;
         loop {
             match self.peek() {
@@ -865,12 +920,16 @@ mod tests {
 
     #[test]
     fn refuses_a_key_that_stands_twice_however_it_is_written() {
-        assert_eq!(problem(r#"{"a":1,"a":2}"#), "this key stands twice");
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"\u0061":1,"b":2,"\u0061":2}"#,
+            r#"[{"x":{"é":1,"\u00e9":2}}]"#,
+        ] {
+            assert_eq!(problem(text), "this key stands twice");
+        }
         let long = "k".repeat(LONGEST_COMPARED);
         for text in [
-            r#"{"a":1,"\u0061":2}"#.to_owned(),
-            r#"{"\u0061":1,"b":2,"\u0061":2}"#.to_owned(),
-            r#"[{"x":{"é":1,"\u00e9":2}}]"#.to_owned(),
             format!(r#"{{"{long}l":1,"b":2,"{long}l":3}}"#),
             format!(r#"{{"{long}l":1,"b":2,"{long}\u006c":3}}"#),
         ] {

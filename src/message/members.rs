@@ -12,8 +12,8 @@ pub(super) const FEW: usize = 16;
 
 /// What is made of an object when it is asked for: where its members stand, if there are many, and
 /// its strings, decoded. Both together take no more memory than the object's text.
-#[derive(Default)]
 pub(super) struct Members {
+    count: usize,
     index: OnceLock<Index>,
     strings: OnceLock<Strings>,
 }
@@ -35,19 +35,24 @@ struct Strings {
 }
 
 impl Members {
+    /// For an object that has so many members.
+    pub fn new(count: usize) -> Self {
+        Self {
+            count,
+            index: OnceLock::new(),
+            strings: OnceLock::new(),
+        }
+    }
+
     /// The member of `object` that has this name. `object` is always the same text.
     pub fn find<'a>(&self, object: &'a str, name: &str) -> Option<Value<'a>> {
         let parsed = Object::from_accepted(object);
         let named = |(key, value): (Text<'a>, Value<'a>)| (key == *name).then_some(value);
-        if self.index.get().is_none() {
-            let mut members = parsed.members();
-            if let Some(value) = members.by_ref().take(FEW).find_map(named) {
-                return Some(value);
-            }
-            members.next()?;
+        if self.count <= FEW {
+            return parsed.members().find_map(named);
         }
         // It only saves time: without memory for it, there is another way.
-        match get_or_try_init(&self.index, || Index::of_members(object)) {
+        match get_or_try_init(&self.index, || Index::of_members(object, self.count)) {
             Ok(index) => index.find(name.as_bytes(), |at| {
                 parsed.members_from(at).next().and_then(named)
             }),
@@ -63,7 +68,7 @@ impl Members {
         let Kind::String(text) = value.kind() else {
             return Ok(None);
         };
-        let strings = get_or_try_init(&self.strings, || Strings::of_members(object))?;
+        let strings = get_or_try_init(&self.strings, || Strings::of_members(object, self.count))?;
         let at = strings.place_of(object, value);
         let string = std::str::from_utf8(&strings.bytes[at..=at + text.decoded_len()]);
         Ok(Some(string.expect("it was written there as UTF-8")))
@@ -89,13 +94,12 @@ impl Index {
         self.room
     }
 
-    fn of_members(object: &str) -> Result<Self, NoMemory> {
-        let members = Object::from_accepted(object).members();
-        let mut index = Self::with_room_for(members.count())?;
+    fn of_members(object: &str, count: usize) -> Result<Self, NoMemory> {
+        let mut index = Self::with_room_for(count)?;
         for (key, _) in Object::from_accepted(object).members() {
             let at = narrow(place(object, key.as_written()).start - 1)?;
             let hash = key.hash(&index.hashes);
-            index.put(hash, at);
+            index.put(hash, at, |_| false);
         }
         Ok(index)
     }
@@ -104,7 +108,12 @@ impl Index {
     pub fn add(&mut self, name: &str, place: u32) {
         let mut hasher = self.hashes.build_hasher();
         hash_into(&mut hasher, name.as_bytes());
-        self.put(hasher.finish(), place);
+        self.put(hasher.finish(), place, |_| false);
+    }
+
+    /// What names are hashed with.
+    pub fn hashes(&self) -> &RandomState {
+        &self.hashes
     }
 
     /// What `get` finds under this name at one of the places where it can be.
@@ -121,12 +130,18 @@ impl Index {
         None
     }
 
-    fn put(&mut self, hash: u64, place: u32) {
+    /// Keeps a place under a hash, for which there has to be room; false, and nothing is kept, if
+    /// one of those at which the name can be already `is_same`.
+    pub fn put(&mut self, hash: u64, place: u32, is_same: impl Fn(usize) -> bool) -> bool {
         let mut slot = self.first_slot(hash);
         while self.places[slot] != 0 {
+            if is_same(self.places[slot] as usize) {
+                return false;
+            }
             slot = self.next_slot(slot);
         }
         self.places[slot] = place;
+        true
     }
 
     fn first_slot(&self, hash: u64) -> usize {
@@ -153,11 +168,10 @@ pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {
 pub(super) const HASHED_AT_ONCE: usize = 64;
 
 impl Strings {
-    fn of_members(object: &str) -> Result<Self, NoMemory> {
+    fn of_members(object: &str, count: usize) -> Result<Self, NoMemory> {
         let members = || Object::from_accepted(object).members();
-        let (mut count, mut len) = (0, 0);
+        let mut len = 0;
         for (_, value) in members() {
-            count += 1;
             // A string takes no more room decoded than written.
             if let Kind::String(text) = value.kind() {
                 len += text.as_written().len() + 1;
@@ -255,7 +269,7 @@ mod tests {
                 3 => format!(r#""k{at}":{{"k0":[1,"]}}"]}}"#),
                 _ => format!(r#""k{at}":"""#),
             }));
-            let members = Members::default();
+            let members = Members::new(count);
             for at in (0..count).rev() {
                 let name = format!("k{at}");
                 let found = members.find(&text, &name).unwrap().as_written();
@@ -281,7 +295,7 @@ mod tests {
     fn what_is_made_of_an_object_is_no_larger_than_its_text() {
         for value in ["0", "\"\"", "\"string\"", r#""\u00e9""#] {
             let text = object((0..50_000).map(|at| format!(r#""{at:x}":{value}"#)));
-            let members = Members::default();
+            let members = Members::new(50_000);
             members.find(&text, "absent");
             members.string_with_nul(&text, "a").unwrap();
             let index = members.index.get().unwrap().places.capacity() * size_of::<u32>();

@@ -31,6 +31,7 @@ pub struct Request {
 pub(crate) struct RequestOutline {
     json: Range<usize>,
     parameters: Range<usize>,
+    parameter_count: usize,
     /// The verb, as it is written between its quotes.
     verb: Range<usize>,
 }
@@ -49,7 +50,7 @@ impl Request {
             text: ReceivedText::new(text, outline.json, outline.verb)?,
             parameters: outline.parameters,
             parameters_with_nul: CopyWithNul::default(),
-            members: Members::default(),
+            members: Members::new(outline.parameter_count),
         })
     }
 
@@ -156,6 +157,7 @@ impl RequestOutline {
         Ok(Ok(Self {
             json: place(text, document.root().as_written()),
             parameters: place(text, required("parameters").as_written()),
+            parameter_count: document.inner_count(),
             verb,
         }))
     }

@@ -46,6 +46,8 @@ pub(crate) struct ResponseOutline {
     success: bool,
     message: Range<usize>,
     data: Range<usize>,
+    /// Of the data.
+    member_count: usize,
 }
 
 impl ResponseOutline {
@@ -68,6 +70,7 @@ impl ResponseOutline {
             success: matches!(required("success").kind(), Kind::Boolean(true)),
             message,
             data: place(text, required("data").as_written()),
+            member_count: document.inner_count(),
         }))
     }
 }
@@ -84,7 +87,7 @@ impl Response {
             message: outline.message,
             data: outline.data,
             data_with_nul: CopyWithNul::default(),
-            members: Members::default(),
+            members: Members::new(outline.member_count),
         })
     }
 
