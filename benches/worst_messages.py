@@ -24,7 +24,7 @@ SIZE = 8 * 1024
 POPULATION, KEPT = 60, 12
 
 ATOMS = ["x", " ", "é", "中", "😀", "\\n", "\\\\", "\\/", '\\"', "\\u0041", "\\u00e9", "\\u4e2d",
-         "\\ud83d\\ude00", "\\u0000", "\x7f"]
+         "\\ud83d\\ude00", "\\u0000", "\x7f", "container_"]
 BLANKS = ["", "", "", " ", "\n", "\t\r"]
 SCALARS = ["0", "-1", "7.5", "1e9", "-0.0E-0", "123456789", "null", "true", "false", '""', "[]", "{}"]
 PLACES = ["inner", "root before", "root behind", "nested"]

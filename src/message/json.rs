@@ -21,8 +21,11 @@ use crate::secret::{NoMemory, SecretBytes};
 /// The deepest nesting of objects and arrays that is read.
 pub const LARGEST_DEPTH: usize = 64;
 
-/// How many keys of open objects are kept without allocating.
-const INLINE_KEYS: usize = 24;
+/// How many keys of open objects are kept without allocating: more than there are objects in one
+/// another.
+const INLINE_KEYS: usize = LARGEST_DEPTH + 8;
+/// How many keys of one object are compared with each other as they come.
+const COMPARED_KEYS: usize = 24;
 /// The longest key that is compared with each of those, in bytes.
 const LONGEST_COMPARED: usize = 64;
 
@@ -264,39 +267,53 @@ impl<'a> Text<'a> {
 
     /// The length of the decoded string in bytes.
     pub fn decoded_len(self) -> usize {
-        let (mut len, mut at) = (0, 0);
-        while let Some(plain) = self.plain_from(at) {
-            let (character, width) = unescape(&self.0[at + plain..]);
-            len += plain + character.len_utf8();
-            at += plain + width;
+        if !self.is_escaped() {
+            return self.0.len();
         }
-        len + self.0.len() - at
+        let (mut len, mut at) = (0, 0);
+        while at < self.0.len() {
+            let (read, written) = self.decode_at(at, &mut [0; 4]);
+            at += read;
+            len += written;
+        }
+        len
     }
 
     /// Writes the decoded string to the front of `out`, which is no shorter than the written one;
     /// gives its length.
     fn decode_into(self, out: &mut [u8]) -> usize {
-        let written = self.0.as_bytes();
         let (mut len, mut at) = (0, 0);
-        while let Some(plain) = self.plain_from(at) {
-            let run = &written[at..at + plain];
-            out[len..len + plain].copy_from_slice(run);
-            len += plain;
-            let (character, width) = unescape(&self.0[at + plain..]);
-            len += character.encode_utf8(&mut out[len..]).len();
-            at += plain + width;
+        while at < self.0.len() {
+            let (read, written) = self.decode_at(at, &mut out[len..]);
+            at += read;
+            len += written;
         }
-        let rest = &written[at..];
-        out[len..len + rest.len()].copy_from_slice(rest);
-        len + rest.len()
+        len
     }
 
-    /// How many bytes from `at` on stand for themselves, if there is an escape sequence behind them.
-    fn plain_from(self, at: usize) -> Option<usize> {
-        let rest = &self.0.as_bytes()[at..];
-        match rest.first() {
-            Some(b'\\') => Some(0),
-            _ => self.0[at..].find('\\'),
+    /// The same, but stops once there is more than a signature holds.
+    fn decode_start(self, out: &mut [u8; SIGNED + 5]) -> usize {
+        let (mut len, mut at) = (0, 0);
+        while at < self.0.len() && len <= SIGNED {
+            let (read, written) = self.decode_at(at, &mut out[len..]);
+            at += read;
+            len += written;
+        }
+        len
+    }
+
+    /// Decodes a byte, or the escape sequence, at `at`; gives how many bytes that were read and are
+    /// written.
+    fn decode_at(self, at: usize, out: &mut [u8]) -> (usize, usize) {
+        match self.0.as_bytes()[at] {
+            b'\\' => {
+                let (character, len) = unescape(&self.0[at..]);
+                (len, character.encode_utf8(out).len())
+            }
+            plain => {
+                out[0] = plain;
+                (1, 1)
+            }
         }
     }
 
@@ -317,9 +334,11 @@ impl<'a> Text<'a> {
         }
         // With room for a character that reaches into the next part.
         let mut part = Zeroizing::new([0; HASHED_AT_ONCE + 4]);
-        let mut filled = 0;
-        for character in self.chars() {
-            filled += character.encode_utf8(&mut part[filled..]).len();
+        let (mut filled, mut at) = (0, 0);
+        while at < self.0.len() {
+            let (read, written) = self.decode_at(at, &mut part[filled..]);
+            at += read;
+            filled += written;
             if filled >= HASHED_AT_ONCE {
                 hash_into(&mut hasher, &part[..HASHED_AT_ONCE]);
                 part.copy_within(HASHED_AT_ONCE..filled, 0);
@@ -395,7 +414,8 @@ struct Key<'a> {
     signature: u64,
 }
 
-/// The signature of keys that are long. UTF-8 has no such bytes.
+/// The signature of keys that are long, or written with escapes and no longer short when decoded.
+/// UTF-8 has no such bytes.
 const INDIRECT: u64 = u64::MAX;
 
 impl Key<'_> {
@@ -407,15 +427,23 @@ impl Key<'_> {
     /// Whether two keys are the same; neither is indirect.
     fn is(self, other: Self) -> bool {
         self.signature == other.signature
-            && (self.text == other.text
-                || ((Text(self.text).is_escaped() || Text(other.text).is_escaped())
-                    && Text(self.text).compare(Text(other.text)).is_eq()))
+            && (self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text == other.text)
+    }
+
+    /// The same where one of them may be indirect.
+    fn is_decoded(self, other: Self) -> bool {
+        match self.signature == INDIRECT || other.signature == INDIRECT {
+            true => Text(self.text).compare(Text(other.text)).is_eq(),
+            false => self.is(other),
+        }
     }
 }
 
+/// How many bytes of a key its signature holds. It is all of those that are no longer.
+const SIGNED: usize = 7;
+
 /// Length and first bytes of a decoded key that stands in `text`: what tells most keys apart.
 fn signature(text: &[u8], key: Range<usize>) -> u64 {
-    const COUNTED: usize = 7;
     let len = key.len();
     let head = match text[key.start..].first_chunk::<8>() {
         Some(head) => u64::from_le_bytes(*head),
@@ -424,7 +452,7 @@ fn signature(text: &[u8], key: Range<usize>) -> u64 {
             bytes.fold(0, |head, &byte| head << 8 | u64::from(byte))
         }
     };
-    let unused_bits = 8 * (8 - len.min(COUNTED)) as u32;
+    let unused_bits = 8 * (8 - len.min(SIGNED)) as u32;
     let head = head.checked_shl(unused_bits).unwrap_or(0);
     head | len.min(0xfe) as u64
 }
@@ -439,6 +467,11 @@ struct Keys<'a> {
 /// Whether a key stands twice, however it is written. Who wrote the keys cannot know the hashes,
 /// so that comparing two of them costs the same whatever they begin with.
 fn has_duplicate(mut keys: Vec<Key<'_>>) -> Result<bool, NoMemory> {
+    let are_short = keys.iter().all(|key| key.signature != INDIRECT);
+    if keys.len() <= 2 || (are_short && keys.len() <= 8) {
+        let mut pairs = (1..keys.len()).flat_map(|at| keys[..at].iter().map(move |one| (one, at)));
+        return Ok(pairs.any(|(one, at)| one.is_decoded(keys[at])));
+    }
     let mut index = Index::with_room_for(keys.len())?;
     for key in &mut keys {
         key.signature = Text(key.text).hash(index.hashes());
@@ -483,7 +516,8 @@ impl<'a> Reader<'a> {
 
     /// Takes one more key; false if it is one of the first of this object again.
     fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> Result<bool, NotJson> {
-        if self.key_count == INLINE_KEYS || key.signature == INDIRECT {
+        let is_full = self.key_count == INLINE_KEYS || self.key_count - keys.start == COMPARED_KEYS;
+        if is_full || key.signature == INDIRECT {
             let room = keys.more.try_reserve(1);
             room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
             keys.more.push(key);
@@ -646,9 +680,11 @@ impl<'a> Reader<'a> {
         let signature = if key.len() > LONGEST_COMPARED {
             INDIRECT
         } else if is_escaped {
-            let mut decoded = [0; LONGEST_COMPARED];
-            let len = Text(&self.text[key.clone()]).decode_into(&mut decoded);
-            signature(&decoded, 0..len)
+            let mut decoded = [0; SIGNED + 5];
+            match Text(&self.text[key.clone()]).decode_start(&mut decoded) {
+                len @ 0..=SIGNED => signature(&decoded, 0..len),
+                _ => INDIRECT,
+            }
         } else {
             signature(self.text.as_bytes(), key.clone())
         };
@@ -674,10 +710,19 @@ impl<'a> Reader<'a> {
                     is_escaped = true;
                     self.escape()?;
                 }
-                Some(0x20..) => self.skip_plain(),
+                Some(0x20..) => self.skip_run(),
                 Some(_) => return Err(self.problem("a raw control character")),
                 None => return Err(self.problem("the string has no end")),
             }
+        }
+    }
+
+    /// Passes over a byte that stands for itself in a string, and those behind it that do.
+    fn skip_run(&mut self) {
+        self.at += 1;
+        // A single one between two escape sequences.
+        if !matches!(self.peek(), Some(b'\\' | b'"')) {
+            self.skip_plain();
         }
     }
 
@@ -780,7 +825,7 @@ impl<'a> Reader<'a> {
             match self.peek() {
                 Some(b'\\') => self.at += 2,
                 Some(b'"') | None => break,
-                _ => self.skip_plain(),
+                _ => self.skip_run(),
             }
         }
         self.at += 1;
