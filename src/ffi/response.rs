@@ -80,7 +80,8 @@ pub unsafe extern "C" fn anwdl_response_get_json(
 /// @param response The response; not NULL.
 ///
 /// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
-///   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
+///   copy (ANWDL_REASON_INTERNAL).
 ///
 /// Python: the "data" of the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
@@ -108,7 +109,8 @@ pub unsafe extern "C" fn anwdl_response_get_data_json(
 /// @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the response
 ///   is freed. NULL if the data have no such name or it is no string, which is no failure: the last
 ///   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if response or name is
-///   NULL or name is not UTF-8.
+///   NULL or name is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory to decode the
+///   strings.
 ///
 /// Python: response["data"].get(name).
 #[unsafe(no_mangle)]
