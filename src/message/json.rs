@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use crate::error::Error;
@@ -305,7 +305,12 @@ impl<'a> Text<'a> {
     /// Decodes a byte, or the escape sequence, at `at`; gives how many bytes that were read and are
     /// written.
     fn decode_at(self, at: usize, out: &mut [u8]) -> (usize, usize) {
-        match self.0.as_bytes()[at] {
+        let written = self.0.as_bytes();
+        match written[at] {
+            b'\\' if written[at + 1] != b'u' => {
+                out[0] = short_escape(written[at + 1]);
+                (2, 1)
+            }
             b'\\' => {
                 let (character, len) = unescape(&self.0[at..]);
                 (len, character.encode_utf8(out).len())
@@ -333,12 +338,13 @@ impl<'a> Text<'a> {
             return hasher.finish();
         }
         // With room for a character that reaches into the next part.
-        let mut part = Zeroizing::new([0; HASHED_AT_ONCE + 4]);
-        let (mut filled, mut at) = (0, 0);
+        let mut part = [0; HASHED_AT_ONCE + 4];
+        let (mut filled, mut used, mut at) = (0, 0, 0);
         while at < self.0.len() {
             let (read, written) = self.decode_at(at, &mut part[filled..]);
             at += read;
             filled += written;
+            used = used.max(filled);
             if filled >= HASHED_AT_ONCE {
                 hash_into(&mut hasher, &part[..HASHED_AT_ONCE]);
                 part.copy_within(HASHED_AT_ONCE..filled, 0);
@@ -346,6 +352,7 @@ impl<'a> Text<'a> {
             }
         }
         hash_into(&mut hasher, &part[..filled]);
+        part[..used].zeroize();
         hasher.finish()
     }
 
@@ -385,11 +392,6 @@ fn unescape(text: &str) -> (char, usize) {
             .fold(0, |code, &digit| code << 4 | value(digit))
     };
     match text.as_bytes()[1] {
-        b'b' => ('\u{8}', 2),
-        b'f' => ('\u{c}', 2),
-        b'n' => ('\n', 2),
-        b'r' => ('\r', 2),
-        b't' => ('\t', 2),
         b'u' => match unit(2) {
             high @ 0xd800..=0xdbff => {
                 let code = 0x10000 + ((high - 0xd800) << 10) + (unit(8) - 0xdc00);
@@ -403,7 +405,19 @@ fn unescape(text: &str) -> (char, usize) {
                 6,
             ),
         },
-        other => (char::from(other), 2),
+        letter => (char::from(short_escape(letter)), 2),
+    }
+}
+
+/// What a letter behind a backslash stands for.
+fn short_escape(letter: u8) -> u8 {
+    match letter {
+        b'b' => 0x8,
+        b'f' => 0xc,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
     }
 }
 
