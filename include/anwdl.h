@@ -2685,7 +2685,8 @@ const char *anwdl_request_get_json(const anwdl_request_t *request);
  * @param request The request; not NULL.
  *
  * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
- *   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
+ *   copy (ANWDL_REASON_INTERNAL).
  *
  * Python: the "parameters" of the dictionary that ClientInstance.recvRequest() returns.
  */
@@ -2705,7 +2706,8 @@ const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
  * @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the request
  *   is freed. NULL if there is no such parameter or it is no string, which is no failure: the last
  *   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if request or
- *   parameter is NULL or parameter is not UTF-8.
+ *   parameter is NULL or parameter is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory
+ *   to decode the strings.
  *
  * Python: request["parameters"].get(parameter).
  */
@@ -2809,7 +2811,8 @@ const char *anwdl_response_get_json(const anwdl_response_t *response);
  * @param response The response; not NULL.
  *
  * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
- *   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
+ *   copy (ANWDL_REASON_INTERNAL).
  *
  * Python: the "data" of the dictionary that ClientInterface.recvResponse() returns.
  */
@@ -2830,7 +2833,8 @@ const char *anwdl_response_get_data_json(const anwdl_response_t *response);
  * @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the response
  *   is freed. NULL if the data have no such name or it is no string, which is no failure: the last
  *   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if response or name is
- *   NULL or name is not UTF-8.
+ *   NULL or name is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory to decode the
+ *   strings.
  *
  * Python: response["data"].get(name).
  */

@@ -2,6 +2,7 @@
 //! when they move to make room.
 
 use std::borrow::Cow;
+use std::collections::TryReserveError;
 use std::fmt;
 use std::hint::black_box;
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use std::ops::{Deref, DerefMut, Range};
 
 use zeroize::Zeroize;
 
+use crate::error::{Error, Reason};
 use crate::negative_control::is_broken;
 
 /// Bytes that may be secret. Growing leaves no copy behind.
@@ -20,12 +22,24 @@ pub(crate) struct SecretBytes(Vec<u8>);
 #[derive(Default)]
 pub(crate) struct SecretText(String);
 
-impl SecretBytes {
-    /// No bytes, and room for `capacity`.
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
-    }
+/// There is no memory for what a message needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoMemory;
 
+impl From<TryReserveError> for NoMemory {
+    fn from(_: TryReserveError) -> Self {
+        Self
+    }
+}
+
+impl From<NoMemory> for Error {
+    fn from(NoMemory: NoMemory) -> Self {
+        // The text is static: an error that took memory could not be told.
+        Self::new(Reason::Internal, "there is no memory for the message")
+    }
+}
+
+impl SecretBytes {
     /// How many bytes fit without moving.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
@@ -45,6 +59,26 @@ impl SecretBytes {
         if needed > self.0.capacity() {
             self.move_to(needed);
         }
+    }
+
+    /// As [`reserve_exact`](Self::reserve_exact), for a size that a peer has a say in; fails if
+    /// there is no memory for it, and changes nothing then.
+    pub fn try_reserve_exact(&mut self, additional: usize) -> Result<(), NoMemory> {
+        let needed = self.0.len().checked_add(additional).ok_or(NoMemory)?;
+        if needed > self.0.capacity() {
+            let mut larger = Vec::new();
+            larger.try_reserve_exact(needed)?;
+            self.replace(larger);
+        }
+        Ok(())
+    }
+
+    /// A copy of `bytes`, with room for `additional` ones more; fails if there is no memory.
+    pub fn try_copy(bytes: &[u8], additional: usize) -> Result<Self, NoMemory> {
+        let mut copy = Self::default();
+        copy.try_reserve_exact(bytes.len().saturating_add(additional))?;
+        copy.extend_from_slice(bytes);
+        Ok(copy)
     }
 
     /// Adds bytes at the end.
@@ -101,7 +135,10 @@ impl SecretBytes {
     }
 
     fn move_to(&mut self, capacity: usize) {
-        let mut larger = Vec::with_capacity(capacity);
+        self.replace(Vec::with_capacity(capacity));
+    }
+
+    fn replace(&mut self, mut larger: Vec<u8>) {
         larger.extend_from_slice(&self.0);
         self.wipe_all();
         self.0 = larger;
@@ -115,11 +152,14 @@ impl SecretBytes {
 }
 
 impl SecretText {
-    /// The texts one behind the other, in one allocation of exactly their size.
-    pub fn join(parts: &[&str]) -> Self {
-        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| text.push_str(part));
-        Self(text)
+    /// The text with a NUL behind it, in one allocation of exactly that size; fails if there is
+    /// no memory for it.
+    pub fn try_with_nul(text: &str) -> Result<Self, NoMemory> {
+        let mut copy = String::new();
+        copy.try_reserve_exact(text.len() + 1)?;
+        copy.push_str(text);
+        copy.push('\0');
+        Ok(Self(copy))
     }
 }
 
@@ -222,7 +262,7 @@ mod tests {
 
     #[test]
     fn bytes_grow_and_keep_their_content() {
-        let mut bytes = SecretBytes::with_capacity(2);
+        let mut bytes = SecretBytes::try_copy(&[], 2).unwrap();
         for byte in 0..100 {
             bytes.push(byte);
         }
@@ -236,6 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn what_finds_no_memory_leaves_the_bytes_as_they_are() {
+        let mut bytes = SecretBytes::from(&b"kept"[..]);
+        for size in [usize::MAX, usize::MAX / 2, isize::MAX as usize - 4] {
+            assert_eq!(bytes.try_reserve_exact(size), Err(NoMemory));
+        }
+        assert_eq!(&*bytes, b"kept");
+        bytes.try_reserve_exact(100).unwrap();
+        assert_eq!((&*bytes, bytes.capacity()), (&b"kept"[..], 104));
+        assert_eq!(&*SecretBytes::try_copy(b"copied", 4).unwrap(), b"copied");
+    }
+
+    #[test]
     fn only_utf8_becomes_a_text() {
         let mut bytes = SecretBytes::default();
         bytes.extend_from_slice("é".as_bytes());
@@ -243,12 +295,12 @@ mod tests {
         let mut bytes = SecretBytes::default();
         bytes.push(0xc3);
         assert!(bytes.into_text().is_none());
-        assert_eq!(&*SecretText::join(&["a", "", "bc"]), "abc");
+        assert_eq!(&*SecretText::try_with_nul("abc").unwrap(), "abc\0");
     }
 
     #[test]
     fn debug_shows_no_text() {
-        let text = format!("{:?}", SecretText::join(&["hunter2"]));
+        let text = format!("{:?}", SecretText::try_with_nul("hunter2").unwrap());
         assert_eq!(text, "SecretText { .. }");
     }
 }

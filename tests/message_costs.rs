@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use anwdl::message::Data;
 use anwdl::protocol::session::{Message, Progress, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper};
@@ -15,9 +16,17 @@ use pair::*;
 /// Writes about so many bytes of members.
 type Writer = fn(usize) -> String;
 
+/// Members as programs send them.
+const PLAIN: &str = "plain";
+
 /// What a stranger can send as the parameters of a request.
-const KINDS: [(&str, Writer); 15] = [
-    ("plain", |size| member("text", &"x".repeat(size))),
+const KINDS: [(&str, Writer); 16] = [
+    (PLAIN, |size| {
+        joined(size / 40, |at| {
+            member(&format!("name_{at:05}"), "an everyday value")
+        })
+    }),
+    ("one string", |size| member("text", &"x".repeat(size))),
     ("a long key among short ones", |size| {
         let long = format!("{}:1", quoted(&"k".repeat(size / 2)));
         joined(size / 16, |at| format!("{}:{at}", quoted(&at.to_string()))) + "," + &long
@@ -92,78 +101,186 @@ fn joined(count: usize, part: impl Fn(usize) -> String) -> String {
     (0..count).map(part).collect::<Vec<_>>().join(",")
 }
 
-/// Receives a request and asks for all that is in it. Callgrind counts what happens in here.
+/// Receives a message and asks for all that is in it. Callgrind counts what happens in here.
 #[inline(never)]
-fn counted_receive(server: &mut Session, mut bytes: &[u8], piece: usize) {
-    server.begin_receive().unwrap();
-    let received = loop {
-        match server.advance().unwrap() {
-            Progress::Read => {
-                let space = server.space();
+fn counted_receive(receiver: &mut Session, mut bytes: &[u8], piece: usize) -> bool {
+    receiver.begin_receive().unwrap();
+    let message = loop {
+        match receiver.advance() {
+            Ok(Progress::Read) => {
+                let space = receiver.space();
                 let count = space.len().min(bytes.len()).min(piece);
                 space[..count].copy_from_slice(&bytes[..count]);
                 bytes = &bytes[count..];
-                server.received(count);
+                receiver.received(count);
             }
-            Progress::Write => {
-                let count = server.pending().len();
-                server.sent(count);
+            Ok(Progress::Write) => {
+                let count = receiver.pending().len();
+                receiver.sent(count);
             }
-            Progress::Done(Some(message)) => break message,
-            other => panic!("{other:?}"),
+            Ok(Progress::Done(message)) => break message,
+            Ok(Progress::Compute) => unreachable!("the keys are known"),
+            Err(_) => return false,
         }
     };
-    let request = match received {
-        Message::Request(request) => request,
-        Message::MalformedRequest(request) => {
-            assert!(request.errors().contains("no strict JSON"));
-            assert!(request.json().ends_with('}'));
-            return;
+    match message {
+        Some(Message::Request(request)) => {
+            assert!(!request.verb().is_empty() && !request.json_with_nul().is_empty());
+            assert!(!request.parameters_json_with_nul().unwrap().is_empty());
+            request.string_with_nul("text").unwrap();
+            request.integer("number");
+            request.boolean("absent");
+            true
         }
-        other => panic!("{other:?}"),
-    };
-    assert!(!request.parameters_json_with_nul().is_empty());
-    assert_eq!(request.verb(), "ECHO");
-    request.string("text");
-    request.integer("number");
-    request.boolean("absent");
+        Some(Message::Response(response)) => {
+            assert!(response.success() && !response.json_with_nul().is_empty());
+            assert!(!response.message_with_nul().is_empty());
+            assert!(!response.data_json_with_nul().unwrap().is_empty());
+            response.string_with_nul("text").unwrap();
+            response.integer("number");
+            response.boolean("absent");
+            true
+        }
+        Some(Message::MalformedRequest(request)) => {
+            assert!(!request.errors().is_empty() && !request.json().is_empty());
+            false
+        }
+        None => false,
+    }
+}
+
+/// What a peer sends for this text, good or bad, in the simplest framing.
+fn sent(text: &str) -> Vec<u8> {
+    let mut key = AesWrapper::new(256, AesMode::Cbc).unwrap();
+    key.set_key(&[1; 32], &[2; BLOCK_SIZE]).unwrap();
+    let packet = key.encrypt_data(text.as_bytes()).unwrap();
+    [format!("{:=<8}", packet.len()).as_bytes(), &packet].concat()
+}
+
+/// A message around parameters or data.
+fn message(role: Role, members: &str) -> String {
+    match role {
+        Role::Server => format!(r#"{{"verb":"ECHO","parameters":{{{members}}}}}"#),
+        Role::Client => format!(r#"{{"success":true,"message":"OK","data":{{{members}}}}}"#),
+    }
+}
+
+fn receive_counted(role: Role, text: &str, piece: usize) {
+    let bytes = sent(text);
+    let is_whole = counted_receive(&mut preset(role, Protocol::V2), &bytes, piece);
+    println!("\nbytes: {} {is_whole}", bytes.len());
+}
+
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap()
+}
+
+fn number(name: &str) -> usize {
+    setting(name).parse().unwrap()
+}
+
+fn role() -> Role {
+    match setting("ROLE").as_str() {
+        "Server" => Role::Server,
+        _ => Role::Client,
+    }
 }
 
 #[test]
 #[ignore = "another test runs it under callgrind"]
 fn under_callgrind() {
-    let setting = |name| std::env::var(name).unwrap();
-    let number = |name| setting(name).parse::<usize>().unwrap();
-    let (_, parameters) = KINDS
-        .iter()
-        .find(|(kind, _)| *kind == setting("KIND"))
-        .unwrap();
-    let parameters = format!("{{{}}}", parameters(number("SIZE")));
-    let text = format!(r#"{{"verb": "ECHO", "parameters": {parameters}}}"#);
-    // Written here: no client sends what Python alone reads.
-    let mut key = AesWrapper::new(256, AesMode::Cbc).unwrap();
-    key.set_key(&[1; 32], &[2; BLOCK_SIZE]).unwrap();
-    let packet = key.encrypt_data(text.as_bytes()).unwrap();
-    let bytes = [format!("{:=<8}", packet.len()).as_bytes(), &packet].concat();
-    println!("\nbytes: {}", bytes.len());
-    counted_receive(
-        &mut preset(Role::Server, Protocol::V2),
-        &bytes,
-        number("PIECE"),
-    );
+    let mut kinds = KINDS.iter();
+    let (_, members) = kinds.find(|(kind, _)| *kind == setting("KIND")).unwrap();
+    let text = message(role(), &members(number("SIZE")));
+    receive_counted(role(), &text, number("PIECE"));
 }
 
-/// Instructions for each byte of a message.
-fn cost(kind: &str, size: usize, piece: usize) -> f64 {
+#[test]
+#[ignore = "another test, and the search for such messages, run it under callgrind"]
+fn files_under_callgrind() {
+    // One, or a folder of them.
+    let mut files = match std::fs::read_dir(setting("FILES")) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => vec![setting("FILES").into()],
+    };
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        receive_counted(role(), &text, usize::MAX);
+    }
+}
+
+const GROWING: [&str; 3] = ["set", "request", "response"];
+
+/// Does something by each of many names.
+#[inline(never)]
+fn counted_by_name(names: &[String], mut work: impl FnMut(&str)) {
+    names.iter().for_each(|name| work(name));
+}
+
+#[test]
+#[ignore = "another test runs it under callgrind"]
+fn growth_under_callgrind() {
+    let count = number("COUNT");
+    let names: Vec<_> = (0..count).map(|at| format!("name {at}")).collect();
+    // In another order than they have.
+    let mixed: Vec<_> = (0..count)
+        .map(|at| names[at * 7919 % count].clone())
+        .collect();
+    let members = joined(count, |at| match at % 2 {
+        0 => member(&names[at], "value"),
+        _ => format!("{}:{at}", quoted(&names[at])),
+    });
+    let received = |role| {
+        let outcome = receive(
+            &mut preset(role, Protocol::V2),
+            &sent(&message(role, &members)),
+        );
+        outcome.unwrap().unwrap().unwrap()
+    };
+    match setting("KIND").as_str() {
+        "set" => {
+            let mut data = Data::new();
+            counted_by_name(&mixed, |name| data.set(name, 1_i64).unwrap());
+            counted_by_name(&names, |name| data.set(name, 2_i64).unwrap());
+        }
+        "request" => {
+            let Message::Request(request) = received(Role::Server) else {
+                panic!("it is a request");
+            };
+            counted_by_name(&mixed, |name| {
+                let is_there = [
+                    request.string(name).is_some(),
+                    request.integer(name).is_some(),
+                ];
+                assert!(is_there.contains(&true) && request.boolean(name).is_none());
+            });
+        }
+        _ => {
+            let Message::Response(response) = received(Role::Client) else {
+                panic!("it is a response");
+            };
+            counted_by_name(&mixed, |name| {
+                let is_there = [
+                    response.string_with_nul(name).unwrap().is_some(),
+                    response.integer(name).is_some(),
+                ];
+                assert!(is_there.contains(&true) && response.boolean(name).is_none());
+            });
+        }
+    }
+    println!("\nbytes: 1");
+}
+
+/// Instructions for each byte.
+fn measure(test: &str, settings: &[(&str, &str)]) -> f64 {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg("--toggle-collect=*counted_receive*")
+        .arg("--toggle-collect=*counted_*")
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--nocapture", "--test-threads=1", "--exact"])
-        .arg("under_callgrind")
-        .env("KIND", kind)
-        .env("SIZE", size.to_string())
-        .env("PIECE", piece.to_string())
+        .arg(test)
+        .envs(settings.iter().copied())
         .output()
         .unwrap();
     let (printed, told) = (
@@ -171,12 +288,29 @@ fn cost(kind: &str, size: usize, piece: usize) -> f64 {
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{printed}\n{told}");
-    let number_behind = |text: &str, word: &str| -> Option<f64> {
-        let (_, rest) = text.split_once(word)?;
-        rest.split_whitespace().next()?.parse().ok()
+    let numbers_behind = |text: &str, word: &str| -> f64 {
+        let numbers = text.split(word).skip(1).map(|rest| {
+            let number = rest.split_whitespace().next().unwrap();
+            number.parse::<f64>().unwrap()
+        });
+        numbers.sum()
     };
-    let instructions = number_behind(&told, "Collected :").expect(&told);
-    instructions / number_behind(&printed, "bytes:").expect(&printed)
+    numbers_behind(&told, "Collected :") / numbers_behind(&printed, "bytes:")
+}
+
+fn cost_in(role: Role, kind: &str, size: usize, piece: usize) -> f64 {
+    let (role, size, piece) = (format!("{role:?}"), size.to_string(), piece.to_string());
+    let settings = [
+        ("ROLE", &*role),
+        ("KIND", kind),
+        ("SIZE", &size),
+        ("PIECE", &piece),
+    ];
+    measure("under_callgrind", &settings)
+}
+
+fn cost(kind: &str, size: usize, piece: usize) -> f64 {
+    cost_in(Role::Server, kind, size, piece)
 }
 
 fn has_valgrind() -> bool {
@@ -188,24 +322,79 @@ fn has_valgrind() -> bool {
 }
 
 const SIZE: usize = 128 * 1024;
+/// The size of the messages that were searched for.
+const SEARCHED_SIZE: usize = 8 * 1024;
 
 #[test]
 fn no_message_costs_much_more_than_a_plain_one() {
     if !has_valgrind() {
         return;
     }
-    let plain = cost("plain", SIZE, usize::MAX);
-    for (kind, _) in KINDS {
-        let (once, four_times) = (
-            cost(kind, SIZE, usize::MAX),
-            cost(kind, 4 * SIZE, usize::MAX),
+    let mut too_much = Vec::new();
+    for role in [Role::Server, Role::Client] {
+        let plain = cost_in(role, PLAIN, SIZE, usize::MAX);
+        for (kind, _) in KINDS {
+            let (once, four_times) = (
+                cost_in(role, kind, SIZE, usize::MAX),
+                cost_in(role, kind, 4 * SIZE, usize::MAX),
+            );
+            println!(
+                "figure: {role:?}: {kind}: {once:.1} instructions a byte, {:.2} x a plain message",
+                once / plain
+            );
+            if once > 3.0 * plain || four_times > 1.25 * once {
+                too_much.push((role, kind, once, four_times, plain));
+            }
+        }
+    }
+    assert!(too_much.is_empty(), "{too_much:?}");
+}
+
+/// The worst that `benches/worst_messages.py` has found.
+#[test]
+fn no_message_that_was_searched_for_costs_much_more_than_a_plain_one() {
+    if !has_valgrind() {
+        return;
+    }
+    for (role, folder) in [(Role::Server, "requests"), (Role::Client, "responses")] {
+        let files = format!(
+            "{}/tests/worst_messages/{folder}",
+            env!("CARGO_MANIFEST_DIR")
         );
+        let plain = cost_in(role, PLAIN, SEARCHED_SIZE, usize::MAX);
+        let role = format!("{role:?}");
+        for file in std::fs::read_dir(files).unwrap() {
+            let file = file.unwrap().path();
+            let path = file.to_str().unwrap();
+            let worst = measure("files_under_callgrind", &[("ROLE", &role), ("FILES", path)]);
+            println!(
+                "figure: {path}: {worst:.1} instructions a byte, {:.2} x a plain message",
+                worst / plain
+            );
+            assert!(worst <= 3.0 * plain, "{path}: {worst} {plain}");
+        }
+    }
+}
+
+#[test]
+fn four_times_as_many_names_cost_four_times_as_much() {
+    if !has_valgrind() {
+        return;
+    }
+    for kind in GROWING {
+        let growth = |count: usize| {
+            let count = count.to_string();
+            measure(
+                "growth_under_callgrind",
+                &[("KIND", kind), ("COUNT", &count)],
+            )
+        };
+        let (once, four_times) = (growth(4000), growth(16_000));
         println!(
-            "figure: {kind}: {once:.1} instructions a byte, {:.2} x a plain message",
-            once / plain
+            "figure: {kind} by name: {:.2} times as much for four times as many",
+            four_times / once
         );
-        assert!(once <= 3.0 * plain, "{kind}: {once} {plain}");
-        assert!(four_times <= 1.25 * once, "{kind}: {once} {four_times}");
+        assert!(four_times <= 4.6 * once, "{kind}: {once} {four_times}");
     }
 }
 
@@ -214,9 +403,9 @@ fn pieces_cost_what_their_calls_cost() {
     if !has_valgrind() {
         return;
     }
-    let at_once = cost("plain", SIZE, usize::MAX);
-    let segments = cost("plain", SIZE, 1400);
-    let bytes = [cost("plain", SIZE, 1), cost("plain", 4 * SIZE, 1)];
+    let at_once = cost(PLAIN, SIZE, usize::MAX);
+    let segments = cost(PLAIN, SIZE, 1400);
+    let bytes = [cost(PLAIN, SIZE, 1), cost(PLAIN, 4 * SIZE, 1)];
     println!(
         "figure: {segments:.1} in segments, {:.1} byte by byte, {at_once:.1} at once",
         bytes[0]

@@ -8,11 +8,11 @@ use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
 use super::memory::set_string;
-use super::response::{Response, anwdl_response_t};
+use super::response::anwdl_response_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
     BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, value_or,
+    status_of_secrets, take_back, text, try_give, value_or,
 };
 use crate::client_interface::ClientInterface;
 
@@ -647,7 +647,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
         // SAFETY: the caller passes NULL or a place for the response.
         let out_response = unsafe { output(out_response, "out_response") }?;
         let response = client_interface.operate(ClientInterface::recv_response)?;
-        out_response.set(give(Response::new(response)));
+        out_response.set(try_give(response)?);
         Ok(())
     })
 }

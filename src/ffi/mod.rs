@@ -56,7 +56,7 @@ use std::ptr::NonNull;
 
 use crate::error::{Error, Interest, Reason};
 use crate::negative_control::{is_broken, panic_if_told};
-use crate::secret::{KEYS_STACK, wiping_stack};
+use crate::secret::{KEYS_STACK, NoMemory, wiping_stack};
 use error::anwdl_status_t;
 
 /// A C `bool` as a parameter: 0 is false, and every other byte is true. Callers through other
@@ -200,6 +200,16 @@ fn lend<H: Handle>(inner: &H::Inner) -> *const H {
 /// Hands an object over to C; [`take_back`] ends it.
 fn give<H: Handle>(inner: H::Inner) -> *mut H {
     Box::into_raw(Box::new(inner)).cast()
+}
+
+/// As [`give`], for what a peer sent; fails if there is no memory for it.
+fn try_give<H: Handle>(inner: H::Inner) -> Result<*mut H, NoMemory> {
+    let mut place = Vec::new();
+    place.try_reserve_exact(1)?;
+    place.push(inner);
+    // It has the size that it needs, so that nothing is allocated; and one object alone lies in
+    // memory as it does in a box of its own.
+    Ok(Box::into_raw(place.into_boxed_slice()).cast())
 }
 
 /// Ends an object that [`give`] handed out. NULL is fine.

@@ -66,7 +66,8 @@ pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t)
 /// @param request The request; not NULL.
 ///
 /// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
-///   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
+///   copy (ANWDL_REASON_INTERNAL).
 ///
 /// Python: the "parameters" of the dictionary that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
@@ -76,7 +77,7 @@ pub unsafe extern "C" fn anwdl_request_get_parameters_json(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live request.
         let request = unsafe { borrow(request, "request") }?;
-        Ok(request.parameters_json_with_nul().as_ptr().cast())
+        Ok(request.parameters_json_with_nul()?.as_ptr().cast())
     })
 }
 
@@ -93,7 +94,8 @@ pub unsafe extern "C" fn anwdl_request_get_parameters_json(
 /// @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the request
 ///   is freed. NULL if there is no such parameter or it is no string, which is no failure: the last
 ///   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if request or
-///   parameter is NULL or parameter is not UTF-8.
+///   parameter is NULL or parameter is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory
+///   to decode the strings.
 ///
 /// Python: request["parameters"].get(parameter).
 #[unsafe(no_mangle)]
@@ -107,7 +109,7 @@ pub unsafe extern "C" fn anwdl_request_get_string(
         let request = unsafe { borrow(request, "request") }?;
         // SAFETY: the caller passes NULL or a string.
         let parameter = unsafe { text(parameter, "parameter") }?;
-        let Some(value) = request.string_with_nul(parameter) else {
+        let Some(value) = request.string_with_nul(parameter)? else {
             return Ok(ptr::null());
         };
         if !out_len.is_null() {

@@ -1,16 +1,10 @@
 //! `anwdl_response_t`: a response that was received and found to fit the response format.
 
-use std::borrow::Cow;
-use std::ffi::{CString, c_char};
+use std::ffi::c_char;
 use std::ptr;
-use std::sync::OnceLock;
 
-use zeroize::{Zeroize, Zeroizing};
-
-use super::{Handle, borrow, c_string, output, take_back, text, value_or};
-use crate::message;
-use crate::message::json::{Kind, Object, Value};
-use crate::secret::SecretText;
+use super::{Handle, borrow, output, take_back, text, value_or};
+use crate::message::Response;
 
 /// A response from a server, checked against the response format.
 ///
@@ -20,83 +14,6 @@ pub enum anwdl_response_t {}
 
 impl Handle for anwdl_response_t {
     type Inner = Response;
-}
-
-/// A response with the strings that C borrows from it.
-pub(super) struct Response {
-    response: message::Response,
-    message: CString,
-    /// Made when they are first asked for.
-    json_with_nul: OnceLock<Zeroizing<Box<str>>>,
-    data_with_nul: OnceLock<Zeroizing<Box<str>>>,
-    strings: OnceLock<Vec<StringMember>>,
-}
-
-/// A member of the data that is a string, decoded.
-struct StringMember {
-    name: SecretText,
-    value_with_nul: Zeroizing<Box<str>>,
-}
-
-impl Response {
-    pub(super) fn new(response: message::Response) -> Self {
-        let decoded = response.message();
-        let message = c_string(&decoded);
-        if let Cow::Owned(decoded) = decoded {
-            drop(Zeroizing::new(decoded));
-        }
-        Self {
-            message,
-            json_with_nul: OnceLock::new(),
-            data_with_nul: OnceLock::new(),
-            strings: OnceLock::new(),
-            response,
-        }
-    }
-
-    fn data(&self) -> Object<'_> {
-        Object::from_accepted(self.response.data_json())
-    }
-
-    fn member(&self, name: &str) -> Option<Value<'_>> {
-        let mut members = self.data().members();
-        members
-            .find(|(key, _)| *key == *name)
-            .map(|(_, value)| value)
-    }
-
-    fn string_with_nul(&self, name: &str) -> Option<&str> {
-        let strings = self.strings.get_or_init(|| {
-            let strings = self
-                .data()
-                .members()
-                .filter_map(|(key, value)| match value.kind() {
-                    Kind::String(text) => Some(StringMember {
-                        name: key.decode().into(),
-                        value_with_nul: with_nul(&Zeroizing::new(text.decode().into_owned())),
-                    }),
-                    _ => None,
-                });
-            strings.collect()
-        });
-        strings
-            .iter()
-            .find(|string| *string.name == *name)
-            .map(|string| &**string.value_with_nul)
-    }
-}
-
-impl Drop for Response {
-    fn drop(&mut self) {
-        std::mem::take(&mut self.message).into_bytes().zeroize();
-    }
-}
-
-fn with_nul(text: &str) -> Zeroizing<Box<str>> {
-    let mut copy = String::with_capacity(text.len() + 1);
-    copy.push_str(text);
-    copy.push('\0');
-    Zeroizing::new(copy.into_boxed_str())
 }
 
 /// Whether the request was carried out.
@@ -112,7 +29,7 @@ pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_respo
     value_or(false, || {
         // SAFETY: the caller passes NULL or a live response.
         let response = unsafe { borrow(response, "response") }?;
-        Ok(response.response.success())
+        Ok(response.success())
     })
 }
 
@@ -132,7 +49,7 @@ pub unsafe extern "C" fn anwdl_response_get_message(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live response.
         let response = unsafe { borrow(response, "response") }?;
-        Ok(response.message.as_ptr())
+        Ok(response.message_with_nul().as_ptr().cast())
     })
 }
 
@@ -154,10 +71,7 @@ pub unsafe extern "C" fn anwdl_response_get_json(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live response.
         let response = unsafe { borrow(response, "response") }?;
-        let json = response
-            .json_with_nul
-            .get_or_init(|| with_nul(response.response.json()));
-        Ok(json.as_ptr().cast())
+        Ok(response.json_with_nul().as_ptr().cast())
     })
 }
 
@@ -166,7 +80,8 @@ pub unsafe extern "C" fn anwdl_response_get_json(
 /// @param response The response; not NULL.
 ///
 /// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
-///   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
+///   copy (ANWDL_REASON_INTERNAL).
 ///
 /// Python: the "data" of the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
@@ -176,10 +91,7 @@ pub unsafe extern "C" fn anwdl_response_get_data_json(
     value_or(ptr::null(), || {
         // SAFETY: the caller passes NULL or a live response.
         let response = unsafe { borrow(response, "response") }?;
-        let data = response
-            .data_with_nul
-            .get_or_init(|| with_nul(response.response.data_json()));
-        Ok(data.as_ptr().cast())
+        Ok(response.data_json_with_nul()?.as_ptr().cast())
     })
 }
 
@@ -197,7 +109,8 @@ pub unsafe extern "C" fn anwdl_response_get_data_json(
 /// @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the response
 ///   is freed. NULL if the data have no such name or it is no string, which is no failure: the last
 ///   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if response or name is
-///   NULL or name is not UTF-8.
+///   NULL or name is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory to decode the
+///   strings.
 ///
 /// Python: response["data"].get(name).
 #[unsafe(no_mangle)]
@@ -211,7 +124,7 @@ pub unsafe extern "C" fn anwdl_response_get_string(
         let response = unsafe { borrow(response, "response") }?;
         // SAFETY: the caller passes NULL or a string.
         let name = unsafe { text(name, "name") }?;
-        let Some(value) = response.string_with_nul(name) else {
+        let Some(value) = response.string_with_nul(name)? else {
             return Ok(ptr::null());
         };
         if !out_len.is_null() {
@@ -247,11 +160,10 @@ pub unsafe extern "C" fn anwdl_response_get_integer(
         let name = unsafe { text(name, "name") }?;
         // SAFETY: the caller passes NULL or a place for the value.
         let out_value = unsafe { output(out_value, "out_value") }?;
-        let value = match response.member(name).map(Value::kind) {
-            Some(Kind::Integer(digits)) => digits.parse().ok(),
-            _ => None,
-        };
-        Ok(value.map(|value| out_value.set(value)).is_some())
+        Ok(response
+            .integer(name)
+            .map(|value| out_value.set(value))
+            .is_some())
     })
 }
 
@@ -279,11 +191,10 @@ pub unsafe extern "C" fn anwdl_response_get_boolean(
         let name = unsafe { text(name, "name") }?;
         // SAFETY: the caller passes NULL or a place for the value.
         let out_value = unsafe { output(out_value, "out_value") }?;
-        let value = match response.member(name).map(Value::kind) {
-            Some(Kind::Boolean(value)) => Some(value),
-            _ => None,
-        };
-        Ok(value.map(|value| out_value.set(value)).is_some())
+        Ok(response
+            .boolean(name)
+            .map(|value| out_value.set(value))
+            .is_some())
     })
 }
 

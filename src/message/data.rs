@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::format::{CONTAINER, DATA, STATISTICS, write_errors};
 use super::json::{self, LARGEST_DEPTH, Origin};
+use super::members::{FEW, Index};
 use crate::error::{Error, Reason, Result};
 use crate::secret::SecretText;
 
@@ -34,6 +35,9 @@ use crate::secret::SecretText;
 pub struct Data {
     is_array: bool,
     members: Vec<Member>,
+    /// Finds the first `indexed` of them, at the place behind their number.
+    index: Option<Index>,
+    indexed: usize,
 }
 
 struct Member {
@@ -76,6 +80,8 @@ impl Data {
         Self {
             is_array: false,
             members: Vec::new(),
+            index: None,
+            indexed: 0,
         }
     }
 
@@ -83,7 +89,7 @@ impl Data {
     pub fn new_array() -> Self {
         Self {
             is_array: true,
-            members: Vec::new(),
+            ..Self::new()
         }
     }
 
@@ -100,8 +106,8 @@ impl Data {
             value: DataValue::from_accepted(value.as_written()),
         });
         Ok(Self {
-            is_array: false,
             members: members.collect(),
+            ..Self::new()
         })
     }
 
@@ -198,14 +204,45 @@ impl Data {
     }
 
     fn put(&mut self, name: &str, value: DataValue) {
-        let place = self.members.iter_mut().find(|member| *member.name == *name);
-        match place {
-            Some(member) => member.value = value,
+        match self.find(name) {
+            Some(at) => self.members[at].value = value,
             None => self.members.push(Member {
                 name: Cow::Borrowed(name).into(),
                 value,
             }),
         }
+    }
+
+    /// The number of the member of this name.
+    fn find(&mut self, name: &str) -> Option<usize> {
+        if self.members.len() - self.indexed > FEW {
+            self.extend_index();
+        }
+        let is_named = |at: usize| (*self.members[at].name == *name).then_some(at);
+        let index = self.index.as_ref();
+        let indexed = index.and_then(|index| index.find(name.as_bytes(), |at| is_named(at - 1)));
+        indexed.or_else(|| (self.indexed..self.members.len()).find_map(is_named))
+    }
+
+    /// Lets the index find all members. One that is full is made anew, for twice as many, so that
+    /// each member is hashed a few times at most. Without memory for it, or beyond 32 bits, the
+    /// others are looked through.
+    fn extend_index(&mut self) {
+        let count = self.members.len();
+        if u32::try_from(count).is_err() {
+            return;
+        }
+        if self.index.as_ref().is_none_or(|index| index.room() < count) {
+            self.indexed = 0;
+            self.index = Index::with_room_for(2 * count).ok();
+        }
+        let Some(index) = &mut self.index else {
+            return;
+        };
+        for (member, place) in self.members[self.indexed..].iter().zip(self.indexed + 1..) {
+            index.add(&member.name, place as u32);
+        }
+        self.indexed = count;
     }
 }
 
@@ -429,6 +466,20 @@ mod tests {
         data.set("b", "new").unwrap();
         data.set("d", 4_i64).unwrap();
         assert_eq!(*data.to_json(), r#"{"a": 1, "b": "new", "c": 3, "d": 4}"#);
+    }
+
+    #[test]
+    fn each_of_many_names_is_found_again() {
+        let names = || (0..1000).map(|at| format!("name {at}"));
+        let mut data = Data::new();
+        for value in [1_i64, 2] {
+            for (at, name) in names().enumerate() {
+                assert_eq!(data.find(&name), (value == 2).then_some(at));
+                data.set(&name, value).unwrap();
+            }
+        }
+        let members: Vec<_> = names().map(|name| format!("\"{name}\": 2")).collect();
+        assert_eq!(*data.to_json(), format!("{{{}}}", members.join(", ")));
     }
 
     #[test]

@@ -225,6 +225,10 @@ pub(super) struct Document<'a> {
     values: Values<'a>,
     /// Those of the field that is an object with a schema.
     inner: Values<'a>,
+    /// How many members that object has.
+    inner_count: usize,
+    /// The key whose object is being read, by its address, and its schema.
+    parent: Option<(*const u8, Option<&'static Schema>)>,
 }
 
 impl<'a> Observer<'a> for Document<'a> {
@@ -235,10 +239,17 @@ impl<'a> Observer<'a> for Document<'a> {
     }
 
     fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>) {
-        if let Some(at) = self.schema.position(parent)
-            && let Rule::Object(schema) = self.schema.fields[at].rule
-            && let Some(at) = schema.position(key)
-        {
+        let address = parent.as_written().as_ptr();
+        let schema = match self.parent {
+            Some((known, schema)) if known == address => schema,
+            _ => self.schema.schema_of(parent),
+        };
+        self.parent = Some((address, schema));
+        let Some(schema) = schema else {
+            return;
+        };
+        self.inner_count += 1;
+        if let Some(at) = schema.position(key) {
             self.inner[at] = Some(value);
         }
     }
@@ -258,6 +269,11 @@ impl<'a> Document<'a> {
             .iter()
             .position(|field| field.name == name);
         self.values[at?]
+    }
+
+    /// How many members the field has that is an object with a schema.
+    pub fn inner_count(&self) -> usize {
+        self.inner_count
     }
 
     /// What is wrong with the root, which is an object; `None` if it fits.
@@ -284,6 +300,8 @@ impl Schema {
             root: None,
             values: Values::default(),
             inner: Values::default(),
+            inner_count: 0,
+            parent: None,
         };
         document.root = Some(observe(text, depth, origin, &mut document)?);
         Ok(document)
@@ -291,6 +309,14 @@ impl Schema {
 
     fn position(&self, key: Text<'_>) -> Option<usize> {
         self.fields.iter().position(|field| key == *field.name)
+    }
+
+    /// The schema of the field of this name, if it has one.
+    fn schema_of(&self, key: Text<'_>) -> Option<&'static Schema> {
+        match self.fields[self.position(key)?].rule {
+            Rule::Object(schema) => Some(schema),
+            _ => None,
+        }
     }
 
     fn errors(&self, values: &Values<'_>, inner: &Values<'_>) -> Option<Errors> {

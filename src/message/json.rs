@@ -10,21 +10,27 @@
 //! is refused, [`NotJson::is_python`] tells whether Python reads it.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
+use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use super::received::place;
 use crate::error::Error;
 use crate::negative_control::is_broken;
+use crate::secret::{NoMemory, SecretBytes};
 
 /// The deepest nesting of objects and arrays that is read.
 pub const LARGEST_DEPTH: usize = 64;
 
-/// How many keys of open objects are kept without allocating.
-const INLINE_KEYS: usize = 24;
+/// How many keys of open objects are kept without allocating: more than there are objects in one
+/// another.
+const INLINE_KEYS: usize = LARGEST_DEPTH + 8;
+/// How many keys of one object are compared with each other as they come.
+const COMPARED_KEYS: usize = 24;
 /// The longest key that is compared with each of those, in bytes.
 const LONGEST_COMPARED: usize = 64;
 
@@ -55,6 +61,15 @@ pub struct NotJson {
     pub problem: &'static str,
     /// Whether Python's `json.loads` reads the whole text all the same, of however many levels.
     pub is_python: bool,
+}
+
+impl NotJson {
+    const NO_MEMORY: &'static str = "there is no memory to compare the keys";
+
+    /// Whether nothing is known to be wrong: there was no memory to go on with.
+    pub fn is_no_memory(self) -> bool {
+        self.problem == Self::NO_MEMORY
+    }
 }
 
 /// One value of a text that was accepted.
@@ -114,9 +129,12 @@ pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, NotJson> {
     observe(text, 0, origin, &mut ())
 }
 
-/// Whether Python's `json.loads` reads a text.
+/// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
 pub fn python_reads(text: &str) -> bool {
-    check(text, Origin::Peer).map_or_else(|problem| problem.is_python, |_| true)
+    check(text, Origin::Peer).map_or_else(
+        |problem| problem.is_python || problem.is_no_memory(),
+        |_| true,
+    )
 }
 
 /// Where the value stands in a text that is nothing else but blanks.
@@ -139,6 +157,7 @@ pub fn observe<'a>(
     match (reader.whole(depth, observer), reader.flaw) {
         (Ok(value), None) => Ok(value),
         (Ok(_), Some(flaw)) => Err(flaw),
+        (Err(problem), _) if problem.is_no_memory() => Err(problem),
         // What comes first is told.
         (Err(problem), flaw) => Err(NotJson {
             is_python: false,
@@ -162,8 +181,21 @@ impl NotJson {
     }
 
     /// The error of an argument of this name that holds `text`.
-    pub fn of_argument(&self, name: &str, text: &str) -> Error {
-        Error::invalid_argument(format!("{name} is no acceptable JSON {}", self.tell(text)))
+    pub fn of_argument(self, name: &str, text: &str) -> Error {
+        self.of_message(name, text, Error::invalid_argument)
+    }
+
+    /// The error of such an argument, made by `refused` of what to tell.
+    pub fn of_message(
+        self,
+        name: &str,
+        text: &str,
+        refused: impl FnOnce(String) -> Error,
+    ) -> Error {
+        if self.is_no_memory() {
+            return NoMemory.into();
+        }
+        refused(format!("{name} is no acceptable JSON {}", self.tell(text)))
     }
 }
 
@@ -202,6 +234,22 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value if it is an integer that fits in 64 bits with sign.
+    pub fn integer(self) -> Option<i64> {
+        match self.kind() {
+            Kind::Integer(digits) => digits.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The value if it is `true` or `false`.
+    pub fn boolean(self) -> Option<bool> {
+        match self.kind() {
+            Kind::Boolean(value) => Some(value),
+            _ => None,
+        }
+    }
+
     pub fn object(self) -> Option<Object<'a>> {
         match self.kind() {
             Kind::Object(object) => Some(object),
@@ -218,7 +266,12 @@ impl<'a> Object<'a> {
 
     /// The members in the order in which they are written.
     pub fn members(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader::new(self.0, 1);
+        self.members_from(1)
+    }
+
+    /// Those that stand from `at` on: where a key begins, or where a value ends.
+    pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
+        let mut reader = Reader::new(self.0, at);
         std::iter::from_fn(move || {
             reader.skip_blanks();
             if reader.peek() == Some(b',') {
@@ -240,9 +293,22 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// A string that was cut out of an accepted text, without its quotes.
+    pub fn from_accepted(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The string as it is written between its quotes.
     pub fn as_written(self) -> &'a str {
         self.0
+    }
+
+    fn is_escaped(self) -> bool {
+        // Most strings are short, for which a search that is made for long ones takes longer.
+        match self.0.len() {
+            0..16 => self.0.bytes().any(|byte| byte == b'\\'),
+            _ => self.0.contains('\\'),
+        }
     }
 
     /// The characters that the string stands for.
@@ -262,7 +328,7 @@ impl<'a> Text<'a> {
 
     /// The string, borrowed where it is written without escapes.
     pub fn decode(self) -> Cow<'a, str> {
-        if self.0.contains('\\') {
+        if self.is_escaped() {
             // It never grows, which would leave a copy behind: an escape sequence is longer
             // than the character that it stands for.
             let mut text = String::with_capacity(self.0.len());
@@ -271,6 +337,97 @@ impl<'a> Text<'a> {
         } else {
             Cow::Borrowed(self.0)
         }
+    }
+
+    /// The length of the decoded string in bytes.
+    pub fn decoded_len(self) -> usize {
+        if !self.is_escaped() {
+            return self.0.len();
+        }
+        let (mut len, mut at) = (0, 0);
+        while at < self.0.len() {
+            let (read, written) = self.decode_at(at, &mut [0; 4]);
+            at += read;
+            len += written;
+        }
+        len
+    }
+
+    /// Writes the decoded string to the front of `out`, which is no shorter than the written one;
+    /// gives its length.
+    fn decode_into(self, out: &mut [u8]) -> usize {
+        let (mut len, mut at) = (0, 0);
+        while at < self.0.len() {
+            let (read, written) = self.decode_at(at, &mut out[len..]);
+            at += read;
+            len += written;
+        }
+        len
+    }
+
+    /// The same, but stops once there is more than a signature holds.
+    fn decode_start(self, out: &mut [u8; SIGNED + 5]) -> usize {
+        let (mut len, mut at) = (0, 0);
+        while at < self.0.len() && len <= SIGNED {
+            let (read, written) = self.decode_at(at, &mut out[len..]);
+            at += read;
+            len += written;
+        }
+        len
+    }
+
+    /// Decodes a byte, or the escape sequence, at `at`; gives how many bytes that were read and are
+    /// written.
+    fn decode_at(self, at: usize, out: &mut [u8]) -> (usize, usize) {
+        let written = self.0.as_bytes();
+        match written[at] {
+            b'\\' if written[at + 1] != b'u' => {
+                out[0] = short_escape(written[at + 1]);
+                (2, 1)
+            }
+            b'\\' => {
+                let (character, len) = unescape(&self.0[at..]);
+                (len, character.encode_utf8(out).len())
+            }
+            plain => {
+                out[0] = plain;
+                (1, 1)
+            }
+        }
+    }
+
+    /// Adds the decoded string to `out`.
+    pub fn decode_to(self, out: &mut SecretBytes) {
+        let start = out.len();
+        out.resize(start + self.0.len(), 0);
+        let len = self.decode_into(&mut out[start..]);
+        out.truncate(start + len);
+    }
+
+    /// The hash of the decoded string.
+    pub fn hash(self, hashes: &RandomState) -> u64 {
+        let mut hasher = hashes.build_hasher();
+        if !self.is_escaped() {
+            hash_into(&mut hasher, self.0.as_bytes());
+            return hasher.finish();
+        }
+        // With room for a character that reaches into the next part.
+        let mut part = [0; HASHED_AT_ONCE + 4];
+        let (mut filled, mut used, mut at) = (0, 0, 0);
+        while at < self.0.len() {
+            let (read, written) = self.decode_at(at, &mut part[filled..]);
+            at += read;
+            filled += written;
+            used = used.max(filled);
+            if filled >= HASHED_AT_ONCE {
+                hash_into(&mut hasher, &part[..HASHED_AT_ONCE]);
+                part.copy_within(HASHED_AT_ONCE..filled, 0);
+                filled -= HASHED_AT_ONCE;
+            }
+        }
+        hash_into(&mut hasher, &part[..filled]);
+        part[..used].zeroize();
+        hasher.finish()
     }
 
     fn compare(self, other: Self) -> Ordering {
@@ -284,7 +441,7 @@ impl PartialEq<str> for Text<'_> {
         match self.0.len().cmp(&other.len()) {
             Ordering::Less => false,
             Ordering::Equal => self.0 == other && !other.contains('\\'),
-            Ordering::Greater => self.0.contains('\\') && self.chars().eq(other.chars()),
+            Ordering::Greater => self.is_escaped() && self.chars().eq(other.chars()),
         }
     }
 }
@@ -305,19 +462,39 @@ fn unescape(text: &str) -> (char, usize) {
     let bytes = text.as_bytes();
     let alone = |unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
     match bytes[1] {
-        b'b' => ('\u{8}', 2),
-        b'f' => ('\u{c}', 2),
-        b'n' => ('\n', 2),
-        b'r' => ('\r', 2),
-        b't' => ('\t', 2),
-        b'u' => match (code_unit(bytes), code_unit(&bytes[6..])) {
-            (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => (
-                alone(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)),
-                12,
-            ),
-            (unit, _) => (alone(unit.expect("it was read")), 6),
-        },
-        other => (char::from(other), 2),
+        b'u' => {
+            let value = |digit: u8| u32::from(digit & 0xf) + 9 * u32::from(digit >> 6);
+            let digits = bytes[2..6].iter();
+            let unit = digits.fold(0, |code, &digit| code << 4 | value(digit));
+            match (unit, code_unit_behind(unit, bytes)) {
+                (high, Some(low)) => (
+                    alone(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)),
+                    12,
+                ),
+                (unit, None) => (alone(unit), 6),
+            }
+        }
+        letter => (char::from(short_escape(letter)), 2),
+    }
+}
+
+/// The second half of the surrogate pair at the start of `bytes`, whose first `unit` was read.
+fn code_unit_behind(unit: u32, bytes: &[u8]) -> Option<u32> {
+    match unit {
+        0xd800..=0xdbff => code_unit(&bytes[6..]).filter(|low| (0xdc00..=0xdfff).contains(low)),
+        _ => None,
+    }
+}
+
+/// What a letter behind a backslash stands for.
+fn short_escape(letter: u8) -> u8 {
+    match letter {
+        b'b' => 0x8,
+        b'f' => 0xc,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
     }
 }
 
@@ -345,7 +522,8 @@ fn closing(is_object: bool) -> u8 {
     if is_object { b'}' } else { b']' }
 }
 
-/// The signature of keys that are long or written with escapes. UTF-8 has no such bytes.
+/// The signature of keys that are long, or written with escapes and no longer short when decoded.
+/// UTF-8 has no such bytes.
 const INDIRECT: u64 = u64::MAX;
 
 impl Key<'_> {
@@ -356,22 +534,33 @@ impl Key<'_> {
 
     /// Whether two keys are the same; neither is indirect.
     fn is(self, other: Self) -> bool {
-        self.signature == other.signature && self.text == other.text
+        self.signature == other.signature
+            && (self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text == other.text)
+    }
+
+    /// The same where one of them may be indirect.
+    fn is_decoded(self, other: Self) -> bool {
+        match self.signature == INDIRECT || other.signature == INDIRECT {
+            true => Text(self.text).compare(Text(other.text)).is_eq(),
+            false => self.is(other),
+        }
     }
 }
 
-/// Length and first bytes of a key without escapes: what tells most keys apart.
-fn signature(text: &str, key: Range<usize>) -> u64 {
-    const COUNTED: usize = 7;
+/// How many bytes of a key its signature holds. It is all of those that are no longer.
+const SIGNED: usize = 7;
+
+/// Length and first bytes of a decoded key that stands in `text`: what tells most keys apart.
+fn signature(text: &[u8], key: Range<usize>) -> u64 {
     let len = key.len();
-    let head = match text.as_bytes()[key.start..].first_chunk::<8>() {
+    let head = match text[key.start..].first_chunk::<8>() {
         Some(head) => u64::from_le_bytes(*head),
         None => {
-            let bytes = text.as_bytes()[key].iter().rev();
+            let bytes = text[key].iter().rev();
             bytes.fold(0, |head, &byte| head << 8 | u64::from(byte))
         }
     };
-    let unused_bits = 8 * (8 - len.min(COUNTED)) as u32;
+    let unused_bits = 8 * (8 - len.min(SIGNED)) as u32;
     let head = head.checked_shl(unused_bits).unwrap_or(0);
     head | len.min(0xfe) as u64
 }
@@ -385,28 +574,41 @@ struct Keys<'a> {
 
 /// The key that stands twice, where it stands again, however it is written. Who wrote the keys
 /// cannot know the hashes, so that comparing two of them costs the same whatever they begin with.
-fn duplicate(mut keys: Vec<Key<'_>>) -> Option<&str> {
-    let hashes = RandomState::new();
+fn duplicate(mut keys: Vec<Key<'_>>) -> Result<Option<&str>, NoMemory> {
+    let are_short = keys.iter().all(|key| key.signature != INDIRECT);
+    if keys.len() <= 2 || (are_short && keys.len() <= 8) {
+        let mut pairs = (1..keys.len()).flat_map(|at| keys[..at].iter().map(move |one| (one, at)));
+        return Ok(pairs
+            .find(|(one, at)| one.is_decoded(keys[*at]))
+            .map(|(one, at)| later_of(*one, keys[at])));
+    }
+    let mut index = Index::with_room_for(keys.len())?;
     for key in &mut keys {
-        let mut hasher = hashes.build_hasher();
-        match Text(key.text).decode() {
-            Cow::Borrowed(text) => hasher.write(text.as_bytes()),
-            Cow::Owned(text) => hasher.write(Zeroizing::new(text).as_bytes()),
-        }
-        key.signature = hasher.finish();
+        key.signature = Text(key.text).hash(index.hashes());
     }
-    keys.sort_unstable_by_key(|key| key.signature);
-    for same in keys.chunk_by(|one, other| one.signature == other.signature) {
-        for (at, one) in same.iter().enumerate() {
-            for other in &same[at + 1..] {
-                if Text(one.text).compare(Text(other.text)).is_eq() {
-                    let is_later = one.text.as_ptr() > other.text.as_ptr();
-                    return Some(if is_later { one.text } else { other.text });
-                }
-            }
+    for (key, number) in keys.iter().zip(1..) {
+        let same = Cell::new(None);
+        let is_same = |at: usize| {
+            let other = keys[at - 1];
+            let is_same = other.signature == key.signature
+                && Text(other.text).compare(Text(key.text)).is_eq();
+            same.set(is_same.then_some(other));
+            is_same
+        };
+        index.put(key.signature, number, is_same);
+        if let Some(other) = same.get() {
+            return Ok(Some(later_of(*key, other)));
         }
     }
-    None
+    Ok(None)
+}
+
+/// The text of the one of two keys that stands behind the other.
+fn later_of<'a>(one: Key<'a>, other: Key<'a>) -> &'a str {
+    match one.text.as_ptr() > other.text.as_ptr() {
+        true => one.text,
+        false => other.text,
+    }
 }
 
 /// Which brackets are open, a bit for each.
@@ -417,13 +619,15 @@ struct Brackets {
 }
 
 impl Brackets {
-    fn open(&mut self, is_object: bool) {
+    fn open(&mut self, is_object: bool) -> Result<(), NoMemory> {
         if self.count.is_multiple_of(64) {
+            self.bits.try_reserve(1)?;
             self.bits.push(0);
         }
         let bits = self.bits.last_mut().expect("there is one for each 64");
         *bits = *bits << 1 | u64::from(is_object);
         self.count += 1;
+        Ok(())
     }
 
     /// Whether the innermost one is an object's; `None` if all are closed.
@@ -539,29 +743,36 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one more key; false if it is one of the first of this object again.
-    fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> bool {
-        if self.key_count == INLINE_KEYS || key.signature == INDIRECT {
+    fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> Result<bool, NotJson> {
+        let is_full = self.key_count == INLINE_KEYS || self.key_count - keys.start == COMPARED_KEYS;
+        if is_full || key.signature == INDIRECT {
+            let room = keys.more.try_reserve(1);
+            room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
             keys.more.push(key);
-            return true;
+            return Ok(true);
         }
         let earlier = &self.keys[keys.start..self.key_count];
         let is_new = !earlier.iter().any(|other| other.is(key));
         self.keys[self.key_count] = key;
         self.key_count += 1;
-        is_new
+        Ok(is_new)
     }
 
     /// Ends an object, and finds a key that stands twice and was not compared when it was added.
-    fn end_keys(&mut self, mut keys: Keys<'a>) {
+    fn end_keys(&mut self, mut keys: Keys<'a>) -> Result<(), NotJson> {
         let first = keys.start..std::mem::replace(&mut self.key_count, keys.start);
         if keys.more.is_empty() || self.flaw.is_some() {
-            return;
+            return Ok(());
         }
+        let room = keys.more.try_reserve_exact(first.len());
+        room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
         keys.more.extend_from_slice(&self.keys[first]);
-        if let Some(key) = duplicate(keys.more) {
+        let found = duplicate(keys.more).map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
+        if let Some(key) = found {
             let offset = place(self.text, key).start - 1;
             self.python_only(offset, TWICE);
         }
+        Ok(())
     }
 
     fn skip_blanks(&mut self) {
@@ -621,7 +832,8 @@ impl<'a> Reader<'a> {
                 Some(bracket @ (b'{' | b'[')) => {
                     let is_object = bracket == b'{';
                     if !self.enter(closing(is_object)) {
-                        open.open(is_object);
+                        let opened = open.open(is_object);
+                        opened.map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
                         if is_object {
                             self.member_key()?;
                         }
@@ -691,7 +903,7 @@ impl<'a> Reader<'a> {
         };
         loop {
             let (start, key) = self.member_key()?;
-            if !self.add_key(&mut keys, key) && !is_broken("a key stands once in its object") {
+            if !self.add_key(&mut keys, key)? && !is_broken("a key stands once in its object") {
                 self.python_only(start, TWICE);
             }
             self.member(depth, place, Text(key.text), observer)?;
@@ -699,8 +911,7 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        self.end_keys(keys);
-        Ok(())
+        self.end_keys(keys)
     }
 
     fn member(
@@ -759,10 +970,16 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self) -> Result<Key<'a>, NotJson> {
         let (key, is_escaped) = self.string()?;
-        let signature = if is_escaped || key.len() > LONGEST_COMPARED {
+        let signature = if key.len() > LONGEST_COMPARED {
             INDIRECT
+        } else if is_escaped {
+            let mut decoded = [0; SIGNED + 5];
+            match Text(&self.text[key.clone()]).decode_start(&mut decoded) {
+                len @ 0..=SIGNED => signature(&decoded, 0..len),
+                _ => INDIRECT,
+            }
         } else {
-            signature(self.text, key.clone())
+            signature(self.text.as_bytes(), key.clone())
         };
         Ok(Key {
             text: &self.text[key],
@@ -776,7 +993,6 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut is_escaped = false;
         loop {
-            self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
                     let string = start..self.at;
@@ -787,12 +1003,22 @@ impl<'a> Reader<'a> {
                     is_escaped = true;
                     self.escape()?;
                 }
+                Some(0x20..) => self.skip_run(),
                 Some(_) => {
                     let problem = r"a raw control character: write an escape, \n or \u000a";
                     return Err(self.problem(problem));
                 }
                 None => return Err(self.problem("the string has no end")),
             }
+        }
+    }
+
+    /// Passes over a byte that stands for itself in a string, and those behind it that do.
+    fn skip_run(&mut self) {
+        self.at += 1;
+        // A single one between two escape sequences.
+        if !matches!(self.peek(), Some(b'\\' | b'"')) {
+            self.skip_plain();
         }
     }
 
@@ -917,11 +1143,11 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let start = self.at;
         loop {
-            self.skip_plain();
-            if self.peek() != Some(b'\\') {
-                break;
+            match self.peek() {
+                Some(b'\\') => self.at += 2,
+                Some(b'"') | None => break,
+                _ => self.skip_run(),
             }
-            self.at += 2;
         }
         self.at += 1;
         &self.text[start..self.at - 1]
@@ -929,6 +1155,14 @@ impl<'a> Reader<'a> {
 
     /// Passes over a value of an accepted text.
     fn skip_value(&mut self) {
+        match self.peek() {
+            Some(b'"') => {
+                self.skip_string();
+                return;
+            }
+            Some(b'{' | b'[') => {}
+            _ => return self.skip_scalar(),
+        }
         let mut depth = 0;
         loop {
             match self.peek() {
@@ -1054,11 +1288,15 @@ mod tests {
     #[test]
     fn refuses_a_key_that_stands_twice_however_it_is_written() {
         assert_eq!(problem(r#"{"a":1,"a":2}"#), TWICE);
+        for text in [
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"\u0061":1,"b":2,"\u0061":2}"#,
+            r#"[{"x":{"é":1,"\u00e9":2}}]"#,
+        ] {
+            assert_eq!(problem(text), TWICE);
+        }
         let long = "k".repeat(LONGEST_COMPARED);
         for text in [
-            r#"{"a":1,"\u0061":2}"#.to_owned(),
-            r#"{"\u0061":1,"b":2,"\u0061":2}"#.to_owned(),
-            r#"[{"x":{"é":1,"\u00e9":2}}]"#.to_owned(),
             format!(r#"{{"{long}l":1,"b":2,"{long}l":3}}"#),
             format!(r#"{{"{long}l":1,"b":2,"{long}\u006c":3}}"#),
         ] {
@@ -1237,7 +1475,7 @@ mod tests {
         let mut open = Brackets::default();
         let is_object = |at: usize| at % 3 == 1 || at % 7 == 2;
         for at in 0..1000 {
-            open.open(is_object(at));
+            open.open(is_object(at)).unwrap();
         }
         for at in (0..1000).rev() {
             assert_eq!(open.innermost(), Some(is_object(at)), "{at}");

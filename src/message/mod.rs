@@ -4,6 +4,7 @@
 mod data;
 mod format;
 pub(crate) mod json;
+mod members;
 mod received;
 mod request;
 mod response;
@@ -18,7 +19,7 @@ pub use response::{
 };
 pub(crate) use response::{ResponseOutline, write_response};
 
-use crate::secret::SecretBytes;
+use crate::secret::{NoMemory, SecretBytes};
 
 /// What a message that is written needs around its text: room for a header before it, and
 /// capacity for a trailer behind it.
@@ -29,10 +30,11 @@ pub(crate) struct Around {
 }
 
 /// Empties `out` and gives it room for a text of `len` bytes and what is around it.
-fn make_room(out: &mut SecretBytes, around: Around, len: usize) {
+fn make_room(out: &mut SecretBytes, around: Around, len: usize) -> Result<(), NoMemory> {
     out.wipe();
-    out.reserve_exact(around.before + len + around.behind);
+    out.try_reserve_exact(around.before + len + around.behind)?;
     out.resize(around.before, 0);
+    Ok(())
 }
 
 /// Writes `text` as it stands between the quotes of a JSON string.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::secret::{SecretBytes, SecretText};
+use super::json::Text;
+use crate::secret::{NoMemory, SecretBytes, SecretText};
 
 /// A JSON text and another text that belongs to it, each with a NUL behind it, in one
 /// allocation.
@@ -13,18 +14,49 @@ pub(super) struct ReceivedText {
 
 impl ReceivedText {
     /// Takes bytes that begin with a text that was read, and in which the JSON stands at
-    /// `json`. `write_extra` writes the other text behind them.
+    /// `json`. The other text is the string that is written at `extra`, decoded, with a question
+    /// mark in place of each NUL, at which C would end it.
     pub fn new(
         mut bytes: SecretBytes,
         json: Range<usize>,
-        write_extra: impl FnOnce(&mut SecretBytes),
-    ) -> Self {
+        extra: Range<usize>,
+    ) -> Result<Self, NoMemory> {
         bytes.truncate(json.end);
+        let mut decoded = SecretBytes::default();
+        let text = std::str::from_utf8(&bytes[extra.clone()]).expect("it was read as UTF-8");
+        let text = Text::from_accepted(text);
+        let len = text.decoded_len();
+        let is_plain = len == extra.len();
+        if !is_plain {
+            decoded.try_reserve_exact(len)?;
+            text.decode_to(&mut decoded);
+        }
+        bytes.try_reserve_exact(1 + len + 1)?;
         bytes.push(0);
-        write_extra(&mut bytes);
+        let start = bytes.len();
+        match is_plain {
+            true => bytes.extend_from_within(extra),
+            false => bytes.extend_from_slice(&decoded),
+        }
+        for byte in &mut bytes[start..] {
+            if *byte == 0 {
+                *byte = b'?';
+            }
+        }
         bytes.push(0);
         let text = bytes.into_text().expect("texts were joined");
-        Self { text, json }
+        Ok(Self { text, json })
+    }
+
+    /// Takes the same bytes with another text, which has no NUL.
+    pub fn with(mut bytes: SecretBytes, json: Range<usize>, extra: &str) -> Result<Self, NoMemory> {
+        bytes.truncate(json.end);
+        bytes.try_reserve_exact(1 + extra.len() + 1)?;
+        bytes.push(0);
+        bytes.extend_from_slice(extra.as_bytes());
+        bytes.push(0);
+        let text = bytes.into_text().expect("texts were joined");
+        Ok(Self { text, json })
     }
 
     /// Everything, at the places where it was read.

@@ -1,16 +1,15 @@
 //! Requests: what a client asks of a server.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use super::format::{REQUEST, errors_of_whole, write_errors};
-use super::json::{Kind, NotJson, Object, Origin, Text, Value, observe};
+use super::json::{Kind, NotJson, Origin, Value, observe};
+use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
 use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
-use crate::secret::{SecretBytes, SecretText};
+use crate::secret::{NoMemory, SecretBytes};
 
 /// The characters of a request around its verb and parameters, rounded up.
 const PUNCTUATION: usize = 32;
@@ -24,23 +23,17 @@ pub struct Request {
     /// The JSON text, and the verb.
     text: ReceivedText,
     parameters: Range<usize>,
-    /// Made when they are first asked for.
-    parameters_with_nul: OnceLock<SecretText>,
-    /// The parameters once more, each string decoded at its own place, with a NUL behind it.
-    strings: OnceLock<SecretBytes>,
+    parameters_with_nul: CopyWithNul,
+    members: Members,
 }
 
 /// Where the parts of a request stand in a text that was found to fit the format.
 pub(crate) struct RequestOutline {
     json: Range<usize>,
     parameters: Range<usize>,
-    verb: Verb,
-}
-
-/// A verb as it is written, or decoded where that is another text.
-enum Verb {
-    Written(Range<usize>),
-    Decoded(String),
+    parameter_count: usize,
+    /// The verb, as it is written between its quotes.
+    verb: Range<usize>,
 }
 
 /// A request that does not fit the request format, and what is wrong with it.
@@ -53,14 +46,14 @@ pub struct MalformedRequest {
 
 impl MalformedRequest {
     /// Of a text that Python's `json` reads.
-    pub(crate) fn new(mut text: SecretBytes, json: Range<usize>, errors: &str) -> Self {
-        text.truncate(json.end);
-        // Not a byte more: a stranger has filled it.
-        text.reserve_exact(errors.len() + "\0\0".len());
-        let write_errors = |text: &mut SecretBytes| text.extend_from_slice(errors.as_bytes());
-        Self {
-            text: ReceivedText::new(text, json, write_errors),
-        }
+    pub(crate) fn new(
+        text: SecretBytes,
+        json: Range<usize>,
+        errors: &str,
+    ) -> std::result::Result<Self, NoMemory> {
+        Ok(Self {
+            text: ReceivedText::with(text, json, errors)?,
+        })
     }
 
     /// The whole request as text. Python's `json` reads it; it may be no strict JSON.
@@ -95,17 +88,16 @@ impl fmt::Debug for MalformedRequest {
 
 impl Request {
     /// Makes the request whose outline was read from `text`.
-    pub(crate) fn new(text: SecretBytes, outline: RequestOutline) -> Self {
-        let verb = |text: &mut SecretBytes| match outline.verb {
-            Verb::Written(range) => text.extend_from_within(range),
-            Verb::Decoded(verb) => text.extend_from_slice(verb.as_bytes()),
-        };
-        Self {
-            text: ReceivedText::new(text, outline.json, verb),
+    pub(crate) fn new(
+        text: SecretBytes,
+        outline: RequestOutline,
+    ) -> std::result::Result<Self, NoMemory> {
+        Ok(Self {
+            text: ReceivedText::new(text, outline.json, outline.verb)?,
             parameters: outline.parameters,
-            parameters_with_nul: OnceLock::new(),
-            strings: OnceLock::new(),
-        }
+            parameters_with_nul: CopyWithNul::default(),
+            members: Members::new(outline.parameter_count),
+        })
     }
 
     #[cfg(test)]
@@ -113,7 +105,7 @@ impl Request {
         let Ok(Ok(outline)) = RequestOutline::read(text) else {
             panic!("{text} is no request");
         };
-        Self::new(SecretBytes::from(text.as_bytes()), outline)
+        Self::new(SecretBytes::from(text.as_bytes()), outline).unwrap()
     }
 
     /// What is wrong with a request, as the JSON text of an object of lists by field;
@@ -143,24 +135,23 @@ impl Request {
 
     /// The parameter of this name if it is a string. It may contain any character,
     /// U+0000 too.
+    ///
+    /// # Panics
+    /// If there is no memory to decode the strings of the request;
+    /// [`string_with_nul`](Self::string_with_nul) fails instead.
     pub fn string(&self, parameter: &str) -> Option<&str> {
-        self.string_with_nul(parameter).map(without_nul)
+        let string = self.string_with_nul(parameter);
+        string.expect("there is memory").map(without_nul)
     }
 
     /// The parameter of this name if it is an integer that fits in 64 bits with sign.
     pub fn integer(&self, parameter: &str) -> Option<i64> {
-        match self.parameter(parameter)?.kind() {
-            Kind::Integer(digits) => digits.parse().ok(),
-            _ => None,
-        }
+        self.parameter(parameter)?.integer()
     }
 
     /// The parameter of this name if it is `true` or `false`.
     pub fn boolean(&self, parameter: &str) -> Option<bool> {
-        match self.parameter(parameter)?.kind() {
-            Kind::Boolean(value) => Some(value),
-            _ => None,
-        }
+        self.parameter(parameter)?.boolean()
     }
 
     /// [`verb`](Self::verb) with a NUL behind it, for C.
@@ -173,54 +164,20 @@ impl Request {
         self.text.json_with_nul()
     }
 
-    /// [`parameters_json`](Self::parameters_json) with a NUL behind it, for C.
-    pub fn parameters_json_with_nul(&self) -> &str {
-        self.parameters_with_nul
-            .get_or_init(|| SecretText::join(&[self.parameters_json(), "\0"]))
+    /// [`parameters_json`](Self::parameters_json) with a NUL behind it, for C. Fails if there is no
+    /// memory for it.
+    pub fn parameters_json_with_nul(&self) -> Result<&str> {
+        Ok(self.parameters_with_nul.of(self.parameters_json())?)
     }
 
-    /// [`string`](Self::string) with a NUL behind it, for C.
-    pub fn string_with_nul(&self, parameter: &str) -> Option<&str> {
-        let Kind::String(text) = self.parameter(parameter)?.kind() else {
-            return None;
-        };
-        let start = self.place_of(text);
-        let len: usize = text.chars().map(char::len_utf8).sum();
-        let strings = self.strings.get_or_init(|| self.decode_strings());
-        let string = std::str::from_utf8(&strings[start..=start + len]);
-        Some(string.expect("it was written there as UTF-8"))
-    }
-
-    /// A string takes no more room decoded than written, and its NUL that of its closing quote. So
-    /// all of them fit where they stand, in one allocation.
-    fn decode_strings(&self) -> SecretBytes {
-        let mut strings = SecretBytes::from(self.parameters_json().as_bytes());
-        for (_, value) in self.object().members() {
-            if let Kind::String(text) = value.kind() {
-                let mut at = self.place_of(text);
-                for character in text.chars() {
-                    at += character.encode_utf8(&mut strings[at..]).len();
-                }
-                strings[at] = 0;
-            }
-        }
-        strings
-    }
-
-    /// Where a string stands in the text of the parameters.
-    fn place_of(&self, text: Text<'_>) -> usize {
-        place(self.parameters_json(), text.as_written()).start
+    /// [`string`](Self::string) with a NUL behind it, for C. Fails if there is no memory for it.
+    pub fn string_with_nul(&self, parameter: &str) -> Result<Option<&str>> {
+        let parameters = self.parameters_json();
+        Ok(self.members.string_with_nul(parameters, parameter)?)
     }
 
     fn parameter(&self, name: &str) -> Option<Value<'_>> {
-        let mut members = self.object().members();
-        members
-            .find(|(key, _)| *key == *name)
-            .map(|(_, value)| value)
-    }
-
-    fn object(&self) -> Object<'_> {
-        Object::from_accepted(self.parameters_json())
+        self.members.find(self.parameters_json(), name)
     }
 }
 
@@ -236,15 +193,13 @@ impl RequestOutline {
         }
         let required = |name| document.value(name).expect("the format requires it");
         let verb = match required("verb").kind() {
-            Kind::String(verb) => match verb.decode() {
-                Cow::Borrowed(verb) => Verb::Written(place(text, verb)),
-                Cow::Owned(verb) => Verb::Decoded(verb),
-            },
+            Kind::String(verb) => place(text, verb.as_written()),
             _ => unreachable!("the format requires a string"),
         };
         Ok(Ok(Self {
             json: place(text, document.root().as_written()),
             parameters: place(text, required("parameters").as_written()),
+            parameter_count: document.inner_count(),
             verb,
         }))
     }
@@ -268,7 +223,7 @@ pub(crate) fn write_request(
         Some(text) => {
             let name = "parameters_json";
             let parameters = observe(text, 1, Origin::Caller, &mut ())
-                .map_err(|problem| malformed(problem.of_argument(name, text).to_string()))?;
+                .map_err(|problem| problem.of_message(name, text, malformed))?;
             if parameters.object().is_none() {
                 return Err(malformed(parameters.told_as_no_object(name)));
             }
@@ -276,7 +231,7 @@ pub(crate) fn write_request(
         }
         None => "{}",
     };
-    make_room(out, around, parameters.len() + verb.len() + PUNCTUATION);
+    make_room(out, around, parameters.len() + verb.len() + PUNCTUATION)?;
     out.extend_from_slice(b"{\"verb\": \"");
     write_escaped(out, verb);
     out.extend_from_slice(b"\", \"parameters\": ");
@@ -286,6 +241,7 @@ pub(crate) fn write_request(
     let problem = match Request::errors_of(text) {
         Ok(None) => return Ok(()),
         Ok(Some(errors)) => errors,
+        Err(error) if error.reason() == Some(Reason::Internal) => return Err(error),
         Err(error) => error.to_string(),
     };
     Err(malformed(problem))
@@ -324,10 +280,10 @@ mod tests {
         );
         assert_eq!(
             request.parameters_json_with_nul(),
-            format!("{}\0", request.parameters_json())
+            Ok(&*format!("{}\0", request.parameters_json()))
         );
         assert_eq!(request.string("s"), Some("a\0é"));
-        assert_eq!(request.string_with_nul("s"), Some("a\0é\0"));
+        assert_eq!(request.string_with_nul("s"), Ok(Some("a\0é\0")));
         assert_eq!(
             (
                 request.string("i"),
@@ -399,7 +355,8 @@ mod tests {
     #[test]
     fn a_malformed_request_is_kept_in_the_room_that_it_needs() {
         let (text, errors) = (r#" {"x": NaN}  "#, r#"{"request": ["x"]}"#);
-        let request = MalformedRequest::new(SecretBytes::from(text.as_bytes()), 1..11, errors);
+        let request =
+            MalformedRequest::new(SecretBytes::from(text.as_bytes()), 1..11, errors).unwrap();
         assert_eq!(
             (request.json(), request.errors()),
             (r#"{"x": NaN}"#, errors)

@@ -5,11 +5,12 @@ use std::fmt;
 use std::ops::Range;
 
 use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
-use super::json::{Kind, NotJson, Object, Origin, Value};
+use super::json::{Kind, NotJson, Origin, Text};
+use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
 use super::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
-use crate::secret::SecretBytes;
+use crate::secret::{NoMemory, SecretBytes};
 
 /// The characters of a response around its message, reason and data, rounded up.
 const PUNCTUATION: usize = 64;
@@ -29,12 +30,24 @@ pub const RESPONSE_MSG_INTERNAL_ERROR: &str = "Internal error";
 
 /// A response that fits the response format, as its JSON text was received.
 pub struct Response {
+    /// The JSON text, and the message.
     text: ReceivedText,
+    success: bool,
+    /// The message, as it is written between its quotes.
+    message: Range<usize>,
+    data: Range<usize>,
+    data_with_nul: CopyWithNul,
+    members: Members,
 }
 
 /// Where a response stands in a text that was found to fit the format.
 pub(crate) struct ResponseOutline {
     json: Range<usize>,
+    success: bool,
+    message: Range<usize>,
+    data: Range<usize>,
+    /// Of the data.
+    member_count: usize,
 }
 
 impl ResponseOutline {
@@ -44,21 +57,38 @@ impl ResponseOutline {
         if document.root().object().is_none() {
             return Ok(Err(errors_of_whole("response", "must be of dict type")));
         }
-        Ok(match document.errors() {
-            Some(errors) => Err(write_errors(errors)),
-            None => Ok(Self {
-                json: place(text, document.root().as_written()),
-            }),
-        })
+        if let Some(errors) = document.errors() {
+            return Ok(Err(write_errors(errors)));
+        }
+        let required = |name| document.value(name).expect("the format requires it");
+        let message = match required("message").kind() {
+            Kind::String(message) => place(text, message.as_written()),
+            _ => unreachable!("the format requires a string"),
+        };
+        Ok(Ok(Self {
+            json: place(text, document.root().as_written()),
+            success: matches!(required("success").kind(), Kind::Boolean(true)),
+            message,
+            data: place(text, required("data").as_written()),
+            member_count: document.inner_count(),
+        }))
     }
 }
 
 impl Response {
     /// Makes the response whose outline was read from `text`.
-    pub(crate) fn new(text: SecretBytes, outline: ResponseOutline) -> Self {
-        Self {
-            text: ReceivedText::new(text, outline.json, |_| ()),
-        }
+    pub(crate) fn new(
+        text: SecretBytes,
+        outline: ResponseOutline,
+    ) -> std::result::Result<Self, NoMemory> {
+        Ok(Self {
+            text: ReceivedText::new(text, outline.json, outline.message.clone())?,
+            success: outline.success,
+            message: outline.message,
+            data: outline.data,
+            data_with_nul: CopyWithNul::default(),
+            members: Members::new(outline.member_count),
+        })
     }
 
     #[cfg(test)]
@@ -66,7 +96,7 @@ impl Response {
         let Ok(Ok(outline)) = ResponseOutline::read(text) else {
             panic!("{text} is no response");
         };
-        Self::new(SecretBytes::from(text.as_bytes()), outline)
+        Self::new(SecretBytes::from(text.as_bytes()), outline).unwrap()
     }
 
     /// What is wrong with a response, as the JSON text of an object of lists by field;
@@ -85,27 +115,50 @@ impl Response {
 
     /// Whether the request was served.
     pub fn success(&self) -> bool {
-        matches!(self.member("success").kind(), Kind::Boolean(true))
+        self.success
     }
 
     /// The message, with the reason in it if there is one.
     pub fn message(&self) -> Cow<'_, str> {
-        match self.member("message").kind() {
-            Kind::String(text) => text.decode(),
-            _ => unreachable!("the format requires a string"),
-        }
+        Text::from_accepted(&self.text.all()[self.message.clone()]).decode()
     }
 
     /// The data, a JSON object, as text.
     pub fn data_json(&self) -> &str {
-        self.member("data").as_written()
+        &self.text.all()[self.data.clone()]
     }
 
-    fn member(&self, name: &str) -> Value<'_> {
-        Object::from_accepted(self.text.json())
-            .members()
-            .find_map(|(key, value)| (key == *name).then_some(value))
-            .expect("the format requires this member")
+    /// [`json`](Self::json) with a NUL behind it, for C.
+    pub fn json_with_nul(&self) -> &str {
+        self.text.json_with_nul()
+    }
+
+    /// [`message`](Self::message) with a NUL behind it, for C. A NUL inside reads as `?`.
+    pub fn message_with_nul(&self) -> &str {
+        self.text.extra_with_nul()
+    }
+
+    /// [`data_json`](Self::data_json) with a NUL behind it, for C. Fails if there is no memory for
+    /// it.
+    pub fn data_json_with_nul(&self) -> Result<&str> {
+        Ok(self.data_with_nul.of(self.data_json())?)
+    }
+
+    /// The member of the data that has this name, if it is a string, with a NUL behind it, for C.
+    /// Fails if there is no memory for it.
+    pub fn string_with_nul(&self, name: &str) -> Result<Option<&str>> {
+        Ok(self.members.string_with_nul(self.data_json(), name)?)
+    }
+
+    /// The member of the data that has this name, if it is an integer that fits in 64 bits with
+    /// sign.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        self.members.find(self.data_json(), name)?.integer()
+    }
+
+    /// The member of the data that has this name, if it is `true` or `false`.
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        self.members.find(self.data_json(), name)?.boolean()
     }
 }
 
@@ -134,7 +187,7 @@ pub(crate) fn write_response(
         None => "{}",
     };
     let texts = message.len() + reason.map_or(0, str::len) + data.len();
-    make_room(out, around, texts + PUNCTUATION);
+    make_room(out, around, texts + PUNCTUATION)?;
     out.extend_from_slice(if success {
         b"{\"success\": true"
     } else {
@@ -156,7 +209,7 @@ pub(crate) fn write_response(
 fn checked_data(text: &str) -> Result<&str> {
     let document = DATA
         .read_inside(text, 1, Origin::Caller)
-        .map_err(|problem| malformed(problem.of_argument("data_json", text).to_string()))?;
+        .map_err(|problem| problem.of_message("data_json", text, malformed))?;
     if document.root().object().is_none() {
         return Err(malformed(document.root().told_as_no_object("data_json")));
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use zeroize::Zeroize;
 
 use crate::negative_control::is_broken;
-use crate::secret::SecretBytes;
+use crate::secret::{NoMemory, SecretBytes};
 
 /// What is received at once at most before more memory is taken: a length that the peer
 /// merely claims never makes this side allocate.
@@ -44,11 +44,11 @@ impl Input {
         self.filled == self.wanted
     }
 
-    /// Where the next bytes go. Never longer than what is still missing, so that nothing is
-    /// taken off the socket that belongs to a later message.
-    pub fn space(&mut self) -> &mut [u8] {
+    /// Sees to it that there is [`space`](Self::space) for some of the bytes that are missing;
+    /// fails if there is no memory for it.
+    pub fn make_space(&mut self) -> Result<(), NoMemory> {
         if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[self.filled..self.wanted];
+            return Ok(());
         }
         // One call of the system takes a whole message, unless it is a large one. The buffer
         // grows when it is full, by its own size, so that small pieces cost no more than large
@@ -59,8 +59,26 @@ impl Input {
             false => self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled)),
         };
         if self.bytes.len() < target {
+            let spare = if target == self.wanted {
+                SPARE_CAPACITY
+            } else {
+                0
+            };
+            self.bytes
+                .try_reserve_exact(target - self.bytes.len() + spare)?;
             self.bytes.resize(target, 0);
         }
+        Ok(())
+    }
+
+    /// Where the next bytes go. Never longer than what is still missing, so that nothing is
+    /// taken off the socket that belongs to a later message. It is empty if there is no memory,
+    /// of which [`make_space`](Self::make_space) tells.
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.wanted <= HEADER_CAPACITY {
+            return &mut self.header[self.filled..self.wanted];
+        }
+        let _ = self.make_space();
         let end = self.wanted.min(self.bytes.len());
         &mut self.bytes[self.filled..end]
     }
@@ -90,18 +108,17 @@ impl Input {
 
     /// Takes the bytes at `range` out, with room for a few more, and clears the rest. Long
     /// ones take the buffer along instead of being copied.
-    pub fn take(&mut self, range: Range<usize>) -> SecretBytes {
+    pub fn take(&mut self, range: Range<usize>) -> Result<SecretBytes, NoMemory> {
         if self.bytes.capacity() <= KEPT_CAPACITY {
-            let mut taken = SecretBytes::with_capacity(range.len() + SPARE_CAPACITY);
-            taken.extend_from_slice(&self.bytes()[range]);
+            let taken = SecretBytes::try_copy(&self.bytes()[range], SPARE_CAPACITY)?;
             self.clear();
-            return taken;
+            return Ok(taken);
         }
         let mut taken = std::mem::take(&mut self.bytes);
         self.clear();
         taken.truncate(range.end);
         taken.remove_front(range.start);
-        taken
+        Ok(taken)
     }
 }
 
@@ -114,10 +131,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds bytes that may be sent at once.
-    pub fn push(&mut self, bytes: &[u8]) {
+    /// Adds bytes that may be sent at once; fails if there is no memory for them.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
+        self.bytes.try_reserve_exact(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
         self.released = self.bytes.len();
+        Ok(())
     }
 
     /// Takes a whole message of which only the first `released` bytes may be sent now.
@@ -254,7 +273,7 @@ mod tests {
             }
             let place = input.bytes().as_ptr();
             let capacity = input.bytes.capacity();
-            let taken = input.take(1..len + 1);
+            let taken = input.take(1..len + 1).unwrap();
             let is_moved = capacity > KEPT_CAPACITY;
             assert_eq!(taken.as_ptr() == place, is_moved, "{len}");
             assert_eq!(input.bytes.capacity(), if is_moved { 0 } else { capacity });
@@ -270,14 +289,14 @@ mod tests {
     #[test]
     fn the_memory_of_a_message_that_was_sent_serves_the_next() {
         let mut output = Output::default();
-        output.push(&[7; 100]);
+        output.push(&[7; 100]).unwrap();
         output.advance(100);
         let place = output.bytes().as_ptr();
         let message = output.take();
         assert!(message.is_empty() && message.as_ptr() == place);
         assert!(output.pending().is_empty());
         for (capacity, kept) in [(KEPT_CAPACITY, KEPT_CAPACITY), (KEPT_CAPACITY + 1, 0)] {
-            output.set(SecretBytes::with_capacity(capacity), 0);
+            output.set(SecretBytes::try_copy(&[], capacity).unwrap(), 0);
             assert_eq!(output.take().capacity(), kept);
         }
         assert!(output.pending().is_empty());

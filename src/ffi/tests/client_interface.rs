@@ -285,7 +285,7 @@ fn an_interface_that_panicked_goes_no_further() {
 fn response() -> *mut anwdl_response_t {
     let text = r#"{"success": true, "message": "a\u0000b", "data": {"text": "a\u0000b", "number": -5, "flag": true}}"#;
     let response = message::Response::from_text(text);
-    give(crate::ffi::response::Response::new(response))
+    give(response)
 }
 
 #[test]

@@ -200,7 +200,7 @@ mod tests {
             let framing = of(protocol).unwrap();
             for len in 0..=BLOCK_SIZE {
                 let written = framing.text_start() + len;
-                let mut message = SecretBytes::with_capacity(written + LARGEST_TRAILER);
+                let mut message = SecretBytes::try_copy(&[], written + LARGEST_TRAILER).unwrap();
                 message.resize(written, b'x');
                 let place = message.as_ptr();
                 let fill = |bytes: &mut [u8]| {

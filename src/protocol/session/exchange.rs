@@ -88,7 +88,7 @@ impl Session {
                 self.hear_answer()?;
                 let rsa = self.rsa.as_ref().expect("keys were prepared");
                 let pem = rsa.public_key().expect("keys were prepared");
-                self.output.push(pem.as_bytes());
+                self.output.push(pem.as_bytes())?;
                 self.wait_for(steps, Wait::Answer, 1);
                 Ok(())
             }
@@ -120,7 +120,7 @@ impl Session {
                 };
                 match size {
                     Ok(size) => {
-                        self.output.push(&[ACCEPTED]);
+                        self.output.push(&[ACCEPTED])?;
                         self.wait_for(steps, Wait::PublicKey, size as usize);
                         Ok(())
                     }
@@ -135,7 +135,7 @@ impl Session {
                     .and_then(|()| check_fingerprint(rsa, expected));
                 match accepted {
                     Ok(()) => {
-                        self.output.push(&[ACCEPTED]);
+                        self.output.push(&[ACCEPTED])?;
                         self.finish_step(steps);
                         Ok(())
                     }
@@ -146,7 +146,7 @@ impl Session {
                 let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
                 match exchange.accept_secret(rsa, self.input.bytes(), self.config.protocol) {
                     Ok(()) => {
-                        self.output.push(&[ACCEPTED]);
+                        self.output.push(&[ACCEPTED])?;
                         self.finish_step(steps);
                         Ok(())
                     }
@@ -161,7 +161,7 @@ impl Session {
         match steps[0] {
             Step::SendPublicKey => {
                 let pem = rsa.public_key().expect("keys were prepared");
-                self.output.push(&clear_header(pem.len())?);
+                self.output.push(&clear_header(pem.len())?)?;
                 self.wait_for(steps, Wait::LengthAnswer, 1);
             }
             Step::ReceivePublicKey => self.wait_for(steps, Wait::Length, CLEAR_HEADER_SIZE),
@@ -174,7 +174,7 @@ impl Session {
                     self.config.key_echo,
                     self.config.random,
                 )?;
-                self.output.push(&wrapped);
+                self.output.push(&wrapped)?;
                 self.wait_for(steps, Wait::Answer, 1);
             }
             Step::ReceiveSecret => {

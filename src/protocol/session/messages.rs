@@ -17,7 +17,7 @@ use crate::protocol::framing::{
     is_clear_header,
 };
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
-use crate::secret::SecretBytes;
+use crate::secret::{NoMemory, SecretBytes};
 use crate::verdict::{reveal_bytes, verdict};
 
 /// What a decrypted text says, before it is taken out of the buffer.
@@ -136,7 +136,7 @@ impl Session {
         match framing.packet_size(keys, self.input.bytes(), largest) {
             Ok(size) => {
                 if framing.is_answered() {
-                    self.output.push(&[ACCEPTED]);
+                    self.output.push(&[ACCEPTED])?;
                 }
                 self.input.clear();
                 self.input.want(size);
@@ -157,7 +157,7 @@ impl Session {
         let opened = framing.open(keys, packet)?;
         let reading = read(self.config.role, packet, &opened)?;
         framing.finish(keys, Direction::Received, packet);
-        Ok(self.finish_receive(framing, opened.text, reading))
+        self.finish_receive(framing, opened.text, reading)
     }
 
     pub(super) fn open_undetected(&mut self) -> Result<Message> {
@@ -180,7 +180,7 @@ impl Session {
         }
         let framing = framing::of(found).expect("it is listed");
         framing.finish(keys, Direction::Received, &last_block);
-        Ok(self.finish_receive(framing, opened.text, reading))
+        self.finish_receive(framing, opened.text, reading)
     }
 
     fn finish_receive(
@@ -188,22 +188,22 @@ impl Session {
         framing: &'static dyn Framing,
         text: Range<usize>,
         reading: Reading,
-    ) -> Message {
+    ) -> Result<Message> {
         let message = match reading {
             Reading::Request(outline) => {
-                Message::Request(Arc::new(Request::new(self.input.take(text), outline)))
+                Message::Request(Arc::new(Request::new(self.input.take(text)?, outline)?))
             }
             Reading::MalformedRequest(json, errors) => {
-                let text = self.input.take(text);
-                Message::MalformedRequest(MalformedRequest::new(text, json, &errors))
+                let text = self.input.take(text)?;
+                Message::MalformedRequest(MalformedRequest::new(text, json, &errors)?)
             }
             Reading::Response(outline) => {
-                Message::Response(Response::new(self.input.take(text), outline))
+                Message::Response(Response::new(self.input.take(text)?, outline)?)
             }
         };
         self.framing = Some(framing);
         self.stop();
-        message
+        Ok(message)
     }
 
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
@@ -232,7 +232,8 @@ impl Session {
     }
 }
 
-/// Whether a decrypted text is one that [`read_text`] reads.
+/// Whether a decrypted text is one that [`read_text`] reads, as far as there is memory to tell: if
+/// not, the reading of it fails for that reason.
 fn is_read(text: &[u8]) -> bool {
     reveal_bytes(text);
     std::str::from_utf8(text).is_ok_and(json::python_reads)
@@ -260,6 +261,7 @@ fn read_text(role: Role, text: &[u8]) -> Option<Result<Reading>> {
             let errors = match RequestOutline::read(text) {
                 Ok(Ok(outline)) => return Some(Ok(Reading::Request(outline))),
                 Ok(Err(errors)) => errors,
+                Err(problem) if problem.is_no_memory() => return Some(Err(NoMemory.into())),
                 Err(problem) => python_errors("request", text, problem)?,
             };
             let json = json::without_blanks(text);
@@ -269,6 +271,7 @@ fn read_text(role: Role, text: &[u8]) -> Option<Result<Reading>> {
             let errors = match ResponseOutline::read(text) {
                 Ok(Ok(outline)) => return Some(Ok(Reading::Response(outline))),
                 Ok(Err(errors)) => errors,
+                Err(problem) if problem.is_no_memory() => return Some(Err(NoMemory.into())),
                 Err(problem) => python_errors("response", text, problem)?,
             };
             Err(Error::new(

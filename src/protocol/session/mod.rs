@@ -80,6 +80,10 @@ pub enum Operation {
 
 /// What a session needs to go on.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a message is taken out at once, and a box would need memory"
+)]
 pub enum Progress {
     /// Bytes from the peer.
     Read,
@@ -104,6 +108,7 @@ enum Need {
 
 /// A message that was received.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "as above")]
 pub enum Message {
     /// A request that fits the format.
     Request(Arc<Request>),
@@ -251,7 +256,8 @@ impl Session {
     }
 
     /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer
-    /// than the message under way.
+    /// than the message under way. It is empty as well where there is no memory, which the next
+    /// [`advance`](Self::advance) tells.
     pub fn space(&mut self) -> &mut [u8] {
         self.input.space()
     }
@@ -283,7 +289,12 @@ impl Session {
                         return Ok(Progress::Done(Some(message)));
                     }
                 }
-                Need::Read => return Ok(Progress::Read),
+                Need::Read => {
+                    return match self.input.make_space() {
+                        Ok(()) => Ok(Progress::Read),
+                        Err(error) => Err(self.abort(error.into())),
+                    };
+                }
                 Need::Write => return Ok(Progress::Write),
                 Need::Compute => return Ok(Progress::Compute),
                 Need::End => {
@@ -408,7 +419,7 @@ impl Session {
 
     /// Sends `0` and then fails.
     fn refuse(&mut self, error: Error) -> Result<()> {
-        self.output.push(&[REFUSED]);
+        self.output.push(&[REFUSED])?;
         self.set_state(State::Failing(error));
         Ok(())
     }

@@ -1,0 +1,496 @@
+/* What a message takes from the heap: how much the largest ones hold once everything was asked of
+   them, and what becomes of a session where there is no memory for one. The program's malloc() and
+   its kin take the place of the C library's. */
+#include "check.h"
+#include "children.h"
+#include "support.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* -- the heap ---------------------------------------------------------------------------------- */
+
+enum { MOST_ALLOCATIONS = 4096 };
+
+static _Thread_local bool is_counted; /* while the library is at work */
+static long long bytes_in_use;        /* of what was taken then */
+static long long most_in_use;
+static size_t allocations;
+static size_t failing;       /* the number of the first one that fails, */
+static size_t failing_count; /* and how many do */
+
+/* The size of each, in memory that the test shares with its children. */
+static size_t *sizes;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+void __libc_free(void *block);
+
+static void start_counting(size_t new_failing, size_t new_failing_count) {
+    bytes_in_use = most_in_use = 0;
+    allocations = 0;
+    failing = new_failing;
+    failing_count = new_failing_count;
+}
+
+static bool fails(size_t size) {
+    if (!is_counted)
+        return false;
+    if (allocations < MOST_ALLOCATIONS)
+        sizes[allocations] = size;
+    size_t number = allocations++;
+    return number >= failing && number - failing < failing_count;
+}
+
+static void *count_block(void *block) {
+    if (is_counted && block != NULL) {
+        bytes_in_use += (long long)malloc_usable_size(block);
+        if (bytes_in_use > most_in_use)
+            most_in_use = bytes_in_use;
+    }
+    return block;
+}
+
+static void uncount_block(void *block) {
+    if (is_counted && block != NULL)
+        bytes_in_use -= (long long)malloc_usable_size(block);
+}
+
+void *malloc(size_t size) {
+    return fails(size) ? NULL : count_block(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size) {
+    return fails(count * size) ? NULL : count_block(__libc_calloc(count, size));
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+    return fails(size) ? NULL : count_block(__libc_memalign(alignment, size));
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size) {
+    void *block = aligned_alloc(alignment, size);
+    if (block == NULL)
+        return ENOMEM;
+    *out = block;
+    return 0;
+}
+
+void free(void *block) {
+    uncount_block(block);
+    __libc_free(block);
+}
+
+void *realloc(void *block, size_t size) {
+    if (fails(size))
+        return NULL;
+    uncount_block(block);
+    void *resized = __libc_realloc(block, size);
+    if (resized == NULL && size != 0)
+        return count_block(block), NULL;
+    return count_block(resized);
+}
+
+/* -- messages ---------------------------------------------------------------------------------- */
+
+enum { LIMIT = 512 * 1024, AROUND = 128 };
+
+typedef struct {
+    const char *name;
+    /* One member, to which its number is written, or once the whole. */
+    const char *member;
+    const char *filling; /* of the one string */
+    bool is_in_front;    /* the string is the verb or the message */
+} kind_t;
+
+static const kind_t KINDS[] = {
+    {.name = "empty strings", .member = "\"%zx\":\"\""},
+    {.name = "short strings", .member = "\"%zx\":\"short\""},
+    {.name = "integers", .member = "\"%zx\":0"},
+    {.name = "escaped keys and values", .member = "\"\\u0061%zx\":\"\\u00e9\\n\""},
+    {.name = "objects", .member = "\"%zx\":{}"},
+    {.name = "one string", .filling = "x"},
+    {.name = "one string of escapes", .filling = "\\u0061"},
+    {.name = "one string in front", .filling = "X", .is_in_front = true},
+};
+enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
+
+static void append(char *text, size_t *len, const char *part) {
+    size_t part_len = strlen(part);
+    memcpy(text + *len, part, part_len + 1);
+    *len += part_len;
+}
+
+/* An object of about so many bytes, or a text; the caller frees it. */
+static char *make_object(const kind_t *kind, size_t size) {
+    char *text = malloc(size + AROUND);
+    char member[AROUND];
+    size_t len = 0, number = 0;
+    REQUIRE(text != NULL);
+    text[0] = '\0';
+    if (!kind->is_in_front)
+        append(text, &len, kind->member == NULL ? "{\"text\":\"" : "{");
+    while (len + AROUND < size) {
+        if (kind->member == NULL) {
+            append(text, &len, kind->filling);
+            continue;
+        }
+        const char *place = strstr(kind->member, "%zx");
+        snprintf(member, sizeof member, "%s%.*s%zx%s", number == 0 ? "" : ",",
+                 (int)(place - kind->member), kind->member, number, place + 3);
+        append(text, &len, member);
+        number++;
+    }
+    if (!kind->is_in_front)
+        append(text, &len, kind->member == NULL ? "\"}" : "}");
+    return text;
+}
+
+/* -- sessions ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    anwdl_protocol_t framing;
+    anwdl_role_t receiver;
+    const kind_t *kind;
+    size_t size;
+    uint8_t *bytes; /* all that the sender sends */
+    size_t len;
+    size_t failing, failing_count;
+    bool is_short_for_good; /* of memory */
+} message_t;
+
+static anwdl_session_t *make_session(const message_t *message, anwdl_role_t role) {
+    bool is_gcm = message->framing == ANWDL_PROTOCOL_GCM;
+    anwdl_client_options_t *options =
+        make_shared_key_options(is_gcm ? ANWDL_AES_GCM : ANWDL_AES_CBC);
+    anwdl_session_t *session = NULL;
+    REQUIRE(anwdl_client_options_set_protocol(options, message->framing) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_max_message_size(options, message->size) == ANWDL_OK);
+    REQUIRE(anwdl_session_new(role, options, &session) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    return session;
+}
+
+static anwdl_status_t send_message(const message_t *message, anwdl_session_t *sender,
+                                   const char *text) {
+    bool is_in_front = message->kind->is_in_front;
+    if (message->receiver == ANWDL_ROLE_CLIENT)
+        return anwdl_session_send_response(sender, true, is_in_front ? text : "OK",
+                                           is_in_front ? NULL : text, NULL);
+    return anwdl_session_send_request(sender, is_in_front ? text : "STAT",
+                                      is_in_front ? NULL : text);
+}
+
+/* Records what the other side sends. */
+static void record(message_t *message) {
+    anwdl_session_t *sender = make_session(
+        message, message->receiver == ANWDL_ROLE_CLIENT ? ANWDL_ROLE_SERVER : ANWDL_ROLE_CLIENT);
+    char *text = make_object(message->kind, message->size - AROUND);
+    anwdl_status_t status;
+    message->bytes = malloc(message->size + AROUND);
+    message->len = 0;
+    REQUIRE(message->bytes != NULL);
+    while ((status = send_message(message, sender, text)) != ANWDL_OK) {
+        const uint8_t *pending = NULL;
+        size_t len = 0, taken = 0;
+        if (status == ANWDL_WANT_READ) {
+            REQUIRE(anwdl_session_feed(sender, (const uint8_t *)"1", 1, &taken) == ANWDL_OK);
+            continue;
+        }
+        REQUIRE(status == ANWDL_WANT_WRITE);
+        REQUIRE(anwdl_session_get_pending(sender, &pending, &len) == ANWDL_OK);
+        memcpy(message->bytes + message->len, pending, len);
+        message->len += len;
+        REQUIRE(anwdl_session_sent(sender, len) == ANWDL_OK);
+    }
+    free(text);
+    anwdl_session_free(sender);
+}
+
+typedef struct {
+    anwdl_request_t *request;
+    anwdl_response_t *response;
+} received_t;
+
+/* Receives it; the library's calls are counted. */
+static anwdl_status_t receive(const message_t *message, anwdl_session_t *session,
+                              received_t *received) {
+    size_t at = 0;
+    for (;;) {
+        is_counted = true;
+        anwdl_status_t status =
+            message->receiver == ANWDL_ROLE_CLIENT
+                ? anwdl_session_recv_response(session, &received->response)
+                : anwdl_session_recv_request(session, false, &received->request);
+        is_counted = false;
+        if (status == ANWDL_WANT_WRITE) {
+            const uint8_t *pending = NULL;
+            size_t len = 0;
+            REQUIRE(anwdl_session_get_pending(session, &pending, &len) == ANWDL_OK);
+            REQUIRE(anwdl_session_sent(session, len) == ANWDL_OK);
+            continue;
+        }
+        if (status != ANWDL_WANT_READ)
+            return status;
+        size_t taken = 0;
+        is_counted = true;
+        status = anwdl_session_feed(session, message->bytes + at, message->len - at, &taken);
+        is_counted = false;
+        if (status != ANWDL_OK)
+            return status;
+        at += taken;
+    }
+}
+
+/* Asks for everything but the copies of the JSON. What was said of a failure must be documented. */
+static bool ask_for_values(const received_t *received) {
+    static const char *const NAMES[] = {"text", "0", "a0", "1ff", "absent"};
+    bool holds = true;
+    for (size_t at = 0; at < sizeof NAMES / sizeof NAMES[0]; at++) {
+        int64_t integer = 0;
+        bool boolean = false;
+        if (received->request != NULL) {
+            anwdl_request_get_string(received->request, NAMES[at], NULL);
+            anwdl_request_get_integer(received->request, NAMES[at], &integer);
+            anwdl_request_get_boolean(received->request, NAMES[at], &boolean);
+            holds &= anwdl_request_get_verb(received->request) != NULL;
+            holds &= anwdl_request_get_json(received->request) != NULL;
+        } else {
+            anwdl_response_get_string(received->response, NAMES[at], NULL);
+            anwdl_response_get_integer(received->response, NAMES[at], &integer);
+            anwdl_response_get_boolean(received->response, NAMES[at], &boolean);
+            holds &= anwdl_response_get_message(received->response) != NULL;
+            holds &= anwdl_response_get_json(received->response) != NULL;
+        }
+    }
+    return holds;
+}
+
+static const char *inner_json(const received_t *received) {
+    return received->request != NULL ? anwdl_request_get_parameters_json(received->request)
+                                     : anwdl_response_get_data_json(received->response);
+}
+
+static void free_received(const received_t *received) {
+    anwdl_request_free(received->request);
+    anwdl_response_free(received->response);
+}
+
+/* -- what a message holds ---------------------------------------------------------------------- */
+
+enum { SMALL = 16 * 1024 };
+
+static void check_held(message_t *message) {
+    anwdl_session_t *session = make_session(message, message->receiver);
+    received_t received = {NULL, NULL};
+    record(message);
+    start_counting(SIZE_MAX, 0);
+    if (!CHECK_OK(receive(message, session, &received)))
+        exit(check_finish());
+    long long most = most_in_use;
+    is_counted = true;
+    bool is_whole = ask_for_values(&received);
+    is_counted = false;
+    CHECK(is_whole);
+    long long values = bytes_in_use;
+    is_counted = true;
+    const char *json = inner_json(&received);
+    is_counted = false;
+    CHECK(json != NULL);
+    long long all = bytes_in_use;
+    /* Everything by name and as one text, beside the text itself. */
+    bool holds = CHECK(values <= 2 * LIMIT + SMALL);
+    /* The parameters or data as a text of their own are one copy more. */
+    holds &= CHECK(all <= values + (long long)strlen(json) + SMALL);
+    holds &= CHECK(all <= 3 * LIMIT + SMALL);
+    printf(
+        "figure: a %s of %s holds %.2f of the limit, %.2f with its inner JSON; %.2f while read\n",
+        message->receiver == ANWDL_ROLE_CLIENT ? "response" : "request", message->kind->name,
+        (double)values / LIMIT, (double)all / LIMIT, (double)most / LIMIT);
+    if (!holds)
+        fprintf(stderr, "  that was %s\n", message->kind->name);
+    is_counted = true;
+    free_received(&received);
+    anwdl_session_end(session);
+    is_counted = false;
+    CHECK(bytes_in_use <= SMALL);
+    anwdl_session_free(session);
+    free(message->bytes);
+}
+
+/* -- no memory for it -------------------------------------------------------------------------- */
+
+/* The one block that is the library's own, whatever a peer sends, and that Rust cannot ask for in
+   vain: a request with its share count, without its texts. It is smaller than this, and the only
+   one of its kind. */
+enum { OWN_BLOCK = 512, OWN_FAILURES = 2 };
+
+static bool says_no_memory(void) {
+    return anwdl_last_error_reason() == ANWDL_REASON_INTERNAL &&
+           strcmp(anwdl_last_error_message(), "there is no memory for the message") == 0;
+}
+
+/* Whether what is said without memory is that, and once there is some again, the right thing. */
+static child_end_t ask_without_memory(const message_t *message, const received_t *received) {
+    bool was_refused = false;
+    for (unsigned round = 0; round < (message->is_short_for_good ? 1 : 2); round++) {
+        const char *name = "a0";
+        is_counted = true;
+        const char *string = received->request != NULL
+                                 ? anwdl_request_get_string(received->request, name, NULL)
+                                 : anwdl_response_get_string(received->response, name, NULL);
+        is_counted = false;
+        if (string == NULL && !says_no_memory())
+            return CHILD_OTHER;
+        was_refused |= string == NULL;
+        is_counted = true;
+        const char *json = inner_json(received);
+        is_counted = false;
+        if (json == NULL && !says_no_memory())
+            return CHILD_OTHER;
+        was_refused |= json == NULL;
+        /* From now on there is some. */
+        start_counting(SIZE_MAX, 0);
+        if (round == 1 && (string == NULL || json == NULL))
+            return CHILD_OTHER;
+    }
+    return was_refused ? CHILD_REFUSED : CHILD_AS_USUAL;
+}
+
+static child_end_t receive_without_memory(const void *context) {
+    const message_t *message = context;
+    anwdl_session_t *session = make_session(message, message->receiver);
+    received_t received = {NULL, NULL};
+    start_counting(message->failing, message->failing_count);
+    anwdl_status_t status = receive(message, session, &received);
+    if (status == ANWDL_OK) {
+        child_end_t end = ask_without_memory(message, &received);
+        free_received(&received);
+        anwdl_session_free(session);
+        return end;
+    }
+    bool is_documented = status == ANWDL_RUNTIME_ERROR && says_no_memory();
+    start_counting(SIZE_MAX, 0);
+    /* Objects that could not be made are nobody's; the session has ended, unless it was only the
+       last step, the response's own block, that failed. */
+    bool has_failed = anwdl_session_has_failed(session) || message->receiver == ANWDL_ROLE_CLIENT;
+    anwdl_session_free(session);
+    bool is_untouched = received.request == NULL && received.response == NULL;
+    return is_documented && has_failed && is_untouched ? CHILD_REFUSED : CHILD_OTHER;
+}
+
+static size_t refused, aborted, cases;
+
+static void check_each_failure(message_t *message) {
+    record(message);
+    message->failing = SIZE_MAX;
+    message->failing_count = 0;
+    memset(sizes, 0, MOST_ALLOCATIONS * sizeof *sizes);
+    REQUIRE(run_child(receive_without_memory, message) == CHILD_AS_USUAL);
+    size_t count = 0, aborted_before = aborted;
+    while (count < MOST_ALLOCATIONS && sizes[count] != 0)
+        count++;
+    CHECK(count > 3 && count < MOST_ALLOCATIONS);
+    for (message->failing = 0; message->failing < count; message->failing++)
+        for (unsigned all = 0; all < 2; all++) {
+            message->failing_count = all == 1 ? SIZE_MAX : 1;
+            child_end_t end = run_child(receive_without_memory, message);
+            bool is_own = sizes[message->failing] < OWN_BLOCK;
+            /* A buffer that could not grow is tried again, and an index only saves time. */
+            if (!CHECK(end == CHILD_REFUSED || end == CHILD_AS_USUAL ||
+                       (is_own && end == CHILD_ABORTED)))
+                fprintf(stderr, "  that was %s, without memory for block %zu of %zu bytes: %s\n",
+                        message->kind->name, message->failing, sizes[message->failing],
+                        child_end_name(end));
+            cases++;
+            refused += end == CHILD_REFUSED;
+            aborted += end == CHILD_ABORTED;
+        }
+    CHECK_INTEGER(aborted - aborted_before,
+                  message->receiver == ANWDL_ROLE_SERVER ? OWN_FAILURES : 0);
+    free(message->bytes);
+}
+
+/* What the process may take more than it has. */
+static void limit_memory(size_t more) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0;
+    REQUIRE(file != NULL && fscanf(file, "%lu", &pages) == 1);
+    fclose(file);
+    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    struct rlimit limit = {most, most};
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+}
+
+enum { LARGE = 16 * 1024 * 1024, STEP = 2 * 1024 * 1024, STEPS = 40 };
+
+static child_end_t receive_in_little_memory(const void *context) {
+    message_t message = *(const message_t *)context;
+    limit_memory(message.failing * STEP);
+    message.is_short_for_good = true;
+    message.failing = SIZE_MAX;
+    message.failing_count = 0;
+    return receive_without_memory(&message);
+}
+
+static void check_address_space(message_t *message) {
+    size_t ends[CHILD_ENDS] = {0};
+    record(message);
+    for (message->failing = 0; message->failing < STEPS; message->failing += 3) {
+        child_end_t end = run_child(receive_in_little_memory, message);
+        if (!CHECK(end == CHILD_REFUSED || end == CHILD_AS_USUAL))
+            fprintf(stderr, "  that was %s in %zu bytes: %s\n", message->kind->name,
+                    message->failing * STEP, child_end_name(end));
+        ends[end]++;
+        cases++;
+    }
+    CHECK(ends[CHILD_REFUSED] > 0);
+    CHECK(ends[CHILD_AS_USUAL] > 0);
+    free(message->bytes);
+}
+
+int main(void) {
+    static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3,
+                                                ANWDL_PROTOCOL_V4, ANWDL_PROTOCOL_GCM};
+    static const anwdl_role_t RECEIVERS[] = {ANWDL_ROLE_SERVER, ANWDL_ROLE_CLIENT};
+    size_t bytes = MOST_ALLOCATIONS * sizeof *sizes;
+    sizes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(sizes != MAP_FAILED);
+    for (size_t receiver = 0; receiver < 2; receiver++)
+        for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+            message_t message = {.framing = FRAMINGS[kind % 4],
+                                 .receiver = RECEIVERS[receiver],
+                                 .kind = &KINDS[kind],
+                                 .size = LIMIT};
+            check_held(&message);
+        }
+    for (size_t receiver = 0; receiver < 2; receiver++)
+        for (size_t framing = 0; framing < 4; framing++) {
+            message_t message = {.framing = FRAMINGS[framing],
+                                 .receiver = RECEIVERS[receiver],
+                                 .kind = &KINDS[framing == 3 ? 3 : 0],
+                                 .size = 64 * 1024};
+            check_each_failure(&message);
+        }
+    for (size_t receiver = 0; receiver < 2; receiver++) {
+        message_t message = {.framing = ANWDL_PROTOCOL_V4,
+                             .receiver = RECEIVERS[receiver],
+                             .kind = &KINDS[0],
+                             .size = LARGE};
+        check_address_space(&message);
+    }
+    CHECK(refused > 0);
+    printf("cases: %zu messages without memory\n", cases);
+    printf("%zu failures refused, %zu aborted, for blocks of the library's own\n", refused,
+           aborted);
+    munmap(sizes, bytes);
+    return check_finish();
+}
