@@ -132,7 +132,9 @@
  *
  * Turns. A client sends one request and receives one response, and again. A second response to one
  * request and a second request before the response are refused with ANWDL_REASON_OUT_OF_TURN, and
- * nothing is sent. Only a server that is not available may send one response before any request.
+ * nothing is sent. A server may receive the next request before it has answered the last: a released
+ * client that gave up waiting sends one. It then owes a response to each, in their order. Only a
+ * server that is not available may send one response before any request.
  *
  * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
  * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
@@ -1601,8 +1603,11 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * container_listen_port come together or not at all, so do uptime and version, and each fits its
  * own format. Other keys are allowed.
  *
- * There is one response to each request. One may be sent before the first request, to say that the
- * server is unavailable.
+ * There is one response to each request that was received, in their order. One may be sent before the
+ * first request, to say that the server is unavailable. As no request has shown then what the client
+ * speaks, it goes out in the framing that anwdl_client_options_set_protocol() names, and in that of
+ * ANWDL_PROTOCOL_V4 without it, which clients of the releases 2 and 3 cannot read; to answer those,
+ * receive their request first.
  *
  * Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
  * returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
@@ -1622,7 +1627,7 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
  *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
  *   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
- *   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
+ *   ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all these cases
  *   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
@@ -1841,9 +1846,8 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
 /**
  * ANWDL_ROLE_SERVER only. Sends a response.
  *
- * What goes out, and what is checked before, is said at anwdl_client_send_response(). There is one
- * response to each request. One may be sent before the first request, to say that the server is
- * unavailable.
+ * What goes out, what is checked before, and when a response may be sent, is said at
+ * anwdl_client_send_response().
  *
  * @param session The session; not NULL.
  * @param success Whether the request was carried out.
@@ -1858,7 +1862,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or message is NULL, or a text
  *   is not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no
  *   acceptable JSON object or breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the
- *   framing can carry. ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all
+ *   framing can carry. ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all
  *   these cases nothing was sent and the session goes on.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,

@@ -475,7 +475,8 @@ impl ClientInstance {
     /// Sends a response. `data_json` is the text of a JSON object; without it the data are
     /// empty. A reason is added to the message. Data that break the response format are
     /// [`Reason::MalformedResponse`], and nothing is sent. There is one response to each
-    /// request, and one may be sent before the first request; [`Reason::OutOfTurn`] else.
+    /// request that was received, and one may be sent before the first request, as v4 unless the
+    /// options name a framing; [`Reason::OutOfTurn`] else.
     /// Mirrors `ClientInstance.sendResponse`.
     pub fn send_response(
         &mut self,

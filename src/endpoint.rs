@@ -87,8 +87,34 @@ pub struct Endpoint<C> {
     earlier_identity: Option<Box<Identity>>,
     stored_request: Option<Arc<Request>>,
     malformed_request: Option<MalformedRequest>,
-    /// Whether this side may send a message: the protocol is half-duplex.
-    has_turn: bool,
+    turns: Turns,
+}
+
+/// How many messages this side may send before it receives the next: the protocol is half-duplex.
+struct Turns {
+    due: u64,
+    has_received: bool,
+}
+
+impl Turns {
+    fn received(&mut self, role: Role) {
+        self.due = match role {
+            // Each request has its response, also where a client that is out of step sends several.
+            Role::Server if self.has_received => self.due + 1,
+            Role::Server | Role::Client => 1,
+        };
+        self.has_received = true;
+    }
+}
+
+impl Default for Turns {
+    /// A client may ask. A server may speak first, once: to say that it is unavailable.
+    fn default() -> Self {
+        Self {
+            due: 1,
+            has_received: false,
+        }
+    }
 }
 
 impl<C: Carrier> Endpoint<C> {
@@ -117,8 +143,7 @@ impl<C: Carrier> Endpoint<C> {
             earlier_identity: None,
             stored_request: None,
             malformed_request: None,
-            // A server may speak first, once: to say that it is unavailable.
-            has_turn: true,
+            turns: Turns::default(),
         }
     }
 
@@ -317,9 +342,9 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
-        let has_turn = self.has_turn;
+        let may_send = self.turns.due > 0;
         self.run(Operation::Send, |session| {
-            if !has_turn {
+            if !may_send {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(session.role()));
             }
@@ -349,8 +374,8 @@ impl<C: Carrier> Endpoint<C> {
             Err(failure) => Err(self.fail_before_drive(failure)),
         };
         match (&result, operation) {
-            (Ok(_), Operation::Receive) => self.has_turn = true,
-            (Ok(_), Operation::Send) => self.has_turn = false,
+            (Ok(_), Operation::Receive) => self.turns.received(self.session.role()),
+            (Ok(_), Operation::Send) => self.turns.due -= 1,
             (Ok(_), _) => {}
             (Err(error), _) => self.tell_failure(error),
         }
@@ -827,7 +852,7 @@ fn out_of_turn(role: Role) -> Error {
     Error::new(
         Reason::OutOfTurn,
         match role {
-            Role::Server => "the last request has its response already",
+            Role::Server => "each request that was received has its response already",
             Role::Client => "the last request has no response yet",
         },
     )

@@ -306,6 +306,30 @@ fn a_server_may_speak_first_once() {
     answer(&mut client, &mut server, usize::MAX);
 }
 
+/// A released client that gave up waiting sends its next request, and reads what comes. In v2 its
+/// requests are those of several clients under one key.
+#[test]
+fn a_client_that_is_out_of_step_gets_each_response() {
+    let key = AesWrapper::new(256, AesMode::Cbc).unwrap();
+    let session = |role| {
+        let mut options = ClientOptions::default();
+        options.set_exchange_keys(false);
+        options.set_protocol(Protocol::V2);
+        options.set_aes_wrapper(&key).unwrap();
+        FedSession::new(role, &options).unwrap()
+    };
+    let mut server = session(Role::Server);
+    let mut clients = [(); 3].map(|()| session(Role::Client));
+    for client in &mut clients {
+        ask(client, &mut server, usize::MAX);
+    }
+    for client in &mut clients {
+        answer(client, &mut server, usize::MAX);
+    }
+    let fourth = server.send_response(true, "OK", None, None);
+    assert_reason(fourth, Reason::OutOfTurn);
+}
+
 #[test]
 fn what_was_refused_costs_no_turn() {
     let (mut client, mut server) = preset_pair(Protocol::V4);

@@ -46,6 +46,7 @@ static const row_t CLIENT_ROWS[] = {
     {"recv_request", {NOT_YET, NOT_YET, BUSY, READ, READ, OVER, SHUT, SHUT}},
     {"send_response", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"send_response_data", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
+    {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
 };
 
 static const row_t SERVER_SESSION_ROWS[] = {
@@ -109,6 +110,7 @@ static const row_t INTERFACE_ROWS[] = {
     {"send_request", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"recv_response", {NOT_YET, NOT_YET, BUSY, READ, READ, OVER, SHUT, SHUT}},
     {"send_request_data", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
+    {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
 };
 
 /* clang-format on */

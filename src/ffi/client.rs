@@ -801,8 +801,11 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// container_listen_port come together or not at all, so do uptime and version, and each fits its
 /// own format. Other keys are allowed.
 ///
-/// There is one response to each request. One may be sent before the first request, to say that the
-/// server is unavailable.
+/// There is one response to each request that was received, in their order. One may be sent before the
+/// first request, to say that the server is unavailable. As no request has shown then what the client
+/// speaks, it goes out in the framing that anwdl_client_options_set_protocol() names, and in that of
+/// ANWDL_PROTOCOL_V4 without it, which clients of the releases 2 and 3 cannot read; to answer those,
+/// receive their request first.
 ///
 /// Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
 /// returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
@@ -822,7 +825,7 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
 ///   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
 ///   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
-///   ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all these cases
+///   ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all these cases
 ///   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,

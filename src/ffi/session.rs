@@ -407,9 +407,8 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 
 /// ANWDL_ROLE_SERVER only. Sends a response.
 ///
-/// What goes out, and what is checked before, is said at anwdl_client_send_response(). There is one
-/// response to each request. One may be sent before the first request, to say that the server is
-/// unavailable.
+/// What goes out, what is checked before, and when a response may be sent, is said at
+/// anwdl_client_send_response().
 ///
 /// @param session The session; not NULL.
 /// @param success Whether the request was carried out.
@@ -424,7 +423,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or message is NULL, or a text
 ///   is not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no
 ///   acceptable JSON object or breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the
-///   framing can carry. ANWDL_REASON_OUT_OF_TURN: the last request has its response already. In all
+///   framing can carry. ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all
 ///   these cases nothing was sent and the session goes on.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
