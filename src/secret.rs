@@ -46,6 +46,7 @@ impl SecretBytes {
     }
 
     /// Makes room for `additional` bytes more.
+    #[inline]
     pub fn reserve(&mut self, additional: usize) {
         let needed = self.0.len() + additional;
         if needed > self.0.capacity() {
@@ -82,6 +83,7 @@ impl SecretBytes {
     }
 
     /// Adds bytes at the end.
+    #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.0.extend_from_slice(bytes);
@@ -94,11 +96,13 @@ impl SecretBytes {
     }
 
     /// Adds a byte at the end.
+    #[inline]
     pub fn push(&mut self, byte: u8) {
         self.extend_from_slice(&[byte]);
     }
 
     /// Cuts the bytes off at `len`, or fills them up to it.
+    #[inline]
     pub fn resize(&mut self, len: usize, fill: u8) {
         self.reserve_exact(len.saturating_sub(self.0.len()));
         self.0.resize(len, fill);

@@ -15,6 +15,7 @@ use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
+use arrayvec::ArrayVec;
 use zeroize::Zeroize;
 
 use super::members::{HASHED_AT_ONCE, Index, hash_into};
@@ -150,7 +151,7 @@ pub fn observe<'a>(
     origin: Origin,
     observer: &mut impl Observer<'a>,
 ) -> Result<Value<'a>, NotJson> {
-    let mut reader = Reader::new(text, 0);
+    let mut reader = Reader::<INLINE_KEYS>::new(text, 0);
     if origin == Origin::Caller {
         reader.longest_integer = LONGEST_PYTHON_INTEGER;
     }
@@ -271,7 +272,7 @@ impl<'a> Object<'a> {
 
     /// Those that stand from `at` on: where a key begins, or where a value ends.
     pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader::new(self.0, at);
+        let mut reader = Reader::<0>::new(self.0, at);
         std::iter::from_fn(move || {
             reader.skip_blanks();
             if reader.peek() == Some(b',') {
@@ -527,11 +528,6 @@ fn closing(is_object: bool) -> u8 {
 const INDIRECT: u64 = u64::MAX;
 
 impl Key<'_> {
-    const NONE: Self = Self {
-        text: "",
-        signature: 0,
-    };
-
     /// Whether two keys are the same; neither is indirect.
     fn is(self, other: Self) -> bool {
         self.signature == other.signature
@@ -645,24 +641,23 @@ impl Brackets {
     }
 }
 
-struct Reader<'a> {
+/// Reads, and keeps up to `KEYS` keys in place: none where the keys are known to differ.
+struct Reader<'a, const KEYS: usize> {
     text: &'a str,
     at: usize,
     /// The keys of the objects that are being read, the innermost ones last.
-    keys: [Key<'a>; INLINE_KEYS],
-    key_count: usize,
+    keys: ArrayVec<Key<'a>, KEYS>,
     longest_integer: usize,
     /// The first thing that is accepted by Python only.
     flaw: Option<NotJson>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     fn new(text: &'a str, at: usize) -> Self {
         Self {
             text,
             at,
-            keys: [Key::NONE; INLINE_KEYS],
-            key_count: 0,
+            keys: ArrayVec::new_const(),
             longest_integer: usize::MAX,
             flaw: None,
         }
@@ -744,29 +739,30 @@ impl<'a> Reader<'a> {
 
     /// Takes one more key; false if it is one of the first of this object again.
     fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> Result<bool, NotJson> {
-        let is_full = self.key_count == INLINE_KEYS || self.key_count - keys.start == COMPARED_KEYS;
+        let is_full = self.keys.is_full() || self.keys.len() - keys.start == COMPARED_KEYS;
         if is_full || key.signature == INDIRECT {
             let room = keys.more.try_reserve(1);
             room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
             keys.more.push(key);
             return Ok(true);
         }
-        let earlier = &self.keys[keys.start..self.key_count];
+        let earlier = &self.keys[keys.start..];
         let is_new = !earlier.iter().any(|other| other.is(key));
-        self.keys[self.key_count] = key;
-        self.key_count += 1;
+        self.keys.push(key);
         Ok(is_new)
     }
 
     /// Ends an object, and finds a key that stands twice and was not compared when it was added.
     fn end_keys(&mut self, mut keys: Keys<'a>) -> Result<(), NotJson> {
-        let first = keys.start..std::mem::replace(&mut self.key_count, keys.start);
         if keys.more.is_empty() || self.flaw.is_some() {
+            self.keys.truncate(keys.start);
             return Ok(());
         }
+        let first = &self.keys[keys.start..];
         let room = keys.more.try_reserve_exact(first.len());
         room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
-        keys.more.extend_from_slice(&self.keys[first]);
+        keys.more.extend_from_slice(first);
+        self.keys.truncate(keys.start);
         let found = duplicate(keys.more).map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
         if let Some(key) = found {
             let offset = place(self.text, key).start - 1;
@@ -898,7 +894,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let mut keys = Keys {
-            start: self.key_count,
+            start: self.keys.len(),
             more: Vec::new(),
         };
         loop {
