@@ -381,8 +381,8 @@ typedef enum ANWDL_INT_ENUM {
    */
   ANWDL_REASON_OPERATION_PENDING = 29,
   /**
-   * (RUNTIME_ERROR) The authenticated framing: 2^32 messages have passed in one direction, as
-   * many as one key may protect.
+   * (RUNTIME_ERROR) As many messages as one key may protect have passed in one direction. No call
+   * fails with it: the authenticated framing replaces its keys before they have protected too much.
    */
   ANWDL_REASON_SESSION_SPENT = 30,
   /**
@@ -440,7 +440,8 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_WANT_WRITE = 2,
   /**
    * Not an error; only where anwdl_client_options_set_separate_computation() asked for it: the
-   * private key operation is due. Call anwdl_client_compute(), anwdl_session_compute() or
+   * private key operation is due, or, behind it where the peer chose the authenticated framing, what
+   * answers its ephemeral keys. Call anwdl_client_compute(), anwdl_session_compute() or
    * anwdl_client_interface_compute(), on any thread, then the same function again, with the same
    * arguments.
    */
@@ -481,7 +482,8 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_PROTOCOL_V4 = 3,
   /**
    * The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
-   * that was changed on its way, and a key exchange that was meddled with, noticed.
+   * that was changed on its way, and a key exchange that was meddled with, noticed; and only here
+   * does a recording stay secret if the RSA keys become known later.
    */
   ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
@@ -856,11 +858,13 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  * Sets the AES key that the clients begin with.
  *
  * Where keys are exchanged, it is the key that this side offers if it sends its AES key first
- * (receive_first is false); if the peer sends first, the peer's key takes its place. A wrapper in
- * GCM mode then offers the authenticated framing, whose key both sides make anew. Where keys
+ * (receive_first is false); if the peer sends first, the peer's key takes its place. Where keys
  * are not exchanged (anwdl_client_options_set_exchange_keys() with false), the session is ready at
- * once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
- * for the framings v2 to v4, one in GCM mode for the authenticated framing.
+ * once under this key, which the peer must have got in some other way.
+ *
+ * The key is for the framings v2 to v4, and in CBC mode. The authenticated framing, which
+ * anwdl_client_options_set_protocol() chooses, always exchanges its keys: what was recorded under a
+ * key that is used again could be replayed. So a wrapper in GCM mode is refused.
  *
  * Without it, each client draws a fresh key if it is the one to decide. Leave it so for peers that may
  * be released ones: they send the key back, so that sessions that share one can be replayed to each other.
@@ -871,7 +875,7 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL, or the
- *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   wrapper is in GCM mode.
  *
  * Python: ClientInstance(aes_wrapper=...).
  */
@@ -949,8 +953,7 @@ anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *opt
  * unnoticed, provided the peer knows this side's fingerprint.
  *
  * To the side that connects, this is the framing that it speaks, and ANWDL_PROTOCOL_AUTO means
- * ANWDL_PROTOCOL_V4, unless a wrapper in GCM mode is set, or the server sends its AES key first and
- * chooses the authenticated framing.
+ * ANWDL_PROTOCOL_V4, unless the server sends its secret first and chooses the authenticated framing.
  *
  * @param options The options; not NULL.
  * @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
@@ -1308,12 +1311,13 @@ anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
 const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *client);
 
 /**
- * The AES wrapper of the client: the key of the session and, in CBC mode, its present IV.
+ * The AES wrapper of the client: the key of the session and its present IV.
  *
  * @param client The client; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the client without const, or its
- *   end: do not free it. NULL while the client has none, which is no failure. NULL as well if
+ *   end: do not free it. NULL while the client has none, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
  *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getAESWrapper().
@@ -1350,7 +1354,7 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
- *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   wrapper is in GCM mode.
  *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
@@ -1527,7 +1531,7 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *   ANWDL_REASON_OPERATION_PENDING.
  *
  * Python: ClientInstance.recvRequest(store_request).
  */
@@ -1543,7 +1547,8 @@ anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
  * @param client The client; not NULL.
  *
  * @return The request, borrowed until the client stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure. NULL as well if client is NULL
+ *   NULL if none is stored, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -1563,7 +1568,8 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
- *   malformed, which is no failure. NULL as well if client is NULL
+ *   malformed, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -1632,7 +1638,7 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
@@ -1834,7 +1840,7 @@ anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
  *   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
  *   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
  *
  * Python: ClientInstance.recvRequest(store_request).
  */
@@ -1866,7 +1872,7 @@ anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
  *   these cases nothing was sent and the session goes on.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  */
@@ -1903,7 +1909,7 @@ anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
  *   sent and the session goes on.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
@@ -1927,7 +1933,7 @@ anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
  *
  * Python: ClientInterface.recvResponse().
  */
@@ -2101,12 +2107,13 @@ anwdl_protocol_t anwdl_session_get_protocol(const anwdl_session_t *session);
 const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *session);
 
 /**
- * The AES wrapper of the session: the key of the session and, in CBC mode, its present IV.
+ * The AES wrapper of the session: the key of the session and its present IV.
  *
  * @param session The session; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the session without const, or its
- *   end: do not free it. NULL while the session has none, which is no failure. NULL as well if
+ *   end: do not free it. NULL while the session has none, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
  *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getAESWrapper().
@@ -2143,7 +2150,7 @@ anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
- *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   wrapper is in GCM mode.
  *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
@@ -2161,7 +2168,8 @@ anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
  * @param session The session; not NULL.
  *
  * @return The request, borrowed until the session stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure. NULL as well if session is NULL
+ *   NULL if none is stored, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -2178,7 +2186,8 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
- *   malformed, which is no failure. NULL as well if session is NULL
+ *   malformed, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -2210,8 +2219,7 @@ const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *sess
  * Makes a client interface that is not connected yet.
  *
  * @param options The options, copied; NULL for the defaults. ANWDL_PROTOCOL_AUTO means
- *   ANWDL_PROTOCOL_V4, as the released servers speak, unless a wrapper in GCM mode is set or the
- *   server chooses the authenticated framing. The peer's IP address means nothing here.
+ *   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated framing. The peer's IP address means nothing here.
  * @param out_interface Where to write the interface, to be freed with
  *   anwdl_client_interface_free(); not NULL.
  *
@@ -2395,12 +2403,13 @@ anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interfac
 const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
- * The AES wrapper of the interface: the key of the session and, in CBC mode, its present IV.
+ * The AES wrapper of the interface: the key of the session and its present IV.
  *
  * @param client_interface The interface; not NULL.
  *
  * @return The wrapper, borrowed until the next call that takes the interface without const, or its
- *   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
+ *   end: do not free it. NULL while the interface has none, which is no failure, and in a session of the
+ *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
  *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getAESWrapper().
@@ -2439,7 +2448,7 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
- *   wrapper is in GCM mode with a key of another size than 256 bits.
+ *   wrapper is in GCM mode.
  *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
@@ -2617,7 +2626,7 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_i
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInterface.sendRequest(verb, parameters).
  */
@@ -2642,7 +2651,7 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
  *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
  *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+ *   ANWDL_REASON_OPERATION_PENDING.
  *
  * Python: ClientInterface.recvResponse().
  */

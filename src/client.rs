@@ -11,8 +11,6 @@ use crate::endpoint::{Connection, Endpoint};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::message::{MalformedRequest, Request};
-#[cfg(test)]
-use crate::protocol::session::Session;
 use crate::protocol::session::{Config, check_session_key};
 use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
 use crate::proxy_header::ProxyProtocol;
@@ -72,8 +70,9 @@ impl ClientOptions {
     }
 
     /// The AES key that this side sends if it sends its own first, or, where no keys are
-    /// exchanged, the key of the session: of v2, v3 and v4 in CBC mode, of gcm in GCM mode.
-    /// A key in GCM mode has 256 bits.
+    /// exchanged, the key of the session: of v2, v3 or v4, and in CBC mode. One in GCM mode is
+    /// [`Reason::InvalidArgument`](crate::Reason::InvalidArgument): a session of gcm always exchanges its keys, as what was
+    /// recorded under a key that is used again could be replayed.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
         check_session_key(wrapper)?;
         self.aes_wrapper = Some(wrapper.clone());
@@ -391,7 +390,7 @@ impl ClientInstance {
         self.endpoint.rsa_wrapper()
     }
 
-    /// The AES key of the session. Mirrors `ClientInstance.getAESWrapper`.
+    /// The AES key of the session; `None` in a session of gcm, which has no single one. Mirrors `ClientInstance.getAESWrapper`.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.endpoint.aes_wrapper()
     }
@@ -499,11 +498,6 @@ impl ClientInstance {
     /// that was received is lost: no more is ever read than the message under way.
     pub fn detach(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn session_mut(&mut self) -> &mut Session {
-        self.endpoint.session_mut()
     }
 }
 

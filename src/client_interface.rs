@@ -39,7 +39,7 @@ pub struct ClientInterface {
 
 impl ClientInterface {
     /// An interface that is not connected. Of the options, [`Protocol::Auto`] means
-    /// [`Protocol::V4`], unless a key in GCM mode is set or the server chooses gcm; the
+    /// [`Protocol::V4`], unless the server chooses gcm; the
     /// peer's IP address means nothing. Mirrors `ClientInterface.__init__`.
     pub fn new(options: &ClientOptions) -> Result<Self> {
         Ok(Self {
@@ -119,7 +119,7 @@ impl ClientInterface {
         self.endpoint.rsa_wrapper()
     }
 
-    /// The AES key of the session. Mirrors `ClientInterface.getAESWrapper`.
+    /// The AES key of the session; `None` in a session of gcm, which has no single one. Mirrors `ClientInterface.getAESWrapper`.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.endpoint.aes_wrapper()
     }

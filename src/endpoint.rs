@@ -166,7 +166,7 @@ impl<C: Carrier> Endpoint<C> {
         self.session.rsa_wrapper()
     }
 
-    /// The AES key of the session.
+    /// The AES key of the session; `None` in a session of gcm, which has no single one.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.session.aes_wrapper()
     }
@@ -316,11 +316,6 @@ impl<C: Carrier> Endpoint<C> {
 
     pub(crate) fn carrier_mut(&mut self) -> &mut C {
         &mut self.carrier
-    }
-
-    #[cfg(test)]
-    pub(crate) fn session_mut(&mut self) -> &mut Session {
-        &mut self.session
     }
 
     fn check_role(&self, role: Role) -> Result<()> {

@@ -124,7 +124,8 @@ reasons! {
     KeysAlreadyExchanged = 28, Runtime, "KEYS_ALREADY_EXCHANGED";
     /// Another operation of this client waits to be finished first.
     OperationPending = 29, Runtime, "OPERATION_PENDING";
-    /// As many messages as one key may protect have passed in one direction.
+    /// As many messages as one key may protect have passed in one direction. Nothing fails with
+    /// it: gcm replaces its keys before they have protected too much.
     SessionSpent = 30, Runtime, "SESSION_SPENT";
     /// The system's random generator failed.
     RandomFailed = 31, Runtime, "RANDOM_FAILED";

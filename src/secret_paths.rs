@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use crate::crypto::aes::{BLOCK_SIZE, Unpadded, padding, unpad};
+use crate::crypto::ephemeral::CIPHERTEXT_SIZE;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Reason, Result};
 use crate::protocol::framing::clear_header;
@@ -191,11 +192,7 @@ fn session(role: Role, protocol: Protocol) -> Session {
     config.exchange_keys = false;
     config.protocol = protocol;
     let mut session = Session::new(config);
-    let (mode, iv) = match protocol {
-        Protocol::Gcm => (AesMode::Gcm, &[][..]),
-        _ => (AesMode::Cbc, &IV[..]),
-    };
-    let key = AesWrapper::from_key(&undefined(&KEY), &undefined(iv), mode).unwrap();
+    let key = AesWrapper::from_key(&undefined(&KEY), &undefined(&IV), AesMode::Cbc).unwrap();
     session.set_aes_wrapper(&key).unwrap();
     session
 }
@@ -227,8 +224,10 @@ fn receive(session: &mut Session, mut bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// First bytes of a secret: 5 chooses gcm.
-const FIRST_BYTES: [u8; 5] = [0, 4, 5, 0x85, 0xff];
+/// First bytes of a secret: 6 chooses gcm.
+const FIRST_BYTES: [u8; 5] = [0, 5, 6, 0x86, 0xff];
+/// What stands behind a secret that answers one of gcm: to ML-KEM each ciphertext is one.
+const CIPHERTEXT: [u8; CIPHERTEXT_SIZE] = [1; CIPHERTEXT_SIZE];
 
 /// A secret of this length and first byte.
 fn secret(len: usize, first: u8) -> Vec<u8> {
@@ -331,16 +330,16 @@ mod under_valgrind {
         let protocols = [Protocol::Auto, Protocol::V2, Protocol::V4, Protocol::Gcm];
 
         let mut cases = Cases::default();
-        for len in [0, 1, 15, 16, 31, 32, 33, 34, 40, 47, 48, 49, 190] {
+        for len in [0, 1, 15, 16, 31, 32, 33, 40, 47, 48, 49, 64, 65, 66, 190] {
             for first in FIRST_BYTES {
                 let plain = secret(len, first);
                 for protocol in protocols {
-                    let mut exchange = KeyExchange::default();
+                    let mut exchange = KeyExchange::new(Role::Server);
                     let accepted =
                         cases.run(|| exchange.accept_plain_secret(&rsa, &plain, &[], protocol));
                     let expected = match (len, protocol) {
-                        (33, Protocol::Auto | Protocol::Gcm) if first == 5 => None,
-                        (33, _) if first == 5 => Some(Reason::ProtocolMismatch),
+                        (65, Protocol::Auto | Protocol::Gcm) if first == 6 => None,
+                        (65, _) if first == 6 => Some(Reason::ProtocolMismatch),
                         (32 | 40 | 48, Protocol::Gcm) => Some(Reason::ProtocolMismatch),
                         (32 | 40 | 48, _) => None,
                         _ => Some(Reason::DecryptionFailed),
@@ -360,7 +359,7 @@ mod under_valgrind {
             secret
         });
         let lengths = (0..right.len()).map(|len| right[..len].to_vec());
-        let mut exchange = KeyExchange::default();
+        let mut exchange = KeyExchange::new(Role::Server);
         let no_random: fn(&mut [u8]) -> Result<()> = |_| Ok(());
         exchange
             .wrap_secret(&rsa, Some(&own), Protocol::Auto, false, no_random)
@@ -372,16 +371,16 @@ mod under_valgrind {
             assert_eq!(accepted.is_ok(), secret == right);
         }
         // Those that choose gcm.
-        let mut exchange = KeyExchange::default();
+        let mut exchange = KeyExchange::new(Role::Server);
         exchange
             .wrap_secret(&rsa, None, Protocol::Gcm, false, no_random)
             .unwrap();
-        for len in 0..=40 {
+        for len in 0..=70 {
             for first in FIRST_BYTES {
                 let plain = secret(len, first);
-                let accepted =
-                    cases.run(|| exchange.accept_plain_secret(&rsa, &plain, &[], Protocol::Gcm));
-                assert_eq!(accepted.is_ok(), len == 33 && first == 5);
+                let accepted = cases
+                    .run(|| exchange.accept_plain_secret(&rsa, &plain, &CIPHERTEXT, Protocol::Gcm));
+                assert_eq!(accepted.is_ok(), len == 65 && first == 6);
             }
         }
         cases.finish("secrets that came back compared with this side's own", 0);

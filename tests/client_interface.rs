@@ -128,10 +128,9 @@ fn every_framing_in_both_orders() {
 }
 
 #[test]
-fn a_server_with_a_gcm_key_chooses_gcm() {
+fn a_server_that_speaks_first_chooses_gcm() {
     let mut server_options = options(SERVER_KEY);
-    let key = AesWrapper::new(256, AesMode::Gcm).unwrap();
-    server_options.set_aes_wrapper(&key).unwrap();
+    server_options.set_protocol(Protocol::Gcm);
     let (address, server) = serve(LOOPBACK, server_options, false);
     let mut options = client_options(Protocol::Auto);
     options.set_exchange_keys(false);
@@ -226,13 +225,17 @@ fn wrappers_can_be_set_before_and_between_connections() {
 }
 
 #[test]
-fn a_key_in_gcm_mode_does_not_fit_v4() {
-    let mut options = client_options(Protocol::V4);
+fn a_connection_takes_no_key_for_gcm() {
+    let mut options = client_options(Protocol::Auto);
     let key = AesWrapper::new(256, AesMode::Gcm).unwrap();
+    assert_reason(options.set_aes_wrapper(&key), Reason::InvalidArgument);
+    let mut interface = ClientInterface::new(&options).unwrap();
+    assert_reason(interface.set_aes_wrapper(&key), Reason::InvalidArgument);
+    // Of the other mode it is, and then it is the framing that does not fit.
+    options.set_protocol(Protocol::Gcm);
+    let key = AesWrapper::new(256, AesMode::Cbc).unwrap();
     options.set_aes_wrapper(&key).unwrap();
     assert_reason(ClientInterface::new(&options), Reason::ProtocolMismatch);
-    let mut interface = ClientInterface::new(&client_options(Protocol::V4)).unwrap();
-    assert_reason(interface.set_aes_wrapper(&key), Reason::ProtocolMismatch);
 }
 
 #[test]

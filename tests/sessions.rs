@@ -1,7 +1,7 @@
 //! Two sessions that talk to each other in memory, and what becomes of them when somebody
 //! between them changes the bytes.
 
-use anwdl::protocol::session::{Message, Operation, Progress, Session};
+use anwdl::protocol::session::{Config, Message, Operation, Progress, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper, Error, Reason};
 
@@ -89,14 +89,15 @@ fn a_pinned_server_refuses_every_other_framing() {
 
 #[test]
 fn gcm_notices_every_changed_byte() {
-    let record = sent_request(&mut preset(Role::Client, Protocol::Gcm), "STAT");
-    for index in 0..record.len() {
+    let text = br#"{"verb": "STAT", "parameters": {}}"#;
+    for index in 0..4 + text.len() + 16 {
         for bit in [0x01, 0x80] {
-            let mut changed = record.clone();
+            let (mut server, keys) = gcm::exchanged(Role::Server);
+            let record = keys.record(Role::Client, 0, text);
+            let mut changed = [&(record.len() as u32).to_be_bytes()[..], &record].concat();
             changed[index] ^= bit;
             // Enough for every longer length that one bit makes and the limit allows.
             changed.resize(1 << 17, 0);
-            let mut server = preset(Role::Server, Protocol::Gcm);
             let found = reason(receive(&mut server, &changed));
             match found {
                 Reason::ProtocolViolation | Reason::MessageTooLarge => assert!(index < 4),
@@ -109,21 +110,17 @@ fn gcm_notices_every_changed_byte() {
 
 #[test]
 fn gcm_notices_repeated_reflected_and_reordered_records() {
-    let mut client = preset(Role::Client, Protocol::Gcm);
-    let first = sent_request(&mut client, "STAT");
-    let second = sent_request(&mut client, "CREATE");
-
-    let mut server = preset(Role::Server, Protocol::Gcm);
+    let exchanged = || {
+        let (mut client, mut server) = pair(Protocol::Gcm, Protocol::Auto);
+        exchange(&mut client, &mut server, true);
+        let first = sent_request(&mut client, "STAT");
+        let second = sent_request(&mut client, "CREATE");
+        (client, server, first, second)
+    };
+    let (mut client, mut server, first, _) = exchanged();
     assert!(matches!(receive(&mut server, &first), Some(Ok(Some(_)))));
     assert_eq!(
         reason(receive(&mut server, &first)),
-        Reason::DecryptionFailed
-    );
-    assert_ended(&mut server);
-
-    let mut server = preset(Role::Server, Protocol::Gcm);
-    assert_eq!(
-        reason(receive(&mut server, &second)),
         Reason::DecryptionFailed
     );
     assert_ended(&mut server);
@@ -133,6 +130,119 @@ fn gcm_notices_repeated_reflected_and_reordered_records() {
         Reason::DecryptionFailed
     );
     assert_ended(&mut client);
+
+    let (_, mut server, _, second) = exchanged();
+    assert_eq!(
+        reason(receive(&mut server, &second)),
+        Reason::DecryptionFailed
+    );
+    assert_ended(&mut server);
+}
+
+/// An implementation of its own on the other side, in both roles: what it sends is read, and what
+/// is sent it reads.
+#[test]
+fn gcm_is_what_is_documented() {
+    let (mut client, keys) = gcm::exchanged(Role::Client);
+    for number in 0..3 {
+        let sent = sent_request(&mut client, "STAT");
+        let text = keys.open(Role::Client, number, &sent[4..]).unwrap();
+        assert!(text.starts_with(b"{"), "{text:?}");
+        let response = br#"{"success": true, "message": "OK", "data": {}}"#;
+        let record = keys.record(Role::Server, number, response);
+        let record = [&(record.len() as u32).to_be_bytes()[..], &record].concat();
+        let received = receive(&mut client, &record);
+        assert!(matches!(received, Some(Ok(Some(Message::Response(_))))));
+    }
+    let (mut server, keys) = gcm::exchanged(Role::Server);
+    for number in 0..3 {
+        let record = keys.record(
+            Role::Client,
+            number,
+            br#"{"verb": "STAT", "parameters": {}}"#,
+        );
+        let record = [&(record.len() as u32).to_be_bytes()[..], &record].concat();
+        let received = receive(&mut server, &record);
+        assert!(matches!(received, Some(Ok(Some(Message::Request(_))))));
+        server.begin_response(true, "OK", None, None).unwrap();
+        let mut sent = Vec::new();
+        go_on(&mut server, &mut Vec::new(), &mut sent);
+        assert!(keys.open(Role::Server, number, &sent[4..]).is_some());
+    }
+}
+
+/// As a server that speaks first, too, and with the work of the exchange left to the caller: for
+/// the side that receives first it is the private key operation, and then the ephemeral keys.
+#[test]
+fn the_work_of_an_exchange_can_be_left_to_the_caller() {
+    for (protocol, receive_first, computations) in [
+        (Protocol::Gcm, true, 2),
+        (Protocol::Gcm, false, 1),
+        (Protocol::V4, true, 1),
+    ] {
+        let mut config = Config::new(Role::Server);
+        config.separate_computation = true;
+        config.protocol = match receive_first {
+            true => Protocol::Auto,
+            false => protocol,
+        };
+        let mut server = Session::new(config);
+        server.set_rsa_wrapper(&rsa(SERVER_KEY)).unwrap();
+        let mut client = session(Role::Client, protocol, CLIENT_KEY);
+        begin_both(&mut client, &mut server, receive_first);
+        let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
+        let mut found = 0;
+        let (mut client_done, mut server_done) = (false, false);
+        while !client_done || !server_done {
+            client_done =
+                client_done || go_on(&mut client, &mut to_client, &mut to_server).is_some();
+            while !server_done && server.wants() == Some(anwdl::error::Interest::Computation) {
+                server.compute().unwrap();
+                found += 1;
+            }
+            if !server_done {
+                server_done = go_on_until_computation(&mut server, &mut to_server, &mut to_client);
+            }
+        }
+        assert!(client.is_exchanged() && server.is_exchanged());
+        assert_eq!(found, computations, "{protocol:?}, {receive_first}");
+        assert_request_passes(&mut client, &mut server);
+    }
+}
+
+fn begin_both(client: &mut Session, server: &mut Session, receive_first: bool) {
+    for (session, receive_first) in [(client, !receive_first), (server, receive_first)] {
+        session
+            .begin_exchange(Operation::ExchangeKeys { receive_first })
+            .unwrap();
+    }
+}
+
+/// Whether the operation is over.
+fn go_on_until_computation(
+    session: &mut Session,
+    inbox: &mut Vec<u8>,
+    outbox: &mut Vec<u8>,
+) -> bool {
+    loop {
+        match session.advance().unwrap() {
+            Progress::Done(_) => return true,
+            Progress::Compute => return false,
+            Progress::Read if inbox.is_empty() => return false,
+            Progress::Read => {
+                let space = session.space();
+                let count = space.len().min(inbox.len());
+                space[..count].copy_from_slice(&inbox[..count]);
+                inbox.drain(..count);
+                session.received(count);
+            }
+            Progress::Write => {
+                outbox.extend_from_slice(session.pending());
+                let count = session.pending().len();
+                session.sent(count);
+            }
+        }
+    }
 }
 
 #[test]
@@ -238,21 +348,15 @@ fn a_key_fits_the_framing_that_was_asked_for() {
     for protocol in FRAMINGS.into_iter().chain([Protocol::Auto]) {
         for mode in [AesMode::Cbc, AesMode::Gcm] {
             let mut server = session(Role::Server, protocol, SERVER_KEY);
-            let fits = match protocol {
-                Protocol::Auto => true,
-                Protocol::Gcm => mode == AesMode::Gcm,
-                Protocol::V2 | Protocol::V3 | Protocol::V4 => mode == AesMode::Cbc,
-            };
             let result = server.set_aes_wrapper(&AesWrapper::new(256, mode).unwrap());
-            let expected = (!fits).then_some(Reason::ProtocolMismatch);
+            let expected = match (mode, protocol) {
+                // gcm always exchanges its keys.
+                (AesMode::Gcm, _) => Some(Reason::InvalidArgument),
+                (AesMode::Cbc, Protocol::Gcm) => Some(Reason::ProtocolMismatch),
+                (AesMode::Cbc, _) => None,
+            };
             assert_eq!(result.err().and_then(|error| error.reason()), expected);
         }
-    }
-    for key_size in [128, 192] {
-        let mut server = session(Role::Server, Protocol::Gcm, SERVER_KEY);
-        let key = AesWrapper::new(key_size, AesMode::Gcm).unwrap();
-        let error = server.set_aes_wrapper(&key).unwrap_err();
-        assert_eq!(error.reason(), Some(Reason::InvalidArgument));
     }
 }
 
@@ -346,16 +450,25 @@ fn no_two_sessions_of_gcm_share_a_secret() {
         client.begin_exchange(Operation::SendAesKey).unwrap();
         server.begin_exchange(Operation::ReceiveAesKey).unwrap();
         go_on(&mut client, &mut Vec::new(), &mut sent);
-        secrets.push(rsa(SERVER_KEY).decrypt_data(&sent).unwrap());
+        secrets.push(gcm_secret(SERVER_KEY, &sent));
         go_on(&mut server, &mut sent, &mut Vec::new());
         server.begin_exchange(Operation::SendAesKey).unwrap();
         go_on(&mut server, &mut Vec::new(), &mut sent);
-        secrets.push(rsa(CLIENT_KEY).decrypt_data(&sent).unwrap());
+        secrets.push(gcm_secret(CLIENT_KEY, &sent));
     }
     for (at, secret) in secrets.iter().enumerate() {
-        assert_eq!((secret.len(), secret[0]), (33, 5));
-        assert!(!secrets[..at].contains(secret));
+        assert_eq!((secret.len(), secret[0]), (gcm::SECRET_SIZE, gcm::CHOICE));
+        for other in &secrets[..at] {
+            assert!(secret[1..33] != other[1..33] && secret[33..] != other[33..]);
+        }
     }
+}
+
+/// What RSA protects of a step of gcm, which its receiver can read.
+fn gcm_secret(receivers_key: &str, sent: &[u8]) -> Vec<u8> {
+    let keys = rsa(receivers_key);
+    let wrapped = &sent[..keys.key_size() as usize / 8];
+    keys.decrypt_data(wrapped).unwrap().to_vec()
 }
 
 /// Nothing of it was sent, so that the peer knows nothing of it either.
@@ -460,26 +573,4 @@ fn a_server_that_speaks_first_speaks_v4() {
     let (received, _) = shuttle(&mut client, &mut server);
     assert!(matches!(received, Some(Ok(Some(Message::Response(_))))));
     assert_eq!(server.protocol(), Protocol::V4);
-}
-
-/// A key for gcm that is given to a session which exchanges keys chooses the framing; one
-/// that the peer overrules leaves nothing of gcm behind.
-#[test]
-fn a_gcm_key_offers_gcm_and_can_be_overruled() {
-    let gcm_key = AesWrapper::new(256, AesMode::Gcm).unwrap();
-    for (receive_first, expected) in [(false, Protocol::Gcm), (true, Protocol::V3)] {
-        let (mut client, mut server) = pair(Protocol::V3, Protocol::Auto);
-        if !receive_first {
-            client = pair(Protocol::Gcm, Protocol::Auto).0;
-        }
-        server.set_aes_wrapper(&gcm_key).unwrap();
-        exchange(&mut client, &mut server, receive_first);
-        let (sent, received) = request(&mut client, &mut server, "STAT");
-        assert!(
-            matches!((&sent, &received), (Some(Ok(_)), Some(Ok(Some(_))))),
-            "{sent:?} {received:?}"
-        );
-        assert_eq!(server.protocol(), expected);
-        assert_ne!(server.aes_wrapper().unwrap().key(), gcm_key.key());
-    }
 }

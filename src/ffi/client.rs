@@ -398,12 +398,13 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
     })
 }
 
-/// The AES wrapper of the client: the key of the session and, in CBC mode, its present IV.
+/// The AES wrapper of the client: the key of the session and its present IV.
 ///
 /// @param client The client; not NULL.
 ///
 /// @return The wrapper, borrowed until the next call that takes the client without const, or its
-///   end: do not free it. NULL while the client has none, which is no failure. NULL as well if
+///   end: do not free it. NULL while the client has none, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
 ///   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getAESWrapper().
@@ -456,7 +457,7 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
-///   wrapper is in GCM mode with a key of another size than 256 bits.
+///   wrapper is in GCM mode.
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
@@ -678,7 +679,7 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 ///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
 ///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.recvRequest(store_request).
 #[must_use]
@@ -711,7 +712,8 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 /// @param client The client; not NULL.
 ///
 /// @return The request, borrowed until the client stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure. NULL as well if client is NULL
+///   NULL if none is stored, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -741,7 +743,8 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure. NULL as well if client is NULL
+///   malformed, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -830,7 +833,7 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
 #[must_use]

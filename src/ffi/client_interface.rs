@@ -29,8 +29,7 @@ impl Handle for anwdl_client_interface_t {
 /// Makes a client interface that is not connected yet.
 ///
 /// @param options The options, copied; NULL for the defaults. ANWDL_PROTOCOL_AUTO means
-///   ANWDL_PROTOCOL_V4, as the released servers speak, unless a wrapper in GCM mode is set or the
-///   server chooses the authenticated framing. The peer's IP address means nothing here.
+///   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated framing. The peer's IP address means nothing here.
 /// @param out_interface Where to write the interface, to be freed with
 ///   anwdl_client_interface_free(); not NULL.
 ///
@@ -304,12 +303,13 @@ pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
     })
 }
 
-/// The AES wrapper of the interface: the key of the session and, in CBC mode, its present IV.
+/// The AES wrapper of the interface: the key of the session and its present IV.
 ///
 /// @param client_interface The interface; not NULL.
 ///
 /// @return The wrapper, borrowed until the next call that takes the interface without const, or its
-///   end: do not free it. NULL while the interface has none, which is no failure. NULL as well if
+///   end: do not free it. NULL while the interface has none, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
 ///   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInterface.getAESWrapper().
@@ -367,7 +367,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
-///   wrapper is in GCM mode with a key of another size than 256 bits.
+///   wrapper is in GCM mode.
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
@@ -596,7 +596,7 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
 #[must_use]
@@ -632,7 +632,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
 ///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+///   ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInterface.recvResponse().
 #[must_use]

@@ -30,7 +30,8 @@ pub enum anwdl_protocol_t {
     /// Release 4.1: as release 3.1, with an encrypted length.
     ANWDL_PROTOCOL_V4 = 3,
     /// The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
-    /// that was changed on its way, and a key exchange that was meddled with, noticed.
+    /// that was changed on its way, and a key exchange that was meddled with, noticed; and only here
+    /// does a recording stay secret if the RSA keys become known later.
     ANWDL_PROTOCOL_GCM = 4,
 }
 
@@ -210,11 +211,13 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
 /// Sets the AES key that the clients begin with.
 ///
 /// Where keys are exchanged, it is the key that this side offers if it sends its AES key first
-/// (receive_first is false); if the peer sends first, the peer's key takes its place. A wrapper in
-/// GCM mode then offers the authenticated framing, whose key both sides make anew. Where keys
+/// (receive_first is false); if the peer sends first, the peer's key takes its place. Where keys
 /// are not exchanged (anwdl_client_options_set_exchange_keys() with false), the session is ready at
-/// once under this key, which the peer must have got in some other way: a wrapper in CBC mode is
-/// for the framings v2 to v4, one in GCM mode for the authenticated framing.
+/// once under this key, which the peer must have got in some other way.
+///
+/// The key is for the framings v2 to v4, and in CBC mode. The authenticated framing, which
+/// anwdl_client_options_set_protocol() chooses, always exchanges its keys: what was recorded under a
+/// key that is used again could be replayed. So a wrapper in GCM mode is refused.
 ///
 /// Without it, each client draws a fresh key if it is the one to decide. Leave it so for peers that may
 /// be released ones: they send the key back, so that sessions that share one can be replayed to each other.
@@ -225,7 +228,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL, or the
-///   wrapper is in GCM mode with a key of another size than 256 bits.
+///   wrapper is in GCM mode.
 ///
 /// Python: ClientInstance(aes_wrapper=...).
 #[must_use]
@@ -336,8 +339,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
 /// unnoticed, provided the peer knows this side's fingerprint.
 ///
 /// To the side that connects, this is the framing that it speaks, and ANWDL_PROTOCOL_AUTO means
-/// ANWDL_PROTOCOL_V4, unless a wrapper in GCM mode is set, or the server sends its AES key first and
-/// chooses the authenticated framing.
+/// ANWDL_PROTOCOL_V4, unless the server sends its secret first and chooses the authenticated framing.
 ///
 /// @param options The options; not NULL.
 /// @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.

@@ -25,7 +25,8 @@ pub enum anwdl_status_t {
     /// anwdl_session_sent().
     ANWDL_WANT_WRITE = 2,
     /// Not an error; only where anwdl_client_options_set_separate_computation() asked for it: the
-    /// private key operation is due. Call anwdl_client_compute(), anwdl_session_compute() or
+    /// private key operation is due, or, behind it where the peer chose the authenticated framing, what
+    /// answers its ephemeral keys. Call anwdl_client_compute(), anwdl_session_compute() or
     /// anwdl_client_interface_compute(), on any thread, then the same function again, with the same
     /// arguments.
     ANWDL_WANT_COMPUTATION = 3,
@@ -124,8 +125,8 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) Another operation of this client or session returned ANWDL_WANT_READ,
     /// ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and is to be finished first.
     ANWDL_REASON_OPERATION_PENDING = 29,
-    /// (RUNTIME_ERROR) The authenticated framing: 2^32 messages have passed in one direction, as
-    /// many as one key may protect.
+    /// (RUNTIME_ERROR) As many messages as one key may protect have passed in one direction. No call
+    /// fails with it: the authenticated framing replaces its keys before they have protected too much.
     ANWDL_REASON_SESSION_SPENT = 30,
     /// (RUNTIME_ERROR) The system's random generator failed; anwdl_last_error_errno() tells how. A
     /// message to send was not begun, and the session goes on: the call can be repeated. In the

@@ -378,7 +378,7 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 ///   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
 ///   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInstance.recvRequest(store_request).
 #[must_use]
@@ -427,7 +427,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
 ///   these cases nothing was sent and the session goes on.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
 #[must_use]
@@ -477,7 +477,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
 ///   sent and the session goes on.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
 ///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_SESSION_SPENT, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendRequest(verb, parameters).
 #[must_use]
@@ -512,7 +512,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
 ///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_SESSION_SPENT.
+///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
 /// Python: ClientInterface.recvResponse().
 #[must_use]
@@ -781,12 +781,13 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     })
 }
 
-/// The AES wrapper of the session: the key of the session and, in CBC mode, its present IV.
+/// The AES wrapper of the session: the key of the session and its present IV.
 ///
 /// @param session The session; not NULL.
 ///
 /// @return The wrapper, borrowed until the next call that takes the session without const, or its
-///   end: do not free it. NULL while the session has none, which is no failure. NULL as well if
+///   end: do not free it. NULL while the session has none, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
 ///   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getAESWrapper().
@@ -843,7 +844,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
-///   wrapper is in GCM mode with a key of another size than 256 bits.
+///   wrapper is in GCM mode.
 ///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
@@ -870,7 +871,8 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 /// @param session The session; not NULL.
 ///
 /// @return The request, borrowed until the session stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure. NULL as well if session is NULL
+///   NULL if none is stored, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -898,7 +900,8 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
-///   malformed, which is no failure. NULL as well if session is NULL
+///   malformed, which is no failure, and in a session of the
+///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.

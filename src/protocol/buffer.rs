@@ -32,10 +32,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// Waits for `wanted` bytes, those that are here already among them. A header becomes
-    /// no longer than the longest one.
+    /// Waits for `wanted` bytes, those that are here already among them. What began as
+    /// a header stays no longer than the longest one.
     pub fn want(&mut self, wanted: usize) {
-        debug_assert!(self.filled == 0 || wanted <= HEADER_CAPACITY);
+        debug_assert!(
+            self.filled == 0 || (wanted <= HEADER_CAPACITY) == (self.wanted <= HEADER_CAPACITY)
+        );
         self.wanted = wanted;
     }
 

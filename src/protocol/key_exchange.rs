@@ -3,20 +3,21 @@
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::Protocol;
-use super::framing::FillRandom;
+use super::framing::{FillRandom, Keys};
+use super::{Protocol, Role};
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
-use crate::crypto::key_derivation::{AesKeyTranscript, RANDOM_SIZE, Transcript};
+use crate::crypto::ephemeral::{self, CIPHERTEXT_SIZE, ENCAPSULATION_KEY_SIZE, X25519_SIZE};
+use crate::crypto::key_derivation::{AesKeyTranscript, GcmTranscript, RANDOM_SIZE};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
-use crate::verdict::verdict;
+use crate::verdict::{reveal_bytes, verdict};
 
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
 /// The first byte of a secret that chooses the gcm framing.
-const GCM_SECRET: u8 = 0x05;
-const GCM_SECRET_SIZE: usize = 1 + RANDOM_SIZE;
+const GCM_SECRET: u8 = 0x06;
+const GCM_SECRET_SIZE: usize = 1 + RANDOM_SIZE + X25519_SIZE;
 
 /// One of the four steps of a key exchange, as one side sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,29 +44,59 @@ pub const SEND_FIRST: &[Step] = &[
 ];
 
 /// A key exchange under way.
-#[derive(Default)]
 pub struct KeyExchange {
+    /// This side's.
+    role: Role,
     done: Vec<Step>,
     /// The peer's PEM text exactly as it came.
     remote_pem: Vec<u8>,
-    /// What the step that came first carried.
-    first_wrapped_secret: Vec<u8>,
+    /// What the step that came first carried, its part in clear among it.
+    first_secret: Vec<u8>,
     secret: Option<Secret>,
-    /// The key of the session, from the moment when both secrets are known until the step that
-    /// settled it is done.
-    agreed: Option<AesWrapper>,
+    /// The keys of the session, from the moment when both secrets are known until the step that
+    /// settled them is done.
+    agreed: Option<Keys>,
 }
 
-/// Both in boxes, so that it has no padding: there, a move would leave what lay in its place on
-/// the stack, such as a part of a key.
+/// What is secret in boxes, so that it has no padding: there, a move would leave what lay in its
+/// place on the stack, such as a part of a key.
 enum Secret {
     Cbc(Box<AesWrapper>),
-    Gcm {
-        initiator: Box<Zeroizing<[u8; RANDOM_SIZE]>>,
+    /// This side began.
+    GcmInitiator {
+        random: Random,
+        ephemeral: ephemeral::Initiator,
+    },
+    /// The peer began, and its encapsulation key is still to come.
+    GcmReceived(GcmSecret),
+    /// The peer began, and what answers it is made.
+    GcmResponder {
+        initiator: Random,
+        response: ephemeral::Response,
     },
 }
 
+type Random = Box<Zeroizing<[u8; RANDOM_SIZE]>>;
+
+/// What RSA protects of the two gcm steps.
+struct GcmSecret {
+    random: Random,
+    x25519_public: Box<[u8; X25519_SIZE]>,
+}
+
 impl KeyExchange {
+    /// A key exchange of a side, before its first step.
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            done: Vec::new(),
+            remote_pem: Vec::new(),
+            first_secret: Vec::new(),
+            secret: None,
+            agreed: None,
+        }
+    }
+
     pub fn is_done(&self, step: Step) -> bool {
         self.done.contains(&step)
     }
@@ -83,15 +114,31 @@ impl KeyExchange {
     pub fn take_back_secret(&mut self) {
         if !self.is_done(Step::SendSecret) && !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
-            self.first_wrapped_secret.clear();
+            self.first_secret.clear();
         }
         self.agreed = None;
     }
 
-    /// The key of the session, once the step is done that settles it. A copy: the original is
-    /// wiped where it lies, which a value that was moved away is not.
-    pub fn agreed_key(&self) -> Option<AesWrapper> {
-        self.agreed.clone()
+    /// The keys of the session, once the step is done that settles them.
+    pub fn take_agreed(&mut self) -> Option<Keys> {
+        self.agreed.take()
+    }
+
+    /// How many bytes stand in clear behind the secret that the peer sends, as far as it is known
+    /// before the secret is.
+    pub fn announced_clear_part(&self) -> usize {
+        match &self.secret {
+            Some(Secret::GcmInitiator { .. }) => CIPHERTEXT_SIZE,
+            _ => 0,
+        }
+    }
+
+    /// How many bytes in clear are missing behind a secret that was accepted.
+    pub fn missing_clear_part(&self) -> usize {
+        match &self.secret {
+            Some(Secret::GcmReceived(_)) => ENCAPSULATION_KEY_SIZE,
+            _ => 0,
+        }
     }
 
     /// Takes the peer's public key as it came over the wire.
@@ -108,8 +155,8 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// The wrapped secret that this side sends: the answer to the one that it received, its
-    /// own AES key, or what chooses gcm. With `key_echo`, an AES key is answered with itself.
+    /// The secret that this side sends: the answer to the one that it received, its own AES key,
+    /// or what chooses gcm. With `key_echo`, an AES key is answered with itself.
     pub fn wrap_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -121,17 +168,16 @@ impl KeyExchange {
         let is_first = self.secret.is_none();
         let chosen = match self.secret.take() {
             Some(secret) => secret,
-            None => match own_key {
-                Some(key) if key.mode() == AesMode::Cbc => Secret::Cbc(Box::new(key.clone())),
-                None if protocol != Protocol::Gcm => {
-                    Secret::Cbc(Box::new(AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?))
-                }
-                _ => Secret::Gcm {
-                    initiator: Box::new(draw(random)?),
-                },
+            None if protocol == Protocol::Gcm => Secret::GcmInitiator {
+                random: draw(random)?,
+                ephemeral: ephemeral::Initiator::new(random)?,
             },
+            None => Secret::Cbc(Box::new(match own_key {
+                Some(key) => key.clone(),
+                None => AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?,
+            })),
         };
-        let wrapped = match self.secret.insert(chosen) {
+        let sent = match self.secret.insert(chosen) {
             Secret::Cbc(key) if is_first => wrap_key(rsa, key)?,
             Secret::Cbc(received) => {
                 let answer = if key_echo || is_broken("a received key is never sent back") {
@@ -140,48 +186,60 @@ impl KeyExchange {
                     let transcript = AesKeyTranscript {
                         initiator_pem: &self.remote_pem,
                         responder_pem: local_pem(rsa)?,
-                        initiator_wrapped_secret: &self.first_wrapped_secret,
+                        initiator_wrapped_secret: &self.first_secret,
                     };
                     let mut iv = [0; BLOCK_SIZE];
                     random(&mut iv)?;
                     transcript.answer(received, &iv)?
                 };
-                wrap_key(rsa, self.agreed.insert(answer))?
-            }
-            Secret::Gcm { initiator } if is_first => {
-                rsa.encrypt_data(gcm_secret(initiator).as_slice(), false)?
-            }
-            Secret::Gcm { initiator } => {
-                let responder = draw(random)?;
-                let wrapped = rsa.encrypt_data(gcm_secret(&responder).as_slice(), false)?;
-                let transcript = Transcript {
-                    initiator_pem: &self.remote_pem,
-                    responder_pem: local_pem(rsa)?,
-                    initiator_wrapped_secret: &self.first_wrapped_secret,
-                    responder_wrapped_secret: &wrapped,
-                };
-                self.agreed = Some(transcript.session_key(initiator, &responder)?);
+                let wrapped = wrap_key(rsa, &answer)?;
+                self.agreed = Some(Keys::Cbc(answer));
                 wrapped
             }
+            Secret::GcmInitiator { random, ephemeral } => {
+                let mut sent = wrap_gcm(rsa, random, &ephemeral.x25519_public()?)?;
+                sent.extend_from_slice(&ephemeral.encapsulation_key()?);
+                sent
+            }
+            Secret::GcmResponder {
+                initiator,
+                response,
+            } => {
+                let responder = draw(random)?;
+                let mut sent = wrap_gcm(rsa, &responder, &response.x25519_public)?;
+                sent.extend_from_slice(&response.ciphertext);
+                let transcript = GcmTranscript {
+                    initiator: self.role.other(),
+                    initiator_pem: &self.remote_pem,
+                    responder_pem: local_pem(rsa)?,
+                    initiator_secret: &self.first_secret,
+                    responder_secret: &sent,
+                };
+                let keys = transcript.keys(&response.shared, initiator, &responder);
+                self.agreed = Some(Keys::gcm(keys, self.role));
+                sent
+            }
+            Secret::GcmReceived(_) => unreachable!("the step that receives is done"),
         };
         if is_first {
-            self.first_wrapped_secret.clone_from(&wrapped);
+            self.first_secret.clone_from(&sent);
         }
-        Ok(wrapped)
+        Ok(sent)
     }
 
-    /// Takes the peer's wrapped secret.
+    /// Takes the peer's secret, with what stands in clear behind it as far as that was announced.
     pub fn accept_secret(
         &mut self,
         rsa: &RsaWrapper,
-        wrapped: &[u8],
+        received: &[u8],
         protocol: Protocol,
     ) -> Result<()> {
+        let wrapped = &received[..received.len() - self.announced_clear_part()];
         let plain = rsa.decrypt_data(wrapped);
         if is_broken("a secret is decrypted once") {
             let _ = rsa.decrypt_data(wrapped);
         }
-        self.accept_plain_secret(rsa, &plain?, wrapped, protocol)
+        self.accept_plain_secret(rsa, &plain?, received, protocol)
     }
 
     /// Takes the peer's secret, once it was unwrapped.
@@ -189,13 +247,13 @@ impl KeyExchange {
         &mut self,
         rsa: &RsaWrapper,
         plain: &[u8],
-        wrapped: &[u8],
+        received: &[u8],
         protocol: Protocol,
     ) -> Result<()> {
         match &self.secret {
             None => {
                 self.secret = Some(read_secret(plain, protocol)?);
-                self.first_wrapped_secret = wrapped.to_vec();
+                self.first_secret = received.to_vec();
             }
             // Released peers send this side's key back; ours derive one from it. Any other
             // can only come from somebody who could not read what was sent.
@@ -206,7 +264,7 @@ impl KeyExchange {
                 let transcript = AesKeyTranscript {
                     initiator_pem: local_pem(rsa)?,
                     responder_pem: &self.remote_pem,
-                    initiator_wrapped_secret: &self.first_wrapped_secret,
+                    initiator_wrapped_secret: &self.first_secret,
                 };
                 let derived = transcript.answer(own, &iv)?;
                 let is_derived = is_key(plain, &derived);
@@ -215,22 +273,49 @@ impl KeyExchange {
                 {
                     return Err(decryption_failed());
                 }
-                self.agreed = Some(match verdict(is_derived) {
+                self.agreed = Some(Keys::Cbc(match verdict(is_derived) {
                     true => derived,
                     false => AesWrapper::clone(own),
-                });
+                }));
             }
-            Some(Secret::Gcm { initiator }) => {
+            Some(Secret::GcmInitiator { random, ephemeral }) => {
                 let responder = read_gcm_secret(plain)?;
-                let transcript = Transcript {
+                let (_, ciphertext) = received
+                    .split_last_chunk::<CIPHERTEXT_SIZE>()
+                    .ok_or_else(decryption_failed)?;
+                let shared = ephemeral.finish(&*responder.x25519_public, ciphertext)?;
+                let transcript = GcmTranscript {
+                    initiator: self.role,
                     initiator_pem: local_pem(rsa)?,
                     responder_pem: &self.remote_pem,
-                    initiator_wrapped_secret: &self.first_wrapped_secret,
-                    responder_wrapped_secret: wrapped,
+                    initiator_secret: &self.first_secret,
+                    responder_secret: received,
                 };
-                self.agreed = Some(transcript.session_key(initiator, &responder)?);
+                let keys = transcript.keys(&shared, random, &responder.random);
+                self.agreed = Some(Keys::gcm(keys, self.role));
+            }
+            Some(Secret::GcmReceived(_) | Secret::GcmResponder { .. }) => {
+                unreachable!("a secret is received once")
             }
         }
+        Ok(())
+    }
+
+    /// Takes the peer's secret again, with the encapsulation key that was missing behind it, and
+    /// makes what answers it.
+    pub fn accept_encapsulation_key(&mut self, received: &[u8], random: FillRandom) -> Result<()> {
+        let Some(Secret::GcmReceived(initiator)) = self.secret.take() else {
+            unreachable!("an encapsulation key is missing");
+        };
+        let (_, key) = received
+            .split_last_chunk::<ENCAPSULATION_KEY_SIZE>()
+            .ok_or_else(decryption_failed)?;
+        let response = ephemeral::Response::new(&*initiator.x25519_public, key, random)?;
+        self.secret = Some(Secret::GcmResponder {
+            initiator: initiator.random,
+            response,
+        });
+        self.first_secret = received.to_vec();
         Ok(())
     }
 }
@@ -239,9 +324,9 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     let mismatch = |message| Err(Error::new(Reason::ProtocolMismatch, message));
     match plain.len() {
         GCM_SECRET_SIZE => {
-            let initiator = Box::new(read_gcm_secret(plain)?);
+            let secret = read_gcm_secret(plain)?;
             match protocol {
-                Protocol::Auto | Protocol::Gcm => Ok(Secret::Gcm { initiator }),
+                Protocol::Auto | Protocol::Gcm => Ok(Secret::GcmReceived(secret)),
                 _ => mismatch("the peer wants the gcm framing; another was asked for"),
             }
         }
@@ -260,7 +345,7 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
 }
 
 /// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
-fn read_gcm_secret(plain: &[u8]) -> Result<Zeroizing<[u8; RANDOM_SIZE]>> {
+fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
     if is_broken("the first byte of a secret is compared in constant time") && plain[0] > 0x7f {
         return Err(decryption_failed());
@@ -268,9 +353,16 @@ fn read_gcm_secret(plain: &[u8]) -> Result<Zeroizing<[u8; RANDOM_SIZE]>> {
     if !verdict(plain[0].ct_eq(&GCM_SECRET)) {
         return Err(decryption_failed());
     }
-    let mut random = Zeroizing::new([0; RANDOM_SIZE]);
-    random.copy_from_slice(&plain[1..]);
-    Ok(random)
+    let (random, x25519_public) = plain[1..].split_at(RANDOM_SIZE);
+    // It keeps the session secret to nobody but its owner.
+    reveal_bytes(x25519_public);
+    let mut secret = GcmSecret {
+        random: Box::new(Zeroizing::new([0; RANDOM_SIZE])),
+        x25519_public: Box::new([0; X25519_SIZE]),
+    };
+    secret.random.copy_from_slice(random);
+    secret.x25519_public.copy_from_slice(x25519_public);
+    Ok(secret)
 }
 
 /// The key and its IV, encrypted for the peer.
@@ -287,14 +379,20 @@ fn is_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
-fn gcm_secret(random: &[u8; RANDOM_SIZE]) -> Zeroizing<[u8; GCM_SECRET_SIZE]> {
-    let mut secret = Zeroizing::new([GCM_SECRET; GCM_SECRET_SIZE]);
-    secret[1..].copy_from_slice(random);
-    secret
+/// What RSA protects of a gcm step, encrypted for the peer.
+fn wrap_gcm(
+    rsa: &RsaWrapper,
+    random: &[u8; RANDOM_SIZE],
+    x25519_public: &[u8; X25519_SIZE],
+) -> Result<Vec<u8>> {
+    let mut plain = Zeroizing::new([GCM_SECRET; GCM_SECRET_SIZE]);
+    plain[1..1 + RANDOM_SIZE].copy_from_slice(random);
+    plain[1 + RANDOM_SIZE..].copy_from_slice(x25519_public);
+    rsa.encrypt_data(plain.as_slice(), false)
 }
 
-fn draw(random: FillRandom) -> Result<Zeroizing<[u8; RANDOM_SIZE]>> {
-    let mut bytes = Zeroizing::new([0; RANDOM_SIZE]);
+fn draw(random: FillRandom) -> Result<Random> {
+    let mut bytes = Box::new(Zeroizing::new([0; RANDOM_SIZE]));
     random(bytes.as_mut_slice())?;
     Ok(bytes)
 }

@@ -20,7 +20,8 @@ pub enum Protocol {
     V3,
     /// Release 4.1: as `V3`, with encrypted lengths.
     V4,
-    /// AES-256-GCM: the only framing that notices changed, repeated or reordered messages.
+    /// AES-256-GCM: the only framing that notices changed, repeated or reordered messages, and
+    /// that stays secret if the RSA keys become known later.
     Gcm,
 }
 
@@ -31,6 +32,16 @@ pub enum Role {
     Client,
     /// The side that accepted, receives requests and sends responses.
     Server,
+}
+
+impl Role {
+    /// The peer's.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
 }
 
 /// The longest message that can be allowed, in bytes of JSON text.

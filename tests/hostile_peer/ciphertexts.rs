@@ -5,10 +5,12 @@ use anwdl::protocol::{Protocol, Role};
 use anwdl::{FedSession, Reason};
 
 use crate::forger::{
-    BLOCK_SIZE, encrypt_blocks, message, message_of, packet_of_blocks, padded, record, session,
+    BLOCK_SIZE, encrypt_blocks, gcm_session, message, message_of, other, packet_of_blocks, padded,
+    session,
 };
+use crate::pair::gcm::SessionKeys;
 use crate::play::{Act, Played, play};
-use crate::{is_exhaustive, tell};
+use crate::{is_exhaustive, stride, tell};
 
 const CBC: [Protocol; 3] = [Protocol::V2, Protocol::V3, Protocol::V4];
 
@@ -192,75 +194,88 @@ fn every_error_of_a_padding() {
     tell(cases, "paddings");
 }
 
-/// Receives records one after the other.
-fn receive_records(role: Role, records: &[&[u8]]) -> Played {
+/// Receives records one after the other, which are made under the keys of the session.
+fn receive_records(role: Role, make: impl FnOnce(&SessionKeys) -> Vec<Vec<u8>>) -> Played {
     let act = match role {
         Role::Server => Act::ReceiveRequest,
         Role::Client => Act::ReceiveResponse,
     };
+    let (session, keys) = gcm_session(role);
+    let records = make(&keys);
     let bytes: Vec<u8> = records
         .iter()
         .flat_map(|record| message(Protocol::Gcm, record))
         .collect();
     let acts = vec![act; records.len()];
-    play(session(role, Protocol::Gcm), &acts, &bytes)
+    play(session, &acts, &bytes)
 }
 
 #[test]
 fn records_at_the_wrong_place() {
-    const COUNT: usize = 12;
+    const COUNT: u64 = 12;
     let mut cases = 0;
-    let mut check = |role, records: &[&[u8]], what: &dyn std::fmt::Debug| {
-        let played = receive_records(role, records);
-        assert_eq!(played.reason(), Some(Reason::DecryptionFailed), "{what:?}");
-        assert_eq!(played.messages.len(), records.len() - 1, "{what:?}");
-        cases += 1;
-    };
-    for (role, from) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+    for role in [Role::Server, Role::Client] {
+        let from = other(role);
         let place = Place {
             protocol: Protocol::Gcm,
             role,
             is_detected: false,
         };
         let text = place.text(0);
-        let records: Vec<_> = (0..COUNT as u64)
-            .map(|number| record(from, number, &text))
-            .collect();
-        let all: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        assert_eq!(receive_records(role, &all).messages.len(), COUNT);
-        for heard in 0..COUNT {
+        let all = |keys: &SessionKeys, count| -> Vec<_> {
+            (0..count)
+                .map(|number| keys.record(from, number, &text))
+                .collect()
+        };
+        let heard = receive_records(role, |keys| all(keys, COUNT));
+        assert_eq!(heard.messages.len(), COUNT as usize);
+        // So many that are right, and then one that is not.
+        let mut check =
+            |heard: u64, wrong: &dyn Fn(&SessionKeys) -> Vec<u8>, what: &dyn std::fmt::Debug| {
+                let played = receive_records(role, |keys| {
+                    let mut records = all(keys, heard);
+                    records.push(wrong(keys));
+                    records
+                });
+                let reason = played.reason();
+                assert_eq!(reason, Some(Reason::DecryptionFailed), "{what:?}");
+                assert_eq!(played.messages.len() as u64, heard, "{what:?}");
+                cases += 1;
+            };
+        for heard in (0..COUNT).step_by(stride(3)) {
             // Repeated, and ahead of its turn.
             for wrong in (0..COUNT).filter(|wrong| *wrong != heard) {
-                let mut records = all[..heard].to_vec();
-                records.push(all[wrong]);
-                check(role, &records, &(role, "number", heard, wrong));
+                let record = |keys: &SessionKeys| keys.record(from, wrong, &text);
+                check(heard, &record, &(role, "number", heard, wrong));
             }
             // Sent back to whoever made it.
-            let reflected = record(role, heard as u64, &text);
-            let records = [&all[..heard], &[&reflected[..]]].concat();
-            check(role, &records, &(role, "direction", heard));
+            let reflected = |keys: &SessionKeys| keys.record(role, heard, &text);
+            check(heard, &reflected, &(role, "direction", heard));
             // A number that differs in one of its 64 bits.
-            for bit in 0..u64::BITS {
-                let other = record(from, heard as u64 ^ (1 << bit), &text);
-                let records = [&all[..heard], &[&other[..]]].concat();
-                check(role, &records, &(role, "bit of the number", heard, bit));
+            for bit in (0..u64::BITS).step_by(stride(5)) {
+                let record = |keys: &SessionKeys| keys.record(from, heard ^ (1 << bit), &text);
+                check(heard, &record, &(role, "bit of the number", heard, bit));
             }
         }
-        // Nonce, ciphertext and tag, in every bit; and cut at every length that has a text.
-        let right = &records[0];
-        for at in 0..right.len() {
-            for bit in 0..8 {
-                let mut altered = right.clone();
-                altered[at] ^= 1 << bit;
-                check(role, &[&altered], &(role, "bit", at, bit));
+        // Ciphertext and tag, in every bit; and cut at every length that has a text.
+        let right_len = text.len() + 16;
+        for at in 0..right_len {
+            for bit in (0..8).step_by(stride(3)) {
+                let altered = |keys: &SessionKeys| {
+                    let mut record = keys.record(from, 0, &text);
+                    record[at] ^= 1 << bit;
+                    record
+                };
+                check(0, &altered, &(role, "bit", at, bit));
             }
         }
-        for len in 29..right.len() + 16 {
-            let mut altered = right.clone();
-            altered.resize(len, 0);
-            if len != right.len() {
-                check(role, &[&altered], &(role, "length", len));
-            }
+        for len in (17..right_len + 16).filter(|len| *len != right_len) {
+            let resized = |keys: &SessionKeys| {
+                let mut record = keys.record(from, 0, &text);
+                record.resize(len, 0);
+                record
+            };
+            check(0, &resized, &(role, "length", len));
         }
     }
     tell(cases, "records altered or at the wrong place");
@@ -299,7 +314,7 @@ fn random_packets_are_no_messages() {
             cases += 1;
         }
     }
-    let bytes = message_of(Protocol::V4, Role::Client, b"");
+    let bytes = message_of(Protocol::V4, b"");
     let empty = play(
         session(Role::Server, Protocol::Auto),
         &[Act::ReceiveRequest],

@@ -1,8 +1,6 @@
 //! Whoever makes bytes that no honest peer makes, by means of its own: raw RSA numbers, OAEP
-//! with mistakes, AES-CBC without padding, records of gcm.
+//! with mistakes, AES-CBC without padding.
 
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce};
 use anwdl::protocol::session::{Config, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper, FedSession};
@@ -11,6 +9,8 @@ use rsa::pkcs8::DecodePublicKey;
 use rsa::traits::PublicKeyParts;
 use sha2::{Digest, Sha256};
 
+use crate::pair::gcm;
+
 pub const BLOCK_SIZE: usize = 16;
 pub const KEY: [u8; 32] = [1; 32];
 pub const IV: [u8; BLOCK_SIZE] = [2; BLOCK_SIZE];
@@ -18,18 +18,41 @@ const HASH_SIZE: usize = 32;
 
 /// A session under the forger's key, in this framing from the start.
 pub fn session(role: Role, protocol: Protocol) -> FedSession {
-    let (mode, iv): (_, &[u8]) = match protocol {
-        Protocol::Gcm => (AesMode::Gcm, &[]),
-        _ => (AesMode::Cbc, &IV),
-    };
-    let mut key = AesWrapper::new(256, mode).unwrap();
-    key.set_key(&KEY, iv).unwrap();
+    if protocol == Protocol::Gcm {
+        return gcm_session(role).0;
+    }
+    let mut key = AesWrapper::new(256, AesMode::Cbc).unwrap();
+    key.set_key(&KEY, &IV).unwrap();
     let mut config = Config::new(role);
     config.exchange_keys = false;
     config.protocol = protocol;
     let mut session = Session::new(config);
     session.set_aes_wrapper(&key).unwrap();
     FedSession::from_session(session)
+}
+
+/// A session that has exchanged keys for gcm with the forger, and those keys.
+pub fn gcm_session(role: Role) -> (FedSession, gcm::SessionKeys) {
+    let (session, keys) = gcm::exchanged(role);
+    (FedSession::from_session(session), keys)
+}
+
+/// A session in this framing, and the first message for it with this text.
+pub fn session_and_message(role: Role, protocol: Protocol, text: &[u8]) -> (FedSession, Vec<u8>) {
+    if protocol == Protocol::Gcm {
+        let (session, keys) = gcm_session(role);
+        let record = keys.record(other(role), 0, text);
+        return (session, message(protocol, &record));
+    }
+    (session(role, protocol), message_of(protocol, text))
+}
+
+/// The side at the other end.
+pub fn other(role: Role) -> Role {
+    match role {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    }
 }
 
 /// AES-CBC of whole blocks, and nothing else.
@@ -60,12 +83,9 @@ pub fn message(protocol: Protocol, packet: &[u8]) -> Vec<u8> {
     [&header, packet].concat()
 }
 
-/// The first message of a session with this text.
-pub fn message_of(protocol: Protocol, from: Role, text: &[u8]) -> Vec<u8> {
-    match protocol {
-        Protocol::Gcm => message(protocol, &record(from, 0, text)),
-        _ => message(protocol, &packet_of_blocks(protocol, &padded(text))),
-    }
+/// The first message of a session of v2, v3 or v4 with this text.
+pub fn message_of(protocol: Protocol, text: &[u8]) -> Vec<u8> {
+    message(protocol, &packet_of_blocks(protocol, &padded(text)))
 }
 
 /// A packet of v2, v3 or v4 whose text, with its padding, are these blocks.
@@ -75,22 +95,6 @@ pub fn packet_of_blocks(protocol: Protocol, blocks: &[u8]) -> Vec<u8> {
         packet.extend_from_slice(&[9; BLOCK_SIZE]);
     }
     packet
-}
-
-/// What the header of a record of gcm counts: nonce, ciphertext and tag.
-pub fn record(from: Role, number: u64, text: &[u8]) -> Vec<u8> {
-    let nonce = [7; 12];
-    let len = 12 + text.len() + 16;
-    let mut data = b"anwdl1".to_vec();
-    data.push((from == Role::Server).into());
-    data.extend_from_slice(&number.to_be_bytes());
-    data.extend_from_slice(&(len as u32).to_be_bytes());
-    let mut bytes = text.to_vec();
-    let cipher = Aes256Gcm::new(&KEY.into());
-    let tag = cipher
-        .encrypt_inout_detached(&Nonce::from(nonce), &data, bytes.as_mut_slice().into())
-        .unwrap();
-    [&nonce[..], &bytes, &tag].concat()
 }
 
 /// What somebody who encrypts under a public key can get wrong.

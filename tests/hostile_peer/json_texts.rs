@@ -4,7 +4,7 @@
 use anwdl::Reason;
 use anwdl::protocol::{Protocol, Role};
 
-use crate::forger::{message_of, session};
+use crate::forger::session_and_message;
 use crate::pair::FRAMINGS;
 use crate::play::{Act, play};
 use crate::tell;
@@ -270,13 +270,13 @@ fn texts(right: &str) -> Vec<(Vec<u8>, Verdict)> {
 }
 
 fn check(protocol: Protocol, role: Role, text: &[u8], verdict: Verdict) {
-    let (act, from) = match role {
-        Role::Server => (Act::ReceiveRequest, Role::Client),
-        Role::Client => (Act::ReceiveResponse, Role::Server),
+    let act = match role {
+        Role::Server => Act::ReceiveRequest,
+        Role::Client => Act::ReceiveResponse,
     };
-    let bytes = message_of(protocol, from, text);
     // The largest of these texts have a length that is within all limits.
-    let played = play(session(role, protocol), &[act], &bytes);
+    let (session, bytes) = session_and_message(role, protocol, text);
+    let played = play(session, &[act], &bytes);
     let shown = String::from_utf8_lossy(&text[..text.len().min(200)]);
     let expected = match (verdict, role) {
         (Accepted, _) => None,

@@ -3,7 +3,7 @@
 use anwdl::Reason;
 use anwdl::protocol::{Protocol, Role};
 
-use crate::forger::{encrypt_blocks, message_of, padded, session};
+use crate::forger::{encrypt_blocks, message_of, padded, session, session_and_message};
 use crate::pair;
 use crate::play::{Act, play};
 use crate::tell;
@@ -166,7 +166,7 @@ fn lengths_in_clear() {
                     _ => protocol,
                 };
                 if is_later {
-                    incoming = message_of(protocol, Role::Client, REQUEST);
+                    incoming = message_of(protocol, REQUEST);
                     acts.push(act);
                 }
                 let heard_before = acts.len() - 1;
@@ -264,8 +264,8 @@ fn encrypted_lengths() {
 #[test]
 fn lengths_of_records() {
     let mut cases = 0;
-    let limit = LARGEST_MESSAGE as u32 + 28;
-    let numbers = (0..=64).chain([limit - 1, limit, limit + 1, limit + 28, 99_999_999]);
+    let limit = LARGEST_MESSAGE as u32 + 16;
+    let numbers = (0..=64).chain([limit - 1, limit, limit + 1, limit + 16, 99_999_999]);
     let bits = (0..32).map(|bit| 1 << bit);
     let ends = [0x7fff_ffff, 0x8000_0000, 0xffff_fff0, u32::MAX];
     for number in numbers.chain(bits).chain(ends) {
@@ -275,7 +275,7 @@ fn lengths_of_records() {
         ] {
             let played = play(session(role, Protocol::Gcm), &[act], &number.to_be_bytes());
             let expected = match number {
-                0..=28 => Reason::ProtocolViolation,
+                0..=16 => Reason::ProtocolViolation,
                 _ if number > limit => Reason::MessageTooLarge,
                 _ => Reason::PeerClosed,
             };
@@ -291,25 +291,15 @@ fn lengths_of_records() {
 #[test]
 fn the_forger_can_tell_the_truth() {
     for protocol in pair::FRAMINGS {
-        let pinned = if protocol == Protocol::Gcm {
-            protocol
-        } else {
-            Protocol::Auto
-        };
-        let bytes = message_of(protocol, Role::Client, REQUEST);
-        let played = play(
-            session(Role::Server, pinned),
-            &[Act::ReceiveRequest],
-            &bytes,
-        );
+        let (mut server, bytes) = session_and_message(Role::Server, protocol, REQUEST);
+        if protocol != Protocol::Gcm {
+            server = session(Role::Server, Protocol::Auto);
+        }
+        let played = play(server, &[Act::ReceiveRequest], &bytes);
         assert_eq!(played.messages, [String::from_utf8_lossy(REQUEST)]);
         assert_eq!(played.session.protocol(), protocol);
-        let bytes = message_of(protocol, Role::Server, RESPONSE);
-        let played = play(
-            session(Role::Client, protocol),
-            &[Act::ReceiveResponse],
-            &bytes,
-        );
+        let (client, bytes) = session_and_message(Role::Client, protocol, RESPONSE);
+        let played = play(client, &[Act::ReceiveResponse], &bytes);
         assert_eq!(played.messages, [String::from_utf8_lossy(RESPONSE)]);
     }
 }

@@ -12,10 +12,14 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::ciphertexts::{Place, places};
 use crate::forger::{
-    BLOCK_SIZE, Encoding, RsaForger, encrypt_blocks, message, packet_of_blocks, padded, record,
-    session,
+    BLOCK_SIZE, Encoding, RsaForger, encrypt_blocks, gcm_session, message, other, packet_of_blocks,
+    padded, session,
 };
-use crate::keys::{encrypter, hear_secret, initiator, numbers, responder};
+use crate::keys::{
+    encrypter, hear_secret, hear_secret_and, initiator, low_order_points,
+    malformed_encapsulation_keys, numbers, responder,
+};
+use crate::pair::gcm::{self, SessionKeys};
 use crate::pair::{self, CLIENT_KEY, SERVER_KEY, STRANGER_KEY};
 use crate::play::{Act, Played, play};
 use crate::tell;
@@ -161,14 +165,14 @@ fn bad_secrets(pem: &str) -> Vec<(String, Vec<u8>)> {
     causes.push(("bytes in the other order".into(), backwards));
 
     // What is unwrapped has the size of nothing.
-    for len in [0, 1, 15, 16, 17, 31, 33, 34, 39, 41, 47, 49, 64, 190] {
+    for len in [0, 1, 15, 16, 17, 31, 33, 34, 39, 41, 47, 49, 64, 66, 190] {
         let wrapped = encrypter.encrypt_data(&vec![7; len], false).unwrap();
         causes.push((format!("a secret of {len} bytes"), wrapped));
     }
-    let wrapped = encrypter.encrypt_data(&[5; 34], false).unwrap();
-    causes.push(("a gcm secret of 34 bytes".into(), wrapped));
-    for first in [0, 4, 6, 0x85, 0xff] {
-        let mut secret = [7; 33];
+    let wrapped = encrypter.encrypt_data(&[6; 66], false).unwrap();
+    causes.push(("a gcm secret of 66 bytes".into(), wrapped));
+    for first in [0, 5, 7, 0x86, 0xff] {
+        let mut secret = [7; 65];
         secret[0] = first;
         let wrapped = encrypter.encrypt_data(&secret, false).unwrap();
         causes.push((format!("a gcm secret that begins with {first:#x}"), wrapped));
@@ -182,7 +186,28 @@ fn heard_by_responder(protocol: Protocol) -> Failures {
         let (sent, error) = hear_secret(&mut responder(protocol), &wrapped);
         (name, Face::new(sent, error.expect("it fails")))
     });
-    faces.collect()
+    let mut faces: Failures = faces.collect();
+    if protocol == Protocol::V4 {
+        return faces;
+    }
+    // What is wrong with the ephemeral keys.
+    let encrypter = encrypter(SERVER_KEY);
+    let honest = gcm::Initiator::new();
+    let mut hear = |name: String, secret: &[u8], key: &[u8]| {
+        let wrapped = encrypter.encrypt_data(secret, false).unwrap();
+        let (sent, error) = hear_secret_and(&mut responder(protocol), &wrapped, key);
+        faces.push((name, Face::new(sent, error.expect("it fails"))));
+    };
+    for (at, point) in low_order_points().iter().enumerate() {
+        let secret = gcm::secret(&[7; 32], point);
+        let name = format!("a point of small order, {at}");
+        hear(name, &secret, &honest.encapsulation_key());
+    }
+    for (at, key) in malformed_encapsulation_keys().iter().enumerate() {
+        let name = format!("a malformed encapsulation key, {at}");
+        hear(name, &honest.secret(), key);
+    }
+    faces
 }
 
 fn heard_by_initiator(protocol: Protocol) -> Failures {
@@ -191,6 +216,13 @@ fn heard_by_initiator(protocol: Protocol) -> Failures {
     for len in [16, 32, 40, 48] {
         let wrapped = encrypter.encrypt_data(&vec![8; len], false).unwrap();
         causes.push((format!("another secret of {len} bytes"), wrapped));
+    }
+    if protocol == Protocol::Gcm {
+        for (at, point) in low_order_points().iter().enumerate() {
+            let secret = gcm::secret(&[7; 32], point);
+            let wrapped = encrypter.encrypt_data(&secret, false).unwrap();
+            causes.push((format!("a point of small order, {at}"), wrapped));
+        }
     }
     let faces = causes.into_iter().map(|(name, wrapped)| {
         let (sent, error) = hear_secret(&mut initiator(protocol).0, &wrapped);
@@ -351,43 +383,68 @@ fn bad_records(role: Role) -> Failures {
         role,
         is_detected: false,
     };
-    let from = match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
-    };
+    let from = other(role);
     let text = place.text(0);
-    let right = record(from, 0, &text);
-    let mut causes: Vec<(String, Vec<u8>)> = Vec::new();
-    let last = right.len() - 1;
+    let right_len = text.len() + 16;
+    type Make<'a> = Box<dyn Fn(&SessionKeys) -> Vec<u8> + 'a>;
+    let mut causes: Vec<(String, Make)> = Vec::new();
+    let text = &text;
     for (name, at) in [
-        ("nonce", 0),
-        ("text", 12),
-        ("tag", last - 15),
-        ("end of the tag", last),
+        ("text", 0),
+        ("tag", right_len - 16),
+        ("end of the tag", right_len - 1),
     ] {
-        let mut altered = right.clone();
-        altered[at] ^= 1;
-        causes.push((format!("an altered {name}"), altered));
+        let make = move |keys: &SessionKeys| {
+            let mut altered = keys.record(from, 0, text);
+            altered[at] ^= 1;
+            altered
+        };
+        causes.push((format!("an altered {name}"), Box::new(make)));
     }
-    causes.push(("another number".into(), record(from, 1, &text)));
-    causes.push(("another direction".into(), record(role, 0, &text)));
-    causes.push(("a byte less".into(), right[..last].to_vec()));
-    causes.push(("a byte more".into(), [&right[..], &[0]].concat()));
-    causes.push((
-        "a tag of zeros".into(),
-        [&right[..right.len() - 16], &[0; 16]].concat(),
-    ));
-    causes.push(("a record of zeros".into(), vec![0; right.len()]));
-    causes.push(("the shortest record".into(), vec![0; 29]));
+    let mut add = |name: &str, make: Make<'static>| causes.push((name.into(), make));
+    let text = text.clone();
+    let other_number = text.clone();
+    add(
+        "another number",
+        Box::new(move |keys| keys.record(from, 1, &other_number)),
+    );
+    let reflected = text.clone();
+    add(
+        "another direction",
+        Box::new(move |keys| keys.record(role, 0, &reflected)),
+    );
+    for (name, len) in [
+        ("a byte less", right_len - 1),
+        ("a byte more", right_len + 1),
+    ] {
+        let text = text.clone();
+        let make = move |keys: &SessionKeys| {
+            let mut record = keys.record(from, 0, &text);
+            record.resize(len, 0);
+            record
+        };
+        add(name, Box::new(make));
+    }
+    add(
+        "a tag of zeros",
+        Box::new(move |keys| {
+            let record = keys.record(from, 0, &text);
+            [&record[..record.len() - 16], &[0; 16]].concat()
+        }),
+    );
+    add("a record of zeros", Box::new(move |_| vec![0; right_len]));
+    add("the shortest record", Box::new(|_| vec![0; 17]));
     for (name, text) in bad_texts(&place) {
         // A record without a text breaks the protocol, which anybody can see.
         if !text.is_empty() {
-            causes.push((name, record(from, 0, &text)));
+            let make = move |keys: &SessionKeys| keys.record(from, 0, &text);
+            causes.push((name, Box::new(make)));
         }
     }
-    let faces = causes.into_iter().map(|(name, record)| {
-        let bytes = message(Protocol::Gcm, &record);
-        let played = play(session(role, Protocol::Gcm), &[place.act()], &bytes);
+    let faces = causes.into_iter().map(|(name, make)| {
+        let (session, keys) = gcm_session(role);
+        let bytes = message(Protocol::Gcm, &make(&keys));
+        let played = play(session, &[place.act()], &bytes);
         (name, Face::of(played))
     });
     faces.collect()

@@ -282,7 +282,7 @@ fn normalized_data_are_checked_as_they_are_set() {
 
 #[test]
 fn data_are_sent_as_text_is() {
-    let (server, client, data, list) = (session(0), session(1), object(), array());
+    let ([client, server], data, list) = (ready_pair(), object(), array());
     let (none, wrong, nothing) = (null_mut::<anwdl_session_t>(), NOT_UTF_8.as_ptr(), null());
     let (text, no_data) = (c"OK".as_ptr(), null::<anwdl_data_t>());
     ok!(anwdl_data_set_string(
@@ -376,29 +376,6 @@ fn data_are_sent_as_text_is() {
         anwdl_client_free(instance);
         anwdl_client_interface_free(interface);
     }
-}
-
-/// A session that has its key already.
-fn session(role: RoleNumber) -> *mut anwdl_session_t {
-    let (options, aes) = (options(), aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_GCM));
-    let mut session = null_mut();
-    let key = [7_u8; 32];
-    ok!(anwdl_aes_wrapper_set_key(
-        aes,
-        key.as_ptr(),
-        key.len(),
-        null(),
-        0
-    ));
-    ok!(anwdl_client_options_set_aes_wrapper(options, aes));
-    ok!(anwdl_client_options_set_exchange_keys(options, 0));
-    ok!(anwdl_session_new(role, options, &mut session));
-    // SAFETY: neither is used any more.
-    unsafe {
-        anwdl_client_options_free(options);
-        anwdl_aes_wrapper_free(aes);
-    }
-    session
 }
 
 /// Calls both until both are done; what the first has to send, the second is fed with.

@@ -1,7 +1,7 @@
 //! What C callers do wrong, and what the boundary makes of it.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::ptr::{null, null_mut};
@@ -115,6 +115,43 @@ fn aes_wrapper(mode: anwdl_aes_mode_t) -> *mut anwdl_aes_wrapper_t {
         &mut wrapper
     ));
     wrapper
+}
+
+/// A session in the client's role and one in the server's, which have exchanged keys for gcm.
+fn ready_pair() -> [*mut anwdl_session_t; 2] {
+    let key = CString::new(include_str!("../../../examples-c/tests/keys/server.pem")).unwrap();
+    let (options, rsa) = (options(), rsa_wrapper());
+    ok!(anwdl_rsa_wrapper_set_private_key(rsa, key.as_ptr(), 1));
+    ok!(anwdl_client_options_set_rsa_wrapper(options, rsa));
+    let gcm = anwdl_protocol_t::ANWDL_PROTOCOL_GCM as ProtocolNumber;
+    ok!(anwdl_client_options_set_protocol(options, gcm));
+    let roles = [
+        anwdl_role_t::ANWDL_ROLE_CLIENT,
+        anwdl_role_t::ANWDL_ROLE_SERVER,
+    ];
+    let pair @ [client, server] = roles.map(|role| {
+        let mut session = null_mut();
+        ok!(anwdl_session_new(role as RoleNumber, options, &mut session));
+        session
+    });
+    // SAFETY: the sessions are live, and the others are not used any more.
+    unsafe {
+        anwdl_client_options_free(options);
+        anwdl_rsa_wrapper_free(rsa);
+        let mut done = [false; 2];
+        while done != [true; 2] {
+            done[0] = done[0] || anwdl_session_exchange_keys(client, 0) == ANWDL_OK;
+            done[1] = done[1] || anwdl_session_exchange_keys(server, 1) == ANWDL_OK;
+            for (from, to) in [(client, server), (server, client)] {
+                let (mut bytes, mut len, mut taken) = (null(), 0, 0);
+                ok!(anwdl_session_get_pending(from, &mut bytes, &mut len));
+                ok!(anwdl_session_feed(to, bytes, len, &mut taken));
+                ok!(anwdl_session_sent(from, taken));
+            }
+        }
+        assert!(anwdl_session_get_aes_wrapper(client).is_null());
+    }
+    pair
 }
 
 /// A client that has not exchanged keys, and its peer.

@@ -18,27 +18,6 @@ use crate::protocol::{Protocol, Role};
 const SERVER: RoleNumber = anwdl_role_t::ANWDL_ROLE_SERVER as RoleNumber;
 const CLIENT: RoleNumber = anwdl_role_t::ANWDL_ROLE_CLIENT as RoleNumber;
 
-fn session(role: RoleNumber, options: *const anwdl_client_options_t) -> *mut anwdl_session_t {
-    let mut session = null_mut();
-    ok!(anwdl_session_new(role, options, &mut session));
-    session
-}
-
-/// A session in each role, both under one key from the start.
-fn preset_pair() -> [*mut anwdl_session_t; 2] {
-    let options = options();
-    let key = aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_GCM);
-    ok!(anwdl_client_options_set_exchange_keys(options, 0));
-    ok!(anwdl_client_options_set_aes_wrapper(options, key));
-    let pair = [CLIENT, SERVER].map(|role| session(role, options));
-    // SAFETY: neither is used any more.
-    unsafe {
-        anwdl_aes_wrapper_free(key);
-        anwdl_client_options_free(options);
-    }
-    pair
-}
-
 fn free(sessions: &[*mut anwdl_session_t]) {
     for &session in sessions {
         // SAFETY: it is not used any more.
@@ -111,9 +90,19 @@ fn drive(
     }
 }
 
+/// Asserts what a call fails with.
+macro_rules! fails {
+    ($status:ident, $reason:ident, $call:expr) => {{
+        forget_last_error();
+        // SAFETY: every pointer points to what its type says.
+        assert_eq!(unsafe { $call }, $status);
+        assert_eq!(last_reason(), $reason);
+    }};
+}
+
 #[test]
 fn a_session_refuses_wrong_arguments() {
-    let [client, server] = preset_pair();
+    let [client, server] = ready_pair();
     let (none, constant) = (null_mut(), null());
     let (rsa, aes) = (rsa_wrapper(), aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_CBC));
     let (text, nothing, wrong) = (c"STAT".as_ptr(), null(), NOT_UTF_8.as_ptr());
@@ -224,12 +213,24 @@ fn a_session_refuses_wrong_arguments() {
     value_error!("wrapper", anwdl_session_set_rsa_wrapper(server, null()));
     value_error!("session", anwdl_session_set_aes_wrapper(none, aes));
     value_error!("wrapper", anwdl_session_set_aes_wrapper(server, null()));
+    fails!(
+        ANWDL_RUNTIME_ERROR,
+        ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+        anwdl_session_set_rsa_wrapper(server, rsa)
+    );
+    fails!(
+        ANWDL_RUNTIME_ERROR,
+        ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+        anwdl_session_set_aes_wrapper(server, aes)
+    );
 
     assert!(made.is_null() && request.is_null() && response.is_null());
     assert_eq!((bytes, len), (null(), 7));
-    ok!(anwdl_session_set_rsa_wrapper(server, rsa));
-    ok!(anwdl_session_set_aes_wrapper(server, aes));
-    free(&[client, server, null_mut()]);
+    let mut fresh = null_mut();
+    ok!(anwdl_session_new(SERVER, null(), &mut fresh));
+    ok!(anwdl_session_set_rsa_wrapper(fresh, rsa));
+    ok!(anwdl_session_set_aes_wrapper(fresh, aes));
+    free(&[client, server, fresh, null_mut()]);
     // SAFETY: neither is used any more.
     unsafe {
         anwdl_rsa_wrapper_free(rsa);
@@ -237,19 +238,9 @@ fn a_session_refuses_wrong_arguments() {
     }
 }
 
-/// Asserts what a call fails with.
-macro_rules! fails {
-    ($status:ident, $reason:ident, $call:expr) => {{
-        forget_last_error();
-        // SAFETY: every pointer points to what its type says.
-        assert_eq!(unsafe { $call }, $status);
-        assert_eq!(last_reason(), $reason);
-    }};
-}
-
 #[test]
 fn a_session_is_used_in_its_role_and_its_turn() {
-    let [client, server] = preset_pair();
+    let [client, server] = ready_pair();
     let (ok, nothing) = (c"OK".as_ptr(), null());
     let (mut request, mut response) = (null_mut(), null_mut());
     // SAFETY: the sessions are live.
@@ -323,7 +314,7 @@ fn a_session_is_used_in_its_role_and_its_turn() {
 
 #[test]
 fn a_session_takes_nothing_after_its_end() {
-    let [client, server] = preset_pair();
+    let [client, server] = ready_pair();
     let mut taken = 7;
     ok!(anwdl_session_feed_end(client));
     assert_eq!(feed(client, b""), 0);
@@ -363,7 +354,7 @@ fn a_session_takes_nothing_after_its_end() {
 
 #[test]
 fn a_session_that_panicked_goes_no_further() {
-    let [client, server] = preset_pair();
+    let [client, server] = ready_pair();
     // SAFETY: the session is live and nobody else's.
     let inner = unsafe { borrow_mut(server, "session") }.unwrap();
     let panicked = status(|| inner.operate(|_| panic!("half-way")));

@@ -31,7 +31,10 @@ pub fn detect(
     let (_, &last_block) = packet
         .split_last_chunk::<BLOCK_SIZE>()
         .ok_or_else(decryption_failed)?;
-    let as_v2 = keys.aes.decrypt_cbc(packet).ok_or_else(decryption_failed)?;
+    let as_v2 = keys
+        .cbc()
+        .decrypt_cbc(packet)
+        .ok_or_else(decryption_failed)?;
     let (mut len, mut valid) = (as_v2.len, as_v2.valid);
     let mut is_v3 = Choice::from(0);
     if packet.len() > BLOCK_SIZE {

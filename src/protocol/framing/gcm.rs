@@ -1,22 +1,17 @@
-//! gcm: one authenticated record per message, without answers. Direction, number and
-//! length of a message are authenticated with it, so that none can be changed, repeated,
+//! gcm: one authenticated record per message, without answers. Each direction has a key of its
+//! own, under which the number of a record is its nonce: so none can be changed, repeated,
 //! reordered or sent back.
 
 use subtle::Choice;
 
-use super::{Direction, FillRandom, Framing, Keys, Opened, violation};
-use crate::crypto::aes::{NONCE_SIZE, TAG_SIZE, decryption_failed};
+use super::{Direction, FillRandom, Framing, Keys, OF_FRAMING, Opened, violation};
+use crate::crypto::aes::{TAG_SIZE, decryption_failed};
+use crate::crypto::record_key::RecordKey;
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
-use crate::protocol::{Protocol, Role};
+use crate::protocol::Protocol;
 use crate::secret::SecretBytes;
 
 const HEADER_SIZE: usize = 4;
-const OVERHEAD: usize = NONCE_SIZE + TAG_SIZE;
-/// How many messages one key may protect in one direction.
-const MOST_MESSAGES: u64 = 1 << 32;
-const LABEL: &[u8; 6] = b"anwdl1";
-const ADDITIONAL_DATA_SIZE: usize = LABEL.len() + 1 + 8 + HEADER_SIZE;
 
 pub struct Gcm;
 
@@ -33,32 +28,18 @@ impl Framing for Gcm {
         false
     }
 
-    fn check_unspent(&self, keys: &Keys, direction: Direction) -> Result<()> {
-        let most = match is_broken("a key protects 2^32 messages") {
-            true => 3,
-            false => MOST_MESSAGES,
-        };
-        if number(keys, direction) < most {
-            return Ok(());
-        }
-        Err(Error::new(
-            Reason::SessionSpent,
-            "2^32 messages have passed in this direction; open a new session",
-        ))
-    }
-
     fn packet_size(&self, _keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
         let header: [u8; HEADER_SIZE] = (&*header).try_into().expect("the header has this size");
         let size = u32::from_be_bytes(header) as usize;
-        if size <= OVERHEAD {
+        if size <= TAG_SIZE {
             return Err(violation("the peer announced a record without a text"));
         }
-        if size - OVERHEAD > largest {
+        if size - TAG_SIZE > largest {
             return Err(Error::new(
                 Reason::MessageTooLarge,
                 format!(
                     "the peer announced a message of {} bytes; at most {largest} are accepted",
-                    size - OVERHEAD
+                    size - TAG_SIZE
                 ),
             ));
         }
@@ -66,31 +47,19 @@ impl Framing for Gcm {
     }
 
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
-        let additional_data = additional_data(keys, Direction::Received, packet.len());
-        let (nonce, rest) = packet
-            .split_first_chunk_mut::<NONCE_SIZE>()
-            .ok_or_else(decryption_failed)?;
-        let (text, tag) = rest
+        // The size that was announced is the one that is here.
+        let header = (packet.len() as u32).to_be_bytes();
+        let (text, tag) = packet
             .split_last_chunk_mut::<TAG_SIZE>()
             .ok_or_else(decryption_failed)?;
-        keys.aes.decrypt_gcm(nonce, &additional_data, text, tag)?;
-        let text = NONCE_SIZE..NONCE_SIZE + text.len();
+        received(keys).open(&header, text, tag)?;
         Ok(Opened {
-            text,
+            text: 0..text.len(),
             valid: Choice::from(1),
         })
     }
 
-    fn text_start(&self) -> usize {
-        HEADER_SIZE + NONCE_SIZE
-    }
-
-    fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
-        let mut nonce = [0; NONCE_SIZE];
-        if !is_broken("each record has a nonce of its own") {
-            random(&mut nonce)?;
-        }
-        message[HEADER_SIZE..HEADER_SIZE + NONCE_SIZE].copy_from_slice(&nonce);
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, _random: FillRandom) -> Result<()> {
         let packet_len = message.len() - HEADER_SIZE + TAG_SIZE;
         let header = u32::try_from(packet_len).map_err(|_| {
             Error::new(
@@ -98,42 +67,34 @@ impl Framing for Gcm {
                 "the message is longer than 32 bits can tell",
             )
         })?;
-        message[..HEADER_SIZE].copy_from_slice(&header.to_be_bytes());
-        let additional_data = additional_data(keys, Direction::Sent, packet_len);
-        let text = &mut message[HEADER_SIZE + NONCE_SIZE..];
-        let tag = keys.aes.encrypt_gcm(&nonce, &additional_data, text)?;
+        let header = header.to_be_bytes();
+        message[..HEADER_SIZE].copy_from_slice(&header);
+        let tag = sent(keys).seal(&header, &mut message[HEADER_SIZE..])?;
         message.extend_from_slice(&tag);
         Ok(())
     }
 
-    fn finish(&self, keys: &mut Keys, direction: Direction, _packet: &[u8]) {
+    fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]) {
+        let Keys::Gcm { sent, received } = keys else {
+            unreachable!("{OF_FRAMING}");
+        };
         match direction {
-            Direction::Sent => keys.sent += 1,
-            Direction::Received => keys.received += 1,
+            Direction::Sent => sent.finish(packet.len()),
+            Direction::Received => received.finish(packet.len()),
         }
     }
 }
 
-fn additional_data(
-    keys: &Keys,
-    direction: Direction,
-    packet_len: usize,
-) -> [u8; ADDITIONAL_DATA_SIZE] {
-    let from_server = (direction == Direction::Sent) == (keys.role == Role::Server);
-    let mut data = [0; ADDITIONAL_DATA_SIZE];
-    data[..6].copy_from_slice(LABEL);
-    data[6] = u8::from(from_server && !is_broken("the direction of a record is authenticated"));
-    if !is_broken("the number of a record is authenticated") {
-        data[7..15].copy_from_slice(&number(keys, direction).to_be_bytes());
+fn sent(keys: &Keys) -> &RecordKey {
+    match keys {
+        Keys::Gcm { sent, .. } => sent,
+        Keys::Cbc(_) => unreachable!("{OF_FRAMING}"),
     }
-    data[15..].copy_from_slice(&(packet_len as u32).to_be_bytes());
-    data
 }
 
-/// The number of the next message in a direction.
-fn number(keys: &Keys, direction: Direction) -> u64 {
-    match direction {
-        Direction::Sent => keys.sent,
-        Direction::Received => keys.received,
+fn received(keys: &Keys) -> &RecordKey {
+    match keys {
+        Keys::Gcm { received, .. } => received,
+        Keys::Cbc(_) => unreachable!("{OF_FRAMING}"),
     }
 }

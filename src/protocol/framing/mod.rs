@@ -15,6 +15,8 @@ use subtle::Choice;
 use super::{Protocol, Role};
 use crate::crypto::AesWrapper;
 use crate::crypto::aes::{BLOCK_SIZE, padded_len, padding};
+use crate::crypto::key_derivation::GcmKeys;
+use crate::crypto::record_key::RecordKey;
 use crate::error::{Error, Reason, Result};
 use crate::negative_control::is_broken;
 use crate::secret::SecretBytes;
@@ -26,16 +28,21 @@ pub use detection::{Detected, detect};
 /// The most bytes that any framing adds behind a text: a whole block of padding and an IV.
 pub const LARGEST_TRAILER: usize = 2 * BLOCK_SIZE;
 
+const OF_FRAMING: &str = "a session has the keys of its framing";
+
 /// Fills bytes with random ones; tests replay recorded ones.
 pub type FillRandom = fn(&mut [u8]) -> Result<()>;
 
-/// The keys of a session and how far they were used.
-pub struct Keys {
-    pub aes: AesWrapper,
-    pub role: Role,
-    /// How many messages this side has sent and received under this key.
-    pub sent: u64,
-    pub received: u64,
+/// The keys of a session: of one kind or the other, so that no framing can use a key of
+/// another's.
+pub enum Keys {
+    /// Of v2, v3 and v4: one key and an IV, in both directions.
+    Cbc(AesWrapper),
+    /// Of gcm: a key for each direction.
+    Gcm {
+        sent: Box<RecordKey>,
+        received: Box<RecordKey>,
+    },
 }
 
 /// Where a packet that was decrypted in place holds its text.
@@ -56,16 +63,11 @@ pub enum Direction {
 pub trait Framing: Sync {
     fn protocol(&self) -> Protocol;
 
-    /// The bytes in front of a packet.
+    /// The bytes in front of a packet, and of its text before it is sealed.
     fn header_size(&self) -> usize;
 
     /// Whether the receiver answers a header with one byte before the packet is sent.
     fn is_answered(&self) -> bool;
-
-    /// Fails once the key may protect no more messages in this direction.
-    fn check_unspent(&self, _keys: &Keys, _direction: Direction) -> Result<()> {
-        Ok(())
-    }
 
     /// The size of the packet behind `header`, at least 1. `largest` is the longest text
     /// that is accepted, in bytes.
@@ -74,13 +76,7 @@ pub trait Framing: Sync {
     /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
 
-    /// The bytes in front of the text in a message that is to be sealed.
-    fn text_start(&self) -> usize {
-        self.header_size()
-    }
-
-    /// Turns `message`, room for [`text_start`](Self::text_start) bytes and a text, into header
-    /// and packet. Adds at most [`LARGEST_TRAILER`] bytes.
+    /// Turns `message`, room for a header and behind it a text, into header and packet. Adds at most [`LARGEST_TRAILER`] bytes.
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
 
     /// Moves the keys on after a packet went over the wire whole.
@@ -99,19 +95,35 @@ pub fn of(protocol: Protocol) -> Option<&'static dyn Framing> {
 }
 
 impl Keys {
-    pub fn new(aes: AesWrapper, role: Role) -> Self {
-        Self {
-            aes,
-            role,
-            sent: 0,
-            received: 0,
+    /// The keys of a gcm session for one of its sides.
+    pub fn gcm(keys: GcmKeys, role: Role) -> Self {
+        let (sent, received) = match role {
+            Role::Client => (keys.client, keys.server),
+            Role::Server => (keys.server, keys.client),
+        };
+        Self::Gcm { sent, received }
+    }
+
+    /// The key of v2, v3 and v4.
+    pub fn aes(&self) -> Option<&AesWrapper> {
+        match self {
+            Self::Cbc(aes) => Some(aes),
+            Self::Gcm { .. } => None,
         }
+    }
+
+    /// The same to a framing that uses no other.
+    fn cbc(&self) -> &AesWrapper {
+        self.aes().expect(OF_FRAMING)
     }
 
     /// Takes the IV that the last 16 bytes of a v3 or v4 packet carry.
     fn take_next_iv(&mut self, packet: &[u8]) {
         if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
-            self.aes.set_iv(*iv);
+            match self {
+                Self::Cbc(aes) => aes.set_iv(*iv),
+                Self::Gcm { .. } => unreachable!("{OF_FRAMING}"),
+            }
         }
     }
 }
@@ -139,7 +151,7 @@ fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened
     let failed = crate::crypto::aes::decryption_failed;
     let ciphertext_len = packet.len().checked_sub(behind_text).ok_or_else(failed)?;
     let unpadded = keys
-        .aes
+        .cbc()
         .decrypt_cbc(&mut packet[..ciphertext_len])
         .ok_or_else(failed)?;
     Ok(Opened {
@@ -152,7 +164,7 @@ fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened
 fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
     let padding = padding(message.len() - start);
     message.resize(message.len() + usize::from(padding), padding);
-    keys.aes.encrypt_cbc(&mut message[start..]);
+    keys.cbc().encrypt_cbc(&mut message[start..]);
 }
 
 /// Writes decimal digits to the front of `space`; gives how many, or `None` if they do not fit.
@@ -188,18 +200,26 @@ mod tests {
         assert_eq!(reason(size(0)), Some(Reason::ProtocolViolation));
     }
 
+    fn keys(protocol: Protocol) -> Keys {
+        match protocol {
+            Protocol::Gcm => {
+                let key = || RecordKey::new(&[1; 32], &[2; 12]);
+                Keys::Gcm {
+                    sent: key(),
+                    received: key(),
+                }
+            }
+            _ => Keys::Cbc(AesWrapper::new(256, AesMode::Cbc).unwrap()),
+        }
+    }
+
     #[test]
     fn a_message_that_is_sealed_stays_where_it_is_and_holds_what_was_drawn() {
-        for (protocol, mode) in [
-            (Protocol::V2, AesMode::Cbc),
-            (Protocol::V3, AesMode::Cbc),
-            (Protocol::V4, AesMode::Cbc),
-            (Protocol::Gcm, AesMode::Gcm),
-        ] {
-            let keys = Keys::new(AesWrapper::new(256, mode).unwrap(), Role::Server);
+        for protocol in [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm] {
+            let keys = keys(protocol);
             let framing = of(protocol).unwrap();
             for len in 0..=BLOCK_SIZE {
-                let written = framing.text_start() + len;
+                let written = framing.header_size() + len;
                 let mut message = SecretBytes::try_copy(&[], written + LARGEST_TRAILER).unwrap();
                 message.resize(written, b'x');
                 let place = message.as_ptr();
@@ -210,8 +230,8 @@ mod tests {
                 framing.seal(&keys, &mut message, fill).unwrap();
                 assert_eq!(message.as_ptr(), place, "{protocol:?}, {len}");
                 match protocol {
-                    Protocol::Gcm => assert_eq!(message[4..16], [7; 12]),
                     Protocol::V3 | Protocol::V4 => assert!(message.ends_with(&[7; 16])),
+                    Protocol::Gcm => assert_eq!(message.len(), written + 16),
                     _ => {}
                 }
             }
@@ -220,13 +240,14 @@ mod tests {
 
     #[test]
     fn a_record_is_as_long_as_the_longest_text_makes_it_and_no_longer() {
-        const OVERHEAD: u32 = 12 + 16;
-        let keys = Keys::new(AesWrapper::new(256, AesMode::Gcm).unwrap(), Role::Server);
+        const TAG: u32 = 16;
+        let keys = keys(Protocol::Gcm);
         let gcm = of(Protocol::Gcm).unwrap();
         let size = |announced: u32| gcm.packet_size(&keys, &mut announced.to_be_bytes(), 100);
-        assert_eq!(size(OVERHEAD + 100), Ok(128));
-        assert_eq!(size(OVERHEAD + 1), Ok(29));
-        assert_eq!(reason(size(OVERHEAD + 101)), Some(Reason::MessageTooLarge));
-        assert_eq!(reason(size(OVERHEAD)), Some(Reason::ProtocolViolation));
+        assert_eq!(size(TAG + 100), Ok(116));
+        assert_eq!(size(TAG + 1), Ok(17));
+        assert_eq!(reason(size(TAG + 101)), Some(Reason::MessageTooLarge));
+        assert_eq!(reason(size(TAG)), Some(Reason::ProtocolViolation));
+        assert_eq!(reason(size(0)), Some(Reason::ProtocolViolation));
     }
 }

@@ -33,7 +33,10 @@ impl Framing for V4 {
     }
 
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize> {
-        let unpadded = keys.aes.decrypt_cbc(header).ok_or_else(decryption_failed)?;
+        let unpadded = keys
+            .cbc()
+            .decrypt_cbc(header)
+            .ok_or_else(decryption_failed)?;
         let (announced, is_number) = read_digits(header, unpadded.len);
         if is_broken("failures look alike") && bool::from(unpadded.valid & !is_number) {
             return Err(violation("the peer sent a length that is no number"));
@@ -54,7 +57,7 @@ impl Framing for V4 {
         let digits = write_digits(packet_len, &mut header[..MOST_DIGITS])
             .expect("no length in memory has more digits");
         header[digits..].fill(padding(digits));
-        keys.aes.encrypt_cbc(header);
+        keys.cbc().encrypt_cbc(header);
         Ok(())
     }
 

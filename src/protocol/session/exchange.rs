@@ -38,7 +38,8 @@ impl Session {
             ));
         }
         self.prepare_keys(steps)?;
-        self.exchange.get_or_insert_default();
+        self.exchange
+            .get_or_insert_with(|| Box::new(KeyExchange::new(self.config.role)));
         self.start(
             operation,
             State::Exchange {
@@ -144,15 +145,37 @@ impl Session {
             }
             Wait::Secret => {
                 let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
-                match exchange.accept_secret(rsa, self.input.bytes(), self.config.protocol) {
-                    Ok(()) => {
-                        self.output.push(&[ACCEPTED])?;
-                        self.finish_step(steps);
+                let received = self.input.bytes();
+                match exchange.accept_secret(rsa, received, self.config.protocol) {
+                    Ok(()) if exchange.missing_clear_part() > 0 => {
+                        let size = received.len() + exchange.missing_clear_part();
+                        self.input.want(size);
+                        self.set_state(State::Exchange {
+                            steps,
+                            wait: Wait::EncapsulationKey,
+                        });
                         Ok(())
                     }
-                    Err(error) => self.refuse(error),
+                    accepted => self.answer_secret(steps, accepted),
                 }
             }
+            Wait::EncapsulationKey => {
+                let (exchange, _) = exchange_parts(&mut self.exchange, &mut self.rsa);
+                let accepted =
+                    exchange.accept_encapsulation_key(self.input.bytes(), self.config.random);
+                self.answer_secret(steps, accepted)
+            }
+        }
+    }
+
+    fn answer_secret(&mut self, steps: &'static [Step], accepted: Result<()>) -> Result<()> {
+        match accepted {
+            Ok(()) => {
+                self.output.push(&[ACCEPTED])?;
+                self.finish_step(steps);
+                Ok(())
+            }
+            Err(error) => self.refuse(error),
         }
     }
 
@@ -166,19 +189,19 @@ impl Session {
             }
             Step::ReceivePublicKey => self.wait_for(steps, Wait::Length, CLEAR_HEADER_SIZE),
             Step::SendSecret => {
-                let own_key = self.keys.as_ref().map(|keys| &keys.aes);
-                let wrapped = exchange.wrap_secret(
+                let own_key = self.keys.as_ref().and_then(Keys::aes);
+                let secret = exchange.wrap_secret(
                     rsa,
                     own_key,
                     self.config.protocol,
                     self.config.key_echo,
                     self.config.random,
                 )?;
-                self.output.push(&wrapped)?;
+                self.output.push(&secret)?;
                 self.wait_for(steps, Wait::Answer, 1);
             }
             Step::ReceiveSecret => {
-                let size = rsa.ciphertext_size()?;
+                let size = rsa.ciphertext_size()? + exchange.announced_clear_part();
                 self.wait_for(steps, Wait::Secret, size);
             }
         }
@@ -188,9 +211,9 @@ impl Session {
     fn finish_step(&mut self, steps: &'static [Step]) {
         let (exchange, _) = exchange_parts(&mut self.exchange, &mut self.rsa);
         exchange.finish(steps[0]);
-        if let Some(key) = exchange.agreed_key() {
-            self.framing = framing_under(&self.config, key.mode());
-            self.keys = Some(Keys::new(key, self.config.role));
+        if let Some(keys) = exchange.take_agreed() {
+            self.framing = framing_under(&self.config, &keys);
+            self.keys = Some(keys);
             self.is_exchanged = true;
             self.exchange = None;
             if let Some(rsa) = &mut self.rsa {

@@ -35,8 +35,6 @@ impl Session {
         self.check_ready()?;
         match self.framing {
             Some(framing) => {
-                let keys = self.keys.as_ref().expect("the session is ready");
-                framing.check_unspent(keys, Direction::Received)?;
                 self.input.want(framing.header_size());
                 self.start(Operation::Receive, State::ReceiveHeader(framing));
             }
@@ -79,10 +77,9 @@ impl Session {
             (None, protocol) => framing::of(protocol).expect("it is listed"),
         };
         let keys = self.keys.as_ref().expect("the session is ready");
-        framing.check_unspent(keys, Direction::Sent)?;
         let mut message = self.output.take();
         let around = Around {
-            before: framing.text_start(),
+            before: framing.header_size(),
             behind: LARGEST_TRAILER,
         };
         write(&mut message, around)?;

@@ -145,6 +145,8 @@ enum Wait {
     Length,
     PublicKey,
     Secret,
+    /// What stands in clear behind a secret that chose gcm.
+    EncapsulationKey,
 }
 
 /// One side of one connection, from the key exchange to its end, without a socket.
@@ -172,14 +174,13 @@ pub struct Session {
 impl Session {
     /// A session before its first operation.
     pub fn new(config: Config) -> Self {
-        let framing = framing_under(&config, AesMode::Cbc);
         Self {
+            framing: framing_before_keys(&config),
             config,
             rsa: None,
             keys: None,
             exchange: None,
             is_exchanged: false,
-            framing,
             operation: None,
             has_moved: false,
             has_failed: false,
@@ -212,9 +213,10 @@ impl Session {
         self.rsa.as_ref()
     }
 
-    /// The AES key of the session, or the one that is to be sent.
+    /// The AES key of the session, or the one that is to be sent. `None` in a session of gcm,
+    /// whose keys, one for each direction, nobody needs but the session.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
-        self.keys.as_ref().map(|keys| &keys.aes)
+        self.keys.as_ref().and_then(Keys::aes)
     }
 
     /// Sets this side's RSA keys, before they are exchanged.
@@ -229,19 +231,13 @@ impl Session {
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
         self.check_changeable()?;
         check_session_key(wrapper)?;
-        let is_gcm = wrapper.mode() == AesMode::Gcm;
-        let fits = match self.config.protocol {
-            Protocol::Auto => true,
-            protocol => is_gcm == (protocol == Protocol::Gcm),
-        };
-        if !fits {
+        if self.config.protocol == Protocol::Gcm {
             return Err(Error::new(
                 Reason::ProtocolMismatch,
                 "wrapper is of a mode that the framing asked for does not use",
             ));
         }
-        self.framing = framing_under(&self.config, wrapper.mode());
-        self.keys = Some(Keys::new(wrapper.clone(), self.config.role));
+        self.keys = Some(Keys::Cbc(wrapper.clone()));
         Ok(())
     }
 
@@ -328,7 +324,8 @@ impl Session {
         std::mem::take(&mut self.peer_goes_on)
     }
 
-    /// Does the private key operation after [`Progress::Compute`]. How it ended is told by
+    /// Does what takes long after [`Progress::Compute`]: the private key operation, or, behind it
+    /// in an exchange for gcm, what answers the ephemeral keys. How it ended is told by
     /// the next [`advance`](Self::advance).
     pub fn compute(&mut self) -> Result<()> {
         self.check_alive()?;
@@ -359,7 +356,8 @@ impl Session {
                 ..
             } => (true, Need::Step),
             State::Exchange {
-                wait: Wait::Secret, ..
+                wait: Wait::Secret | Wait::EncapsulationKey,
+                ..
             } if is_separate && is_heard => (false, Need::Compute),
             State::SendHeader(_) => (is_sent && is_heard, Need::Read),
             _ => (is_heard, Need::Read),
@@ -515,32 +513,32 @@ impl Session {
         }
         Ok(())
     }
+}
 
-    /// Sets how many messages have passed, to reach the end of a key in a test.
-    #[cfg(test)]
-    pub(crate) fn set_message_numbers(&mut self, number: u64) {
-        let keys = self.keys.as_mut().expect("the session is ready");
-        (keys.sent, keys.received) = (number, number);
+/// The framing under these keys, if it is known before the first message.
+fn framing_under(config: &Config, keys: &Keys) -> Option<&'static dyn Framing> {
+    match keys {
+        Keys::Gcm { .. } => framing::of(Protocol::Gcm),
+        Keys::Cbc(_) => framing_before_keys(config),
     }
 }
 
-/// The framing of a session whose key is of this mode, if it is known before the first
-/// message.
-fn framing_under(config: &Config, mode: AesMode) -> Option<&'static dyn Framing> {
-    match (mode, config.role, config.protocol) {
-        (AesMode::Gcm, _, _) => framing::of(Protocol::Gcm),
+/// The same while no keys are known, or those of another framing than gcm.
+fn framing_before_keys(config: &Config) -> Option<&'static dyn Framing> {
+    match (config.role, config.protocol) {
         // A server hears the first bytes before it believes in a framing.
-        (AesMode::Cbc, Role::Server, _) => None,
-        (AesMode::Cbc, Role::Client, Protocol::Auto) => framing::of(Protocol::V4),
-        (AesMode::Cbc, Role::Client, protocol) => framing::of(protocol),
+        (Role::Server, _) => None,
+        (Role::Client, Protocol::Auto) => framing::of(Protocol::V4),
+        (Role::Client, protocol) => framing::of(protocol),
     }
 }
 
-/// Checks that a framing can use this key.
+/// Checks that a session can begin with this key.
 pub(crate) fn check_session_key(wrapper: &AesWrapper) -> Result<()> {
-    if wrapper.mode() == AesMode::Gcm && wrapper.key_size() != 256 {
+    if wrapper.mode() == AesMode::Gcm && !is_broken("a session takes no key for gcm") {
         return Err(Error::invalid_argument(
-            "wrapper has a GCM key of another size than 256 bits",
+            "wrapper is in GCM mode: a session of gcm always exchanges its keys, as what was \
+             recorded under a key that is used again could be replayed",
         ));
     }
     Ok(())

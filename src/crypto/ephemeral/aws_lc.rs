@@ -1,0 +1,75 @@
+//! X25519 and ML-KEM-768 by AWS-LC, which frees no memory before it has wiped it.
+
+use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::kem::{self, ML_KEM_768};
+
+use super::{X25519_SIZE, failed};
+use crate::error::Result;
+use crate::negative_control::is_broken;
+
+pub struct X25519Secret(PrivateKey);
+
+pub struct DecapsulationKey(kem::DecapsulationKey);
+
+impl X25519Secret {
+    pub fn from_bytes(bytes: &[u8; X25519_SIZE]) -> Option<Self> {
+        PrivateKey::from_private_key(&X25519, bytes).ok().map(Self)
+    }
+
+    pub fn public(&self) -> Option<[u8; X25519_SIZE]> {
+        let public = self.0.compute_public_key().ok()?;
+        public.as_ref().try_into().ok()
+    }
+
+    /// Writes the shared secret. `None` if it is all zero.
+    pub fn agree(&self, public: &[u8], shared: &mut [u8]) -> Option<()> {
+        let peer = UnparsedPublicKey::new(&X25519, public);
+        let agreed = agree(&self.0, peer, (), |secret| {
+            shared.copy_from_slice(secret);
+            Ok(())
+        });
+        match agreed {
+            Err(()) if is_broken("a shared secret that everybody knows is refused") => Some(()),
+            agreed => agreed.ok(),
+        }
+    }
+}
+
+impl DecapsulationKey {
+    pub fn generate() -> Result<Self> {
+        let key = kem::DecapsulationKey::generate(&ML_KEM_768).map_err(|_| failed())?;
+        Ok(Self(key))
+    }
+
+    pub fn encapsulation_key(&self) -> Option<Vec<u8>> {
+        let key = self.0.encapsulation_key().ok()?;
+        Some(key.key_bytes().ok()?.as_ref().to_vec())
+    }
+
+    /// Writes the shared secret. `None` if the ciphertext has another size.
+    pub fn decapsulate(&self, ciphertext: &[u8], shared: &mut [u8]) -> Option<()> {
+        let secret = self.0.decapsulate(ciphertext.into()).ok()?;
+        shared.copy_from_slice(secret.as_ref());
+        Some(())
+    }
+
+    #[cfg(test)]
+    pub fn from_expanded(bytes: &[u8]) -> Option<Self> {
+        kem::DecapsulationKey::new(&ML_KEM_768, bytes)
+            .ok()
+            .map(Self)
+    }
+}
+
+/// Draws a secret, writes it, and gives its ciphertext. `None` if the key is none.
+pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option<Vec<u8>>> {
+    let Ok(key) = kem::EncapsulationKey::new(&ML_KEM_768, encapsulation_key) else {
+        return Ok(None);
+    };
+    // Only here is it found out whether the key's numbers are below the modulus.
+    let Ok((ciphertext, secret)) = key.encapsulate() else {
+        return Ok(None);
+    };
+    shared.copy_from_slice(secret.as_ref());
+    Ok(Some(ciphertext.as_ref().to_vec()))
+}

@@ -1,0 +1,136 @@
+//! The ephemeral secrets of a key exchange for gcm: X25519 (RFC 7748) and ML-KEM-768
+//! (FIPS 203), each of which keeps the session key secret if the other is broken.
+
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+#[cfg(any(test, not(feature = "aws-lc")))]
+mod pure_rust;
+
+use zeroize::Zeroizing;
+
+#[cfg(feature = "aws-lc")]
+use aws_lc as backend;
+#[cfg(not(feature = "aws-lc"))]
+use pure_rust as backend;
+
+use crate::crypto::aes::decryption_failed;
+use crate::error::{Error, Reason, Result};
+
+/// The public key and the shared secret of X25519, in bytes.
+pub const X25519_SIZE: usize = 32;
+/// The encapsulation key of ML-KEM-768, in bytes.
+pub const ENCAPSULATION_KEY_SIZE: usize = 1184;
+/// The ciphertext of ML-KEM-768, in bytes.
+pub const CIPHERTEXT_SIZE: usize = 1088;
+/// The shared secret of ML-KEM-768, in bytes.
+const KEM_SECRET_SIZE: usize = 32;
+
+/// What both sides computed: the secret of X25519, and behind it that of ML-KEM.
+///
+/// In a box, as all secrets that are handed on: a value that moves leaves a copy behind.
+pub struct SharedSecrets(Box<Zeroizing<[u8; SharedSecrets::SIZE]>>);
+
+/// The secrets of the side that begins, until the other one has answered.
+pub struct Initiator {
+    x25519: Box<backend::X25519Secret>,
+    kem: Box<backend::DecapsulationKey>,
+}
+
+/// What the other side answers, and what is shared then.
+pub struct Response {
+    pub x25519_public: [u8; X25519_SIZE],
+    pub ciphertext: Vec<u8>,
+    pub shared: SharedSecrets,
+}
+
+impl SharedSecrets {
+    pub const SIZE: usize = X25519_SIZE + KEM_SECRET_SIZE;
+
+    fn new() -> Self {
+        Self(Box::new(Zeroizing::new([0; Self::SIZE])))
+    }
+
+    #[cfg(test)]
+    pub fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
+        Self(Box::new(Zeroizing::new(bytes)))
+    }
+
+    pub fn bytes(&self) -> &[u8; Self::SIZE] {
+        &self.0
+    }
+
+    fn x25519(&mut self) -> &mut [u8] {
+        &mut self.0[..X25519_SIZE]
+    }
+
+    fn kem(&mut self) -> &mut [u8] {
+        &mut self.0[X25519_SIZE..]
+    }
+}
+
+impl Initiator {
+    /// Draws secrets, that of X25519 with `random`.
+    pub fn new(random: fn(&mut [u8]) -> Result<()>) -> Result<Self> {
+        Ok(Self {
+            x25519: Box::new(draw_x25519(random)?),
+            kem: Box::new(backend::DecapsulationKey::generate()?),
+        })
+    }
+
+    pub fn x25519_public(&self) -> Result<[u8; X25519_SIZE]> {
+        self.x25519.public().ok_or_else(failed)
+    }
+
+    /// The key of [`ENCAPSULATION_KEY_SIZE`] bytes under which the other side answers.
+    pub fn encapsulation_key(&self) -> Result<Vec<u8>> {
+        self.kem.encapsulation_key().ok_or_else(failed)
+    }
+
+    /// Takes the answer. Fails if the peer's public key of X25519 gives a secret that is known to
+    /// everybody. A wrong ciphertext of ML-KEM gives a secret that nobody shares.
+    pub fn finish(&self, x25519_public: &[u8], ciphertext: &[u8]) -> Result<SharedSecrets> {
+        let mut shared = SharedSecrets::new();
+        self.x25519
+            .agree(x25519_public, shared.x25519())
+            .ok_or_else(decryption_failed)?;
+        self.kem
+            .decapsulate(ciphertext, shared.kem())
+            .ok_or_else(decryption_failed)?;
+        Ok(shared)
+    }
+}
+
+impl Response {
+    /// Answers what the side that begins has sent. Fails if one of the two keys is none.
+    pub fn new(
+        x25519_public: &[u8],
+        encapsulation_key: &[u8],
+        random: fn(&mut [u8]) -> Result<()>,
+    ) -> Result<Self> {
+        let mut shared = SharedSecrets::new();
+        let secret = Box::new(draw_x25519(random)?);
+        secret
+            .agree(x25519_public, shared.x25519())
+            .ok_or_else(decryption_failed)?;
+        let ciphertext =
+            backend::encapsulate(encapsulation_key, shared.kem())?.ok_or_else(decryption_failed)?;
+        Ok(Self {
+            x25519_public: secret.public().ok_or_else(failed)?,
+            ciphertext,
+            shared,
+        })
+    }
+}
+
+fn draw_x25519(random: fn(&mut [u8]) -> Result<()>) -> Result<backend::X25519Secret> {
+    let mut bytes = Zeroizing::new([0; X25519_SIZE]);
+    random(bytes.as_mut_slice())?;
+    backend::X25519Secret::from_bytes(&bytes).ok_or_else(failed)
+}
+
+fn failed() -> Error {
+    Error::new(Reason::Internal, "no ephemeral keys could be made")
+}
+
+#[cfg(test)]
+mod vectors;
