@@ -215,7 +215,10 @@ impl Session {
             self.framing = framing_under(&self.config, &keys);
             self.keys = Some(keys);
             self.is_exchanged = true;
-            self.exchange = None;
+            let exchange = self.exchange.take();
+            if is_broken("the secrets of an exchange end with it") {
+                std::mem::forget(exchange);
+            }
             if let Some(rsa) = &mut self.rsa {
                 rsa.rest();
             }
