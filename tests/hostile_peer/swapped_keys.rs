@@ -9,11 +9,11 @@ use anwdl::{Reason, RsaWrapper};
 use crate::ciphertexts::places;
 use crate::forger::{BLOCK_SIZE, IV, message, packet_of_blocks, padded, session};
 use crate::pair::{
-    self, CLIENT_KEY, FRAMINGS, SERVER_KEY, STRANGER_KEY, assert_ended, exchange_public_keys,
+    self, CLIENT_KEY, FRAMINGS, SERVER_KEY, STRANGER_KEY, assert_ended, exchange_public_keys, gcm,
     go_on, reason, request,
 };
 use crate::play::{Act, Played, play};
-use crate::tell;
+use crate::{stride, tell};
 
 /// Which of the two public keys is another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,61 @@ fn every_framing_notices_swapped_keys() {
         }
     }
     tell(cases, "exchanges through a stranger");
+}
+
+/// What stands in clear in an exchange for gcm can be replaced by anybody on the path. Both sides
+/// then have other keys, which the first record shows.
+#[test]
+fn gcm_notices_what_is_altered_in_clear() {
+    let mut cases = 0;
+    let mut exchange_with = |alter: &dyn Fn(&mut Vec<u8>, &mut Vec<u8>), is_right: bool| {
+        let (mut client, mut server) = pair::pair(Protocol::Gcm, Protocol::Auto);
+        exchange_public_keys(&mut client, &mut server);
+        let mut first = secret_of(&mut client);
+        alter(&mut first, &mut Vec::new());
+        let heard = hear(&mut server, first);
+        assert!(matches!(heard, Some(Ok(None))), "{heard:?}");
+        let mut second = secret_of(&mut server);
+        alter(&mut Vec::new(), &mut second);
+        let heard = hear(&mut client, second);
+        assert!(matches!(heard, Some(Ok(None))), "{heard:?}");
+        let received = request(&mut client, &mut server, "STAT").1;
+        if is_right {
+            assert!(matches!(received, Some(Ok(Some(Message::Request(_))))));
+        } else {
+            assert_eq!(reason(received), Reason::DecryptionFailed);
+        }
+        cases += 1;
+    };
+    exchange_with(&|_, _| {}, true);
+    let wrapped_size = 256;
+    // Any bit of the seed at the end of the encapsulation key, or of the ciphertext.
+    for bit in (0..256).step_by(stride(31)) {
+        let of_key = |first: &mut Vec<u8>, _: &mut Vec<u8>| {
+            if let Some(at) = first.len().checked_sub(32) {
+                first[at + bit / 8] ^= 1 << (bit % 8);
+            }
+        };
+        exchange_with(&of_key, false);
+    }
+    for bit in (0..8 * gcm::CIPHERTEXT_SIZE).step_by(stride(977)) {
+        let of_ciphertext = |_: &mut Vec<u8>, second: &mut Vec<u8>| {
+            if !second.is_empty() {
+                second[wrapped_size + bit / 8] ^= 1 << (bit % 8);
+            }
+        };
+        exchange_with(&of_ciphertext, false);
+    }
+    // The stranger's own key, under which he learns one of the two secrets.
+    let own = gcm::Initiator::new().encapsulation_key();
+    let replaced = |first: &mut Vec<u8>, _: &mut Vec<u8>| {
+        if !first.is_empty() {
+            first.truncate(wrapped_size);
+            first.extend_from_slice(&own);
+        }
+    };
+    exchange_with(&replaced, false);
+    tell(cases, "exchanges for gcm altered in clear");
 }
 
 const REQUEST: &[u8] = br#"{"verb": "STAT", "parameters": {}}"#;
