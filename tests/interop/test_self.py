@@ -32,7 +32,7 @@ from peer import (
 )
 from peer.framing import Gcm
 from peer.json_text import member_text, parse_strictly
-from peer.key_exchange import GcmSecret, gcm_key
+from peer.key_exchange import ENCAPSULATED_SIZE, ENCAPSULATION_KEY_SIZE, GcmSecret, RecordSecret, gcm_salt, gcm_secret, next_record_secret
 from peer.keys import PublicKey
 from peer.stream import Stream
 from recordings import Flight, Recording
@@ -234,11 +234,11 @@ class Flights(unittest.TestCase):
 class Authenticated(unittest.TestCase):
     """The framing gcm is what its description says, and notices what the other three cannot."""
 
-    secret = GcmSecret(bytes(range(32)))
+    secret = GcmSecret(RecordSecret(bytes(range(32)), bytes(range(12))), RecordSecret(bytes(range(1, 33)), bytes(range(1, 13))))
     message = b'{"verb": "STAT", "parameters": {}}'
 
-    def framing(self, *, is_client: bool) -> Gcm:
-        return Gcm(self.secret, os.urandom, 1 << 20, is_client=is_client)
+    def framing(self, *, is_client: bool, records_per_key: int = 1 << 20, bytes_per_key: int = 1 << 36) -> Gcm:
+        return Gcm(self.secret, 1 << 20, is_client=is_client, records_per_key=records_per_key, bytes_per_key=bytes_per_key)
 
     def record(self) -> bytes:
         """A client's first message, as it is on the wire."""
@@ -258,23 +258,55 @@ class Authenticated(unittest.TestCase):
 
     def test_record_is_laid_out_as_described(self) -> None:
         record = self.record()
-        length, nonce, sealed = record[:4], record[4:16], record[16:]
-        self.assertEqual(length, struct.pack(">I", 12 + len(self.message) + 16))
-        bound_data = b"anwdl1" + b"\x00" + struct.pack(">Q", 0) + length
-        self.assertEqual(AESGCM(self.secret.key).decrypt(nonce, sealed, bound_data), self.message)
+        length, sealed = record[:4], record[4:]
+        self.assertEqual(length, struct.pack(">I", len(self.message) + 16))
+        # The first nonce is the IV itself.
+        self.assertEqual(AESGCM(self.secret.client.key).decrypt(self.secret.client.iv, sealed, length), self.message)
 
-    def test_session_key_is_derived_as_described(self) -> None:
-        """HKDF spelled out with HMAC: one block of output is the whole key."""
-        initiator_pem, responder_pem, wrapped_offer, wrapped_reply = b"first", b"second one", b"x" * 256, b"y" * 512
-        initiator_random, responder_random = bytes(range(32)), bytes(range(32, 64))
-        parts = (initiator_pem, responder_pem, wrapped_offer, wrapped_reply)
-        salt = hashlib.sha256(b"".join(struct.pack(">I", len(part)) + part for part in parts)).digest()
-        extracted = hmac.digest(salt, initiator_random + responder_random, "sha256")
-        expected = hmac.digest(extracted, b"anwdl gcm v1" + b"\x01", "sha256")
-        self.assertEqual(gcm_key(*parts, b"\x05" + initiator_random, b"\x05" + responder_random), expected)
+    def test_session_keys_are_derived_as_described(self) -> None:
+        """HKDF spelled out with HMAC: one block of output is a whole key, and more than an IV."""
+        initiator_pem, responder_pem, step_9, step_11 = b"first", b"second one", b"x" * 1440, b"y" * 1600
+        initiator_random, responder_random, shared = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 128))
+        for initiator_is_client in (True, False):
+            parts = (b"anwdl gcm v2", b"\0" if initiator_is_client else b"\1", initiator_pem, responder_pem, step_9, step_11)
+            salt = hashlib.sha256(b"".join(struct.pack(">I", len(part)) + part for part in parts)).digest()
+            self.assertEqual(gcm_salt(initiator_is_client, *parts[2:]), salt)
+            extracted = hmac.digest(salt, shared + initiator_random + responder_random, "sha256")
+
+            def expanded(info: bytes, extracted: bytes = extracted) -> bytes:
+                return hmac.digest(extracted, info + b"\x01", "sha256")
+
+            offer, reply = (b"\x06" + random + b"p" * 32 for random in (initiator_random, responder_random))
+            expected = GcmSecret(
+                RecordSecret(expanded(b"client key"), expanded(b"client iv")[:12]),
+                RecordSecret(expanded(b"server key"), expanded(b"server iv")[:12]),
+            )
+            self.assertEqual(gcm_secret(salt, shared, offer, reply), expected)
+
+    def test_next_key_is_derived_as_described(self) -> None:
+        first = hmac.digest(self.secret.client.key, b"anwdl rekey\x01", "sha256")
+        second = hmac.digest(self.secret.client.key, first + b"anwdl rekey\x02", "sha256")
+        self.assertEqual(next_record_secret(self.secret.client), RecordSecret(first, second[:12]))
+
+    def test_keys_are_replaced_by_count_and_numbers_go_on(self) -> None:
+        size = len(self.message) + 16
+        for limits in ({"records_per_key": 3}, {"bytes_per_key": 3 * size}, {"bytes_per_key": 2 * size + 1}):
+            with self.subTest(**limits):
+                client, server = (self.framing(is_client=is_client, **limits) for is_client in (True, False))
+                near, far = socket.socketpair()
+                with near, far:
+                    for number in range(7):
+                        client.send(Stream(near, 10), self.message)
+                        record = far.recv(65536)
+                        self.assertEqual(self.receive(server, record), self.message)
+                        secret = self.secret.client
+                        for _ in range(number // 3):
+                            secret = next_record_secret(secret)
+                        nonce = secret.iv[:-1] + bytes([secret.iv[-1] ^ number])
+                        self.assertEqual(AESGCM(secret.key).decrypt(nonce, record[4:], record[:4]), self.message)
 
     def test_each_altered_part_is_noticed(self) -> None:
-        for part, position in {"nonce": 4, "ciphertext": 16, "tag": -1}.items():
+        for part, position in {"ciphertext": 4, "tag": -1}.items():
             with self.subTest(part=part):
                 record = bytearray(self.record())
                 record[position] ^= 1
@@ -313,14 +345,15 @@ class Authenticated(unittest.TestCase):
                 client_side.sendall(length_reply)
                 server_side.sendall(read(client_side, 1))
                 client_side.sendall(read(server_side, int(length_reply[1:].rstrip(b"="))))
-                server_side.sendall(read(client_side, 1 + SERVER_KEY_PAIR.modulus_size))
+                server_side.sendall(read(client_side, 1 + SERVER_KEY_PAIR.modulus_size + ENCAPSULATION_KEY_SIZE))
                 client_side.sendall(read(server_side, 1))
                 secret = middle.decrypt(read(server_side, middle.modulus_size))
                 client_side.sendall(PublicKey.from_pem(CLIENT_KEY_PAIR.public_pem).encrypt(secret))
+                client_side.sendall(read(server_side, ENCAPSULATED_SIZE))
                 server_side.sendall(read(client_side, 1))
                 client, server = connecting.result(), accepting.result()
             client.send_text("{}")
-            server_side.sendall(read(client_side, 4 + 12 + 2 + 16))
+            server_side.sendall(read(client_side, 4 + 2 + 16))
             self.assertRaises(MessageError, server.receive_text)
 
 

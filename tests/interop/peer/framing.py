@@ -16,7 +16,17 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from .errors import MessageError, ProtocolError
 from .json_text import parse_strictly
-from .key_exchange import IV_SIZE, LENGTH_FIELD_SIZE, CbcSecret, GcmSecret, RandomBytes, length_field, parse_length_field
+from .key_exchange import (
+    IV_SIZE,
+    LENGTH_FIELD_SIZE,
+    CbcSecret,
+    GcmSecret,
+    RandomBytes,
+    RecordSecret,
+    length_field,
+    next_record_secret,
+    parse_length_field,
+)
 from .stream import Stream
 
 BLOCK_SIZE = 16
@@ -185,46 +195,72 @@ def receive_first_request(stream: Stream, state: CbcState) -> tuple[CbcFraming, 
     raise MessageError("the first request fits neither v2 nor v3")
 
 
+class Direction:
+    """The records that go one way: their key, how many there were and how many bytes."""
+
+    def __init__(self, secret: RecordSecret, records_per_key: int, bytes_per_key: int) -> None:
+        self._secret = secret
+        self._records_per_key = records_per_key
+        self._bytes_per_key = bytes_per_key
+        self._number = 0
+        self._records = 0
+        self._bytes = 0
+
+    def cipher_and_nonce(self) -> tuple[AESGCM, bytes]:
+        """Those of the record that is next."""
+        number = self._number.to_bytes(len(self._secret.iv), "big")
+        return AESGCM(self._secret.key), bytes(one ^ other for one, other in zip(self._secret.iv, number, strict=True))
+
+    def count(self, size: int) -> None:
+        """A record of so many bytes behind its length has passed."""
+        self._number += 1
+        self._records += 1
+        self._bytes += size
+        if self._records >= self._records_per_key or self._bytes >= self._bytes_per_key:
+            self._secret = next_record_secret(self._secret)
+            self._records = self._bytes = 0
+
+
 class Gcm:
-    """The authenticated framing: one record for each message, bound to its direction, number and length."""
+    """The authenticated framing: one record for each message. Its direction is in the key, its number in the nonce, which is not sent."""
 
     name: ClassVar[ProtocolName] = ProtocolName.GCM
     length_size = 4
-    nonce_size = 12
     tag_size = 16
-    max_messages = 1 << 32
 
-    def __init__(self, secret: GcmSecret, random_bytes: RandomBytes, max_message_size: int, *, is_client: bool) -> None:
-        self._cipher = AESGCM(secret.key)
-        self._random_bytes = random_bytes
-        self._max_record_size = max_message_size + self.nonce_size + self.tag_size
-        self._sending_direction = 0 if is_client else 1
-        self._sent = 0
-        self._received = 0
+    def __init__(
+        self,
+        secret: GcmSecret,
+        max_message_size: int,
+        *,
+        is_client: bool,
+        records_per_key: int = 1 << 20,
+        bytes_per_key: int = 1 << 36,
+    ) -> None:
+        client, server = (Direction(one, records_per_key, bytes_per_key) for one in (secret.client, secret.server))
+        self._sending, self._receiving = (client, server) if is_client else (server, client)
+        self._max_record_size = max_message_size + self.tag_size
 
     def send(self, stream: Stream, message: bytes) -> None:
         """Sends one record."""
-        size = self.nonce_size + len(message) + self.tag_size
-        nonce = self._random_bytes(self.nonce_size)
-        bound_data = self._bound_data(self._sending_direction, self._sent, size)
-        self._sent += 1
-        stream.write(size.to_bytes(self.length_size, "big") + nonce + self._cipher.encrypt(nonce, message, bound_data))
+        size = len(message) + self.tag_size
+        length = size.to_bytes(self.length_size, "big")
+        cipher, nonce = self._sending.cipher_and_nonce()
+        stream.write(length + cipher.encrypt(nonce, message, length))
         stream.flush()
+        self._sending.count(size)
 
     def receive(self, stream: Stream) -> bytes:
         """Receives one record and authenticates it."""
-        size = int.from_bytes(stream.read(self.length_size), "big")
-        if not self.nonce_size + self.tag_size <= size <= self._max_record_size:
+        length = stream.read(self.length_size)
+        size = int.from_bytes(length, "big")
+        if not self.tag_size < size <= self._max_record_size:
             raise ProtocolError(f"a record of {size} bytes is not acceptable")
         record = stream.read(size)
-        bound_data = self._bound_data(1 - self._sending_direction, self._received, size)
-        self._received += 1
+        cipher, nonce = self._receiving.cipher_and_nonce()
         try:
-            return self._cipher.decrypt(record[: self.nonce_size], record[self.nonce_size :], bound_data)
+            message = cipher.decrypt(nonce, record, length)
         except InvalidTag as error:
             raise MessageError("a message is not authentic") from error
-
-    def _bound_data(self, direction: int, number: int, size: int) -> bytes:
-        if number >= self.max_messages:
-            raise ProtocolError("the session is spent")
-        return b"anwdl1" + direction.to_bytes(1, "big") + number.to_bytes(8, "big") + size.to_bytes(self.length_size, "big")
+        self._receiving.count(size)
+        return message

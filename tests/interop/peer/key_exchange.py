@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from .keys import KeyPair, PublicKey
 from .stream import Stream
@@ -23,9 +25,12 @@ MAXIMUM_PEM_SIZE = 16 * 1024
 LENGTH_FIELD_SIZE = 8
 LENGTH_FIELD = re.compile(rb"([0-9]{1,8})=*")
 
-GCM_MARK = b"\x05"
+GCM_MARK = b"\x06"
 GCM_RANDOM_SIZE = 32
-GCM_SECRET_SIZE = len(GCM_MARK) + GCM_RANDOM_SIZE
+X25519_KEY_SIZE = 32
+GCM_SECRET_SIZE = len(GCM_MARK) + GCM_RANDOM_SIZE + X25519_KEY_SIZE
+ENCAPSULATION_KEY_SIZE = 1184
+ENCAPSULATED_SIZE = 1088
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,19 @@ class CbcSecret:
 
 
 @dataclass(frozen=True)
-class GcmSecret:
-    """What the framing gcm starts from."""
+class RecordSecret:
+    """What the records of one direction are protected with."""
 
     key: bytes
+    iv: bytes
+
+
+@dataclass(frozen=True)
+class GcmSecret:
+    """What the framing gcm starts from: "client" is what the client sends with."""
+
+    client: RecordSecret
+    server: RecordSecret
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ def initiate(
     stream: Stream,
     own: KeyPair,
     *,
+    is_client: bool,
     use_gcm: bool,
     aes_key_size: int,
     derives_step_11: bool,
@@ -81,22 +96,29 @@ def initiate(
     stream.expect_acceptance("the public key")  # 4
     remote = _receive_public_key(stream)  # 5 to 8
     if use_gcm:
-        offer = GCM_MARK + random_bytes(GCM_RANDOM_SIZE)
+        ephemeral = EphemeralKeys()
+        offer = GCM_MARK + random_bytes(GCM_RANDOM_SIZE) + ephemeral.x25519_public
+        sent = remote.encrypt(offer) + ephemeral.encapsulation_key
     else:
         offer = random_bytes(aes_key_size) + random_bytes(IV_SIZE)
-    wrapped_offer = remote.encrypt(offer)
-    stream.write(wrapped_offer)  # 9
+        sent = remote.encrypt(offer)
+    stream.write(sent)  # 9
     stream.expect_acceptance("the session secret")  # 10
-    wrapped_reply, reply = _receive_secret(stream, own)  # 11
+    received, reply = _receive_secret(stream, own)  # 11
     if use_gcm:
         if not _is_gcm_secret(reply):
             stream.refuse("the peer's half of the secret is not for gcm")
-        key = gcm_key(own.public_pem, remote.pem, wrapped_offer, wrapped_reply, offer, reply)
-        secret: CbcSecret | GcmSecret = GcmSecret(key)
+        encapsulated = stream.read(ENCAPSULATED_SIZE)
+        try:
+            shared = ephemeral.agree(reply[-X25519_KEY_SIZE:]) + ephemeral.decapsulate(encapsulated)
+        except ValueError as error:
+            stream.refuse(f"the peer's ephemeral keys are not acceptable: {error}")
+        salt = gcm_salt(is_client, own.public_pem, remote.pem, sent, received + encapsulated)
+        secret: CbcSecret | GcmSecret = gcm_secret(salt, shared, offer, reply)
     else:
         if len(reply) - IV_SIZE not in AES_KEY_SIZES:
             stream.refuse(f"a secret of {len(reply)} bytes is not accepted here")
-        if derives_step_11 and reply != step_11_secret(own.public_pem, remote.pem, wrapped_offer, offer, reply[-IV_SIZE:]):
+        if derives_step_11 and reply != step_11_secret(own.public_pem, remote.pem, sent, offer, reply[-IV_SIZE:]):
             stream.refuse("the peer's secret is not derived from this side's")
         secret = CbcSecret(reply[:-IV_SIZE], reply[-IV_SIZE:])
     stream.accept()  # 12
@@ -108,6 +130,7 @@ def respond(
     stream: Stream,
     own: KeyPair,
     *,
+    is_client: bool,
     accept_cbc: bool,
     accept_gcm: bool,
     derives_step_11: bool,
@@ -122,22 +145,49 @@ def respond(
     stream.expect_acceptance("the length of the public key")  # 6
     stream.write(own.public_pem)  # 7
     stream.expect_acceptance("the public key")  # 8
-    wrapped_offer, offer = _receive_secret(stream, own)  # 9
+    received, offer = _receive_secret(stream, own)  # 9
     if _is_gcm_secret(offer) and accept_gcm:
-        reply = GCM_MARK + random_bytes(GCM_RANDOM_SIZE)
+        received += stream.read(ENCAPSULATION_KEY_SIZE)
+        ephemeral = EphemeralKeys()
+        try:
+            agreed = ephemeral.agree(offer[-X25519_KEY_SIZE:])
+            encapsulated_secret, encapsulated = MLKEM768PublicKey.from_public_bytes(received[-ENCAPSULATION_KEY_SIZE:]).encapsulate()
+        except ValueError as error:
+            stream.refuse(f"the peer's ephemeral keys are not acceptable: {error}")
+        reply = GCM_MARK + random_bytes(GCM_RANDOM_SIZE) + ephemeral.x25519_public
+        sent = remote.encrypt(reply) + encapsulated
+        salt = gcm_salt(not is_client, remote.pem, own.public_pem, received, sent)
+        secret: CbcSecret | GcmSecret = gcm_secret(salt, agreed + encapsulated_secret, offer, reply)
     elif len(offer) - IV_SIZE in AES_KEY_SIZES and accept_cbc:
         reply = offer
         if derives_step_11:
-            reply = step_11_secret(remote.pem, own.public_pem, wrapped_offer, offer, random_bytes(IV_SIZE))
+            reply = step_11_secret(remote.pem, own.public_pem, received, offer, random_bytes(IV_SIZE))
+        sent = remote.encrypt(reply)
+        secret = CbcSecret(reply[:-IV_SIZE], reply[-IV_SIZE:])
     else:
         stream.refuse(f"a secret of {len(offer)} bytes is not accepted here")
     stream.accept()  # 10
-    wrapped_reply = remote.encrypt(reply)
-    stream.write(wrapped_reply)  # 11
+    stream.write(sent)  # 11
     stream.expect_acceptance("the session secret")  # 12
-    if _is_gcm_secret(offer):
-        return ExchangedKeys(remote, GcmSecret(gcm_key(remote.pem, own.public_pem, wrapped_offer, wrapped_reply, offer, reply)))
-    return ExchangedKeys(remote, CbcSecret(reply[:-IV_SIZE], reply[-IV_SIZE:]))
+    return ExchangedKeys(remote, secret)
+
+
+class EphemeralKeys:
+    """The keys that one exchange makes for itself and forgets."""
+
+    def __init__(self) -> None:
+        self._x25519 = X25519PrivateKey.generate()
+        self._ml_kem = MLKEM768PrivateKey.generate()
+        self.x25519_public = self._x25519.public_key().public_bytes_raw()
+        self.encapsulation_key = self._ml_kem.public_key().public_bytes_raw()
+
+    def agree(self, remote_public: bytes) -> bytes:
+        """The shared secret of X25519; ValueError for a public key that gives all zeros."""
+        return self._x25519.exchange(X25519PublicKey.from_public_bytes(remote_public))
+
+    def decapsulate(self, encapsulated: bytes) -> bytes:
+        """The shared secret of ML-KEM-768; another one, and no error, for what was not encapsulated for this side."""
+        return self._ml_kem.decapsulate(encapsulated)
 
 
 def _receive_public_key(stream: Stream) -> PublicKey:
@@ -166,13 +216,30 @@ def _is_gcm_secret(secret: bytes) -> bool:
     return len(secret) == GCM_SECRET_SIZE and secret.startswith(GCM_MARK)
 
 
-def gcm_key(
-    initiator_pem: bytes, responder_pem: bytes, wrapped_offer: bytes, wrapped_reply: bytes, offer: bytes, reply: bytes
-) -> bytes:
-    """The session key of gcm, bound to everything that both sides saw, so that a swapped public key gives another one."""
-    salt = _digest(initiator_pem, responder_pem, wrapped_offer, wrapped_reply)
-    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=b"anwdl gcm v1")
-    return derivation.derive(offer[len(GCM_MARK) :] + reply[len(GCM_MARK) :])
+def gcm_salt(initiator_is_client: bool, initiator_pem: bytes, responder_pem: bytes, step_9: bytes, step_11: bytes) -> bytes:
+    """Everything that both sides saw, so that whoever changed any of it gets other keys."""
+    role = b"\x00" if initiator_is_client else b"\x01"
+    return _digest(b"anwdl gcm v2", role, initiator_pem, responder_pem, step_9, step_11)
+
+
+def gcm_secret(salt: bytes, shared: bytes, offer: bytes, reply: bytes) -> GcmSecret:
+    """Key and IV of each direction; `shared` is that of X25519 and that of ML-KEM."""
+    randoms = slice(len(GCM_MARK), len(GCM_MARK) + GCM_RANDOM_SIZE)
+    source = shared + offer[randoms] + reply[randoms]
+
+    def derive(info: bytes, length: int) -> bytes:
+        return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(source)
+
+    return GcmSecret(
+        RecordSecret(derive(b"client key", 32), derive(b"client iv", 12)),
+        RecordSecret(derive(b"server key", 32), derive(b"server iv", 12)),
+    )
+
+
+def next_record_secret(secret: RecordSecret) -> RecordSecret:
+    """What follows when a direction's key has protected as much as it may."""
+    derived = HKDFExpand(algorithm=hashes.SHA256(), length=44, info=b"anwdl rekey").derive(secret.key)
+    return RecordSecret(derived[:32], derived[32:])
 
 
 def step_11_secret(initiator_pem: bytes, responder_pem: bytes, wrapped_offer: bytes, offer: bytes, iv: bytes) -> bytes:

@@ -37,7 +37,7 @@ class Settings:
     """Answers an AES key with one that is derived from it, and takes no other. The Python releases send what they got back, and take
     whatever they get."""
     random_bytes: RandomBytes = os.urandom
-    """The source of AES keys, IVs, randoms and nonces (not of RSA padding)."""
+    """The source of AES keys, IVs and randoms (not of RSA padding and ephemeral keys)."""
 
 
 class Session:
@@ -120,6 +120,7 @@ class Session:
             keys = initiate(
                 self._stream,
                 settings.key_pair,
+                is_client=self._is_client,
                 use_gcm=settings.protocol is ProtocolName.GCM,
                 aes_key_size=settings.aes_key_size,
                 derives_step_11=settings.derives_step_11,
@@ -129,6 +130,7 @@ class Session:
             keys = respond(
                 self._stream,
                 settings.key_pair,
+                is_client=self._is_client,
                 accept_cbc=settings.protocol is not ProtocolName.GCM,
                 accept_gcm=settings.protocol in (ProtocolName.GCM, ProtocolName.AUTO),
                 derives_step_11=settings.derives_step_11,
@@ -140,4 +142,4 @@ class Session:
             if self._is_client:
                 self._framing = CBC_FRAMINGS[settings.protocol](self._cbc_state)
         else:
-            self._framing = Gcm(keys.secret, settings.random_bytes, settings.max_message_size, is_client=self._is_client)
+            self._framing = Gcm(keys.secret, settings.max_message_size, is_client=self._is_client)
