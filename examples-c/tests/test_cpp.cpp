@@ -809,7 +809,8 @@ void test_expected() {
                                       [&] { raise(server.try_exchange_keys()); }));
 
     descriptor_pair pair;
-    anwdl::client connected = anwdl::client::try_make(pair.ends[SERVER_SIDE], options).value();
+    anwdl::client connected =
+        anwdl::client::try_make(pair.ends[SERVER_SIDE], shared_key_options()).value();
     close(pair.ends[PEER_SIDE]);
     CHECK(is_error(connected.try_recv_request(), ANWDL_RUNTIME_ERROR, ANWDL_REASON_PEER_CLOSED));
     anwdl::client_interface interface = anwdl::client_interface::try_make(options).value();
