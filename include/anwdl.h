@@ -143,9 +143,10 @@
  * end it.
  *
  * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. After
- * fork(), only one of the two processes may go on with a client; fork() may be called while other
- * threads are in calls of the library, but not while another thread is in a call with an object that
- * the child goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
+ * fork(), only one of the two processes may go on with a client or session: two that send under one
+ * key repeat a nonce or an IV, which gives the texts away. fork() may be called while other threads
+ * are in calls of the library, but not while another thread is in a call with an object that the
+ * child goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
  * goes on to its end, and the cancellation comes at the caller's own next cancellation point. Errors
  * can be read in destructors of thread-specific data and in atexit() handlers, too. A call needs at
  * most 64 KiB of stack.
@@ -1374,7 +1375,8 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+ * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
+ * blocks otherwise.
  *
  * @param client The client; not NULL.
  * @param receive_first true if the peer speaks first, as the released clients do.
@@ -1491,7 +1493,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
 /**
- * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+ * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the client
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
@@ -1804,7 +1807,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /**
- * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+ * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the session
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
@@ -2469,7 +2473,8 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+ * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
+ * blocks otherwise.
  *
  * @param client_interface The interface; not NULL.
  * @param receive_first true if the server speaks first; false if this side does, as the released
@@ -2582,7 +2587,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
- * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+ * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the interface
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is

@@ -337,7 +337,8 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     })
 }
 
-/// Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the session
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
