@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
-use super::json::{Kind, NotJson, Observer, Origin, Text, Value, observe};
+use super::Work;
+use super::json::{Kind, NotJson, Observer, Origin, Text, Value, observe_counted};
 use crate::negative_control::is_broken;
 
 /// More fields than any schema has.
@@ -219,7 +220,7 @@ impl Formatter for PythonStyle {
 type Values<'a> = [Option<Value<'a>>; MOST_FIELDS];
 
 /// A text that was accepted, and the values that its schema names, found while it was read.
-pub(super) struct Document<'a> {
+pub(crate) struct Document<'a> {
     schema: &'static Schema,
     root: Option<Value<'a>>,
     values: Values<'a>,
@@ -285,7 +286,16 @@ impl<'a> Document<'a> {
 impl Schema {
     /// Reads a text, in one pass that builds nothing.
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, NotJson> {
-        self.read_inside(text, 0, Origin::Peer)
+        self.read_counted(text, &mut Work::default())
+    }
+
+    /// The same, and adds to `work` what it took.
+    pub fn read_counted<'a>(
+        &'static self,
+        text: &'a str,
+        work: &mut Work,
+    ) -> Result<Document<'a>, NotJson> {
+        self.read_any(text, 0, Origin::Peer, work)
     }
 
     /// Reads a text that is to stand `depth` levels deep in another one.
@@ -295,6 +305,16 @@ impl Schema {
         depth: usize,
         origin: Origin,
     ) -> Result<Document<'a>, NotJson> {
+        self.read_any(text, depth, origin, &mut Work::default())
+    }
+
+    fn read_any<'a>(
+        &'static self,
+        text: &'a str,
+        depth: usize,
+        origin: Origin,
+        work: &mut Work,
+    ) -> Result<Document<'a>, NotJson> {
         let mut document = Document {
             schema: self,
             root: None,
@@ -303,7 +323,7 @@ impl Schema {
             inner_count: 0,
             parent: None,
         };
-        document.root = Some(observe(text, depth, origin, &mut document)?);
+        document.root = Some(observe_counted(text, depth, origin, &mut document, work)?);
         Ok(document)
     }
 

@@ -20,6 +20,7 @@ use zeroize::Zeroize;
 
 use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use super::received::place;
+use super::work::{self, Work};
 use crate::error::Error;
 use crate::negative_control::is_broken;
 use crate::secret::{NoMemory, SecretBytes};
@@ -131,8 +132,8 @@ pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, NotJson> {
 }
 
 /// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
-pub fn python_reads(text: &str) -> bool {
-    check(text, Origin::Peer).map_or_else(
+pub fn python_reads(text: &str, work: &mut Work) -> bool {
+    observe_counted(text, 0, Origin::Peer, &mut (), work).map_or_else(
         |problem| problem.is_python || problem.is_no_memory(),
         |_| true,
     )
@@ -151,11 +152,24 @@ pub fn observe<'a>(
     origin: Origin,
     observer: &mut impl Observer<'a>,
 ) -> Result<Value<'a>, NotJson> {
+    observe_counted(text, depth, origin, observer, &mut Work::default())
+}
+
+/// The same, and adds to `work` what it took, whether the text was accepted or not.
+pub fn observe_counted<'a>(
+    text: &'a str,
+    depth: usize,
+    origin: Origin,
+    observer: &mut impl Observer<'a>,
+    work: &mut Work,
+) -> Result<Value<'a>, NotJson> {
     let mut reader = Reader::<INLINE_KEYS>::new(text, 0);
     if origin == Origin::Caller {
         reader.longest_integer = LONGEST_PYTHON_INTEGER;
     }
-    match (reader.whole(depth, observer), reader.flaw) {
+    let whole = reader.whole(depth, observer);
+    work.add(work::TEXT.wrapping_add(reader.work()));
+    match (whole, reader.flaw) {
         (Ok(value), None) => Ok(value),
         (Ok(_), Some(flaw)) => Err(flaw),
         (Err(problem), _) if problem.is_no_memory() => Err(problem),
@@ -650,6 +664,8 @@ struct Reader<'a, const KEYS: usize> {
     longest_integer: usize,
     /// The first thing that is accepted by Python only.
     flaw: Option<NotJson>,
+    /// What was done, less what each byte takes.
+    extra_work: usize,
 }
 
 impl<'a, const KEYS: usize> Reader<'a, KEYS> {
@@ -660,7 +676,18 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             keys: ArrayVec::new_const(),
             longest_integer: usize::MAX,
             flaw: None,
+            extra_work: 0,
         }
+    }
+
+    /// What was done so far.
+    fn work(&self) -> usize {
+        (work::BYTE * self.at).wrapping_add(self.extra_work)
+    }
+
+    #[inline(always)]
+    fn did(&mut self, work: usize) {
+        self.extra_work = self.extra_work.wrapping_add(work);
     }
 
     /// Reads the whole text.
@@ -741,11 +768,13 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> Result<bool, NotJson> {
         let is_full = self.keys.is_full() || self.keys.len() - keys.start == COMPARED_KEYS;
         if is_full || key.signature == INDIRECT {
+            self.did(work::KEPT_KEY);
             let room = keys.more.try_reserve(1);
             room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
             keys.more.push(key);
             return Ok(true);
         }
+        self.did(work::COMPARED_KEY + work::COMPARISON * (self.keys.len() - keys.start));
         let earlier = &self.keys[keys.start..];
         let is_new = !earlier.iter().any(|other| other.is(key));
         self.keys.push(key);
@@ -763,6 +792,8 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
         keys.more.extend_from_slice(first);
         self.keys.truncate(keys.start);
+        let bytes: usize = keys.more.iter().map(|key| key.text.len()).sum();
+        self.did(work::HASHED_KEY * keys.more.len() + work::HASHED_BYTE * bytes);
         let found = duplicate(keys.more).map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
         if let Some(key) = found {
             let offset = place(self.text, key).start - 1;
@@ -857,6 +888,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// between them; gives whether that is so.
     #[inline(always)]
     fn enter(&mut self, end: u8) -> bool {
+        self.did(work::BRACKET);
         self.at += 1;
         self.skip_blanks();
         let is_empty = self.peek() == Some(end);
@@ -926,7 +958,10 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         let value = Value(&self.text[start..self.at]);
         match place {
             Place::Root => observer.member(key, value),
-            Place::Member(parent) => observer.inner_member(parent, key, value),
+            Place::Member(parent) => {
+                self.did(work::TOLD);
+                observer.inner_member(parent, key, value);
+            }
             Place::Deeper => {}
         }
         Ok(())
@@ -949,6 +984,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// After a member or an element: whether another follows, or the `end`.
     fn another(&mut self, end: u8) -> Result<bool, NotJson> {
+        self.did(work::ELEMENT);
         self.skip_blanks();
         match self.peek() {
             Some(b',') => {
@@ -966,9 +1002,12 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     fn key(&mut self) -> Result<Key<'a>, NotJson> {
         let (key, is_escaped) = self.string()?;
+        self.did(work::KEY);
         let signature = if key.len() > LONGEST_COMPARED {
+            self.did(usize::from(is_escaped) * work::ESCAPED_BYTE * key.len());
             INDIRECT
         } else if is_escaped {
+            self.did(work::ESCAPED_KEY + work::ESCAPED_BYTE * key.len());
             let mut decoded = [0; SIGNED + 5];
             match Text(&self.text[key.clone()]).decode_start(&mut decoded) {
                 len @ 0..=SIGNED => signature(&decoded, 0..len),
@@ -988,6 +1027,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         self.at += 1;
         let start = self.at;
         let mut is_escaped = false;
+        self.did(work::STRING);
         loop {
             match self.peek() {
                 Some(b'"') => {
@@ -1011,6 +1051,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Passes over a byte that stands for itself in a string, and those behind it that do.
     fn skip_run(&mut self) {
+        self.did(work::BEHIND);
         self.at += 1;
         // A single one between two escape sequences.
         if !matches!(self.peek(), Some(b'\\' | b'"')) {
@@ -1020,6 +1061,13 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Passes over what stands for itself in a string.
     fn skip_plain(&mut self) {
+        let before = self.at;
+        self.pass_plain();
+        let words = (self.at - before) / 8;
+        self.did((work::WORDS + words * work::WORD).wrapping_sub(8 * words * work::BYTE));
+    }
+
+    fn pass_plain(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         let (words, tail) = rest.as_chunks::<8>();
         for (passed, word) in words.iter().enumerate() {
@@ -1036,6 +1084,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     fn escape(&mut self) -> Result<(), NotJson> {
+        self.did(work::ESCAPE);
         match self.text.as_bytes().get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u') => {
@@ -1065,6 +1114,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Reads one `\uXXXX`.
     fn code_unit(&mut self) -> Result<u32, NotJson> {
+        self.did(work::UNIT);
         let unit = code_unit(&self.text.as_bytes()[self.at..])
             .ok_or_else(|| self.problem(r"\u takes four hexadecimal digits"))?;
         self.at += 6;
@@ -1072,6 +1122,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     fn number(&mut self) -> Result<(), NotJson> {
+        self.did(work::NUMBER);
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -1102,6 +1153,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// What follows the integer of a number.
     fn fraction(&mut self) -> Result<(), NotJson> {
+        self.did(work::FRACTION);
         if self.peek() == Some(b'.') {
             self.at += 1;
             self.digits()?;
@@ -1190,6 +1242,10 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn python_reads(text: &str) -> bool {
+        super::python_reads(text, &mut Work::default())
+    }
 
     fn problem(text: &str) -> &'static str {
         check(text, Origin::Peer).expect_err(text).problem

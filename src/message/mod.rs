@@ -8,9 +8,10 @@ mod members;
 mod received;
 mod request;
 mod response;
+mod work;
 
 pub use data::{ContainerData, Data, DataValue};
-pub(crate) use format::errors_of_whole;
+pub(crate) use format::{Document, errors_of_whole};
 pub use request::{MalformedRequest, Request};
 pub(crate) use request::{RequestOutline, write_request};
 pub use response::{
@@ -18,6 +19,7 @@ pub use response::{
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
 pub(crate) use response::{ResponseOutline, write_response};
+pub(crate) use work::Work;
 
 use crate::secret::{NoMemory, SecretBytes};
 

@@ -7,7 +7,7 @@ use super::format::{REQUEST, errors_of_whole, write_errors};
 use super::json::{Kind, NotJson, Origin, Value, observe};
 use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
-use super::{Around, make_room, write_escaped};
+use super::{Around, Document, Work, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -184,24 +184,36 @@ impl Request {
 impl RequestOutline {
     /// Reads a JSON text that should be a request; what is wrong with one that is none.
     pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
-        let document = REQUEST.read(text)?;
+        Ok(Self::of(text, &REQUEST.read(text)?))
+    }
+
+    /// Reads such a text as far as that it is JSON, and adds to `work` what it took.
+    pub fn read_json<'a>(
+        text: &'a str,
+        work: &mut Work,
+    ) -> std::result::Result<Document<'a>, NotJson> {
+        REQUEST.read_counted(text, work)
+    }
+
+    /// The outline of a text that was read; what is wrong with it if it is no request.
+    pub fn of(text: &str, document: &Document<'_>) -> std::result::Result<Self, String> {
         if document.root().object().is_none() {
-            return Ok(Err(errors_of_whole("request", "must be of dict type")));
+            return Err(errors_of_whole("request", "must be of dict type"));
         }
         if let Some(errors) = document.errors() {
-            return Ok(Err(write_errors(errors)));
+            return Err(write_errors(errors));
         }
         let required = |name| document.value(name).expect("the format requires it");
         let verb = match required("verb").kind() {
             Kind::String(verb) => place(text, verb.as_written()),
             _ => unreachable!("the format requires a string"),
         };
-        Ok(Ok(Self {
+        Ok(Self {
             json: place(text, document.root().as_written()),
             parameters: place(text, required("parameters").as_written()),
             parameter_count: document.inner_count(),
             verb,
-        }))
+        })
     }
 }
 

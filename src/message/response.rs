@@ -8,7 +8,7 @@ use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
 use super::json::{Kind, NotJson, Origin, Text};
 use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
-use super::{Around, make_room, write_escaped};
+use super::{Around, Document, Work, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -53,25 +53,37 @@ pub(crate) struct ResponseOutline {
 impl ResponseOutline {
     /// Reads a JSON text that should be a response; what is wrong with one that is none.
     pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
-        let document = RESPONSE.read(text)?;
+        Ok(Self::of(text, &RESPONSE.read(text)?))
+    }
+
+    /// Reads such a text as far as that it is JSON, and adds to `work` what it took.
+    pub fn read_json<'a>(
+        text: &'a str,
+        work: &mut Work,
+    ) -> std::result::Result<Document<'a>, NotJson> {
+        RESPONSE.read_counted(text, work)
+    }
+
+    /// The outline of a text that was read; what is wrong with it if it is no response.
+    pub fn of(text: &str, document: &Document<'_>) -> std::result::Result<Self, String> {
         if document.root().object().is_none() {
-            return Ok(Err(errors_of_whole("response", "must be of dict type")));
+            return Err(errors_of_whole("response", "must be of dict type"));
         }
         if let Some(errors) = document.errors() {
-            return Ok(Err(write_errors(errors)));
+            return Err(write_errors(errors));
         }
         let required = |name| document.value(name).expect("the format requires it");
         let message = match required("message").kind() {
             Kind::String(message) => place(text, message.as_written()),
             _ => unreachable!("the format requires a string"),
         };
-        Ok(Ok(Self {
+        Ok(Self {
             json: place(text, document.root().as_written()),
             success: matches!(required("success").kind(), Kind::Boolean(true)),
             message,
             data: place(text, required("data").as_written()),
             member_count: document.inner_count(),
-        }))
+        })
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Detected {
 pub fn detect(
     keys: &Keys,
     packet: &mut [u8],
-    is_message: impl Fn(&[u8]) -> bool,
+    is_message: impl FnOnce(&[u8]) -> bool,
 ) -> Result<Detected> {
     let (_, &last_block) = packet
         .split_last_chunk::<BLOCK_SIZE>()

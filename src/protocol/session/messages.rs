@@ -8,8 +8,8 @@ use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
 use crate::message::json::NotJson;
 use crate::message::{
-    Around, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, errors_of_whole,
-    json, write_request, write_response,
+    Around, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, Work,
+    errors_of_whole, json, write_request, write_response,
 };
 use crate::negative_control::is_broken;
 use crate::protocol::framing::{
@@ -152,7 +152,12 @@ impl Session {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
         let opened = framing.open(keys, packet)?;
-        let reading = read(self.config.role, packet, &opened)?;
+        // A record of gcm is authentic: its peer knows what is in it.
+        let effort = (framing.protocol() != Protocol::Gcm).then(|| Effort {
+            work: Work::default(),
+            times: 1,
+        });
+        let reading = read(self.config.role, packet, &opened, effort)?;
         framing.finish(keys, Direction::Received, packet);
         self.finish_receive(framing, opened.text, reading)
     }
@@ -160,12 +165,14 @@ impl Session {
     pub(super) fn open_undetected(&mut self) -> Result<Message> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
+        let mut work = Work::default();
         let Detected {
             is_v3,
             opened,
             last_block,
-        } = detect(keys, packet, is_read)?;
-        let reading = read(self.config.role, packet, &opened)?;
+        } = detect(keys, packet, |text| is_read(text, &mut work))?;
+        let effort = Some(Effort { work, times: 2 });
+        let reading = read(self.config.role, packet, &opened, effort)?;
         let found = if verdict(is_v3) {
             Protocol::V3
         } else {
@@ -229,60 +236,90 @@ impl Session {
     }
 }
 
-/// Whether a decrypted text is one that [`read_text`] reads, as far as there is memory to tell: if
-/// not, the reading of it fails for that reason.
-fn is_read(text: &[u8]) -> bool {
+/// Whether a decrypted text is one that [`read`] reads, as far as there is memory to tell: if not,
+/// the reading of it fails for that reason.
+fn is_read(text: &[u8], work: &mut Work) -> bool {
     reveal_bytes(text);
-    std::str::from_utf8(text).is_ok_and(json::python_reads)
+    let text = work.check_utf8(text);
+    text.is_some_and(|text| json::python_reads(text, work))
+}
+
+/// What was done to read a packet whose text nobody has authenticated.
+struct Effort {
+    work: Work,
+    /// How often the packet is read.
+    times: usize,
 }
 
 /// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
 /// so that a wrong padding takes no less time. One that a released peer could not read
-/// either counts as not decrypted, by the same way out.
-fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
+/// either counts as not decrypted, by the same way out, and all of them are the same `effort`.
+fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) -> Result<Reading> {
     if is_broken("a text is read before its padding is judged") && !bool::from(opened.valid) {
         return Err(decryption_failed());
     }
-    match read_text(role, &packet[opened.text.clone()]) {
-        Some(reading) if verdict(opened.valid) => reading,
-        _ => Err(decryption_failed()),
+    let text = &packet[opened.text.clone()];
+    reveal_bytes(text);
+    let mut uncounted = Work::default();
+    let work = effort
+        .as_mut()
+        .map_or(&mut uncounted, |effort| &mut effort.work);
+    let found = work.check_utf8(text).and_then(|text| {
+        let document = match role {
+            Role::Server => RequestOutline::read_json(text, work),
+            Role::Client => ResponseOutline::read_json(text, work),
+        };
+        let is_read = document.as_ref().map_or_else(
+            |problem| problem.is_python || problem.is_no_memory(),
+            |_| true,
+        );
+        is_read.then_some((text, document))
+    });
+    match found {
+        Some((text, document)) if verdict(opened.valid) => reading(role, text, document),
+        _ => {
+            if let Some(Effort { work, times }) = effort {
+                work.make_up(packet, times);
+            }
+            Err(decryption_failed())
+        }
     }
 }
 
-/// `None` if Python's `json` does not read it.
-fn read_text(role: Role, text: &[u8]) -> Option<Result<Reading>> {
-    reveal_bytes(text);
-    let text = std::str::from_utf8(text).ok()?;
-    Some(match role {
+/// What a text says that Python reads, behind a right padding: whoever made it knows it.
+fn reading(
+    role: Role,
+    text: &str,
+    document: std::result::Result<Document<'_>, NotJson>,
+) -> Result<Reading> {
+    let name = match role {
+        Role::Server => "request",
+        Role::Client => "response",
+    };
+    let errors = match (document, role) {
+        (Ok(document), Role::Server) => match RequestOutline::of(text, &document) {
+            Ok(outline) => return Ok(Reading::Request(outline)),
+            Err(errors) => errors,
+        },
+        (Ok(document), Role::Client) => match ResponseOutline::of(text, &document) {
+            Ok(outline) => return Ok(Reading::Response(outline)),
+            Err(errors) => errors,
+        },
+        (Err(problem), _) if problem.is_no_memory() => return Err(NoMemory.into()),
+        (Err(problem), _) => {
+            errors_of_whole(name, &format!("no strict JSON {}", problem.tell(text)))
+        }
+    };
+    match role {
         Role::Server => {
-            let errors = match RequestOutline::read(text) {
-                Ok(Ok(outline)) => return Some(Ok(Reading::Request(outline))),
-                Ok(Err(errors)) => errors,
-                Err(problem) if problem.is_no_memory() => return Some(Err(NoMemory.into())),
-                Err(problem) => python_errors("request", text, problem)?,
-            };
             let json = json::without_blanks(text);
             Ok(Reading::MalformedRequest(json, errors))
         }
-        Role::Client => {
-            let errors = match ResponseOutline::read(text) {
-                Ok(Ok(outline)) => return Some(Ok(Reading::Response(outline))),
-                Ok(Err(errors)) => errors,
-                Err(problem) if problem.is_no_memory() => return Some(Err(NoMemory.into())),
-                Err(problem) => python_errors("response", text, problem)?,
-            };
-            Err(Error::new(
-                Reason::MalformedResponse,
-                format!("the response does not fit the format: {errors}"),
-            ))
-        }
-    })
-}
-
-/// The errors of a text that is no strict JSON; `None` if Python does not read it either.
-fn python_errors(message: &str, text: &str, problem: NotJson) -> Option<String> {
-    let told = || format!("no strict JSON {}", problem.tell(text));
-    problem.is_python.then(|| errors_of_whole(message, &told()))
+        Role::Client => Err(Error::new(
+            Reason::MalformedResponse,
+            format!("the response does not fit the format: {errors}"),
+        )),
+    }
 }
 
 fn mismatch() -> Error {

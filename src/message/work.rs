@@ -1,0 +1,92 @@
+//! How much work the reading of a text was, and how to do as much for another one.
+//!
+//! Under AES-CBC a peer can have texts read that he has put together of pieces of other messages,
+//! without knowing them. How long it takes until such a text is refused must not tell him what is
+//! in it: so the reader counts what it does, and what a refused text lacks of the most that a
+//! message of its size can take is made up for, by reading.
+
+use std::hint::black_box;
+
+use super::json::{Origin, observe_counted};
+
+/// What the reader was counted to do, in about so many instructions.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Work {
+    done: usize,
+    /// How many bytes were found to be UTF-8.
+    checked: usize,
+}
+
+/// A text, whatever is in it.
+pub const TEXT: usize = 150;
+/// Each byte, but those of plain words.
+pub const BYTE: usize = 8;
+/// Eight bytes of a string that stand for themselves.
+pub const WORD: usize = 23;
+/// Some of them, however many.
+pub const WORDS: usize = 28;
+/// One of them or more behind an escape sequence.
+pub const BEHIND: usize = 12;
+pub const STRING: usize = 66;
+pub const ESCAPE: usize = 10;
+/// More for one of four digits.
+pub const UNIT: usize = 22;
+pub const NUMBER: usize = 70;
+pub const FRACTION: usize = 30;
+/// An object or array.
+pub const BRACKET: usize = 31;
+/// A member or element, and what stands behind it.
+pub const ELEMENT: usize = 36;
+/// A member of which an observer is told.
+pub const TOLD: usize = 110;
+pub const KEY: usize = 70;
+/// A key that is written with escapes, and each byte of it.
+pub const ESCAPED_KEY: usize = 100;
+pub const ESCAPED_BYTE: usize = 14;
+/// A key that is compared as it comes.
+pub const COMPARED_KEY: usize = 100;
+/// With one before it.
+pub const COMPARISON: usize = 6;
+/// A key that is kept, to be compared with the others at the end of its object.
+pub const KEPT_KEY: usize = 140;
+/// And then is.
+pub const HASHED_KEY: usize = 240;
+pub const HASHED_BYTE: usize = 7;
+/// A byte that is no ASCII, where it is checked that it is UTF-8.
+const UTF8_BYTE: usize = 10;
+
+/// The most for a byte of a text, as a message can come near it that is nothing but short keys.
+const MOST: usize = 110;
+
+/// What is read to make up for work. It is short, as the last one may be one too many.
+const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
+
+impl Work {
+    pub fn add(&mut self, more: usize) {
+        self.done = self.done.wrapping_add(more);
+    }
+
+    /// Checks that a text is UTF-8.
+    pub fn check_utf8<'a>(&mut self, text: &'a [u8]) -> Option<&'a str> {
+        let checked = std::str::from_utf8(text);
+        let passed = checked.map_or_else(|error| error.valid_up_to(), str::len);
+        self.add(passed / 2);
+        self.checked = self.checked.max(passed);
+        checked.ok()
+    }
+
+    /// Reads until as much was done as the bytes of a packet can take whose text was read so many
+    /// `times`.
+    pub fn make_up(mut self, packet: &[u8], times: usize) {
+        // Those that are checked one by one.
+        let others = packet[..self.checked]
+            .iter()
+            .filter(|byte| !byte.is_ascii());
+        self.add(UTF8_BYTE * others.count() * times);
+        while self.done < MOST * packet.len() * times {
+            let sample = black_box(SAMPLE);
+            let read = observe_counted(sample, 0, Origin::Peer, &mut (), &mut self);
+            black_box(read.is_ok());
+        }
+    }
+}
