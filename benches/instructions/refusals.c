@@ -63,12 +63,21 @@ static uint8_t *make_message(const char *framing, const uint8_t *blocks, size_t 
     return message;
 }
 
+/* Receives a message, and asks for what is in it. */
 static anwdl_status_t receive(anwdl_session_t *session, anwdl_role_t role) {
     anwdl_request_t *request = NULL;
     anwdl_response_t *response = NULL;
     anwdl_status_t status = role == ANWDL_ROLE_SERVER
                                 ? anwdl_session_recv_request(session, false, &request)
                                 : anwdl_session_recv_response(session, &response);
+    if (request != NULL)
+        REQUIRE(anwdl_request_get_json(request) != NULL &&
+                anwdl_request_get_parameters_json(request) != NULL &&
+                anwdl_request_get_string(request, "text") == NULL);
+    if (response != NULL)
+        REQUIRE(anwdl_response_get_json(response) != NULL &&
+                anwdl_response_get_data_json(response) != NULL &&
+                anwdl_response_get_string(response, "text") == NULL);
     anwdl_request_free(request);
     anwdl_response_free(response);
     return status;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
-use super::Work;
 use super::json::{Kind, NotJson, Observer, Origin, Text, Value, observe_counted};
+use super::work::{self, Work};
 use crate::negative_control::is_broken;
 
 /// More fields than any schema has.
@@ -230,11 +230,17 @@ pub(crate) struct Document<'a> {
     inner_count: usize,
     /// The key whose object is being read, by its address, and its schema.
     parent: Option<(*const u8, Option<&'static Schema>)>,
+    /// What it was to find the keys.
+    work: usize,
 }
 
 impl<'a> Observer<'a> for Document<'a> {
+    fn work(&self) -> usize {
+        self.work
+    }
+
     fn member(&mut self, key: Text<'a>, value: Value<'a>) {
-        if let Some(at) = self.schema.position(key) {
+        if let Some(at) = self.schema.position(key, &mut self.work) {
             self.values[at] = Some(value);
         }
     }
@@ -243,14 +249,14 @@ impl<'a> Observer<'a> for Document<'a> {
         let address = parent.as_written().as_ptr();
         let schema = match self.parent {
             Some((known, schema)) if known == address => schema,
-            _ => self.schema.schema_of(parent),
+            _ => self.schema.schema_of(parent, &mut self.work),
         };
         self.parent = Some((address, schema));
         let Some(schema) = schema else {
             return;
         };
         self.inner_count += 1;
-        if let Some(at) = schema.position(key) {
+        if let Some(at) = schema.position(key, &mut self.work) {
             self.inner[at] = Some(value);
         }
     }
@@ -322,18 +328,29 @@ impl Schema {
             inner: Values::default(),
             inner_count: 0,
             parent: None,
+            work: 0,
         };
         document.root = Some(observe_counted(text, depth, origin, &mut document, work)?);
         Ok(document)
     }
 
-    fn position(&self, key: Text<'_>) -> Option<usize> {
-        self.fields.iter().position(|field| key == *field.name)
+    fn position(&self, key: Text<'_>, work: &mut usize) -> Option<usize> {
+        let written = key.as_written();
+        *work +=
+            work::TOLD + work::FIELD * self.fields.len() + work::TOLD_BYTE * written.len().min(16);
+        let mut fields = self.fields.iter();
+        match fields.position(|field| field.name == written) {
+            None if key.is_escaped() => {
+                *work += work::ESCAPED_FIELD * self.fields.len();
+                self.fields.iter().position(|field| key == *field.name)
+            }
+            found => found,
+        }
     }
 
     /// The schema of the field of this name, if it has one.
-    fn schema_of(&self, key: Text<'_>) -> Option<&'static Schema> {
-        match self.fields[self.position(key)?].rule {
+    fn schema_of(&self, key: Text<'_>, work: &mut usize) -> Option<&'static Schema> {
+        match self.fields[self.position(key, work)?].rule {
             Rule::Object(schema) => Some(schema),
             _ => None,
         }

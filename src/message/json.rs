@@ -108,6 +108,11 @@ pub trait Observer<'a> {
 
     /// A member of an object that is itself the value of the root's member `parent`.
     fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>);
+
+    /// How much work it was to be told.
+    fn work(&self) -> usize {
+        0
+    }
 }
 
 /// Is told and forgets.
@@ -168,7 +173,7 @@ pub fn observe_counted<'a>(
         reader.longest_integer = LONGEST_PYTHON_INTEGER;
     }
     let whole = reader.whole(depth, observer);
-    work.add(work::TEXT.wrapping_add(reader.work()));
+    work.add(work::TEXT.wrapping_add(reader.work()) + observer.work());
     match (whole, reader.flaw) {
         (Ok(value), None) => Ok(value),
         (Ok(_), Some(flaw)) => Err(flaw),
@@ -318,7 +323,8 @@ impl<'a> Text<'a> {
         self.0
     }
 
-    fn is_escaped(self) -> bool {
+    /// Whether it is written with escapes.
+    pub fn is_escaped(self) -> bool {
         // Most strings are short, for which a search that is made for long ones takes longer.
         match self.0.len() {
             0..16 => self.0.bytes().any(|byte| byte == b'\\'),
@@ -959,7 +965,6 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         match place {
             Place::Root => observer.member(key, value),
             Place::Member(parent) => {
-                self.did(work::TOLD);
                 observer.inner_member(parent, key, value);
             }
             Place::Deeper => {}

@@ -18,7 +18,7 @@ pub struct Work {
 }
 
 /// A text, whatever is in it.
-pub const TEXT: usize = 150;
+pub const TEXT: usize = 195;
 /// Each byte, but those of plain words.
 pub const BYTE: usize = 8;
 /// Eight bytes of a string that stand for themselves.
@@ -37,11 +37,16 @@ pub const FRACTION: usize = 30;
 pub const BRACKET: usize = 31;
 /// A member or element, and what stands behind it.
 pub const ELEMENT: usize = 36;
-/// A member of which an observer is told.
-pub const TOLD: usize = 110;
+/// A member that is looked for among the fields of a schema.
+pub const TOLD: usize = 45;
+pub const FIELD: usize = 8;
+/// For each byte of a short key.
+pub const TOLD_BYTE: usize = 6;
+/// More for each of them if the key is written with escapes.
+pub const ESCAPED_FIELD: usize = 60;
 pub const KEY: usize = 70;
 /// A key that is written with escapes, and each byte of it.
-pub const ESCAPED_KEY: usize = 100;
+pub const ESCAPED_KEY: usize = 220;
 pub const ESCAPED_BYTE: usize = 14;
 /// A key that is compared as it comes.
 pub const COMPARED_KEY: usize = 100;
@@ -83,7 +88,8 @@ impl Work {
             .iter()
             .filter(|byte| !byte.is_ascii());
         self.add(UTF8_BYTE * others.count() * times);
-        while self.done < MOST * packet.len() * times {
+        let most = MOST.saturating_mul(packet.len()).saturating_mul(times);
+        while self.done < most {
             let sample = black_box(SAMPLE);
             let read = observe_counted(sample, 0, Origin::Peer, &mut (), &mut self);
             black_box(read.is_ok());
