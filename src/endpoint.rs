@@ -13,7 +13,6 @@ use crate::error::{Error, Interest, Reason, Result};
 use crate::identity::Identity;
 use crate::log::{self, Level};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::negative_control::is_broken;
 use crate::protocol::session::{Message, Operation, Progress, Session};
 use crate::protocol::{Protocol, Role};
 use crate::proxy_header::{self, LONGEST_LINE, Source};
@@ -390,11 +389,6 @@ impl<C: Carrier> Endpoint<C> {
     fn hear_proxy(&mut self) -> Result<()> {
         match self.carrier.receive_proxy_header() {
             Ok(None) | Ok(Some(Source::Socket)) => Ok(()),
-            Ok(Some(Source::Client(_)))
-                if is_broken("the client of a PROXY header is taken for the client") =>
-            {
-                Ok(())
-            }
             Ok(Some(Source::Client(address))) => {
                 let identity = Identity::new(address);
                 let earlier = std::mem::replace(&mut self.identity, identity);
@@ -406,8 +400,7 @@ impl<C: Carrier> Endpoint<C> {
             }
             Err(HeaderFailure::Transfer(failure)) => Err(self.fail_before_drive(failure)),
             Err(HeaderFailure::PeerClosed) => {
-                let is_survivable = !self.carrier.is_within_proxy_header()
-                    || is_broken("a PROXY header that is cut ends the session");
+                let is_survivable = !self.carrier.is_within_proxy_header();
                 Err(self.session.interrupt(peer_closed(), is_survivable))
             }
             Err(HeaderFailure::Bad(error)) => Err(self.session.interrupt(error, false)),
@@ -417,10 +410,7 @@ impl<C: Carrier> Endpoint<C> {
     /// As [`fail`]. The session, whose bytes have not moved, knows of no header.
     fn fail_before_drive(&mut self, failure: Failure) -> Error {
         match failure {
-            Failure::TimedOut
-                if self.carrier.is_within_proxy_header()
-                    && !is_broken("a PROXY header that comes too late ends the session") =>
-            {
+            Failure::TimedOut if self.carrier.is_within_proxy_header() => {
                 self.session.interrupt(timed_out(), false)
             }
             failure => fail(&mut self.session, failure, Interest::Read),
@@ -449,9 +439,6 @@ fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Mes
         match progress {
             Progress::Done(message) => return Ok(message),
             Progress::Write => match carrier.send(session.pending()) {
-                Ok(_) if is_broken("only what was sent counts as sent") => {
-                    session.sent(session.pending().len());
-                }
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
@@ -470,10 +457,7 @@ fn fail(session: &mut Session, failure: Failure, interest: Interest) -> Error {
         Failure::WouldBlock => Error::WouldBlock(interest),
         Failure::TimedOut => session.interrupt(timed_out(), true),
         Failure::Os(call, error) => {
-            let errno = error
-                .raw_os_error()
-                .filter(|_| !is_broken("the errno of a failed call is kept"))
-                .unwrap_or(0);
+            let errno = error.raw_os_error().unwrap_or(0);
             let error =
                 Error::with_errno(Reason::IoFailed, format!("{call} failed: {error}"), errno);
             session.interrupt(error, false)
@@ -544,7 +528,6 @@ impl Carrier for Connection {
     fn check_open(&self) -> Result<()> {
         match self.transport {
             Some(_) => Ok(()),
-            None if is_broken("a closed handle refuses") => Ok(()),
             None => Err(closed()),
         }
     }
@@ -573,9 +556,6 @@ impl Carrier for Connection {
     }
 
     fn receive(&mut self, space: &mut [u8]) -> std::result::Result<usize, Failure> {
-        if is_broken("a deadline is for the whole call") {
-            self.begin();
-        }
         self.transport
             .as_ref()
             .expect("the connection was found open")
@@ -589,20 +569,13 @@ impl Carrier for Connection {
     }
 
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
-        let patience = match self.patience() {
-            Patience::Until(_) if is_broken("the deadline holds for a PROXY header") => {
-                Patience::Unlimited
-            }
-            patience => patience,
-        };
+        let patience = self.patience();
         let (Some(taken), Some(transport)) = (&mut self.proxy_header, &self.transport) else {
             return Ok(None);
         };
         let source = take_proxy_header(transport, patience, taken)?;
         self.proxy_header = None;
-        let is_wanted =
-            !self.is_peer_told || is_broken("an address that the program told precedes a header");
-        Ok(is_wanted.then_some(source))
+        Ok((!self.is_peer_told).then_some(source))
     }
 
     fn is_within_proxy_header(&self) -> bool {
@@ -633,16 +606,8 @@ fn take_proxy_header(
         if count == 0 {
             return Err(HeaderFailure::PeerClosed);
         }
-        let parsed = proxy_header::parse(&seen[..before + count]);
-        if parsed.is_err() && is_broken("a connection without a PROXY header is refused") {
-            return Ok(Source::Socket);
-        }
-        let end = match parsed? {
-            proxy_header::Progress::Done(len, _)
-                if !is_broken("what follows a PROXY header is left in the socket") =>
-            {
-                len
-            }
+        let end = match proxy_header::parse(&seen[..before + count])? {
+            proxy_header::Progress::Done(len, _) => len,
             // All of them are the header's.
             _ => before + count,
         };
@@ -661,11 +626,7 @@ impl Endpoint<Connection> {
 
     /// Closes the connection and ends the session.
     pub(crate) fn close_connection(&mut self) -> Result<()> {
-        let socket = self.detach().ok_or_else(closed)?;
-        if is_broken("closing closes the descriptor") {
-            std::mem::forget(socket);
-        }
-        Ok(())
+        self.detach().map(drop).ok_or_else(closed)
     }
 }
 

@@ -15,7 +15,6 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 use crate::secret::wiping_stack;
 use crate::verdict::{reveal, verdict};
 
@@ -372,7 +371,7 @@ pub(crate) fn open_gcm(
 
 /// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
 fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
-    if reveal(opened.is_ok()) || is_broken("a tag is checked") {
+    if reveal(opened.is_ok()) {
         Ok(())
     } else {
         Err(decryption_failed())
@@ -448,16 +447,7 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let padding = last_block[BLOCK_SIZE - 1];
     let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
-        if is_broken("every byte of a padding is checked") {
-            break;
-        }
         wrong |= below(distance, padding) & (byte ^ padding);
-    }
-    if is_broken("a padding is checked without a branch") {
-        wrong = last_block[BLOCK_SIZE.saturating_sub(padding.into())..]
-            .iter()
-            .any(|byte| *byte != padding)
-            .into();
     }
     let valid = wrong.ct_eq(&0);
     // Stripped is what the last byte says, right or wrong: whoever reads the text has as much to

@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 
 use super::aes::{AES_256_SIZE, NONCE_SIZE, TAG_SIZE, open_gcm, seal_gcm};
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::secret::wiping_stack;
 
 /// How many records one key protects.
@@ -65,8 +64,7 @@ impl RecordKey {
         self.number += 1;
         self.records += 1;
         self.bytes = self.bytes.saturating_add(record_len as u64);
-        let is_spent = self.records >= MOST_RECORDS || self.bytes >= MOST_BYTES;
-        if is_spent && !is_broken("a key protects 2^20 records") {
+        if self.records >= MOST_RECORDS || self.bytes >= MOST_BYTES {
             self.rekey();
         }
     }
@@ -87,14 +85,12 @@ impl RecordKey {
 
     fn nonce(&self) -> [u8; NONCE_SIZE] {
         let mut nonce = *self.iv;
-        if !is_broken("each record has a nonce of its own") {
-            let number = self.number.to_be_bytes();
-            let place = &mut nonce[NONCE_SIZE - number.len()..];
-            place
-                .iter_mut()
-                .zip(number)
-                .for_each(|(byte, of_number)| *byte ^= of_number);
-        }
+        let number = self.number.to_be_bytes();
+        let place = &mut nonce[NONCE_SIZE - number.len()..];
+        place
+            .iter_mut()
+            .zip(number)
+            .for_each(|(byte, of_number)| *byte ^= of_number);
         nonce
     }
 }

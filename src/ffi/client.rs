@@ -1,7 +1,7 @@
 //! `anwdl_client_t`: a connected client.
 
 use std::ffi::{c_char, c_int};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
@@ -18,7 +18,6 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
-use crate::negative_control::is_broken;
 use crate::transport;
 
 /// A connected client: the Python ClientInstance.
@@ -119,7 +118,7 @@ pub unsafe extern "C" fn anwdl_client_new(
 
 /// Lets go of a descriptor that is the caller's.
 fn leave_open(socket: Option<OwnedFd>) {
-    if let Some(socket) = socket.filter(|_| !is_broken("a refused descriptor stays open")) {
+    if let Some(socket) = socket {
         let _ = socket.into_raw_fd();
     }
 }
@@ -157,11 +156,6 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        let descriptor = client.guarded.inner.socket_descriptor();
-        if let Some(fd) = descriptor.filter(|_| is_broken("a descriptor is closed once")) {
-            // SAFETY: it is closed once too often, on purpose.
-            drop(unsafe { OwnedFd::from_raw_fd(fd) });
-        }
         client.guarded.inner.close_connection()
     })
 }
@@ -185,7 +179,6 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         match client.guarded.inner.detach() {
-            Some(socket) if is_broken("a detached descriptor stays open") => Ok(socket.as_raw_fd()),
             Some(socket) => Ok(socket.into_raw_fd()),
             None => Err(Error::new(
                 Reason::Closed,

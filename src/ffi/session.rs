@@ -16,7 +16,6 @@ use super::{
 };
 use crate::endpoint::FedSession;
 use crate::error::Error;
-use crate::negative_control::is_broken;
 use crate::protocol::Role;
 
 /// Which side of a connection this is.
@@ -45,7 +44,6 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
     [Role::Server, Role::Client]
         .into_iter()
         .find(|&role| anwdl_role_t::from(role) as RoleNumber == number)
-        .or_else(|| is_broken("unknown numbers are refused").then_some(Role::Server))
         .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is no role")))
 }
 

@@ -21,7 +21,6 @@ use zeroize::Zeroize;
 use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use super::received::place;
 use crate::error::Error;
-use crate::negative_control::is_broken;
 use crate::secret::{NoMemory, SecretBytes};
 
 /// The deepest nesting of objects and arrays that is read.
@@ -674,7 +673,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         self.value(depth, Place::Root, observer)?;
         let end = self.at;
         self.skip_blanks();
-        if self.at < self.text.len() && !is_broken("nothing follows a JSON value") {
+        if self.at < self.text.len() {
             return Err(self.unexpected("something follows the value"));
         }
         Ok(Value(&self.text[start..end]))
@@ -792,7 +791,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Whether an object or array is one too deep in others.
     fn is_too_deep(&self, depth: usize) -> bool {
-        depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep"))
+        depth == LARGEST_DEPTH
     }
 
     /// A value that has no others in it.
@@ -899,7 +898,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         };
         loop {
             let (start, key) = self.member_key()?;
-            if !self.add_key(&mut keys, key)? && !is_broken("a key stands once in its object") {
+            if !self.add_key(&mut keys, key)? {
                 self.python_only(start, TWICE);
             }
             self.member(depth, place, Text(key.text), observer)?;

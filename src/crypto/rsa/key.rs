@@ -20,7 +20,6 @@ use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 
 /// The longest PEM text that is read, in bytes.
 pub(crate) const LARGEST_PEM: usize = 16 * 1024;
@@ -141,11 +140,7 @@ impl PublicKey {
     ) -> Result<bool> {
         let key = RsaPublicKey::from_public_key_der(&self.der)
             .map_err(|_| invalid_key("the RSA public key cannot verify"))?;
-        let key = if is_broken("a signature's salt has one length") {
-            VerifyingKey::<Sha256>::new_with_auto_salt_len(key)
-        } else {
-            VerifyingKey::<Sha256>::new_with_salt_len(key, salt_len)
-        };
+        let key = VerifyingKey::<Sha256>::new_with_salt_len(key, salt_len);
         Ok(signature.len() == modulus_size(self.bits)
             && Signature::try_from(signature)
                 .is_ok_and(|signature| key.verify(data, &signature).is_ok()))
@@ -311,9 +306,6 @@ fn modulus_size(bits: u32) -> usize {
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
 fn longest_salt(bits: u32) -> usize {
-    if is_broken("a signature's salt is the longest") {
-        return HASH_SIZE;
-    }
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 
@@ -330,11 +322,7 @@ fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
 }
 
 fn encode_pem(label: &str, der: &[u8]) -> String {
-    let line_ending = match is_broken("the lines of a key end with LF") {
-        true => LineEnding::CRLF,
-        false => LineEnding::LF,
-    };
-    pem::encode_string(label, line_ending, der).expect("keys are short and labels are known")
+    pem::encode_string(label, LineEnding::LF, der).expect("keys are short and labels are known")
 }
 
 /// Calls `read` with the public half of a private key.
@@ -351,7 +339,7 @@ fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> 
 /// The size of the modulus in bits, if modulus and exponent keep to the limits.
 fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let bits = bit_len(key.modulus.as_bytes());
-    if !MODULUS_BITS.contains(&bits) && !is_broken("a modulus keeps to its limits") {
+    if !MODULUS_BITS.contains(&bits) {
         return Err(invalid_key(format!(
             "the RSA modulus has {bits} bits; {} to {} are accepted",
             MODULUS_BITS.start(),
@@ -364,7 +352,7 @@ fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let exponent = key.public_exponent.as_bytes();
     let exponent_bits = bit_len(exponent);
     let is_accepted = is_odd(exponent) && (2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits);
-    if !is_accepted && !is_broken("an exponent keeps to its limits") {
+    if !is_accepted {
         return Err(invalid_key(format!(
             "the RSA public exponent is even, below 3, or longer than {LARGEST_EXPONENT_BITS} bits"
         )));

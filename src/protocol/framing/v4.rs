@@ -4,12 +4,10 @@
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{
-    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation,
-    write_digits,
+    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, write_digits,
 };
 use crate::crypto::aes::{BLOCK_SIZE, below, decryption_failed, padding};
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::protocol::Protocol;
 use crate::secret::SecretBytes;
 use crate::verdict::{reveal, verdict};
@@ -38,9 +36,6 @@ impl Framing for V4 {
             .decrypt_cbc(header)
             .ok_or_else(decryption_failed)?;
         let (announced, is_number) = read_digits(header, unpadded.len);
-        if is_broken("failures look alike") && bool::from(unpadded.valid & !is_number) {
-            return Err(violation("the peer sent a length that is no number"));
-        }
         if !verdict(unpadded.valid & is_number) {
             return Err(decryption_failed());
         }

@@ -11,12 +11,11 @@ use crate::message::{
     Around, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, errors_of_whole,
     json, write_request, write_response,
 };
-use crate::negative_control::is_broken;
 use crate::protocol::framing::{
     self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
     is_clear_header,
 };
-use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
+use crate::protocol::{Protocol, Role};
 use crate::secret::{NoMemory, SecretBytes};
 use crate::verdict::{reveal_bytes, verdict};
 
@@ -126,11 +125,7 @@ impl Session {
 
     pub(super) fn accept_header(&mut self, framing: &'static dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
-        let largest = match is_broken("the announced size of a message is limited") {
-            true => LARGEST_MESSAGE,
-            false => self.config.max_message_size,
-        };
-        match framing.packet_size(keys, self.input.bytes(), largest) {
+        match framing.packet_size(keys, self.input.bytes(), self.config.max_message_size) {
             Ok(size) => {
                 if framing.is_answered() {
                     self.output.push(&[ACCEPTED])?;
@@ -240,9 +235,6 @@ fn is_read(text: &[u8]) -> bool {
 /// so that a wrong padding takes no less time. One that a released peer could not read
 /// either counts as not decrypted, by the same way out.
 fn read(role: Role, packet: &[u8], opened: &Opened) -> Result<Reading> {
-    if is_broken("a text is read before its padding is judged") && !bool::from(opened.valid) {
-        return Err(decryption_failed());
-    }
     match read_text(role, &packet[opened.text.clone()]) {
         Some(reading) if verdict(opened.valid) => reading,
         _ => Err(decryption_failed()),

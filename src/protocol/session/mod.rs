@@ -13,7 +13,6 @@ use crate::crypto::aes::decryption_failed;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::negative_control::is_broken;
 
 const ACCEPTED: u8 = b'1';
 const REFUSED: u8 = b'0';
@@ -343,8 +342,7 @@ impl Session {
         let (_, state) = self.operation.as_ref()?;
         let is_sent = self.output.pending().is_empty();
         let is_heard = self.input.is_complete();
-        let is_separate = self.config.separate_computation
-            && !is_broken("the private key operation is left to the caller");
+        let is_separate = self.config.separate_computation;
         // One flight, one send: nothing goes out before everything is written that can be
         // without hearing from the peer.
         let (can_step, otherwise) = match state {
@@ -374,8 +372,7 @@ impl Session {
     /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
     /// precedence.
     pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
-        let is_untouched = !self.has_moved || is_broken("an end within a message ends the session");
-        if is_survivable && is_untouched {
+        if is_survivable && !self.has_moved {
             self.stop();
             return error;
         }
@@ -406,9 +403,7 @@ impl Session {
 
     fn abort(&mut self, error: Error) -> Error {
         let earlier = self.operation.take();
-        if !is_broken("a failed session is ended") {
-            self.end();
-        }
+        self.end();
         match earlier {
             Some((_, State::Failing(earlier))) => earlier,
             _ => error,
@@ -461,7 +456,7 @@ impl Session {
     fn hear_answer(&mut self) -> Result<()> {
         let answer = self.input.bytes()[0];
         self.input.clear();
-        if answer == ACCEPTED || (is_broken("only 1 accepts") && answer != REFUSED) {
+        if answer == ACCEPTED {
             return Ok(());
         }
         self.stop();
@@ -478,7 +473,7 @@ impl Session {
 
     /// Fails once a failure, or [`end`](Self::end), ended the session.
     pub(crate) fn check_alive(&self) -> Result<()> {
-        if self.has_failed && !is_broken("a failed session is over") {
+        if self.has_failed {
             return Err(Error::new(
                 Reason::SessionFailed,
                 "an earlier failure ended this session",
@@ -489,7 +484,7 @@ impl Session {
 
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
-        if self.operation.is_some() && !is_broken("one operation at a time") {
+        if self.operation.is_some() {
             return Err(Error::new(
                 Reason::OperationPending,
                 "another operation of this client waits to be finished first",
@@ -535,7 +530,7 @@ fn framing_before_keys(config: &Config) -> Option<&'static dyn Framing> {
 
 /// Checks that a session can begin with this key.
 pub(crate) fn check_session_key(wrapper: &AesWrapper) -> Result<()> {
-    if wrapper.mode() == AesMode::Gcm && !is_broken("a session takes no key for gcm") {
+    if wrapper.mode() == AesMode::Gcm {
         return Err(Error::invalid_argument(
             "wrapper is in GCM mode: a session of gcm always exchanges its keys, as what was \
              recorded under a key that is used again could be replayed",

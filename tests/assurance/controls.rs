@@ -1,20 +1,15 @@
-//! Rules of this library that a build for tests can break on purpose, to show that the tests
-//! which hold them up can fail. `tests/assurance/` lists the rules and those tests.
-//!
-//! Only `--cfg anwdl_negative_controls` makes such a build; in all others every rule holds,
-//! and nothing of this is left in the library.
+//! What the patches beside this file call. `scripts/controls` adds it to its copy of `src/`.
+
+use std::sync::OnceLock;
 
 /// Whether `rule` is the one that the environment variable `ANWDL_BREAK` names.
-#[cfg(anwdl_negative_controls)]
 pub(crate) fn is_broken(rule: &str) -> bool {
-    use std::sync::OnceLock;
-
     static BROKEN: OnceLock<Option<String>> = OnceLock::new();
     static TOLD: OnceLock<()> = OnceLock::new();
     let broken = BROKEN.get_or_init(|| std::env::var("ANWDL_BREAK").ok());
     let is_broken = broken.as_deref() == Some(rule);
     if is_broken {
-        // So that a rule which nothing comes near is not taken for one that was broken.
+        // So that a rule that no test reaches is not taken for one that was broken.
         // In one piece, between whose parts no other thread can print.
         TOLD.get_or_init(|| {
             let line = format!("negative control: {rule} is broken\n");
@@ -26,7 +21,6 @@ pub(crate) fn is_broken(rule: &str) -> bool {
 
 /// Panics at the places that `ANWDL_PANIC` names at this moment: a test sets it when it has made
 /// what it needs.
-#[cfg(anwdl_negative_controls)]
 pub(crate) fn panic_if_told(place: &str) {
     struct Bomb;
     impl Drop for Bomb {
@@ -41,16 +35,4 @@ pub(crate) fn panic_if_told(place: &str) {
         Some(", without a text") => std::panic::panic_any(Bomb),
         _ => {}
     }
-}
-
-/// Nothing panics on purpose.
-#[cfg(not(anwdl_negative_controls))]
-#[inline(always)]
-pub(crate) const fn panic_if_told(_place: &str) {}
-
-/// Every rule holds.
-#[cfg(not(anwdl_negative_controls))]
-#[inline(always)]
-pub(crate) const fn is_broken(_rule: &str) -> bool {
-    false
 }
