@@ -194,14 +194,14 @@ controls-tools:
 
 breakable: controls-tools
 	$(STAGE) 'library with rules that can be broken'
-	scripts/controls apply $(BREAKABLE_DIR)/source
+	$(PYTHON) scripts/controls apply $(BREAKABLE_DIR)/source
 	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(BREAKABLE_DIR) $(CARGO) build $(CARGO_FLAGS) --release
 	@scripts/link-soname $(BREAKABLE_LIBRARY)
 	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(BREAKABLE_LIBRARY) -DANWDL_VALGRIND=OFF
 	$(CMAKE) --build $(BREAKABLE_DIR)/examples-c-tests --parallel $(JOBS)
 
 controls: controls-tools ## write the patches of tests/assurance/controls/ anew, after changes of src/
-	scripts/controls refresh
+	$(PYTHON) scripts/controls refresh
 
 sanitizers: ## run the C tests with the sanitizers of addresses, leaks, undefined behaviour and threads
 	$(STAGE) 'sanitizers'
@@ -396,7 +396,7 @@ lint: lint-tools ## check the form of Rust and C
 	$(STAGE) 'form of C'
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	$(STAGE) 'controls'
-	scripts/controls check
+	$(PYTHON) scripts/controls check
 
 lint-tools: controls-tools
 	$(STAGE) 'tools'
