@@ -304,7 +304,8 @@ impl<'a> Text<'a> {
         self.0
     }
 
-    fn is_escaped(self) -> bool {
+    /// Whether it is written with escapes.
+    pub fn is_escaped(self) -> bool {
         // Most strings are short, for which a search that is made for long ones takes longer.
         match self.0.len() {
             0..16 => self.0.bytes().any(|byte| byte == b'\\'),
