@@ -199,7 +199,7 @@ impl AesWrapper {
                 buffer.extend_from_slice(data);
                 let padding = padding(data.len());
                 buffer.resize(data.len() + usize::from(padding), padding);
-                self.encrypt_cbc(&mut buffer);
+                self.encrypt_cbc([&mut buffer]);
                 Ok(buffer)
             }
             AesMode::Gcm => {
@@ -244,17 +244,23 @@ impl AesWrapper {
         }
     }
 
-    /// Encrypts `blocks`, a text that [`padding`] ends, in place under the current IV.
+    /// Encrypts each of `parts`, a text that [`padding`] ends, in place under the current IV.
     ///
     /// # Panics
     /// In GCM mode.
-    pub(crate) fn encrypt_cbc(&self, blocks: &mut [u8]) {
-        let (blocks, _) = Block::slice_as_chunks_mut(blocks);
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
-            Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc256(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            _ => panic!("CBC asked of a GCM key"),
+    pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
+        let iv = &self.keyed.iv;
+        // The stack is wiped behind all of them at once.
+        wiping_stack::<CIPHER_STACK, _>(|| {
+            for part in parts {
+                let (blocks, _) = Block::slice_as_chunks_mut(part);
+                match &self.keyed.cipher {
+                    Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    _ => panic!("CBC asked of a GCM key"),
+                }
+            }
         })
     }
 
