@@ -130,11 +130,12 @@
  * (anwdl_client_options_set_separate_computation()): the exchange then returns
  * ANWDL_WANT_COMPUTATION, and anwdl_client_compute() does the operation on any other thread.
  *
- * Turns. A client sends one request and receives one response, and again. A second response to one
- * request and a second request before the response are refused with ANWDL_REASON_OUT_OF_TURN, and
- * nothing is sent. A server may receive the next request before it has answered the last: a released
- * client that gave up waiting sends one. It then owes a response to each, in their order. Only a
- * server that is not available may send one response before any request.
+ * Turns. A client sends one request and receives one response, and again. What is out of turn is
+ * refused with ANWDL_REASON_OUT_OF_TURN, moves no byte, and the session goes on: a second request
+ * before the response, a second response to one request, and on a server's side another
+ * anwdl_client_recv_request() before the last request, well-formed or not, has its response. A
+ * released client that gave up waiting and asks again is answered in order. Only a server that is
+ * not available may send one response before any request.
  *
  * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
  * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
@@ -1550,8 +1551,7 @@ anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
  * @param client The client; not NULL.
  *
  * @return The request, borrowed until the client stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+ *   NULL if none is stored, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -1571,8 +1571,7 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
- *   malformed, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+ *   malformed, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -2172,8 +2171,7 @@ anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
  * @param session The session; not NULL.
  *
  * @return The request, borrowed until the session stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+ *   NULL if none is stored, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -2190,8 +2188,7 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
- *   malformed, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+ *   malformed, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.

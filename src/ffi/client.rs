@@ -714,8 +714,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 /// @param client The client; not NULL.
 ///
 /// @return The request, borrowed until the client stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   NULL if none is stored, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -745,8 +744,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   malformed, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.

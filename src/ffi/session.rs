@@ -872,8 +872,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 /// @param session The session; not NULL.
 ///
 /// @return The request, borrowed until the session stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+///   NULL if none is stored, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -901,8 +900,7 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+///   malformed, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
