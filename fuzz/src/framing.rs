@@ -52,7 +52,7 @@ fn make(protocol: Protocol, input: &mut Input<'_>) -> (Session, Wire) {
                 config.protocol = Protocol::Auto;
             }
             let (session, keys) = exchanged(config);
-            (session, Keys::Gcm(keys))
+            (session, Keys::Gcm(Box::new(keys)))
         }
         _ => preset(config, choices),
     };

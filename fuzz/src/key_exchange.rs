@@ -455,7 +455,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
             assert!(self.session.aes_wrapper().is_none());
             let shared = self.shared.take();
             let keys = self.gcm_keys(shared.as_deref().unwrap_or_default());
-            self.converse(Protocol::Gcm, Keys::Gcm(keys), shared.is_some());
+            self.converse(Protocol::Gcm, Keys::Gcm(Box::new(keys)), shared.is_some());
         } else {
             let (key, iv) = secret.split_last_chunk::<16>().unwrap();
             let (key, iv) = (key.to_vec(), *iv);

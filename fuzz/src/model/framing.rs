@@ -36,7 +36,7 @@ pub enum Keys {
         key: Vec<u8>,
         iv: [u8; BLOCK],
     },
-    Gcm(SessionKeys),
+    Gcm(Box<SessionKeys>),
 }
 
 /// What both sides of a session share, seen from beside it.
