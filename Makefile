@@ -274,7 +274,7 @@ bench: bench-tools bench-library bench-bare server bench-sessions venv bench-ven
 
 bench-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl
+	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl libssl
 
 # How long a build takes is only known where nothing was built before.
 bench-library:

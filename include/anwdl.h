@@ -130,11 +130,12 @@
  * (anwdl_client_options_set_separate_computation()): the exchange then returns
  * ANWDL_WANT_COMPUTATION, and anwdl_client_compute() does the operation on any other thread.
  *
- * Turns. A client sends one request and receives one response, and again. A second response to one
- * request and a second request before the response are refused with ANWDL_REASON_OUT_OF_TURN, and
- * nothing is sent. A server may receive the next request before it has answered the last: a released
- * client that gave up waiting sends one. It then owes a response to each, in their order. Only a
- * server that is not available may send one response before any request.
+ * Turns. A client sends one request and receives one response, and again. What is out of turn is
+ * refused with ANWDL_REASON_OUT_OF_TURN, moves no byte, and the session goes on: a second request
+ * before the response, a second response to one request, and on a server's side another
+ * anwdl_client_recv_request() before the last request, well-formed or not, has its response. A
+ * released client that gave up waiting and asks again is answered in order. Only a server that is
+ * not available may send one response before any request.
  *
  * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
  * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
@@ -143,9 +144,10 @@
  * end it.
  *
  * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. After
- * fork(), only one of the two processes may go on with a client; fork() may be called while other
- * threads are in calls of the library, but not while another thread is in a call with an object that
- * the child goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
+ * fork(), only one of the two processes may go on with a client or session: two that send under one
+ * key repeat a nonce or an IV, which gives the texts away. fork() may be called while other threads
+ * are in calls of the library, but not while another thread is in a call with an object that the
+ * child goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
  * goes on to its end, and the cancellation comes at the caller's own next cancellation point. Errors
  * can be read in destructors of thread-specific data and in atexit() handlers, too. A call needs at
  * most 64 KiB of stack.
@@ -1374,7 +1376,8 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+ * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
+ * blocks otherwise.
  *
  * @param client The client; not NULL.
  * @param receive_first true if the peer speaks first, as the released clients do.
@@ -1491,7 +1494,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
 /**
- * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+ * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the client
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
@@ -1547,8 +1551,7 @@ anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
  * @param client The client; not NULL.
  *
  * @return The request, borrowed until the client stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+ *   NULL if none is stored, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -1568,8 +1571,7 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
- *   malformed, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+ *   malformed, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -1804,7 +1806,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /**
- * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+ * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the session
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
@@ -2168,8 +2171,7 @@ anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
  * @param session The session; not NULL.
  *
  * @return The request, borrowed until the session stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+ *   NULL if none is stored, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -2186,8 +2188,7 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
- *   malformed, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+ *   malformed, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -2469,7 +2470,8 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+ * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
+ * blocks otherwise.
  *
  * @param client_interface The interface; not NULL.
  * @param receive_first true if the server speaks first; false if this side does, as the released
@@ -2582,7 +2584,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
- * Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+ * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the interface
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is

@@ -1359,7 +1359,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
             get(), static_cast<anwdl_proxy_protocol_t>(value)));
     }
 
-    /// Whether the private key operation is left to compute().
+    /// Whether the private key operation, and what answers ephemeral keys, is left to compute().
     client_options &set_separate_computation(bool separate) {
         return done(anwdl_client_options_set_separate_computation(get(), separate));
     }
@@ -1493,7 +1493,7 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
         return advance(functions::recv_aes_key(handle()));
     }
 
-    /// Does the private key operation that progress::want_computation asks for, on any thread;
+    /// Does the computation that progress::want_computation asks for, on any thread;
     /// then call again what asked for it. If it fails, that call tells.
     void compute() {
         finish(functions::compute(handle()));

@@ -90,20 +90,27 @@ pub struct Endpoint<C> {
     turns: Turns,
 }
 
-/// How many messages this side may send before it receives the next: the protocol is half-duplex.
+/// Whose turn it is to send: the protocol is half-duplex.
 struct Turns {
-    due: u64,
+    may_send: bool,
     has_received: bool,
 }
 
 impl Turns {
-    fn received(&mut self, role: Role) {
-        self.due = match role {
-            // Each request has its response, also where a client that is out of step sends several.
-            Role::Server if self.has_received => self.due + 1,
-            Role::Server | Role::Client => 1,
-        };
+    /// A server answers before it receives again. In v3 and v4 a message brings the IV of the
+    /// next: who is on the path and could have two decrypted in a row would choose what the
+    /// second begins with, and learn from how it is taken.
+    fn may_receive(&self, role: Role) -> bool {
+        role == Role::Client || !self.has_received || !self.may_send
+    }
+
+    fn received(&mut self) {
+        self.may_send = true;
         self.has_received = true;
+    }
+
+    fn sent(&mut self) {
+        self.may_send = false;
     }
 }
 
@@ -111,7 +118,7 @@ impl Default for Turns {
     /// A client may ask. A server may speak first, once: to say that it is unavailable.
     fn default() -> Self {
         Self {
-            due: 1,
+            may_send: true,
             has_received: false,
         }
     }
@@ -241,14 +248,14 @@ impl<C: Carrier> Endpoint<C> {
         self.session.compute()
     }
 
-    /// As a server, receives a request and, with `store_request`, keeps it too. One that
+    /// As a server, receives a request and, with `store_request`, keeps it too. Before the
+    /// last one has its response this is [`Reason::OutOfTurn`]. One that
     /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
     /// [`request_errors`](Self::request_errors), its text by
     /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
-        self.malformed_request = None;
-        match self.run(Operation::Receive, Session::begin_receive)? {
+        match self.run_receive()? {
             Some(Message::Request(request)) => {
                 if store_request {
                     self.stored_request = Some(Arc::clone(&request));
@@ -299,7 +306,7 @@ impl<C: Carrier> Endpoint<C> {
     /// [`Reason::MalformedResponse`] and ends the session.
     pub fn recv_response(&mut self) -> Result<Response> {
         self.check_role(Role::Client)?;
-        match self.run(Operation::Receive, Session::begin_receive)? {
+        match self.run_receive()? {
             Some(Message::Response(response)) => Ok(response),
             _ => unreachable!("clients receive responses"),
         }
@@ -337,15 +344,34 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
-        let may_send = self.turns.due > 0;
+        let may_send = self.turns.may_send;
         self.run(Operation::Send, |session| {
             if !may_send {
                 session.check_ready_to_begin()?;
-                return Err(out_of_turn(session.role()));
+                return Err(out_of_turn(match session.role() {
+                    Role::Server => "each request that was received has its response already",
+                    Role::Client => "the last request has no response yet",
+                }));
             }
             begin(session)
         })
         .map(drop)
+    }
+
+    fn run_receive(&mut self) -> Result<Option<Message>> {
+        let may_receive = self.turns.may_receive(self.role());
+        if may_receive {
+            self.malformed_request = None;
+        }
+        self.run(Operation::Receive, |session| {
+            if !may_receive {
+                session.check_ready_to_begin()?;
+                return Err(out_of_turn(
+                    "the last request has no response yet: answer it before receiving the next",
+                ));
+            }
+            session.begin_receive()
+        })
     }
 
     /// Begins an operation, or goes on with the one that is under way if it is the same.
@@ -369,8 +395,8 @@ impl<C: Carrier> Endpoint<C> {
             Err(failure) => Err(self.fail_before_drive(failure)),
         };
         match (&result, operation) {
-            (Ok(_), Operation::Receive) => self.turns.received(self.session.role()),
-            (Ok(_), Operation::Send) => self.turns.due -= 1,
+            (Ok(_), Operation::Receive) => self.turns.received(),
+            (Ok(_), Operation::Send) => self.turns.sent(),
             (Ok(_), _) => {}
             (Err(error), _) => self.tell_failure(error),
         }
@@ -845,12 +871,6 @@ fn closed() -> Error {
     Error::new(Reason::Closed, "the connection is closed on this side")
 }
 
-fn out_of_turn(role: Role) -> Error {
-    Error::new(
-        Reason::OutOfTurn,
-        match role {
-            Role::Server => "each request that was received has its response already",
-            Role::Client => "the last request has no response yet",
-        },
-    )
+fn out_of_turn(message: &'static str) -> Error {
+    Error::new(Reason::OutOfTurn, message)
 }

@@ -407,7 +407,7 @@ int main(int count, char **arguments) {
     aes = make_aes_wrapper(ANWDL_AES_CBC);
     server_options = make_server_options();
     for (int at = 0; at < 2; at++)
-        session_options[at] = make_shared_key_options(ANWDL_AES_CBC);
+        session_options[at] = make_shared_key_options();
     CHECK_OK(anwdl_client_options_set_protocol(session_options[1], ANWDL_PROTOCOL_V4));
 
     printf(

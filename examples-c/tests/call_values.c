@@ -152,7 +152,7 @@ void *keep(call_t *call, void (*free)(void *thing), void *thing) {
 /* -- objects ----------------------------------------------------------------------------------- */
 
 static anwdl_client_options_t *make_quick_options(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_shared_key_options();
     REQUIRE(anwdl_client_options_set_timeout(options, 5000) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_non_blocking(options, true) == ANWDL_OK);
     return options;
@@ -181,10 +181,20 @@ static void pass_on(anwdl_session_t *from, anwdl_session_t *to) {
     }
 }
 
+static anwdl_session_t *make_gcm_session(anwdl_role_t role) {
+    anwdl_client_options_t *options = make_server_options();
+    anwdl_session_t *session = NULL;
+    REQUIRE(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_GCM) == ANWDL_OK);
+    REQUIRE(anwdl_session_new(role, options, &session) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    return session;
+}
+
 /* A request and its response, as they come out of sessions. */
 static void make_messages(anwdl_request_t **out_request, anwdl_response_t **out_response) {
-    anwdl_session_t *server = make_quick_session(ANWDL_ROLE_SERVER);
-    anwdl_session_t *client = make_quick_session(ANWDL_ROLE_CLIENT);
+    anwdl_session_t *server = make_gcm_session(ANWDL_ROLE_SERVER);
+    anwdl_session_t *client = make_gcm_session(ANWDL_ROLE_CLIENT);
+    exchange_keys_of(server, client);
     REQUIRE(anwdl_session_recv_request(server, false, out_request) == ANWDL_WANT_READ);
     REQUIRE(anwdl_session_send_request(client, "STAT", "{\"text\": \"a\"}") == ANWDL_WANT_WRITE);
     pass_on(client, server);
@@ -306,9 +316,10 @@ static void make_object(call_t *call, const parameter_t *parameter, value_t *val
     else if (strcmp(type, "anwdl_aes_wrapper_t") == 0)
         value->pointer =
             keep(call, free_aes_wrapper,
-                 make_aes_wrapper(strcmp(call->function->name, "anwdl_aes_wrapper_set_key") == 0
-                                      ? ANWDL_AES_CBC
-                                      : ANWDL_AES_GCM));
+                 make_aes_wrapper(starts_with(call->function->name, "anwdl_aes_wrapper_") &&
+                                          !ends_with(call->function->name, "_set_key")
+                                      ? ANWDL_AES_GCM
+                                      : ANWDL_AES_CBC));
     else
         REQUIRE(!"nobody knows how to make an object of this type");
 }

@@ -1,7 +1,9 @@
 #include "peer.h"
 
 #include "check.h"
+#include "ml_kem.h"
 #include "support.h"
+#include "x25519.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -15,11 +17,10 @@ enum {
     CLEAR_HEADER_SIZE = 8,
     ENCRYPTED_HEADER_SIZE = 16,
     IV_SIZE = 16,
-    GCM_SECRET_SIZE = 33,
-    GCM_SECRET_MARK = 5,
+    RANDOM_SIZE = 32,
+    GCM_SECRET_MARK = 6,
+    GCM_SECRET_SIZE = 1 + RANDOM_SIZE + X25519_SIZE,
     GCM_LENGTH_SIZE = 4,
-    GCM_AAD_SIZE = 6 + 1 + 8 + 4,
-    GCM_OVERHEAD = GCM_NONCE_SIZE + GCM_TAG_SIZE,
 };
 
 void peer_init(peer_t *peer, int fd, anwdl_protocol_t framing, const char *key_name) {
@@ -209,36 +210,6 @@ static bool receive_secret(peer_t *peer, secret_t *secret) {
                                                    &secret->secret, &secret->secret_len));
 }
 
-static void add_with_length(sha256_t *hash, const void *bytes, size_t len) {
-    uint8_t prefix[4] = {(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
-                         (uint8_t)len};
-    sha256_add(hash, prefix, sizeof prefix);
-    sha256_add(hash, bytes, len);
-}
-
-/* The initiator is the side that sent step 9. */
-typedef struct {
-    const char *pem;
-    const uint8_t *wrapped;
-    size_t wrapped_len;
-    const uint8_t *random;
-} contribution_t;
-
-static void derive_gcm_key(peer_t *peer, contribution_t initiator, contribution_t responder) {
-    sha256_t hash;
-    uint8_t salt[SHA256_SIZE];
-    uint8_t input[64];
-    sha256_start(&hash);
-    add_with_length(&hash, initiator.pem, strlen(initiator.pem));
-    add_with_length(&hash, responder.pem, strlen(responder.pem));
-    add_with_length(&hash, initiator.wrapped, initiator.wrapped_len);
-    add_with_length(&hash, responder.wrapped, responder.wrapped_len);
-    sha256_finish(&hash, salt);
-    memcpy(input, initiator.random, 32);
-    memcpy(input + 32, responder.random, 32);
-    hkdf_sha256(salt, sizeof salt, input, sizeof input, "anwdl gcm v1", peer->key);
-}
-
 /* A test needs no unpredictable bytes, only ones that differ from peer to peer. */
 static void make_secret(const peer_t *peer, uint8_t *bytes, size_t len) {
     sha256_t hash;
@@ -250,33 +221,7 @@ static void make_secret(const peer_t *peer, uint8_t *bytes, size_t len) {
         bytes[at] = digest[at % sizeof digest] ^ (uint8_t)(at / sizeof digest);
 }
 
-static bool send_first_gcm_secret(peer_t *peer) {
-    uint8_t own[GCM_SECRET_SIZE] = {GCM_SECRET_MARK};
-    uint8_t *wrapped = NULL;
-    size_t wrapped_len = 0;
-    secret_t answer = {0};
-    make_secret(peer, own + 1, sizeof own - 1);
-    REQUIRE(anwdl_rsa_wrapper_encrypt_data(peer->rsa, own, sizeof own, false, &wrapped,
-                                           &wrapped_len) == ANWDL_OK);
-    bool done = peer_send_bytes(peer, wrapped, wrapped_len) && peer_receive_answer(peer) &&
-                receive_secret(peer, &answer);
-    if (done) {
-        CHECK_INTEGER(answer.secret_len, GCM_SECRET_SIZE);
-        CHECK_INTEGER(answer.secret[0], GCM_SECRET_MARK);
-        contribution_t initiator = {peer->own_pem, wrapped, wrapped_len, own + 1};
-        contribution_t responder = {peer->server_pem, answer.wrapped, answer.wrapped_len,
-                                    answer.secret + 1};
-        derive_gcm_key(peer, initiator, responder);
-        done = send_answer(peer);
-    }
-    anwdl_bytes_free(wrapped, wrapped_len);
-    secret_free(&answer);
-    return done;
-}
-
-bool peer_send_first_secret(peer_t *peer) {
-    if (peer->framing == ANWDL_PROTOCOL_GCM)
-        return send_first_gcm_secret(peer);
+static bool send_first_cbc_secret(peer_t *peer) {
     uint8_t own[sizeof peer->key + sizeof peer->iv];
     secret_t answer = {0};
     make_secret(peer, own, sizeof own);
@@ -293,29 +238,10 @@ bool peer_send_first_secret(peer_t *peer) {
     return done;
 }
 
-static bool answer_gcm_secret(peer_t *peer, const secret_t *first) {
-    uint8_t own[GCM_SECRET_SIZE] = {GCM_SECRET_MARK};
-    uint8_t *wrapped = NULL;
-    size_t wrapped_len = 0;
-    make_secret(peer, own + 1, sizeof own - 1);
-    REQUIRE(anwdl_rsa_wrapper_encrypt_data(peer->rsa, own, sizeof own, false, &wrapped,
-                                           &wrapped_len) == ANWDL_OK);
-    contribution_t initiator = {peer->server_pem, first->wrapped, first->wrapped_len,
-                                first->secret + 1};
-    contribution_t responder = {peer->own_pem, wrapped, wrapped_len, own + 1};
-    derive_gcm_key(peer, initiator, responder);
-    bool done = peer_send_bytes(peer, wrapped, wrapped_len) && peer_receive_answer(peer);
-    anwdl_bytes_free(wrapped, wrapped_len);
-    return done;
-}
-
-bool peer_receive_first_secret(peer_t *peer) {
+static bool receive_first_cbc_secret(peer_t *peer) {
     secret_t first;
     bool done = receive_secret(peer, &first) && send_answer(peer);
-    if (done && peer->framing == ANWDL_PROTOCOL_GCM) {
-        REQUIRE(first.secret_len == GCM_SECRET_SIZE && first.secret[0] == GCM_SECRET_MARK);
-        done = answer_gcm_secret(peer, &first);
-    } else if (done) {
+    if (done) {
         REQUIRE(first.secret_len == sizeof peer->key + sizeof peer->iv);
         memcpy(peer->key, first.secret, sizeof peer->key);
         memcpy(peer->iv, first.secret + sizeof peer->key, sizeof peer->iv);
@@ -325,12 +251,188 @@ bool peer_receive_first_secret(peer_t *peer) {
     return done;
 }
 
+/* -- key exchange: gcm ------------------------------------------------------------------------- */
+
+/* What a peer draws for an exchange. */
+typedef struct {
+    uint8_t random[RANDOM_SIZE];
+    uint8_t x25519[X25519_SIZE];
+    uint8_t ml_kem[ML_KEM_SEED_SIZE]; /* of a key, or half of it of a ciphertext */
+} ephemeral_t;
+
+/* One side's secret: what RSA protects of it, and step 9 or 11 whole. */
+typedef struct {
+    uint8_t plain[GCM_SECRET_SIZE];
+    uint8_t *step;
+    size_t step_len;
+} gcm_secret_t;
+
+static ephemeral_t make_ephemeral(const peer_t *peer) {
+    ephemeral_t own;
+    make_secret(peer, (uint8_t *)&own, sizeof own);
+    return own;
+}
+
+/* The peer's own secret, with what stands in clear behind what RSA protects. */
+static gcm_secret_t make_gcm_secret(peer_t *peer, const ephemeral_t *own, const uint8_t *clear,
+                                    size_t clear_len) {
+    gcm_secret_t secret = {.plain = {GCM_SECRET_MARK}};
+    uint8_t *wrapped = NULL;
+    size_t wrapped_len = 0;
+    memcpy(secret.plain + 1, own->random, RANDOM_SIZE);
+    x25519_public_key(own->x25519, secret.plain + 1 + RANDOM_SIZE);
+    REQUIRE(anwdl_rsa_wrapper_encrypt_data(peer->rsa, secret.plain, sizeof secret.plain, false,
+                                           &wrapped, &wrapped_len) == ANWDL_OK);
+    secret.step_len = wrapped_len + clear_len;
+    secret.step = malloc(secret.step_len);
+    REQUIRE(secret.step != NULL);
+    memcpy(secret.step, wrapped, wrapped_len);
+    memcpy(secret.step + wrapped_len, clear, clear_len);
+    anwdl_bytes_free(wrapped, wrapped_len);
+    return secret;
+}
+
+static bool receive_gcm_secret(peer_t *peer, size_t clear_len, gcm_secret_t *secret) {
+    secret_t received;
+    memset(secret, 0, sizeof *secret);
+    bool done = receive_secret(peer, &received) &&
+                CHECK_INTEGER(received.secret_len, GCM_SECRET_SIZE) &&
+                CHECK_INTEGER(received.secret[0], GCM_SECRET_MARK);
+    if (done) {
+        memcpy(secret->plain, received.secret, sizeof secret->plain);
+        secret->step_len = received.wrapped_len + clear_len;
+        secret->step = malloc(secret->step_len);
+        REQUIRE(secret->step != NULL);
+        memcpy(secret->step, received.wrapped, received.wrapped_len);
+        done = peer_receive_bytes(peer, secret->step + received.wrapped_len, clear_len);
+    }
+    secret_free(&received);
+    return done;
+}
+
+/* The part in clear, which is the last of its step. */
+static const uint8_t *clear_part(const gcm_secret_t *secret, size_t len) {
+    return secret->step + secret->step_len - len;
+}
+
+static void add_with_length(sha256_t *hash, const void *bytes, size_t len) {
+    uint8_t prefix[4] = {(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
+                         (uint8_t)len};
+    sha256_add(hash, prefix, sizeof prefix);
+    sha256_add(hash, bytes, len);
+}
+
+static record_key_t derive_record_key(const uint8_t salt[SHA256_SIZE], const uint8_t *input,
+                                      size_t input_len, const char *key_info, const char *iv_info) {
+    record_key_t key = {.number = 0};
+    uint8_t iv[32];
+    hkdf_sha256(salt, SHA256_SIZE, input, input_len, key_info, key.key);
+    hkdf_sha256(salt, SHA256_SIZE, input, input_len, iv_info, iv);
+    memcpy(key.iv, iv, sizeof key.iv);
+    return key;
+}
+
+/* The initiator is the side that sent step 9. */
+static void derive_gcm_keys(peer_t *peer, bool is_initiator, const ephemeral_t *own,
+                            const gcm_secret_t *initiator, const gcm_secret_t *responder,
+                            const uint8_t kem_shared[ML_KEM_SHARED_SIZE]) {
+    const char *initiator_pem = is_initiator ? peer->own_pem : peer->server_pem;
+    const char *responder_pem = is_initiator ? peer->server_pem : peer->own_pem;
+    const gcm_secret_t *servers = is_initiator ? responder : initiator;
+    uint8_t role = is_initiator ? 0 : 1;
+    uint8_t salt[SHA256_SIZE];
+    uint8_t input[X25519_SIZE + ML_KEM_SHARED_SIZE + 2 * RANDOM_SIZE];
+    uint8_t *randoms = input + X25519_SIZE + ML_KEM_SHARED_SIZE;
+    sha256_t hash;
+    sha256_start(&hash);
+    add_with_length(&hash, "anwdl gcm v2", 12);
+    add_with_length(&hash, &role, 1);
+    add_with_length(&hash, initiator_pem, strlen(initiator_pem));
+    add_with_length(&hash, responder_pem, strlen(responder_pem));
+    add_with_length(&hash, initiator->step, initiator->step_len);
+    add_with_length(&hash, responder->step, responder->step_len);
+    sha256_finish(&hash, salt);
+    x25519(own->x25519, servers->plain + 1 + RANDOM_SIZE, input);
+    memcpy(input + X25519_SIZE, kem_shared, ML_KEM_SHARED_SIZE);
+    memcpy(randoms, initiator->plain + 1, RANDOM_SIZE);
+    memcpy(randoms + RANDOM_SIZE, responder->plain + 1, RANDOM_SIZE);
+    peer->gcm_sent = derive_record_key(salt, input, sizeof input, "client key", "client iv");
+    peer->gcm_received = derive_record_key(salt, input, sizeof input, "server key", "server iv");
+}
+
+static bool send_first_gcm_secret(peer_t *peer) {
+    ephemeral_t own = make_ephemeral(peer);
+    ml_kem_key_t key;
+    ml_kem_make_key(own.ml_kem, &key);
+    gcm_secret_t first =
+        make_gcm_secret(peer, &own, key.encapsulation_key, sizeof key.encapsulation_key);
+    gcm_secret_t answer = {.step = NULL};
+    bool done = peer_send_bytes(peer, first.step, first.step_len) && peer_receive_answer(peer) &&
+                receive_gcm_secret(peer, ML_KEM_CIPHERTEXT_SIZE, &answer);
+    if (done) {
+        uint8_t shared[ML_KEM_SHARED_SIZE];
+        ml_kem_decapsulate(&key, clear_part(&answer, ML_KEM_CIPHERTEXT_SIZE), shared);
+        derive_gcm_keys(peer, true, &own, &first, &answer, shared);
+        done = send_answer(peer);
+    }
+    free(first.step);
+    free(answer.step);
+    return done;
+}
+
+static bool receive_first_gcm_secret(peer_t *peer) {
+    ephemeral_t own = make_ephemeral(peer);
+    gcm_secret_t first;
+    gcm_secret_t answer = {.step = NULL};
+    bool done =
+        receive_gcm_secret(peer, ML_KEM_ENCAPSULATION_KEY_SIZE, &first) && send_answer(peer);
+    if (done) {
+        uint8_t ciphertext[ML_KEM_CIPHERTEXT_SIZE];
+        uint8_t shared[ML_KEM_SHARED_SIZE];
+        ml_kem_encapsulate(clear_part(&first, ML_KEM_ENCAPSULATION_KEY_SIZE), own.ml_kem,
+                           ciphertext, shared);
+        answer = make_gcm_secret(peer, &own, ciphertext, sizeof ciphertext);
+        derive_gcm_keys(peer, false, &own, &first, &answer, shared);
+        done = peer_send_bytes(peer, answer.step, answer.step_len) && peer_receive_answer(peer);
+    }
+    free(first.step);
+    free(answer.step);
+    return done;
+}
+
+/* -- key exchange: all of it ------------------------------------------------------------------- */
+
+bool peer_send_first_secret(peer_t *peer) {
+    return peer->framing == ANWDL_PROTOCOL_GCM ? send_first_gcm_secret(peer)
+                                               : send_first_cbc_secret(peer);
+}
+
+bool peer_receive_first_secret(peer_t *peer) {
+    return peer->framing == ANWDL_PROTOCOL_GCM ? receive_first_gcm_secret(peer)
+                                               : receive_first_cbc_secret(peer);
+}
+
 bool peer_exchange_keys(peer_t *peer, bool speaks_first) {
     if (speaks_first)
         return peer_send_public_key(peer) && peer_receive_public_key(peer) &&
                peer_send_first_secret(peer);
     return peer_receive_public_key(peer) && peer_send_public_key(peer) &&
            peer_receive_first_secret(peer);
+}
+
+static void exchange_as_first(peer_t *peer) {
+    CHECK(peer_exchange_keys(peer, true));
+}
+
+void peer_init_gcm(peer_t *peer, int fd, anwdl_client_t *client) {
+    anwdl_status_t status;
+    peer_init(peer, fd, ANWDL_PROTOCOL_GCM, "peer-1");
+    peer_start(peer, exchange_as_first, NULL);
+    while ((status = anwdl_client_exchange_keys(client, true)) > ANWDL_OK)
+        wait_for(anwdl_client_get_socket_descriptor(client),
+                 status == ANWDL_WANT_READ ? POLLIN : POLLOUT, PATIENCE);
+    peer_join(peer);
+    REQUIRE(status == ANWDL_OK);
 }
 
 /* -- messages: v2, v3, v4 ---------------------------------------------------------------------- */
@@ -390,11 +492,13 @@ static bool send_cbc_request(peer_t *peer, const char *json) {
     uint8_t *packet = malloc(encrypted_len + IV_SIZE);
     REQUIRE(packet != NULL);
     memcpy(packet, encrypted, encrypted_len);
-    bool sent = send_header(peer, cipher, encrypted_len + iv_len) && peer_receive_answer(peer);
+    bool sent = send_header(peer, cipher, encrypted_len + iv_len) &&
+                (peer->is_eager || peer_receive_answer(peer));
     if (iv_len > 0)
         choose_next_iv(peer);
     memcpy(packet + encrypted_len, peer->iv, IV_SIZE);
-    sent = sent && peer_send_bytes(peer, packet, encrypted_len + iv_len);
+    sent = sent && peer_send_bytes(peer, packet, encrypted_len + iv_len) &&
+           (!peer->is_eager || send_answer(peer));
     free(packet);
     anwdl_bytes_free(encrypted, encrypted_len);
     anwdl_aes_wrapper_free(cipher);
@@ -433,7 +537,8 @@ static char *receive_cbc_response(peer_t *peer) {
     char *json = NULL;
     size_t length = 0;
     size_t iv_len = peer->framing == ANWDL_PROTOCOL_V2 ? 0 : IV_SIZE;
-    if (receive_header(peer, cipher, &length) && CHECK(length > iv_len) && send_answer(peer)) {
+    if ((!peer->is_eager || peer_receive_answer(peer)) && receive_header(peer, cipher, &length) &&
+        CHECK(length > iv_len) && (peer->is_eager || send_answer(peer))) {
         packet = malloc(length);
         REQUIRE(packet != NULL);
     }
@@ -459,25 +564,24 @@ static void put_big_endian(uint8_t *to, uint64_t value, size_t size) {
         to[--at] = (uint8_t)value;
 }
 
-static void make_aad(uint8_t aad[GCM_AAD_SIZE], uint8_t direction, uint64_t number, size_t length) {
-    memcpy(aad, "anwdl1", 6);
-    aad[6] = direction;
-    put_big_endian(aad + 7, number, 8);
-    put_big_endian(aad + 15, length, 4);
+/* The nonce of the next record. */
+static void take_nonce(record_key_t *key, uint8_t nonce[GCM_NONCE_SIZE]) {
+    put_big_endian(nonce, key->number++, GCM_NONCE_SIZE);
+    for (size_t at = 0; at < GCM_NONCE_SIZE; at++)
+        nonce[at] ^= key->iv[at];
 }
 
 static bool send_gcm_request(peer_t *peer, const char *json) {
     size_t len = strlen(json);
-    size_t length = len + GCM_OVERHEAD;
-    uint8_t aad[GCM_AAD_SIZE];
+    size_t length = len + GCM_TAG_SIZE;
+    uint8_t nonce[GCM_NONCE_SIZE];
     uint8_t *record = calloc(1, GCM_LENGTH_SIZE + length);
     REQUIRE(record != NULL);
-    uint8_t *nonce = record + GCM_LENGTH_SIZE;
+    uint8_t *text = record + GCM_LENGTH_SIZE;
     put_big_endian(record, length, GCM_LENGTH_SIZE);
-    put_big_endian(nonce, peer->messages_sent + 1, GCM_NONCE_SIZE);
-    make_aad(aad, 0, peer->messages_sent++, length);
-    gcm_seal(peer->key, nonce, aad, sizeof aad, (const uint8_t *)json, len, nonce + GCM_NONCE_SIZE,
-             nonce + GCM_NONCE_SIZE + len);
+    take_nonce(&peer->gcm_sent, nonce);
+    gcm_seal(peer->gcm_sent.key, nonce, record, GCM_LENGTH_SIZE, (const uint8_t *)json, len, text,
+             text + len);
     bool sent = peer_send_bytes(peer, record, GCM_LENGTH_SIZE + length);
     free(record);
     return sent;
@@ -485,22 +589,22 @@ static bool send_gcm_request(peer_t *peer, const char *json) {
 
 static char *receive_gcm_response(peer_t *peer) {
     uint8_t header[GCM_LENGTH_SIZE];
-    uint8_t aad[GCM_AAD_SIZE];
+    uint8_t nonce[GCM_NONCE_SIZE];
     char *json = NULL;
     if (!peer_receive_bytes(peer, header, sizeof header))
         return NULL;
     size_t length = (size_t)header[0] << 24 | (size_t)header[1] << 16 | (size_t)header[2] << 8 |
                     (size_t)header[3];
-    REQUIRE(length > GCM_OVERHEAD);
+    REQUIRE(length > GCM_TAG_SIZE);
     uint8_t *record = malloc(length);
     REQUIRE(record != NULL);
     if (peer_receive_bytes(peer, record, length)) {
-        size_t len = length - GCM_OVERHEAD;
+        size_t len = length - GCM_TAG_SIZE;
         json = calloc(1, len + 1);
         REQUIRE(json != NULL);
-        make_aad(aad, 1, peer->messages_received++, length);
-        CHECK(gcm_open(peer->key, record, aad, sizeof aad, record + GCM_NONCE_SIZE, len,
-                       record + GCM_NONCE_SIZE + len, (uint8_t *)json));
+        take_nonce(&peer->gcm_received, nonce);
+        CHECK(gcm_open(peer->gcm_received.key, nonce, header, sizeof header, record, len,
+                       record + len, (uint8_t *)json));
     }
     free(record);
     return json;

@@ -13,21 +13,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What one side's records of gcm are protected with. */
+typedef struct {
+    uint8_t key[32];
+    uint8_t iv[GCM_NONCE_SIZE];
+    uint64_t number; /* of the next record */
+} record_key_t;
+
 typedef struct peer {
     int fd;
     anwdl_protocol_t framing; /* one of V2, V3, V4, GCM */
     anwdl_rsa_wrapper_t *rsa; /* its own key pair, and the server's public key once it is known */
-    uint8_t key[32];
-    uint8_t iv[16]; /* of the next message; unused in gcm */
-    uint64_t messages_sent;
-    uint64_t messages_received;
+    uint8_t key[32];          /* of v2, v3 and v4 */
+    uint8_t iv[16];           /* of their next message */
+    record_key_t gcm_sent;
+    record_key_t gcm_received;
     bool refused; /* the server's last answer was no '1' */
 
     /* What makes it a difficult peer. */
     size_t budget;     /* it closes its sending side after this many bytes; SIZE_MAX: never */
     size_t bytes_sent; /* so far */
-    int gate; /* unless -1, it waits for one byte from here before each byte that it sends */
-    int drip; /* unless 0, it waits this many milliseconds before each byte that it sends */
+    int gate;      /* unless -1, it waits for one byte from here before each byte that it sends */
+    int drip;      /* unless 0, it waits this many milliseconds before each byte that it sends */
+    bool is_eager; /* it waits for no answer: one thread can play both sides in v2, v3 and v4 */
 
     /* What the transcript of gcm covers. */
     char *own_pem;
@@ -38,8 +46,8 @@ typedef struct peer {
     void *context; /* the script's own */
 } peer_t;
 
-/* Takes over fd. The key is the name of one in keys/; NULL where no key exchange takes place. A
-   peer without a key uses the key that make_aes_wrapper() gives. */
+/* Takes over fd. The key is the name of one in keys/; NULL where no key exchange takes place. In
+   v2, v3 and v4, a peer without a key uses the key that make_aes_wrapper() gives. */
 void peer_init(peer_t *peer, int fd, anwdl_protocol_t framing, const char *key_name);
 void peer_free(peer_t *peer);
 
@@ -52,6 +60,11 @@ void peer_hang_up(peer_t *peer);
 
 /* The whole key exchange; speaks_first is the receive_first of the server. */
 bool peer_exchange_keys(peer_t *peer, bool speaks_first);
+
+/* Exchanges the keys of a client, which has none yet, with a new peer at the other end of its
+   connection. In gcm nothing answers a message, so that from then on one thread can play both
+   sides. */
+void peer_init_gcm(peer_t *peer, int fd, anwdl_client_t *client);
 
 /* Its four parts. */
 bool peer_send_public_key(peer_t *peer);

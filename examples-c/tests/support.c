@@ -101,9 +101,9 @@ anwdl_aes_wrapper_t *make_aes_wrapper(anwdl_aes_mode_t mode) {
     return wrapper;
 }
 
-anwdl_client_options_t *make_shared_key_options(anwdl_aes_mode_t mode) {
+anwdl_client_options_t *make_shared_key_options(void) {
     anwdl_client_options_t *options = anwdl_client_options_new();
-    anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(mode);
+    anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(ANWDL_AES_CBC);
     REQUIRE(options != NULL);
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_aes_wrapper(options, wrapper) == ANWDL_OK);
@@ -118,6 +118,49 @@ anwdl_client_options_t *make_server_options(void) {
     REQUIRE(anwdl_client_options_set_rsa_wrapper(options, wrapper) == ANWDL_OK);
     anwdl_rsa_wrapper_free(wrapper);
     return options;
+}
+
+anwdl_client_options_t *make_late_options(void) {
+    anwdl_client_options_t *options = make_server_options();
+    REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
+    return options;
+}
+
+/* Brings the other side what is to be sent, as much of it as that takes now. */
+static void move_pending(anwdl_session_t *from, anwdl_session_t *to) {
+    const uint8_t *bytes;
+    size_t len;
+    size_t taken = 0;
+    REQUIRE(anwdl_session_get_pending(from, &bytes, &len) == ANWDL_OK);
+    REQUIRE(anwdl_session_feed(to, bytes, len, &taken) == ANWDL_OK);
+    REQUIRE(anwdl_session_sent(from, taken) == ANWDL_OK);
+}
+
+void run_together(anwdl_session_t *one, operation_t *ones, anwdl_session_t *other,
+                  operation_t *others) {
+    anwdl_status_t of_one = ANWDL_WANT_READ;
+    anwdl_status_t of_other = ANWDL_WANT_READ;
+    while (of_one != ANWDL_OK || of_other != ANWDL_OK) {
+        if (of_one != ANWDL_OK)
+            of_one = ones(one);
+        if (of_other != ANWDL_OK)
+            of_other = others(other);
+        REQUIRE(of_one >= ANWDL_OK && of_other >= ANWDL_OK);
+        move_pending(one, other);
+        move_pending(other, one);
+    }
+}
+
+static anwdl_status_t exchange_receiving(anwdl_session_t *session) {
+    return anwdl_session_exchange_keys(session, true);
+}
+
+static anwdl_status_t exchange_sending(anwdl_session_t *session) {
+    return anwdl_session_exchange_keys(session, false);
+}
+
+void exchange_keys_of(anwdl_session_t *server, anwdl_session_t *client) {
+    run_together(client, exchange_sending, server, exchange_receiving);
 }
 
 size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity) {

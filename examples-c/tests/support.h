@@ -34,11 +34,23 @@ anwdl_aes_wrapper_t *make_aes_wrapper(anwdl_aes_mode_t mode);
 extern const uint8_t SHARED_KEY[32];
 extern const uint8_t SHARED_IV[16];
 
-/* Options for a client that finds the key made_aes_wrapper() gives and so exchanges none. */
-anwdl_client_options_t *make_shared_key_options(anwdl_aes_mode_t mode);
+/* Options for a client of v2, v3 or v4 that finds the key make_aes_wrapper() gives and so exchanges
+   none. */
+anwdl_client_options_t *make_shared_key_options(void);
 
 /* Options for a client with the server key of the tests. */
 anwdl_client_options_t *make_server_options(void);
+
+/* The same for a client that leaves the key exchange to the caller. */
+anwdl_client_options_t *make_late_options(void);
+
+/* Repeats an operation of each of two sessions, with what the other sends, until both are done. */
+typedef anwdl_status_t operation_t(anwdl_session_t *session);
+void run_together(anwdl_session_t *one, operation_t *ones, anwdl_session_t *other,
+                  operation_t *others);
+
+/* Exchanges the keys of two sessions; the client sends first. */
+void exchange_keys_of(anwdl_session_t *server, anwdl_session_t *client);
 
 /* Reads pairs of hexadecimal digits; returns how many bytes it wrote. */
 size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity);

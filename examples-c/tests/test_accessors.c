@@ -98,7 +98,7 @@ static void test_ip_texts(void) {
 }
 
 static void check_peer_ip(const char *given, const char *ip) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     anwdl_client_t *client = NULL;
     int ends[2];
     make_unix_pair(ends);
@@ -223,14 +223,14 @@ static void check_request(const anwdl_request_t *request) {
 
 static void test_request(void) {
     /* In gcm a request needs no answer from the server, so that one thread does for both sides. */
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_late_options();
     anwdl_client_t *client = NULL;
     anwdl_request_t *request = NULL;
     peer_t peer;
     int ends[2];
     make_unix_pair(ends);
     CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
-    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    peer_init_gcm(&peer, ends[PEER_SIDE], client);
     CHECK(peer_send_request(&peer, "{\"verb\": \"ECHO\", \"parameters\": " PARAMETERS
                                    ", \"more\": [true]}"));
     CHECK_OK(anwdl_client_recv_request(client, true, &request));

@@ -161,6 +161,8 @@ static long long take_allocations(void) {
 /* -- sessions ---------------------------------------------------------------------------------- */
 
 static void ask(peer_t *peer) {
+    if (peer->rsa != NULL && !CHECK(peer_exchange_keys(peer, true)))
+        return;
     for (size_t at = 0; at < CASE_COUNT; at++)
         for (unsigned round = 0; round < WARM_UP + ROUNDS; round++) {
             char *response = peer_ask(peer, CASES[at].request);
@@ -229,17 +231,17 @@ static void check_case(anwdl_client_t *client, const case_t *this) {
 }
 
 static void check_session(anwdl_protocol_t framing, const char *name) {
-    anwdl_aes_mode_t mode = framing == ANWDL_PROTOCOL_GCM ? ANWDL_AES_GCM : ANWDL_AES_CBC;
-    anwdl_client_options_t *options = make_shared_key_options(mode);
+    bool is_gcm = framing == ANWDL_PROTOCOL_GCM;
     anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2];
     make_unix_pair(ends);
-    peer_init(&peer, ends[PEER_SIDE], framing, NULL);
+    peer_init(&peer, ends[PEER_SIDE], framing, is_gcm ? "peer-1" : NULL);
     peer_start(&peer, ask, NULL);
 
     blocks_in_use = 0;
     is_counted = true;
+    anwdl_client_options_t *options = is_gcm ? make_server_options() : make_shared_key_options();
     anwdl_status_t status = anwdl_client_new(ends[SERVER_SIDE], options, &client);
     is_counted = false;
     REQUIRE(status == ANWDL_OK);
@@ -248,16 +250,31 @@ static void check_session(anwdl_protocol_t framing, const char *name) {
     CHECK_INTEGER(anwdl_client_get_protocol(client), framing);
     is_counted = true;
     anwdl_client_free(client);
+    anwdl_client_options_free(options);
     is_counted = false;
     if (!CHECK_INTEGER(blocks_in_use, 0))
         fprintf(stderr, "  that was the end of a session of %s\n", name);
 
     peer_join(&peer);
     peer_free(&peer);
+}
+
+/* What the process keeps of its first key exchange is nobody's leak. */
+static void exchange_once(void) {
+    anwdl_client_options_t *options = make_late_options();
+    anwdl_client_t *client = NULL;
+    peer_t peer;
+    int ends[2];
+    make_unix_pair(ends);
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
+    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_free(client);
     anwdl_client_options_free(options);
+    peer_free(&peer);
 }
 
 int main(void) {
+    exchange_once();
     check_session(ANWDL_PROTOCOL_V2, "v2");
     check_session(ANWDL_PROTOCOL_V3, "v3");
     check_session(ANWDL_PROTOCOL_V4, "v4");

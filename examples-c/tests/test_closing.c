@@ -13,7 +13,7 @@ typedef struct {
 
 static connection_t connect_client(void) {
     connection_t connection = {NULL, -1, -1};
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     int ends[2];
     make_tcp_pair(ends);
     connection.fd = ends[SERVER_SIDE];

@@ -85,9 +85,12 @@ anwdl::rsa_wrapper key_pair(const char *name) {
     return wrapper;
 }
 
-anwdl::client_options shared_key_options(anwdl::aes_mode mode) {
-    return anwdl::client_options::adopt(
-        make_shared_key_options(static_cast<anwdl_aes_mode_t>(mode)));
+anwdl::client_options shared_key_options() {
+    return anwdl::client_options::adopt(make_shared_key_options());
+}
+
+anwdl::client_options late_options() {
+    return anwdl::client_options::adopt(make_late_options());
 }
 
 struct descriptor_pair {
@@ -97,12 +100,12 @@ struct descriptor_pair {
     int ends[2];
 };
 
-/* A client of the library, and its peer, with a key that they share from the beginning. In gcm no
-   message needs an answer byte, so that one thread can play both sides. */
+/* A client of the library, and its peer, whose keys for gcm are exchanged. In gcm no message needs
+   an answer byte, so that one thread can play both sides. */
 struct connection {
-    explicit connection(anwdl::client_options options = shared_key_options(anwdl::aes_mode::gcm))
+    explicit connection(anwdl::client_options options = late_options())
         : client(pair.ends[SERVER_SIDE], options) {
-        peer_init(&peer, pair.ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, nullptr);
+        peer_init_gcm(&peer, pair.ends[PEER_SIDE], client.get());
     }
     ~connection() {
         peer_free(&peer);
@@ -159,7 +162,7 @@ void test_failures() {
     const struct linger none = {1, 0};
     int ends[2];
     make_tcp_pair(ends);
-    anwdl::client client(ends[SERVER_SIDE], shared_key_options(anwdl::aes_mode::gcm));
+    anwdl::client client(ends[SERVER_SIDE], shared_key_options());
     REQUIRE(setsockopt(ends[PEER_SIDE], SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
     close(ends[PEER_SIDE]);
     try {
@@ -319,8 +322,8 @@ void test_client() {
     CHECK_STRING(client.get_id(), "e3b0c44");
     CHECK(client.get_creation_timestamp() > 0);
     CHECK(client.get_protocol() == anwdl::protocol::gcm);
-    CHECK(!client.get_rsa_wrapper());
-    CHECK_INTEGER(client.get_aes_wrapper().get_key_size(), 256);
+    CHECK_INTEGER(client.get_rsa_wrapper().get_key_size(), 2048);
+    CHECK(!client.get_aes_wrapper());
     CHECK(!client.get_stored_request());
 
     CHECK(peer_send_request(
@@ -381,7 +384,7 @@ void test_client() {
 
 /* What is not finished is no failure, and goes on where it was. */
 void test_polling() {
-    anwdl::client_options options = shared_key_options(anwdl::aes_mode::gcm);
+    anwdl::client_options options = late_options();
     options.set_non_blocking(true).set_timeout(std::chrono::minutes(1)).set_max_message_size(1000);
     connection connected(std::move(options));
     anwdl::client &client = connected.client;
@@ -409,9 +412,9 @@ void test_options() {
     anwdl::client_options options;
     options.set_timeout(std::chrono::seconds(1))
         .set_rsa_wrapper(key_pair("server"))
-        .set_aes_wrapper(anwdl::aes_wrapper(256, anwdl::aes_mode::gcm))
+        .set_aes_wrapper(anwdl::aes_wrapper(256))
         .set_exchange_keys(false)
-        .set_protocol(anwdl::protocol::gcm)
+        .set_protocol(anwdl::protocol::v4)
         .set_peer_ip("192.0.2.7")
         .set_separate_computation(true)
         .set_expected_fingerprint(std::string(64, 'a'))
@@ -763,9 +766,11 @@ void test_expected() {
                    ANWDL_REASON_MALFORMED_RESPONSE));
 
     /* Sessions: what is unfinished is an error that says what it wants. */
-    const anwdl::client_options options = shared_key_options(anwdl::aes_mode::gcm);
+    anwdl::client_options options = late_options();
+    options.set_protocol(anwdl::protocol::gcm);
     anwdl::session server = anwdl::session::try_make(anwdl::role::server, options).value();
     anwdl::session client = anwdl::session::try_make(anwdl::role::client, options).value();
+    exchange_keys_of(server.get(), client.get());
     CHECK(anwdl::session::try_make(anwdl::role::client).has_value());
     anwdl::result<anwdl::request> request = server.try_recv_request();
     CHECK(is_error(request, ANWDL_WANT_READ, ANWDL_REASON_NONE));
@@ -804,7 +809,8 @@ void test_expected() {
                                       [&] { raise(server.try_exchange_keys()); }));
 
     descriptor_pair pair;
-    anwdl::client connected = anwdl::client::try_make(pair.ends[SERVER_SIDE], options).value();
+    anwdl::client connected =
+        anwdl::client::try_make(pair.ends[SERVER_SIDE], shared_key_options()).value();
     close(pair.ends[PEER_SIDE]);
     CHECK(is_error(connected.try_recv_request(), ANWDL_RUNTIME_ERROR, ANWDL_REASON_PEER_CLOSED));
     anwdl::client_interface interface = anwdl::client_interface::try_make(options).value();

@@ -27,7 +27,7 @@ static void check_refused_descriptor(int fd, const anwdl_client_options_t *optio
 }
 
 static void test_bad_descriptors(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     int pipe_ends[2];
     int connected[2];
     uint16_t port;
@@ -62,7 +62,7 @@ static void test_bad_descriptors(void) {
 }
 
 static void test_missing_output(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     int ends[2];
     make_unix_pair(ends);
     CHECK_FAILURE(anwdl_client_new(ends[SERVER_SIDE], options, NULL), ANWDL_VALUE_ERROR,
@@ -209,7 +209,7 @@ static void test_pinned_framing(void) {
 
 /* One set of options serves many clients, and is of no further use to them afterwards. */
 static void test_options_are_copied(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     anwdl_client_t *clients[2] = {NULL, NULL};
     int ends[2][2];
     CHECK_OK(anwdl_client_options_set_peer_ip(options, "192.0.2.1"));
@@ -229,14 +229,14 @@ static void test_options_are_copied(void) {
 
 /* A message may be as long as the limit says, and no longer. */
 static void check_message_limit(size_t limit, const char *json, anwdl_status_t expected) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_late_options();
     anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2];
     CHECK_OK(anwdl_client_options_set_max_message_size(options, limit));
     make_unix_pair(ends);
     CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
-    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    peer_init_gcm(&peer, ends[PEER_SIDE], client);
     CHECK(peer_send_request(&peer, json));
     anwdl_status_t status = anwdl_client_recv_request(client, true, NULL);
     CHECK_STATUS(status, expected);

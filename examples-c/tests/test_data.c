@@ -251,7 +251,7 @@ static void check_answer(peer_t *peer, const char *expected) {
 
 /* What the peer receives from a client that sends data. */
 static void test_sending(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_late_options();
     anwdl_data_t *data = make_object();
     anwdl_data_t *list = make_array();
     anwdl_client_t *client = NULL;
@@ -259,7 +259,7 @@ static void test_sending(void) {
     int ends[2];
     make_unix_pair(ends);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    peer_init_gcm(&peer, ends[PEER_SIDE], client);
 
     CHECK(peer_send_request(&peer, STAT));
     CHECK_OK(anwdl_client_recv_request(client, true, NULL));

@@ -70,7 +70,7 @@ static void test_cancellation(void) {
     pthread_t thread;
     void *result = NULL;
     waiting_t waiting = {.thread = 0, .status = 1, .earlier_state = -1};
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     make_tcp_pair(ends);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &waiting.client) == ANWDL_OK);
     REQUIRE(pthread_create(&thread, NULL, wait_for_request, &waiting) == 0);
@@ -103,7 +103,7 @@ static void *log_something(void *context) {
     (void)context;
     int ends[2];
     anwdl_client_t *client = NULL;
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     make_tcp_pair(ends);
     close(ends[PEER_SIDE]);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);

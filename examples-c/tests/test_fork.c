@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { DRAWN = 256, SESSIONS = 64, WRAPPERS = 32, SIGNATURES = 8 };
-enum { HEADER_SIZE = 4 }; /* in front of the nonce of the authenticated framing */
+enum { WRAPPED_SIZE = 256 }; /* what RSA protects of a secret; the ephemeral key stands behind it */
 
 /* -- what is drawn at random, by both processes ------------------------------------------------ */
 
@@ -98,14 +98,14 @@ static void respond(anwdl_session_t *session) {
     REQUIRE(anwdl_session_send_response(session, true, "OK", NULL, NULL) == ANWDL_WANT_WRITE);
 }
 
-static void draw_nonces_of_sessions(drawn_t *drawn, size_t count) {
+static void draw_ephemeral_keys(drawn_t *drawn, size_t count) {
     for (size_t at = 0; at < count; at++) {
         const uint8_t *bytes;
         size_t len;
-        respond(gcm_sessions[at]);
+        REQUIRE(anwdl_session_send_aes_key(gcm_sessions[at]) == ANWDL_WANT_WRITE);
         REQUIRE(anwdl_session_get_pending(gcm_sessions[at], &bytes, &len) == ANWDL_OK);
-        REQUIRE(len > HEADER_SIZE + GCM_NONCE_SIZE);
-        put(&drawn[at], bytes + HEADER_SIZE, GCM_NONCE_SIZE);
+        REQUIRE(len > WRAPPED_SIZE);
+        put(&drawn[at], bytes + WRAPPED_SIZE, len - WRAPPED_SIZE);
     }
 }
 
@@ -146,18 +146,35 @@ static const source_t SOURCES[] = {
     {"ciphertexts of one RSA wrapper", WRAPPERS, draw_ciphertexts},
     {"signatures of one RSA wrapper", SIGNATURES, draw_signatures},
     {"RSA key pairs", 1, draw_key_pairs},
-    {"nonces of sessions in the authenticated framing", SESSIONS, draw_nonces_of_sessions},
+    {"ephemeral keys of sessions in the authenticated framing", SESSIONS, draw_ephemeral_keys},
     {"next IVs of sessions in v3", SESSIONS, draw_ivs_of_v3},
     {"next IVs of sessions in v4", SESSIONS, draw_ivs_of_v4},
 };
 
-static anwdl_session_t *make_session(anwdl_protocol_t protocol) {
-    anwdl_aes_mode_t mode = protocol == ANWDL_PROTOCOL_GCM ? ANWDL_AES_GCM : ANWDL_AES_CBC;
-    anwdl_client_options_t *options = make_shared_key_options(mode);
+static anwdl_session_t *make_session(anwdl_role_t role, anwdl_protocol_t protocol,
+                                     anwdl_client_options_t *options) {
     anwdl_session_t *session = NULL;
     REQUIRE(anwdl_client_options_set_protocol(options, protocol) == ANWDL_OK);
-    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK);
+    REQUIRE(anwdl_session_new(role, options, &session) == ANWDL_OK);
     anwdl_client_options_free(options);
+    return session;
+}
+
+static anwdl_session_t *make_cbc_session(anwdl_protocol_t protocol) {
+    return make_session(ANWDL_ROLE_SERVER, protocol, make_shared_key_options());
+}
+
+/* Whose next step is to send its ephemeral key. */
+static anwdl_session_t *make_gcm_session(void) {
+    anwdl_session_t *session =
+        make_session(ANWDL_ROLE_CLIENT, ANWDL_PROTOCOL_GCM, make_server_options());
+    anwdl_session_t *server =
+        make_session(ANWDL_ROLE_SERVER, ANWDL_PROTOCOL_GCM, make_server_options());
+    run_together(session, anwdl_session_send_public_rsa_key, server,
+                 anwdl_session_recv_public_rsa_key);
+    run_together(session, anwdl_session_recv_public_rsa_key, server,
+                 anwdl_session_send_public_rsa_key);
+    anwdl_session_free(server);
     return session;
 }
 
@@ -165,9 +182,9 @@ static void make_all(void) {
     aes_wrapper = make_aes_wrapper(ANWDL_AES_GCM);
     rsa_wrapper = make_rsa_wrapper("server");
     for (size_t at = 0; at < SESSIONS; at++) {
-        gcm_sessions[at] = make_session(ANWDL_PROTOCOL_GCM);
-        cbc_sessions[0][at] = make_session(ANWDL_PROTOCOL_V3);
-        cbc_sessions[1][at] = make_session(ANWDL_PROTOCOL_V4);
+        gcm_sessions[at] = make_gcm_session();
+        cbc_sessions[0][at] = make_cbc_session(ANWDL_PROTOCOL_V3);
+        cbc_sessions[1][at] = make_cbc_session(ANWDL_PROTOCOL_V4);
     }
     /* Whatever generator the library might keep is in use before the fork. */
     drawn_t drawn[4];
@@ -249,8 +266,8 @@ static void ask(peer_t *peer) {
 
 /* One process frees its client, or closes it, before the other begins to serve. */
 static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool closes) {
-    anwdl_aes_mode_t mode = framing == ANWDL_PROTOCOL_GCM ? ANWDL_AES_GCM : ANWDL_AES_CBC;
-    anwdl_client_options_t *options = make_shared_key_options(mode);
+    bool is_gcm = framing == ANWDL_PROTOCOL_GCM;
+    anwdl_client_options_t *options = is_gcm ? make_late_options() : make_shared_key_options();
     anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2], is_freed[2];
@@ -261,7 +278,10 @@ static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool 
     REQUIRE(anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
     anwdl_client_options_free(options);
-    peer_init(&peer, ends[PEER_SIDE], framing, NULL);
+    if (is_gcm)
+        peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    else
+        peer_init(&peer, ends[PEER_SIDE], framing, NULL);
     pid_t pid = start_child();
     bool goes_on = (pid == 0) == child_goes_on;
     if (!goes_on) {

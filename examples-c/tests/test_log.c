@@ -113,7 +113,7 @@ static void test_what_is_logged(anwdl_protocol_t framing, const char *name) {
 static void test_no_secret_is_logged(void) {
     static const char *const secrets[] = {"hunter2hunter2", "tttttttttt"};
     journal_t journal = {0};
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_late_options();
     anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2];
@@ -124,7 +124,7 @@ static void test_no_secret_is_logged(void) {
     make_tcp_pair(ends);
     CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, keep, &journal));
     CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
-    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    peer_init_gcm(&peer, ends[PEER_SIDE], client);
     snprintf(request, sizeof request,
              "{\"verb\": \"DESTROY\", \"parameters\": {\"container_uuid\": \"hunter2hunter2\", "
              "\"client_token\": \"%s\"}}",
@@ -157,13 +157,22 @@ static void test_refusals(void) {
     CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_ERROR, NULL, NULL));
 }
 
+static anwdl_client_options_t *make_v2_options(void) {
+    anwdl_client_options_t *options = make_shared_key_options();
+    REQUIRE(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_V2) == ANWDL_OK);
+    return options;
+}
+
 /* A session without a descriptor, whose failure is logged as an error. */
 static void fail_once(const anwdl_client_options_t *options) {
     anwdl_session_t *session = NULL;
     size_t taken = 0;
     REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK);
     CHECK_STATUS(anwdl_session_recv_request(session, true, NULL), ANWDL_WANT_READ);
-    CHECK_OK(anwdl_session_feed(session, (const uint8_t *)"\xff\xff\xff\xff", 4, &taken));
+    CHECK_OK(anwdl_session_feed(session, (const uint8_t *)"no count", 8, &taken));
+    /* The refusal is to be sent first. */
+    CHECK_STATUS(anwdl_session_recv_request(session, true, NULL), ANWDL_WANT_WRITE);
+    CHECK_OK(anwdl_session_sent(session, 1));
     CHECK_STATUS(anwdl_session_recv_request(session, true, NULL), ANWDL_VALUE_ERROR);
     anwdl_session_free(session);
 }
@@ -188,7 +197,7 @@ static void use_library(anwdl_log_level_t level, const char *client_id, const ch
 }
 
 static void test_callback_that_uses_library(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_v2_options();
     user_t user = {.options = options};
     CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_ERROR, use_library, &user));
     fail_once(options);
@@ -231,7 +240,7 @@ static void *fail_until_done(void *options) {
 }
 
 static void test_threads(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_v2_options();
     pthread_t threads[2];
     for (size_t at = 0; at < 2; at++)
         REQUIRE(pthread_create(&threads[at], NULL, fail_until_done, options) == 0);

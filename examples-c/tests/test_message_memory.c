@@ -161,7 +161,8 @@ typedef struct {
     anwdl_role_t receiver;
     const kind_t *kind;
     size_t size;
-    uint8_t *bytes; /* all that the sender sends */
+    anwdl_session_t *session; /* that is to receive it */
+    uint8_t *bytes;           /* all that the sender sends */
     size_t len;
     size_t failing, failing_count;
     bool is_short_for_good; /* of memory */
@@ -169,8 +170,7 @@ typedef struct {
 
 static anwdl_session_t *make_session(const message_t *message, anwdl_role_t role) {
     bool is_gcm = message->framing == ANWDL_PROTOCOL_GCM;
-    anwdl_client_options_t *options =
-        make_shared_key_options(is_gcm ? ANWDL_AES_GCM : ANWDL_AES_CBC);
+    anwdl_client_options_t *options = is_gcm ? make_server_options() : make_shared_key_options();
     anwdl_session_t *session = NULL;
     REQUIRE(anwdl_client_options_set_protocol(options, message->framing) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_max_message_size(options, message->size) == ANWDL_OK);
@@ -189,10 +189,15 @@ static anwdl_status_t send_message(const message_t *message, anwdl_session_t *se
                                       is_in_front ? NULL : text);
 }
 
-/* Records what the other side sends. */
+/* Makes the session, and records what the other side sends to it. */
 static void record(message_t *message) {
-    anwdl_session_t *sender = make_session(
-        message, message->receiver == ANWDL_ROLE_CLIENT ? ANWDL_ROLE_SERVER : ANWDL_ROLE_CLIENT);
+    bool is_for_client = message->receiver == ANWDL_ROLE_CLIENT;
+    anwdl_session_t *sender =
+        make_session(message, is_for_client ? ANWDL_ROLE_SERVER : ANWDL_ROLE_CLIENT);
+    message->session = make_session(message, message->receiver);
+    if (message->framing == ANWDL_PROTOCOL_GCM)
+        exchange_keys_of(is_for_client ? sender : message->session,
+                         is_for_client ? message->session : sender);
     char *text = make_object(message->kind, message->size - AROUND);
     anwdl_status_t status;
     message->bytes = malloc(message->size + AROUND);
@@ -289,9 +294,9 @@ static void free_received(const received_t *received) {
 enum { SMALL = 16 * 1024 };
 
 static void check_held(message_t *message) {
-    anwdl_session_t *session = make_session(message, message->receiver);
     received_t received = {NULL, NULL};
     record(message);
+    anwdl_session_t *session = message->session;
     start_counting(SIZE_MAX, 0);
     if (!CHECK_OK(receive(message, session, &received)))
         exit(check_finish());
@@ -366,8 +371,8 @@ static child_end_t ask_without_memory(const message_t *message, const received_t
 }
 
 static child_end_t receive_without_memory(const void *context) {
-    const message_t *message = context;
-    anwdl_session_t *session = make_session(message, message->receiver);
+    const message_t *message = context; /* of a child, whose session is a copy */
+    anwdl_session_t *session = message->session;
     received_t received = {NULL, NULL};
     start_counting(message->failing, message->failing_count);
     anwdl_status_t status = receive(message, session, &received);
@@ -416,6 +421,7 @@ static void check_each_failure(message_t *message) {
         }
     CHECK_INTEGER(aborted - aborted_before,
                   message->receiver == ANWDL_ROLE_SERVER ? OWN_FAILURES : 0);
+    anwdl_session_free(message->session);
     free(message->bytes);
 }
 
@@ -454,6 +460,7 @@ static void check_address_space(message_t *message) {
     }
     CHECK(ends[CHILD_REFUSED] > 0);
     CHECK(ends[CHILD_AS_USUAL] > 0);
+    anwdl_session_free(message->session);
     free(message->bytes);
 }
 

@@ -36,7 +36,10 @@ static void session_open(session_t *session, anwdl_protocol_t framing,
     make_tcp_pair(ends);
     make_non_blocking(ends[SERVER_SIDE]);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session->client) == ANWDL_OK);
-    peer_init(&session->peer, ends[PEER_SIDE], framing, peer_key);
+    if (peer_key == NULL)
+        peer_init_gcm(&session->peer, ends[PEER_SIDE], session->client);
+    else
+        peer_init(&session->peer, ends[PEER_SIDE], framing, peer_key);
     make_unix_pair(session->gate);
     session->peer.gate = session->gate[READ_GATE];
 }
@@ -177,7 +180,7 @@ static void read_when_told(peer_t *peer) {
 }
 
 static void test_peer_that_does_not_read(void) {
-    anwdl_client_options_t *options = make_options(make_shared_key_options(ANWDL_AES_GCM));
+    anwdl_client_options_t *options = make_options(make_late_options());
     session_t session;
     anwdl_status_t status;
     char *data = make_large_data();
@@ -208,14 +211,14 @@ static void test_peer_that_does_not_read(void) {
 /* -- one operation at a time ------------------------------------------------------------------- */
 
 static void test_operation_pending(void) {
-    anwdl_client_options_t *options = make_options(make_shared_key_options(ANWDL_AES_GCM));
+    anwdl_client_options_t *options = make_options(make_late_options());
     anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2];
     make_tcp_pair(ends);
     make_non_blocking(ends[SERVER_SIDE]);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    peer_init_gcm(&peer, ends[PEER_SIDE], client);
 
     /* Half a request; then something else is asked for; then the other half. */
     int pipe_ends[2];
@@ -255,7 +258,7 @@ static void ask_once(peer_t *peer) {
 }
 
 static void test_blocking_calls_on_non_blocking_descriptor(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2];

@@ -90,9 +90,9 @@ typedef struct {
     peer_t peer;
 } session_t;
 
-/* With a key agreed on beforehand, in a framing without answers: the peer needs no thread. */
+/* With a key agreed on beforehand and a peer that waits for no answer, which needs no thread. */
 static anwdl_client_options_t *make_options(bool non_blocking, uint32_t timeout) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_GCM);
+    anwdl_client_options_t *options = make_shared_key_options();
     CHECK_OK(anwdl_client_options_set_proxy_protocol(options, ANWDL_PROXY_PROTOCOL_REQUIRED));
     CHECK_OK(anwdl_client_options_set_non_blocking(options, non_blocking));
     CHECK_OK(anwdl_client_options_set_timeout(options, timeout));
@@ -103,7 +103,8 @@ static session_t open_session_on(int ends[2], anwdl_client_options_t *options) {
     session_t session = {.client = NULL};
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session.client) == ANWDL_OK);
     anwdl_client_options_free(options);
-    peer_init(&session.peer, ends[PEER_SIDE], ANWDL_PROTOCOL_GCM, NULL);
+    peer_init(&session.peer, ends[PEER_SIDE], ANWDL_PROTOCOL_V4, NULL);
+    session.peer.is_eager = true;
     return session;
 }
 
@@ -238,6 +239,8 @@ static void test_peer_ip_has_precedence(void) {
 static void test_response_first(void) {
     session_t session = open_session(make_options(false, PATIENCE));
     REQUIRE(peer_send_bytes(&session.peer, GOOD[0].bytes, GOOD[0].len));
+    REQUIRE(peer_send_bytes(&session.peer, "1", 1)); /* it takes the header of the response */
+    session.peer.is_eager = false;
     REQUIRE(CHECK_OK(anwdl_client_send_response(session.client, false,
                                                 ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL, NULL)));
     check_ip(&session, "192.0.2.1");
@@ -458,8 +461,8 @@ static void test_session(void) {
         REQUIRE(taken > 0);
         status = anwdl_session_recv_request(sessions[0], false, &request);
     }
-    CHECK_OK(status);
-    anwdl_request_free(request);
+    /* The header of a request was understood, and is answered. */
+    CHECK_STATUS(status, ANWDL_WANT_WRITE);
     anwdl_session_free(sessions[0]);
     anwdl_session_free(sessions[1]);
 }

@@ -247,7 +247,7 @@ static void check_refused_response(anwdl_client_t *client, const char *data, con
 }
 
 static void test_responses(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     for (size_t framing = 0; framing < 3; framing++) {
         session_t session;
         session_open(&session, FRAMINGS[framing], options, NULL, read_responses, NULL);
@@ -350,7 +350,7 @@ static void check_malformed(anwdl_client_t *client, const char *request, const c
 }
 
 static void test_malformed_requests(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     for (size_t framing = 0; framing < 3; framing++) {
         session_t session;
         session_open(&session, FRAMINGS[framing], options, NULL, ask_wrongly, NULL);
@@ -379,7 +379,7 @@ static void ask_once(peer_t *peer) {
 
 static void test_pinned_framings(void) {
     for (size_t pinned = 0; pinned < 3; pinned++) {
-        anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+        anwdl_client_options_t *options = make_shared_key_options();
         CHECK_OK(anwdl_client_options_set_protocol(options, FRAMINGS[pinned]));
         for (size_t spoken = 0; spoken < 3; spoken++) {
             session_t session;
@@ -426,7 +426,7 @@ static void listen_only(peer_t *peer) {
 }
 
 static void test_response_before_any_request(void) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     session_t session;
     session_open(&session, ANWDL_PROTOCOL_V4, options, NULL, listen_only, NULL);
     CHECK_OK(anwdl_client_send_response(session.client, false, ANWDL_RESPONSE_MSG_UNAVAILABLE, NULL,
@@ -440,22 +440,24 @@ static void test_response_before_any_request(void) {
 
 /* Set after the client was made, instead of by an option. */
 static void test_aes_wrapper_set_later(void) {
-    static const anwdl_aes_mode_t modes[] = {ANWDL_AES_CBC, ANWDL_AES_GCM};
     anwdl_client_options_t *options = make_manual_options();
-    for (size_t at = 0; at < 2; at++) {
-        session_t session;
-        anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(modes[at]);
-        session_open(&session, modes[at] == ANWDL_AES_CBC ? ANWDL_PROTOCOL_V3 : ANWDL_PROTOCOL_GCM,
-                     options, NULL, ask_once, NULL);
-        CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
-                      ANWDL_REASON_KEYS_NOT_EXCHANGED);
-        CHECK_OK(anwdl_client_set_aes_wrapper(session.client, wrapper));
-        anwdl_aes_wrapper_free(wrapper);
-        CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
-        CHECK_OK(
-            anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
-        session_close(&session);
-    }
+    anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(ANWDL_AES_CBC);
+    anwdl_aes_wrapper_t *gcm_wrapper = make_aes_wrapper(ANWDL_AES_GCM);
+    session_t session;
+    session_open(&session, ANWDL_PROTOCOL_V3, options, NULL, ask_once, NULL);
+    CHECK_FAILURE(anwdl_client_recv_request(session.client, true, NULL), ANWDL_RUNTIME_ERROR,
+                  ANWDL_REASON_KEYS_NOT_EXCHANGED);
+    /* gcm always exchanges its keys. */
+    CHECK_FAILURE(anwdl_client_set_aes_wrapper(session.client, gcm_wrapper), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_ARGUMENT);
+    CHECK_FAILURE(anwdl_client_options_set_aes_wrapper(options, gcm_wrapper), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_ARGUMENT);
+    CHECK_OK(anwdl_client_set_aes_wrapper(session.client, wrapper));
+    CHECK_OK(anwdl_client_recv_request(session.client, true, NULL));
+    CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+    session_close(&session);
+    anwdl_aes_wrapper_free(wrapper);
+    anwdl_aes_wrapper_free(gcm_wrapper);
     anwdl_client_options_free(options);
 }
 

@@ -52,7 +52,7 @@ static void set_limit(int fd, int option, int milliseconds) {
 
 static anwdl_client_t *make_client(const setting_t *setting, int option, int ends[2]) {
     anwdl_client_t *client = NULL;
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     REQUIRE(anwdl_client_options_set_timeout(options, setting->timeout) == ANWDL_OK);
     make_tcp_pair(ends);
     const int small = 4096;
@@ -69,7 +69,7 @@ static anwdl_client_t *make_client(const setting_t *setting, int option, int end
 /* A whole request, and the answer to the length of its response, in one piece: so that the library
    waits for nothing on the way, however late others get the processor. */
 static void ask_ahead(int fd) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     anwdl_session_t *session = NULL;
     uint8_t bytes[1024];
     size_t len = 0, count = 0;
@@ -418,7 +418,7 @@ static void test_told_zone(void) {
         {"[fe80::1%eth0]", NULL},
     };
     for (size_t at = 0; at < sizeof CASES / sizeof CASES[0]; at++) {
-        anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+        anwdl_client_options_t *options = make_shared_key_options();
         if (CASES[at].kept == NULL) {
             CHECK_FAILURE(anwdl_client_options_set_peer_ip(options, CASES[at].told),
                           ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT);
@@ -466,7 +466,7 @@ static void test_link_local(void) {
     REQUIRE(listen(listener, 1) == 0);
     REQUIRE(getsockname(listener, (struct sockaddr *)&address, &len) == 0);
     for (unsigned timeout = 0; timeout <= LONG_LIMIT; timeout += LONG_LIMIT) {
-        anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+        anwdl_client_options_t *options = make_shared_key_options();
         anwdl_client_interface_t *interface = NULL;
         anwdl_client_t *client = NULL;
         REQUIRE(anwdl_client_options_set_timeout(options, timeout) == ANWDL_OK);

@@ -27,8 +27,7 @@ RANDOM = "getrandom"
 
 NEXT_IV = [RANDOM]
 """A response of v3 and v4 carries the IV of the next message."""
-NONCE = [RANDOM]
-"""The authenticated framing takes a new one for each message."""
+
 NEW_FRAMING = {"v2": [], "v3": [], "v4": [RECEIVE]}
 """The first 8 bytes of the first message tell the framings apart. The header of v4 is longer: the rest is received by itself."""
 
@@ -51,6 +50,10 @@ FLIGHTS = [
     ACKNOWLEDGE,  # the first request follows
 ]
 """A key exchange, the peer speaking first. Nothing is received beyond what a step needs."""
+
+SECRET = FLIGHTS.index(ACKNOWLEDGE) + 1
+GCM_FLIGHTS = [*FLIGHTS[:SECRET], RECEIVE, *FLIGHTS[SECRET:]]
+"""Only what RSA protects of the peer's secret tells that an ephemeral key stands in clear behind it."""
 
 WAITING = re.compile(r"accept4?|fcntl|ioctl|p?poll|_?newselect|p?select6?|epoll_.*|clock_gettime|nanosleep")
 """What a library that is given a connected socket and no timeout never needs, not even the first time."""
@@ -110,14 +113,14 @@ def expected_session(framing: str) -> list[Operation]:
     """What each session does from the second on: the first finds a process in which nothing is set up yet."""
     if framing == "gcm":
         first = receive = [RECEIVE, RECEIVE]  # the length and the rest
-        send = [*NONCE, SEND]
+        send = [SEND]
     else:
         receive = [RECEIVE, SEND, RECEIVE]  # the header, the answer, the packet
         first = [*NEW_FRAMING[framing], *receive]
         send = [*(NEXT_IV if framing != "v2" else []), SEND, RECEIVE, SEND]
     return [
         ("create", CREATION),
-        ("exchange", FLIGHTS),
+        ("exchange", GCM_FLIGHTS if framing == "gcm" else FLIGHTS),
         ("receive", first),
         ("send", send),
         *[("receive", receive), ("send", send)] * (REQUESTS - 1),

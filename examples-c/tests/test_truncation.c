@@ -51,8 +51,12 @@ static bool play_cut_session(const anwdl_client_options_t *options, anwdl_protoc
     int ends[2];
     make_unix_pair(ends);
     REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init(&peer, ends[PEER_SIDE], framing, exchange ? "peer-1" : NULL);
+    if (framing == ANWDL_PROTOCOL_GCM && !exchange)
+        peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    else
+        peer_init(&peer, ends[PEER_SIDE], framing, exchange ? "peer-1" : NULL);
     peer.budget = budget;
+    peer.bytes_sent = 0;
     peer_start(&peer, exchange ? play_exchange_too : play_requests_alone, &finished);
     if (exchange)
         status = anwdl_client_exchange_keys(client, true);
@@ -73,8 +77,7 @@ static bool play_cut_session(const anwdl_client_options_t *options, anwdl_protoc
 static void cut_everywhere(anwdl_protocol_t framing, bool exchange) {
     bool gcm = framing == ANWDL_PROTOCOL_GCM;
     anwdl_client_options_t *options =
-        exchange ? make_server_options()
-                 : make_shared_key_options(gcm ? ANWDL_AES_GCM : ANWDL_AES_CBC);
+        exchange || gcm ? make_server_options() : make_shared_key_options();
     size_t budget = 0;
     CHECK_OK(anwdl_client_options_set_exchange_keys(options, false));
     while (!play_cut_session(options, framing, exchange, budget))

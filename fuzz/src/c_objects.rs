@@ -30,6 +30,9 @@ pub const JSON: [&str; 6] = [
     "{} ",
 ];
 
+/// The place of the wrapper that no session takes: in gcm nothing is preset.
+pub const GCM: usize = 1;
+
 /// At most two of each, of which one place may be empty.
 pub struct Objects {
     pub options: [*mut anwdl_client_options_t; 2],
@@ -102,7 +105,12 @@ impl Objects {
                 0 => anwdl_client_options_set_timeout(options, input.byte().into()),
                 // One that has a key: making one for the whole process takes seconds.
                 1 => anwdl_client_options_set_rsa_wrapper(options, self.rsa[usize::from(flag)]),
-                2 => anwdl_client_options_set_aes_wrapper(options, or_null(input, &self.aes)),
+                2 => {
+                    let aes = or_null(input, &self.aes);
+                    let status = anwdl_client_options_set_aes_wrapper(options, aes);
+                    assert!(aes != self.aes[GCM] || status as i32 != OK);
+                    status
+                }
                 3 => anwdl_client_options_set_exchange_keys(options, u8::from(flag)),
                 4 => anwdl_client_options_set_non_blocking(options, u8::from(flag)),
                 5 => {

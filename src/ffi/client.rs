@@ -486,7 +486,8 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 ///
 /// Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
 /// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
-/// returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
+/// blocks otherwise.
 ///
 /// @param client The client; not NULL.
 /// @param receive_first true if the peer speaks first, as the released clients do.
@@ -634,7 +635,8 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
     })
 }
 
-/// Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the client
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
@@ -712,8 +714,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 /// @param client The client; not NULL.
 ///
 /// @return The request, borrowed until the client stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   NULL if none is stored, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -743,8 +744,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   malformed, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.

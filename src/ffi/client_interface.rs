@@ -397,7 +397,8 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 ///
 /// Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
 /// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
-/// returns ANWDL_WANT_COMPUTATION once, also where it blocks otherwise.
+/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
+/// blocks otherwise.
 ///
 /// @param client_interface The interface; not NULL.
 /// @param receive_first true if the server speaks first; false if this side does, as the released
@@ -545,7 +546,8 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     })
 }
 
-/// Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the interface
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is

@@ -337,7 +337,8 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     })
 }
 
-/// Does the private key operation of the key exchange, after ANWDL_WANT_COMPUTATION.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
+/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the session
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
@@ -871,8 +872,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 /// @param session The session; not NULL.
 ///
 /// @return The request, borrowed until the session stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+///   NULL if none is stored, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -900,8 +900,7 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+///   malformed, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.

@@ -234,7 +234,7 @@ impl Session {
         if self.config.protocol == Protocol::Gcm {
             return Err(Error::new(
                 Reason::ProtocolMismatch,
-                "wrapper is of a mode that the framing asked for does not use",
+                "wrapper is in CBC mode, and the framing asked for is gcm, which exchanges its keys",
             ));
         }
         self.keys = Some(Keys::Cbc(wrapper.clone()));
