@@ -30,7 +30,7 @@ pub const AES_256_SIZE: usize = 32;
 
 const LARGEST_KEY: usize = AES_256_SIZE;
 /// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
-const CIPHER_STACK: usize = 32;
+pub(crate) const CIPHER_STACK: usize = 32;
 
 /// How an [`AesWrapper`] uses its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,7 +307,7 @@ impl AesWrapper {
             _ => panic!("GCM asked of a CBC key"),
         })
         .map(Into::into)
-        .map_err(|_| too_long())
+        .map_err(|_| text_too_long())
     }
 
     /// Decrypts `text` in place once `tag` has proved it unchanged.
@@ -338,43 +338,6 @@ impl AesWrapper {
     }
 }
 
-/// Encrypts `text` in place under a key that is expanded for this one time, and returns the tag.
-pub(crate) fn seal_gcm(
-    key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
-    additional_data: &[u8],
-    text: &mut [u8],
-) -> Result<[u8; TAG_SIZE]> {
-    wiping_stack::<CIPHER_STACK, _>(|| {
-        AesGcm::<Aes256Enc, U12>::new(key.into()).encrypt_inout_detached(
-            nonce.into(),
-            additional_data,
-            text.into(),
-        )
-    })
-    .map(Into::into)
-    .map_err(|_| too_long())
-}
-
-/// Decrypts `text` in place under a key that is expanded for this one time, once `tag` has proved
-/// it unchanged.
-pub(crate) fn open_gcm(
-    key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
-    additional_data: &[u8],
-    text: &mut [u8],
-    tag: &[u8; TAG_SIZE],
-) -> Result<()> {
-    judge(wiping_stack::<CIPHER_STACK, _>(|| {
-        AesGcm::<Aes256Enc, U12>::new(key.into()).decrypt_inout_detached(
-            nonce.into(),
-            additional_data,
-            text.into(),
-            tag.into(),
-        )
-    }))
-}
-
 /// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
 fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     if reveal(opened.is_ok()) {
@@ -384,7 +347,7 @@ fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     }
 }
 
-fn too_long() -> Error {
+pub(crate) fn text_too_long() -> Error {
     Error::new(
         Reason::MessageTooLarge,
         "the text is longer than GCM allows",
