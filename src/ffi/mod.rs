@@ -41,6 +41,7 @@ pub mod error;
 mod fork;
 pub mod log;
 pub mod memory;
+mod registers;
 pub mod request;
 pub mod response;
 pub mod rsa_wrapper;
@@ -78,6 +79,7 @@ fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t
         panic_if_told("in a function");
         body()
     });
+    let _wiped = registers::WipedAtTheEnd;
     let _delayed = cancellation::Delayed::new();
     fork::prepare_once();
     let error = match catch_unwind(body) {
