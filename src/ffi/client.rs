@@ -497,14 +497,15 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
-///   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER.
+///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+///   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the
+///   wrapper given lacks a local key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchangeKeys(receive_first).
 #[must_use]
@@ -528,12 +529,12 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_BAD_PROXY_HEADER.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendPublicRSAKey().
 #[must_use]
@@ -558,12 +559,12 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
 ///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
-///   ANWDL_REASON_BAD_PROXY_HEADER.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
-///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
-///   ANWDL_REASON_FINGERPRINT_MISMATCH.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.recvPublicRSAKey().
 #[must_use]
@@ -589,11 +590,11 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_BAD_PROXY_HEADER.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key, or the peer's public key was not received yet.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key, or the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendAESKey().
@@ -618,11 +619,12 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
-///   ANWDL_REASON_BAD_PROXY_HEADER.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
-///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.recvAESKey().
 #[must_use]
@@ -714,8 +716,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 /// @param client The client; not NULL.
 ///
 /// @return The request, borrowed until the client stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   NULL if none is stored, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -745,8 +746,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   malformed, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
