@@ -90,6 +90,17 @@ def call(name: str, *arguments: Any) -> None:
         raise FAILURES[status](library().anwdl_last_error_message().decode(), reason)
 
 
+def get(name: str, handle: ctypes.c_void_p) -> Any:
+    """Calls a function that returns what it is asked for."""
+    return getattr(library(), name)(handle)
+
+
+def text_of(name: str, handle: ctypes.c_void_p) -> str:
+    """The same for a text."""
+    borrowed: bytes = get(name, handle)
+    return borrowed.decode()
+
+
 def data_and_length(data: str | bytes) -> tuple[bytes, ctypes.c_size_t]:
     """Two arguments; a text is UTF-8, as in Python."""
     encoded = data.encode() if isinstance(data, str) else data
@@ -123,6 +134,12 @@ def string_of(name: str, *arguments: Any) -> bytes | None:
     taken = ctypes.string_at(out.value)
     library().anwdl_string_free(out)
     return taken
+
+
+def request_of(request: ctypes.c_void_p) -> dict[str, Any]:
+    """A request as Python's dictionary."""
+    parsed: dict[str, Any] = json.loads(text_of("anwdl_request_get_json", request))
+    return parsed
 
 
 class Wrapper:
@@ -163,7 +180,7 @@ class RSAWrapper(Wrapper):
         call("anwdl_rsa_wrapper_generate_key_pair", self.handle, ctypes.c_uint64(public_exponent), ctypes.c_uint32(key_size))
 
     def getKeySize(self) -> int | None:
-        return library().anwdl_rsa_wrapper_get_key_size(self.handle) or None
+        return get("anwdl_rsa_wrapper_get_key_size", self.handle) or None
 
     def getPublicKey(self, pem_format: bool = True) -> bytes | None:
         return self._get("public_key", pem_format)
@@ -222,7 +239,7 @@ class AESWrapper(Wrapper):
         call("anwdl_aes_wrapper_new", ctypes.c_uint32(key_size), 0, ctypes.byref(self.handle))
 
     def getKeySize(self) -> int:
-        return library().anwdl_aes_wrapper_get_key_size(self.handle)
+        return int(get("anwdl_aes_wrapper_get_key_size", self.handle))
 
     def getKey(self) -> tuple[bytes, bytes]:
         key, key_length, iv, iv_length = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_void_p(), ctypes.c_size_t()
@@ -278,31 +295,31 @@ class ClientInstance:
             self.closeConnection()
 
     def isClosed(self) -> bool:
-        return library().anwdl_client_is_closed(self._handle)
+        return bool(get("anwdl_client_is_closed", self._handle))
 
     def getSocketDescriptor(self) -> int:
-        return library().anwdl_client_get_socket_descriptor(self._handle)
+        return int(get("anwdl_client_get_socket_descriptor", self._handle))
 
     def getIP(self) -> str:
-        return library().anwdl_client_get_ip(self._handle).decode()
+        return text_of("anwdl_client_get_ip", self._handle)
 
     def getID(self) -> str:
-        return library().anwdl_client_get_id(self._handle).decode()
+        return text_of("anwdl_client_get_id", self._handle)
 
     def getCreationTimestamp(self) -> int:
-        return library().anwdl_client_get_creation_timestamp(self._handle)
+        return int(get("anwdl_client_get_creation_timestamp", self._handle))
 
     def getStoredRequest(self) -> dict[str, Any] | None:
-        request = library().anwdl_client_get_stored_request(self._handle)
-        return request and json.loads(library().anwdl_request_get_json(ctypes.c_void_p(request)))
+        request = get("anwdl_client_get_stored_request", self._handle)
+        return request_of(ctypes.c_void_p(request)) if request else None
 
     def getRSAWrapper(self) -> RSAWrapper | None:
-        wrapper = library().anwdl_client_get_rsa_wrapper(self._handle)
-        return wrapper and RSAWrapper.lent(wrapper, self)
+        wrapper = get("anwdl_client_get_rsa_wrapper", self._handle)
+        return RSAWrapper.lent(wrapper, self) if wrapper else None
 
     def getAESWrapper(self) -> AESWrapper | None:
-        wrapper = library().anwdl_client_get_aes_wrapper(self._handle)
-        return wrapper and AESWrapper.lent(wrapper, self)
+        wrapper = get("anwdl_client_get_aes_wrapper", self._handle)
+        return AESWrapper.lent(wrapper, self) if wrapper else None
 
     def setRSAWrapper(self, rsa_wrapper: RSAWrapper) -> None:
         call("anwdl_client_set_rsa_wrapper", self._handle, rsa_wrapper.handle)
@@ -337,7 +354,6 @@ class ClientInstance:
         request = ctypes.c_void_p()
         call("anwdl_client_recv_request", self._handle, store_request, ctypes.byref(request))
         try:
-            received: dict[str, Any] = json.loads(library().anwdl_request_get_json(request))
-            return received
+            return request_of(request)
         finally:
             library().anwdl_request_free(request)

@@ -20,6 +20,7 @@ import client_instance
 import recordings
 from client_instance import AESWrapper, ClientInstance, Failure, LibraryRuntimeError, LibraryValueError, RSAWrapper
 from peer import ProtocolName, Session, Settings, client_id
+from peer.framing import CbcFraming
 from peer.key_exchange import CbcSecret, ExchangedKeys, initiate, length_field, respond
 from peer.stream import Stream
 
@@ -52,7 +53,7 @@ NOT_RECEIVED = (
     "The page lets `sendResponse()` raise `ValueError` for a length that the client sent, and `recvAESKey()` and `sendResponse()` raise "
     "`RuntimeError` for an RSA key that it refused"
 )
-STRICT_JSON = "`json` reads and writes `NaN`, infinities, half surrogate pairs and any depth, and takes a key twice"
+STRICT_JSON = "`json` takes `NaN`, infinities, half surrogate pairs, a key twice, and hundreds of levels"
 
 
 # -- the two ends ------------------------------------------------------------------------------------------------------------------
@@ -102,13 +103,14 @@ class Fresh(NamedTuple):
 def fresh(**arguments: Any) -> Iterator[Fresh]:
     """A client with the local key pair, unless the arguments say otherwise."""
     with two_ends() as (near, far):
-        given = {"timeout": TIMEOUT, "rsa_wrapper": own_keys(), "exchange_keys": False} | arguments
+        given: dict[str, Any] = {"timeout": TIMEOUT, "rsa_wrapper": own_keys(), "exchange_keys": False} | arguments
         with ClientInstance(near, **given) as client:
             yield Fresh(client, far)
 
 
 def peer_settings(**changes: Any) -> Settings:
-    return Settings(**{"key_pair": PEER_KEY_PAIR, "protocol": ProtocolName.V4, "timeout": TIMEOUT} | changes)
+    given: dict[str, Any] = {"key_pair": PEER_KEY_PAIR, "protocol": ProtocolName.V4, "timeout": TIMEOUT} | changes
+    return Settings(**given)
 
 
 class Pair(NamedTuple):
@@ -246,7 +248,9 @@ def a_framing_of_the_releases_notices_no_change() -> None:
     with exchanged(ProtocolName.V3) as pair:
         response_arrives(pair, True, "OK")
         # The IV came in clear, so that whoever stands between can change it: the T of STAT, here.
-        state = pair.peer._framing._state
+        framing = pair.peer._framing
+        assert isinstance(framing, CbcFraming)
+        state = framing._state
         state.iv = bytes(byte ^ (ord("T") ^ ord("P")) * (at == 11) for at, byte in enumerate(state.iv))
         need_equal(request_arrives(pair)["verb"], "SPAT")
 
@@ -346,7 +350,8 @@ def the_aes_wrapper_that_is_given_stays_as_it_was() -> None:
 
 
 def keys_are_exchanged_at_once_unless_told_otherwise() -> None:
-    for more in ({}, {"exchange_keys": True}):
+    unless_told: tuple[dict[str, Any], ...] = ({}, {"exchange_keys": True})
+    for more in unless_told:
         with two_ends() as (near, far):
             make = partial(ClientInstance, near, timeout=TIMEOUT, rsa_wrapper=own_keys(), **more)
             keys, client = together(partial(peer_initiates, far), make)
@@ -510,7 +515,9 @@ def what_loses_its_peer_does(method: str, *arguments: Any) -> Callable[[], None]
 
 
 def a_message_whose_peer_is_gone_is_a_runtime_error() -> None:
-    for begin in (lambda client: client.recvRequest(), lambda client: client.sendResponse(True, "OK")):
+    respond_ok = partial(ClientInstance.sendResponse, success=True, message="OK")
+    messages: tuple[Callable[[ClientInstance], object], ...] = (ClientInstance.recvRequest, respond_ok)
+    for begin in messages:
         with exchanged() as pair:
             pair.peer.close()
             with fails(LibraryRuntimeError, "PEER_CLOSED", "IO_FAILED"):
@@ -700,7 +707,8 @@ def constants_exist() -> None:
 def data_fit_the_response_format() -> None:
     with exchanged() as pair:
         request_arrives(pair)
-        for wrong in ({"uptime": -1, "version": "1"}, {"uptime": 1}, {"container_uuid": CONTAINER_UUID}):
+        wrongs: tuple[dict[str, Any], ...] = ({"uptime": -1, "version": "1"}, {"uptime": 1}, {"container_uuid": CONTAINER_UUID})
+        for wrong in wrongs:
             with fails(LibraryValueError, "MALFORMED_RESPONSE"):
                 pair.client.sendResponse(True, "OK", wrong)
     with exchanged() as pair:
@@ -770,7 +778,8 @@ def a_request_is_stored_if_wanted() -> None:
 
 def a_request_fits_the_format() -> None:
     with exchanged() as pair:
-        for wrong in ({"verb": "stat", "parameters": {}}, {"verb": "STAT"}, []):
+        wrongs: tuple[object, ...] = ({"verb": "stat", "parameters": {}}, {"verb": "STAT"}, [])
+        for wrong in wrongs:
             with fails(LibraryValueError, "MALFORMED_REQUEST"):
                 request_arrives(pair, wrong)
         need_equal(request_arrives(pair), STAT)
@@ -905,7 +914,10 @@ PAGE: dict[str, list[Sentence]] = {
     ],
     "recvPublicRSAKey()": [
         S("Receive the client public RSA key from the client.", the_peers_public_key_is_received),
-        S("ValueError: An error occured due to an invalid value set before or during the method call.", a_key_that_is_none_is_a_value_error),
+        S(
+            "ValueError: An error occured due to an invalid value set before or during the method call.",
+            a_key_that_is_none_is_a_value_error,
+        ),
         S(
             "ValueError: Raised in this method if an invalid key length has been received from the client.",
             a_length_that_is_none_is_a_value_error,
@@ -984,8 +996,8 @@ PAGE: dict[str, list[Sentence]] = {
 def rows() -> set[str]:
     """The first cells of the table of what is different."""
     _, rest = PORTING.read_text(encoding="utf-8").split("## What is different, and why\n")
-    table = rest.split("\n## ")[0].strip().splitlines()
-    return {line.split(" | ")[0].removeprefix("| ") for line in table[2:]}
+    lines = rest.split("\n## ")[0].splitlines()
+    return {line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")}
 
 
 class ClientInstancePage(unittest.TestCase):

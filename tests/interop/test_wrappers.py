@@ -69,13 +69,13 @@ class RSA(unittest.TestCase):
 
     def test_a_short_key_is_refused(self) -> None:
         short = rsa.generate_private_key(65537, 1024)
-        for use in (
-            lambda: self.wrapper.setPrivateKey(private_der(short), pem_format=False),
-            lambda: self.wrapper.setPublicKey(public_der(short), pem_format=False),
-            lambda: self.wrapper.setRemotePublicKey(public_der(short), pem_format=False),
+        for set_key, der in (
+            (self.wrapper.setPrivateKey, private_der(short)),
+            (self.wrapper.setPublicKey, public_der(short)),
+            (self.wrapper.setRemotePublicKey, public_der(short)),
         ):
             with self.assertRaises(LibraryValueError) as raised:
-                use()
+                set_key(der, pem_format=False)
             self.assertEqual(raised.exception.reason, "INVALID_KEY")
 
 
