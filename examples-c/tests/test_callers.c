@@ -46,7 +46,7 @@ static const struct {
     {"key_len", NULL, 0},
     {"key_len", NULL, 31},
     {"key_len", NULL, -1},
-    {"iv_len", NULL, 0},
+    {"iv_len", NULL, 17},
     {"iv_len", NULL, 15},
     {"iv_len", NULL, -1},
 };
