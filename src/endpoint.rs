@@ -468,25 +468,27 @@ impl<C: Carrier> Endpoint<C> {
 /// Moves bytes between a session and what carries them until the operation is done.
 fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Message>> {
     loop {
-        let progress = session.advance()?;
-        if session.take_peer_goes_on() {
+        // Looked at where it lies: with a message in it, it is large.
+        let progress = session.advance();
+        if session.take_peer_goes_on() && progress.is_ok() {
             carrier.acknowledge();
         }
         match progress {
-            Progress::Done(message) => return Ok(message),
-            Progress::Write => match carrier.send(session.pending()) {
+            Err(error) => return Err(error),
+            Ok(Progress::Done(message)) => return Ok(message),
+            Ok(Progress::Write) => match carrier.send(session.pending()) {
                 Ok(_) if is_broken("only what was sent counts as sent") => {
                     session.sent(session.pending().len());
                 }
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Progress::Read => match carrier.receive(session.space()) {
+            Ok(Progress::Read) => match carrier.receive(session.space()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
             },
-            Progress::Compute => return Err(Error::WouldBlock(Interest::Computation)),
+            Ok(Progress::Compute) => return Err(Error::WouldBlock(Interest::Computation)),
         }
     }
 }

@@ -66,7 +66,9 @@ impl SecretBytes {
     /// there is no memory for it, and changes nothing then.
     pub fn try_reserve_exact(&mut self, additional: usize) -> Result<(), NoMemory> {
         let needed = self.0.len().checked_add(additional).ok_or(NoMemory)?;
-        if needed > self.0.capacity() {
+        if self.0.capacity() == 0 {
+            self.0.try_reserve_exact(needed)?;
+        } else if needed > self.0.capacity() {
             let mut larger = Vec::new();
             larger.try_reserve_exact(needed)?;
             self.replace(larger);

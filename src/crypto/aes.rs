@@ -31,7 +31,7 @@ pub const AES_256_SIZE: usize = 32;
 
 const LARGEST_KEY: usize = AES_256_SIZE;
 /// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
-const CIPHER_STACK: usize = 32;
+pub(crate) const CIPHER_STACK: usize = 32;
 
 /// How an [`AesWrapper`] uses its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +209,7 @@ impl AesWrapper {
                 buffer.extend_from_slice(data);
                 let padding = padding(data.len());
                 buffer.resize(data.len() + usize::from(padding), padding);
-                self.encrypt_cbc(&mut buffer);
+                self.encrypt_cbc([&mut buffer]);
                 Ok(buffer)
             }
             AesMode::Gcm => {
@@ -254,17 +254,23 @@ impl AesWrapper {
         }
     }
 
-    /// Encrypts `blocks`, a text that [`padding`] ends, in place under the current IV.
+    /// Encrypts each of `parts`, a text that [`padding`] ends, in place under the current IV.
     ///
     /// # Panics
     /// In GCM mode.
-    pub(crate) fn encrypt_cbc(&self, blocks: &mut [u8]) {
-        let (blocks, _) = Block::slice_as_chunks_mut(blocks);
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
-            Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc256(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            _ => panic!("CBC asked of a GCM key"),
+    pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
+        let iv = &self.keyed.iv;
+        // The stack is wiped behind all of them at once.
+        wiping_stack::<CIPHER_STACK, _>(|| {
+            for part in parts {
+                let (blocks, _) = Block::slice_as_chunks_mut(part);
+                match &self.keyed.cipher {
+                    Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    _ => panic!("CBC asked of a GCM key"),
+                }
+            }
         })
     }
 
@@ -311,7 +317,7 @@ impl AesWrapper {
             _ => panic!("GCM asked of a CBC key"),
         })
         .map(Into::into)
-        .map_err(|_| too_long())
+        .map_err(|_| text_too_long())
     }
 
     /// Decrypts `text` in place once `tag` has proved it unchanged.
@@ -342,43 +348,6 @@ impl AesWrapper {
     }
 }
 
-/// Encrypts `text` in place under a key that is expanded for this one time, and returns the tag.
-pub(crate) fn seal_gcm(
-    key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
-    additional_data: &[u8],
-    text: &mut [u8],
-) -> Result<[u8; TAG_SIZE]> {
-    wiping_stack::<CIPHER_STACK, _>(|| {
-        AesGcm::<Aes256Enc, U12>::new(key.into()).encrypt_inout_detached(
-            nonce.into(),
-            additional_data,
-            text.into(),
-        )
-    })
-    .map(Into::into)
-    .map_err(|_| too_long())
-}
-
-/// Decrypts `text` in place under a key that is expanded for this one time, once `tag` has proved
-/// it unchanged.
-pub(crate) fn open_gcm(
-    key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
-    additional_data: &[u8],
-    text: &mut [u8],
-    tag: &[u8; TAG_SIZE],
-) -> Result<()> {
-    judge(wiping_stack::<CIPHER_STACK, _>(|| {
-        AesGcm::<Aes256Enc, U12>::new(key.into()).decrypt_inout_detached(
-            nonce.into(),
-            additional_data,
-            text.into(),
-            tag.into(),
-        )
-    }))
-}
-
 /// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
 fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     if reveal(opened.is_ok()) || is_broken("a tag is checked") {
@@ -388,7 +357,7 @@ fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     }
 }
 
-fn too_long() -> Error {
+pub(crate) fn text_too_long() -> Error {
     Error::new(
         Reason::MessageTooLarge,
         "the text is longer than GCM allows",

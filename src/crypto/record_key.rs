@@ -4,7 +4,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::aes::{AES_256_SIZE, NONCE_SIZE, TAG_SIZE, open_gcm, seal_gcm};
+use super::aes::{AES_256_SIZE, NONCE_SIZE, TAG_SIZE};
+use super::record_cipher;
 use crate::error::Result;
 use crate::negative_control::is_broken;
 use crate::secret::wiping_stack;
@@ -47,7 +48,7 @@ impl RecordKey {
 
     /// Encrypts the text of the next record in place and returns its tag.
     pub fn seal(&self, additional_data: &[u8], text: &mut [u8]) -> Result<[u8; TAG_SIZE]> {
-        seal_gcm(&self.key, &self.nonce(), additional_data, text)
+        record_cipher::seal(&self.key, &self.nonce(), additional_data, text)
     }
 
     /// Decrypts the text of the next record in place once its tag has proved it unchanged.
@@ -57,7 +58,7 @@ impl RecordKey {
         text: &mut [u8],
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
-        open_gcm(&self.key, &self.nonce(), additional_data, text, tag)
+        record_cipher::open(&self.key, &self.nonce(), additional_data, text, tag)
     }
 
     /// Moves on behind a record of this length. The last one that the key protects replaces it.

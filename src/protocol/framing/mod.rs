@@ -7,7 +7,6 @@ mod v2;
 mod v3;
 mod v4;
 
-use std::io::Write;
 use std::ops::Range;
 
 use subtle::Choice;
@@ -160,18 +159,27 @@ fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened
     })
 }
 
-/// Pads the text behind the first `start` bytes and encrypts it there with AES-CBC.
-fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
+/// Pads the text behind the first `start` bytes.
+fn pad(message: &mut SecretBytes, start: usize) {
     let padding = padding(message.len() - start);
     message.resize(message.len() + usize::from(padding), padding);
-    keys.cbc().encrypt_cbc(&mut message[start..]);
+}
+
+/// Pads the text behind the first `start` bytes and encrypts it there with AES-CBC.
+fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
+    pad(message, start);
+    keys.cbc().encrypt_cbc([&mut message[start..]]);
 }
 
 /// Writes decimal digits to the front of `space`; gives how many, or `None` if they do not fit.
-fn write_digits(number: usize, mut space: &mut [u8]) -> Option<usize> {
-    let room = space.len();
-    write!(space, "{number}").ok()?;
-    Some(room - space.len())
+fn write_digits(number: usize, space: &mut [u8]) -> Option<usize> {
+    let count = number.checked_ilog10().map_or(1, |last| last as usize + 1);
+    let mut rest = number;
+    for digit in space.get_mut(..count)?.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    Some(count)
 }
 
 fn violation(message: &'static str) -> Error {

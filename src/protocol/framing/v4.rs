@@ -4,7 +4,7 @@
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{
-    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation,
+    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, pad, v3, violation,
     write_digits,
 };
 use crate::crypto::aes::{BLOCK_SIZE, below, decryption_failed, padding};
@@ -52,13 +52,13 @@ impl Framing for V4 {
     }
 
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
-        let packet_len = v3::seal_with_next_iv(keys, message, BLOCK_SIZE, random)?;
-        let header = &mut message[..BLOCK_SIZE];
-        let digits = write_digits(packet_len, &mut header[..MOST_DIGITS])
+        pad(message, BLOCK_SIZE);
+        let (header, text) = message.split_at_mut(BLOCK_SIZE);
+        let digits = write_digits(text.len() + BLOCK_SIZE, &mut header[..MOST_DIGITS])
             .expect("no length in memory has more digits");
         header[digits..].fill(padding(digits));
-        keys.cbc().encrypt_cbc(header);
-        Ok(())
+        keys.cbc().encrypt_cbc([header, text]);
+        v3::add_next_iv(message, random)
     }
 
     fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {

@@ -148,16 +148,20 @@ impl Session {
         }
     }
 
-    pub(super) fn open_packet(&mut self, framing: &'static dyn Framing) -> Result<Message> {
+    pub(super) fn open_packet(
+        &mut self,
+        framing: &'static dyn Framing,
+        message: &mut Option<Message>,
+    ) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
         let opened = framing.open(keys, packet)?;
         let reading = read(self.config.role, packet, &opened)?;
         framing.finish(keys, Direction::Received, packet);
-        self.finish_receive(framing, opened.text, reading)
+        self.finish_receive(framing, opened.text, reading, message)
     }
 
-    pub(super) fn open_undetected(&mut self) -> Result<Message> {
+    pub(super) fn open_undetected(&mut self, message: &mut Option<Message>) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
         let Detected {
@@ -177,7 +181,7 @@ impl Session {
         }
         let framing = framing::of(found).expect("it is listed");
         framing.finish(keys, Direction::Received, &last_block);
-        self.finish_receive(framing, opened.text, reading)
+        self.finish_receive(framing, opened.text, reading, message)
     }
 
     fn finish_receive(
@@ -185,8 +189,9 @@ impl Session {
         framing: &'static dyn Framing,
         text: Range<usize>,
         reading: Reading,
-    ) -> Result<Message> {
-        let message = match reading {
+        message: &mut Option<Message>,
+    ) -> Result<()> {
+        *message = Some(match reading {
             Reading::Request(outline) => {
                 Message::Request(Arc::new(Request::new(self.input.take(text)?, outline)?))
             }
@@ -197,10 +202,10 @@ impl Session {
             Reading::Response(outline) => {
                 Message::Response(Response::new(self.input.take(text)?, outline)?)
             }
-        };
+        });
         self.framing = Some(framing);
         self.stop();
-        Ok(message)
+        Ok(())
     }
 
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {

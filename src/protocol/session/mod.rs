@@ -278,11 +278,14 @@ impl Session {
     /// Takes the operation as far as it goes. On an error the operation is over, and so is
     /// the session unless the error's reason says that it goes on.
     pub fn advance(&mut self) -> Result<Progress> {
+        // In a place of its own, since it is large and not every step has one to hand on.
+        let mut message = None;
         loop {
             match self.need().expect("an operation was begun") {
                 Need::Step => {
-                    if let Some(message) = self.step()? {
-                        return Ok(Progress::Done(Some(message)));
+                    self.step(&mut message)?;
+                    if message.is_some() {
+                        return Ok(Progress::Done(message));
                     }
                 }
                 Need::Read => {
@@ -422,30 +425,30 @@ impl Session {
         Ok(())
     }
 
-    /// Takes one step with complete input.
-    fn step(&mut self) -> Result<Option<Message>> {
+    /// Takes one step with complete input; sets `message` if that is the last of receiving one.
+    fn step(&mut self, message: &mut Option<Message>) -> Result<()> {
         let (_, state) = self.operation.as_ref().expect("an operation was begun");
         let result = match state {
             State::Exchange { steps, wait } => {
                 let (steps, wait) = (*steps, *wait);
-                self.step_exchange(steps, wait).map(|()| None)
+                self.step_exchange(steps, wait)
             }
-            State::ReceiveFirst => self.tell_apart().map(|()| None),
+            State::ReceiveFirst => self.tell_apart(),
             State::ReceiveHeader(framing) => {
                 let framing = *framing;
-                self.accept_header(framing).map(|()| None)
+                self.accept_header(framing)
             }
             State::ReceivePacket(framing) => {
                 let framing = *framing;
-                self.open_packet(framing).map(Some)
+                self.open_packet(framing, message)
             }
-            State::ReceiveUndetected => self.open_undetected().map(Some),
+            State::ReceiveUndetected => self.open_undetected(message),
             State::SendHeader(framing) => {
                 let framing = *framing;
                 self.hear_answer()?;
                 self.output.release();
                 self.set_state(State::SendPacket(framing));
-                return Ok(None);
+                return Ok(());
             }
             State::SendPacket(_) | State::Failing(_) => unreachable!("they only send"),
         };
