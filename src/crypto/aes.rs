@@ -179,8 +179,17 @@ impl AesWrapper {
         }
     }
 
-    /// Replaces key and IV; the mode stays. Mirrors `AESWrapper.setKey`.
+    /// Replaces key and IV; the mode stays. In CBC mode, an empty `iv` has a random one drawn.
+    /// Mirrors `AESWrapper.setKey`.
     pub fn set_key(&mut self, key: &[u8], iv: &[u8]) -> Result<()> {
+        let mut drawn = [0; BLOCK_SIZE];
+        let iv = match (self.mode(), iv) {
+            (AesMode::Cbc, []) => {
+                random::fill(&mut drawn)?;
+                &drawn
+            }
+            _ => iv,
+        };
         *self = Self::from_key(key, iv, self.mode())?;
         Ok(())
     }
@@ -537,6 +546,21 @@ mod tests {
                 Some(Reason::DecryptionFailed)
             );
         }
+    }
+
+    #[test]
+    fn a_key_without_an_iv_gets_one_in_cbc_mode() {
+        let mut wrapper = AesWrapper::from_key(&[1; 32], &[2; 16], AesMode::Cbc).unwrap();
+        let mut drawn = Vec::new();
+        for _ in 0..2 {
+            wrapper.set_key(&[7; 24], &[]).unwrap();
+            assert_eq!((wrapper.key(), wrapper.iv().len()), (&[7; 24][..], 16));
+            drawn.push(wrapper.iv().to_vec());
+        }
+        assert_ne!(drawn[0], drawn[1]);
+        let mut wrapper = AesWrapper::new(256, AesMode::Gcm).unwrap();
+        wrapper.set_key(&[7; 32], &[]).unwrap();
+        assert!(wrapper.iv().is_empty());
     }
 
     #[test]

@@ -60,6 +60,18 @@ impl BytesOutput<'_> {
         self.len.set(bytes.len());
         Ok(())
     }
+
+    /// As [`set`](Self::set); NULL and no bytes for none.
+    pub(super) fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
+        match bytes {
+            Some(bytes) => self.set(bytes),
+            None => {
+                self.start.set(ptr::null_mut());
+                self.len.set(0);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Gives the caller a copy of `text`, which has no NUL inside; NULL for none.

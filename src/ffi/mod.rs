@@ -41,6 +41,7 @@ pub mod error;
 mod fork;
 pub mod log;
 pub mod memory;
+mod registers;
 pub mod request;
 pub mod response;
 pub mod rsa_wrapper;
@@ -74,6 +75,7 @@ fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t
     // What a panic leaves half-changed is a client, which then refuses to go on (see
     // `Guarded::operate`), or an object that the caller still holds and frees.
     let body = AssertUnwindSafe(body);
+    let _wiped = registers::WipedAtTheEnd;
     let _delayed = cancellation::Delayed::new();
     fork::prepare_once();
     let error = match catch_unwind(body) {

@@ -64,7 +64,12 @@ impl LocalPublicKey {
 impl PublicKey {
     /// From a key as people have it.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        Self::from_der(&key_text::public_key(text)?)
+        Self::from_info(&key_text::public_key(text)?)
+    }
+
+    /// As [`from_text`](Self::from_text), in DER.
+    pub fn from_der(der: &[u8]) -> Result<Self> {
+        Self::from_info(&key_text::public_key_of_der(der)?)
     }
 
     /// From a key as peers send it.
@@ -75,11 +80,11 @@ impl PublicKey {
                 "the PEM text is a {label:?}; a {PUBLIC_LABEL:?} is needed"
             )));
         }
-        Self::from_der(&der)
+        Self::from_info(&der)
     }
 
-    fn from_der(der: &[u8]) -> Result<Self> {
-        let unreadable = |_| invalid_key("the PEM text holds no RSA public key");
+    fn from_info(der: &[u8]) -> Result<Self> {
+        let unreadable = |_| invalid_key("the key holds no RSA public key");
         let info = SubjectPublicKeyInfoRef::from_der(der).map_err(unreadable)?;
         if info.algorithm != ALGORITHM_ID {
             return Err(invalid_key("the public key is no RSA key"));
@@ -87,7 +92,7 @@ impl PublicKey {
         let key = info
             .subject_public_key
             .as_bytes()
-            .ok_or_else(|| invalid_key("the PEM text holds no RSA public key"))
+            .ok_or_else(|| invalid_key("the key holds no RSA public key"))
             .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).map_err(unreadable))?;
         let bits = check_limits(&key)?;
         let encrypting = EncryptingKey::from_der(der)
@@ -101,6 +106,10 @@ impl PublicKey {
 
     pub fn to_pem(&self) -> String {
         encode_pem(PUBLIC_LABEL, &self.der)
+    }
+
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     pub fn bits(&self) -> u32 {
@@ -187,7 +196,15 @@ impl PrivateKey {
 
     /// From a key as people have it.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        let pkcs8 = key_text::private_key(text)?;
+        Self::from_given(key_text::private_key(text)?)
+    }
+
+    /// As [`from_text`](Self::from_text), in DER.
+    pub fn from_der(der: &[u8]) -> Result<Self> {
+        Self::from_given(key_text::private_key_of_der(der)?)
+    }
+
+    fn from_given(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
         let Some(sizes) = uneven_primes(&pkcs8) else {
             return Self::from_pkcs8(pkcs8);
         };
@@ -238,8 +255,8 @@ impl PrivateKey {
         Zeroizing::new(encode_pem(PKCS8_LABEL, &self.pkcs8))
     }
 
-    pub fn bits(&self) -> u32 {
-        self.bits
+    pub fn der(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     pub fn modulus_size(&self) -> usize {
@@ -256,7 +273,7 @@ impl PrivateKey {
             .to_der()
         })?
         .map_err(|_| invalid_key("the RSA public key is too long"))?;
-        PublicKey::from_der(&der)
+        PublicKey::from_info(&der)
     }
 
     pub fn decrypt(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
@@ -327,7 +344,7 @@ fn encode_pem(label: &str, der: &[u8]) -> String {
 
 /// Calls `read` with the public half of a private key.
 fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
-    let unreadable = |_| invalid_key("the PEM text holds no RSA private key");
+    let unreadable = |_| invalid_key("the key holds no RSA private key");
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
     if info.algorithm != ALGORITHM_ID {
         return Err(invalid_key("the private key is no RSA key"));
