@@ -82,7 +82,7 @@ STAGE = @printf '\n== %s ==\n'
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
+        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools controls controls-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -173,9 +173,9 @@ test-c-pure-rust: library pure-library
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '^test_wiped$$'
 
 test-interop: server venv
-	$(STAGE) 'the Python peer against itself, the C server and the C client'
+	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library under its Python names'
 	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
-	    $(VENV)/bin/python -m unittest discover
+	    ANWDL_TEST_LIBRARY=$(LIBRARY) $(VENV)/bin/python -m unittest discover
 
 test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
@@ -186,15 +186,22 @@ assure: assure-tools c-tests pure-library breakable venv ## run what shows each 
 	$(STAGE) 'promises'
 	$(VENV)/bin/python scripts/assure --plain $(TARGET_DIR) --breakable $(BREAKABLE_DIR) $(ASSURE_FLAGS)
 
-assure-tools: test-tools
+assure-tools: test-tools controls-tools
 	@scripts/ensure-tools cargo cc make cmake python3 python3-venv valgrind
 
-breakable:
+controls-tools:
+	@scripts/ensure-tools python3 git
+
+breakable: controls-tools
 	$(STAGE) 'library with rules that can be broken'
-	CARGO_TARGET_DIR=$(BREAKABLE_DIR) RUSTFLAGS='--cfg anwdl_negative_controls' $(CARGO) build $(CARGO_FLAGS) --release
+	$(PYTHON) scripts/controls apply $(BREAKABLE_DIR)/source
+	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(BREAKABLE_DIR) $(CARGO) build $(CARGO_FLAGS) --release
 	@scripts/link-soname $(BREAKABLE_LIBRARY)
 	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(BREAKABLE_LIBRARY) -DANWDL_VALGRIND=OFF
 	$(CMAKE) --build $(BREAKABLE_DIR)/examples-c-tests --parallel $(JOBS)
+
+controls: controls-tools ## write the patches of tests/assurance/controls/ anew, after changes of src/
+	$(PYTHON) scripts/controls refresh
 
 sanitizers: ## run the C tests with the sanitizers of addresses, leaks, undefined behaviour and threads
 	$(STAGE) 'sanitizers'
@@ -274,7 +281,7 @@ bench: bench-tools bench-library bench-bare server bench-sessions venv bench-ven
 
 bench-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl
+	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl libssl
 
 # How long a build takes is only known where nothing was built before.
 bench-library:
@@ -388,8 +395,10 @@ lint: lint-tools ## check the form of Rust and C
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets --no-default-features -- -D warnings
 	$(STAGE) 'form of C'
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
+	$(STAGE) 'controls'
+	$(PYTHON) scripts/controls check
 
-lint-tools:
+lint-tools: controls-tools
 	$(STAGE) 'tools'
 	@scripts/ensure-tools cargo rustfmt clippy cc clang-format
 

@@ -18,6 +18,10 @@ TARGET_SESSIONS = 10_000
 MOST_REPEATED_SESSIONS = 10_000
 """More sessions than this take so long to open that they are opened in the first round only."""
 EXCHANGED_SESSIONS = 100
+EXCHANGED_FRAMINGS = ("v4", "gcm")
+"""The framings whose key exchanges are measured: the others exchange keys as v4 does."""
+KEY_SIZES = {"": [], "/2048": ["--bits", "2048"]}
+"""The RSA keys of benches/keys, of 4096 bits, and smaller ones, with what names them."""
 PARALLEL = ("exchange", "floor-rsa", "request", "floor-calls")
 THREADS = (1, 2)
 SERVERS = ("libanwdl", "python")
@@ -73,7 +77,7 @@ def catalogue(paths: Paths) -> list[Measurement]:
 
 
 def rsa(paths: Paths) -> Iterator[Measurement]:
-    """The bare operations; the one that the key exchange is compared with stands last, next to it."""
+    """The bare operations; those that the key exchange is compared with stand last, next to it."""
     yield Measurement("openssl", ["openssl", "speed", "-mr", "-seconds", "1", "rsa4096"], read=openssl_speed)
     for library, operation, count in (
         ("rsa-crate", "public", 300),
@@ -83,11 +87,17 @@ def rsa(paths: Paths) -> Iterator[Measurement]:
     ):
         command = [str(paths.bare), "rsa", library, operation, "--count", str(count)]
         yield Measurement(f"rsa/{library}/{operation}", command)
+    yield Measurement("rsa/aws-lc/public/2048", [str(paths.bare), "rsa", "aws-lc", "public", "--count", "2000", *KEY_SIZES["/2048"]])
+    yield Measurement("rsa/aws-lc/private/2048", [str(paths.bare), "rsa", "aws-lc", "private", "--count", "300", *KEY_SIZES["/2048"]])
+    yield Measurement("ephemeral", [str(paths.bare), "ephemeral", "--count", "1000"])
 
 
 def exchanges(paths: Paths) -> Iterator[Measurement]:
     """Key exchanges: the library alone, then both servers against the Python client."""
-    yield Measurement("exchange", [str(paths.sessions / "bench_exchange"), "--count", "60"])
+    for bits, options in KEY_SIZES.items():
+        for framing in EXCHANGED_FRAMINGS:
+            command = [str(paths.sessions / "bench_exchange"), "--protocol", framing, "--count", "60", *options]
+            yield Measurement(f"exchange/{framing}{bits}", command)
     for server in SERVERS:
         yield real_peers(paths, server, "exchange", "v4", 25)
     for what in RELEASED:
@@ -141,14 +151,16 @@ def large_messages(paths: Paths) -> Iterator[Measurement]:
 
 def many_sessions(paths: Paths) -> Iterator[Measurement]:
     """Requests over many open sessions, and what a session keeps in memory."""
-    program = [str(paths.sessions / "bench_many"), "--protocol", "v4"]
+    program = [str(paths.sessions / "bench_many")]
     for sessions in SESSIONS:
-        command = [*program, "--sessions", str(sessions), "--requests", str(max(REQUESTS, 2 * sessions))]
+        command = [*program, "--protocol", "v4", "--sessions", str(sessions), "--requests", str(max(REQUESTS, 2 * sessions))]
         only_once = sessions > MOST_REPEATED_SESSIONS
         yield Measurement(f"many/{sessions}", command, only_once)
         yield Measurement(f"many/{sessions}/floor", [*command, "--floor"], only_once)
-    command = [*program, "--sessions", str(EXCHANGED_SESSIONS), "--requests", str(EXCHANGED_SESSIONS), "--exchange"]
-    yield Measurement("many/exchanged", command, only_once=True)
+    for framing in EXCHANGED_FRAMINGS:
+        command = [*program, "--protocol", framing, "--sessions", str(EXCHANGED_SESSIONS), "--exchange"]
+        command += ["--requests", str(EXCHANGED_SESSIONS)]
+        yield Measurement(f"many/exchanged/{framing}", command, only_once=True)
 
 
 def parallel(paths: Paths) -> Iterator[Measurement]:

@@ -49,7 +49,7 @@ def draw_ratios(results: Results, path: Path) -> bool:
     """Exchange and requests as multiples of the floor; the Python server beside them, on a scale that has room for it."""
     bare_rsa = results.series("rsa/aws-lc/private", "cpu_ns")
     calls = {framing: results.series(f"request/{framing}/floor", "server_cpu_ns") for framing in FRAMINGS}
-    bars = [("key exchange", results.series("exchange", "server_cpu_ns"), bare_rsa, "peers/python/exchange", EXCHANGE_LIMIT)]
+    bars = [("key exchange", results.series("exchange/v4", "server_cpu_ns"), bare_rsa, "peers/python/exchange", EXCHANGE_LIMIT)]
     for framing in FRAMINGS:
         floor = calls["v4" if framing == "gcm" else framing]
         own = results.series(f"request/{framing}", "server_cpu_ns")

@@ -130,11 +130,12 @@
  * (anwdl_client_options_set_separate_computation()): the exchange then returns
  * ANWDL_WANT_COMPUTATION, and anwdl_client_compute() does the operation on any other thread.
  *
- * Turns. A client sends one request and receives one response, and again. A second response to one
- * request and a second request before the response are refused with ANWDL_REASON_OUT_OF_TURN, and
- * nothing is sent. A server may receive the next request before it has answered the last: a released
- * client that gave up waiting sends one. It then owes a response to each, in their order. Only a
- * server that is not available may send one response before any request.
+ * Turns. A client sends one request and receives one response, and again. What is out of turn is
+ * refused with ANWDL_REASON_OUT_OF_TURN, moves no byte, and the session goes on: a second request
+ * before the response, a second response to one request, and on a server's side another
+ * anwdl_client_recv_request() before the last request, well-formed or not, has its response. A
+ * released client that gave up waiting and asks again is answered in order. Only a server that is
+ * not available may send one response before any request.
  *
  * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
  * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
@@ -272,8 +273,8 @@ typedef enum ANWDL_INT_ENUM {
    */
   ANWDL_REASON_INVALID_DESCRIPTOR = 2,
   /**
-   * (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no PEM of an RSA
-   * key, or its modulus or exponent is out of bounds.
+   * (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no RSA key
+   * in PEM or DER, or its modulus or exponent is out of bounds.
    */
   ANWDL_REASON_INVALID_KEY = 3,
   /**
@@ -364,7 +365,7 @@ typedef enum ANWDL_INT_ENUM {
    */
   ANWDL_REASON_SESSION_FAILED = 25,
   /**
-   * (RUNTIME_ERROR) A key that the call needs is not set; the message names it.
+   * (VALUE_ERROR) A key that the call needs is not set; the message names it.
    */
   ANWDL_REASON_KEY_MISSING = 26,
   /**
@@ -625,7 +626,8 @@ typedef struct anwdl_response_t anwdl_response_t;
  * RSAWrapper.
  *
  * Keys are PEM text of at most 16 KiB, written as freely as OpenSSL takes it: with text around it, a
- * byte-order mark, blanks, CRLF, lines of any length. Where a key is refused, the error message says
+ * byte-order mark, blanks, CRLF, lines of any length. Functions whose names end in "_der" have them
+ * as DER, of at most 16 KiB too. Where a key is refused, the error message says
  * what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is odd, at
  * least 3, and has at most 33 bits.
  *
@@ -1386,14 +1388,15 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
- *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER.
+ *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+ *   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the
+ *   wrapper given lacks a local key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+ *   ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInstance.exchangeKeys(receive_first).
  */
@@ -1410,12 +1413,12 @@ anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client,
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_BAD_PROXY_HEADER.
+ *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.sendPublicRSAKey().
  */
@@ -1433,12 +1436,12 @@ anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
- *   ANWDL_REASON_BAD_PROXY_HEADER.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
- *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
- *   ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInstance.recvPublicRSAKey().
  */
@@ -1457,11 +1460,11 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_BAD_PROXY_HEADER.
+ *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key, or the peer's public key was not received yet.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key, or the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.sendAESKey().
@@ -1481,11 +1484,12 @@ anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
- *   ANWDL_REASON_BAD_PROXY_HEADER.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
- *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.recvAESKey().
  */
@@ -1550,8 +1554,7 @@ anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
  * @param client The client; not NULL.
  *
  * @return The request, borrowed until the client stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+ *   NULL if none is stored, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -1571,8 +1574,7 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
- *   malformed, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+ *   malformed, which is no failure. NULL as well if client is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -1708,13 +1710,14 @@ void anwdl_session_free(anwdl_session_t *session);
  * @retval ANWDL_WANT_WRITE
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
- *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH.
+ *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+ *   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+ *   ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInstance.exchangeKeys(receive_first).
  */
@@ -1731,10 +1734,10 @@ anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session,
  * @retval ANWDL_WANT_READ
  * @retval ANWDL_WANT_WRITE
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.sendPublicRSAKey().
  */
@@ -1752,8 +1755,8 @@ anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
@@ -1774,9 +1777,10 @@ anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
  * @retval ANWDL_WANT_READ
  * @retval ANWDL_WANT_WRITE
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
+ *   not received yet.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
- *   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInstance.sendAESKey().
@@ -1796,8 +1800,8 @@ anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
@@ -2172,8 +2176,7 @@ anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
  * @param session The session; not NULL.
  *
  * @return The request, borrowed until the session stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+ *   NULL if none is stored, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getStoredRequest().
@@ -2190,8 +2193,7 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  *
  * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
  *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
- *   malformed, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+ *   malformed, which is no failure. NULL as well if session is NULL
  *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
@@ -2371,7 +2373,7 @@ int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t 
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
+ *   ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
  *
  * Python: none; its client computes it.
  */
@@ -2485,14 +2487,15 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
- *   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH.
+ *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+ *   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+ *   key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+ *   ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInterface.connectServer(receive_first), of which it is a part.
  */
@@ -2509,11 +2512,11 @@ anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *cl
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInterface.sendPublicRSAKey().
  */
@@ -2531,9 +2534,10 @@ anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
- *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  *
  * Python: ClientInterface.recvPublicRSAKey().
@@ -2553,10 +2557,11 @@ anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
+ *   not received yet.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
  *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
- *   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+ *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInterface.sendAESKey().
@@ -2576,9 +2581,10 @@ anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *cli
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
- *   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+ *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+ *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
  *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: ClientInterface.recvAESKey().
@@ -3382,14 +3388,14 @@ anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
                                                    uint32_t key_size);
 
 /**
- * The size of the local key.
+ * The size of the local public key.
  *
  * @param wrapper The wrapper; not NULL.
  *
- * @return The size of its modulus in bits; 0 if there is no local key, and if wrapper is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
+ * @return The size of its modulus in bits; 0 if there is no local public key, be there a private one
+ *   or not, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
- * Python: RSAWrapper.getKeySize().
+ * Python: RSAWrapper.getKeySize(), which gives None for 0.
  */
 uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
 
@@ -3410,6 +3416,24 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
                                                 char **out_pem);
 
 /**
+ * The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param out Where to write the address of the DER, to be freed with
+ *   anwdl_bytes_free(), or NULL if there is no local public key; not NULL itself.
+ * @param out_len Where to write its length in bytes, or 0; not NULL.
+ *
+ * @retval ANWDL_OK Also if there is no such key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: RSAWrapper.getPublicKey(pem_format=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
+                                                    uint8_t **out,
+                                                    size_t *out_len);
+
+/**
  * The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
  *
  * @param wrapper The wrapper; not NULL.
@@ -3424,6 +3448,24 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper,
                                                  char **out_pem);
+
+/**
+ * The local private key as DER (PKCS #8, RFC 5958, not encrypted).
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param out Where to write the address of the DER, or NULL if there is no private
+ *   key; not NULL itself. Free it with anwdl_bytes_free(), which wipes it; do so soon.
+ * @param out_len Where to write its length in bytes, or 0; not NULL.
+ *
+ * @retval ANWDL_OK Also if there is no such key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: RSAWrapper.getPrivateKey(pem_format=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper,
+                                                     uint8_t **out,
+                                                     size_t *out_len);
 
 /**
  * The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
@@ -3445,6 +3487,24 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
                                                        char **out_pem);
 
 /**
+ * The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param out Where to write the address of the DER, to be freed with
+ *   anwdl_bytes_free(), or NULL if there is no such key; not NULL itself.
+ * @param out_len Where to write its length in bytes, or 0; not NULL.
+ *
+ * @retval ANWDL_OK Also if there is no such key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: RSAWrapper.getRemotePublicKey(pem_format=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
+                                                           uint8_t **out,
+                                                           size_t *out_len);
+
+/**
  * Sets the local public key. The private key stays as it is.
  *
  * @param wrapper The wrapper; not NULL.
@@ -3459,6 +3519,24 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper,
                                                 const char *pem);
+
+/**
+ * Sets the local public key, given as DER. The private key stays as it is.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
+ * @param len Its length in bytes.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
+ *   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
+ *
+ * Python: RSAWrapper.setPublicKey(public_key, pem_format=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_public_key_der(anwdl_rsa_wrapper_t *wrapper,
+                                                    const uint8_t *der,
+                                                    size_t len);
 
 /**
  * Sets the local private key.
@@ -3479,6 +3557,27 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
                                                  const char *pem,
                                                  bool derivate_public_key);
+
+/**
+ * Sets the local private key, given as DER.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is then no key.
+ * @param len Its length in bytes.
+ * @param derivate_public_key true to set the local public key to the one that belongs to it; false
+ *   to leave the public key as it is.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
+ *   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old keys are kept.
+ *
+ * Python: RSAWrapper.setPrivateKey(private_key, pem_format=False, derivate_public_key=...).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrapper,
+                                                     const uint8_t *der,
+                                                     size_t len,
+                                                     bool derivate_public_key);
 
 /**
  * Sets the local private key to the one in a file, and the local public key to the one that belongs
@@ -3525,11 +3624,11 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
  *   encrypted, with LF line ends).
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot be
- *   the name of a file.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
- *   ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something else than a file is
- *   there); what was there is as it was. ANWDL_REASON_RANDOM_FAILED.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot
+ *   be the name of a file. ANWDL_REASON_KEY_MISSING: there is no local private key.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST:
+ *   something else than a file is there); what was there is as it was.
+ *   ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: none.
  */
@@ -3556,6 +3655,24 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrap
                                                        const char *pem);
 
 /**
+ * Sets the peer's public key of this wrapper, given as DER.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
+ * @param len Its length in bytes.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
+ *   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
+ *
+ * Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *wrapper,
+                                                           const uint8_t *der,
+                                                           size_t len);
+
+/**
  * Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
  * mask, and an empty label.
  *
@@ -3569,9 +3686,9 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrap
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
- *   is NULL with a length, or data is too long.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the public key is not set.
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   is NULL with a length, or data is too long. ANWDL_REASON_KEY_MISSING: the public key is not
+ *   set.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
  */
@@ -3600,8 +3717,8 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
  *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   ANWDL_REASON_KEY_MISSING: the private key is not set.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: RSAWrapper.decryptData(cipher, decode=False).
  */
@@ -3624,9 +3741,8 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
- *   data is NULL with a length.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
- *   ANWDL_REASON_RANDOM_FAILED.
+ *   data is NULL with a length. ANWDL_REASON_KEY_MISSING: the private key is not set.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  *
  * Python: RSAWrapper.signData(data).
  */
@@ -3641,6 +3757,9 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
  * Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
  * makes it, under the peer's public key.
  *
+ * The Python method of this name verifies under the local public key:
+ * anwdl_rsa_wrapper_verify_data_signature_with_key() does that.
+ *
  * @param wrapper The wrapper; not NULL.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
@@ -3650,10 +3769,10 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
  *
  * @retval ANWDL_OK Whatever the verdict is.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
- *   signature or data is NULL with a length.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
+ *   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: the peer's public key is
+ *   not set.
  *
- * Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
+ * Python: none; RSAWrapper.verifyDataSignature() is another function.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
@@ -3662,6 +3781,34 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
                                                        const uint8_t *data,
                                                        size_t len,
                                                        bool *out_valid);
+
+/**
+ * Tells whether a signature fits the data, as anwdl_rsa_wrapper_verify_data_signature() does, under
+ * the peer's public key or the local one.
+ *
+ * @param wrapper The wrapper; not NULL.
+ * @param signature The signature; NULL is fine if signature_len is 0.
+ * @param signature_len Its length in bytes.
+ * @param data The data; NULL is fine if len is 0.
+ * @param len Its length in bytes.
+ * @param use_local_public_key true to verify under the local public key, and so what this side has
+ *   signed; false for the peer's.
+ * @param out_valid Where to write true if the signature fits, false if not; not NULL.
+ *
+ * @retval ANWDL_OK Whatever the verdict is.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
+ *   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: that public key is not set.
+ *
+ * Python: RSAWrapper.verifyDataSignature(signature, data), with use_local_public_key.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_verify_data_signature_with_key(const anwdl_rsa_wrapper_t *wrapper,
+                                                                const uint8_t *signature,
+                                                                size_t signature_len,
+                                                                const uint8_t *data,
+                                                                size_t len,
+                                                                bool use_local_public_key,
+                                                                bool *out_valid);
 
 /**
  * The fingerprint of a public key, as the Python client shows it: the SHA-256 of the key as
@@ -3677,7 +3824,7 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
+ *   ANWDL_REASON_KEY_MISSING: that public key is not set.
  *
  * Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
  */
@@ -3760,14 +3907,16 @@ anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
  * @param wrapper The wrapper; not NULL.
  * @param key The key; copied; not NULL.
  * @param key_len Its length in bytes: 16, 24 or 32.
- * @param iv The IV; copied. In GCM mode there is none: NULL.
- * @param iv_len Its length in bytes: 16, or 0 in GCM mode.
+ * @param iv The IV; copied. NULL is fine if iv_len is 0.
+ * @param iv_len Its length in bytes: 16; or 0, to have one drawn at random, which
+ *   anwdl_aes_wrapper_get_key() tells. In GCM mode there is none: 0.
  *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
  *   a length, or a length is wrong.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
  *
- * Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
+ * Python: AESWrapper.setKey(key, iv).
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,

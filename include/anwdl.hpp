@@ -678,7 +678,7 @@ namespace detail {
 /// What can be asked of an RSA wrapper without changing it.
 template <class Self> class reads_rsa_wrapper {
   public:
-    /// The size of the local key in bits; 0 if there is none.
+    /// The size of the local public key in bits; 0 if there is none.
     std::uint32_t get_key_size() const noexcept {
         return anwdl_rsa_wrapper_get_key_size(handle());
     }
@@ -702,6 +702,27 @@ template <class Self> class reads_rsa_wrapper {
         string pem;
         finish(make(pem, anwdl_rsa_wrapper_get_remote_public_key, handle()));
         return pem;
+    }
+
+    /// The local public key as DER; without data if there is none.
+    bytes get_public_key_der() const {
+        bytes der;
+        finish(make_bytes(der, anwdl_rsa_wrapper_get_public_key_der, handle()));
+        return der;
+    }
+
+    /// The local private key as DER; without data if there is none.
+    bytes get_private_key_der() const {
+        bytes der;
+        finish(make_bytes(der, anwdl_rsa_wrapper_get_private_key_der, handle()));
+        return der;
+    }
+
+    /// The public key of the peer as DER; without data if there is none.
+    bytes get_remote_public_key_der() const {
+        bytes der;
+        finish(make_bytes(der, anwdl_rsa_wrapper_get_remote_public_key_der, handle()));
+        return der;
     }
 
     /// The SHA-256 of a public key in hexadecimal digits: of the local one, or of the peer's.
@@ -737,10 +758,12 @@ template <class Self> class reads_rsa_wrapper {
         return signature;
     }
 
-    /// Tells whether a signature of the peer's fits the content.
-    bool verify_data_signature(const bytes_view &signature, const bytes_view &content) const {
+    /// Tells whether a signature fits the content, under the public key of the peer, or under the
+    /// local one, as in Python.
+    bool verify_data_signature(const bytes_view &signature, const bytes_view &content,
+                               bool use_local_public_key = false) const {
         bool valid = false;
-        finish(verify_signature(valid, signature, content));
+        finish(verify_signature(valid, signature, content, use_local_public_key));
         return valid;
     }
 
@@ -761,10 +784,10 @@ template <class Self> class reads_rsa_wrapper {
         bytes signature;
         return expect(sign(signature, content), signature);
     }
-    result<bool> try_verify_data_signature(const bytes_view &signature,
-                                           const bytes_view &content) const {
+    result<bool> try_verify_data_signature(const bytes_view &signature, const bytes_view &content,
+                                           bool use_local_public_key = false) const {
         bool valid = false;
-        return expect(verify_signature(valid, signature, content), valid);
+        return expect(verify_signature(valid, signature, content, use_local_public_key), valid);
     }
 #endif
 
@@ -785,9 +808,10 @@ template <class Self> class reads_rsa_wrapper {
                           content.size());
     }
     anwdl_status_t verify_signature(bool &out, const bytes_view &signature,
-                                    const bytes_view &content) const {
-        return anwdl_rsa_wrapper_verify_data_signature(handle(), signature.data(), signature.size(),
-                                                       content.data(), content.size(), &out);
+                                    const bytes_view &content, bool local) const {
+        return anwdl_rsa_wrapper_verify_data_signature_with_key(handle(), signature.data(),
+                                                                signature.size(), content.data(),
+                                                                content.size(), local, &out);
     }
 };
 
@@ -850,6 +874,23 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         detail::finish(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
     }
 
+    /// Sets the local public key, given as DER.
+    void set_public_key_der(const bytes_view &der) {
+        detail::finish(anwdl_rsa_wrapper_set_public_key_der(get(), der.data(), der.size()));
+    }
+
+    /// Sets the local private key, given as DER, and, unless told otherwise, the public one that
+    /// belongs to it.
+    void set_private_key_der(const bytes_view &der, bool derivate_public_key = true) {
+        detail::finish(anwdl_rsa_wrapper_set_private_key_der(get(), der.data(), der.size(),
+                                                             derivate_public_key));
+    }
+
+    /// Sets the public key of the peer, given as DER.
+    void set_remote_public_key_der(const bytes_view &der) {
+        detail::finish(anwdl_rsa_wrapper_set_remote_public_key_der(get(), der.data(), der.size()));
+    }
+
 #if defined(__cpp_lib_expected)
     static result<rsa_wrapper> try_make(bool generate_key_pair = true) {
         rsa_wrapper made(nullptr);
@@ -874,6 +915,17 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     }
     result<void> try_set_remote_public_key(const text &pem) {
         return detail::expect(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
+    }
+    result<void> try_set_public_key_der(const bytes_view &der) {
+        return detail::expect(anwdl_rsa_wrapper_set_public_key_der(get(), der.data(), der.size()));
+    }
+    result<void> try_set_private_key_der(const bytes_view &der, bool derivate_public_key = true) {
+        return detail::expect(anwdl_rsa_wrapper_set_private_key_der(get(), der.data(), der.size(),
+                                                                    derivate_public_key));
+    }
+    result<void> try_set_remote_public_key_der(const bytes_view &der) {
+        return detail::expect(
+            anwdl_rsa_wrapper_set_remote_public_key_der(get(), der.data(), der.size()));
     }
 #endif
 
@@ -978,7 +1030,8 @@ class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper
         return aes_wrapper(wrapper);
     }
 
-    /// Replaces the key and the IV, which there is none of in GCM mode. The mode stays.
+    /// Replaces the key and the IV; without an IV, one is drawn in CBC mode. There is none in GCM
+    /// mode. The mode stays.
     void set_key(const bytes_view &key, const bytes_view &iv = bytes_view()) {
         detail::finish(
             anwdl_aes_wrapper_set_key(get(), key.data(), key.size(), iv.data(), iv.size()));

@@ -13,7 +13,6 @@ use crate::error::{Error, Interest, Reason, Result};
 use crate::identity::Identity;
 use crate::log::{self, Level};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::negative_control::is_broken;
 use crate::protocol::session::{Message, Operation, Progress, Session};
 use crate::protocol::{Protocol, Role};
 use crate::proxy_header::{self, LONGEST_LINE, Source};
@@ -90,20 +89,27 @@ pub struct Endpoint<C> {
     turns: Turns,
 }
 
-/// How many messages this side may send before it receives the next: the protocol is half-duplex.
+/// Whose turn it is to send: the protocol is half-duplex.
 struct Turns {
-    due: u64,
+    may_send: bool,
     has_received: bool,
 }
 
 impl Turns {
-    fn received(&mut self, role: Role) {
-        self.due = match role {
-            // Each request has its response, also where a client that is out of step sends several.
-            Role::Server if self.has_received => self.due + 1,
-            Role::Server | Role::Client => 1,
-        };
+    /// A server answers before it receives again. In v3 and v4 a message brings the IV of the
+    /// next: who is on the path and could have two decrypted in a row would choose what the
+    /// second begins with, and learn from how it is taken.
+    fn may_receive(&self, role: Role) -> bool {
+        role == Role::Client || !self.has_received || !self.may_send
+    }
+
+    fn received(&mut self) {
+        self.may_send = true;
         self.has_received = true;
+    }
+
+    fn sent(&mut self) {
+        self.may_send = false;
     }
 }
 
@@ -111,7 +117,7 @@ impl Default for Turns {
     /// A client may ask. A server may speak first, once: to say that it is unavailable.
     fn default() -> Self {
         Self {
-            due: 1,
+            may_send: true,
             has_received: false,
         }
     }
@@ -241,14 +247,14 @@ impl<C: Carrier> Endpoint<C> {
         self.session.compute()
     }
 
-    /// As a server, receives a request and, with `store_request`, keeps it too. One that
+    /// As a server, receives a request and, with `store_request`, keeps it too. Before the
+    /// last one has its response this is [`Reason::OutOfTurn`]. One that
     /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
     /// [`request_errors`](Self::request_errors), its text by
     /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
-        self.malformed_request = None;
-        match self.run(Operation::Receive, Session::begin_receive)? {
+        match self.run_receive()? {
             Some(Message::Request(request)) => {
                 if store_request {
                     self.stored_request = Some(Arc::clone(&request));
@@ -299,7 +305,7 @@ impl<C: Carrier> Endpoint<C> {
     /// [`Reason::MalformedResponse`] and ends the session.
     pub fn recv_response(&mut self) -> Result<Response> {
         self.check_role(Role::Client)?;
-        match self.run(Operation::Receive, Session::begin_receive)? {
+        match self.run_receive()? {
             Some(Message::Response(response)) => Ok(response),
             _ => unreachable!("clients receive responses"),
         }
@@ -337,15 +343,34 @@ impl<C: Carrier> Endpoint<C> {
     }
 
     fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
-        let may_send = self.turns.due > 0;
+        let may_send = self.turns.may_send;
         self.run(Operation::Send, |session| {
             if !may_send {
                 session.check_ready_to_begin()?;
-                return Err(out_of_turn(session.role()));
+                return Err(out_of_turn(match session.role() {
+                    Role::Server => "each request that was received has its response already",
+                    Role::Client => "the last request has no response yet",
+                }));
             }
             begin(session)
         })
         .map(drop)
+    }
+
+    fn run_receive(&mut self) -> Result<Option<Message>> {
+        let may_receive = self.turns.may_receive(self.role());
+        if may_receive {
+            self.malformed_request = None;
+        }
+        self.run(Operation::Receive, |session| {
+            if !may_receive {
+                session.check_ready_to_begin()?;
+                return Err(out_of_turn(
+                    "the last request has no response yet: answer it before receiving the next",
+                ));
+            }
+            session.begin_receive()
+        })
     }
 
     /// Begins an operation, or goes on with the one that is under way if it is the same.
@@ -369,8 +394,8 @@ impl<C: Carrier> Endpoint<C> {
             Err(failure) => Err(self.fail_before_drive(failure)),
         };
         match (&result, operation) {
-            (Ok(_), Operation::Receive) => self.turns.received(self.session.role()),
-            (Ok(_), Operation::Send) => self.turns.due -= 1,
+            (Ok(_), Operation::Receive) => self.turns.received(),
+            (Ok(_), Operation::Send) => self.turns.sent(),
             (Ok(_), _) => {}
             (Err(error), _) => self.tell_failure(error),
         }
@@ -390,11 +415,6 @@ impl<C: Carrier> Endpoint<C> {
     fn hear_proxy(&mut self) -> Result<()> {
         match self.carrier.receive_proxy_header() {
             Ok(None) | Ok(Some(Source::Socket)) => Ok(()),
-            Ok(Some(Source::Client(_)))
-                if is_broken("the client of a PROXY header is taken for the client") =>
-            {
-                Ok(())
-            }
             Ok(Some(Source::Client(address))) => {
                 let identity = Identity::new(address);
                 let earlier = std::mem::replace(&mut self.identity, identity);
@@ -406,8 +426,7 @@ impl<C: Carrier> Endpoint<C> {
             }
             Err(HeaderFailure::Transfer(failure)) => Err(self.fail_before_drive(failure)),
             Err(HeaderFailure::PeerClosed) => {
-                let is_survivable = !self.carrier.is_within_proxy_header()
-                    || is_broken("a PROXY header that is cut ends the session");
+                let is_survivable = !self.carrier.is_within_proxy_header();
                 Err(self.session.interrupt(peer_closed(), is_survivable))
             }
             Err(HeaderFailure::Bad(error)) => Err(self.session.interrupt(error, false)),
@@ -417,10 +436,7 @@ impl<C: Carrier> Endpoint<C> {
     /// As [`fail`]. The session, whose bytes have not moved, knows of no header.
     fn fail_before_drive(&mut self, failure: Failure) -> Error {
         match failure {
-            Failure::TimedOut
-                if self.carrier.is_within_proxy_header()
-                    && !is_broken("a PROXY header that comes too late ends the session") =>
-            {
+            Failure::TimedOut if self.carrier.is_within_proxy_header() => {
                 self.session.interrupt(timed_out(), false)
             }
             failure => fail(&mut self.session, failure, Interest::Read),
@@ -442,25 +458,24 @@ impl<C: Carrier> Endpoint<C> {
 /// Moves bytes between a session and what carries them until the operation is done.
 fn drive(session: &mut Session, carrier: &mut impl Carrier) -> Result<Option<Message>> {
     loop {
-        let progress = session.advance()?;
-        if session.take_peer_goes_on() {
+        // Looked at where it lies: with a message in it, it is large.
+        let progress = session.advance();
+        if session.take_peer_goes_on() && progress.is_ok() {
             carrier.acknowledge();
         }
         match progress {
-            Progress::Done(message) => return Ok(message),
-            Progress::Write => match carrier.send(session.pending()) {
-                Ok(_) if is_broken("only what was sent counts as sent") => {
-                    session.sent(session.pending().len());
-                }
+            Err(error) => return Err(error),
+            Ok(Progress::Done(message)) => return Ok(message),
+            Ok(Progress::Write) => match carrier.send(session.pending()) {
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Progress::Read => match carrier.receive(session.space()) {
+            Ok(Progress::Read) => match carrier.receive(session.space()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
             },
-            Progress::Compute => return Err(Error::WouldBlock(Interest::Computation)),
+            Ok(Progress::Compute) => return Err(Error::WouldBlock(Interest::Computation)),
         }
     }
 }
@@ -470,10 +485,7 @@ fn fail(session: &mut Session, failure: Failure, interest: Interest) -> Error {
         Failure::WouldBlock => Error::WouldBlock(interest),
         Failure::TimedOut => session.interrupt(timed_out(), true),
         Failure::Os(call, error) => {
-            let errno = error
-                .raw_os_error()
-                .filter(|_| !is_broken("the errno of a failed call is kept"))
-                .unwrap_or(0);
+            let errno = error.raw_os_error().unwrap_or(0);
             let error =
                 Error::with_errno(Reason::IoFailed, format!("{call} failed: {error}"), errno);
             session.interrupt(error, false)
@@ -544,7 +556,6 @@ impl Carrier for Connection {
     fn check_open(&self) -> Result<()> {
         match self.transport {
             Some(_) => Ok(()),
-            None if is_broken("a closed handle refuses") => Ok(()),
             None => Err(closed()),
         }
     }
@@ -573,9 +584,6 @@ impl Carrier for Connection {
     }
 
     fn receive(&mut self, space: &mut [u8]) -> std::result::Result<usize, Failure> {
-        if is_broken("a deadline is for the whole call") {
-            self.begin();
-        }
         self.transport
             .as_ref()
             .expect("the connection was found open")
@@ -589,20 +597,13 @@ impl Carrier for Connection {
     }
 
     fn receive_proxy_header(&mut self) -> std::result::Result<Option<Source>, HeaderFailure> {
-        let patience = match self.patience() {
-            Patience::Until(_) if is_broken("the deadline holds for a PROXY header") => {
-                Patience::Unlimited
-            }
-            patience => patience,
-        };
+        let patience = self.patience();
         let (Some(taken), Some(transport)) = (&mut self.proxy_header, &self.transport) else {
             return Ok(None);
         };
         let source = take_proxy_header(transport, patience, taken)?;
         self.proxy_header = None;
-        let is_wanted =
-            !self.is_peer_told || is_broken("an address that the program told precedes a header");
-        Ok(is_wanted.then_some(source))
+        Ok((!self.is_peer_told).then_some(source))
     }
 
     fn is_within_proxy_header(&self) -> bool {
@@ -633,16 +634,8 @@ fn take_proxy_header(
         if count == 0 {
             return Err(HeaderFailure::PeerClosed);
         }
-        let parsed = proxy_header::parse(&seen[..before + count]);
-        if parsed.is_err() && is_broken("a connection without a PROXY header is refused") {
-            return Ok(Source::Socket);
-        }
-        let end = match parsed? {
-            proxy_header::Progress::Done(len, _)
-                if !is_broken("what follows a PROXY header is left in the socket") =>
-            {
-                len
-            }
+        let end = match proxy_header::parse(&seen[..before + count])? {
+            proxy_header::Progress::Done(len, _) => len,
             // All of them are the header's.
             _ => before + count,
         };
@@ -661,11 +654,7 @@ impl Endpoint<Connection> {
 
     /// Closes the connection and ends the session.
     pub(crate) fn close_connection(&mut self) -> Result<()> {
-        let socket = self.detach().ok_or_else(closed)?;
-        if is_broken("closing closes the descriptor") {
-            std::mem::forget(socket);
-        }
-        Ok(())
+        self.detach().map(drop).ok_or_else(closed)
     }
 }
 
@@ -843,12 +832,6 @@ fn closed() -> Error {
     Error::new(Reason::Closed, "the connection is closed on this side")
 }
 
-fn out_of_turn(role: Role) -> Error {
-    Error::new(
-        Reason::OutOfTurn,
-        match role {
-            Role::Server => "each request that was received has its response already",
-            Role::Client => "the last request has no response yet",
-        },
-    )
+fn out_of_turn(message: &'static str) -> Error {
+    Error::new(Reason::OutOfTurn, message)
 }

@@ -117,7 +117,7 @@ reasons! {
     /// An earlier failure ended this session.
     SessionFailed = 25, Runtime, "SESSION_FAILED";
     /// A key that is needed is not set.
-    KeyMissing = 26, Runtime, "KEY_MISSING";
+    KeyMissing = 26, Value, "KEY_MISSING";
     /// The keys are not exchanged yet.
     KeysNotExchanged = 27, Runtime, "KEYS_NOT_EXCHANGED";
     /// The keys, or this part of them, are exchanged already.
@@ -251,7 +251,7 @@ mod tests {
             assert_eq!(error.reason(), Some(reason));
             assert_eq!(
                 matches!(error, Error::Value(_)),
-                (reason as i32) < 20,
+                (reason as i32) < 20 || reason == Reason::KeyMissing,
                 "{reason:?}"
             );
         }

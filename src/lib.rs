@@ -42,7 +42,6 @@ mod fork;
 mod identity;
 pub mod log;
 pub mod message;
-mod negative_control;
 pub mod protocol;
 mod proxy_header;
 mod secret;

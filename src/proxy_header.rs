@@ -6,7 +6,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 
 /// Whether connections begin with a PROXY protocol header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -70,7 +69,7 @@ fn begins_as(bytes: &[u8], start: &[u8]) -> bool {
 fn parse_line(bytes: &[u8]) -> Result<Progress> {
     let line = &bytes[..bytes.len().min(LONGEST_LINE)];
     let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
-        if line.len() == LONGEST_LINE && !is_broken("a PROXY header has a longest size") {
+        if line.len() == LONGEST_LINE {
             return Err(bad("the PROXY protocol header is too long"));
         }
         let missing = if line.ends_with(b"\r") { 1 } else { 2 };
@@ -102,18 +101,15 @@ fn source_of_line(line: &[u8]) -> Option<Source> {
         check_port(words.next()?)?;
     }
     match words.next() {
-        Some(_) if !is_broken("a PROXY header that is malformed is refused") => None,
-        _ => Some(client_at(source)),
+        Some(_) => None,
+        None => Some(client_at(source)),
     }
 }
 
 /// A port is decimal, without sign and without zeros in front.
 fn check_port(word: &str) -> Option<u16> {
     let port: u16 = word.parse().ok()?;
-    let has_no_zeros = port.to_string() == word;
-    let is_accepted =
-        has_no_zeros || is_broken("a port of a PROXY protocol header has no zeros in front");
-    is_accepted.then_some(port)
+    (port.to_string() == word).then_some(port)
 }
 
 /// Version 2: a head that tells the length of the rest, in binary.
@@ -126,7 +122,7 @@ fn parse_block(bytes: &[u8]) -> Result<Progress> {
         unreachable!("the head has its size")
     };
     let len = usize::from(u16::from_be_bytes([high, low]));
-    if len > LONGEST_BLOCK && !is_broken("a PROXY header has a longest size") {
+    if len > LONGEST_BLOCK {
         return Err(bad("the PROXY protocol header is too long"));
     }
     let kind = kind_of(command, family).ok_or_else(malformed)?;
@@ -152,9 +148,6 @@ enum Kind {
 fn kind_of(command: u8, family: u8) -> Option<Kind> {
     match (command, family) {
         // LOCAL: the rest does not matter, whatever it is.
-        (0x20, 0x11) if is_broken("a PROXY header of a LOCAL connection names no client") => {
-            Some(Kind::V4)
-        }
         (0x20, _) => Some(Kind::Socket),
         // PROXY, of an unknown family, or of a stream of a known one.
         (0x21, 0x00) => Some(Kind::Socket),
@@ -193,9 +186,6 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 /// An IPv4 address that is mapped into IPv6 reads as IPv4.
 fn client_at(address: IpAddr) -> Source {
-    if is_broken("an IPv4 address mapped into IPv6 reads as IPv4") {
-        return Source::Client(Some(address));
-    }
     Source::Client(Some(address.to_canonical()))
 }
 

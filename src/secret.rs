@@ -12,7 +12,6 @@ use std::ops::{Deref, DerefMut, Range};
 use zeroize::Zeroize;
 
 use crate::error::{Error, Reason};
-use crate::negative_control::is_broken;
 
 /// Bytes that may be secret. Growing leaves no copy behind.
 #[derive(Default)]
@@ -66,7 +65,9 @@ impl SecretBytes {
     /// there is no memory for it, and changes nothing then.
     pub fn try_reserve_exact(&mut self, additional: usize) -> Result<(), NoMemory> {
         let needed = self.0.len().checked_add(additional).ok_or(NoMemory)?;
-        if needed > self.0.capacity() {
+        if self.0.capacity() == 0 {
+            self.0.try_reserve_exact(needed)?;
+        } else if needed > self.0.capacity() {
             let mut larger = Vec::new();
             larger.try_reserve_exact(needed)?;
             self.replace(larger);
@@ -120,10 +121,8 @@ impl SecretBytes {
 
     /// Wipes the bytes and keeps their memory.
     pub fn wipe(&mut self) {
-        if !is_broken("what is secret is wiped") {
-            // A slice is wiped many bytes at a time, a vector one by one.
-            self.0.as_mut_slice().zeroize();
-        }
+        // A slice is wiped many bytes at a time, a vector one by one.
+        self.0.as_mut_slice().zeroize();
         self.0.clear();
     }
 
@@ -254,9 +253,7 @@ pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> 
     }
 
     let result = below(work);
-    if !is_broken("the stack behind a secret is wiped") {
-        overwrite::<PIECES>();
-    }
+    overwrite::<PIECES>();
     result
 }
 

@@ -160,7 +160,7 @@ fn encrypted(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = parts.concat();
     AesWrapper::from_key(&KEY, &IV, AesMode::Cbc)
         .unwrap()
-        .encrypt_cbc(&mut bytes);
+        .encrypt_cbc([&mut bytes]);
     bytes
 }
 

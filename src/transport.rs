@@ -8,7 +8,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 
 /// How long a call may wait for the socket.
 #[derive(Debug, Clone, Copy)]
@@ -255,10 +254,6 @@ impl Transport {
             peer_ip,
             limits,
         };
-        if is_broken("the flags of a descriptor stay as they are") {
-            // SAFETY: a descriptor and two numbers are passed.
-            unsafe { libc::fcntl(transport.descriptor(), libc::F_SETFL, libc::O_NONBLOCK) };
-        }
         transport.set_option(libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
         if peer_ip.is_some() {
             transport.set_option(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
@@ -347,10 +342,7 @@ impl Transport {
     /// Sends at least one byte.
     pub fn send(&self, bytes: &[u8], patience: Patience) -> std::result::Result<usize, Failure> {
         self.transfer("send", libc::POLLOUT, patience, |flags| {
-            let mut flags = flags | libc::MSG_NOSIGNAL;
-            if is_broken("a send raises no signal") {
-                flags &= !libc::MSG_NOSIGNAL;
-            }
+            let flags = flags | libc::MSG_NOSIGNAL;
             // SAFETY: the pointer and the length are those of a slice.
             unsafe { libc::send(self.descriptor(), bytes.as_ptr().cast(), bytes.len(), flags) }
         })
@@ -371,7 +363,6 @@ impl Transport {
         loop {
             if let Patience::Until(deadline) = patience
                 && Instant::now() >= deadline
-                && !is_broken("a call ends at its deadline")
             {
                 return Err(Failure::TimedOut);
             }
@@ -381,14 +372,11 @@ impl Transport {
             }
             let error = io::Error::last_os_error();
             match error.kind() {
-                io::ErrorKind::Interrupted if !is_broken("interrupted calls are repeated") => {}
+                io::ErrorKind::Interrupted => {}
                 // A blocking call gets here too, where the caller made the descriptor
                 // non-blocking or set SO_RCVTIMEO.
                 io::ErrorKind::WouldBlock => match patience {
                     Patience::None => return Err(Failure::WouldBlock),
-                    _ if is_broken("a call that blocks waits for the socket") => {
-                        return Err(Failure::Os(name, error));
-                    }
                     // The kernel waited for as long as the caller's own option says.
                     Patience::Unlimited
                         if !is_non_blocking(self.descriptor())

@@ -310,7 +310,7 @@ fn a_server_may_speak_first_once() {
 /// A released client that gave up waiting sends its next request, and reads what comes. In v2 its
 /// requests are those of several clients under one key.
 #[test]
-fn a_client_that_is_out_of_step_gets_each_response() {
+fn a_client_that_is_out_of_step_is_answered_in_order() {
     let key = AesWrapper::new(256, AesMode::Cbc).unwrap();
     let session = |role| {
         let mut options = ClientOptions::default();
@@ -323,12 +323,30 @@ fn a_client_that_is_out_of_step_gets_each_response() {
     let mut clients = [(); 3].map(|()| session(Role::Client));
     for client in &mut clients {
         ask(client, &mut server, usize::MAX);
-    }
-    for client in &mut clients {
+        assert_reason(server.recv_request(true), Reason::OutOfTurn);
+        assert!(server.stored_request().is_some());
         answer(client, &mut server, usize::MAX);
     }
     let fourth = server.send_response(true, "OK", None, None);
     assert_reason(fourth, Reason::OutOfTurn);
+}
+
+/// In v3 and v4, who is on the path would otherwise have the next request begin as he likes, and
+/// learn from how it is taken what an earlier one held.
+#[test]
+fn a_response_that_was_refused_is_still_due_before_the_next_request() {
+    for protocol in [Protocol::V2, Protocol::V3, Protocol::V4] {
+        let (mut client, mut server) = ready_pair(protocol);
+        ask(&mut client, &mut server, usize::MAX);
+        let refused = |server: &mut FedSession| server.send_response(true, "OK", None, None);
+        assert!(unless_waiting(refused(&mut server)).is_none());
+        server.sent(server.pending().len()).unwrap();
+        assert_eq!(server.feed(b"0").unwrap(), 1);
+        assert_reason(refused(&mut server), Reason::PeerRefused);
+        assert_reason(server.recv_request(true), Reason::OutOfTurn);
+        answer(&mut client, &mut server, usize::MAX);
+        ask(&mut client, &mut server, usize::MAX);
+    }
 }
 
 #[test]

@@ -119,6 +119,43 @@ fn key_for_replay(wrapped_secret: &[u8], key_echo: bool) -> AesWrapper {
     stolen
 }
 
+/// Who is between a client and the server that it pins, with a key pair of his own, shows the client
+/// the server's public key, has the server decrypt the client's step 9, and answers with what comes
+/// out. It comes out where the server sends received keys back, as released servers do.
+#[test]
+fn a_server_that_echoes_keys_gives_away_the_clients_that_pin_it() {
+    let mut passed = 0;
+    for protocol in CBC_FRAMINGS {
+        for key_echo in [false, true] {
+            let mut client = pinning_side(Role::Client, protocol, CLIENT_KEY, SERVER_KEY, false);
+            let mut shown = side(Role::Server, protocol, SERVER_KEY, false);
+            exchange_public_keys(&mut client, &mut shown);
+            let mut outbox = Vec::new();
+            client.begin_exchange(Operation::SendAesKey).unwrap();
+            assert!(go_on(&mut client, &mut Vec::new(), &mut outbox).is_none());
+            let stolen = key_for_replay(&outbox, key_echo);
+            let sent = go_on(&mut client, &mut b"1".to_vec(), &mut Vec::new());
+            assert!(matches!(sent, Some(Ok(None))));
+
+            let mut between = rsa(STRANGER_KEY);
+            let clients_key = rsa(CLIENT_KEY).public_key().unwrap().to_owned();
+            between.set_remote_public_key(&clients_key).unwrap();
+            let secret = [stolen.key(), stolen.iv()].concat();
+            let mut answer = between.encrypt_data(&secret, false).unwrap();
+            client.begin_exchange(Operation::ReceiveAesKey).unwrap();
+            let outcome = go_on(&mut client, &mut answer, &mut Vec::new());
+            let accepted = matches!(outcome, Some(Ok(None)));
+            assert_eq!(accepted, key_echo, "{protocol:?}: {outcome:?}");
+            passed += usize::from(accepted);
+        }
+    }
+    print_cases(
+        CBC_FRAMINGS.len(),
+        "clients that a server without echo keeps from somebody between",
+    );
+    assert_eq!(passed, CBC_FRAMINGS.len());
+}
+
 #[test]
 fn a_replayed_secret_does_not_open_its_recording() {
     let mut count = 0;

@@ -3,15 +3,18 @@
        operations exchange|request v2|v3|v4|gcm COUNT
        operations features
 
-   The peer speaks over a socket pair of its own on which the answers that it waits for lie ready,
-   and what it says reaches the server as a whole. So neither side ever waits, one thread is enough,
-   and every run executes the same instructions. The second form prints the features of the
-   processor as this process sees them, which under valgrind are not those of the machine. */
+   The peer is the library in its other role, without a descriptor. It gets the answers that it
+   waits for beforehand, and what it says reaches the server as a whole. So neither side ever waits,
+   one thread is enough but for the key exchange before the requests of gcm, and every run executes
+   the same instructions. The second form prints the features of the processor as this process sees
+   them, which under valgrind are not those of the machine. */
 #include "check.h"
-#include "peer.h"
+#include "flights.h"
+#include "library_peer.h"
 #include "support.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,104 +27,118 @@
 #include <sys/auxv.h>
 #endif
 
-#define REQUEST       "{\"verb\": \"STAT\", \"parameters\": {}}"
 #define RESPONSE_DATA "{\"uptime\": 86400, \"version\": \"1.0.0\"}"
 #define RESPONSE      "{\"success\": true, \"message\": \"OK\", \"data\": " RESPONSE_DATA "}"
 
-enum {
-    LARGEST_FLIGHT = 4096,
-    CBC_SECRET_SIZE = 32 + 16, /* key and IV */
-    GCM_SECRET_SIZE = 1 + 32,  /* mark and random bytes */
-    GCM_SECRET_MARK = 5,
-};
+enum { LARGEST_FLIGHT = 4096 };
 
 /* -- bytes on their way ------------------------------------------------------------------------ */
 
-static void put(int fd, const void *bytes, size_t len) {
-    REQUIRE(send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len);
+static void put(int fd, const bytes_t *bytes) {
+    REQUIRE(send(fd, bytes->bytes, bytes->len, MSG_NOSIGNAL) == (ssize_t)bytes->len);
 }
 
-/* Takes all that lies ready; returns how many bytes. */
-static size_t take(int fd, uint8_t *bytes, size_t capacity) {
-    size_t len = 0;
-    for (;;) {
-        ssize_t count = recv(fd, bytes + len, capacity - len, MSG_DONTWAIT);
-        if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return len;
-        REQUIRE(count > 0);
-        len += (size_t)count;
-        REQUIRE(len < capacity);
-    }
-}
-
-static void carry(int from, int to) {
-    uint8_t bytes[LARGEST_FLIGHT];
-    size_t len = take(from, bytes, sizeof bytes);
-    REQUIRE(len > 0);
-    put(to, bytes, len);
-}
-
-/* Answers that are known beforehand and that nobody waits for. */
-static void discard(int from, size_t expected) {
-    uint8_t bytes[LARGEST_FLIGHT];
-    REQUIRE(take(from, bytes, sizeof bytes) == expected);
+/* Takes all that lies ready. */
+static bytes_t take(int fd) {
+    uint8_t piece[LARGEST_FLIGHT];
+    bytes_t bytes = {0};
+    ssize_t count;
+    while ((count = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0)
+        bytes_append(&bytes, piece, (size_t)count);
+    REQUIRE(count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+    return bytes;
 }
 
 /* -- requests ---------------------------------------------------------------------------------- */
 
-/* A session under a key agreed on beforehand. */
 typedef struct {
     anwdl_client_t *client;
-    peer_t peer;
-    int server_end;     /* the far end of the server's socket */
-    int peer_end;       /* the far end of the peer's socket */
-    size_t answer_size; /* what the other side sends between a header and its packet */
+    anwdl_session_t *peer;
+    int far_end; /* of the server's socket */
+    bool is_answered;
 } session_t;
 
+/* What a server waits for that exchanges keys. */
+typedef struct {
+    anwdl_session_t *peer;
+    int fd;
+} exchange_t;
+
+static void *exchange_on_thread(void *argument) {
+    exchange_t *exchange = argument;
+    peer_operation_t exchanging = exchanging_first();
+    library_peer_run(exchange->peer, &exchanging, exchange->fd, NULL);
+    return NULL;
+}
+
+/* Under a key agreed on beforehand or, in gcm, where there is none, after a key exchange. */
 static void open_session(session_t *session, anwdl_protocol_t framing) {
     bool is_gcm = framing == ANWDL_PROTOCOL_GCM;
-    anwdl_client_options_t *options =
-        make_shared_key_options(is_gcm ? ANWDL_AES_GCM : ANWDL_AES_CBC);
-    int server_ends[2];
-    int peer_ends[2];
-    make_unix_pair(server_ends);
-    make_unix_pair(peer_ends);
-    REQUIRE(anwdl_client_new(server_ends[SERVER_SIDE], options, &session->client) == ANWDL_OK);
+    anwdl_rsa_wrapper_t *rsa = is_gcm ? make_rsa_wrapper("server") : NULL;
+    anwdl_rsa_wrapper_t *peer_rsa = is_gcm ? make_rsa_wrapper("client") : NULL;
+    anwdl_client_options_t *options = library_peer_options(ANWDL_PROTOCOL_AUTO, rsa);
+    int ends[2];
+    pthread_t thread;
+    make_unix_pair(ends);
+    session->peer = library_peer_new(framing, peer_rsa);
+    session->far_end = ends[PEER_SIDE];
+    session->is_answered = !is_gcm;
+    exchange_t exchange = {session->peer, session->far_end};
+    if (is_gcm)
+        REQUIRE(pthread_create(&thread, NULL, exchange_on_thread, &exchange) == 0);
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session->client) == ANWDL_OK);
+    if (is_gcm)
+        REQUIRE(pthread_join(thread, NULL) == 0);
     anwdl_client_options_free(options);
-    peer_init(&session->peer, peer_ends[PEER_SIDE], framing, NULL);
-    session->server_end = server_ends[PEER_SIDE];
-    session->peer_end = peer_ends[SERVER_SIDE];
-    session->answer_size = is_gcm ? 0 : 1;
+    anwdl_rsa_wrapper_free(peer_rsa);
+    anwdl_rsa_wrapper_free(rsa);
 }
 
 static void close_session(session_t *session) {
     anwdl_client_free(session->client);
-    peer_free(&session->peer);
-    close(session->server_end);
-    close(session->peer_end);
+    anwdl_session_free(session->peer);
+    close(session->far_end);
+}
+
+/* The peer does one operation, given the answer that it waits for, if any, before what it hears. */
+static bytes_t let_peer(session_t *session, peer_operation_t *operation, bytes_t *heard) {
+    bytes_t said = {0};
+    REQUIRE(library_peer_go_on(session->peer, operation, heard, &said) == ANWDL_OK);
+    REQUIRE(heard->len == 0);
+    bytes_free(heard);
+    return said;
 }
 
 static void serve_request(session_t *session) {
     anwdl_request_t *request = NULL;
-    if (session->answer_size > 0)
-        put(session->peer_end, "1", session->answer_size);
-    REQUIRE(peer_send_request(&session->peer, REQUEST));
-    carry(session->peer_end, session->server_end);
+    peer_operation_t asking = asking_for_stat("{}");
+    peer_operation_t hearing_it = hearing();
+    size_t answer_size = session->is_answered ? 1 : 0;
+    bytes_t heard = {0};
+    bytes_append(&heard, "1", answer_size);
+    bytes_t said = let_peer(session, &asking, &heard);
+    /* The answer to the response's header. */
+    bytes_append(&said, "1", answer_size);
+    put(session->far_end, &said);
+    bytes_free(&said);
 
     REQUIRE(anwdl_client_recv_request(session->client, false, &request) == ANWDL_OK);
     REQUIRE(strcmp(anwdl_request_get_verb(request), "STAT") == 0);
-    discard(session->server_end, session->answer_size);
-    if (session->answer_size > 0)
-        put(session->server_end, "1", session->answer_size);
     REQUIRE(anwdl_client_send_response(session->client, true, ANWDL_RESPONSE_MSG_OK, RESPONSE_DATA,
                                        NULL) == ANWDL_OK);
     anwdl_request_free(request);
 
-    carry(session->server_end, session->peer_end);
-    char *response = peer_receive_response(&session->peer);
-    discard(session->peer_end, session->answer_size);
-    CHECK_STRING(response, RESPONSE);
-    free(response);
+    heard = take(session->far_end);
+    if (session->is_answered) {
+        /* The answer to the request's header was given beforehand. */
+        REQUIRE(heard.len > 1 && heard.bytes[0] == '1');
+        memmove(heard.bytes, heard.bytes + 1, --heard.len);
+    }
+    said = let_peer(session, &hearing_it, &heard);
+    REQUIRE(said.len == answer_size);
+    bytes_free(&said);
+    CHECK_STRING(anwdl_response_get_json(hearing_it.response), RESPONSE);
+    anwdl_response_free(hearing_it.response);
 }
 
 static void serve_requests(anwdl_protocol_t framing, unsigned long count) {
@@ -135,49 +152,24 @@ static void serve_requests(anwdl_protocol_t framing, unsigned long count) {
 
 /* -- key exchanges ----------------------------------------------------------------------------- */
 
-/* Everything that a peer sends in a key exchange, which is the same in each: it knows the server's
-   public key beforehand. */
-static size_t prepare_flights(anwdl_protocol_t framing, uint8_t *bytes, size_t capacity) {
-    uint8_t secret[CBC_SECRET_SIZE] = {GCM_SECRET_MARK};
-    size_t secret_len = framing == ANWDL_PROTOCOL_GCM ? GCM_SECRET_SIZE : CBC_SECRET_SIZE;
-    anwdl_rsa_wrapper_t *server = make_rsa_wrapper("server");
-    char *server_pem = NULL;
-    peer_t peer;
-    int ends[2];
-    make_unix_pair(ends);
-    peer_init(&peer, ends[PEER_SIDE], framing, "client");
-    REQUIRE(anwdl_rsa_wrapper_get_public_key(server, &server_pem) == ANWDL_OK);
-    REQUIRE(anwdl_rsa_wrapper_set_remote_public_key(peer.rsa, server_pem) == ANWDL_OK);
-    anwdl_string_free(server_pem);
-    anwdl_rsa_wrapper_free(server);
-
-    put(ends[SERVER_SIDE], "11", 2); /* to its length and its key */
-    REQUIRE(peer_send_public_key(&peer));
-    REQUIRE(peer_send_bytes(&peer, "11", 2)); /* to the server's length and key */
-    REQUIRE(peer_send_wrapped(&peer, secret, secret_len));
-    REQUIRE(peer_send_bytes(&peer, "1", 1)); /* to the server's secret */
-    size_t len = take(ends[SERVER_SIDE], bytes, capacity);
-    peer_free(&peer);
-    close(ends[SERVER_SIDE]);
-    return len;
-}
-
 static void exchange_keys(anwdl_protocol_t framing, unsigned long count) {
-    anwdl_client_options_t *options = make_server_options();
-    uint8_t flights[LARGEST_FLIGHT];
-    size_t len = prepare_flights(framing, flights, sizeof flights);
+    anwdl_rsa_wrapper_t *rsa = make_rsa_wrapper("server");
+    anwdl_client_options_t *options = library_peer_options(ANWDL_PROTOCOL_AUTO, rsa);
+    bytes_t flights = record_flights(framing, rsa, "client");
     for (unsigned long at = 0; at < count; at++) {
         anwdl_client_t *client = NULL;
         int ends[2];
         make_unix_pair(ends);
-        put(ends[PEER_SIDE], flights, len);
+        put(ends[PEER_SIDE], &flights);
         REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
         CHECK((anwdl_client_get_protocol(client) == ANWDL_PROTOCOL_GCM) ==
               (framing == ANWDL_PROTOCOL_GCM));
         anwdl_client_free(client);
         close(ends[PEER_SIDE]);
     }
+    bytes_free(&flights);
     anwdl_client_options_free(options);
+    anwdl_rsa_wrapper_free(rsa);
 }
 
 /* -- features of the processor ----------------------------------------------------------------- */

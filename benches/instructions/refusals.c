@@ -73,11 +73,11 @@ static anwdl_status_t receive(anwdl_session_t *session, anwdl_role_t role) {
     if (request != NULL)
         REQUIRE(anwdl_request_get_json(request) != NULL &&
                 anwdl_request_get_parameters_json(request) != NULL &&
-                anwdl_request_get_string(request, "text") == NULL);
+                anwdl_request_get_string(request, "text", NULL) == NULL);
     if (response != NULL)
         REQUIRE(anwdl_response_get_json(response) != NULL &&
                 anwdl_response_get_data_json(response) != NULL &&
-                anwdl_response_get_string(response, "text") == NULL);
+                anwdl_response_get_string(response, "text", NULL) == NULL);
     anwdl_request_free(request);
     anwdl_response_free(response);
     return status;
@@ -85,7 +85,7 @@ static anwdl_status_t receive(anwdl_session_t *session, anwdl_role_t role) {
 
 static void count_one(anwdl_role_t role, anwdl_protocol_t protocol, const char *framing,
                       const char *path) {
-    anwdl_client_options_t *options = make_shared_key_options();
+    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
     anwdl_session_t *session = NULL;
     size_t len = 0;
     size_t size = 0;

@@ -1,6 +1,7 @@
 /* Large messages over TCP on the loopback: what the server's thread computes to receive one (and
    give it back), or to send one. The other direction of each turn carries a small message, which is
-   not measured. --floor makes the same calls on the socket for the same bytes, and nothing else.
+   not measured. --floor makes the same calls on the socket for the same bytes, and nothing else
+   but, in gcm, the AES-GCM of OpenSSL.
    --memory counts, in place of time, how much the library holds at most from its heap. */
 #include "bench.h"
 #include "heap.h"
@@ -25,7 +26,7 @@ typedef struct {
 
 /* What is said in every turn, as JSON. */
 typedef struct {
-    char *request;
+    char *parameters;
     char *data;
     size_t message_size; /* of the large one of the two, as it is encrypted */
 } texts_t;
@@ -85,12 +86,12 @@ static texts_t make_texts(const settings_t *settings) {
     texts_t texts = {0};
     char *document = read_document(settings->document);
     if (settings->is_request) {
-        texts.request =
-            surround("{\"verb\": \"STAT\", \"parameters\": {\"document\": ", document, "}}");
+        texts.parameters = surround("{\"document\": ", document, "}");
         texts.data = surround(STAT_DATA, "", "");
-        texts.message_size = strlen(texts.request);
+        texts.message_size =
+            strlen("{\"verb\": \"STAT\", \"parameters\": }") + strlen(texts.parameters);
     } else {
-        texts.request = surround(STAT_REQUEST, "", "");
+        texts.parameters = surround(STAT_PARAMETERS, "", "");
         texts.data = surround("{\"document\": ", document, "}");
         texts.message_size =
             strlen("{\"success\": true, \"message\": \"OK\", \"data\": }") + strlen(texts.data);
@@ -101,33 +102,34 @@ static texts_t make_texts(const settings_t *settings) {
 
 /* -- the server -------------------------------------------------------------------------------- */
 
-/* The server's end: a client of the library, or the bare descriptor and a turn to repeat. */
+/* The server's end: a client of the library, or the floor and a turn to repeat. */
 typedef struct {
     anwdl_client_t *client;
-    int fd;
+    bare_server_t bare;
     turn_t turn;
-    uint8_t *space; /* where the floor receives */
+    uint8_t *space;
     const char *data;
 } server_t;
 
-static server_t make_server(int fd, const settings_t *settings, const texts_t *texts) {
-    server_t server = {.fd = fd, .data = texts->data};
+static void server_init(server_t *server, int fd, const settings_t *settings,
+                        const texts_t *texts) {
     anwdl_protocol_t framing = wire_framing(settings->protocol);
+    memset(server, 0, sizeof *server);
+    server->data = texts->data;
     if (settings->is_floor) {
-        server.turn = record_turn(framing, texts->request, texts->data);
-        server.space = make_space(&server.turn);
-        set_no_delay(fd);
-        return server;
+        server->turn = record_turn(framing, texts->parameters, texts->data);
+        server->space = make_space(&server->turn);
+        server->bare = bare_server_new(fd, &server->turn, server->space);
+        return;
     }
-    anwdl_client_options_t *options = preset_key_options(framing, 0);
-    MUST_OK(anwdl_client_new(fd, options, &server.client));
+    anwdl_client_options_t *options = serving_options(framing, 0);
+    MUST_OK(anwdl_client_new(fd, options, &server->client));
     anwdl_client_options_free(options);
-    return server;
 }
 
 static void free_server(server_t *server) {
     if (server->client == NULL)
-        close(server->fd);
+        bare_server_free(&server->bare);
     anwdl_client_free(server->client);
     turn_free(&server->turn);
     free(server->space);
@@ -137,14 +139,14 @@ static void receive(const server_t *server) {
     if (server->client != NULL)
         serve_request(server->client);
     else
-        serve_bare_request(server->fd, &server->turn, server->space);
+        serve_bare_request(&server->bare);
 }
 
 static void respond(const server_t *server) {
     if (server->client != NULL)
         serve_response(server->client, server->data);
     else
-        serve_bare_response(server->fd, &server->turn);
+        serve_bare_response(&server->bare);
 }
 
 /* -- what is measured -------------------------------------------------------------------------- */
@@ -201,21 +203,23 @@ int main(int argc, char **argv) {
     stay_on_processor(SESSION_PROCESSOR);
     texts_t texts = make_texts(&settings);
     make_tcp_pair(ends);
-    asker_init(&asker, wire_framing(settings.protocol), texts.request);
-    asker.is_response_replayed = settings.is_floor;
-    asked_session_t session = {ends[PEER_SIDE], wire_new_state()};
+    anwdl_protocol_t framing = wire_framing(settings.protocol);
+    asker_init(&asker, framing, texts.parameters, exchanges_keys(framing) && !settings.is_floor);
+    asked_session_t session = asked_session_new(&asker, ends[PEER_SIDE]);
     asking_t asking = {&asker, &session, order, 1, warm_up_turns + (size_t)settings.count, 0};
-    server_t server = make_server(ends[SERVER_SIDE], &settings, &texts);
+    server_t server;
     asking_start(&asking);
+    server_init(&server, ends[SERVER_SIDE], &settings, &texts);
     for (size_t at = 0; at < warm_up_turns; at++)
         take_turn(&server, &settings, &warm_up);
     for (long at = 0; at < settings.count; at++)
         take_turn(&server, &settings, &cost);
     asking_join(&asking);
+    asked_session_free(&session);
     free_server(&server);
     close(ends[PEER_SIDE]);
     asker_free(&asker);
     print_result(&settings, &texts, &cost);
-    free(texts.request);
+    free(texts.parameters);
     free(texts.data);
 }

@@ -2,10 +2,10 @@
    served a request, and what a request costs while so many are open. The requests go round all
    sessions in a shuffled order, so that each finds its session as cold as it would be.
    --floor opens as many bare connections and makes the same calls on them for the same bytes.
+   --exchange has each session begin with a key exchange, as those of gcm do in any case.
 
    The peers are a process of their own, so that a limit on descriptors counts the server's only. */
 #include "bench.h"
-#include "flights.h"
 #include "heap.h"
 #include "server.h"
 #include "support.h"
@@ -42,13 +42,12 @@ typedef struct {
     size_t *order;
     int listeners[MOST_LISTENERS];
     uint16_t ports[MOST_LISTENERS];
-    const flights_t *flights; /* NULL: the key is agreed on beforehand */
 } plan_t;
 
-/* The server's end of a session: a client of the library, or the bare descriptor. */
+/* The server's end of a session: a client of the library, or the floor. */
 typedef struct {
     anwdl_client_t *client;
-    int fd;
+    bare_server_t bare;
 } served_t;
 
 /* How the server opens and serves them. */
@@ -56,7 +55,7 @@ typedef struct {
     const plan_t *plan;
     const anwdl_client_options_t *options;
     turn_t turn;    /* of the floor */
-    uint8_t *space; /* where the floor receives */
+    uint8_t *space; /* the same */
     heap_count_t heap;
 } server_t;
 
@@ -70,8 +69,10 @@ static settings_t read_settings(int argc, char **argv) {
     parse_options(argc, argv, options, sizeof options / sizeof options[0]);
     MUST(settings.sessions > 0 && settings.requests > 0);
     MUST(settings.sessions < (long)MOST_LISTENERS * SESSIONS_PER_LISTENER);
-    if (settings.exchanges && (settings.is_floor || strcmp(settings.protocol, "gcm") == 0))
-        bench_fail(EXIT_FAILURE, "--exchange goes with v2, v3 and v4, and not with --floor");
+    if (settings.exchanges && settings.is_floor)
+        bench_fail(EXIT_FAILURE, "the floor exchanges no keys");
+    if (exchanges_keys(wire_framing(settings.protocol)) && !settings.is_floor)
+        settings.exchanges = true;
     return settings;
 }
 
@@ -113,8 +114,8 @@ static void shuffle(size_t *order, size_t count) {
     }
 }
 
-static plan_t make_plan(const settings_t *settings, const flights_t *flights) {
-    plan_t plan = {.settings = settings, .count = (size_t)settings->sessions, .flights = flights};
+static plan_t make_plan(const settings_t *settings) {
+    plan_t plan = {.settings = settings, .count = (size_t)settings->sessions};
     plan.order = zeroed(plan.count, sizeof *plan.order);
     shuffle(plan.order, plan.count);
     for (size_t at = 0; at <= plan.count / SESSIONS_PER_LISTENER; at++)
@@ -138,31 +139,27 @@ static size_t count_turns_in_order(const plan_t *plan) {
 /* -- the peers --------------------------------------------------------------------------------- */
 
 static asked_session_t ask_first(const plan_t *plan, size_t number, asker_t *asker) {
-    asked_session_t asked = {connect_to(plan->ports[number / SESSIONS_PER_LISTENER]),
-                             wire_new_state()};
-    if (plan->flights != NULL) {
-        flights_send(plan->flights, asked.fd);
-        flights_skip_heard(plan->flights, asked.fd);
-    }
-    asker->wire.state = asked.state;
-    ask(asker, asked.fd);
-    asked.state = asker->wire.state;
+    int fd = connect_to(plan->ports[number / SESSIONS_PER_LISTENER]);
+    asked_session_t asked = asked_session_new(asker, fd);
+    ask(asker, &asked);
     return asked;
 }
 
 /* So that no port stays taken for a minute. */
-static void close_at_once(int fd) {
+static void close_at_once(asked_session_t *asked) {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
-    MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
-    close(fd);
+    MUST(setsockopt(asked->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
+    close(asked->fd);
+    asked_session_free(asked);
 }
 
 static void play_peers(const plan_t *plan) {
     asker_t asker;
     asked_session_t *sessions = zeroed(plan->count, sizeof *sessions);
-    asker_init(&asker, wire_framing(plan->settings->protocol), STAT_REQUEST);
-    asker.is_response_replayed = plan->settings->is_floor;
-    close_at_once(ask_first(plan, 0, &asker).fd);
+    asker_init(&asker, wire_framing(plan->settings->protocol), STAT_PARAMETERS,
+               plan->settings->exchanges);
+    asked_session_t first = ask_first(plan, 0, &asker);
+    close_at_once(&first);
     for (size_t at = 0; at < plan->count; at++)
         sessions[at] = ask_first(plan, at, &asker);
     asking_t asking = {.asker = &asker,
@@ -172,7 +169,7 @@ static void play_peers(const plan_t *plan) {
                        .turn_count = count_turns_in_order(plan)};
     take_turns(&asking);
     for (size_t at = 0; at < plan->count; at++)
-        close_at_once(sessions[at].fd);
+        close_at_once(&sessions[at]);
     asker_free(&asker);
     free(sessions);
 }
@@ -195,45 +192,46 @@ static void join_peers(pid_t process) {
 
 /* -- the server -------------------------------------------------------------------------------- */
 
-static void serve(const server_t *server, const served_t *served) {
+static void serve(const served_t *served) {
     if (served->client != NULL)
         serve_turn(served->client, STAT_DATA);
     else
-        serve_bare_turn(served->fd, &server->turn, server->space);
+        serve_bare_turn(&served->bare);
 }
 
 static served_t open_session(server_t *server, size_t number) {
     int listener = server->plan->listeners[number / SESSIONS_PER_LISTENER];
     /* Peers that have failed never connect. */
     MUST(wait_for(listener, POLLIN, PATIENCE));
-    served_t served = {.client = NULL, .fd = accept(listener, NULL, NULL)};
-    MUST(served.fd >= 0);
+    served_t served = {.client = NULL};
+    int fd = accept(listener, NULL, NULL);
+    MUST(fd >= 0);
     if (server->plan->settings->is_floor) {
-        set_no_delay(served.fd);
-        serve(server, &served);
+        served.bare = bare_server_new(fd, &server->turn, server->space);
+        serve(&served);
         return served;
     }
     heap_start(&server->heap);
-    MUST_OK(anwdl_client_new(served.fd, server->options, &served.client));
-    serve(server, &served);
+    MUST_OK(anwdl_client_new(fd, server->options, &served.client));
+    serve(&served);
     heap_stop();
     return served;
 }
 
-static void close_session(const served_t *served) {
+static void close_session(served_t *served) {
     if (served->client != NULL)
         anwdl_client_free(served->client);
     else
-        close(served->fd);
+        bare_server_free(&served->bare);
 }
 
 static int64_t measure_requests(const server_t *server, const served_t *sessions) {
     const plan_t *plan = server->plan;
     for (size_t k = 0; k < plan->count; k++)
-        serve(server, &sessions[plan->order[k]]);
+        serve(&sessions[plan->order[k]]);
     int64_t cpu = cpu_clock();
     for (size_t k = plan->count; k < count_turns_in_order(plan); k++)
-        serve(server, &sessions[plan->order[k % plan->count]]);
+        serve(&sessions[plan->order[k % plan->count]]);
     return (cpu_clock() - cpu) / plan->settings->requests;
 }
 
@@ -257,19 +255,16 @@ static void run_server(server_t *server) {
 }
 
 int main(int argc, char **argv) {
-    flights_t flights = {0};
     settings_t settings = read_settings(argc, argv);
     anwdl_protocol_t framing = wire_framing(settings.protocol);
     allow_descriptors(settings.sessions);
     anwdl_rsa_wrapper_t *rsa = settings.exchanges ? make_rsa_wrapper("server") : NULL;
-    if (settings.exchanges)
-        flights_init(&flights, rsa, "client");
-    plan_t plan = make_plan(&settings, settings.exchanges ? &flights : NULL);
+    plan_t plan = make_plan(&settings);
     anwdl_client_options_t *options =
-        settings.exchanges ? exchange_options(rsa, 0) : preset_key_options(framing, 0);
+        settings.exchanges ? exchange_options(rsa, 0) : serving_options(framing, 0);
     server_t server = {.plan = &plan, .options = options};
     if (settings.is_floor) {
-        server.turn = record_turn(framing, STAT_REQUEST, STAT_DATA);
+        server.turn = record_turn(framing, STAT_PARAMETERS, STAT_DATA);
         server.space = make_space(&server.turn);
     }
 
@@ -282,6 +277,5 @@ int main(int argc, char **argv) {
     free(server.space);
     anwdl_client_options_free(options);
     anwdl_rsa_wrapper_free(rsa);
-    flights_free(&flights);
     free_plan(&plan);
 }

@@ -5,7 +5,7 @@
    exchange     a key exchange over a new connection, the peer's side prepared
    request      a turn in one session over TCP
    floor-rsa    the private operation of an exchange alone
-   floor-calls  the calls on the socket that a turn makes, alone
+   floor-calls  the calls on the socket that a turn makes and, in gcm, the AES-GCM of OpenSSL, alone
 
    Both ends count in the processor time per operation, which tells whether threads hinder each
    other even where something else on the machine takes their time away. */
@@ -30,7 +30,7 @@ enum {
 /* What all threads read. */
 typedef struct {
     anwdl_rsa_wrapper_t *rsa;
-    flights_t flights;
+    bytes_t flights;
     uint8_t *wrapped; /* what floor-rsa decrypts */
     size_t wrapped_len;
     anwdl_protocol_t framing;
@@ -47,8 +47,10 @@ typedef struct worker {
     anwdl_client_options_t *options;
     int ends[2];
     asker_t asker;
+    asked_session_t asked;
     anwdl_client_t *client;
-    uint8_t *space; /* where floor-calls receives */
+    bare_server_t bare; /* of floor-calls */
+    uint8_t *space;     /* the same */
     int64_t operations;
     int64_t wall;
     int64_t cpu;
@@ -74,7 +76,8 @@ static void exchange(worker_t *worker) {
     int ends[2];
     anwdl_client_t *client = NULL;
     make_unix_pair(ends);
-    flights_send(&worker->shared->flights, ends[PEER_SIDE]);
+    const bytes_t *flights = &worker->shared->flights;
+    MUST(send_exactly(ends[PEER_SIDE], flights->bytes, flights->len));
     MUST_OK(anwdl_client_new(ends[SERVER_SIDE], worker->options, &client));
     MUST_OK(anwdl_client_exchange_keys(client, true));
     anwdl_client_free(client);
@@ -87,29 +90,48 @@ static void end_exchanges(worker_t *worker) {
 
 /* -- request ----------------------------------------------------------------------------------- */
 
-static void begin_asking(worker_t *worker) {
+static void begin_asking(worker_t *worker, bool exchanges) {
     make_tcp_pair(worker->ends);
-    asker_init(&worker->asker, worker->shared->framing, STAT_REQUEST);
+    asker_init(&worker->asker, worker->shared->framing, STAT_PARAMETERS, exchanges);
+    worker->asked = asked_session_new(&worker->asker, worker->ends[PEER_SIDE]);
 }
 
+static void end_asking(worker_t *worker) {
+    asked_session_free(&worker->asked);
+    asker_free(&worker->asker);
+    close(worker->ends[PEER_SIDE]);
+}
+
+static void *exchange_on_thread(void *asked) {
+    exchange_keys(asked);
+    return NULL;
+}
+
+/* A client that exchanges keys waits for its peer to do so, here on another thread. */
 static void begin_requests(worker_t *worker) {
-    begin_asking(worker);
-    worker->options = preset_key_options(worker->shared->framing, 0);
-    MUST_OK(anwdl_client_options_set_non_blocking(worker->options, true));
+    bool exchanges = exchanges_keys(worker->shared->framing);
+    pthread_t thread;
+    begin_asking(worker, exchanges);
+    worker->options = serving_options(worker->shared->framing, 0);
+    if (exchanges)
+        MUST(pthread_create(&thread, NULL, exchange_on_thread, &worker->asked) == 0);
+    else
+        MUST_OK(anwdl_client_options_set_non_blocking(worker->options, true));
     MUST_OK(anwdl_client_new(worker->ends[SERVER_SIDE], worker->options, &worker->client));
+    if (exchanges)
+        MUST(pthread_join(thread, NULL) == 0);
 }
 
 static void request(worker_t *worker) {
-    ask_ahead(&worker->asker, worker->ends[PEER_SIDE]);
+    ask_ahead(&worker->asker, &worker->asked);
     serve_turn(worker->client, STAT_DATA);
-    hear_ahead(&worker->asker, worker->ends[PEER_SIDE]);
+    hear_ahead(&worker->asker, &worker->asked);
 }
 
 static void end_requests(worker_t *worker) {
     anwdl_client_free(worker->client);
     anwdl_client_options_free(worker->options);
-    asker_free(&worker->asker);
-    close(worker->ends[PEER_SIDE]);
+    end_asking(worker);
 }
 
 /* -- the floors -------------------------------------------------------------------------------- */
@@ -128,23 +150,22 @@ static void decrypt_secret(worker_t *worker) {
 }
 
 static void begin_calls(worker_t *worker) {
-    begin_asking(worker);
-    worker->asker.is_response_replayed = true;
-    worker->space = make_space(&worker->shared->turn);
-    set_no_delay(worker->ends[SERVER_SIDE]);
+    const turn_t *turn = &worker->shared->turn;
+    begin_asking(worker, false);
+    worker->space = make_space(turn);
+    worker->bare = bare_server_new(worker->ends[SERVER_SIDE], turn, worker->space);
 }
 
 static void make_calls(worker_t *worker) {
-    ask_ahead(&worker->asker, worker->ends[PEER_SIDE]);
-    serve_bare_turn(worker->ends[SERVER_SIDE], &worker->shared->turn, worker->space);
-    hear_ahead(&worker->asker, worker->ends[PEER_SIDE]);
+    ask_ahead(&worker->asker, &worker->asked);
+    serve_bare_turn(&worker->bare);
+    hear_ahead(&worker->asker, &worker->asked);
 }
 
 static void end_calls(worker_t *worker) {
+    bare_server_free(&worker->bare);
     free(worker->space);
-    asker_free(&worker->asker);
-    close(worker->ends[PEER_SIDE]);
-    close(worker->ends[SERVER_SIDE]);
+    end_asking(worker);
 }
 
 /* -- all --------------------------------------------------------------------------------------- */
@@ -167,18 +188,18 @@ static void shared_init(shared_t *shared, const char *protocol, long seconds, lo
     static const uint8_t secret[WRAPPED_SECRET_SIZE];
     memset(shared, 0, sizeof *shared);
     shared->rsa = make_rsa_wrapper("server");
-    flights_init(&shared->flights, shared->rsa, "client");
+    shared->framing = wire_framing(protocol);
+    shared->flights = record_flights(shared->framing, shared->rsa, "client");
     MUST_OK(anwdl_rsa_wrapper_encrypt_data(shared->rsa, secret, sizeof secret, true,
                                            &shared->wrapped, &shared->wrapped_len));
-    shared->framing = wire_framing(protocol);
-    shared->turn = record_turn(shared->framing, STAT_REQUEST, STAT_DATA);
+    shared->turn = record_turn(shared->framing, STAT_PARAMETERS, STAT_DATA);
     shared->duration = (int64_t)seconds * 1000000000;
     MUST(pthread_barrier_init(&shared->start, NULL, (unsigned)threads) == 0);
 }
 
 static void shared_free(shared_t *shared) {
     anwdl_bytes_free(shared->wrapped, shared->wrapped_len);
-    flights_free(&shared->flights);
+    bytes_free(&shared->flights);
     anwdl_rsa_wrapper_free(shared->rsa);
     turn_free(&shared->turn);
     pthread_barrier_destroy(&shared->start);

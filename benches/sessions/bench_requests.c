@@ -1,6 +1,7 @@
 /* STAT requests and their responses, one after another in one session over TCP on the loopback:
    what the server's thread computes per turn, waiting in recv() as a server with a thread per
-   client does. --floor makes the same calls on the socket for the same bytes, and nothing else.
+   client does. --floor makes the same calls on the socket for the same bytes, and nothing else but,
+   in gcm, the AES-GCM of OpenSSL.
    --allocations also counts those of the library, for which its times are worth nothing. */
 #include "bench.h"
 #include "heap.h"
@@ -54,23 +55,21 @@ static void serve_all(anwdl_client_t *client, const settings_t *settings, cost_t
     heap_stop();
 }
 
-static void serve_all_bare(int fd, const turn_t *turn, const settings_t *settings, cost_t *cost) {
-    uint8_t *space = make_space(turn);
+static void serve_all_bare(const bare_server_t *server, const settings_t *settings, cost_t *cost) {
     for (long at = 0; at < WARM_UP; at++)
-        serve_bare_turn(fd, turn, space);
+        serve_bare_turn(server);
     int64_t wall = wall_clock();
     int64_t cpu = cpu_clock();
     for (long at = 0; at < settings->count; at++)
-        serve_bare_turn(fd, turn, space);
+        serve_bare_turn(server);
     cost->server_cpu = cpu_clock() - cpu;
     cost->wall = wall_clock() - wall;
-    free(space);
 }
 
 static cost_t measure_library(int fd, anwdl_protocol_t framing, const settings_t *settings) {
     cost_t cost = {0};
     anwdl_client_t *client = NULL;
-    anwdl_client_options_t *options = preset_key_options(framing, settings->timeout);
+    anwdl_client_options_t *options = serving_options(framing, settings->timeout);
     MUST_OK(anwdl_client_new(fd, options, &client));
     serve_all(client, settings, &cost);
     anwdl_client_free(client);
@@ -80,10 +79,12 @@ static cost_t measure_library(int fd, anwdl_protocol_t framing, const settings_t
 
 static cost_t measure_floor(int fd, anwdl_protocol_t framing, const settings_t *settings) {
     cost_t cost = {0};
-    turn_t turn = record_turn(framing, STAT_REQUEST, STAT_DATA);
-    set_no_delay(fd);
-    serve_all_bare(fd, &turn, settings, &cost);
-    close(fd);
+    turn_t turn = record_turn(framing, STAT_PARAMETERS, STAT_DATA);
+    uint8_t *space = make_space(&turn);
+    bare_server_t server = bare_server_new(fd, &turn, space);
+    serve_all_bare(&server, settings, &cost);
+    bare_server_free(&server);
+    free(space);
     turn_free(&turn);
     return cost;
 }
@@ -107,14 +108,14 @@ int main(int argc, char **argv) {
 
     stay_on_processor(SESSION_PROCESSOR);
     make_tcp_pair(ends);
-    asker_init(&asker, framing, STAT_REQUEST);
-    asker.is_response_replayed = settings.is_floor;
-    asked_session_t session = {ends[PEER_SIDE], wire_new_state()};
+    asker_init(&asker, framing, STAT_PARAMETERS, exchanges_keys(framing) && !settings.is_floor);
+    asked_session_t session = asked_session_new(&asker, ends[PEER_SIDE]);
     asking_t asking = {&asker, &session, order, 1, WARM_UP + (size_t)settings.count, 0};
     asking_start(&asking);
     cost_t cost = settings.is_floor ? measure_floor(ends[SERVER_SIDE], framing, &settings)
                                     : measure_library(ends[SERVER_SIDE], framing, &settings);
     asking_join(&asking);
+    asked_session_free(&session);
     close(ends[PEER_SIDE]);
     asker_free(&asker);
     print_result(&settings, &cost);

@@ -10,9 +10,6 @@
 enum {
     CLEAR_HEADER_SIZE = 8,
     V4_HEADER_SIZE = 16,
-    GCM_HEADER_SIZE = 4,
-    GCM_NONCE_LEN = 12,
-    GCM_AAD_SIZE = 6 + 1 + 8 + 4,
     BLOCK_SIZE = 16,
 };
 
@@ -28,14 +25,20 @@ static size_t iv_size(const wire_t *wire) {
 void wire_init(wire_t *wire, anwdl_protocol_t framing) {
     memset(wire, 0, sizeof *wire);
     wire->framing = framing;
-    wire->aes = make_aes_wrapper(is_gcm(wire) ? ANWDL_AES_GCM : ANWDL_AES_CBC);
-    wire->state = wire_new_state();
-    gcm_tag_init(&wire->tag, SHARED_KEY);
+    if (!is_gcm(wire))
+        wire->aes = make_aes_wrapper(ANWDL_AES_CBC);
+}
+
+static void forget_text(wire_t *wire) {
+    if (!is_gcm(wire))
+        anwdl_bytes_free(wire->text, wire->text_len);
+    wire->text = NULL;
+    wire->text_len = 0;
 }
 
 void wire_free(wire_t *wire) {
     anwdl_aes_wrapper_free(wire->aes);
-    anwdl_bytes_free(wire->text, wire->text_len);
+    forget_text(wire);
     free(wire->request);
 }
 
@@ -53,10 +56,15 @@ anwdl_protocol_t wire_framing(const char *name) {
     bench_fail(EXIT_FAILURE, "--protocol takes v2, v3, v4 or gcm, not %s", name);
 }
 
-wire_state_t wire_new_state(void) {
-    wire_state_t state = {.sent = 0};
+wire_state_t wire_new_state(const wire_t *wire) {
+    wire_state_t state = {.records = is_gcm(wire) ? gcm_records_new(true) : NULL};
     memcpy(state.iv, SHARED_IV, sizeof state.iv);
     return state;
+}
+
+void wire_free_state(wire_state_t *state) {
+    gcm_records_free(state->records);
+    state->records = NULL;
 }
 
 size_t wire_header_size(const wire_t *wire) {
@@ -155,38 +163,17 @@ static bool open_cbc(wire_t *wire, const uint8_t *packet, size_t len) {
 
 /* -- gcm --------------------------------------------------------------------------------------- */
 
-static void put_big_endian(uint8_t *to, uint64_t value, size_t size) {
-    for (size_t at = size; at > 0; value >>= 8)
-        to[--at] = (uint8_t)value;
-}
-
-static void correct_tag(wire_t *wire, uint8_t direction, uint64_t number, uint8_t *record,
-                        size_t len) {
-    uint8_t aad[GCM_AAD_SIZE] = "anwdl1";
-    aad[6] = direction;
-    put_big_endian(aad + 7, number, 8);
-    put_big_endian(aad + 15, len, 4);
-    gcm_tag_correct(&wire->tag, aad, sizeof aad, len - GCM_NONCE_LEN - GCM_TAG_LEN,
-                    record + len - GCM_TAG_LEN);
-}
-
 static void seal_gcm(wire_t *wire, const uint8_t *text, size_t len) {
-    uint8_t *record = NULL;
-    size_t record_len = 0;
-    MUST(anwdl_aes_wrapper_encrypt_data(wire->aes, text, len, &record, &record_len) == ANWDL_OK);
-    correct_tag(wire, 0, wire->state.sent++, record, record_len);
-    reserve_request(wire, record_len);
-    put_big_endian(wire->request, record_len, GCM_HEADER_SIZE);
-    memcpy(wire->request + GCM_HEADER_SIZE, record, record_len);
-    anwdl_bytes_free(record, record_len);
+    reserve_request(wire, len + GCM_TAG_SIZE);
+    gcm_records_seal(wire->state.records, text, len, wire->request);
 }
 
 static bool open_gcm(wire_t *wire, uint8_t *record, size_t len) {
-    if (len < GCM_NONCE_LEN + GCM_TAG_LEN)
+    if (!gcm_records_open(wire->state.records, record, len))
         return false;
-    correct_tag(wire, 1, wire->state.received++, record, len);
-    return anwdl_aes_wrapper_decrypt_data(wire->aes, record, len, &wire->text, &wire->text_len) ==
-           ANWDL_OK;
+    wire->text = record;
+    wire->text_len = len - GCM_TAG_SIZE;
+    return true;
 }
 
 /* -- all --------------------------------------------------------------------------------------- */
@@ -201,8 +188,7 @@ void wire_seal_request(wire_t *wire, const char *json, size_t len) {
 size_t wire_packet_size(wire_t *wire, const uint8_t *header) {
     switch (wire->framing) {
     case ANWDL_PROTOCOL_GCM:
-        return (size_t)header[0] << 24 | (size_t)header[1] << 16 | (size_t)header[2] << 8 |
-               (size_t)header[3];
+        return gcm_record_length(header);
     case ANWDL_PROTOCOL_V4:
         return read_v4_header(wire, header);
     default:
@@ -211,8 +197,6 @@ size_t wire_packet_size(wire_t *wire, const uint8_t *header) {
 }
 
 bool wire_open_response(wire_t *wire, uint8_t *packet, size_t len) {
-    anwdl_bytes_free(wire->text, wire->text_len);
-    wire->text = NULL;
-    wire->text_len = 0;
+    forget_text(wire);
     return is_gcm(wire) ? open_gcm(wire, packet, len) : open_cbc(wire, packet, len);
 }

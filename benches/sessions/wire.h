@@ -1,10 +1,12 @@
 /* The messages of the connecting side as bytes, without a socket: seals requests and opens
-   responses in every framing, with the key that make_aes_wrapper() of the tests gives. As lean as
-   it can be, since it shares the machine with what is measured. */
+   responses in every framing, with keys that both sides have from the start: in v2, v3 and v4 the
+   one that make_aes_wrapper() of the tests gives, in gcm, of which only the floor has such keys,
+   those of gcm_records.h. As lean as it can be, since it shares the machine with what is
+   measured. */
 #ifndef WIRE_H
 #define WIRE_H
 
-#include "gcm_tag.h"
+#include "gcm_records.h"
 
 #include <anwdl.h>
 #include <stdbool.h>
@@ -15,23 +17,21 @@ enum { WIRE_IV_SIZE = 16, WIRE_LARGEST_HEADER = 16 };
 
 /* What changes from message to message of one session. */
 typedef struct {
-    uint8_t iv[WIRE_IV_SIZE]; /* of the next message; unused in gcm */
-    uint64_t sent;
-    uint64_t received;
+    uint8_t iv[WIRE_IV_SIZE]; /* of the next message, in v2, v3 and v4 */
+    gcm_records_t *records;   /* in gcm */
 } wire_state_t;
 
 typedef struct {
     anwdl_protocol_t framing;
-    anwdl_aes_wrapper_t *aes;
-    gcm_tag_t tag;
-    wire_state_t state;
+    anwdl_aes_wrapper_t *aes; /* of v2, v3 and v4 */
+    wire_state_t state;       /* of the session whose turn it is; not the wire's own */
 
     /* The last request: header, packet and room for one byte more. */
     uint8_t *request;
     size_t request_capacity;
     size_t request_size;
 
-    /* The text of the last response, from the library. */
+    /* The text of the last response: from the library, or, in gcm, where the packet was. */
     uint8_t *text;
     size_t text_len;
 } wire_t;
@@ -43,7 +43,8 @@ void wire_free(wire_t *wire);
 anwdl_protocol_t wire_framing(const char *name);
 
 /* The state of a session in which no message was sent yet. */
-wire_state_t wire_new_state(void);
+wire_state_t wire_new_state(const wire_t *wire);
+void wire_free_state(wire_state_t *state);
 
 size_t wire_header_size(const wire_t *wire);
 

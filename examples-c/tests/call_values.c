@@ -368,6 +368,12 @@ static void make_bytes(call_t *call, size_t at) {
     if (strcmp(call->function->name, "anwdl_rsa_wrapper_decrypt_data") == 0)
         REQUIRE(anwdl_rsa_wrapper_encrypt_data(values[0].pointer, BYTES, sizeof BYTES, true, &out,
                                                &out_len) == ANWDL_OK);
+    if (strcmp(call->function->parameters[at].name, "der") == 0) {
+        bool is_private = ends_with(call->function->name, "_set_private_key_der");
+        REQUIRE((is_private ? anwdl_rsa_wrapper_get_private_key_der
+                            : anwdl_rsa_wrapper_get_public_key_der)(values[0].pointer, &out,
+                                                                    &out_len) == ANWDL_OK);
+    }
     if (strcmp(call->function->name, "anwdl_aes_wrapper_decrypt_data") == 0)
         REQUIRE(anwdl_aes_wrapper_encrypt_data(values[0].pointer, BYTES, sizeof BYTES, &out,
                                                &out_len) == ANWDL_OK);

@@ -197,7 +197,9 @@ bool is_documented(const function_t *function, const outcome_t *outcome) {
     if (is_forgotten(function, reason))
         return true;
     if (function->returns == RETURNS_STATUS &&
-        outcome->status != (reason < 20 ? ANWDL_VALUE_ERROR : ANWDL_RUNTIME_ERROR))
+        outcome->status != (reason < 20 || reason == ANWDL_REASON_KEY_MISSING
+                                ? ANWDL_VALUE_ERROR
+                                : ANWDL_RUNTIME_ERROR))
         return false;
     return (function->reasons & REASON_BIT(reason)) != 0;
 }

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 RETURNS = {"anwdl_status_t": "RETURNS_STATUS", "void": "RETURNS_NOTHING"}
 OBJECT = re.compile(r"(?:const )?(anwdl_\w+_t) \*")
 OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool) \*")
-# Where the documentation tells more than "NULL is fine if X is Y".
-NULL_IF = {("anwdl_aes_wrapper_set_key", "iv"): ("iv_len", 0)}
 
 
 @dataclass
@@ -32,9 +30,7 @@ class Parameter:
 
     def read_null(self):
         condition = re.search(r"NULL is fine if (\w+) is (\w+)", self.text)
-        if (self.owner, self.name) in NULL_IF:
-            self.condition = NULL_IF[self.owner, self.name]
-        elif condition:
+        if condition:
             self.condition = (condition[1], {"true": 1, "0": 0}[condition[2]])
         elif re.search(r"\b[Nn]ot NULL\b", self.text):
             return

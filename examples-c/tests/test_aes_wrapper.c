@@ -108,6 +108,15 @@ static void test_freshness(void) {
     }
     CHECK(memcmp(keys[0], keys[1], 32) != 0);
     CHECK(memcmp(ivs[0], ivs[1], 16) != 0);
+
+    /* So does a key that is set without an IV. */
+    uint8_t drawn[16];
+    memcpy(drawn, ivs[0], sizeof drawn);
+    CHECK_OK(anwdl_aes_wrapper_set_key(wrappers[0], SHARED_KEY, sizeof SHARED_KEY, NULL, 0));
+    CHECK_OK(anwdl_aes_wrapper_get_key(wrappers[0], &keys[0], &key_len, &ivs[0], &iv_len));
+    CHECK_BYTES(keys[0], key_len, SHARED_KEY, sizeof SHARED_KEY);
+    CHECK_INTEGER(iv_len, sizeof drawn);
+    CHECK(memcmp(drawn, ivs[0], sizeof drawn) != 0);
     anwdl_aes_wrapper_free(wrappers[0]);
     anwdl_aes_wrapper_free(wrappers[1]);
 

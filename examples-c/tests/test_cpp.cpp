@@ -143,7 +143,7 @@ void test_failures() {
     caught = false;
     try {
         empty.sign_data(std::string("text"));
-    } catch (const std::runtime_error &error) {
+    } catch (const anwdl::value_error &error) {
         caught = CHECK_STRING(error.what(), anwdl_last_error_message());
     }
     CHECK(caught);
@@ -250,9 +250,21 @@ void test_rsa_wrapper() {
     const anwdl::bytes signature = server.sign_data(content);
     CHECK(peer.verify_data_signature(signature, content));
     CHECK(!peer.verify_data_signature(signature, std::vector<std::uint8_t>{1, 2}));
+    CHECK(server.verify_data_signature(signature, content, true));
+    CHECK(!peer.verify_data_signature(signature, content, true));
 
     anwdl::rsa_wrapper copy(false);
     CHECK(!copy.get_public_key() && !copy.get_private_key());
+    CHECK(copy.get_private_key_der().data() == nullptr);
+    copy.set_private_key_der(server.get_private_key_der());
+    CHECK_STRING(copy.get_private_key().c_str(), server.get_private_key().c_str());
+    copy.set_remote_public_key_der(server.get_public_key_der());
+    CHECK_STRING(copy.get_fingerprint(true).c_str(), server.get_fingerprint().c_str());
+    const anwdl::bytes der = copy.get_remote_public_key_der();
+    copy = anwdl::rsa_wrapper(false);
+    copy.set_public_key_der(der);
+    CHECK_STRING(copy.get_public_key().c_str(), server.get_public_key().c_str());
+    copy = anwdl::rsa_wrapper(false);
     copy.set_private_key(server.get_private_key(), false);
     CHECK(!copy.get_public_key());
     copy.set_public_key(server.get_public_key());
@@ -271,6 +283,9 @@ void test_aes_wrapper() {
                     anwdl::bytes_view(SHARED_IV, sizeof SHARED_IV));
     CHECK_BYTES(wrapper.get_key().data(), wrapper.get_key().size(), SHARED_KEY, sizeof SHARED_KEY);
     CHECK_BYTES(wrapper.get_iv().data(), wrapper.get_iv().size(), SHARED_IV, sizeof SHARED_IV);
+    wrapper.set_key(anwdl::bytes_view(SHARED_KEY, sizeof SHARED_KEY));
+    CHECK_INTEGER(wrapper.get_iv().size(), sizeof SHARED_IV);
+    CHECK(std::memcmp(wrapper.get_iv().data(), SHARED_IV, sizeof SHARED_IV) != 0);
     const anwdl::bytes plain = wrapper.decrypt_data(wrapper.encrypt_data(anwdl::bytes_view()));
     CHECK(plain.empty() && plain.data() != nullptr && *plain.data() == 0);
     CHECK(is_refused([&] { wrapper.set_key(std::string("short")); }));
@@ -742,7 +757,7 @@ void test_expected() {
     CHECK(is_error(anwdl::data::try_from_json("["), ANWDL_VALUE_ERROR,
                    ANWDL_REASON_INVALID_ARGUMENT));
     anwdl::rsa_wrapper wrapper = anwdl::rsa_wrapper::try_make(false).value();
-    CHECK(is_error(wrapper.try_sign_data(std::string("x")), ANWDL_RUNTIME_ERROR,
+    CHECK(is_error(wrapper.try_sign_data(std::string("x")), ANWDL_VALUE_ERROR,
                    ANWDL_REASON_KEY_MISSING));
     CHECK(is_error(wrapper.try_set_public_key("no key"), ANWDL_VALUE_ERROR,
                    ANWDL_REASON_INVALID_KEY));
@@ -752,6 +767,11 @@ void test_expected() {
     CHECK_INTEGER(wrapper.try_decrypt_data(cipher).value().size(), 1);
     const anwdl::bytes signature = wrapper.try_sign_data(cipher).value();
     CHECK(wrapper.try_verify_data_signature(signature, cipher).value());
+    CHECK(wrapper.try_verify_data_signature(signature, cipher, true).value());
+    CHECK(wrapper.try_set_private_key_der(wrapper.get_private_key_der()).has_value());
+    CHECK(wrapper.try_set_public_key_der(wrapper.get_public_key_der()).has_value());
+    CHECK(is_error(wrapper.try_set_remote_public_key_der(cipher), ANWDL_VALUE_ERROR,
+                   ANWDL_REASON_INVALID_KEY));
     CHECK(wrapper.try_set_private_key(wrapper.get_private_key()).has_value());
     CHECK(wrapper.try_set_remote_public_key(wrapper.get_public_key()).has_value());
     anwdl::aes_wrapper aes = anwdl::aes_wrapper::try_make(256).value();

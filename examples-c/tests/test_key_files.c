@@ -312,7 +312,7 @@ static void test_failures_to_save(void) {
     anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("peer-1");
     anwdl_rsa_wrapper_t *empty = NULL;
     CHECK_OK(anwdl_rsa_wrapper_new(false, &empty));
-    CHECK_FAILURE(anwdl_rsa_wrapper_save(empty, path_of("key.pem")), ANWDL_RUNTIME_ERROR,
+    CHECK_FAILURE(anwdl_rsa_wrapper_save(empty, path_of("key.pem")), ANWDL_VALUE_ERROR,
                   ANWDL_REASON_KEY_MISSING);
     CHECK_FAILURE(anwdl_rsa_wrapper_save(wrapper, path_of("none/key.pem")), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_IO_FAILED);

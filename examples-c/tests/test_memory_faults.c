@@ -186,6 +186,10 @@ static anwdl_status_t rsa_decrypt(void **out, size_t *len) {
     return anwdl_rsa_wrapper_decrypt_data(rsa, wrapped, wrapped_len, (uint8_t **)out, len);
 }
 
+static anwdl_status_t get_private_key_der(void **out, size_t *len) {
+    return anwdl_rsa_wrapper_get_private_key_der(rsa, (uint8_t **)out, len);
+}
+
 static anwdl_status_t rsa_sign(void **out, size_t *len) {
     return anwdl_rsa_wrapper_sign_data(rsa, TEXT, sizeof TEXT, (uint8_t **)out, len);
 }
@@ -213,6 +217,7 @@ static const function_t FUNCTIONS[] = {
     {"get_fingerprint", get_fingerprint},
     {"get_server_fingerprint", get_server_fingerprint},
     {"data_to_json", data_to_json},
+    {"get_private_key_der", get_private_key_der},
     {"rsa encrypt_data", rsa_encrypt},
     {"rsa decrypt_data", rsa_decrypt},
     {"rsa sign_data", rsa_sign},

@@ -21,7 +21,7 @@ enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };
 /* -- the library's own draws ------------------------------------------------------------------- */
 
 static anwdl_rsa_wrapper_t *rsa;
-static anwdl_aes_wrapper_t *gcm;
+static anwdl_aes_wrapper_t *gcm, *cbc;
 static char folder[] = "/tmp/anwdl-random-XXXXXX";
 static char path[sizeof folder + 16];
 
@@ -40,6 +40,22 @@ static anwdl_status_t make_gcm_key(void) {
     anwdl_status_t status = anwdl_aes_wrapper_new(128, ANWDL_AES_GCM, &wrapper);
     CHECK((wrapper != NULL) == (status == ANWDL_OK));
     anwdl_aes_wrapper_free(wrapper);
+    return status;
+}
+
+/* A key without an IV; where none can be drawn, the old key stays. */
+static anwdl_status_t set_key(void) {
+    static const uint8_t KEY[32] = {7};
+    const uint8_t *key, *iv;
+    size_t key_len, iv_len;
+    CHECK_OK(
+        anwdl_aes_wrapper_set_key(cbc, SHARED_KEY, sizeof SHARED_KEY, SHARED_IV, sizeof SHARED_IV));
+    anwdl_status_t status = anwdl_aes_wrapper_set_key(cbc, KEY, sizeof KEY, NULL, 0);
+    CHECK_OK(anwdl_aes_wrapper_get_key(cbc, &key, &key_len, &iv, &iv_len));
+    if (status == ANWDL_OK)
+        CHECK(faults_drew(iv, iv_len) && memcmp(key, KEY, sizeof KEY) == 0);
+    else
+        CHECK_BYTES(key, key_len, SHARED_KEY, sizeof SHARED_KEY);
     return status;
 }
 
@@ -77,6 +93,7 @@ typedef struct {
 static const function_t FUNCTIONS[] = {
     {"aes_wrapper_new in CBC mode", make_cbc_key, 2}, /* key and IV */
     {"aes_wrapper_new in GCM mode", make_gcm_key, 1},
+    {"aes_wrapper_set_key without an IV", set_key, 1},
     {"aes_wrapper_encrypt_data in GCM mode", encrypt, 1},
     {"rsa_wrapper_sign_data", sign, 1},
     {"rsa_wrapper_save", save, 1},
@@ -202,14 +219,16 @@ int main(void) {
     snprintf(path, sizeof path, "%s/key", folder);
     rsa = make_rsa_wrapper("server");
     gcm = make_aes_wrapper(ANWDL_AES_GCM);
+    cbc = make_aes_wrapper(ANWDL_AES_CBC);
     unsigned of_aws_lc = check_aws_lc();
     unsigned cases = 0;
     for (size_t at = 0; at < FUNCTION_COUNT; at++)
         cases += check_function(&FUNCTIONS[at]);
-    /* Two faults of each of five errors at each of six draws. */
-    CHECK_INTEGER(cases, 60);
+    /* Two faults of each of five errors at each of seven draws. */
+    CHECK_INTEGER(cases, 70);
     anwdl_rsa_wrapper_free(rsa);
     anwdl_aes_wrapper_free(gcm);
+    anwdl_aes_wrapper_free(cbc);
     rmdir(folder);
     printf("cases: %u draws of random bytes that fail\n", cases);
     if (draws_of_aws_lc > 0)

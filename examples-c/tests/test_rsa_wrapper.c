@@ -37,7 +37,7 @@ static const char SHORT_KEY[] = "-----BEGIN PUBLIC KEY-----\n"
 
 #define CHECK_BAD_ARGUMENT(call)                                                                   \
     CHECK_FAILURE((call), ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT)
-#define CHECK_KEY_MISSING(call) CHECK_FAILURE((call), ANWDL_RUNTIME_ERROR, ANWDL_REASON_KEY_MISSING)
+#define CHECK_KEY_MISSING(call) CHECK_FAILURE((call), ANWDL_VALUE_ERROR, ANWDL_REASON_KEY_MISSING)
 
 static anwdl_rsa_wrapper_t *make_empty(void) {
     anwdl_rsa_wrapper_t *wrapper = NULL;
@@ -67,6 +67,10 @@ static void test_empty(void) {
     CHECK_KEY_MISSING(anwdl_rsa_wrapper_decrypt_data(wrapper, data, 256, &out, &out_len));
     CHECK_KEY_MISSING(anwdl_rsa_wrapper_sign_data(wrapper, data, 1, &out, &out_len));
     CHECK_KEY_MISSING(anwdl_rsa_wrapper_verify_data_signature(wrapper, data, 256, data, 1, &valid));
+    CHECK_KEY_MISSING(anwdl_rsa_wrapper_verify_data_signature_with_key(wrapper, data, 256, data, 1,
+                                                                       true, &valid));
+    CHECK_KEY_MISSING(anwdl_rsa_wrapper_verify_data_signature_with_key(wrapper, data, 256, data, 1,
+                                                                       false, &valid));
     CHECK_KEY_MISSING(anwdl_rsa_wrapper_get_fingerprint(wrapper, false, &text));
     CHECK_KEY_MISSING(anwdl_rsa_wrapper_get_fingerprint(wrapper, true, &text));
     CHECK(out == NULL && out_len == 99 && valid && text == NULL);
@@ -132,6 +136,7 @@ static void test_keys_in_and_out(void) {
     CHECK_OK(anwdl_rsa_wrapper_set_private_key(underived, pem, false));
     CHECK_OK(anwdl_rsa_wrapper_get_public_key(underived, &text));
     CHECK_STRING(text, NULL);
+    CHECK_INTEGER(anwdl_rsa_wrapper_get_key_size(underived), 0);
     CHECK_OK(anwdl_rsa_wrapper_set_public_key(underived, public_key));
     CHECK_OK(anwdl_rsa_wrapper_get_public_key(underived, &text));
     CHECK_STRING(text, public_key);
@@ -165,6 +170,64 @@ static void test_keys_in_and_out(void) {
     anwdl_string_free(public_key);
     anwdl_rsa_wrapper_free(wrapper);
     free(pem);
+}
+
+typedef anwdl_status_t get_der_t(const anwdl_rsa_wrapper_t *, uint8_t **, size_t *);
+
+static void check_der(const anwdl_rsa_wrapper_t *wrapper, get_der_t *get, const uint8_t *expected,
+                      size_t expected_len) {
+    uint8_t *der = (uint8_t *)&expected_len;
+    size_t len = 99;
+    CHECK_OK(get(wrapper, &der, &len));
+    if (expected == NULL)
+        CHECK(der == NULL && len == 0);
+    else
+        CHECK_BYTES(der, len, expected, expected_len);
+    anwdl_bytes_free(der, len);
+}
+
+static void test_der(void) {
+    anwdl_rsa_wrapper_t *server = make_rsa_wrapper("server");
+    anwdl_rsa_wrapper_t *wrapper = make_empty();
+    uint8_t *private_key = NULL;
+    uint8_t *public_key = NULL;
+    size_t private_len = 0;
+    size_t public_len = 0;
+    CHECK_OK(anwdl_rsa_wrapper_get_private_key_der(server, &private_key, &private_len));
+    CHECK_OK(anwdl_rsa_wrapper_get_public_key_der(server, &public_key, &public_len));
+    check_der(wrapper, anwdl_rsa_wrapper_get_private_key_der, NULL, 0);
+    check_der(wrapper, anwdl_rsa_wrapper_get_public_key_der, NULL, 0);
+    check_der(wrapper, anwdl_rsa_wrapper_get_remote_public_key_der, NULL, 0);
+
+    CHECK_OK(anwdl_rsa_wrapper_set_private_key_der(wrapper, private_key, private_len, false));
+    check_der(wrapper, anwdl_rsa_wrapper_get_private_key_der, private_key, private_len);
+    check_der(wrapper, anwdl_rsa_wrapper_get_public_key_der, NULL, 0);
+    CHECK_OK(anwdl_rsa_wrapper_set_private_key_der(wrapper, private_key, private_len, true));
+    check_der(wrapper, anwdl_rsa_wrapper_get_public_key_der, public_key, public_len);
+    CHECK_OK(anwdl_rsa_wrapper_set_remote_public_key_der(wrapper, public_key, public_len));
+    check_der(wrapper, anwdl_rsa_wrapper_get_remote_public_key_der, public_key, public_len);
+    anwdl_rsa_wrapper_free(wrapper);
+    wrapper = make_empty();
+    CHECK_OK(anwdl_rsa_wrapper_set_public_key_der(wrapper, public_key, public_len));
+    check_der(wrapper, anwdl_rsa_wrapper_get_public_key_der, public_key, public_len);
+    CHECK_INTEGER(anwdl_rsa_wrapper_get_key_size(wrapper), 2048);
+
+    /* What is cut off, and a public key for a private one. */
+    CHECK_FAILURE(anwdl_rsa_wrapper_set_private_key_der(wrapper, private_key, 100, true),
+                  ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_KEY);
+    CHECK_FAILURE(anwdl_rsa_wrapper_set_private_key_der(wrapper, public_key, public_len, true),
+                  ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_KEY);
+    CHECK_FAILURE(anwdl_rsa_wrapper_set_public_key_der(wrapper, public_key, 100), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_KEY);
+    CHECK_FAILURE(anwdl_rsa_wrapper_set_remote_public_key_der(wrapper, NULL, 0), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_KEY);
+    CHECK_BAD_ARGUMENT(anwdl_rsa_wrapper_set_public_key_der(wrapper, NULL, 1));
+    check_der(wrapper, anwdl_rsa_wrapper_get_public_key_der, public_key, public_len);
+
+    anwdl_bytes_free(private_key, private_len);
+    anwdl_bytes_free(public_key, public_len);
+    anwdl_rsa_wrapper_free(wrapper);
+    anwdl_rsa_wrapper_free(server);
 }
 
 static void test_encryption(void) {
@@ -224,6 +287,14 @@ static void test_encryption(void) {
     anwdl_rsa_wrapper_free(peer);
 }
 
+static bool is_valid_under(const anwdl_rsa_wrapper_t *verifier, bool use_local_public_key,
+                           const uint8_t *signature, size_t len) {
+    bool valid = false;
+    CHECK_OK(anwdl_rsa_wrapper_verify_data_signature_with_key(
+        verifier, signature, len, (const uint8_t *)"text", 4, use_local_public_key, &valid));
+    return valid;
+}
+
 static bool is_valid(const anwdl_rsa_wrapper_t *verifier, const uint8_t *signature, size_t len,
                      const char *text) {
     bool valid = false;
@@ -253,6 +324,9 @@ static void test_signatures(void) {
     CHECK_INTEGER(len, 256);
     CHECK(is_valid(peer, signature, len, "text"));
     CHECK(!is_valid(peer, signature, len, "test"));
+    CHECK(is_valid_under(peer, false, signature, len));
+    CHECK(!is_valid_under(peer, true, signature, len));
+    CHECK(is_valid_under(server, true, signature, len));
     anwdl_bytes_free(signature, len);
 
     anwdl_string_free(server_key);
@@ -324,6 +398,7 @@ int main(int argc, char **argv) {
     if (generate)
         test_generation();
     test_keys_in_and_out();
+    test_der();
     test_encryption();
     test_signatures();
     test_fingerprints();

@@ -18,7 +18,7 @@ use super::c_check::{
     CLOSED, INVALID_ARGUMENT, OK, Out, OutSize, SESSION_FAILED, Text, WANT_COMPUTATION, WANT_READ,
     WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor, reason,
 };
-use super::c_objects::{JSON, Objects, or_null};
+use super::c_objects::{GCM, JSON, Objects, or_null};
 use super::input::Input;
 
 const MOST_CALLS: usize = 200;
@@ -228,7 +228,9 @@ impl World {
             18 => {
                 let rsa = or_null(input, &self.objects.rsa);
                 let aes = or_null(input, &self.objects.aes);
-                return self.ends[at].set_keys(flag, rsa, aes);
+                let status = self.ends[at].set_keys(flag, rsa, aes);
+                assert!(flag || aes != self.objects.aes[GCM] || status != OK);
+                return;
             }
             _ => return self.ends[at].misuse(input),
         };
@@ -530,7 +532,7 @@ impl End {
         is_rsa: bool,
         rsa: *const anwdl::ffi::rsa_wrapper::anwdl_rsa_wrapper_t,
         aes: *const anwdl::ffi::aes_wrapper::anwdl_aes_wrapper_t,
-    ) {
+    ) -> i32 {
         // SAFETY: every object is live or NULL.
         let status = call(|| unsafe {
             match (&self.handle, is_rsa) {
@@ -541,6 +543,7 @@ impl End {
             }
         });
         self.check_failed(status);
+        status
     }
 
     /// Calls that are wrong whatever the state is: no output for a result, NULL for `self`, no

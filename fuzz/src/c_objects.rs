@@ -30,6 +30,9 @@ pub const JSON: [&str; 6] = [
     "{} ",
 ];
 
+/// The place of the wrapper that no session takes: in gcm nothing is preset.
+pub const GCM: usize = 1;
+
 /// At most two of each, of which one place may be empty.
 pub struct Objects {
     pub options: [*mut anwdl_client_options_t; 2],
@@ -102,7 +105,12 @@ impl Objects {
                 0 => anwdl_client_options_set_timeout(options, input.byte().into()),
                 // One that has a key: making one for the whole process takes seconds.
                 1 => anwdl_client_options_set_rsa_wrapper(options, self.rsa[usize::from(flag)]),
-                2 => anwdl_client_options_set_aes_wrapper(options, or_null(input, &self.aes)),
+                2 => {
+                    let aes = or_null(input, &self.aes);
+                    let status = anwdl_client_options_set_aes_wrapper(options, aes);
+                    assert!(aes != self.aes[GCM] || status as i32 != OK);
+                    status
+                }
                 3 => anwdl_client_options_set_exchange_keys(options, u8::from(flag)),
                 4 => anwdl_client_options_set_non_blocking(options, u8::from(flag)),
                 5 => {
@@ -134,7 +142,28 @@ impl Objects {
         let changing = [self.rsa[2], ptr::null_mut()][usize::from(input.below(8) == 7)];
         // SAFETY: every object is live or NULL, and every buffer as long as it says.
         unsafe {
-            match input.below(9) {
+            match input.below(11) {
+                9 => {
+                    let mut der = der_of(self.rsa[0], flag);
+                    input.damage(&mut der);
+                    call(|| match input.below(3) {
+                        0 => {
+                            anwdl_rsa_wrapper_set_public_key_der(changing, der.as_ptr(), der.len())
+                        }
+                        1 => anwdl_rsa_wrapper_set_remote_public_key_der(
+                            changing,
+                            der.as_ptr(),
+                            der.len(),
+                        ),
+                        _ => anwdl_rsa_wrapper_set_private_key_der(
+                            changing,
+                            der.as_ptr(),
+                            der.len(),
+                            u8::from(flag),
+                        ),
+                    });
+                }
+                10 => drop(der_of(wrapper, flag)),
                 0 => {
                     let pem = Text::choose(input, &KEYS);
                     call(|| match flag {
@@ -165,12 +194,13 @@ impl Objects {
                     let data = input.chunk();
                     let mut valid = false;
                     call(|| {
-                        anwdl_rsa_wrapper_verify_data_signature(
+                        anwdl_rsa_wrapper_verify_data_signature_with_key(
                             wrapper,
                             data.as_ptr(),
                             data.len(),
                             data.as_ptr(),
                             data.len(),
+                            u8::from(flag),
                             &mut valid,
                         )
                     });
@@ -393,6 +423,32 @@ unsafe fn set_remote(wrapper: *mut anwdl_rsa_wrapper_t, other: *mut anwdl_rsa_wr
             call(|| anwdl_rsa_wrapper_set_remote_public_key(wrapper, pem));
             anwdl_string_free(pem);
         }
+    }
+}
+
+/// A key of a wrapper as DER; nothing if there is none.
+///
+/// # Safety
+/// The wrapper is live or NULL.
+unsafe fn der_of(wrapper: *const anwdl_rsa_wrapper_t, is_private: bool) -> Vec<u8> {
+    let (mut out, mut len) = (Out::new(), OutSize::new());
+    let (place, len_place) = (out.place(), len.place());
+    // SAFETY: the caller vouches for the wrapper; the bytes are the library's.
+    unsafe {
+        let status = call(|| match is_private {
+            true => anwdl_rsa_wrapper_get_private_key_der(wrapper, place, len_place),
+            false => anwdl_rsa_wrapper_get_public_key_der(wrapper, place, len_place),
+        });
+        let (Some(bytes), Some(len)) = (out.take(status), len.take(status)) else {
+            return Vec::new();
+        };
+        assert_eq!(bytes.is_null(), len == 0);
+        if bytes.is_null() {
+            return Vec::new();
+        }
+        let der = std::slice::from_raw_parts(bytes, len).to_vec();
+        anwdl_bytes_free(bytes, len);
+        der
     }
 }
 

@@ -1,4 +1,5 @@
-//! Messages in both directions under a key that both sides have from the start.
+//! Messages in both directions: in v2, v3 and v4 under a key that both sides have from the start,
+//! in gcm under those of a key exchange that nothing disturbs.
 
 use anwdl::protocol::session::{Config, Message, Operation, Session};
 use anwdl::protocol::{Protocol, Role};
@@ -6,8 +7,9 @@ use anwdl::{AesMode, AesWrapper, Error, Reason};
 
 use super::drive::{check_failed, draw, go_on, piece, reset_generator};
 use super::input::Input;
+use super::key_exchange::exchanged;
 use super::model::format::{data_errors, request_errors, response_errors, sorted};
-use super::model::framing::{Verdict, Wire};
+use super::model::framing::{Keys, Verdict, Wire};
 use super::model::json::{DEEPEST, Tree, parse};
 
 const BLOCK: usize = 16;
@@ -38,37 +40,45 @@ fn make(protocol: Protocol, input: &mut Input<'_>) -> (Session, Wire) {
         (Protocol::Auto, _) | (_, 0) => Role::Server,
         _ => Role::Client,
     };
-    let (mode, key_len) = match protocol {
-        Protocol::Gcm => (AesMode::Gcm, 32),
-        _ => (AesMode::Cbc, [32, 16, 24][usize::from(choices >> 1) % 3]),
-    };
     let largest = [512, 1, 16, 100][usize::from(choices >> 4) % 4];
-    let key: Vec<u8> = (0..key_len).map(|at| at as u8 ^ choices).collect();
-    let iv = [choices; BLOCK];
-
     let mut config = Config::new(role);
-    config.exchange_keys = false;
     config.protocol = protocol;
     config.max_message_size = largest;
     config.random = draw;
-    let mut session = Session::new(config);
-    let mut aes = AesWrapper::new(8 * key_len as u32, mode).unwrap();
-    let iv_of_mode: &[u8] = if mode == AesMode::Cbc { &iv } else { &[] };
-    aes.set_key(&key, iv_of_mode).unwrap();
-    session.set_aes_wrapper(&aes).unwrap();
-
+    let (session, keys) = match protocol {
+        Protocol::Gcm => {
+            // A server may leave the choice to the client.
+            if role == Role::Server && choices & 2 == 2 {
+                config.protocol = Protocol::Auto;
+            }
+            let (session, keys) = exchanged(config);
+            (session, Keys::Gcm(Box::new(keys)))
+        }
+        _ => preset(config, choices),
+    };
     let is_known = role == Role::Client || protocol == Protocol::Gcm;
     let wire = Wire {
         role,
         pinned: protocol,
         settled: is_known.then_some(protocol),
-        key,
-        iv,
+        keys,
         largest,
         sent: 0,
         received: 0,
     };
     (session, wire)
+}
+
+fn preset(mut config: Config, choices: u8) -> (Session, Keys) {
+    let key_len = [32, 16, 24][usize::from(choices >> 1) % 3];
+    let key: Vec<u8> = (0..key_len).map(|at| at as u8 ^ choices).collect();
+    let iv = [choices; BLOCK];
+    config.exchange_keys = false;
+    let mut session = Session::new(config);
+    let mut aes = AesWrapper::new(8 * key_len as u32, AesMode::Cbc).unwrap();
+    aes.set_key(&key, &iv).unwrap();
+    session.set_aes_wrapper(&aes).unwrap();
+    (session, Keys::Cbc { key, iv })
 }
 
 const REQUESTS: [&str; 6] = [

@@ -10,7 +10,7 @@ use anwdl::{AesMode, AesWrapper};
 
 use super::drive::go_on;
 use super::model::format::request_errors;
-use super::model::framing::Wire;
+use super::model::framing::{Keys, Wire};
 use super::model::json::{DEEPEST, Refusal, Tree, parse};
 
 /// Texts with this in them mean something else to `serde_json`.
@@ -138,8 +138,10 @@ fn receive(text: &str) -> Arc<Request> {
         role: Role::Server,
         pinned: Protocol::Auto,
         settled: None,
-        key: vec![1; 32],
-        iv: [2; 16],
+        keys: Keys::Cbc {
+            key: vec![1; 32],
+            iv: [2; 16],
+        },
         largest: 0,
         sent: 0,
         received: 0,

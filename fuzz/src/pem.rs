@@ -1,9 +1,9 @@
-//! Keys as PEM texts: public ones against the limits that the library states, private ones by
+//! Keys as PEM texts and as DER: public ones against the limits that the library states, private ones by
 //! whether they do what they must once they are accepted.
 
 use std::sync::OnceLock;
 
-use anwdl::{Reason, RsaWrapper};
+use anwdl::{Error, Reason, RsaWrapper};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) {
         0 => {
             let text = String::from_utf8_lossy(input.rest()).into_owned();
             check_public(&text, None);
-            check_private(&text);
+            check_private(|wrapper| wrapper.set_private_key(&text, true));
         }
         1 | 2 => {
             let (mut der, is_acceptable) = public_key(&mut input);
@@ -28,6 +28,11 @@ pub fn run(data: &[u8]) {
             let (text, is_plain) = pem(&mut input, &label, &der);
             let verdict = (is_whole && is_plain).then_some(is_acceptable && is_right);
             check_public(&text, verdict);
+            let mut wrapper = RsaWrapper::new(false).unwrap();
+            let found = wrapper.set_public_key_der(&der);
+            if is_whole {
+                assert_eq!(found.is_ok(), is_acceptable, "{found:?}");
+            }
         }
         _ => {
             let mut der = private_der().to_vec();
@@ -36,7 +41,8 @@ pub fn run(data: &[u8]) {
             }
             let (label, _) = label(&mut input, "PRIVATE KEY");
             let (text, _) = pem(&mut input, &label, &der);
-            check_private(&text);
+            check_private(|wrapper| wrapper.set_private_key(&text, true));
+            check_private(|wrapper| wrapper.set_private_key_der(&der, true));
         }
     }
 }
@@ -70,14 +76,16 @@ fn check_public(text: &str, verdict: Option<bool>) {
         assert_eq!(encrypted.len(), (bits as usize).div_ceil(8));
     }
     assert_eq!(
-        wrapper.verify_data_signature(&[1; 256], b"data").ok(),
+        wrapper
+            .verify_data_signature(&[1; 256], b"data", false)
+            .ok(),
         Some(false)
     );
 }
 
-fn check_private(text: &str) {
+fn check_private(set: impl FnOnce(&mut RsaWrapper) -> Result<(), Error>) {
     let mut wrapper = RsaWrapper::new(false).unwrap();
-    if let Err(error) = wrapper.set_private_key(text, true) {
+    if let Err(error) = set(&mut wrapper) {
         assert_eq!(error.reason(), Some(Reason::InvalidKey));
         assert!(wrapper.private_key().is_none() && wrapper.public_key().is_none());
         return;

@@ -15,7 +15,6 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 use crate::secret::wiping_stack;
 use crate::verdict::{reveal, verdict};
 
@@ -31,7 +30,7 @@ pub const AES_256_SIZE: usize = 32;
 
 const LARGEST_KEY: usize = AES_256_SIZE;
 /// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
-const CIPHER_STACK: usize = 32;
+pub(crate) const CIPHER_STACK: usize = 32;
 
 /// How an [`AesWrapper`] uses its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +179,17 @@ impl AesWrapper {
         }
     }
 
-    /// Replaces key and IV; the mode stays. Mirrors `AESWrapper.setKey`.
+    /// Replaces key and IV; the mode stays. In CBC mode, an empty `iv` has a random one drawn.
+    /// Mirrors `AESWrapper.setKey`.
     pub fn set_key(&mut self, key: &[u8], iv: &[u8]) -> Result<()> {
+        let mut drawn = [0; BLOCK_SIZE];
+        let iv = match (self.mode(), iv) {
+            (AesMode::Cbc, []) => {
+                random::fill(&mut drawn)?;
+                &drawn
+            }
+            _ => iv,
+        };
         *self = Self::from_key(key, iv, self.mode())?;
         Ok(())
     }
@@ -200,7 +208,7 @@ impl AesWrapper {
                 buffer.extend_from_slice(data);
                 let padding = padding(data.len());
                 buffer.resize(data.len() + usize::from(padding), padding);
-                self.encrypt_cbc(&mut buffer);
+                self.encrypt_cbc([&mut buffer]);
                 Ok(buffer)
             }
             AesMode::Gcm => {
@@ -245,17 +253,23 @@ impl AesWrapper {
         }
     }
 
-    /// Encrypts `blocks`, a text that [`padding`] ends, in place under the current IV.
+    /// Encrypts each of `parts`, a text that [`padding`] ends, in place under the current IV.
     ///
     /// # Panics
     /// In GCM mode.
-    pub(crate) fn encrypt_cbc(&self, blocks: &mut [u8]) {
-        let (blocks, _) = Block::slice_as_chunks_mut(blocks);
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
-            Cipher::Cbc128(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc192(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc256(cipher) => encrypt_blocks(cipher, &self.keyed.iv, blocks),
-            _ => panic!("CBC asked of a GCM key"),
+    pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
+        let iv = &self.keyed.iv;
+        // The stack is wiped behind all of them at once.
+        wiping_stack::<CIPHER_STACK, _>(|| {
+            for part in parts {
+                let (blocks, _) = Block::slice_as_chunks_mut(part);
+                match &self.keyed.cipher {
+                    Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
+                    _ => panic!("CBC asked of a GCM key"),
+                }
+            }
         })
     }
 
@@ -302,7 +316,7 @@ impl AesWrapper {
             _ => panic!("GCM asked of a CBC key"),
         })
         .map(Into::into)
-        .map_err(|_| too_long())
+        .map_err(|_| text_too_long())
     }
 
     /// Decrypts `text` in place once `tag` has proved it unchanged.
@@ -333,53 +347,16 @@ impl AesWrapper {
     }
 }
 
-/// Encrypts `text` in place under a key that is expanded for this one time, and returns the tag.
-pub(crate) fn seal_gcm(
-    key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
-    additional_data: &[u8],
-    text: &mut [u8],
-) -> Result<[u8; TAG_SIZE]> {
-    wiping_stack::<CIPHER_STACK, _>(|| {
-        AesGcm::<Aes256Enc, U12>::new(key.into()).encrypt_inout_detached(
-            nonce.into(),
-            additional_data,
-            text.into(),
-        )
-    })
-    .map(Into::into)
-    .map_err(|_| too_long())
-}
-
-/// Decrypts `text` in place under a key that is expanded for this one time, once `tag` has proved
-/// it unchanged.
-pub(crate) fn open_gcm(
-    key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
-    additional_data: &[u8],
-    text: &mut [u8],
-    tag: &[u8; TAG_SIZE],
-) -> Result<()> {
-    judge(wiping_stack::<CIPHER_STACK, _>(|| {
-        AesGcm::<Aes256Enc, U12>::new(key.into()).decrypt_inout_detached(
-            nonce.into(),
-            additional_data,
-            text.into(),
-            tag.into(),
-        )
-    }))
-}
-
 /// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
 fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
-    if reveal(opened.is_ok()) || is_broken("a tag is checked") {
+    if reveal(opened.is_ok()) {
         Ok(())
     } else {
         Err(decryption_failed())
     }
 }
 
-fn too_long() -> Error {
+pub(crate) fn text_too_long() -> Error {
     Error::new(
         Reason::MessageTooLarge,
         "the text is longer than GCM allows",
@@ -448,16 +425,7 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let padding = last_block[BLOCK_SIZE - 1];
     let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
-        if is_broken("every byte of a padding is checked") {
-            break;
-        }
         wrong |= below(distance, padding) & (byte ^ padding);
-    }
-    if is_broken("a padding is checked without a branch") {
-        wrong = last_block[BLOCK_SIZE.saturating_sub(padding.into())..]
-            .iter()
-            .any(|byte| *byte != padding)
-            .into();
     }
     let valid = wrong.ct_eq(&0);
     // Stripped is what the last byte says, right or wrong: whoever reads the text has as much to
@@ -578,6 +546,21 @@ mod tests {
                 Some(Reason::DecryptionFailed)
             );
         }
+    }
+
+    #[test]
+    fn a_key_without_an_iv_gets_one_in_cbc_mode() {
+        let mut wrapper = AesWrapper::from_key(&[1; 32], &[2; 16], AesMode::Cbc).unwrap();
+        let mut drawn = Vec::new();
+        for _ in 0..2 {
+            wrapper.set_key(&[7; 24], &[]).unwrap();
+            assert_eq!((wrapper.key(), wrapper.iv().len()), (&[7; 24][..], 16));
+            drawn.push(wrapper.iv().to_vec());
+        }
+        assert_ne!(drawn[0], drawn[1]);
+        let mut wrapper = AesWrapper::new(256, AesMode::Gcm).unwrap();
+        wrapper.set_key(&[7; 32], &[]).unwrap();
+        assert!(wrapper.iv().is_empty());
     }
 
     #[test]

@@ -9,7 +9,6 @@ use super::ephemeral::SharedSecrets;
 use super::record_key::RecordKey;
 use crate::crypto::aes::{AES_256_SIZE, AesMode, AesWrapper, BLOCK_SIZE, NONCE_SIZE};
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::protocol::Role;
 
 /// What each side draws for a gcm session, in bytes.
@@ -45,9 +44,7 @@ impl GcmTranscript<'_> {
     ) -> GcmKeys {
         let mut input = Zeroizing::new([0; SharedSecrets::SIZE + 2 * RANDOM_SIZE]);
         let (secrets, randoms) = input.split_at_mut(SharedSecrets::SIZE);
-        if !is_broken("a session key depends on the ephemeral secrets") {
-            secrets.copy_from_slice(shared.bytes());
-        }
+        secrets.copy_from_slice(shared.bytes());
         randoms[..RANDOM_SIZE].copy_from_slice(initiator_random);
         randoms[RANDOM_SIZE..].copy_from_slice(responder_random);
         let secrets = Hkdf::<Sha256>::new(Some(&self.digest()), input.as_slice());
@@ -58,17 +55,9 @@ impl GcmTranscript<'_> {
             expand(&secrets, iv_info, iv.as_mut_slice());
             RecordKey::new(&key, &iv)
         };
-        let server_key: &[u8] = match is_broken("each direction has a key of its own") {
-            true => b"client key",
-            false => b"server key",
-        };
-        let server_iv: &[u8] = match is_broken("each direction has a key of its own") {
-            true => b"client iv",
-            false => b"server iv",
-        };
         GcmKeys {
             client: record_key(b"client key", b"client iv"),
-            server: record_key(server_key, server_iv),
+            server: record_key(b"server key", b"server iv"),
         }
     }
 
@@ -121,9 +110,6 @@ impl AesKeyTranscript<'_> {
 
 /// SHA-256 over the parts, each behind its length, so that the boundaries between them count.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    if is_broken("a session key depends on what both sides saw") {
-        return [0; 32];
-    }
     let mut hash = Sha256::new();
     for part in parts {
         let len = u32::try_from(part.len()).expect("PEMs and wrapped keys are short");

@@ -13,7 +13,6 @@ use super::random;
 use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
-use crate::negative_control::is_broken;
 use crate::transport::effective_user;
 
 /// The rights of a file that holds a private key.
@@ -89,9 +88,6 @@ impl RsaWrapper {
                 }
                 _ => error,
             })?;
-        if is_broken("a key file that others have rights to is told of") {
-            return Ok(KeyFileRights::Private);
-        }
         if let Some(warning) = rights.warning(path) {
             log::emit(Level::Warning, "", || warning);
         }
@@ -139,9 +135,6 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     let failed = |error| failed("write", path, &error);
     check_replaceable(path).map_err(failed)?;
-    if is_broken("a key file gets its name when it is whole") {
-        return fs::write(path, content).map_err(failed);
-    }
     let (mut file, temporary) = create_beside(folder, name, path)?;
     file.write_all(content).map_err(failed)?;
     // Before it gets its name: after a power cut there is the old key or the new one.
@@ -165,9 +158,7 @@ fn folder_of(path: &Path) -> &Path {
 fn check_replaceable(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
-        Ok(found) if !found.is_file() && !is_broken("a key is saved over nothing but a file") => {
-            Err(io::Error::from_raw_os_error(libc::EEXIST))
-        }
+        Ok(found) if !found.is_file() => Err(io::Error::from_raw_os_error(libc::EEXIST)),
         // Where nothing can be seen there, whoever creates the file hears why.
         _ => Ok(()),
     }
@@ -176,11 +167,6 @@ fn check_replaceable(path: &Path) -> io::Result<()> {
 /// A new file of a name that nobody else has, in the same folder, since only there it can be
 /// renamed.
 fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temporary)> {
-    let mode = if is_broken("a key file is made for its owner only") {
-        0o666
-    } else {
-        OWNER_ONLY
-    };
     loop {
         let mut bytes = [0; NAME_SIZE];
         random::fill(&mut bytes)?;
@@ -193,14 +179,14 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
         match OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
+            .mode(OWNER_ONLY)
             .custom_flags(libc::O_NOFOLLOW)
             .open(&temporary)
         {
             Ok(file) => {
                 let made = Temporary(Some(temporary));
                 // The umask may have taken rights from the owner too.
-                file.set_permissions(fs::Permissions::from_mode(mode))
+                file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
                     .map_err(|error| failed("write", path, &error))?;
                 return Ok((file, made));
             }
@@ -224,9 +210,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Some(path) = &self.0
-            && !is_broken("a save that fails leaves nothing behind")
-        {
+        if let Some(path) = &self.0 {
             // Something failed already, and that is what is reported.
             let _ = fs::remove_file(path);
         }

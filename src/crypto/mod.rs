@@ -7,6 +7,7 @@ pub(crate) mod key_derivation;
 pub(crate) mod key_file;
 pub(crate) mod process_wide;
 pub(crate) mod random;
+pub(crate) mod record_cipher;
 pub(crate) mod record_key;
 pub mod rsa;
 

@@ -4,9 +4,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::aes::{AES_256_SIZE, NONCE_SIZE, TAG_SIZE, open_gcm, seal_gcm};
+use super::aes::{AES_256_SIZE, NONCE_SIZE, TAG_SIZE};
+use super::record_cipher;
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::secret::wiping_stack;
 
 /// How many records one key protects.
@@ -47,7 +47,7 @@ impl RecordKey {
 
     /// Encrypts the text of the next record in place and returns its tag.
     pub fn seal(&self, additional_data: &[u8], text: &mut [u8]) -> Result<[u8; TAG_SIZE]> {
-        seal_gcm(&self.key, &self.nonce(), additional_data, text)
+        record_cipher::seal(&self.key, &self.nonce(), additional_data, text)
     }
 
     /// Decrypts the text of the next record in place once its tag has proved it unchanged.
@@ -57,7 +57,7 @@ impl RecordKey {
         text: &mut [u8],
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
-        open_gcm(&self.key, &self.nonce(), additional_data, text, tag)
+        record_cipher::open(&self.key, &self.nonce(), additional_data, text, tag)
     }
 
     /// Moves on behind a record of this length. The last one that the key protects replaces it.
@@ -65,8 +65,7 @@ impl RecordKey {
         self.number += 1;
         self.records += 1;
         self.bytes = self.bytes.saturating_add(record_len as u64);
-        let is_spent = self.records >= MOST_RECORDS || self.bytes >= MOST_BYTES;
-        if is_spent && !is_broken("a key protects 2^20 records") {
+        if self.records >= MOST_RECORDS || self.bytes >= MOST_BYTES {
             self.rekey();
         }
     }
@@ -87,14 +86,12 @@ impl RecordKey {
 
     fn nonce(&self) -> [u8; NONCE_SIZE] {
         let mut nonce = *self.iv;
-        if !is_broken("each record has a nonce of its own") {
-            let number = self.number.to_be_bytes();
-            let place = &mut nonce[NONCE_SIZE - number.len()..];
-            place
-                .iter_mut()
-                .zip(number)
-                .for_each(|(byte, of_number)| *byte ^= of_number);
-        }
+        let number = self.number.to_be_bytes();
+        let place = &mut nonce[NONCE_SIZE - number.len()..];
+        place
+            .iter_mut()
+            .zip(number)
+            .for_each(|(byte, of_number)| *byte ^= of_number);
         nonce
     }
 }

@@ -144,14 +144,16 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
 /// @param wrapper The wrapper; not NULL.
 /// @param key The key; copied; not NULL.
 /// @param key_len Its length in bytes: 16, 24 or 32.
-/// @param iv The IV; copied. In GCM mode there is none: NULL.
-/// @param iv_len Its length in bytes: 16, or 0 in GCM mode.
+/// @param iv The IV; copied. NULL is fine if iv_len is 0.
+/// @param iv_len Its length in bytes: 16; or 0, to have one drawn at random, which
+///   anwdl_aes_wrapper_get_key() tells. In GCM mode there is none: 0.
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
 ///   a length, or a length is wrong.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
 ///
-/// Python: AESWrapper.setKey(key, iv). There, a missing IV is drawn at random.
+/// Python: AESWrapper.setKey(key, iv).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(

@@ -1,7 +1,7 @@
 //! `anwdl_client_t`: a connected client.
 
 use std::ffi::{c_char, c_int};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
@@ -18,7 +18,6 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::error::{Error, Reason};
-use crate::negative_control::is_broken;
 use crate::transport;
 
 /// A connected client: the Python ClientInstance.
@@ -119,7 +118,7 @@ pub unsafe extern "C" fn anwdl_client_new(
 
 /// Lets go of a descriptor that is the caller's.
 fn leave_open(socket: Option<OwnedFd>) {
-    if let Some(socket) = socket.filter(|_| !is_broken("a refused descriptor stays open")) {
+    if let Some(socket) = socket {
         let _ = socket.into_raw_fd();
     }
 }
@@ -157,11 +156,6 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
     status_of_secrets(|| {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        let descriptor = client.guarded.inner.socket_descriptor();
-        if let Some(fd) = descriptor.filter(|_| is_broken("a descriptor is closed once")) {
-            // SAFETY: it is closed once too often, on purpose.
-            drop(unsafe { OwnedFd::from_raw_fd(fd) });
-        }
         client.guarded.inner.close_connection()
     })
 }
@@ -185,7 +179,6 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
         match client.guarded.inner.detach() {
-            Some(socket) if is_broken("a detached descriptor stays open") => Ok(socket.as_raw_fd()),
             Some(socket) => Ok(socket.into_raw_fd()),
             None => Err(Error::new(
                 Reason::Closed,
@@ -497,14 +490,15 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
-///   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER.
+///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+///   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the
+///   wrapper given lacks a local key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchangeKeys(receive_first).
 #[must_use]
@@ -528,12 +522,12 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_BAD_PROXY_HEADER.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendPublicRSAKey().
 #[must_use]
@@ -558,12 +552,12 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
 ///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
-///   ANWDL_REASON_BAD_PROXY_HEADER.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
-///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
-///   ANWDL_REASON_FINGERPRINT_MISMATCH.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.recvPublicRSAKey().
 #[must_use]
@@ -589,11 +583,11 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_BAD_PROXY_HEADER.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key, or the peer's public key was not received yet.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key, or the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendAESKey().
@@ -618,11 +612,12 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
-///   ANWDL_REASON_BAD_PROXY_HEADER.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
-///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.recvAESKey().
 #[must_use]
@@ -714,8 +709,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 /// @param client The client; not NULL.
 ///
 /// @return The request, borrowed until the client stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   NULL if none is stored, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -745,8 +739,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if client is NULL
+///   malformed, which is no failure. NULL as well if client is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.

@@ -241,7 +241,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
+///   ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
 ///
 /// Python: none; its client computes it.
 #[must_use]
@@ -409,14 +409,15 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
-///   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH.
+///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+///   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+///   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInterface.connectServer(receive_first), of which it is a part.
 #[must_use]
@@ -440,11 +441,11 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendPublicRSAKey().
 #[must_use]
@@ -469,9 +470,10 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
 ///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
-///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInterface.recvPublicRSAKey().
@@ -498,10 +500,11 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
+///   not received yet.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
 ///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
-///   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.sendAESKey().
@@ -528,9 +531,10 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper
-///   given lacks a local key, ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
+///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInterface.recvAESKey().

@@ -56,8 +56,8 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The descriptor is closed, is no stream socket, is not connected, or is
     /// listening. It is still the caller's.
     ANWDL_REASON_INVALID_DESCRIPTOR = 2,
-    /// (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no PEM of an RSA
-    /// key, or its modulus or exponent is out of bounds.
+    /// (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no RSA key
+    /// in PEM or DER, or its modulus or exponent is out of bounds.
     ANWDL_REASON_INVALID_KEY = 3,
     /// (VALUE_ERROR) The request was received and decrypted, but does not fit the request format, or
     /// is no strict JSON though Python's json.loads() reads it; anwdl_client_get_request_errors()
@@ -115,7 +115,7 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. All that is
     /// left is to close, detach or free the client.
     ANWDL_REASON_SESSION_FAILED = 25,
-    /// (RUNTIME_ERROR) A key that the call needs is not set; the message names it.
+    /// (VALUE_ERROR) A key that the call needs is not set; the message names it.
     ANWDL_REASON_KEY_MISSING = 26,
     /// (RUNTIME_ERROR) The keys must be exchanged before this call.
     ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,

@@ -12,7 +12,6 @@ use zeroize::Zeroize;
 
 use super::{Output, output, value_or};
 use crate::error::{Error, Reason};
-use crate::negative_control::is_broken;
 
 /// A copy of `bytes` for the caller, followed by a zero byte. So even no bytes have an address, and
 /// a text is a C string.
@@ -21,7 +20,7 @@ fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
     let size = bytes.len() + 1;
     // SAFETY: the size is not zero.
     let start = unsafe { libc::malloc(size) }.cast::<u8>();
-    if start.is_null() && !is_broken("a result without memory is an error") {
+    if start.is_null() {
         return Err(Error::new(
             Reason::Internal,
             "there is no memory for the result",
@@ -60,6 +59,18 @@ impl BytesOutput<'_> {
         self.start.set(copy(bytes)?);
         self.len.set(bytes.len());
         Ok(())
+    }
+
+    /// As [`set`](Self::set); NULL and no bytes for none.
+    pub(super) fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
+        match bytes {
+            Some(bytes) => self.set(bytes),
+            None => {
+                self.start.set(ptr::null_mut());
+                self.len.set(0);
+                Ok(())
+            }
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub mod error;
 mod fork;
 pub mod log;
 pub mod memory;
+mod registers;
 pub mod request;
 pub mod response;
 pub mod rsa_wrapper;
@@ -55,7 +56,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use crate::error::{Error, Interest, Reason};
-use crate::negative_control::{is_broken, panic_if_told};
 use crate::secret::{KEYS_STACK, NoMemory, wiping_stack};
 use error::anwdl_status_t;
 
@@ -74,23 +74,17 @@ trait Handle {
 fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t> {
     // What a panic leaves half-changed is a client, which then refuses to go on (see
     // `Guarded::operate`), or an object that the caller still holds and frees.
-    let body = AssertUnwindSafe(|| {
-        panic_if_told("in a function");
-        body()
-    });
+    let body = AssertUnwindSafe(body);
+    let _wiped = registers::WipedAtTheEnd;
     let _delayed = cancellation::Delayed::new();
     fork::prepare_once();
     let error = match catch_unwind(body) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
-        Err(payload) if is_broken("panics are caught") => std::panic::resume_unwind(payload),
         Err(payload) => {
             // Its text could hold what must stay secret, so it is not passed on; and what is no
             // text could panic again when it is dropped.
-            if !payload.is::<&'static str>()
-                && !payload.is::<String>()
-                && !is_broken("what a panic carries is not dropped")
-            {
+            if !payload.is::<&'static str>() && !payload.is::<String>() {
                 std::mem::forget(payload);
             }
             Error::new(
@@ -162,8 +156,7 @@ impl<T> Guarded<T> {
                 "a defect of the library ended this session earlier",
             ));
         }
-        self.broken = !is_broken("a panic ends the session");
-        panic_if_told("in an operation");
+        self.broken = true;
         let result = operation(&mut self.inner);
         self.broken = false;
         result
@@ -243,7 +236,6 @@ unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Option
     // SAFETY: it is not NULL; the caller vouches for the rest.
     match unsafe { CStr::from_ptr(pointer) }.to_str() {
         Ok(text) => Ok(Some(text)),
-        Err(_) if is_broken("text is UTF-8") => Ok(Some("STAT")),
         Err(_) => Err(Error::invalid_argument(format!("{name} is not UTF-8"))),
     }
 }
@@ -253,7 +245,7 @@ unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Option
 /// # Safety
 /// `pointer` is NULL or points to `len` readable bytes that stay unchanged meanwhile.
 unsafe fn bytes<'a>(pointer: *const u8, len: usize, name: &str) -> Result<&'a [u8], Error> {
-    if len == 0 || pointer.is_null() && is_broken("NULL is refused") {
+    if len == 0 {
         return Ok(&[]);
     }
     if pointer.is_null() {
@@ -286,22 +278,12 @@ impl<T> Output<'_, T> {
 /// gone.
 unsafe fn output<'a, T>(pointer: *mut T, name: &str) -> Result<Output<'a, T>, Error> {
     match NonNull::new(pointer) {
-        Some(place) => {
-            if is_broken("results are written only on success") {
-                // SAFETY: as for `Output::set`.
-                unsafe { place.write_bytes(0, 1) };
-            }
-            Ok(Output(place, PhantomData))
-        }
+        Some(place) => Ok(Output(place, PhantomData)),
         None => Err(null(name)),
     }
 }
 
 fn null(name: &str) -> Error {
-    let name = match is_broken("the message names the argument") {
-        true => "something",
-        false => name,
-    };
     Error::invalid_argument(format!("{name} is NULL"))
 }
 

@@ -17,7 +17,8 @@ use crate::error::Error;
 /// RSAWrapper.
 ///
 /// Keys are PEM text of at most 16 KiB, written as freely as OpenSSL takes it: with text around it, a
-/// byte-order mark, blanks, CRLF, lines of any length. Where a key is refused, the error message says
+/// byte-order mark, blanks, CRLF, lines of any length. Functions whose names end in "_der" have them
+/// as DER, of at most 16 KiB too. Where a key is refused, the error message says
 /// what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is odd, at
 /// least 3, and has at most 33 bits.
 ///
@@ -83,14 +84,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     })
 }
 
-/// The size of the local key.
+/// The size of the local public key.
 ///
 /// @param wrapper The wrapper; not NULL.
 ///
-/// @return The size of its modulus in bits; 0 if there is no local key, and if wrapper is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
+/// @return The size of its modulus in bits; 0 if there is no local public key, be there a private one
+///   or not, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
-/// Python: RSAWrapper.getKeySize().
+/// Python: RSAWrapper.getKeySize(), which gives None for 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
     wrapper: *const anwdl_rsa_wrapper_t,
@@ -127,6 +128,33 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
     })
 }
 
+/// The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param out Where to write the address of the DER, to be freed with
+///   anwdl_bytes_free(), or NULL if there is no local public key; not NULL itself.
+/// @param out_len Where to write its length in bytes, or 0; not NULL.
+///
+/// @retval ANWDL_OK Also if there is no such key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: RSAWrapper.getPublicKey(pem_format=False).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or places for an address and a length.
+        let result = unsafe { bytes_output(out, out_len) }?;
+        result.set_optional(wrapper.public_key_der())
+    })
+}
+
 /// The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
 ///
 /// @param wrapper The wrapper; not NULL.
@@ -149,6 +177,33 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
         // SAFETY: the caller passes NULL or a place for the string.
         let out_pem = unsafe { output(out_pem, "out_pem") }?;
         set_string(out_pem, wrapper.private_key())
+    })
+}
+
+/// The local private key as DER (PKCS #8, RFC 5958, not encrypted).
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param out Where to write the address of the DER, or NULL if there is no private
+///   key; not NULL itself. Free it with anwdl_bytes_free(), which wipes it; do so soon.
+/// @param out_len Where to write its length in bytes, or 0; not NULL.
+///
+/// @retval ANWDL_OK Also if there is no such key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: RSAWrapper.getPrivateKey(pem_format=False).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> anwdl_status_t {
+    status_of_secrets(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or places for an address and a length.
+        let result = unsafe { bytes_output(out, out_len) }?;
+        result.set_optional(wrapper.private_key_der())
     })
 }
 
@@ -180,6 +235,33 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
     })
 }
 
+/// The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param out Where to write the address of the DER, to be freed with
+///   anwdl_bytes_free(), or NULL if there is no such key; not NULL itself.
+/// @param out_len Where to write its length in bytes, or 0; not NULL.
+///
+/// @retval ANWDL_OK Also if there is no such key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: RSAWrapper.getRemotePublicKey(pem_format=False).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or places for an address and a length.
+        let result = unsafe { bytes_output(out, out_len) }?;
+        result.set_optional(wrapper.remote_public_key_der())
+    })
+}
+
 /// Sets the local public key. The private key stays as it is.
 ///
 /// @param wrapper The wrapper; not NULL.
@@ -202,6 +284,33 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
         // SAFETY: the caller passes NULL or a string.
         let pem = unsafe { text(pem, "pem") }?;
         wrapper.set_public_key(pem)
+    })
+}
+
+/// Sets the local public key, given as DER. The private key stays as it is.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
+/// @param len Its length in bytes.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
+///   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
+///
+/// Python: RSAWrapper.setPublicKey(public_key, pem_format=False).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    der: *const u8,
+    len: usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let der = unsafe { bytes(der, len, "der") }?;
+        wrapper.set_public_key_der(der)
     })
 }
 
@@ -231,6 +340,36 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
         // SAFETY: the caller passes NULL or a string.
         let pem = unsafe { text(pem, "pem") }?;
         wrapper.set_private_key(pem, derivate_public_key != 0)
+    })
+}
+
+/// Sets the local private key, given as DER.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is then no key.
+/// @param len Its length in bytes.
+/// @param derivate_public_key true to set the local public key to the one that belongs to it; false
+///   to leave the public key as it is.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
+///   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old keys are kept.
+///
+/// Python: RSAWrapper.setPrivateKey(private_key, pem_format=False, derivate_public_key=...).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    der: *const u8,
+    len: usize,
+    derivate_public_key: BooleanByte,
+) -> anwdl_status_t {
+    status_of_secrets(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let der = unsafe { bytes(der, len, "der") }?;
+        wrapper.set_private_key_der(der, derivate_public_key != 0)
     })
 }
 
@@ -305,11 +444,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 ///   encrypted, with LF line ends).
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot be
-///   the name of a file.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
-///   ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something else than a file is
-///   there); what was there is as it was. ANWDL_REASON_RANDOM_FAILED.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot
+///   be the name of a file. ANWDL_REASON_KEY_MISSING: there is no local private key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST:
+///   something else than a file is there); what was there is as it was.
+///   ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: none.
 #[must_use]
@@ -353,6 +492,33 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
     })
 }
 
+/// Sets the peer's public key of this wrapper, given as DER.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
+/// @param len Its length in bytes.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
+///   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
+///
+/// Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    der: *const u8,
+    len: usize,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a wrapper that it owns.
+        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let der = unsafe { bytes(der, len, "der") }?;
+        wrapper.set_remote_public_key_der(der)
+    })
+}
+
 /// Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
 /// mask, and an empty label.
 ///
@@ -366,9 +532,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
-///   is NULL with a length, or data is too long.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the public key is not set.
-///   ANWDL_REASON_RANDOM_FAILED.
+///   is NULL with a length, or data is too long. ANWDL_REASON_KEY_MISSING: the public key is not
+///   set.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.encryptData(data, use_local_public_key=...).
 #[must_use]
@@ -408,8 +574,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
 ///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_KEY_MISSING: the private key is not set.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.decryptData(cipher, decode=False).
 #[must_use]
@@ -443,9 +609,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
-///   data is NULL with a length.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
-///   ANWDL_REASON_RANDOM_FAILED.
+///   data is NULL with a length. ANWDL_REASON_KEY_MISSING: the private key is not set.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: RSAWrapper.signData(data).
 #[must_use]
@@ -471,6 +636,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 /// Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
 /// makes it, under the peer's public key.
 ///
+/// The Python method of this name verifies under the local public key:
+/// anwdl_rsa_wrapper_verify_data_signature_with_key() does that.
+///
 /// @param wrapper The wrapper; not NULL.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
@@ -480,10 +648,10 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 ///
 /// @retval ANWDL_OK Whatever the verdict is.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
-///   signature or data is NULL with a length.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: the peer's public key is not set.
+///   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: the peer's public key is
+///   not set.
 ///
-/// Python: RSAWrapper.verifyDataSignature(signature, data), which verifies under the local public key.
+/// Python: none; RSAWrapper.verifyDataSignature() is another function.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
@@ -503,7 +671,50 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
         let data = unsafe { bytes(data, len, "data") }?;
         // SAFETY: the caller passes NULL or a place for the verdict.
         let out_valid = unsafe { output(out_valid, "out_valid") }?;
-        out_valid.set(wrapper.verify_data_signature(signature, data)?);
+        out_valid.set(wrapper.verify_data_signature(signature, data, false)?);
+        Ok(())
+    })
+}
+
+/// Tells whether a signature fits the data, as anwdl_rsa_wrapper_verify_data_signature() does, under
+/// the peer's public key or the local one.
+///
+/// @param wrapper The wrapper; not NULL.
+/// @param signature The signature; NULL is fine if signature_len is 0.
+/// @param signature_len Its length in bytes.
+/// @param data The data; NULL is fine if len is 0.
+/// @param len Its length in bytes.
+/// @param use_local_public_key true to verify under the local public key, and so what this side has
+///   signed; false for the peer's.
+/// @param out_valid Where to write true if the signature fits, false if not; not NULL.
+///
+/// @retval ANWDL_OK Whatever the verdict is.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
+///   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: that public key is not set.
+///
+/// Python: RSAWrapper.verifyDataSignature(signature, data), with use_local_public_key.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
+    wrapper: *const anwdl_rsa_wrapper_t,
+    signature: *const u8,
+    signature_len: usize,
+    data: *const u8,
+    len: usize,
+    use_local_public_key: BooleanByte,
+    out_valid: *mut bool,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller passes NULL or a live wrapper.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let signature = unsafe { bytes(signature, signature_len, "signature") }?;
+        // SAFETY: the caller passes NULL or so many bytes.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller passes NULL or a place for the verdict.
+        let out_valid = unsafe { output(out_valid, "out_valid") }?;
+        let verdict = wrapper.verify_data_signature(signature, data, use_local_public_key != 0)?;
+        out_valid.set(verdict);
         Ok(())
     })
 }
@@ -521,7 +732,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
 ///
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
+///   ANWDL_REASON_KEY_MISSING: that public key is not set.
 ///
 /// Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
 #[must_use]

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::endpoint::FedSession;
 use crate::error::Error;
-use crate::negative_control::is_broken;
 use crate::protocol::Role;
 
 /// Which side of a connection this is.
@@ -45,7 +44,6 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
     [Role::Server, Role::Client]
         .into_iter()
         .find(|&role| anwdl_role_t::from(role) as RoleNumber == number)
-        .or_else(|| is_broken("unknown numbers are refused").then_some(Role::Server))
         .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is no role")))
 }
 
@@ -203,13 +201,14 @@ pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
 /// @retval ANWDL_WANT_WRITE
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a PEM
-///   of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH.
+///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
+///   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+///   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
+///   key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
+///   ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
 /// Python: ClientInstance.exchangeKeys(receive_first).
 #[must_use]
@@ -233,10 +232,10 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
 /// @retval ANWDL_WANT_READ
 /// @retval ANWDL_WANT_WRITE
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendPublicRSAKey().
 #[must_use]
@@ -261,8 +260,8 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
 ///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
 ///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 ///
@@ -290,9 +289,10 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 /// @retval ANWDL_WANT_READ
 /// @retval ANWDL_WANT_WRITE
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
+///   not received yet.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or
-///   the peer's public key was not received yet, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
+///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
 ///
 /// Python: ClientInstance.sendAESKey().
@@ -319,8 +319,8 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
 ///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
+///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
 ///   ANWDL_REASON_RANDOM_FAILED.
 ///
@@ -872,8 +872,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 /// @param session The session; not NULL.
 ///
 /// @return The request, borrowed until the session stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+///   NULL if none is stored, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getStoredRequest().
@@ -901,8 +900,7 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 ///
 /// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
 ///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
-///   malformed, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if session is NULL
+///   malformed, which is no failure. NULL as well if session is NULL
 ///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::format::{CONTAINER, DATA, STATISTICS, write_errors};
+use super::format::{CONTAINER, DATA, Places, STATISTICS, write_errors};
 use super::json::{self, LARGEST_DEPTH, Origin};
 use super::members::{FEW, Index};
 use crate::error::{Error, Reason, Result};
@@ -166,15 +166,15 @@ impl Data {
         self.set_normalized(STATISTICS, [uptime.into(), version.into()])
     }
 
-    /// Sets these members, or none if they do not fit the response format.
+    /// Sets the members at these places of the format, or none if they do not fit it.
     fn set_normalized<const COUNT: usize>(
         &mut self,
-        names: &[&str; COUNT],
+        places: Places,
         values: [DataValue; COUNT],
     ) -> Result<()> {
         self.check_object()?;
         let mut fresh = Self::new();
-        for (name, value) in names.iter().zip(values) {
+        for (name, value) in DATA.names(places).zip(values) {
             fresh.put(name, value);
         }
         let text = fresh.to_json();

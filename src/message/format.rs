@@ -12,7 +12,6 @@ use serde_json::{Map, Value as Tree};
 
 use super::json::{Kind, NotJson, Observer, Origin, Text, Value, observe_counted};
 use super::work::{self, Work};
-use crate::negative_control::is_broken;
 
 /// More fields than any schema has.
 const MOST_FIELDS: usize = 8;
@@ -23,12 +22,15 @@ pub(super) struct Schema {
     fields: &'static [Field],
 }
 
+/// Some fields of a schema: a bit for each, the lowest for the first one.
+pub(super) type Places = u8;
+
 struct Field {
     name: &'static str,
     rule: Rule,
     required: bool,
     /// The fields, this one among them, that stand together or not at all.
-    together: &'static [&'static str],
+    together: Places,
 }
 
 impl Field {
@@ -37,11 +39,11 @@ impl Field {
             name,
             rule,
             required: true,
-            together: &[],
+            together: 0,
         }
     }
 
-    const fn one_of(together: &'static [&'static str], name: &'static str, rule: Rule) -> Self {
+    const fn one_of(together: Places, name: &'static str, rule: Rule) -> Self {
         Self {
             name,
             rule,
@@ -161,16 +163,11 @@ pub(super) static DATA: Schema = Schema {
     ],
 };
 
-const ACCESS: &[&str] = &["container_uuid", "client_token"];
-pub(super) const CONTAINER: &[&str; 6] = &[
-    "container_uuid",
-    "client_token",
-    "container_iso_sha256",
-    "container_username",
-    "container_password",
-    "container_listen_port",
-];
-pub(super) const STATISTICS: &[&str; 2] = &["uptime", "version"];
+const ACCESS: Places = 0b11;
+/// Those of data that tell of a container.
+pub(super) const CONTAINER: Places = 0b0011_1111;
+/// Those of data that tell of the server.
+pub(super) const STATISTICS: Places = 0b1100_0000;
 
 /// What is wrong with an object, by field: an object of lists, as `cerberus` gives it.
 pub(super) type Errors = Map<String, Tree>;
@@ -291,6 +288,7 @@ impl<'a> Document<'a> {
 
 impl Schema {
     /// Reads a text, in one pass that builds nothing.
+    #[inline(always)]
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, NotJson> {
         self.read_counted(text, &mut Work::default())
     }
@@ -305,6 +303,7 @@ impl Schema {
     }
 
     /// Reads a text that is to stand `depth` levels deep in another one.
+    #[inline(always)]
     pub fn read_inside<'a>(
         &'static self,
         text: &'a str,
@@ -356,13 +355,28 @@ impl Schema {
         }
     }
 
+    /// The names of some fields, in the order of the schema.
+    pub fn names(&self, places: Places) -> impl Iterator<Item = &'static str> {
+        let fields = self.fields.iter().enumerate();
+        let named = fields.filter(move |(at, _)| places >> at & 1 == 1);
+        named.map(|(_, field)| field.name)
+    }
+
     fn errors(&self, values: &Values<'_>, inner: &Values<'_>) -> Option<Errors> {
+        let is_there = values.iter().enumerate();
+        let present = is_there.fold(0, |present, (at, value)| {
+            present | Places::from(value.is_some()) << at
+        });
         let mut errors = None;
         for (field, value) in self.fields.iter().zip(values) {
             let mut problems = Vec::new();
             match *value {
                 Some(value) if field.rule.check(value, inner, &mut problems) => {
-                    self.check_neighbours(field, values, &mut problems);
+                    let missing = field.together & !present;
+                    if missing != 0 {
+                        let told = |name| Tree::from(format!("field '{name}' is required"));
+                        problems.extend(self.names(missing).map(told));
+                    }
                 }
                 None if field.required => problems.push("required field".into()),
                 Some(_) | None => {}
@@ -374,18 +388,6 @@ impl Schema {
             }
         }
         errors
-    }
-
-    fn check_neighbours(&self, field: &Field, values: &Values<'_>, problems: &mut Vec<Tree>) {
-        for (neighbour, value) in self.fields.iter().zip(values) {
-            if value.is_none()
-                && !is_broken("fields that belong together are asked for")
-                && neighbour.name != field.name
-                && field.together.contains(&neighbour.name)
-            {
-                problems.push(format!("field '{}' is required", neighbour.name).into());
-            }
-        }
     }
 }
 
@@ -485,7 +487,13 @@ mod tests {
     #[test]
     fn every_schema_is_as_simple_as_documents_need_it() {
         for schema in [&REQUEST, &PARAMETERS, &RESPONSE, &DATA] {
-            assert!(schema.fields.len() <= MOST_FIELDS);
+            assert!(schema.fields.len() <= MOST_FIELDS && MOST_FIELDS <= Places::BITS as usize);
+            for (at, field) in schema.fields.iter().enumerate() {
+                let alike = schema.fields.iter().enumerate();
+                let alike = alike.filter(|(_, other)| other.together == field.together);
+                let places = alike.fold(0, |places, (other, _)| places | 1 << other);
+                assert!(field.together == places || field.together == 0, "{at}");
+            }
             let mut inner = schema.fields.iter().filter_map(|field| match field.rule {
                 Rule::Object(inner) => Some(inner),
                 _ => None,

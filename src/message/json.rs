@@ -22,7 +22,6 @@ use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use super::received::place;
 use super::work::{self, Work};
 use crate::error::Error;
-use crate::negative_control::is_broken;
 use crate::secret::{NoMemory, SecretBytes};
 
 /// The deepest nesting of objects and arrays that is read.
@@ -467,14 +466,86 @@ impl PartialEq<str> for Text<'_> {
     }
 }
 
+/// A byte in each place of a word.
+const EACH: u64 = u64::MAX / 0xff;
+
 /// Marks, by its highest bit, the first of eight bytes that does not stand for itself in a
 /// string: a control character, a quote or a backslash. Bytes behind it may be marked too.
 fn ends_of_plain(word: u64) -> u64 {
-    const EACH: u64 = u64::MAX / 0xff;
-    // The lowest byte below a limit is the lowest one that borrows into its highest bit.
-    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word;
-    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & (EACH * 0x80)
+    // The lowest byte below a limit is the lowest one that borrows into its highest bit. With its
+    // second bit flipped, a quote is below 0x21, too, and no other than the control characters.
+    let controls_and_quotes = (word ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
+    let backslashes = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+    (controls_and_quotes | backslashes) & !word & (EACH * 0x80)
+}
+
+/// Marks, by its highest bit, each of eight bytes that is no digit.
+fn ends_of_digits(word: u64) -> u64 {
+    let digits = word ^ (EACH * u64::from(b'0'));
+    // What is more than 9 carries into its highest bit, and no further.
+    (((digits & (EACH * 0x7f)) + EACH * (0x80 - 10)) | digits) & (EACH * 0x80)
+}
+
+/// Where the first byte stands, from `at` on, that `ends` marks in words and of which `is_passed` is
+/// not true.
+#[inline(always)]
+fn behind(
+    bytes: &[u8],
+    mut at: usize,
+    ends: impl Fn(u64) -> u64,
+    is_passed: impl Fn(u8) -> bool,
+) -> usize {
+    // Two words a turn: that takes fewer instructions than one.
+    while let Some(words) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let (words, _) = words.as_chunks();
+        for word in words {
+            let ends = ends(u64::from_le_bytes(*word));
+            if ends != 0 {
+                return at + ends.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+    }
+    while bytes.get(at).is_some_and(|&byte| is_passed(byte)) {
+        at += 1;
+    }
+    at
+}
+
+/// Where what stands for itself in a string ends.
+#[inline(always)]
+fn behind_plain(bytes: &[u8], at: usize) -> usize {
+    let is_plain = |byte| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    behind(bytes, at, ends_of_plain, is_plain)
+}
+
+/// Where a byte that stands for itself in a string, and those behind it that do, end.
+#[inline(always)]
+fn behind_run(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at + 1) {
+        // A single one between two escape sequences.
+        Some(b'\\' | b'"') => at + 1,
+        _ => behind_plain(bytes, at + 1),
+    }
+}
+
+/// Where digits end.
+#[inline(always)]
+fn behind_digits(bytes: &[u8], at: usize) -> usize {
+    behind(bytes, at, ends_of_digits, |byte| byte.is_ascii_digit())
+}
+
+/// Where blanks end.
+#[inline(always)]
+fn behind_blanks(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+        at += 1;
+        // Texts that are written for people are indented.
+        while bytes.get(at..).and_then(|rest| rest.first_chunk()) == Some(&[b' '; 8]) {
+            at += 8;
+        }
+    }
+    at
 }
 
 /// Decodes the escape sequence at the start of a string that was read; gives its length too. Half a
@@ -531,10 +602,11 @@ fn code_unit(bytes: &[u8]) -> Option<u32> {
     Some(unit)
 }
 
-/// A key of an object that is being read.
+/// A key of an object that is being read: where it stands between its quotes.
 #[derive(Clone, Copy)]
-struct Key<'a> {
-    text: &'a str,
+struct Key {
+    start: usize,
+    end: usize,
     signature: u64,
 }
 
@@ -547,18 +619,28 @@ fn closing(is_object: bool) -> u8 {
 /// UTF-8 has no such bytes.
 const INDIRECT: u64 = u64::MAX;
 
-impl Key<'_> {
-    /// Whether two keys are the same; neither is indirect.
-    fn is(self, other: Self) -> bool {
-        self.signature == other.signature
-            && (self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text == other.text)
+impl Key {
+    fn text(self, all: &str) -> Text<'_> {
+        Text(&all[self.start..self.end])
+    }
+
+    /// Whether two keys of a text are the same; neither is indirect.
+    #[inline(always)]
+    fn is(self, other: Self, all: &str) -> bool {
+        self.signature == other.signature && self.is_to_its_end(other, all)
+    }
+
+    /// Whether two keys of the same signature are the same.
+    #[inline(never)]
+    fn is_to_its_end(self, other: Self, all: &str) -> bool {
+        self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text(all).0 == other.text(all).0
     }
 
     /// The same where one of them may be indirect.
-    fn is_decoded(self, other: Self) -> bool {
+    fn is_decoded(self, other: Self, all: &str) -> bool {
         match self.signature == INDIRECT || other.signature == INDIRECT {
-            true => Text(self.text).compare(Text(other.text)).is_eq(),
-            false => self.is(other),
+            true => self.text(all).compare(other.text(all)).is_eq(),
+            false => self.is(other, all),
         }
     }
 }
@@ -581,33 +663,41 @@ fn signature(text: &[u8], key: Range<usize>) -> u64 {
     head | len.min(0xfe) as u64
 }
 
-/// The keys of one object, whose first ones lie with the reader.
-struct Keys<'a> {
-    start: usize,
-    /// The indirect ones, and those of a long object that the reader has no room for.
-    more: Vec<Key<'a>>,
+/// Where the keys of one object begin among those of the reader.
+#[derive(Clone, Copy)]
+struct Keys {
+    first: usize,
+    more: usize,
 }
 
-/// The key that stands twice, where it stands again, however it is written. Who wrote the keys
-/// cannot know the hashes, so that comparing two of them costs the same whatever they begin with.
-fn duplicate(mut keys: Vec<Key<'_>>) -> Result<Option<&str>, NoMemory> {
+/// An object or array that is being read.
+#[derive(Clone, Copy)]
+struct Frame {
+    is_object: bool,
+    keys: Keys,
+}
+
+/// The key of a text that stands twice, where it stands again, however it is written. Who wrote the
+/// keys cannot know the hashes, so that comparing two of them costs the same whatever they begin
+/// with.
+fn duplicate(keys: &mut [Key], all: &str) -> Result<Option<Key>, NoMemory> {
     let are_short = keys.iter().all(|key| key.signature != INDIRECT);
     if keys.len() <= 2 || (are_short && keys.len() <= 8) {
         let mut pairs = (1..keys.len()).flat_map(|at| keys[..at].iter().map(move |one| (one, at)));
         return Ok(pairs
-            .find(|(one, at)| one.is_decoded(keys[*at]))
+            .find(|(one, at)| one.is_decoded(keys[*at], all))
             .map(|(one, at)| later_of(*one, keys[at])));
     }
     let mut index = Index::with_room_for(keys.len())?;
-    for key in &mut keys {
-        key.signature = Text(key.text).hash(index.hashes());
+    for key in &mut *keys {
+        key.signature = key.text(all).hash(index.hashes());
     }
     for (key, number) in keys.iter().zip(1..) {
         let same = Cell::new(None);
         let is_same = |at: usize| {
             let other = keys[at - 1];
-            let is_same = other.signature == key.signature
-                && Text(other.text).compare(Text(key.text)).is_eq();
+            let is_same =
+                other.signature == key.signature && other.text(all).compare(key.text(all)).is_eq();
             same.set(is_same.then_some(other));
             is_same
         };
@@ -619,11 +709,11 @@ fn duplicate(mut keys: Vec<Key<'_>>) -> Result<Option<&str>, NoMemory> {
     Ok(None)
 }
 
-/// The text of the one of two keys that stands behind the other.
-fn later_of<'a>(one: Key<'a>, other: Key<'a>) -> &'a str {
-    match one.text.as_ptr() > other.text.as_ptr() {
-        true => one.text,
-        false => other.text,
+/// The one of two keys that stands behind the other.
+fn later_of(one: Key, other: Key) -> Key {
+    match one.start > other.start {
+        true => one,
+        false => other,
     }
 }
 
@@ -664,9 +754,12 @@ impl Brackets {
 /// Reads, and keeps up to `KEYS` keys in place: none where the keys are known to differ.
 struct Reader<'a, const KEYS: usize> {
     text: &'a str,
+    /// Where it is: known where something is wrong, and to what passes over an accepted text.
     at: usize,
-    /// The keys of the objects that are being read, the innermost ones last.
-    keys: ArrayVec<Key<'a>, KEYS>,
+    /// The first keys of the objects that are being read, the innermost ones last.
+    keys: ArrayVec<Key, KEYS>,
+    /// Those that are indirect, and those of a long object that there is no room for.
+    more: Vec<Key>,
     longest_integer: usize,
     /// The first thing that is accepted by Python only.
     flaw: Option<NotJson>,
@@ -680,13 +773,14 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             text,
             at,
             keys: ArrayVec::new_const(),
+            more: Vec::new(),
             longest_integer: usize::MAX,
             flaw: None,
             extra_work: 0,
         }
     }
 
-    /// What was done so far.
+    /// What was done until an end, or until something was wrong.
     fn work(&self) -> usize {
         (work::BYTE * self.at).wrapping_add(self.extra_work)
     }
@@ -696,18 +790,23 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         self.extra_work = self.extra_work.wrapping_add(work);
     }
 
+    /// Has passed `len` bytes by whole words.
+    #[inline(always)]
+    fn did_words(&mut self, work: usize, len: usize) {
+        self.did((work + len / 8 * work::WORD).wrapping_sub(work::BYTE * len));
+    }
+
     /// Reads the whole text.
     fn whole(
         &mut self,
         depth: usize,
         observer: &mut impl Observer<'a>,
     ) -> Result<Value<'a>, NotJson> {
-        self.skip_blanks();
-        let start = self.at;
-        self.value(depth, Place::Root, observer)?;
-        let end = self.at;
-        self.skip_blanks();
-        if self.at < self.text.len() && !is_broken("nothing follows a JSON value") {
+        let bytes = self.text.as_bytes();
+        let start = behind_blanks(bytes, self.at);
+        let end = self.value(start, depth, Place::Root, observer)?;
+        self.at = behind_blanks(bytes, end);
+        if self.at < self.text.len() {
             return Err(self.unexpected("something follows the value"));
         }
         Ok(Value(&self.text[start..end]))
@@ -770,118 +869,215 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         });
     }
 
-    /// Takes one more key; false if it is one of the first of this object again.
-    fn add_key(&mut self, keys: &mut Keys<'a>, key: Key<'a>) -> Result<bool, NotJson> {
-        let is_full = self.keys.is_full() || self.keys.len() - keys.start == COMPARED_KEYS;
-        if is_full || key.signature == INDIRECT {
-            self.did(work::KEPT_KEY);
-            let room = keys.more.try_reserve(1);
-            room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
-            keys.more.push(key);
-            return Ok(true);
+    /// The keys of an object that begins now.
+    fn new_keys(&self) -> Keys {
+        Keys {
+            first: self.keys.len(),
+            more: self.more.len(),
         }
-        self.did(work::COMPARED_KEY + work::COMPARISON * (self.keys.len() - keys.start));
-        let earlier = &self.keys[keys.start..];
-        let is_new = !earlier.iter().any(|other| other.is(key));
+    }
+
+    /// Takes one more key.
+    #[inline(always)]
+    fn add_key(&mut self, keys: Keys, key: Key) -> Result<(), NotJson> {
+        let earlier = &self.keys[keys.first..];
+        let is_full = self.keys.is_full() || earlier.len() == COMPARED_KEYS;
+        if is_full || key.signature == INDIRECT {
+            return self.add_more(key);
+        }
+        let compared = work::COMPARED_KEY + work::COMPARISON * earlier.len();
+        if earlier.iter().any(|other| other.is(key, self.text)) {
+            self.python_only(key.start - 1, TWICE);
+        }
         self.keys.push(key);
-        Ok(is_new)
+        self.did(compared);
+        Ok(())
+    }
+
+    /// Takes one that is compared at the end of its object.
+    #[inline(never)]
+    fn add_more(&mut self, key: Key) -> Result<(), NotJson> {
+        self.did(work::KEPT_KEY);
+        let room = self.more.try_reserve(1);
+        room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
+        self.more.push(key);
+        Ok(())
     }
 
     /// Ends an object, and finds a key that stands twice and was not compared when it was added.
-    fn end_keys(&mut self, mut keys: Keys<'a>) -> Result<(), NotJson> {
-        if keys.more.is_empty() || self.flaw.is_some() {
-            self.keys.truncate(keys.start);
-            return Ok(());
+    #[inline(always)]
+    fn end_keys(&mut self, keys: Keys) -> Result<(), NotJson> {
+        if self.more.len() > keys.more {
+            self.compare_more(keys)?;
         }
-        let first = &self.keys[keys.start..];
-        let room = keys.more.try_reserve_exact(first.len());
-        room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
-        keys.more.extend_from_slice(first);
-        self.keys.truncate(keys.start);
-        let bytes: usize = keys.more.iter().map(|key| key.text.len()).sum();
-        self.did(work::HASHED_KEY * keys.more.len() + work::HASHED_BYTE * bytes);
-        let found = duplicate(keys.more).map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
-        if let Some(key) = found {
-            let offset = place(self.text, key).start - 1;
-            self.python_only(offset, TWICE);
+        self.keys.truncate(keys.first);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn compare_more(&mut self, keys: Keys) -> Result<(), NotJson> {
+        if self.flaw.is_none() {
+            let first = &self.keys[keys.first..];
+            let room = self.more.try_reserve_exact(first.len());
+            room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
+            self.more.extend_from_slice(first);
+            let compared = &self.more[keys.more..];
+            let bytes: usize = compared.iter().map(|key| key.end - key.start).sum();
+            self.did(work::HASHED_KEY * compared.len() + work::HASHED_BYTE * bytes);
+            let found = duplicate(&mut self.more[keys.more..], self.text)
+                .map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
+            if let Some(key) = found {
+                self.python_only(key.start - 1, TWICE);
+            }
         }
+        self.more.truncate(keys.more);
         Ok(())
     }
 
     fn skip_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
+        self.at = behind_blanks(self.text.as_bytes(), self.at);
     }
 
+    /// As [`unexpected`](Self::unexpected), at `at`.
+    #[cold]
+    fn unexpected_at(&mut self, at: usize, otherwise: &'static str) -> NotJson {
+        self.at = at;
+        self.unexpected(otherwise)
+    }
+
+    /// Reads the value that begins at `at`; gives where it ends.
     fn value(
         &mut self,
+        at: usize,
         depth: usize,
         place: Place<'a>,
         observer: &mut impl Observer<'a>,
-    ) -> Result<(), NotJson> {
-        match self.peek() {
-            Some(b'{') => self.object(depth, place, observer),
-            Some(b'[') => self.array(depth, observer),
-            _ => self.scalar(),
+    ) -> Result<usize, NotJson> {
+        match (self.text.as_bytes().get(at), place) {
+            (Some(b'{'), Place::Root | Place::Member(_)) => self.object(at, depth, place, observer),
+            (Some(b'{' | b'['), _) => self.untold(at, depth),
+            _ => self.scalar(at),
         }
     }
 
     /// Whether an object or array is one too deep in others.
     fn is_too_deep(&self, depth: usize) -> bool {
-        depth == LARGEST_DEPTH + usize::from(is_broken("JSON is read 64 deep"))
+        depth == LARGEST_DEPTH
     }
 
     /// A value that has no others in it.
     #[inline(always)]
-    fn scalar(&mut self) -> Result<(), NotJson> {
-        match self.peek() {
-            Some(b'"') => self.string().map(drop),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'n') => self.word("null"),
-            Some(b't') => self.word("true"),
-            Some(b'f') => self.word("false"),
-            Some(b'N') => self.not_finite(self.at, "NaN"),
-            Some(b'I') => self.not_finite(self.at, "Infinity"),
-            _ => Err(self.no_value()),
+    fn scalar(&mut self, at: usize) -> Result<usize, NotJson> {
+        self.did(work::SCALAR);
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        match rest {
+            [b'"', ..] => self.string(at).map(|(_, end, _)| end + 1),
+            [b'-' | b'0'..=b'9', ..] => self.number(at),
+            [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => Ok(at + 4),
+            [b'f', b'a', b'l', b's', b'e', ..] => Ok(at + 5),
+            _ => self.not_finite(at, at),
         }
     }
 
+    /// What is at `at`, and part of a number that begins at `start`, is for Python only, or nothing.
     #[cold]
-    fn not_finite(&mut self, start: usize, word: &str) -> Result<(), NotJson> {
-        self.word(word)?;
-        self.python_only(start, NOT_FINITE);
-        Ok(())
+    fn not_finite(&mut self, start: usize, at: usize) -> Result<usize, NotJson> {
+        let rest = &self.text.as_bytes()[at..];
+        let words: [&[u8]; 2] = [b"NaN", b"Infinity"];
+        let of_number = &words[usize::from(start < at)..];
+        match of_number.iter().find(|word| rest.starts_with(word)) {
+            Some(word) => {
+                self.python_only(start, NOT_FINITE);
+                Ok(at + word.len())
+            }
+            None => {
+                self.at = at;
+                Err(self.no_value())
+            }
+        }
+    }
+
+    /// Reads an object or array that nobody is told of, with all that is in it.
+    fn untold(&mut self, mut at: usize, depth: usize) -> Result<usize, NotJson> {
+        let bytes = self.text.as_bytes();
+        // What is read now, and what it is in.
+        let mut frame: Option<Frame> = None;
+        let mut outer = ArrayVec::<_, { LARGEST_DEPTH + 1 }>::new_const();
+        loop {
+            at = match bytes.get(at) {
+                Some(b'{' | b'[') if self.is_too_deep(depth + outer.len()) => {
+                    self.deep_value(at)?
+                }
+                Some(bracket @ (b'{' | b'[')) => {
+                    let is_object = *bracket == b'{';
+                    let (inside, is_empty) = self.enter(at, closing(is_object));
+                    if !is_empty {
+                        let keys = self.new_keys();
+                        self.did(work::FRAME);
+                        outer.push(frame.replace(Frame { is_object, keys }));
+                        at = match is_object {
+                            true => self.member_key(inside, keys)?.1,
+                            false => inside,
+                        };
+                        continue;
+                    }
+                    inside
+                }
+                _ => self.scalar(at)?,
+            };
+            loop {
+                let Some(Frame { is_object, keys }) = frame else {
+                    return Ok(at);
+                };
+                let (behind, is_another) = self.another(at, closing(is_object))?;
+                at = behind;
+                if is_another {
+                    if is_object {
+                        at = self.member_key(at, keys)?.1;
+                    }
+                    break;
+                }
+                if is_object {
+                    self.end_keys(keys)?;
+                }
+                frame = outer.pop().flatten();
+            }
+        }
     }
 
     /// Reads an object or array that is one too deep, of any number of levels, in memory of its own
     /// instead of that of the stack.
     #[cold]
-    fn deep_value(&mut self) -> Result<(), NotJson> {
-        self.python_only(self.at, TOO_DEEP);
+    fn deep_value(&mut self, mut at: usize) -> Result<usize, NotJson> {
+        self.python_only(at, TOO_DEEP);
         let mut open = Brackets::default();
         loop {
-            match self.peek() {
+            at = match self.text.as_bytes().get(at) {
                 Some(bracket @ (b'{' | b'[')) => {
-                    let is_object = bracket == b'{';
-                    if !self.enter(closing(is_object)) {
+                    let is_object = *bracket == b'{';
+                    let (inside, is_empty) = self.enter(at, closing(is_object));
+                    if !is_empty {
                         let opened = open.open(is_object);
                         opened.map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
-                        if is_object {
-                            self.member_key()?;
-                        }
+                        at = match is_object {
+                            true => self.key(inside)?.1,
+                            false => inside,
+                        };
                         continue;
                     }
+                    inside
                 }
-                _ => self.scalar()?,
-            }
+                _ => self.scalar(at)?,
+            };
             loop {
                 let Some(is_object) = open.innermost() else {
-                    return Ok(());
+                    return Ok(at);
                 };
-                if self.another(closing(is_object))? {
+                let (behind, is_another) = self.another(at, closing(is_object))?;
+                at = behind;
+                if is_another {
                     if is_object {
-                        self.member_key()?;
+                        at = self.key(at)?.1;
                     }
                     break;
                 }
@@ -890,270 +1086,232 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         }
     }
 
-    /// Passes the opening bracket of an object or array, and the closing one where nothing is
-    /// between them; gives whether that is so.
+    /// Passes the opening bracket of an object or array at `at`, and the closing one where nothing
+    /// is between them; gives where it is then, and whether that is so.
     #[inline(always)]
-    fn enter(&mut self, end: u8) -> bool {
+    fn enter(&mut self, at: usize, end: u8) -> (usize, bool) {
         self.did(work::BRACKET);
-        self.at += 1;
-        self.skip_blanks();
-        let is_empty = self.peek() == Some(end);
-        self.at += usize::from(is_empty);
-        is_empty
+        let bytes = self.text.as_bytes();
+        let at = behind_blanks(bytes, at + 1);
+        let is_empty = bytes.get(at) == Some(&end);
+        (at + usize::from(is_empty), is_empty)
     }
 
-    /// Reads the key of a member and the colon behind it; gives where it stands, too.
+    /// Reads the key of a member at `at` and the colon behind it, and keeps it; gives where its
+    /// value begins, too.
     #[inline(always)]
-    fn member_key(&mut self) -> Result<(usize, Key<'a>), NotJson> {
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("a key is missing: it stands between double quotes"));
-        }
-        let start = self.at;
-        let key = self.key()?;
-        self.skip_blanks();
-        if self.peek() != Some(b':') {
-            return Err(self.unexpected("a colon is missing"));
-        }
-        self.at += 1;
-        self.skip_blanks();
-        Ok((start, key))
+    fn member_key(&mut self, at: usize, keys: Keys) -> Result<(Key, usize), NotJson> {
+        let (key, value) = self.key(at)?;
+        self.add_key(keys, key)?;
+        Ok((key, value))
     }
 
+    /// The same without keeping it.
+    #[inline(always)]
+    fn key(&mut self, at: usize) -> Result<(Key, usize), NotJson> {
+        let bytes = self.text.as_bytes();
+        if bytes.get(at) != Some(&b'"') {
+            let problem = "a key is missing: it stands between double quotes";
+            return Err(self.unexpected_at(at, problem));
+        }
+        let (start, end, is_escaped) = self.string(at)?;
+        self.did(work::KEY);
+        let signature = match is_escaped || end - start > LONGEST_COMPARED {
+            true => self.signature_of_other(start..end),
+            false => signature(bytes, start..end),
+        };
+        let key = Key {
+            start,
+            end,
+            signature,
+        };
+        let colon = behind_blanks(bytes, end + 1);
+        if bytes.get(colon) != Some(&b':') {
+            return Err(self.unexpected_at(colon, "a colon is missing"));
+        }
+        Ok((key, behind_blanks(bytes, colon + 1)))
+    }
+
+    /// The signature of a key that is long or written with escapes.
+    #[inline(never)]
+    fn signature_of_other(&mut self, key: Range<usize>) -> u64 {
+        let escapes = self.text.as_bytes()[key.clone()]
+            .iter()
+            .filter(|&&byte| byte == b'\\');
+        self.did(work::LONG_KEY + work::ESCAPE_OF_KEY * escapes.count());
+        if key.len() > LONGEST_COMPARED {
+            return INDIRECT;
+        }
+        let mut decoded = [0; SIGNED + 5];
+        match Text(&self.text[key]).decode_start(&mut decoded) {
+            len @ 0..=SIGNED => signature(&decoded, 0..len),
+            _ => INDIRECT,
+        }
+    }
+
+    /// Reads the object at `at`, of whose members the observer is told.
     fn object(
         &mut self,
+        at: usize,
         depth: usize,
         place: Place<'a>,
         observer: &mut impl Observer<'a>,
-    ) -> Result<(), NotJson> {
+    ) -> Result<usize, NotJson> {
         if self.is_too_deep(depth) {
-            return self.deep_value();
+            return self.deep_value(at);
         }
-        if self.enter(b'}') {
-            return Ok(());
+        let (mut at, is_empty) = self.enter(at, b'}');
+        if is_empty {
+            return Ok(at);
         }
-        let mut keys = Keys {
-            start: self.keys.len(),
-            more: Vec::new(),
-        };
+        let keys = self.new_keys();
         loop {
-            let (start, key) = self.member_key()?;
-            if !self.add_key(&mut keys, key)? && !is_broken("a key stands once in its object") {
-                self.python_only(start, TWICE);
+            let (key, start) = self.member_key(at, keys)?;
+            let key = key.text(self.text);
+            let inner = match place {
+                Place::Root => Place::Member(key),
+                Place::Member(_) | Place::Deeper => Place::Deeper,
+            };
+            let end = self.value(start, depth + 1, inner, observer)?;
+            let value = Value(&self.text[start..end]);
+            match place {
+                Place::Root => observer.member(key, value),
+                Place::Member(parent) => observer.inner_member(parent, key, value),
+                Place::Deeper => {}
             }
-            self.member(depth, place, Text(key.text), observer)?;
-            if !self.another(b'}')? {
+            let is_another;
+            (at, is_another) = self.another(end, b'}')?;
+            if !is_another {
                 break;
             }
         }
-        self.end_keys(keys)
+        self.end_keys(keys)?;
+        Ok(at)
     }
 
-    fn member(
-        &mut self,
-        depth: usize,
-        place: Place<'a>,
-        key: Text<'a>,
-        observer: &mut impl Observer<'a>,
-    ) -> Result<(), NotJson> {
-        let inner = match place {
-            Place::Root => Place::Member(key),
-            Place::Member(_) | Place::Deeper => Place::Deeper,
-        };
-        let start = self.at;
-        self.value(depth + 1, inner, observer)?;
-        let value = Value(&self.text[start..self.at]);
-        match place {
-            Place::Root => observer.member(key, value),
-            Place::Member(parent) => {
-                observer.inner_member(parent, key, value);
-            }
-            Place::Deeper => {}
-        }
-        Ok(())
-    }
-
-    fn array(&mut self, depth: usize, observer: &mut impl Observer<'a>) -> Result<(), NotJson> {
-        if self.is_too_deep(depth) {
-            return self.deep_value();
-        }
-        if self.enter(b']') {
-            return Ok(());
-        }
-        loop {
-            self.value(depth + 1, Place::Deeper, observer)?;
-            if !self.another(b']')? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// After a member or an element: whether another follows, or the `end`.
-    fn another(&mut self, end: u8) -> Result<bool, NotJson> {
+    /// After a member or an element: where the next begins, or where it is behind the `end`, and
+    /// whether there is a next.
+    #[inline(always)]
+    fn another(&mut self, at: usize, end: u8) -> Result<(usize, bool), NotJson> {
         self.did(work::ELEMENT);
-        self.skip_blanks();
-        match self.peek() {
-            Some(b',') => {
-                self.at += 1;
-                self.skip_blanks();
-                Ok(true)
-            }
-            Some(byte) if byte == end => {
-                self.at += 1;
-                Ok(false)
-            }
-            _ => Err(self.unexpected("a comma or the end is missing")),
+        let bytes = self.text.as_bytes();
+        let at = behind_blanks(bytes, at);
+        match bytes.get(at) {
+            Some(b',') => Ok((behind_blanks(bytes, at + 1), true)),
+            Some(byte) if *byte == end => Ok((at + 1, false)),
+            _ => Err(self.unexpected_at(at, "a comma or the end is missing")),
         }
     }
 
-    fn key(&mut self) -> Result<Key<'a>, NotJson> {
-        let (key, is_escaped) = self.string()?;
-        self.did(work::KEY);
-        let signature = if key.len() > LONGEST_COMPARED {
-            self.did(usize::from(is_escaped) * work::ESCAPED_BYTE * key.len());
-            INDIRECT
-        } else if is_escaped {
-            self.did(work::ESCAPED_KEY + work::ESCAPED_BYTE * key.len());
-            let mut decoded = [0; SIGNED + 5];
-            match Text(&self.text[key.clone()]).decode_start(&mut decoded) {
-                len @ 0..=SIGNED => signature(&decoded, 0..len),
-                _ => INDIRECT,
-            }
-        } else {
-            signature(self.text.as_bytes(), key.clone())
-        };
-        Ok(Key {
-            text: &self.text[key],
-            signature,
-        })
+    /// Reads the string that begins at `at`: where it starts and ends between its quotes, and whether
+    /// there are escapes in it.
+    #[inline(always)]
+    fn string(&mut self, at: usize) -> Result<(usize, usize, bool), NotJson> {
+        let bytes = self.text.as_bytes();
+        let start = at + 1;
+        let end = behind_plain(bytes, start);
+        self.did_words(work::STRING, end - start);
+        if bytes.get(end) == Some(&b'"') {
+            return Ok((start, end, false));
+        }
+        let end = self.rest_of_string(end)?;
+        Ok((start, end, true))
     }
 
-    /// Reads a string: what is between its quotes, and whether there are escapes in it.
-    fn string(&mut self) -> Result<(Range<usize>, bool), NotJson> {
-        self.at += 1;
-        let start = self.at;
-        let mut is_escaped = false;
-        self.did(work::STRING);
+    /// Reads a string from the first byte on that does not stand for itself; gives where its closing
+    /// quote stands.
+    #[inline(never)]
+    fn rest_of_string(&mut self, mut at: usize) -> Result<usize, NotJson> {
+        let bytes = self.text.as_bytes();
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let string = start..self.at;
-                    self.at += 1;
-                    return Ok((string, is_escaped));
+            self.did(work::PART);
+            match bytes.get(at) {
+                Some(b'"') => return Ok(at),
+                Some(b'\\') => match bytes.get(at + 1) {
+                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
+                    Some(b'u') => at = self.escaped_unit(at)?,
+                    _ => {
+                        self.at = at;
+                        let problem = r"no escape is written like this: a backslash is written \\";
+                        return Err(self.problem(problem));
+                    }
+                },
+                Some(0x20..) => {
+                    let end = behind_run(bytes, at);
+                    let run = [work::RUN, work::SINGLE][usize::from(end - at == 1)];
+                    self.did_words(run, end - at);
+                    at = end;
                 }
-                Some(b'\\') => {
-                    is_escaped = true;
-                    self.escape()?;
+                other => {
+                    self.at = at;
+                    return Err(self.problem(match other {
+                        Some(_) => r"a raw control character: write an escape, \n or \u000a",
+                        None => "the string has no end",
+                    }));
                 }
-                Some(0x20..) => self.skip_run(),
-                Some(_) => {
-                    let problem = r"a raw control character: write an escape, \n or \u000a";
-                    return Err(self.problem(problem));
-                }
-                None => return Err(self.problem("the string has no end")),
             }
         }
     }
 
-    /// Passes over a byte that stands for itself in a string, and those behind it that do.
-    fn skip_run(&mut self) {
-        self.did(work::BEHIND);
-        self.at += 1;
-        // A single one between two escape sequences.
-        if !matches!(self.peek(), Some(b'\\' | b'"')) {
-            self.skip_plain();
-        }
-    }
-
-    /// Passes over what stands for itself in a string.
-    fn skip_plain(&mut self) {
-        let before = self.at;
-        self.pass_plain();
-        let words = (self.at - before) / 8;
-        self.did((work::WORDS + words * work::WORD).wrapping_sub(8 * words * work::BYTE));
-    }
-
-    fn pass_plain(&mut self) {
-        let rest = &self.text.as_bytes()[self.at..];
-        let (words, tail) = rest.as_chunks::<8>();
-        for (passed, word) in words.iter().enumerate() {
-            let ends = ends_of_plain(u64::from_le_bytes(*word));
-            if ends != 0 {
-                self.at += 8 * passed + ends.trailing_zeros() as usize / 8;
-                return;
-            }
-        }
-        let plain = tail
-            .iter()
-            .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-        self.at += 8 * words.len() + plain.unwrap_or(tail.len());
-    }
-
-    fn escape(&mut self) -> Result<(), NotJson> {
-        self.did(work::ESCAPE);
-        match self.text.as_bytes().get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => {
-                let start = self.at;
-                let is_whole = match self.code_unit()? {
-                    0xd800..=0xdbff => match code_unit(&self.text.as_bytes()[self.at..]) {
-                        Some(0xdc00..=0xdfff) => {
-                            self.at += 6;
-                            true
-                        }
-                        _ => false,
-                    },
-                    0xdc00..=0xdfff => false,
-                    _ => true,
-                };
-                if !is_whole {
-                    self.python_only(start, HALF_A_PAIR);
-                }
-            }
-            _ => {
-                let problem = r"no escape is written like this: a backslash is written \\";
-                return Err(self.problem(problem));
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one `\uXXXX`.
-    fn code_unit(&mut self) -> Result<u32, NotJson> {
+    /// Reads the `\uXXXX` at `at`, and the other half of a surrogate pair; gives where it ends.
+    fn escaped_unit(&mut self, at: usize) -> Result<usize, NotJson> {
         self.did(work::UNIT);
-        let unit = code_unit(&self.text.as_bytes()[self.at..])
-            .ok_or_else(|| self.problem(r"\u takes four hexadecimal digits"))?;
-        self.at += 6;
-        Ok(unit)
+        let unit_at = |at: usize| code_unit(&self.text.as_bytes()[at..]);
+        let Some(unit) = unit_at(at) else {
+            self.at = at;
+            return Err(self.problem(r"\u takes four hexadecimal digits"));
+        };
+        let end = at + 6;
+        match unit {
+            0xd800..=0xdbff if matches!(unit_at(end), Some(0xdc00..=0xdfff)) => return Ok(end + 6),
+            0xd800..=0xdfff => self.python_only(at, HALF_A_PAIR),
+            _ => {}
+        }
+        Ok(end)
     }
 
-    fn number(&mut self) -> Result<(), NotJson> {
-        self.did(work::NUMBER);
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
+    /// Reads the number that begins at `at`.
+    #[inline(always)]
+    fn number(&mut self, at: usize) -> Result<usize, NotJson> {
+        let bytes = self.text.as_bytes();
+        let digits = at + usize::from(bytes[at] == b'-');
+        let end = behind_digits(bytes, digits);
+        self.did_words(work::NUMBER, end - digits);
+        let is_integer = !matches!(bytes.get(end), Some(b'.' | b'e' | b'E'));
+        // Most numbers.
+        if is_integer
+            && matches!(bytes.get(digits), Some(b'1'..=b'9'))
+            && end - digits <= self.longest_integer
+        {
+            return Ok(end);
         }
-        let digits = self.at;
-        match self.peek() {
-            Some(b'I') if digits > start => return self.not_finite(start, "Infinity"),
-            Some(b'0') => {
-                self.at += 1;
-                if self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-                    self.at = digits;
-                    return Err(self.problem("a zero too many: no number starts with one"));
-                }
-            }
-            _ => self.digits()?,
+        self.other_number(at, digits, end)
+    }
+
+    /// Reads one that is no plain integer, or none; its integer ends at `end`.
+    #[inline(never)]
+    fn other_number(&mut self, start: usize, digits: usize, end: usize) -> Result<usize, NotJson> {
+        let bytes = self.text.as_bytes();
+        if digits > start && bytes.get(digits) == Some(&b'I') {
+            return self.not_finite(start, digits);
         }
+        self.at = digits;
+        self.did_words(work::OTHER_NUMBER, end - digits);
+        if end > digits + 1 && bytes[digits] == b'0' {
+            return Err(self.problem("a zero too many: no number starts with one"));
+        }
+        self.digits()?;
         match self.peek() {
-            Some(b'.' | b'e' | b'E') => self.fraction(),
-            _ if self.at - digits > self.longest_integer => {
+            Some(b'.' | b'e' | b'E') => self.fraction()?,
+            _ if end - digits > self.longest_integer => {
                 self.at = start;
-                Err(self.problem(
+                return Err(self.problem(
                     "an integer of more than 4300 digits, which Python does not read: write a string",
-                ))
+                ));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(self.at)
     }
 
     /// What follows the integer of a number.
@@ -1174,20 +1332,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     fn digits(&mut self) -> Result<(), NotJson> {
-        if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        let end = behind_digits(self.text.as_bytes(), self.at);
+        if end == self.at {
             return Err(self.problem("a digit is missing"));
         }
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    fn word(&mut self, word: &str) -> Result<(), NotJson> {
-        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err(self.no_value());
-        }
-        self.at += word.len();
+        self.at = end;
         Ok(())
     }
 
@@ -1199,7 +1348,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             match self.peek() {
                 Some(b'\\') => self.at += 2,
                 Some(b'"') | None => break,
-                _ => self.skip_run(),
+                _ => self.at = behind_run(self.text.as_bytes(), self.at),
             }
         }
         self.at += 1;
@@ -1644,6 +1793,28 @@ mod tests {
         ] {
             let found = check(text, Origin::Caller).unwrap_err().tell(text);
             assert!(found.contains(told), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_word_tells_where_plain_bytes_and_digits_end() {
+        for other in 0..=u8::MAX {
+            let is_plain = other >= 0x20 && other != b'"' && other != b'\\';
+            for at in 0..20 {
+                for fill in [b'0', b'9', b' ', 0x7f, 0x80, 0xff] {
+                    let mut bytes = [fill; 32];
+                    bytes[at..].fill(other);
+                    let plain = if is_plain { 32 } else { at };
+                    assert_eq!(behind_plain(&bytes, 0), plain, "{other} at {at}");
+                    let expected = match (fill.is_ascii_digit(), other.is_ascii_digit()) {
+                        (true, true) => 32,
+                        (true, false) => at,
+                        _ if at == 0 && other.is_ascii_digit() => 32,
+                        _ => 0,
+                    };
+                    assert_eq!(behind_digits(&bytes, 0), expected, "{other} at {at}");
+                }
+            }
         }
     }
 

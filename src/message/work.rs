@@ -18,50 +18,57 @@ pub struct Work {
 }
 
 /// A text, whatever is in it.
-pub const TEXT: usize = 195;
-/// Each byte, but those of plain words.
-pub const BYTE: usize = 8;
-/// Eight bytes of a string that stand for themselves.
-pub const WORD: usize = 23;
-/// Some of them, however many.
-pub const WORDS: usize = 28;
-/// One of them or more behind an escape sequence.
-pub const BEHIND: usize = 12;
-pub const STRING: usize = 66;
-pub const ESCAPE: usize = 10;
-/// More for one of four digits.
-pub const UNIT: usize = 22;
-pub const NUMBER: usize = 70;
-pub const FRACTION: usize = 30;
+pub const TEXT: usize = 215;
+/// Each byte, but those of words.
+pub const BYTE: usize = 2;
+/// Eight bytes of a string or number.
+pub const WORD: usize = 17;
+pub const STRING: usize = 40;
+/// An escape sequence in a string, what is behind it, and the end.
+pub const PART: usize = 15;
+/// Bytes that stand for themselves there.
+pub const RUN: usize = 42;
+/// Only one of them.
+pub const SINGLE: usize = 15;
+/// Four digits.
+pub const UNIT: usize = 46;
+pub const NUMBER: usize = 55;
+/// More for one that is no integer.
+pub const OTHER_NUMBER: usize = 60;
+pub const FRACTION: usize = 95;
+/// A value that is no object or array.
+pub const SCALAR: usize = 42;
 /// An object or array.
-pub const BRACKET: usize = 31;
+pub const BRACKET: usize = 28;
+/// More for one that is no deeper than is accepted, and not empty.
+pub const FRAME: usize = 38;
 /// A member or element, and what stands behind it.
-pub const ELEMENT: usize = 36;
+pub const ELEMENT: usize = 50;
 /// A member that is looked for among the fields of a schema.
-pub const TOLD: usize = 45;
-pub const FIELD: usize = 8;
+pub const TOLD: usize = 87;
+pub const FIELD: usize = 4;
 /// For each byte of a short key.
-pub const TOLD_BYTE: usize = 6;
+pub const TOLD_BYTE: usize = 12;
 /// More for each of them if the key is written with escapes.
-pub const ESCAPED_FIELD: usize = 60;
-pub const KEY: usize = 70;
-/// A key that is written with escapes, and each byte of it.
-pub const ESCAPED_KEY: usize = 220;
-pub const ESCAPED_BYTE: usize = 14;
+pub const ESCAPED_FIELD: usize = 70;
+pub const KEY: usize = 49;
+/// A key that is long or written with escapes.
+pub const LONG_KEY: usize = 200;
+pub const ESCAPE_OF_KEY: usize = 130;
 /// A key that is compared as it comes.
-pub const COMPARED_KEY: usize = 100;
+pub const COMPARED_KEY: usize = 63;
 /// With one before it.
-pub const COMPARISON: usize = 6;
+pub const COMPARISON: usize = 5;
 /// A key that is kept, to be compared with the others at the end of its object.
-pub const KEPT_KEY: usize = 140;
+pub const KEPT_KEY: usize = 100;
 /// And then is.
-pub const HASHED_KEY: usize = 240;
-pub const HASHED_BYTE: usize = 7;
+pub const HASHED_KEY: usize = 235;
+pub const HASHED_BYTE: usize = 8;
 /// A byte that is no ASCII, where it is checked that it is UTF-8.
 const UTF8_BYTE: usize = 10;
 
 /// The most for a byte of a text, as a message can come near it that is nothing but short keys.
-const MOST: usize = 110;
+const MOST: usize = 105;
 
 /// What is read to make up for work. It is short, as the last one may be one too many.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;

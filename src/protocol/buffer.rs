@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use zeroize::Zeroize;
 
-use crate::negative_control::is_broken;
 use crate::secret::{NoMemory, SecretBytes};
 
 /// What is received at once at most before more memory is taken: a length that the peer
@@ -55,10 +54,10 @@ impl Input {
         // One call of the system takes a whole message, unless it is a large one. The buffer
         // grows when it is full, by its own size, so that small pieces cost no more than large
         // ones.
-        let target = match is_broken("a claimed length allocates nothing") {
-            true => self.wanted,
-            false if self.filled < self.bytes.len() => self.bytes.len(),
-            false => self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled)),
+        let target = if self.filled < self.bytes.len() {
+            self.bytes.len()
+        } else {
+            self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled))
         };
         if self.bytes.len() < target {
             let spare = if target == self.wanted {

@@ -10,7 +10,6 @@ use crate::crypto::ephemeral::{self, CIPHERTEXT_SIZE, ENCAPSULATION_KEY_SIZE, X2
 use crate::crypto::key_derivation::{AesKeyTranscript, GcmTranscript, RANDOM_SIZE};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 use crate::verdict::{reveal_bytes, verdict};
 
 /// The size in bits of an AES key that this side makes.
@@ -145,11 +144,6 @@ impl KeyExchange {
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
-        let mut text = text;
-        if is_broken("each client has its own peer's key") {
-            static FIRST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-            text = FIRST.get_or_init(|| text.to_owned());
-        }
         rsa.receive_remote_public_key(text)?;
         self.remote_pem = pem.to_vec();
         Ok(())
@@ -180,7 +174,7 @@ impl KeyExchange {
         let sent = match self.secret.insert(chosen) {
             Secret::Cbc(key) if is_first => wrap_key(rsa, key)?,
             Secret::Cbc(received) => {
-                let answer = if key_echo || is_broken("a received key is never sent back") {
+                let answer = if key_echo {
                     AesWrapper::clone(received)
                 } else {
                     let transcript = AesKeyTranscript {
@@ -235,11 +229,8 @@ impl KeyExchange {
         protocol: Protocol,
     ) -> Result<()> {
         let wrapped = &received[..received.len() - self.announced_clear_part()];
-        let plain = rsa.decrypt_data(wrapped);
-        if is_broken("a secret is decrypted once") {
-            let _ = rsa.decrypt_data(wrapped);
-        }
-        self.accept_plain_secret(rsa, &plain?, received, protocol)
+        let plain = rsa.decrypt_data(wrapped)?;
+        self.accept_plain_secret(rsa, &plain, received, protocol)
     }
 
     /// Takes the peer's secret, once it was unwrapped.
@@ -268,9 +259,7 @@ impl KeyExchange {
                 };
                 let derived = transcript.answer(own, &iv)?;
                 let is_derived = is_key(plain, &derived);
-                if !verdict(is_derived | is_key(plain, own))
-                    && !is_broken("the secret that comes back is the one that was sent")
-                {
+                if !verdict(is_derived | is_key(plain, own)) {
                     return Err(decryption_failed());
                 }
                 self.agreed = Some(Keys::Cbc(match verdict(is_derived) {
@@ -337,9 +326,6 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
             let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);
             AesWrapper::from_key(key, iv, AesMode::Cbc).map(|key| Secret::Cbc(Box::new(key)))
         }
-        _ if is_broken("a secret has the size of a key and an IV") => {
-            AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc).map(|key| Secret::Cbc(Box::new(key)))
-        }
         _ => Err(decryption_failed()),
     }
 }
@@ -347,9 +333,6 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
 /// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
 fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
-    if is_broken("the first byte of a secret is compared in constant time") && plain[0] > 0x7f {
-        return Err(decryption_failed());
-    }
     if !verdict(plain[0].ct_eq(&GCM_SECRET)) {
         return Err(decryption_failed());
     }

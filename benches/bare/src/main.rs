@@ -2,7 +2,8 @@
 //! around it, which `benches/run.py` sets beside what libanwdl takes for the same.
 //!
 //! ```text
-//! bare rsa aws-lc|rsa-crate private|public --count N
+//! bare rsa aws-lc|rsa-crate private|public [--bits B] --count N
+//! bare ephemeral --count N
 //! bare aes cbc-encrypt|cbc-decrypt|gcm-encrypt|gcm-decrypt [--library rust|aws-lc] --size B --count N
 //! bare json value|ignored --size B --count N
 //! bare document --size B
@@ -79,7 +80,8 @@ fn repeat(
 }
 
 mod bare_rsa {
-    //! OAEP with SHA-256 under RSA-4096, as the key exchange needs it.
+    //! OAEP with SHA-256, as the key exchange needs it, under the RSA-4096 key of the benches or a
+    //! new one of another size.
 
     use rsa::oaep::Oaep;
     use rsa::pkcs8::DecodePrivateKey;
@@ -90,8 +92,15 @@ mod bare_rsa {
 
     const KEY: &str = include_str!("../../keys/server.pem");
 
-    pub fn rsa_crate(operation: &str, count: u32) -> Result<String, Failure> {
-        let private = RsaPrivateKey::from_pkcs8_pem(KEY)?;
+    fn private_key(bits: Option<usize>) -> Result<RsaPrivateKey, Failure> {
+        Ok(match bits {
+            Some(bits) => RsaPrivateKey::new(&mut rand::make_rng::<StdRng>(), bits)?,
+            None => RsaPrivateKey::from_pkcs8_pem(KEY)?,
+        })
+    }
+
+    pub fn rsa_crate(operation: &str, count: u32, bits: Option<usize>) -> Result<String, Failure> {
+        let private = private_key(bits)?;
         let public = RsaPublicKey::from(&private);
         let mut random: StdRng = rand::make_rng();
         let ciphertext = public.encrypt(&mut random, Oaep::<Sha256>::new(), SECRET)?;
@@ -111,14 +120,15 @@ mod bare_rsa {
             other => Err(format!("rsa: {other} is neither private nor public").into()),
         }
     }
-    pub fn aws_lc(operation: &str, count: u32) -> Result<String, Failure> {
+
+    pub fn aws_lc(operation: &str, count: u32, bits: Option<usize>) -> Result<String, Failure> {
         use aws_lc_rs::rsa::{
             OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
             PrivateDecryptingKey,
         };
         use rsa::pkcs8::EncodePrivateKey;
 
-        let pkcs8 = RsaPrivateKey::from_pkcs8_pem(KEY)?.to_pkcs8_der()?;
+        let pkcs8 = private_key(bits)?.to_pkcs8_der()?;
         let key = PrivateDecryptingKey::from_pkcs8(pkcs8.as_bytes())?;
         let public = OaepPublicEncryptingKey::new(key.public_key())?;
         let private = OaepPrivateDecryptingKey::new(key)?;
@@ -159,6 +169,34 @@ mod bare_rsa {
             return Ok(());
         }
         Err("rsa: what was decrypted is not what was encrypted".into())
+    }
+}
+
+mod bare_ephemeral {
+    //! X25519 and ML-KEM-768 by AWS-LC: all that the side that answers does with them in a key
+    //! exchange for gcm.
+
+    use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+    use aws_lc_rs::error::Unspecified;
+    use aws_lc_rs::kem::{DecapsulationKey, EncapsulationKey, ML_KEM_768};
+
+    use super::*;
+
+    pub fn respond(count: u32) -> Result<String, Failure> {
+        let peer = PrivateKey::generate(&X25519)?.compute_public_key()?;
+        let encapsulation_key = DecapsulationKey::generate(&ML_KEM_768)?.encapsulation_key()?;
+        let encapsulation_key = encapsulation_key.key_bytes()?;
+        repeat(count, |stopwatch| {
+            stopwatch.time(|| -> Result<_, Failure> {
+                let own = PrivateKey::generate(&X25519)?;
+                let peer = UnparsedPublicKey::new(&X25519, black_box(&peer));
+                let agreed = agree(&own, peer, Unspecified, |shared| Ok(shared.to_vec()))?;
+                let key = black_box(encapsulation_key.as_ref());
+                let made = EncapsulationKey::new(&ML_KEM_768, key)?.encapsulate()?;
+                Ok((own.compute_public_key()?, agreed, made))
+            })?;
+            Ok(())
+        })
     }
 }
 
@@ -373,6 +411,7 @@ struct Arguments {
     words: Vec<String>,
     library: String,
     size: Option<usize>,
+    bits: Option<usize>,
     count: Option<u32>,
 }
 
@@ -382,6 +421,7 @@ impl Arguments {
             words: Vec::new(),
             library: "rust".to_owned(),
             size: None,
+            bits: None,
             count: None,
         };
         let mut parser = lexopt::Parser::from_env();
@@ -389,6 +429,7 @@ impl Arguments {
             match argument {
                 Long("library") => arguments.library = parser.value()?.string()?,
                 Long("size") => arguments.size = Some(parser.value()?.parse()?),
+                Long("bits") => arguments.bits = Some(parser.value()?.parse()?),
                 Long("count") => arguments.count = Some(parser.value()?.parse()?),
                 // Cargo gives this to every bench.
                 Long("bench") => {}
@@ -414,8 +455,13 @@ impl Arguments {
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let words: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
     match (&words[..], arguments.library.as_str()) {
-        (["rsa", "rsa-crate", operation], _) => bare_rsa::rsa_crate(operation, arguments.count()?),
-        (["rsa", "aws-lc", operation], _) => bare_rsa::aws_lc(operation, arguments.count()?),
+        (["rsa", "rsa-crate", operation], _) => {
+            bare_rsa::rsa_crate(operation, arguments.count()?, arguments.bits)
+        }
+        (["rsa", "aws-lc", operation], _) => {
+            bare_rsa::aws_lc(operation, arguments.count()?, arguments.bits)
+        }
+        (["ephemeral"], _) => bare_ephemeral::respond(arguments.count()?),
         (["aes", operation], "rust") => {
             bare_aes::rust(operation, arguments.size()?, arguments.count()?)
         }

@@ -2,11 +2,10 @@
 
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use aes::{Aes128, Aes192, Aes256, Block};
-use aes_gcm::Aes256Gcm;
-use aes_gcm::aead::AeadInOut;
 use anwdl::Reason;
 use anwdl::protocol::{Protocol, Role};
 
+use super::gcm::SessionKeys;
 use super::json;
 
 const BLOCK: usize = 16;
@@ -30,6 +29,16 @@ pub struct Received {
     pub verdict: Verdict,
 }
 
+/// The keys that both sides have.
+pub enum Keys {
+    /// Those of v2, v3 and v4: the IV is the next message's.
+    Cbc {
+        key: Vec<u8>,
+        iv: [u8; BLOCK],
+    },
+    Gcm(Box<SessionKeys>),
+}
+
 /// What both sides of a session share, seen from beside it.
 pub struct Wire {
     /// The side that the library plays.
@@ -38,8 +47,7 @@ pub struct Wire {
     pub pinned: Protocol,
     /// The framing, once it is known.
     pub settled: Option<Protocol>,
-    pub key: Vec<u8>,
-    pub iv: [u8; BLOCK],
+    pub keys: Keys,
     /// The longest text that it receives.
     pub largest: usize,
     /// How many messages it has sent and received.
@@ -185,43 +193,27 @@ impl Wire {
             return Verdict::Incomplete;
         };
         let len = u32::from_be_bytes(header.try_into().expect("four bytes"));
-        if len <= 28 {
+        if len <= 16 {
             return Verdict::Refused(Reason::ProtocolViolation);
         }
-        if len as usize - 28 > self.largest {
+        if len as usize - 16 > self.largest {
             return Verdict::Refused(Reason::MessageTooLarge);
         }
         let Some(record) = take(bytes, len as usize, taken) else {
             return Verdict::Incomplete;
         };
-        match self.open_record(record, self.received, self.role == Role::Client) {
-            Some(text) => match json_text(text) {
-                Some(text) => Verdict::Text(text),
-                None => Verdict::Refused(Reason::DecryptionFailed),
-            },
+        let text = self.gcm().open(self.peer(), self.received, record);
+        match text.and_then(json_text) {
+            Some(text) => Verdict::Text(text),
             None => Verdict::Refused(Reason::DecryptionFailed),
         }
-    }
-
-    fn open_record(&self, record: &[u8], number: u64, from_server: bool) -> Option<Vec<u8>> {
-        let (nonce, sealed) = record.split_first_chunk::<12>()?;
-        let (ciphertext, tag) = sealed.split_last_chunk::<16>()?;
-        let aad = additional_data(from_server, number, record.len());
-        let mut text = ciphertext.to_vec();
-        self.gcm()
-            .decrypt_inout_detached(nonce.into(), &aad, text.as_mut_slice().into(), tag.into())
-            .ok()?;
-        Some(text)
-    }
-
-    fn gcm(&self) -> Aes256Gcm {
-        Aes256Gcm::new_from_slice(&self.key).expect("a key of 256 bits")
     }
 
     /// A message of the peer's with this text, in this framing.
     pub fn write(&self, framing: Protocol, text: &[u8], next_iv: [u8; BLOCK]) -> Vec<u8> {
         if framing == Protocol::Gcm {
-            return self.write_record(text, next_iv);
+            let record = self.gcm().record(self.peer(), self.received, text);
+            return [&(record.len() as u32).to_be_bytes()[..], &record].concat();
         }
         let mut packet = self.encrypt(text);
         if framing != Protocol::V2 {
@@ -233,18 +225,6 @@ impl Wire {
         };
         message.extend(packet);
         message
-    }
-
-    fn write_record(&self, text: &[u8], random: [u8; BLOCK]) -> Vec<u8> {
-        let nonce: [u8; 12] = *random.first_chunk().expect("it is longer");
-        let len = 12 + text.len() + 16;
-        let aad = additional_data(self.role == Role::Client, self.received, len);
-        let mut sealed = text.to_vec();
-        let tag = self
-            .gcm()
-            .encrypt_inout_detached(&nonce.into(), &aad, sealed.as_mut_slice().into())
-            .expect("it is short");
-        [&(len as u32).to_be_bytes()[..], &nonce, &sealed, &tag].concat()
     }
 
     /// The length of the packet that a header of the session's announces.
@@ -259,7 +239,7 @@ impl Wire {
             Protocol::Gcm => {
                 let (header, record) = packet.split_first_chunk::<4>().expect("it has a header");
                 assert_eq!(u32::from_be_bytes(*header) as usize, record.len());
-                self.open_record(record, self.sent, self.role == Role::Server)
+                self.gcm().open(self.role, self.sent, record)
             }
             Protocol::V2 => self.decrypt(packet),
             _ => self.decrypt(&packet[..packet.len() - BLOCK]),
@@ -270,8 +250,29 @@ impl Wire {
     }
 
     fn take_iv(&mut self, framing: Protocol, packet: &[u8]) {
-        if matches!(framing, Protocol::V3 | Protocol::V4) {
-            self.iv = *packet.last_chunk().expect("it ends with an IV");
+        if let (Protocol::V3 | Protocol::V4, Keys::Cbc { iv, .. }) = (framing, &mut self.keys) {
+            *iv = *packet.last_chunk().expect("it ends with an IV");
+        }
+    }
+
+    fn peer(&self) -> Role {
+        match self.role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        }
+    }
+
+    fn gcm(&self) -> &SessionKeys {
+        match &self.keys {
+            Keys::Gcm(keys) => keys,
+            Keys::Cbc { .. } => unreachable!("gcm has keys of its own"),
+        }
+    }
+
+    fn cbc(&self) -> (&[u8], [u8; BLOCK]) {
+        match &self.keys {
+            Keys::Cbc { key, iv } => (key, *iv),
+            Keys::Gcm(_) => unreachable!("the keys of gcm are for gcm alone"),
         }
     }
 
@@ -279,11 +280,11 @@ impl Wire {
         let padding = BLOCK - text.len() % BLOCK;
         let mut padded = text.to_vec();
         padded.extend(vec![padding as u8; padding]);
-        let mut previous = self.iv;
+        let (key, mut previous) = self.cbc();
         let mut out = Vec::new();
         for block in padded.chunks(BLOCK) {
             let mixed = std::array::from_fn(|at| block[at] ^ previous[at]);
-            previous = encrypt_block(&self.key, mixed);
+            previous = encrypt_block(key, mixed);
             out.extend(previous);
         }
         out
@@ -293,11 +294,11 @@ impl Wire {
         if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
             return None;
         }
-        let mut previous = self.iv;
+        let (key, mut previous) = self.cbc();
         let mut text = Vec::new();
         for block in ciphertext.chunks(BLOCK) {
             let block: [u8; BLOCK] = block.try_into().expect("a whole block");
-            let mixed = decrypt_block(&self.key, block);
+            let mixed = decrypt_block(key, block);
             text.extend(mixed.iter().zip(previous).map(|(one, other)| one ^ other));
             previous = block;
         }
@@ -333,14 +334,6 @@ fn json_text(text: Vec<u8>) -> Option<String> {
     String::from_utf8(text)
         .ok()
         .filter(|text| json::python_reads(text))
-}
-
-fn additional_data(from_server: bool, number: u64, len: usize) -> Vec<u8> {
-    let mut data = b"anwdl1".to_vec();
-    data.push(u8::from(from_server));
-    data.extend(number.to_be_bytes());
-    data.extend((len as u32).to_be_bytes());
-    data
 }
 
 fn encrypt_block(key: &[u8], block: [u8; BLOCK]) -> [u8; BLOCK] {

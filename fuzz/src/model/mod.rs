@@ -3,4 +3,5 @@
 
 pub mod format;
 pub mod framing;
+pub mod gcm;
 pub mod json;

@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 use super::X25519_SIZE;
 use crate::crypto::random;
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::verdict::reveal;
 
 pub struct X25519Secret(StaticSecret);
@@ -33,8 +32,7 @@ impl X25519Secret {
         let public = <[u8; X25519_SIZE]>::try_from(public).ok()?;
         let secret = self.0.diffie_hellman(&PublicKey::from(public));
         shared.copy_from_slice(secret.as_bytes());
-        let is_refused = !reveal(secret.was_contributory());
-        (!is_refused || is_broken("a shared secret that everybody knows is refused")).then_some(())
+        reveal(secret.was_contributory()).then_some(())
     }
 }
 

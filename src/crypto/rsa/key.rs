@@ -20,7 +20,6 @@ use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 
 /// The longest PEM text that is read, in bytes.
 pub(crate) const LARGEST_PEM: usize = 16 * 1024;
@@ -65,7 +64,12 @@ impl LocalPublicKey {
 impl PublicKey {
     /// From a key as people have it.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        Self::from_der(&key_text::public_key(text)?)
+        Self::from_info(&key_text::public_key(text)?)
+    }
+
+    /// As [`from_text`](Self::from_text), in DER.
+    pub fn from_der(der: &[u8]) -> Result<Self> {
+        Self::from_info(&key_text::public_key_of_der(der)?)
     }
 
     /// From a key as peers send it.
@@ -76,11 +80,11 @@ impl PublicKey {
                 "the PEM text is a {label:?}; a {PUBLIC_LABEL:?} is needed"
             )));
         }
-        Self::from_der(&der)
+        Self::from_info(&der)
     }
 
-    fn from_der(der: &[u8]) -> Result<Self> {
-        let unreadable = |_| invalid_key("the PEM text holds no RSA public key");
+    fn from_info(der: &[u8]) -> Result<Self> {
+        let unreadable = |_| invalid_key("the key holds no RSA public key");
         let info = SubjectPublicKeyInfoRef::from_der(der).map_err(unreadable)?;
         if info.algorithm != ALGORITHM_ID {
             return Err(invalid_key("the public key is no RSA key"));
@@ -88,7 +92,7 @@ impl PublicKey {
         let key = info
             .subject_public_key
             .as_bytes()
-            .ok_or_else(|| invalid_key("the PEM text holds no RSA public key"))
+            .ok_or_else(|| invalid_key("the key holds no RSA public key"))
             .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).map_err(unreadable))?;
         let bits = check_limits(&key)?;
         let encrypting = EncryptingKey::from_der(der)
@@ -102,6 +106,10 @@ impl PublicKey {
 
     pub fn to_pem(&self) -> String {
         encode_pem(PUBLIC_LABEL, &self.der)
+    }
+
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     pub fn bits(&self) -> u32 {
@@ -141,11 +149,7 @@ impl PublicKey {
     ) -> Result<bool> {
         let key = RsaPublicKey::from_public_key_der(&self.der)
             .map_err(|_| invalid_key("the RSA public key cannot verify"))?;
-        let key = if is_broken("a signature's salt has one length") {
-            VerifyingKey::<Sha256>::new_with_auto_salt_len(key)
-        } else {
-            VerifyingKey::<Sha256>::new_with_salt_len(key, salt_len)
-        };
+        let key = VerifyingKey::<Sha256>::new_with_salt_len(key, salt_len);
         Ok(signature.len() == modulus_size(self.bits)
             && Signature::try_from(signature)
                 .is_ok_and(|signature| key.verify(data, &signature).is_ok()))
@@ -192,7 +196,15 @@ impl PrivateKey {
 
     /// From a key as people have it.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        let pkcs8 = key_text::private_key(text)?;
+        Self::from_given(key_text::private_key(text)?)
+    }
+
+    /// As [`from_text`](Self::from_text), in DER.
+    pub fn from_der(der: &[u8]) -> Result<Self> {
+        Self::from_given(key_text::private_key_of_der(der)?)
+    }
+
+    fn from_given(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
         let Some(sizes) = uneven_primes(&pkcs8) else {
             return Self::from_pkcs8(pkcs8);
         };
@@ -243,8 +255,8 @@ impl PrivateKey {
         Zeroizing::new(encode_pem(PKCS8_LABEL, &self.pkcs8))
     }
 
-    pub fn bits(&self) -> u32 {
-        self.bits
+    pub fn der(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     pub fn modulus_size(&self) -> usize {
@@ -261,7 +273,7 @@ impl PrivateKey {
             .to_der()
         })?
         .map_err(|_| invalid_key("the RSA public key is too long"))?;
-        PublicKey::from_der(&der)
+        PublicKey::from_info(&der)
     }
 
     pub fn decrypt(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
@@ -311,9 +323,6 @@ fn modulus_size(bits: u32) -> usize {
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
 fn longest_salt(bits: u32) -> usize {
-    if is_broken("a signature's salt is the longest") {
-        return HASH_SIZE;
-    }
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 
@@ -330,16 +339,12 @@ fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
 }
 
 fn encode_pem(label: &str, der: &[u8]) -> String {
-    let line_ending = match is_broken("the lines of a key end with LF") {
-        true => LineEnding::CRLF,
-        false => LineEnding::LF,
-    };
-    pem::encode_string(label, line_ending, der).expect("keys are short and labels are known")
+    pem::encode_string(label, LineEnding::LF, der).expect("keys are short and labels are known")
 }
 
 /// Calls `read` with the public half of a private key.
 fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
-    let unreadable = |_| invalid_key("the PEM text holds no RSA private key");
+    let unreadable = |_| invalid_key("the key holds no RSA private key");
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
     if info.algorithm != ALGORITHM_ID {
         return Err(invalid_key("the private key is no RSA key"));
@@ -351,7 +356,7 @@ fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> 
 /// The size of the modulus in bits, if modulus and exponent keep to the limits.
 fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let bits = bit_len(key.modulus.as_bytes());
-    if !MODULUS_BITS.contains(&bits) && !is_broken("a modulus keeps to its limits") {
+    if !MODULUS_BITS.contains(&bits) {
         return Err(invalid_key(format!(
             "the RSA modulus has {bits} bits; {} to {} are accepted",
             MODULUS_BITS.start(),
@@ -364,7 +369,7 @@ fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let exponent = key.public_exponent.as_bytes();
     let exponent_bits = bit_len(exponent);
     let is_accepted = is_odd(exponent) && (2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits);
-    if !is_accepted && !is_broken("an exponent keeps to its limits") {
+    if !is_accepted {
         return Err(invalid_key(format!(
             "the RSA public exponent is even, below 3, or longer than {LARGEST_EXPONENT_BITS} bits"
         )));

@@ -1,11 +1,11 @@
 //! Keys as people have them: PEM texts, as freely written as OpenSSL and Python's
-//! `cryptography` take them, and for what is no such key the words that say what it is.
+//! `cryptography` take them, or DER; and for what is no such key the words that say what it is.
 //!
 //! What comes out is the one form that the rest of this library knows. What a peer sends is
 //! not read here.
 
 use rsa::pkcs1::pem::{self, LineEnding};
-use rsa::pkcs1::{ALGORITHM_ID, ALGORITHM_OID};
+use rsa::pkcs1::{ALGORITHM_ID, ALGORITHM_OID, RsaPrivateKeyRef, RsaPublicKeyRef};
 use rsa::pkcs8::PrivateKeyInfoRef;
 use rsa::pkcs8::der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef};
 use rsa::pkcs8::der::{Decode, Encode};
@@ -60,15 +60,9 @@ pub(super) fn private_key(text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         "PRIVATE KEY" => {
             let der = block.decode()?;
             let unreadable = |_| invalid_key("the PEM text holds no private key, whatever it says");
-            let info = PrivateKeyInfoRef::from_der(&der).map_err(unreadable)?;
-            check_algorithm(&info.algorithm)?;
-            pkcs8(info.private_key)
+            plain_pkcs8(PrivateKeyInfoRef::from_der(&der).map_err(unreadable)?)
         }
-        "RSA PRIVATE KEY" => {
-            let der = block.decode()?;
-            let too_long = |_| invalid_key("the RSA private key is too long");
-            pkcs8(OctetStringRef::new(&der).map_err(too_long)?)
-        }
+        "RSA PRIVATE KEY" => pkcs8_around(&block.decode()?),
         "OPENSSH PRIVATE KEY" => Err(invalid_key(
             "the private key is in OpenSSH's own form; if it is an RSA key, rewrite a copy of it \
              with `ssh-keygen -p -m PEM -f key.pem`",
@@ -92,10 +86,67 @@ pub(super) fn public_key(text: &[u8]) -> Result<Vec<u8>> {
     if block.label == "RSA PUBLIC KEY" {
         return subject_public_key_info(&der);
     }
-    let unreadable = || invalid_key("the PEM text holds no public key, whatever it says");
-    let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| unreadable())?;
+    let unreadable = |_| invalid_key("the PEM text holds no public key, whatever it says");
+    plain_public_key(SubjectPublicKeyInfoRef::from_der(&der).map_err(unreadable)?)
+}
+
+/// The private key that is all of `der`, as [`private_key`] gives it.
+pub(super) fn private_key_of_der(der: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    check_der(der)?;
+    match PrivateKeyInfoRef::from_der(der) {
+        Ok(info) => plain_pkcs8(info),
+        Err(_) if RsaPrivateKeyRef::from_der(der).is_ok() => pkcs8_around(der),
+        Err(_) => Err(invalid_key(
+            "the bytes are no RSA private key in DER (PKCS #8 or PKCS #1, not encrypted)",
+        )),
+    }
+}
+
+/// The public key that is all of `der`, as [`public_key`] gives it.
+pub(super) fn public_key_of_der(der: &[u8]) -> Result<Vec<u8>> {
+    check_der(der)?;
+    match SubjectPublicKeyInfoRef::from_der(der) {
+        Ok(info) => plain_public_key(info),
+        Err(_) if RsaPublicKeyRef::from_der(der).is_ok() => subject_public_key_info(der),
+        Err(_) => Err(invalid_key(
+            "the bytes are no RSA public key in DER (SubjectPublicKeyInfo or PKCS #1)",
+        )),
+    }
+}
+
+/// What is no DER at all.
+fn check_der(bytes: &[u8]) -> Result<()> {
+    check_length(bytes, "the key")?;
+    if bytes.starts_with(b"-----BEGIN ") {
+        return Err(invalid_key("the key is PEM; DER is needed here"));
+    }
+    Ok(())
+}
+
+fn check_length(bytes: &[u8], what: &str) -> Result<()> {
+    if bytes.len() > LARGEST_PEM {
+        return Err(invalid_key(format!(
+            "{what} has {} bytes; at most {LARGEST_PEM} are read",
+            bytes.len()
+        )));
+    }
+    Ok(())
+}
+
+fn plain_pkcs8(info: PrivateKeyInfoRef<'_>) -> Result<Zeroizing<Vec<u8>>> {
     check_algorithm(&info.algorithm)?;
-    subject_public_key_info(info.subject_public_key.as_bytes().ok_or_else(unreadable)?)
+    pkcs8(info.private_key)
+}
+
+fn pkcs8_around(pkcs1: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let too_long = |_| invalid_key("the RSA private key is too long");
+    pkcs8(OctetStringRef::new(pkcs1).map_err(too_long)?)
+}
+
+fn plain_public_key(info: SubjectPublicKeyInfoRef<'_>) -> Result<Vec<u8>> {
+    check_algorithm(&info.algorithm)?;
+    let uneven = || invalid_key("the public key is no whole number of bytes");
+    subject_public_key_info(info.subject_public_key.as_bytes().ok_or_else(uneven)?)
 }
 
 fn pkcs8(key: &OctetStringRef) -> Result<Zeroizing<Vec<u8>>> {
@@ -130,12 +181,7 @@ fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<()> {
 }
 
 fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
-    if text.len() > LARGEST_PEM {
-        return Err(invalid_key(format!(
-            "the PEM text has {} bytes; at most {LARGEST_PEM} are read",
-            text.len()
-        )));
-    }
+    check_length(text, "the PEM text")?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;

@@ -51,19 +51,13 @@ impl RsaWrapper {
     /// Makes a new key pair in place of the present one.
     /// Mirrors `RSAWrapper.generateKeyPair`.
     pub fn generate_key_pair(&mut self, public_exponent: u64, key_size: u32) -> Result<()> {
-        let private = PrivateKey::generate(public_exponent, key_size)?;
-        self.public = Some(Arc::new(LocalPublicKey::new(private.public_key()?)));
-        self.private = Some(Arc::new(private));
-        Ok(())
+        self.take_private(PrivateKey::generate(public_exponent, key_size)?, true)
     }
 
-    /// The size of the local key in bits; 0 without one.
+    /// The size of the local public key in bits; 0 without one.
+    /// Mirrors `RSAWrapper.getKeySize`.
     pub fn key_size(&self) -> u32 {
-        match (&self.public, &self.private) {
-            (Some(public), _) => public.key.bits(),
-            (None, Some(private)) => private.bits(),
-            (None, None) => 0,
-        }
+        self.public.as_ref().map_or(0, |public| public.key.bits())
     }
 
     /// The local public key as PEM (SubjectPublicKeyInfo).
@@ -72,10 +66,22 @@ impl RsaWrapper {
         self.public.as_ref().map(|public| public.pem.as_str())
     }
 
+    /// The local public key as DER (SubjectPublicKeyInfo).
+    /// Mirrors `RSAWrapper.getPublicKey` with `pem_format=False`.
+    pub fn public_key_der(&self) -> Option<&[u8]> {
+        self.public.as_ref().map(|public| public.key.der())
+    }
+
     /// The local private key as PEM (PKCS #8, not encrypted).
     /// Mirrors `RSAWrapper.getPrivateKey`.
     pub fn private_key(&self) -> Option<Zeroizing<String>> {
         self.private.as_ref().map(|private| private.to_pem())
+    }
+
+    /// The local private key as DER (PKCS #8, not encrypted).
+    /// Mirrors `RSAWrapper.getPrivateKey` with `pem_format=False`.
+    pub fn private_key_der(&self) -> Option<&[u8]> {
+        self.private.as_ref().map(|private| private.der())
     }
 
     /// The peer's public key as PEM (SubjectPublicKeyInfo).
@@ -84,12 +90,24 @@ impl RsaWrapper {
         self.remote.as_ref().map(PublicKey::to_pem)
     }
 
+    /// The peer's public key as DER (SubjectPublicKeyInfo).
+    /// Mirrors `RSAWrapper.getRemotePublicKey` with `pem_format=False`.
+    pub fn remote_public_key_der(&self) -> Option<&[u8]> {
+        self.remote.as_ref().map(PublicKey::der)
+    }
+
     /// Sets the local public key from PEM (SubjectPublicKeyInfo or PKCS #1), which may be
     /// written as freely as OpenSSL takes it.
     /// Mirrors `RSAWrapper.setPublicKey`.
     pub fn set_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
-        let public = PublicKey::from_text(pem.as_ref())?;
-        self.public = Some(Arc::new(LocalPublicKey::new(public)));
+        self.take_public(PublicKey::from_text(pem.as_ref())?);
+        Ok(())
+    }
+
+    /// Sets the local public key from DER (SubjectPublicKeyInfo or PKCS #1).
+    /// Mirrors `RSAWrapper.setPublicKey` with `pem_format=False`.
+    pub fn set_public_key_der(&mut self, der: &[u8]) -> Result<()> {
+        self.take_public(PublicKey::from_der(der)?);
         Ok(())
     }
 
@@ -102,18 +120,27 @@ impl RsaWrapper {
         pem: impl AsRef<[u8]>,
         derivate_public_key: bool,
     ) -> Result<()> {
-        let private = PrivateKey::from_text(pem.as_ref())?;
-        if derivate_public_key {
-            self.public = Some(Arc::new(LocalPublicKey::new(private.public_key()?)));
-        }
-        self.private = Some(Arc::new(private));
-        Ok(())
+        self.take_private(PrivateKey::from_text(pem.as_ref())?, derivate_public_key)
+    }
+
+    /// Sets the local private key from DER (PKCS #8 or PKCS #1, not encrypted) and, with
+    /// `derivate_public_key`, the public key that belongs to it.
+    /// Mirrors `RSAWrapper.setPrivateKey` with `pem_format=False`.
+    pub fn set_private_key_der(&mut self, der: &[u8], derivate_public_key: bool) -> Result<()> {
+        self.take_private(PrivateKey::from_der(der)?, derivate_public_key)
     }
 
     /// Sets the peer's public key from PEM, as [`set_public_key`](Self::set_public_key) takes it.
     /// Mirrors `RSAWrapper.setRemotePublicKey`.
     pub fn set_remote_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
         self.remote = Some(PublicKey::from_text(pem.as_ref())?);
+        Ok(())
+    }
+
+    /// Sets the peer's public key from DER (SubjectPublicKeyInfo or PKCS #1).
+    /// Mirrors `RSAWrapper.setRemotePublicKey` with `pem_format=False`.
+    pub fn set_remote_public_key_der(&mut self, der: &[u8]) -> Result<()> {
+        self.remote = Some(PublicKey::from_der(der)?);
         Ok(())
     }
 
@@ -127,11 +154,7 @@ impl RsaWrapper {
     /// under the peer's public key, or the local one. `data` is at most 66 bytes shorter
     /// than the modulus. Mirrors `RSAWrapper.encryptData`.
     pub fn encrypt_data(&self, data: &[u8], use_local_public_key: bool) -> Result<Vec<u8>> {
-        if use_local_public_key {
-            self.local_public()?.key.encrypt(data)
-        } else {
-            self.remote()?.encrypt(data)
-        }
+        self.public_key_of(use_local_public_key)?.encrypt(data)
     }
 
     /// Decrypts what was encrypted under the local public key. Every failure is
@@ -146,10 +169,16 @@ impl RsaWrapper {
         self.local_private()?.sign(data)
     }
 
-    /// Whether `signature` is the peer's for `data`.
-    /// Mirrors `RSAWrapper.verifyDataSignature`.
-    pub fn verify_data_signature(&self, signature: &[u8], data: &[u8]) -> Result<bool> {
-        self.remote()?.verify(signature, data)
+    /// Whether `signature` is the one of `data`, made with the private key of the peer, or with
+    /// the local one. Mirrors `RSAWrapper.verifyDataSignature`, which knows the local one only.
+    pub fn verify_data_signature(
+        &self,
+        signature: &[u8],
+        data: &[u8],
+        use_local_public_key: bool,
+    ) -> Result<bool> {
+        self.public_key_of(use_local_public_key)?
+            .verify(signature, data)
     }
 
     /// The fingerprint that the Python client shows: the SHA-256, in 64 hexadecimal
@@ -186,6 +215,25 @@ impl RsaWrapper {
     pub(crate) fn rest(&mut self) {
         if let Some(remote) = &mut self.remote {
             remote.rest();
+        }
+    }
+
+    fn take_public(&mut self, public: PublicKey) {
+        self.public = Some(Arc::new(LocalPublicKey::new(public)));
+    }
+
+    fn take_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
+        if derivate_public_key {
+            self.take_public(private.public_key()?);
+        }
+        self.private = Some(Arc::new(private));
+        Ok(())
+    }
+
+    fn public_key_of(&self, this_side: bool) -> Result<&PublicKey> {
+        match this_side {
+            true => Ok(&self.local_public()?.key),
+            false => self.remote(),
         }
     }
 

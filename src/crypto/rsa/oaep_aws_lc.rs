@@ -3,13 +3,12 @@
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{
-    KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey,
-    OaepPublicEncryptingKey, PrivateDecryptingKey, PublicEncryptingKey,
+    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+    PrivateDecryptingKey, PublicEncryptingKey,
 };
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 
 pub(super) struct EncryptingKey(OaepPublicEncryptingKey);
 
@@ -26,7 +25,7 @@ impl EncryptingKey {
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
         let mut ciphertext = vec![0; self.0.ciphertext_size()];
         self.0
-            .encrypt(algorithm(), text, &mut ciphertext, label())
+            .encrypt(&OAEP_SHA256_MGF1SHA256, text, &mut ciphertext, LABEL)
             .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))?;
         Ok(ciphertext)
     }
@@ -44,7 +43,7 @@ impl DecryptingKey {
         let mut text = Zeroizing::new(vec![0; self.0.min_output_size()]);
         let len = self
             .0
-            .decrypt(algorithm(), ciphertext, &mut text, label())
+            .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut text, LABEL)
             .map(|text| text.len());
         Ok(len.ok().map(|len| {
             text.truncate(len);
@@ -53,17 +52,8 @@ impl DecryptingKey {
     }
 }
 
-fn algorithm() -> &'static OaepAlgorithm {
-    if is_broken("OAEP hashes with SHA-256") {
-        return &OAEP_SHA1_MGF1SHA1;
-    }
-    &OAEP_SHA256_MGF1SHA256
-}
-
 /// None, which is the empty one.
-fn label() -> Option<&'static [u8]> {
-    is_broken("the label of OAEP is empty").then_some(b"anwdl")
-}
+const LABEL: Option<&[u8]> = None;
 
 /// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
 pub(super) fn generate_quickly(

@@ -1,6 +1,6 @@
 use rsa::pkcs1::{ALGORITHM_ID, EncodeRsaPrivateKey, RsaPublicKey as Pkcs1PublicKey, UintRef};
-use rsa::pkcs8::der::Encode;
 use rsa::pkcs8::der::asn1::BitStringRef;
+use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, LineEnding};
 use rsa::pss::{Signature, VerifyingKey};
@@ -68,7 +68,78 @@ fn a_private_key_leaves_the_public_one_alone_if_told_to() {
     let mut wrapper = RsaWrapper::default();
     wrapper.set_private_key(LOCAL, false).unwrap();
     assert_eq!(wrapper.public_key(), None);
-    assert_eq!(wrapper.key_size(), 2048);
+    assert_eq!(wrapper.key_size(), 0, "it is that of the public key");
+}
+
+#[test]
+fn keys_are_read_and_written_as_der() {
+    let own = own_peer();
+    let (_, pkcs8) = rsa::pkcs1::pem::decode_vec(LOCAL.as_bytes()).unwrap();
+    let key = rsa::RsaPrivateKey::from_pkcs8_pem(LOCAL).unwrap();
+    let pkcs1 = key.to_pkcs1_der().unwrap().as_bytes().to_vec();
+    assert_eq!(own.private_key_der(), Some(&pkcs8[..]));
+    for der in [&pkcs8, &pkcs1] {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.set_private_key_der(der, false).unwrap();
+        assert_eq!(wrapper.public_key(), None);
+        wrapper.set_private_key_der(der, true).unwrap();
+        assert_eq!(*wrapper.private_key().unwrap(), LOCAL);
+        assert_eq!(wrapper.public_key(), own.public_key());
+    }
+
+    let info = own.public_key_der().unwrap();
+    assert_eq!(own.remote_public_key_der(), Some(info));
+    let pem = own.public_key().unwrap();
+    assert_eq!(rsa::pkcs1::pem::decode_vec(pem.as_bytes()).unwrap().1, info);
+    let pkcs1 = SubjectPublicKeyInfoRef::from_der(info).unwrap();
+    let pkcs1 = pkcs1.subject_public_key.as_bytes().unwrap();
+    for der in [info, pkcs1] {
+        let mut wrapper = RsaWrapper::default();
+        wrapper.set_public_key_der(der).unwrap();
+        wrapper.set_remote_public_key_der(der).unwrap();
+        assert_eq!(wrapper.public_key(), Some(pem));
+        assert_eq!(wrapper.remote_public_key().as_deref(), Some(pem));
+        assert_eq!(wrapper.private_key_der(), None);
+    }
+}
+
+#[test]
+fn unusable_der_is_refused_and_the_old_keys_are_kept() {
+    let mut wrapper = own_peer();
+    let private = wrapper.private_key_der().unwrap().to_vec();
+    let public = wrapper.public_key_der().unwrap().to_vec();
+    let (longer, long) = ([&private[..], &[0]].concat(), vec![0; LARGEST_PEM + 1]);
+    let short = public_pem(&[0xff; 128], &[1, 0, 1]);
+    let (_, short) = rsa::pkcs1::pem::decode_vec(short.as_bytes()).unwrap();
+    for (der, word) in [
+        (&b""[..], "no RSA"),
+        (b"0", "no RSA"),
+        (LOCAL.as_bytes(), "is PEM"),
+        (&private[..private.len() - 1], "no RSA"),
+        (&longer, "no RSA"),
+        (&long, "at most 16384"),
+    ] {
+        for result in [
+            wrapper.set_private_key_der(der, true),
+            wrapper.set_public_key_der(der),
+            wrapper.set_remote_public_key_der(der),
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::InvalidKey));
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+    assert_reason(
+        wrapper.set_private_key_der(&public, true),
+        Reason::InvalidKey,
+    );
+    for der in [&private, &short] {
+        assert_reason(wrapper.set_public_key_der(der), Reason::InvalidKey);
+        assert_reason(wrapper.set_remote_public_key_der(der), Reason::InvalidKey);
+    }
+    assert_eq!(wrapper.private_key_der(), Some(&private[..]));
+    assert_eq!(wrapper.public_key_der(), Some(&public[..]));
+    assert_eq!(wrapper.remote_public_key_der(), Some(&public[..]));
 }
 
 #[test]
@@ -216,7 +287,7 @@ fn signatures_hold_for_what_was_signed_only() {
     let signature = wrapper.sign_data(b"text").unwrap();
     let verify = |signature: &[u8], text: &[u8]| {
         wrapper
-            .verify_data_signature(signature, text)
+            .verify_data_signature(signature, text, false)
             .expect("a wrong signature is no failure")
     };
     assert!(verify(&signature, b"text"));
@@ -232,6 +303,25 @@ fn signatures_hold_for_what_was_signed_only() {
     let mut other = RsaWrapper::default();
     other.set_private_key(PEER, true).unwrap();
     assert!(!verify(&other.sign_data(b"text").unwrap(), b"text"));
+}
+
+#[test]
+fn signatures_are_verified_under_either_public_key() {
+    let mut peer = RsaWrapper::default();
+    peer.set_private_key(PEER, true).unwrap();
+    let mut wrapper = local();
+    wrapper
+        .set_remote_public_key(peer.public_key().unwrap())
+        .unwrap();
+    for (signer, is_local) in [(&wrapper, true), (&peer, false)] {
+        let signature = signer.sign_data(b"text").unwrap();
+        for use_local_public_key in [true, false] {
+            assert_eq!(
+                wrapper.verify_data_signature(&signature, b"text", use_local_public_key),
+                Ok(use_local_public_key == is_local)
+            );
+        }
+    }
 }
 
 #[test]
@@ -275,8 +365,10 @@ fn missing_keys_are_told() {
     }
     assert_reason(wrapper.decrypt_data(b""), Reason::KeyMissing);
     assert_reason(wrapper.sign_data(b""), Reason::KeyMissing);
-    let verified = wrapper.verify_data_signature(b"", b"");
-    assert_reason(verified, Reason::KeyMissing);
+    for use_local_public_key in [true, false] {
+        let verified = wrapper.verify_data_signature(b"", b"", use_local_public_key);
+        assert_reason(verified, Reason::KeyMissing);
+    }
 }
 
 #[test]

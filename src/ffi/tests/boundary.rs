@@ -67,7 +67,7 @@ fn each_error_has_its_status() {
     );
     assert_untouched();
     for &reason in Reason::ALL {
-        let kind = if (reason as i32) < 20 {
+        let kind = if (reason as i32) < 20 || reason == Reason::KeyMissing {
             ANWDL_VALUE_ERROR
         } else {
             ANWDL_RUNTIME_ERROR

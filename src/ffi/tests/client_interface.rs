@@ -192,7 +192,7 @@ fn an_interface_without_a_connection_says_so() {
             assert_eq!(last_reason(), ANWDL_REASON_CLOSED);
         }
         let status = anwdl_client_interface_get_server_fingerprint(interface, &mut hex);
-        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(status, ANWDL_VALUE_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
         anwdl_client_interface_free(interface);
     }

@@ -55,6 +55,30 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
     value_error!("wrapper", anwdl_rsa_wrapper_set_private_key(none, pem, 1));
     value_error!("pem", anwdl_rsa_wrapper_set_private_key(wrapper, null(), 1));
     value_error!("pem", anwdl_rsa_wrapper_set_private_key(wrapper, wrong, 1));
+    for function in [
+        anwdl_rsa_wrapper_get_public_key_der,
+        anwdl_rsa_wrapper_get_private_key_der,
+        anwdl_rsa_wrapper_get_remote_public_key_der,
+    ] {
+        value_error!("wrapper", function(constant, &mut out, &mut out_len));
+        value_error!("out", function(wrapper, null_mut(), &mut out_len));
+        value_error!("out_len", function(wrapper, &mut out, null_mut()));
+    }
+    for function in [
+        anwdl_rsa_wrapper_set_public_key_der,
+        anwdl_rsa_wrapper_set_remote_public_key_der,
+    ] {
+        value_error!("wrapper", function(none, data, 4));
+        value_error!("der", function(wrapper, null(), 4));
+    }
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_set_private_key_der(none, data, 4, 1)
+    );
+    value_error!(
+        "der",
+        anwdl_rsa_wrapper_set_private_key_der(wrapper, null(), 4, 1)
+    );
     value_error!("wrapper", anwdl_rsa_wrapper_load(none, pem));
     value_error!("path", anwdl_rsa_wrapper_load(wrapper, null()));
     value_error!("wrapper", anwdl_rsa_wrapper_save(constant, pem));
@@ -125,6 +149,38 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         "out_valid",
         anwdl_rsa_wrapper_verify_data_signature(wrapper, data, 4, data, 4, null_mut())
     );
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_verify_data_signature_with_key(constant, data, 4, data, 4, 1, &mut valid)
+    );
+    value_error!(
+        "signature",
+        anwdl_rsa_wrapper_verify_data_signature_with_key(
+            wrapper,
+            null(),
+            4,
+            data,
+            4,
+            1,
+            &mut valid
+        )
+    );
+    value_error!(
+        "data",
+        anwdl_rsa_wrapper_verify_data_signature_with_key(
+            wrapper,
+            data,
+            4,
+            null(),
+            4,
+            1,
+            &mut valid
+        )
+    );
+    value_error!(
+        "out_valid",
+        anwdl_rsa_wrapper_verify_data_signature_with_key(wrapper, data, 4, data, 4, 1, null_mut())
+    );
     assert_eq!(
         (string, out, out_len, valid),
         (untouched, null_mut(), 7, true)
@@ -138,12 +194,29 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         );
         assert_eq!(last_reason(), ANWDL_REASON_INVALID_KEY);
         let status = anwdl_rsa_wrapper_sign_data(wrapper, null(), 0, &mut out, &mut out_len);
-        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(status, ANWDL_VALUE_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
         forget_last_error();
         let status = anwdl_rsa_wrapper_save(wrapper, c"/nowhere".as_ptr());
-        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(status, ANWDL_VALUE_ERROR);
         assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
+        for use_local_public_key in [0, 1] {
+            let status = anwdl_rsa_wrapper_verify_data_signature_with_key(
+                wrapper,
+                data,
+                4,
+                data,
+                4,
+                use_local_public_key,
+                &mut valid,
+            );
+            assert_eq!(status, ANWDL_VALUE_ERROR);
+            assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
+            forget_last_error();
+        }
+        let status = anwdl_rsa_wrapper_set_private_key_der(wrapper, null(), 0, 1);
+        assert_eq!(status, ANWDL_VALUE_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_INVALID_KEY);
         // No path is refused for its encoding.
         let status = anwdl_rsa_wrapper_load(wrapper, wrong);
         assert_eq!(status, ANWDL_RUNTIME_ERROR);
@@ -151,6 +224,13 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         assert_eq!(anwdl_last_error_errno(), libc::ENOENT);
         ok!(anwdl_rsa_wrapper_get_public_key(wrapper, &mut string));
         assert!(string.is_null(), "there is no key");
+        out = std::ptr::dangling_mut();
+        ok!(anwdl_rsa_wrapper_get_public_key_der(
+            wrapper,
+            &mut out,
+            &mut out_len
+        ));
+        assert_eq!((out, out_len), (null_mut(), 0), "there is no key");
         anwdl_rsa_wrapper_free(wrapper);
         anwdl_rsa_wrapper_free(null_mut());
     }
@@ -213,10 +293,7 @@ fn an_aes_wrapper_refuses_wrong_arguments() {
         "iv",
         anwdl_aes_wrapper_set_key(wrapper, data, 32, null(), 16)
     );
-    value_error!(
-        "iv",
-        anwdl_aes_wrapper_set_key(wrapper, data, 32, null(), 0)
-    );
+    value_error!("iv", anwdl_aes_wrapper_set_key(wrapper, data, 32, data, 15));
     for function in [
         anwdl_aes_wrapper_encrypt_data,
         anwdl_aes_wrapper_decrypt_data,

@@ -5,7 +5,6 @@ use subtle::{Choice, ConditionallySelectable};
 use super::{Keys, Opened};
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, unpad};
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::verdict::reveal;
 
 /// What the first packet of a v2 or v3 session was found to be.
@@ -39,9 +38,7 @@ pub fn detect(
     let mut is_v3 = Choice::from(0);
     if packet.len() > BLOCK_SIZE {
         let as_v3 = unpad(&packet[..packet.len() - BLOCK_SIZE]);
-        let skipped =
-            is_broken("a packet is read as v3 whatever its padding") && !bool::from(as_v3.valid);
-        let passes = !skipped && is_message(&packet[..reveal(as_v3.len)]);
+        let passes = is_message(&packet[..reveal(as_v3.len)]);
         is_v3 = as_v3.valid & Choice::from(u8::from(passes));
         len = u64::conditional_select(&(len as u64), &(as_v3.len as u64), is_v3) as usize;
         valid = Choice::conditional_select(&valid, &as_v3.valid, is_v3);

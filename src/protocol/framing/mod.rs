@@ -7,7 +7,6 @@ mod v2;
 mod v3;
 mod v4;
 
-use std::io::Write;
 use std::ops::Range;
 
 use subtle::Choice;
@@ -18,7 +17,6 @@ use crate::crypto::aes::{BLOCK_SIZE, padded_len, padding};
 use crate::crypto::key_derivation::GcmKeys;
 use crate::crypto::record_key::RecordKey;
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 use crate::secret::SecretBytes;
 use crate::verdict::reveal;
 
@@ -130,7 +128,7 @@ impl Keys {
 
 /// Checks the size of an AES-CBC packet that a header announced.
 fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Result<usize> {
-    if announced == 0 && !is_broken("a length of 0 is refused") {
+    if announced == 0 {
         return Err(violation("the peer announced an empty message"));
     }
     let largest = padded_len(largest) + behind_text;
@@ -156,22 +154,31 @@ fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened
         .ok_or_else(failed)?;
     Ok(Opened {
         text: 0..reveal(unpadded.len),
-        valid: unpadded.valid | Choice::from(u8::from(is_broken("a padding is checked"))),
+        valid: unpadded.valid,
     })
+}
+
+/// Pads the text behind the first `start` bytes.
+fn pad(message: &mut SecretBytes, start: usize) {
+    let padding = padding(message.len() - start);
+    message.resize(message.len() + usize::from(padding), padding);
 }
 
 /// Pads the text behind the first `start` bytes and encrypts it there with AES-CBC.
 fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
-    let padding = padding(message.len() - start);
-    message.resize(message.len() + usize::from(padding), padding);
-    keys.cbc().encrypt_cbc(&mut message[start..]);
+    pad(message, start);
+    keys.cbc().encrypt_cbc([&mut message[start..]]);
 }
 
 /// Writes decimal digits to the front of `space`; gives how many, or `None` if they do not fit.
-fn write_digits(number: usize, mut space: &mut [u8]) -> Option<usize> {
-    let room = space.len();
-    write!(space, "{number}").ok()?;
-    Some(room - space.len())
+fn write_digits(number: usize, space: &mut [u8]) -> Option<usize> {
+    let count = number.checked_ilog10().map_or(1, |last| last as usize + 1);
+    let mut rest = number;
+    for digit in space.get_mut(..count)?.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    Some(count)
 }
 
 fn violation(message: &'static str) -> Error {

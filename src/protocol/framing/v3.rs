@@ -33,8 +33,10 @@ impl Framing for V3 {
     }
 
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
-        let packet_len = seal_with_next_iv(keys, message, CLEAR_HEADER_SIZE, random)?;
-        message[..CLEAR_HEADER_SIZE].copy_from_slice(&clear_header(packet_len)?);
+        seal_cbc(keys, message, CLEAR_HEADER_SIZE);
+        add_next_iv(message, random)?;
+        let header = clear_header(message.len() - CLEAR_HEADER_SIZE)?;
+        message[..CLEAR_HEADER_SIZE].copy_from_slice(&header);
         Ok(())
     }
 
@@ -43,16 +45,10 @@ impl Framing for V3 {
     }
 }
 
-/// Encrypts the text behind a header and adds a fresh IV; gives the size of the packet.
-pub(super) fn seal_with_next_iv(
-    keys: &Keys,
-    message: &mut SecretBytes,
-    header_size: usize,
-    random: FillRandom,
-) -> Result<usize> {
-    seal_cbc(keys, message, header_size);
+/// Adds a fresh IV behind a ciphertext.
+pub(super) fn add_next_iv(message: &mut SecretBytes, random: FillRandom) -> Result<()> {
     let mut next_iv = [0; BLOCK_SIZE];
     random(&mut next_iv)?;
     message.extend_from_slice(&next_iv);
-    Ok(message.len() - header_size)
+    Ok(())
 }

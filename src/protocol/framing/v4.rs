@@ -4,12 +4,10 @@
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{
-    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, v3, violation,
-    write_digits,
+    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, pad, v3, write_digits,
 };
 use crate::crypto::aes::{BLOCK_SIZE, below, decryption_failed, padding};
 use crate::error::Result;
-use crate::negative_control::is_broken;
 use crate::protocol::Protocol;
 use crate::secret::SecretBytes;
 use crate::verdict::{reveal, verdict};
@@ -38,9 +36,6 @@ impl Framing for V4 {
             .decrypt_cbc(header)
             .ok_or_else(decryption_failed)?;
         let (announced, is_number) = read_digits(header, unpadded.len);
-        if is_broken("failures look alike") && bool::from(unpadded.valid & !is_number) {
-            return Err(violation("the peer sent a length that is no number"));
-        }
         if !verdict(unpadded.valid & is_number) {
             return Err(decryption_failed());
         }
@@ -52,13 +47,13 @@ impl Framing for V4 {
     }
 
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
-        let packet_len = v3::seal_with_next_iv(keys, message, BLOCK_SIZE, random)?;
-        let header = &mut message[..BLOCK_SIZE];
-        let digits = write_digits(packet_len, &mut header[..MOST_DIGITS])
+        pad(message, BLOCK_SIZE);
+        let (header, text) = message.split_at_mut(BLOCK_SIZE);
+        let digits = write_digits(text.len() + BLOCK_SIZE, &mut header[..MOST_DIGITS])
             .expect("no length in memory has more digits");
         header[digits..].fill(padding(digits));
-        keys.cbc().encrypt_cbc(header);
-        Ok(())
+        keys.cbc().encrypt_cbc([header, text]);
+        v3::add_next_iv(message, random)
     }
 
     fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {

@@ -4,7 +4,6 @@ use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
 use crate::crypto::rsa::{LARGEST_PEM, hex};
 use crate::crypto::{RsaWrapper, process_wide};
 use crate::error::{Error, Reason, Result};
-use crate::negative_control::is_broken;
 use crate::protocol::Role;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
@@ -102,16 +101,12 @@ impl Session {
                 Ok(())
             }
             Wait::Length => {
-                let largest = match is_broken("the announced size of a key is limited") {
-                    true => u64::MAX,
-                    false => LARGEST_PEM as u64,
-                };
                 let size = match read_clear_header(self.input.bytes()) {
                     Ok(0) => Err(Error::new(
                         Reason::ProtocolViolation,
                         "the peer announced an empty public key",
                     )),
-                    Ok(size) if size > largest => Err(Error::new(
+                    Ok(size) if size > LARGEST_PEM as u64 => Err(Error::new(
                         Reason::MessageTooLarge,
                         format!(
                             "the peer announced a public key of {size} bytes; at most {LARGEST_PEM} are read"
@@ -215,10 +210,7 @@ impl Session {
             self.framing = framing_under(&self.config, &keys);
             self.keys = Some(keys);
             self.is_exchanged = true;
-            let exchange = self.exchange.take();
-            if is_broken("the secrets of an exchange end with it") {
-                std::mem::forget(exchange);
-            }
+            self.exchange = None;
             if let Some(rsa) = &mut self.rsa {
                 rsa.rest();
             }

@@ -11,12 +11,11 @@ use crate::message::{
     Around, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, Work,
     errors_of_whole, json, write_request, write_response,
 };
-use crate::negative_control::is_broken;
 use crate::protocol::framing::{
     self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
     is_clear_header,
 };
-use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
+use crate::protocol::{Protocol, Role};
 use crate::secret::{NoMemory, SecretBytes};
 use crate::verdict::{reveal_bytes, verdict};
 
@@ -126,11 +125,7 @@ impl Session {
 
     pub(super) fn accept_header(&mut self, framing: &'static dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
-        let largest = match is_broken("the announced size of a message is limited") {
-            true => LARGEST_MESSAGE,
-            false => self.config.max_message_size,
-        };
-        match framing.packet_size(keys, self.input.bytes(), largest) {
+        match framing.packet_size(keys, self.input.bytes(), self.config.max_message_size) {
             Ok(size) => {
                 if framing.is_answered() {
                     self.output.push(&[ACCEPTED])?;
@@ -148,7 +143,11 @@ impl Session {
         }
     }
 
-    pub(super) fn open_packet(&mut self, framing: &'static dyn Framing) -> Result<Message> {
+    pub(super) fn open_packet(
+        &mut self,
+        framing: &'static dyn Framing,
+        message: &mut Option<Message>,
+    ) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
         let opened = framing.open(keys, packet)?;
@@ -159,10 +158,10 @@ impl Session {
         });
         let reading = read(self.config.role, packet, &opened, effort)?;
         framing.finish(keys, Direction::Received, packet);
-        self.finish_receive(framing, opened.text, reading)
+        self.finish_receive(framing, opened.text, reading, message)
     }
 
-    pub(super) fn open_undetected(&mut self) -> Result<Message> {
+    pub(super) fn open_undetected(&mut self, message: &mut Option<Message>) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.bytes();
         let mut work = Work::default();
@@ -184,7 +183,7 @@ impl Session {
         }
         let framing = framing::of(found).expect("it is listed");
         framing.finish(keys, Direction::Received, &last_block);
-        self.finish_receive(framing, opened.text, reading)
+        self.finish_receive(framing, opened.text, reading, message)
     }
 
     fn finish_receive(
@@ -192,8 +191,9 @@ impl Session {
         framing: &'static dyn Framing,
         text: Range<usize>,
         reading: Reading,
-    ) -> Result<Message> {
-        let message = match reading {
+        message: &mut Option<Message>,
+    ) -> Result<()> {
+        *message = Some(match reading {
             Reading::Request(outline) => {
                 Message::Request(Arc::new(Request::new(self.input.take(text)?, outline)?))
             }
@@ -204,10 +204,10 @@ impl Session {
             Reading::Response(outline) => {
                 Message::Response(Response::new(self.input.take(text)?, outline)?)
             }
-        };
+        });
         self.framing = Some(framing);
         self.stop();
-        Ok(message)
+        Ok(())
     }
 
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
@@ -255,9 +255,6 @@ struct Effort {
 /// so that a wrong padding takes no less time. One that a released peer could not read
 /// either counts as not decrypted, by the same way out, and all of them are the same `effort`.
 fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) -> Result<Reading> {
-    if is_broken("a text is read before its padding is judged") && !bool::from(opened.valid) {
-        return Err(decryption_failed());
-    }
     let text = &packet[opened.text.clone()];
     reveal_bytes(text);
     let mut uncounted = Work::default();

@@ -13,7 +13,6 @@ use crate::crypto::aes::decryption_failed;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::negative_control::is_broken;
 
 const ACCEPTED: u8 = b'1';
 const REFUSED: u8 = b'0';
@@ -278,11 +277,14 @@ impl Session {
     /// Takes the operation as far as it goes. On an error the operation is over, and so is
     /// the session unless the error's reason says that it goes on.
     pub fn advance(&mut self) -> Result<Progress> {
+        // In a place of its own, since it is large and not every step has one to hand on.
+        let mut message = None;
         loop {
             match self.need().expect("an operation was begun") {
                 Need::Step => {
-                    if let Some(message) = self.step()? {
-                        return Ok(Progress::Done(Some(message)));
+                    self.step(&mut message)?;
+                    if message.is_some() {
+                        return Ok(Progress::Done(message));
                     }
                 }
                 Need::Read => {
@@ -343,8 +345,7 @@ impl Session {
         let (_, state) = self.operation.as_ref()?;
         let is_sent = self.output.pending().is_empty();
         let is_heard = self.input.is_complete();
-        let is_separate = self.config.separate_computation
-            && !is_broken("the private key operation is left to the caller");
+        let is_separate = self.config.separate_computation;
         // One flight, one send: nothing goes out before everything is written that can be
         // without hearing from the peer.
         let (can_step, otherwise) = match state {
@@ -374,8 +375,7 @@ impl Session {
     /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
     /// precedence.
     pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
-        let is_untouched = !self.has_moved || is_broken("an end within a message ends the session");
-        if is_survivable && is_untouched {
+        if is_survivable && !self.has_moved {
             self.stop();
             return error;
         }
@@ -406,9 +406,7 @@ impl Session {
 
     fn abort(&mut self, error: Error) -> Error {
         let earlier = self.operation.take();
-        if !is_broken("a failed session is ended") {
-            self.end();
-        }
+        self.end();
         match earlier {
             Some((_, State::Failing(earlier))) => earlier,
             _ => error,
@@ -422,30 +420,30 @@ impl Session {
         Ok(())
     }
 
-    /// Takes one step with complete input.
-    fn step(&mut self) -> Result<Option<Message>> {
+    /// Takes one step with complete input; sets `message` if that is the last of receiving one.
+    fn step(&mut self, message: &mut Option<Message>) -> Result<()> {
         let (_, state) = self.operation.as_ref().expect("an operation was begun");
         let result = match state {
             State::Exchange { steps, wait } => {
                 let (steps, wait) = (*steps, *wait);
-                self.step_exchange(steps, wait).map(|()| None)
+                self.step_exchange(steps, wait)
             }
-            State::ReceiveFirst => self.tell_apart().map(|()| None),
+            State::ReceiveFirst => self.tell_apart(),
             State::ReceiveHeader(framing) => {
                 let framing = *framing;
-                self.accept_header(framing).map(|()| None)
+                self.accept_header(framing)
             }
             State::ReceivePacket(framing) => {
                 let framing = *framing;
-                self.open_packet(framing).map(Some)
+                self.open_packet(framing, message)
             }
-            State::ReceiveUndetected => self.open_undetected().map(Some),
+            State::ReceiveUndetected => self.open_undetected(message),
             State::SendHeader(framing) => {
                 let framing = *framing;
                 self.hear_answer()?;
                 self.output.release();
                 self.set_state(State::SendPacket(framing));
-                return Ok(None);
+                return Ok(());
             }
             State::SendPacket(_) | State::Failing(_) => unreachable!("they only send"),
         };
@@ -461,7 +459,7 @@ impl Session {
     fn hear_answer(&mut self) -> Result<()> {
         let answer = self.input.bytes()[0];
         self.input.clear();
-        if answer == ACCEPTED || (is_broken("only 1 accepts") && answer != REFUSED) {
+        if answer == ACCEPTED {
             return Ok(());
         }
         self.stop();
@@ -478,7 +476,7 @@ impl Session {
 
     /// Fails once a failure, or [`end`](Self::end), ended the session.
     pub(crate) fn check_alive(&self) -> Result<()> {
-        if self.has_failed && !is_broken("a failed session is over") {
+        if self.has_failed {
             return Err(Error::new(
                 Reason::SessionFailed,
                 "an earlier failure ended this session",
@@ -489,7 +487,7 @@ impl Session {
 
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
-        if self.operation.is_some() && !is_broken("one operation at a time") {
+        if self.operation.is_some() {
             return Err(Error::new(
                 Reason::OperationPending,
                 "another operation of this client waits to be finished first",
@@ -535,7 +533,7 @@ fn framing_before_keys(config: &Config) -> Option<&'static dyn Framing> {
 
 /// Checks that a session can begin with this key.
 pub(crate) fn check_session_key(wrapper: &AesWrapper) -> Result<()> {
-    if wrapper.mode() == AesMode::Gcm && !is_broken("a session takes no key for gcm") {
+    if wrapper.mode() == AesMode::Gcm {
         return Err(Error::invalid_argument(
             "wrapper is in GCM mode: a session of gcm always exchanges its keys, as what was \
              recorded under a key that is used again could be replayed",

@@ -1,0 +1,97 @@
+"""The library's RSA and AES wrappers under their Python names, against `cryptography`, which those of the Python releases are made of."""
+
+import unittest
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+import recordings
+from client_instance import AESWrapper, LibraryValueError, RSAWrapper
+
+OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
+DER = serialization.Encoding.DER
+PKCS8 = serialization.PrivateFormat.PKCS8
+PKCS1 = serialization.PrivateFormat.TraditionalOpenSSL
+INFO = serialization.PublicFormat.SubjectPublicKeyInfo
+PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.MAX_LENGTH)
+
+
+def private_der(key: rsa.RSAPrivateKey, form: serialization.PrivateFormat = PKCS8) -> bytes:
+    return key.private_bytes(DER, form, serialization.NoEncryption())
+
+
+def public_der(key: rsa.RSAPrivateKey, form: serialization.PublicFormat = INFO) -> bytes:
+    return key.public_key().public_bytes(DER, form)
+
+
+class RSA(unittest.TestCase):
+    def setUp(self) -> None:
+        self.wrapper = RSAWrapper(generate_key_pair=False)
+
+    def test_der_in_and_out(self) -> None:
+        for private in (PKCS8, PKCS1):
+            self.wrapper.setPrivateKey(private_der(OWN, private), pem_format=False)
+            self.assertEqual(self.wrapper.getPrivateKey(pem_format=False), private_der(OWN))
+            self.assertIsNone(self.wrapper.getPublicKey(pem_format=False))
+        for public in (INFO, serialization.PublicFormat.PKCS1):
+            self.wrapper.setPublicKey(public_der(OWN, public), pem_format=False)
+            self.wrapper.setRemotePublicKey(public_der(PEER, public), pem_format=False)
+            self.assertEqual(self.wrapper.getPublicKey(pem_format=False), public_der(OWN))
+            self.assertEqual(self.wrapper.getRemotePublicKey(pem_format=False), public_der(PEER))
+        self.wrapper.setPrivateKey(private_der(PEER), pem_format=False, derivate_public_key=True)
+        self.assertEqual(self.wrapper.getPublicKey(pem_format=False), public_der(PEER))
+
+    def test_signatures_are_those_of_the_local_key(self) -> None:
+        self.wrapper.setPrivateKey(private_der(OWN), pem_format=False, derivate_public_key=True)
+        self.wrapper.setRemotePublicKey(public_der(PEER), pem_format=False)
+        OWN.public_key().verify(self.wrapper.signData("text"), b"text", PSS, hashes.SHA256())
+        self.assertTrue(self.wrapper.verifyDataSignature(OWN.sign(b"text", PSS, hashes.SHA256()), "text"))
+        self.assertFalse(self.wrapper.verifyDataSignature(PEER.sign(b"text", PSS, hashes.SHA256()), "text"))
+
+    def test_the_size_is_that_of_the_public_key(self) -> None:
+        self.assertIsNone(self.wrapper.getKeySize())
+        self.wrapper.setPrivateKey(private_der(OWN), pem_format=False)
+        self.assertIsNone(self.wrapper.getKeySize())
+        self.wrapper.setPublicKey(public_der(OWN), pem_format=False)
+        self.assertEqual(self.wrapper.getKeySize(), OWN.key_size)
+
+    def test_a_key_that_is_missing_is_a_value_error(self) -> None:
+        for use in (
+            lambda: self.wrapper.encryptData("text"),
+            lambda: self.wrapper.encryptData("text", use_local_public_key=True),
+            lambda: self.wrapper.decryptData(bytes(256)),
+            lambda: self.wrapper.signData("text"),
+            lambda: self.wrapper.verifyDataSignature(bytes(256), "text"),
+        ):
+            with self.assertRaises(LibraryValueError) as raised:
+                use()
+            self.assertEqual(raised.exception.reason, "KEY_MISSING")
+
+    def test_a_short_key_is_refused(self) -> None:
+        short = rsa.generate_private_key(65537, 1024)
+        for set_key, der in (
+            (self.wrapper.setPrivateKey, private_der(short)),
+            (self.wrapper.setPublicKey, public_der(short)),
+            (self.wrapper.setRemotePublicKey, public_der(short)),
+        ):
+            with self.assertRaises(LibraryValueError) as raised:
+                set_key(der, pem_format=False)
+            self.assertEqual(raised.exception.reason, "INVALID_KEY")
+
+
+class AES(unittest.TestCase):
+    def test_a_key_without_an_iv_gets_one(self) -> None:
+        key = bytes(range(24))
+        wrapper = AESWrapper(128)
+        ivs = set()
+        for _ in range(2):
+            wrapper.setKey(key)
+            found, iv = wrapper.getKey()
+            self.assertEqual((found, len(iv), wrapper.getKeySize()), (key, 16, 192))
+            ivs.add(iv)
+        self.assertEqual(len(ivs), 2)
+        self.assertEqual(wrapper.decryptData(wrapper.encryptData("text")), "text")
+
+
+if __name__ == "__main__":
+    unittest.main()
