@@ -82,7 +82,7 @@ STAGE = @printf '\n== %s ==\n'
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools controls controls-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
+        bench-instructions bench-instructions-baseline instructions timing refusals header abi abi-baseline deb test-deb assure assure-tools controls controls-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -320,6 +320,11 @@ timing: c-tests ## measure whether the time of a decryption tells how it failed
 	@mkdir -p $(BENCH_DIR)
 	$(PYTHON) benches/timing/oaep_classes.py examples-c/tests/keys/server.pem $(BENCH_DIR)/oaep-classes
 	$(TEST_BUILD)/tests/timing $(BENCH_DIR)/oaep-classes
+
+refusals: c-tests ## count whether the instructions of a refused message tell what was wrong with it
+	$(STAGE) 'refusals'
+	@scripts/ensure-tools python3 valgrind
+	$(PYTHON) benches/instructions/refusals.py $(TEST_BUILD)/tests/refusals
 
 instructions: library
 	$(STAGE) 'program for instruction counts'

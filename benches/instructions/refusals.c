@@ -85,7 +85,7 @@ static anwdl_status_t receive(anwdl_session_t *session, anwdl_role_t role) {
 
 static void count_one(anwdl_role_t role, anwdl_protocol_t protocol, const char *framing,
                       const char *path) {
-    anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+    anwdl_client_options_t *options = make_shared_key_options();
     anwdl_session_t *session = NULL;
     size_t len = 0;
     size_t size = 0;

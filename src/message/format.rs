@@ -341,7 +341,8 @@ impl Schema {
         match fields.position(|field| field.name == written) {
             None if key.is_escaped() => {
                 *work += work::ESCAPED_FIELD * self.fields.len();
-                self.fields.iter().position(|field| key == *field.name)
+                let same = |field: &Field| key.chars().eq(field.name.chars());
+                self.fields.iter().position(same)
             }
             found => found,
         }

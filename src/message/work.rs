@@ -50,7 +50,7 @@ pub const FIELD: usize = 4;
 /// For each byte of a short key.
 pub const TOLD_BYTE: usize = 12;
 /// More for each of them if the key is written with escapes.
-pub const ESCAPED_FIELD: usize = 70;
+pub const ESCAPED_FIELD: usize = 40;
 pub const KEY: usize = 49;
 /// A key that is long or written with escapes.
 pub const LONG_KEY: usize = 200;
