@@ -341,7 +341,10 @@ impl Schema {
         match fields.position(|field| field.name == written) {
             None if key.is_escaped() => {
                 *work += work::ESCAPED_FIELD * self.fields.len();
-                let same = |field: &Field| key.chars().eq(field.name.chars());
+                // An escape sequence is longer than the character that it stands for.
+                let same = |field: &Field| {
+                    written.len() > field.name.len() && key.chars().eq(field.name.chars())
+                };
                 self.fields.iter().position(same)
             }
             found => found,

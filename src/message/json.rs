@@ -885,8 +885,14 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         if is_full || key.signature == INDIRECT {
             return self.add_more(key);
         }
-        let compared = work::COMPARED_KEY + work::COMPARISON * earlier.len();
-        if earlier.iter().any(|other| other.is(key, self.text)) {
+        let mut compared = work::COMPARED_KEY + work::COMPARISON * earlier.len();
+        let is_same = |other: &Key| {
+            other.signature == key.signature && {
+                compared += work::COMPARISON_TO_THE_END;
+                other.is_to_its_end(key, self.text)
+            }
+        };
+        if earlier.iter().any(is_same) {
             self.python_only(key.start - 1, TWICE);
         }
         self.keys.push(key);

@@ -50,7 +50,7 @@ pub const FIELD: usize = 4;
 /// For each byte of a short key.
 pub const TOLD_BYTE: usize = 12;
 /// More for each of them if the key is written with escapes.
-pub const ESCAPED_FIELD: usize = 40;
+pub const ESCAPED_FIELD: usize = 25;
 pub const KEY: usize = 49;
 /// A key that is long or written with escapes.
 pub const LONG_KEY: usize = 200;
@@ -59,6 +59,8 @@ pub const ESCAPE_OF_KEY: usize = 130;
 pub const COMPARED_KEY: usize = 63;
 /// With one before it.
 pub const COMPARISON: usize = 5;
+/// More with one that begins alike.
+pub const COMPARISON_TO_THE_END: usize = 90;
 /// A key that is kept, to be compared with the others at the end of its object.
 pub const KEPT_KEY: usize = 100;
 /// And then is.
@@ -68,7 +70,7 @@ pub const HASHED_BYTE: usize = 8;
 const UTF8_BYTE: usize = 10;
 
 /// The most for a byte of a text, as a message can come near it that is nothing but short keys.
-const MOST: usize = 105;
+const MOST: usize = 100;
 
 /// What is read to make up for work. It is short, as the last one may be one too many.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
