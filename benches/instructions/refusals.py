@@ -20,7 +20,7 @@ SIZES = (1024, 16 * 1024, 64 * 1024)
 PLACES = tuple((side, framing) for side in ("server", "client") for framing in ("v2", "v3", "v4"))
 BLOCK = 16
 
-LARGEST_RATIO = 1.15
+LARGEST_RATIO = 1.25
 """Of the most expensive refusal to the cheapest one."""
 LARGEST_FACTOR = 3.0
 """Of the most expensive refusal to a plain message that is accepted."""
