@@ -144,7 +144,7 @@ test-paths:
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio haproxy
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace openssl libuv asio haproxy
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
@@ -175,7 +175,7 @@ test-c-pure-rust: library pure-library
 test-interop: server venv
 	$(STAGE) 'the Python peer against itself, the C server and the C client'
 	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
-	    $(VENV)/bin/python -m unittest discover
+	    ANWDL_TEST_LIBRARY=$(LIBRARY) $(VENV)/bin/python -m unittest discover
 
 test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
