@@ -144,7 +144,7 @@ test-paths:
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio haproxy
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace openssl libuv asio haproxy
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
@@ -238,7 +238,7 @@ mutants: ## change the core in each small way in turn, and see the Rust tests no
 # The consumers use the tree in another place than the one that it was installed to.
 test-consumers: ## install below the build folder, and build the projects of strangers with what is there
 	$(STAGE) 'tools of the consumers'
-	@scripts/ensure-tools cc c++ clang make cmake ninja meson pkg-config libssl
+	@scripts/ensure-tools cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/prefix
 	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
 	mv $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/prefix
@@ -270,7 +270,7 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-consumers test-licences docs
 test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
 	$(STAGE) 'source archive, without network'
-	@scripts/ensure-tools cargo cc c++ clang make cmake ninja meson pkg-config libssl valgrind strace libuv asio haproxy doxygen
+	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio haproxy doxygen
 	scripts/dist-test $(TARGET_DIR)/dist/libanwdl-$$(scripts/version).tar.gz $(TARGET_DIR)/dist/test $(DIST_TEST_TARGETS)
 
 bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors

@@ -1,4 +1,4 @@
-//! Gives the shared library its SONAME, which cargo does not.
+//! Gives the shared library its SONAME, which cargo does not, and lets it stay where it was loaded.
 
 fn main() {
     println!("cargo::rerun-if-changed=Cargo.toml");
@@ -10,4 +10,7 @@ fn main() {
         .and_then(|number| number.trim().parse().ok())
         .expect("Cargo.toml gives the ABI version as `abi-version = N`");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libanwdl.so.{abi_version}");
+    // Threads that used the library call functions of it when they end. Behind a dlclose() that
+    // took it out of memory, each of them would end the process.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
 }
