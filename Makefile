@@ -23,7 +23,9 @@ endif
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET_DIR)
 
-LIBRARY      := $(TARGET_DIR)/release/libanwdl.so
+# What people link and install; below release/ is what cargo makes.
+LIBRARY_DIR  := $(TARGET_DIR)/lib
+LIBRARY      := $(LIBRARY_DIR)/libanwdl.so
 PURE_DIR     := $(TARGET_DIR)/pure-rust
 PURE_LIBRARY := $(PURE_DIR)/release/libanwdl.so
 HEADER       := include/anwdl.h
@@ -31,16 +33,26 @@ DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
 TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
 PURE_BUILD   ?= $(TARGET_DIR)/examples-c-tests-pure-rust
 
-# Where `make install` puts things; DESTDIR comes before all of it.
+# Where `make install` puts things, by GNU's names or by those in capitals; DESTDIR comes before all of it.
 DESTDIR      ?=
-PREFIX       ?= /usr/local
-LIBDIR       ?= $(PREFIX)/lib
-INCLUDEDIR   ?= $(PREFIX)/include
-DOCDIR       ?= $(PREFIX)/share/doc/libanwdl
-CMAKEDIR     ?= $(PREFIX)/share/cmake/anwdl
-# One for each place, so that `make uninstall` with the same variables finds the right one.
-MANIFEST      = $(TARGET_DIR)/installed/$(subst /,-,$(DESTDIR)$(PREFIX)$(LIBDIR))
-NATIVE_LIBRARIES := $(TARGET_DIR)/release/native-libraries
+prefix       ?= /usr/local
+PREFIX       ?= $(prefix)
+exec_prefix  ?= $(PREFIX)
+libdir       ?= $(exec_prefix)/lib
+LIBDIR       ?= $(libdir)
+includedir   ?= $(PREFIX)/include
+INCLUDEDIR   ?= $(includedir)
+datarootdir  ?= $(PREFIX)/share
+datadir      ?= $(datarootdir)
+docdir       ?= $(datarootdir)/doc/libanwdl
+DOCDIR       ?= $(docdir)
+pkgconfigdir ?= $(LIBDIR)/pkgconfig
+CMAKEDIR     ?= $(datadir)/cmake/anwdl
+# Debuggers look there, too.
+DEBUGDIR     ?= $(LIBDIR)/.debug
+PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DOCDIR='$(DOCDIR)' \
+         PKGCONFIGDIR='$(pkgconfigdir)' CMAKEDIR='$(CMAKEDIR)' DEBUGDIR='$(DEBUGDIR)'
+NATIVE_LIBRARIES := $(LIBRARY_DIR)/native-libraries
 CONSUMERS_BUILD  ?= $(TARGET_DIR)/consumers
 
 ABI_DESCRIPTION  := abi/libanwdl.abi
@@ -74,6 +86,12 @@ VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch] \
               tests/consumers/*/*.[ch] tests/consumers/*/*.cpp) include/anwdl.hpp
 
+# Whoever only builds and installs decides what else is installed; all other targets see to what they need.
+USER_TARGETS := all library pure-library server install install-debug installcheck uninstall clean help
+ifeq ($(filter-out $(USER_TARGETS),$(MAKECMDGOALS)),)
+export ANWDL_INSTALL_TOOLS ?= no
+endif
+
 STAGE = @printf '\n== %s ==\n'
 
 # Stages share cargo's locks and two cores; some of them measure time. `make -j` is welcome and changes nothing.
@@ -81,29 +99,34 @@ STAGE = @printf '\n== %s ==\n'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
-        test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
+        test-validator test-consumers test-cargo-c install install-debug installcheck uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
+        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb test-bare-system assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
 
 library:
 	$(STAGE) 'library'
-	@scripts/ensure-tools cargo cc
-	@mkdir -p $(dir $(NATIVE_LIBRARIES))
+	@CARGO='$(CARGO)' scripts/ensure-tools cargo cc
+	@mkdir -p $(LIBRARY_DIR)
 	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES)
-	@scripts/link-soname $(LIBRARY)
+	@scripts/finish-libraries $(TARGET_DIR)/release $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
-# Whoever installs as root may have no cargo, having built as somebody else before.
-install: ## install the libraries, headers, anwdl.pc, the CMake package, manual and examples (DESTDIR, PREFIX, LIBDIR, ...)
-	@if command -v $(CARGO) >/dev/null 2>&1 || ! test -f $(NATIVE_LIBRARIES); then $(MAKE) --no-print-directory library; fi
+# Whoever installs as root may have no cargo, having built as somebody else before: these build nothing, and write
+# nothing below the build folder.
+install: ## install the libraries, headers, anwdl.pc, the CMake package, manual and examples (DESTDIR, prefix, libdir, ...)
 	$(STAGE) 'install below $(DESTDIR)$(PREFIX)'
-	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DOCDIR='$(DOCDIR)' \
-	    CMAKEDIR='$(CMAKEDIR)' scripts/install $(LIBRARY) $(NATIVE_LIBRARIES) '$(MANIFEST)'
+	$(PLACES) scripts/install $(LIBRARY_DIR)
+
+install-debug: ## install the debugging information of the shared library, too
+	$(PLACES) scripts/install $(LIBRARY_DIR) debug
+
+installcheck: ## compile two examples with what is installed there, and let them talk to each other
+	$(PLACES) scripts/installcheck
 
 uninstall: ## remove what `make install` with the same variables installed
-	scripts/uninstall '$(MANIFEST)'
+	$(PLACES) scripts/uninstall
 
 # In a folder of its own, so that the two libraries do not take each other's place.
 pure-library:
@@ -229,7 +252,7 @@ mutants: ## change the core in each small way in turn, and see the Rust tests no
 	$(RUN_MUTANTS) --iterate --timeout 300 --cargo-arg=--tests
 
 # The consumers use the tree in another place than the one that it was installed to.
-test-consumers: ## install below the build folder, and build the projects of strangers with what is there
+test-consumers: library ## install below the build folder, and build the projects of strangers with what is there
 	$(STAGE) 'tools of the consumers'
 	@scripts/ensure-tools cc c++ clang make cmake ninja meson pkg-config libssl
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/prefix
@@ -241,7 +264,7 @@ test-consumers: ## install below the build folder, and build the projects of str
 
 # Apart from the other tests: cargo-c itself takes many minutes to compile. It knows no pcfiledir, so that its
 # tree is used where it was installed.
-test-cargo-c: ## install with cargo-c, compare that with `make install`, and run the consumers with it
+test-cargo-c: library ## install with cargo-c, compare that with `make install`, and run the consumers with it
 	@scripts/ensure-tools cargo-c cc c++ clang make cmake ninja meson pkg-config libssl
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/cargo-c
 	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
@@ -285,7 +308,7 @@ bench-library:
 
 bench-bare:
 	$(STAGE) 'bare operations'
-	$(CARGO) build $(CARGO_FLAGS) --release --package anwdl-bench-bare
+	scripts/with-build-flags $(CARGO) build $(CARGO_FLAGS) --release --package anwdl-bench-bare
 
 bench-sessions: bench-library
 	$(STAGE) 'C programs of the benchmarks'
@@ -348,6 +371,14 @@ test-deb: ## build them, install them, use them and remove them, where that is p
 	@if reason=$$(scripts/deb-test possible); then \
 	    scripts/ensure-tools cc pkg-config && scripts/deb-test run $(DEB_BUILD); \
 	else printf '\n== Debian packages: skipped, as %s ==\n' "$$reason"; fi
+
+# Hours of compiling lie in `make test`, so that the demo stands for it; name more in BARE_TARGETS.
+BARE_SUITE   ?= bookworm
+BARE_TARGETS ?= demo test-paths test-rust
+test-bare-system: ## make a Debian with git, make and gcc alone, and run the first command of the README there (root)
+	$(STAGE) 'bare system'
+	@scripts/ensure-tools git mmdebstrap
+	scripts/bare-system-test $(BARE_SUITE) $(BARE_TARGETS)
 
 licences: ## write THIRD-PARTY.md anew, and let cargo-deny check licences, bans and sources
 	$(STAGE) 'licences'
