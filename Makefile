@@ -2,6 +2,7 @@
 # which is committed.
 
 CARGO        ?= cargo
+export CARGO
 CARGO_FLAGS  ?= --locked
 PYTHON       ?= python3
 CMAKE        ?= cmake
@@ -100,16 +101,17 @@ STAGE = @printf '\n== %s ==\n'
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
         test-validator test-consumers test-cargo-c install install-debug installcheck uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb test-bare-system assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
+        bench-instructions bench-instructions-baseline instructions timing header abi abi-baseline deb test-deb test-bare-system test-library test-reproducible oldest-rust assure assure-tools breakable coverage mutants sanitizers fuzz-smoke licences sbom test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
 
 library:
 	$(STAGE) 'library'
-	@CARGO='$(CARGO)' scripts/ensure-tools cargo cc
+	@scripts/ensure-tools cargo cc
 	@mkdir -p $(LIBRARY_DIR)
-	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES)
+	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES).new
+	@mv $(NATIVE_LIBRARIES).new $(NATIVE_LIBRARIES)
 	@scripts/finish-libraries $(TARGET_DIR)/release $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
@@ -131,7 +133,7 @@ uninstall: ## remove what `make install` with the same variables installed
 # In a folder of its own, so that the two libraries do not take each other's place.
 pure-library:
 	$(STAGE) 'library, pure Rust'
-	$(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
+	scripts/with-build-flags $(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
 
 demo: demo-tools server venv ## run one client of each framing, and the C client, against a C server
 	$(STAGE) 'demo'
@@ -157,7 +159,7 @@ $(VENV)/.complete: $(INTEROP)/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-paths test-tools test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
+test: test-paths test-tools test-library test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
 	@printf '\nall tests passed\n'
 
 # Before all else, as everything that follows trusts in it.
@@ -168,6 +170,10 @@ test-paths:
 test-tools:
 	$(STAGE) 'tools'
 	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio haproxy
+
+test-library: library
+	$(STAGE) 'the library as a file'
+	scripts/library-test $(LIBRARY_DIR)
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
@@ -259,7 +265,8 @@ test-consumers: library ## install below the build folder, and build the project
 	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
 	mv $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/prefix
 	$(STAGE) 'consumers'
-	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix \
+	    -DANWDL_LIBRARY_DIR=$(LIBRARY_DIR)
 	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 # Apart from the other tests: cargo-c itself takes many minutes to compile. It knows no pcfiledir, so that its
@@ -269,7 +276,7 @@ test-cargo-c: library ## install with cargo-c, compare that with `make install`,
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/cargo-c
 	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
 	$(STAGE) 'cargo cinstall'
-	$(CARGO) cinstall $(CARGO_FLAGS) --prefix $(CONSUMERS_BUILD)/cargo-c --libdir lib
+	scripts/with-build-flags $(CARGO) cinstall $(CARGO_FLAGS) --prefix $(CONSUMERS_BUILD)/cargo-c --libdir lib
 	tests/consumers/tools/compare $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/cargo-c
 	$(STAGE) 'consumers of what cargo-c installed'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-cargo-c -DANWDL_PREFIX=$(CONSUMERS_BUILD)/cargo-c \
@@ -380,16 +387,39 @@ test-bare-system: ## make a Debian with git, make and gcc alone, and run the fir
 	@scripts/ensure-tools git mmdebstrap
 	scripts/bare-system-test $(BARE_SUITE) $(BARE_TARGETS)
 
+# Apart from the other tests, as it compiles everything twice.
+test-reproducible: ## build in two folders and homes, and compare the bytes
+	$(STAGE) 'the same bytes elsewhere'
+	@scripts/ensure-tools cargo cc git
+	scripts/reproducible-test $(TARGET_DIR)/reproducible
+
+# Where that Rust cannot be had, clippy's word has to do, which `make lint` hears: of what is newer, it knows the
+# functions of the standard library.
+OLDEST_RUST = $(shell scripts/version rust)
+oldest-rust: ## compile with the oldest Rust that Cargo.toml allows, where it can be had
+	$(STAGE) 'Rust $(OLDEST_RUST)'
+	@if scripts/ensure-tools rust-oldest; then set -x; \
+	    $(CARGO) +$(OLDEST_RUST) check $(CARGO_FLAGS) --target-dir $(TARGET_DIR)/oldest-rust && \
+	    $(CARGO) +$(OLDEST_RUST) check $(CARGO_FLAGS) --target-dir $(TARGET_DIR)/oldest-rust --no-default-features; \
+	else printf '\n== not compiled with Rust $(OLDEST_RUST), which cannot be had here ==\n'; fi
+
 licences: ## write THIRD-PARTY.md anew, and let cargo-deny check licences, bans and sources
 	$(STAGE) 'licences'
 	@scripts/ensure-tools cargo python3 cargo-deny
 	CARGO='$(CARGO)' $(PYTHON) scripts/licences write THIRD-PARTY.md
 	$(CARGO) deny --locked check licenses bans sources
 
+SBOM := packaging/libanwdl.cdx.json
+sbom: ## write the bill of materials anew
+	$(STAGE) 'bill of materials'
+	@scripts/ensure-tools cargo python3 cargo-cyclonedx
+	CARGO='$(CARGO)' $(PYTHON) scripts/sbom write $(SBOM)
+
 test-licences:
-	$(STAGE) 'list of licences'
+	$(STAGE) 'list of licences, bill of materials'
 	@scripts/ensure-tools cargo python3
 	CARGO='$(CARGO)' $(PYTHON) scripts/licences check THIRD-PARTY.md
+	CARGO='$(CARGO)' $(PYTHON) scripts/sbom check $(SBOM)
 
 # Not for every change: it needs the network, and fails for what others find out.
 advisories: ## download the advisory database of RustSec, and look for what is linked in it
