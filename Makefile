@@ -164,8 +164,9 @@ test: test-paths test-tools test-library test-rust test-c test-c-pure-rust test-
 
 # Before all else, as everything that follows trusts in it.
 test-paths:
-	$(STAGE) 'paths'
+	$(STAGE) 'paths, and what is missing'
 	scripts/test-paths
+	scripts/test-ensure-tools
 
 test-tools:
 	$(STAGE) 'tools'
