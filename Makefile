@@ -125,6 +125,7 @@ install-debug: ## install the debugging information of the shared library, too
 	$(PLACES) scripts/install $(LIBRARY_DIR) debug
 
 installcheck: ## compile two examples with what is installed there, and let them talk to each other
+	@scripts/ensure-tools cc pkg-config
 	$(PLACES) scripts/installcheck
 
 uninstall: ## remove what `make install` with the same variables installed
@@ -380,10 +381,10 @@ test-deb: ## build them, install them, use them and remove them, where that is p
 	    scripts/ensure-tools cc pkg-config && scripts/deb-test run $(DEB_BUILD); \
 	else printf '\n== Debian packages: skipped, as %s ==\n' "$$reason"; fi
 
-# Hours of compiling lie in `make test`, so that the demo stands for it; name more in BARE_TARGETS.
+# Of `make test` the parts that another compiler and linker can break; name more in BARE_TARGETS.
 BARE_SUITE   ?= bookworm
-BARE_TARGETS ?= demo test-paths test-rust
-test-bare-system: ## make a Debian with git, make and gcc alone, and run the first command of the README there (root)
+BARE_TARGETS ?= demo test-library test-rust
+test-bare-system: ## make a Debian with git, make and gcc alone, and run the commands of the README there (as root)
 	$(STAGE) 'bare system'
 	@scripts/ensure-tools git mmdebstrap
 	scripts/bare-system-test $(BARE_SUITE) $(BARE_TARGETS)
