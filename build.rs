@@ -2,6 +2,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=Cargo.toml");
+    println!("cargo::rerun-if-changed=scripts/linker");
     let manifest =
         std::fs::read_to_string("Cargo.toml").expect("cargo runs this beside Cargo.toml");
     let abi_version: u32 = manifest
