@@ -121,13 +121,14 @@ class connection : public std::enable_shared_from_this<connection> {
 
     /// Starts the computations that may run now.
     static void start_computations(server_state &server) {
-        bool is_late = false;
-        while (place_t *place = admission_take(server.admission, get_time(), &is_late)) {
+        const char *why_not = nullptr;
+        while (place_t *place = admission_take(server.admission, get_time(), &why_not)) {
             const auto self = static_cast<connection *>(place->owner)->shared_from_this();
-            if (is_late || self->is_closed_) {
+            if (why_not != nullptr || self->is_closed_) {
                 admission_end_computation(server.admission, place);
                 self->queued_.reset();
-                self->close("TIMEOUT: no time was left to compute the key");
+                if (why_not != nullptr)
+                    self->close(why_not);
             } else {
                 self->compute();
             }
