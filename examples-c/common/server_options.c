@@ -92,7 +92,7 @@ bool parse_server_options(int argc, char **argv, const number_option_t *own,
                                   .limits = {.places = 1000,
                                              .places_per_address = 100,
                                              .exchanges_per_address = 32,
-                                             .computations = 64,
+                                             .computations = 256,
                                              .computations_per_address = 8,
                                              .computations_at_once = count_workers()}};
     admission_limits_t *limits = &options->limits;

@@ -244,7 +244,7 @@ static void test_late_computations(void) {
 
 /* -- crowds ------------------------------------------------------------------------------------ */
 
-enum { QUEUE_LEN = 64, MOST_COMPUTATIONS = 10000 };
+enum { QUEUE_LEN = 256, MOST_COMPUTATIONS = 10000 };
 
 /* Those of the example servers. */
 static const admission_limits_t USUAL_LIMITS = {1000, 100, 32, QUEUE_LEN, 8, 1};

@@ -224,6 +224,8 @@ static void start(crowd_t *crowd, char *path, bool has_limits) {
     char *const no_prefix[] = {NULL};
     char *const options[] = {"--private-key",
                              ANWDL_KEYS_DIR "/server.pem",
+                             "--max-computations",
+                             "64", /* eight addresses with eight */
                              has_limits ? NULL : "--max-clients-per-address",
                              "1000000",
                              "--max-exchanges-per-address",
