@@ -2,6 +2,7 @@
 # which is committed.
 
 CARGO        ?= cargo
+export CARGO
 CARGO_FLAGS  ?= --locked
 PYTHON       ?= python3
 CMAKE        ?= cmake
@@ -23,7 +24,9 @@ endif
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET_DIR)
 
-LIBRARY      := $(TARGET_DIR)/release/libanwdl.so
+# What people link and install; below release/ is what cargo makes.
+LIBRARY_DIR  := $(TARGET_DIR)/lib
+LIBRARY      := $(LIBRARY_DIR)/libanwdl.so
 PURE_DIR     := $(TARGET_DIR)/pure-rust
 PURE_LIBRARY := $(PURE_DIR)/release/libanwdl.so
 HEADER       := include/anwdl.h
@@ -31,16 +34,26 @@ DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
 TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
 PURE_BUILD   ?= $(TARGET_DIR)/examples-c-tests-pure-rust
 
-# Where `make install` puts things; DESTDIR comes before all of it.
+# Where `make install` puts things, by GNU's names or by those in capitals; DESTDIR comes before all of it.
 DESTDIR      ?=
-PREFIX       ?= /usr/local
-LIBDIR       ?= $(PREFIX)/lib
-INCLUDEDIR   ?= $(PREFIX)/include
-DOCDIR       ?= $(PREFIX)/share/doc/libanwdl
-CMAKEDIR     ?= $(PREFIX)/share/cmake/anwdl
-# One for each place, so that `make uninstall` with the same variables finds the right one.
-MANIFEST      = $(TARGET_DIR)/installed/$(subst /,-,$(DESTDIR)$(PREFIX)$(LIBDIR))
-NATIVE_LIBRARIES := $(TARGET_DIR)/release/native-libraries
+prefix       ?= /usr/local
+PREFIX       ?= $(prefix)
+exec_prefix  ?= $(PREFIX)
+libdir       ?= $(exec_prefix)/lib
+LIBDIR       ?= $(libdir)
+includedir   ?= $(PREFIX)/include
+INCLUDEDIR   ?= $(includedir)
+datarootdir  ?= $(PREFIX)/share
+datadir      ?= $(datarootdir)
+docdir       ?= $(datarootdir)/doc/libanwdl
+DOCDIR       ?= $(docdir)
+pkgconfigdir ?= $(LIBDIR)/pkgconfig
+CMAKEDIR     ?= $(datadir)/cmake/anwdl
+# Debuggers look there, too.
+DEBUGDIR     ?= $(LIBDIR)/.debug
+PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DOCDIR='$(DOCDIR)' \
+         PKGCONFIGDIR='$(pkgconfigdir)' CMAKEDIR='$(CMAKEDIR)' DEBUGDIR='$(DEBUGDIR)'
+NATIVE_LIBRARIES := $(LIBRARY_DIR)/native-libraries
 CONSUMERS_BUILD  ?= $(TARGET_DIR)/consumers
 
 ABI_DESCRIPTION  := abi/libanwdl.abi
@@ -74,6 +87,12 @@ VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch] \
               tests/consumers/*/*.[ch] tests/consumers/*/*.cpp) include/anwdl.hpp
 
+# Whoever only builds and installs decides what else is installed; all other targets see to what they need.
+USER_TARGETS := all library pure-library server install install-debug installcheck uninstall clean help
+ifeq ($(filter-out $(USER_TARGETS),$(MAKECMDGOALS)),)
+export ANWDL_INSTALL_TOOLS ?= no
+endif
+
 STAGE = @printf '\n== %s ==\n'
 
 # Stages share cargo's locks and two cores; some of them measure time. `make -j` is welcome and changes nothing.
@@ -81,8 +100,8 @@ STAGE = @printf '\n== %s ==\n'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
-        test-validator test-consumers test-cargo-c install uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
-        bench-instructions bench-instructions-baseline instructions timing refusals header abi abi-baseline deb test-deb assure assure-tools controls controls-tools breakable coverage mutants sanitizers fuzz-smoke licences test-licences advisories docs lint lint-tools clean help
+        test-validator test-consumers test-cargo-c install install-debug installcheck uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
+        bench-instructions bench-instructions-baseline instructions timing refusals header abi abi-baseline deb test-deb test-bare-system test-library test-reproducible oldest-rust assure assure-tools controls controls-tools breakable coverage mutants sanitizers fuzz-smoke licences sbom test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
@@ -90,25 +109,32 @@ all: library ## build the release library (the default)
 library:
 	$(STAGE) 'library'
 	@scripts/ensure-tools cargo cc
-	@mkdir -p $(dir $(NATIVE_LIBRARIES))
-	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES)
-	@scripts/link-soname $(LIBRARY)
+	@mkdir -p $(LIBRARY_DIR)
+	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES).new
+	@mv $(NATIVE_LIBRARIES).new $(NATIVE_LIBRARIES)
+	@scripts/finish-libraries $(TARGET_DIR)/release $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
-# Whoever installs as root may have no cargo, having built as somebody else before.
-install: ## install the libraries, headers, anwdl.pc, the CMake package, manual and examples (DESTDIR, PREFIX, LIBDIR, ...)
-	@if command -v $(CARGO) >/dev/null 2>&1 || ! test -f $(NATIVE_LIBRARIES); then $(MAKE) --no-print-directory library; fi
+# Whoever installs as root may have no cargo, having built as somebody else before: these build nothing, and write
+# nothing below the build folder.
+install: ## install the libraries, headers, anwdl.pc, the CMake package, manual and examples (DESTDIR, prefix, libdir, ...)
 	$(STAGE) 'install below $(DESTDIR)$(PREFIX)'
-	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DOCDIR='$(DOCDIR)' \
-	    CMAKEDIR='$(CMAKEDIR)' scripts/install $(LIBRARY) $(NATIVE_LIBRARIES) '$(MANIFEST)'
+	$(PLACES) scripts/install $(LIBRARY_DIR)
+
+install-debug: ## install the debugging information of the shared library, too
+	$(PLACES) scripts/install $(LIBRARY_DIR) debug
+
+installcheck: ## compile two examples with what is installed there, and let them talk to each other
+	@scripts/ensure-tools cc pkg-config
+	$(PLACES) scripts/installcheck
 
 uninstall: ## remove what `make install` with the same variables installed
-	scripts/uninstall '$(MANIFEST)'
+	$(PLACES) scripts/uninstall
 
 # In a folder of its own, so that the two libraries do not take each other's place.
 pure-library:
 	$(STAGE) 'library, pure Rust'
-	$(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
+	scripts/with-build-flags $(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
 
 demo: demo-tools server venv ## run one client of each framing, and the C client, against a C server
 	$(STAGE) 'demo'
@@ -134,17 +160,22 @@ $(VENV)/.complete: $(INTEROP)/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: test-paths test-tools test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
+test: test-paths test-tools test-library test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
 	@printf '\nall tests passed\n'
 
 # Before all else, as everything that follows trusts in it.
 test-paths:
-	$(STAGE) 'paths'
+	$(STAGE) 'paths, and what is missing'
 	scripts/test-paths
+	scripts/test-ensure-tools
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace libuv asio haproxy
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace openssl libuv asio haproxy
+
+test-library: library
+	$(STAGE) 'the library as a file'
+	scripts/library-test $(LIBRARY_DIR)
 
 # The tests of the exported symbols look at the library that the C tests link with.
 test-rust: library pure-library
@@ -236,24 +267,25 @@ mutants: ## change the core in each small way in turn, and see the Rust tests no
 	$(RUN_MUTANTS) --iterate --timeout 300 --cargo-arg=--tests
 
 # The consumers use the tree in another place than the one that it was installed to.
-test-consumers: ## install below the build folder, and build the projects of strangers with what is there
+test-consumers: library ## install below the build folder, and build the projects of strangers with what is there
 	$(STAGE) 'tools of the consumers'
-	@scripts/ensure-tools cc c++ clang make cmake ninja meson pkg-config libssl
+	@scripts/ensure-tools cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/prefix
 	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
 	mv $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/prefix
 	$(STAGE) 'consumers'
-	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix \
+	    -DANWDL_LIBRARY_DIR=$(LIBRARY_DIR)
 	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 # Apart from the other tests: cargo-c itself takes many minutes to compile. It knows no pcfiledir, so that its
 # tree is used where it was installed.
-test-cargo-c: ## install with cargo-c, compare that with `make install`, and run the consumers with it
+test-cargo-c: library ## install with cargo-c, compare that with `make install`, and run the consumers with it
 	@scripts/ensure-tools cargo-c cc c++ clang make cmake ninja meson pkg-config libssl
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/cargo-c
 	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
 	$(STAGE) 'cargo cinstall'
-	$(CARGO) cinstall $(CARGO_FLAGS) --prefix $(CONSUMERS_BUILD)/cargo-c --libdir lib
+	scripts/with-build-flags $(CARGO) cinstall $(CARGO_FLAGS) --prefix $(CONSUMERS_BUILD)/cargo-c --libdir lib
 	tests/consumers/tools/compare $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/cargo-c
 	$(STAGE) 'consumers of what cargo-c installed'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-cargo-c -DANWDL_PREFIX=$(CONSUMERS_BUILD)/cargo-c \
@@ -270,7 +302,7 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-consumers test-licences docs
 test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
 	$(STAGE) 'source archive, without network'
-	@scripts/ensure-tools cargo cc c++ clang make cmake ninja meson pkg-config libssl valgrind strace libuv asio haproxy doxygen
+	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio haproxy doxygen
 	scripts/dist-test $(TARGET_DIR)/dist/libanwdl-$$(scripts/version).tar.gz $(TARGET_DIR)/dist/test $(DIST_TEST_TARGETS)
 
 bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors
@@ -292,7 +324,7 @@ bench-library:
 
 bench-bare:
 	$(STAGE) 'bare operations'
-	$(CARGO) build $(CARGO_FLAGS) --release --package anwdl-bench-bare
+	scripts/with-build-flags $(CARGO) build $(CARGO_FLAGS) --release --package anwdl-bench-bare
 
 bench-sessions: bench-library
 	$(STAGE) 'C programs of the benchmarks'
@@ -361,16 +393,47 @@ test-deb: ## build them, install them, use them and remove them, where that is p
 	    scripts/ensure-tools cc pkg-config && scripts/deb-test run $(DEB_BUILD); \
 	else printf '\n== Debian packages: skipped, as %s ==\n' "$$reason"; fi
 
+# Of `make test` the parts that another compiler and linker can break; name more in BARE_TARGETS.
+BARE_SUITE   ?= bookworm
+BARE_TARGETS ?= demo test-library test-rust
+test-bare-system: ## make a Debian with git, make and gcc alone, and run the commands of the README there (as root)
+	$(STAGE) 'bare system'
+	@scripts/ensure-tools git mmdebstrap
+	scripts/bare-system-test $(BARE_SUITE) $(BARE_TARGETS)
+
+# Apart from the other tests, as it compiles everything twice.
+test-reproducible: ## build in two folders and homes, and compare the bytes
+	$(STAGE) 'the same bytes elsewhere'
+	@scripts/ensure-tools cargo cc git
+	scripts/reproducible-test $(TARGET_DIR)/reproducible
+
+# Where that Rust cannot be had, clippy's word has to do, which `make lint` hears: of what is newer, it knows the
+# functions of the standard library.
+OLDEST_RUST = $(shell scripts/version rust)
+oldest-rust: ## compile with the oldest Rust that Cargo.toml allows, where it can be had
+	$(STAGE) 'Rust $(OLDEST_RUST)'
+	@if scripts/ensure-tools rust-oldest; then set -x; \
+	    $(CARGO) +$(OLDEST_RUST) check $(CARGO_FLAGS) --target-dir $(TARGET_DIR)/oldest-rust && \
+	    $(CARGO) +$(OLDEST_RUST) check $(CARGO_FLAGS) --target-dir $(TARGET_DIR)/oldest-rust --no-default-features; \
+	else printf '\n== not compiled with Rust $(OLDEST_RUST), which cannot be had here ==\n'; fi
+
 licences: ## write THIRD-PARTY.md anew, and let cargo-deny check licences, bans and sources
 	$(STAGE) 'licences'
 	@scripts/ensure-tools cargo python3 cargo-deny
 	CARGO='$(CARGO)' $(PYTHON) scripts/licences write THIRD-PARTY.md
 	$(CARGO) deny --locked check licenses bans sources
 
+SBOM := packaging/libanwdl.cdx.json
+sbom: ## write the bill of materials anew
+	$(STAGE) 'bill of materials'
+	@scripts/ensure-tools cargo python3 cargo-cyclonedx
+	CARGO='$(CARGO)' $(PYTHON) scripts/sbom write $(SBOM)
+
 test-licences:
-	$(STAGE) 'list of licences'
+	$(STAGE) 'list of licences, bill of materials'
 	@scripts/ensure-tools cargo python3
 	CARGO='$(CARGO)' $(PYTHON) scripts/licences check THIRD-PARTY.md
+	CARGO='$(CARGO)' $(PYTHON) scripts/sbom check $(SBOM)
 
 # Not for every change: it needs the network, and fails for what others find out.
 advisories: ## download the advisory database of RustSec, and look for what is linked in it

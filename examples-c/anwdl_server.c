@@ -3,21 +3,20 @@
    as the request is answered that it is at.
 
    One client at a time cannot be kept from holding up the others, only for how long: each exchange,
-   request and response has a timeout, one that rests gives way to whoever waits, and the addresses
-   take turns. Where strangers come in crowds, start from one of the servers for many clients. */
+   request and response has a timeout, while others wait a session has a time in all and may not
+   rest, and the addresses take turns. Where strangers come in crowds, start from one of the servers
+   for many clients. */
 #define _GNU_SOURCE /* ppoll */
 #include "admission.h"
+#include "server_options.h"
 
 #include <anwdl.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +28,7 @@
 enum {
     MAX_MESSAGE_SIZE = 16384, /* bytes of a request, unless the command line says otherwise */
     TIMEOUT = 10000,          /* milliseconds, as the rest: the same */
+    TURN = 10000,             /* of a session, while others wait */
     SHORT_REST = 1000,        /* between two requests, while others wait */
     LONGEST_REST = 300000,    /* while nobody waits */
     LONGEST_WAIT = 60000,     /* of one that is not served yet */
@@ -41,6 +41,7 @@ static const char USAGE[] =
     "                    [--receive-first yes|no]     who begins the key exchange; yes: the client\n"
     "                    [--max-message-size BYTES]   the longest request\n"
     "                    [--timeout MILLISECONDS]     for each exchange, request and response\n"
+    "                    [--turn MILLISECONDS]        of a client, while others wait\n"
     "                    [--private-key FILE.pem]     instead of a new key pair\n"
     "                    [--key-file FILE.pem]        the same; made there if there is none yet\n"
     "                    [--protocol auto|v2|v3|v4|gcm]\n"
@@ -53,6 +54,7 @@ typedef struct {
     const char *private_key_file;
     bool make_private_key_file; /* if it is not there */
     bool has_proxy;             /* then all addresses are the proxy's */
+    uint32_t turn;
     anwdl_client_options_t *options;
 } settings_t;
 
@@ -83,16 +85,6 @@ static const protocol_name_t PROTOCOLS[] = {{"auto", ANWDL_PROTOCOL_AUTO},
 enum { PROTOCOL_COUNT = sizeof PROTOCOLS / sizeof PROTOCOLS[0] };
 
 /* -- events ------------------------------------------------------------------------------------ */
-
-/* One line, readable at once by whoever waits for it at the other end of a pipe. */
-static void print_event(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    putchar('\n');
-    fflush(stdout);
-}
 
 static void print_failure(const char *who, const char *what) {
     print_event("client %s: %s: %s: %s", who, what,
@@ -246,6 +238,12 @@ static anwdl_status_t serve_request(anwdl_client_t *client, time_t started) {
     return status;
 }
 
+/* As soon as others wait. */
+static bool is_turn_over(const server_t *server, int64_t end_of_turn) {
+    struct pollfd entry = {.fd = server->listener, .events = POLLIN};
+    return get_time() >= end_of_turn && (server->visitors > 1 || poll(&entry, 1, 0) > 0);
+}
+
 /* False: it rests, and others wait; or it rests for too long. */
 static bool wait_for_request(const server_t *server, int fd) {
     struct pollfd entries[] = {{.fd = fd, .events = POLLIN},
@@ -266,6 +264,7 @@ static bool wait_for_request(const server_t *server, int fd) {
 
 static void serve_client(server_t *server, int fd) {
     anwdl_client_t *client = NULL;
+    int64_t end_of_turn = get_time() + server->settings->turn;
     anwdl_status_t status = anwdl_client_new(fd, server->settings->options, &client);
     if (status != ANWDL_OK) {
         print_failure("unknown", "not served");
@@ -277,41 +276,32 @@ static void serve_client(server_t *server, int fd) {
     /* Behind a proxy, its address is not known any earlier. */
     print_event("client %s: connected from %s", anwdl_client_get_id(client),
                 anwdl_client_get_ip(client));
-    bool rests = false;
-    while (status == ANWDL_OK && !stopped && !rests) {
-        rests = !wait_for_request(server, fd);
-        is_busy = !rests;
-        if (!rests)
+    bool is_over = false;
+    for (bool is_first = true; status == ANWDL_OK && !stopped && !is_over; is_first = false) {
+        is_over = (!is_first && is_turn_over(server, end_of_turn)) || !wait_for_request(server, fd);
+        is_busy = !is_over;
+        if (!is_over)
             status = serve_request(client, server->started);
         is_busy = false;
     }
     if (status != ANWDL_OK)
         print_failure(anwdl_client_get_id(client), "session ended");
-    else if (rests)
-        print_event("client %s: rested for too long", anwdl_client_get_id(client));
+    else if (is_over)
+        print_event("client %s: its time is over", anwdl_client_get_id(client));
     anwdl_client_free(client);
-}
-
-/* Milliseconds. */
-static int64_t get_time(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Takes over the descriptor. */
 static void let_wait(server_t *server, int fd, const struct sockaddr_storage *peer) {
     const char *why = "no memory";
-    int bytes = 1; /* so that a response is taken only when the one before is on its way */
     visitor_t *visitor = calloc(1, sizeof *visitor);
     if (visitor != NULL) {
         visitor->fd = fd;
         visitor->place.owner = visitor;
         why = admission_enter(server->admission, &visitor->place, (const struct sockaddr *)peer);
     }
-    if (why == NULL &&
-        (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) != 0 ||
-         !admission_queue(server->admission, &visitor->place, get_time() + LONGEST_WAIT))) {
+    if (why == NULL && (!limit_unsent(fd) || !admission_queue(server->admission, &visitor->place,
+                                                              get_time() + LONGEST_WAIT))) {
         admission_leave(server->admission, &visitor->place);
         why = "it cannot wait";
     }
@@ -324,35 +314,17 @@ static void let_wait(server_t *server, int fd, const struct sockaddr_storage *pe
     close(fd);
 }
 
-/* Takes all that have connected; false when the listening socket fails. */
-static bool accept_clients(server_t *server) {
-    for (;;) {
+/* Takes some of those that have connected; false: there are no more. *pause is for how many
+   milliseconds no more can be taken. */
+static bool accept_clients(server_t *server, int *pause) {
+    for (int count = 0; count < ACCEPTED_AT_ONCE; count++) {
         struct sockaddr_storage peer;
-        socklen_t len = sizeof peer;
-        int fd = accept(server->listener, (struct sockaddr *)&peer, &len);
-        if (fd >= 0)
-            let_wait(server, fd, &peer);
-        else if (errno == EAGAIN)
-            return true;
-        /* A client that has gone again is nobody's failure. */
-        else if (errno != ECONNABORTED && errno != EINTR)
+        int fd = accept_now(server->listener, &peer, pause);
+        if (fd < 0)
             return false;
+        let_wait(server, fd, &peer);
     }
-}
-
-/* The descriptor of the client that is next; -1: nobody waits. */
-static int take_next(server_t *server, visitor_t **out_visitor) {
-    bool is_late = false;
-    place_t *place = admission_take(server->admission, get_time(), &is_late);
-    *out_visitor = place != NULL ? place->owner : NULL;
-    if (place == NULL)
-        return -1;
-    if (is_late || stopped) {
-        print_event("client unknown: not served: %s", is_late ? "waited too long" : "stopping");
-        close((*out_visitor)->fd);
-        (*out_visitor)->fd = -1;
-    }
-    return (*out_visitor)->fd;
+    return true;
 }
 
 static void forget(server_t *server, visitor_t *visitor) {
@@ -361,34 +333,55 @@ static void forget(server_t *server, visitor_t *visitor) {
     free(visitor);
 }
 
-/* Serves until a signal comes; false when the listening socket fails. */
-static bool serve(server_t *server, const sigset_t *while_waiting) {
-    struct pollfd entry = {.fd = server->listener, .events = POLLIN};
-    sigset_t while_working;
-    visitor_t *visitor;
-    bool is_listening = true;
-    while (!stopped && is_listening) {
-        if (server->visitors == 0 && ppoll(&entry, 1, NULL, while_waiting) < 0 && errno != EINTR)
-            return false;
-        is_listening = accept_clients(server);
-        int fd = take_next(server, &visitor);
-        if (fd >= 0) {
-            session_fd = fd;
-            sigprocmask(SIG_SETMASK, while_waiting, &while_working);
-            serve_client(server, fd);
-            sigprocmask(SIG_SETMASK, &while_working, NULL);
-            session_fd = -1;
-        }
-        if (visitor != NULL)
-            forget(server, visitor);
-    }
-    while (server->visitors > 0) {
-        (void)take_next(server, &visitor);
-        if (visitor->fd >= 0)
-            close(visitor->fd);
+/* The client that is next; NULL: nobody waits, or one is taken already. Those that are not to be
+   served are hung up on. */
+static visitor_t *take_next(server_t *server) {
+    const char *why_not = NULL;
+    place_t *place;
+    while ((place = admission_take(server->admission, get_time(), &why_not)) != NULL) {
+        visitor_t *visitor = place->owner;
+        if (why_not == NULL && !stopped)
+            return visitor;
+        print_event("client unknown: not served: %s", stopped ? "stopping" : why_not);
+        close(visitor->fd);
         forget(server, visitor);
     }
-    return is_listening;
+    return NULL;
+}
+
+/* The same, once those wait that have connected: not all of them in a flood, which has no end. */
+static visitor_t *find_next(server_t *server, int *pause) {
+    visitor_t *next = NULL;
+    bool are_more = true;
+    for (int count = 0; are_more && count < SOMAXCONN; count += ACCEPTED_AT_ONCE) {
+        are_more = accept_clients(server, pause);
+        visitor_t *visitor = take_next(server);
+        if (visitor != NULL)
+            next = visitor;
+    }
+    return next;
+}
+
+/* Serves until a signal comes. */
+static void serve(server_t *server, const sigset_t *while_waiting) {
+    struct pollfd entry = {.fd = server->listener, .events = POLLIN};
+    sigset_t while_working;
+    int pause = 0; /* for which the listener is not looked at */
+    while (!stopped) {
+        struct timespec time = {.tv_nsec = pause * 1000000L};
+        if (server->visitors == 0)
+            (void)ppoll(&entry, pause > 0 ? 0 : 1, pause > 0 ? &time : NULL, while_waiting);
+        visitor_t *visitor = find_next(server, &pause);
+        if (visitor != NULL) {
+            session_fd = visitor->fd;
+            sigprocmask(SIG_SETMASK, while_waiting, &while_working);
+            serve_client(server, visitor->fd);
+            sigprocmask(SIG_SETMASK, &while_working, NULL);
+            session_fd = -1;
+            forget(server, visitor);
+        }
+    }
+    (void)take_next(server); /* hangs up on all that wait */
 }
 
 /* -- start and end ----------------------------------------------------------------------------- */
@@ -421,6 +414,11 @@ static anwdl_status_t set_option(settings_t *settings, int name, const char *val
         if (!parse_number(value, UINT32_MAX, &number))
             return ANWDL_VALUE_ERROR;
         return anwdl_client_options_set_timeout(settings->options, (uint32_t)number);
+    case 'T':
+        if (!parse_number(value, INT32_MAX, &number))
+            return ANWDL_VALUE_ERROR;
+        settings->turn = (uint32_t)number;
+        return ANWDL_OK;
     case 'k':
     case 'K':
         settings->private_key_file = value;
@@ -447,6 +445,7 @@ static bool parse_arguments(int argc, char **argv, settings_t *settings) {
                                           {"receive-first", required_argument, NULL, 'r'},
                                           {"max-message-size", required_argument, NULL, 'm'},
                                           {"timeout", required_argument, NULL, 't'},
+                                          {"turn", required_argument, NULL, 'T'},
                                           {"private-key", required_argument, NULL, 'k'},
                                           {"key-file", required_argument, NULL, 'K'},
                                           {"protocol", required_argument, NULL, 'f'},
@@ -493,34 +492,15 @@ static bool set_key_pair(const settings_t *settings) {
     return done;
 }
 
-static int open_listener(uint16_t *port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
-    socklen_t len = sizeof address;
-    int on = 1;
-    /* Non-blocking: a client may be gone between poll and accept. */
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (listener >= 0 && setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(listener, (struct sockaddr *)&address, sizeof address) == 0 &&
-        listen(listener, SOMAXCONN) == 0 &&
-        getsockname(listener, (struct sockaddr *)&address, &len) == 0) {
-        *port = ntohs(address.sin_port);
-        return listener;
-    }
-    perror("cannot listen");
-    if (listener >= 0)
-        close(listener);
-    return -1;
-}
-
-/* Nobody who waits here gives way: it waits for its turn, and not for its peer. */
+/* Nobody's place gives way here: all wait for their turn, and not for their peers. */
 static void give_way(place_t *place) {
     (void)place;
 }
 
 static admission_t *make_admission(const settings_t *settings) {
     size_t of_address = settings->has_proxy ? MOST_WAITING : MOST_WAITING_OF_ADDRESS;
-    admission_limits_t limits = {.places = MOST_WAITING,
+    /* One may give way in the queue only to somebody who has a place. */
+    admission_limits_t limits = {.places = MOST_WAITING + ACCEPTED_AT_ONCE,
                                  .places_per_address = of_address,
                                  .exchanges_per_address = of_address,
                                  .computations = MOST_WAITING,
@@ -532,7 +512,6 @@ static admission_t *make_admission(const settings_t *settings) {
 static int run(settings_t *settings) {
     server_t server = {.settings = settings, .listener = -1};
     sigset_t while_waiting;
-    bool served = false;
     if (!set_key_pair(settings)) {
         fprintf(stderr, "anwdl_server: no key pair: %s\n", anwdl_last_error_message());
         return EXIT_FAILURE;
@@ -544,18 +523,17 @@ static int run(settings_t *settings) {
         catch_signals(&while_waiting);
         print_event("listening on 127.0.0.1:%u", settings->port);
         server.started = time(NULL);
-        served = serve(&server, &while_waiting);
-        if (!served)
-            perror("cannot accept");
+        serve(&server, &while_waiting);
         close(server.listener);
         print_event("stopped");
     }
     admission_free(server.admission);
-    return served ? EXIT_SUCCESS : EXIT_FAILURE;
+    return server.listener >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv) {
-    settings_t settings = {.receive_first = true, .options = anwdl_client_options_new()};
+    settings_t settings = {
+        .receive_first = true, .turn = TURN, .options = anwdl_client_options_new()};
     int exit_status = EXIT_FAILURE;
     if (settings.options == NULL ||
         anwdl_client_options_set_timeout(settings.options, TIMEOUT) != ANWDL_OK ||

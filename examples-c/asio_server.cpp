@@ -73,7 +73,7 @@ class connection : public std::enable_shared_from_this<connection> {
   public:
     connection(server_state &server, std::uint64_t number, tcp::socket socket)
         : server_(server), number_(number), socket_(std::move(socket)),
-          deadline_(socket_.get_executor()), session_(anwdl::role::server, server.client_options) {
+          deadline_(socket_.get_executor()), session_(anwdl::session::adopt(nullptr)) {
         place_.owner = this;
         server_.connections.insert(this);
     }
@@ -92,6 +92,7 @@ class connection : public std::enable_shared_from_this<connection> {
             const char *why = admission_enter(server_.admission, &place_, peer.data());
             if (why != nullptr)
                 return refuse(why);
+            session_ = anwdl::session(anwdl::role::server, server_.client_options);
             print_connected(number_, peer.address().to_string().c_str());
             socket_.set_option(tcp::no_delay(true));
             if (!limit_unsent(socket_.native_handle()))
@@ -121,13 +122,14 @@ class connection : public std::enable_shared_from_this<connection> {
 
     /// Starts the computations that may run now.
     static void start_computations(server_state &server) {
-        bool is_late = false;
-        while (place_t *place = admission_take(server.admission, get_time(), &is_late)) {
+        const char *why_not = nullptr;
+        while (place_t *place = admission_take(server.admission, get_time(), &why_not)) {
             const auto self = static_cast<connection *>(place->owner)->shared_from_this();
-            if (is_late || self->is_closed_) {
+            if (why_not != nullptr || self->is_closed_) {
                 admission_end_computation(server.admission, place);
                 self->queued_.reset();
-                self->close("TIMEOUT: no time was left to compute the key");
+                if (why_not != nullptr)
+                    self->close(why_not);
             } else {
                 self->compute();
             }
@@ -356,7 +358,7 @@ class connection : public std::enable_shared_from_this<connection> {
     const std::uint64_t number_;
     tcp::socket socket_;
     asio::steady_timer deadline_;
-    anwdl::session session_;
+    anwdl::session session_; ///< empty until it has a place
     phase phase_ = phase::exchanging_keys;
     anwdl::request request_; ///< empty where the reply is to a malformed one
     std::optional<reply> reply_;

@@ -51,8 +51,8 @@ struct session {
     session_t *previous; /* in the list of the phase */
     session_t *next;
     session_t *next_in_queue; /* in the inbox of the loop */
-    bool is_late;             /* the pool came to it after its deadline */
-    bool computed;            /* whether the pool could do what it was asked */
+    const char *why_not;      /* why the pool did not compute; NULL: it did */
+    bool computed;            /* whether it could do what it was asked */
     anwdl_request_t *request; /* the one to be answered; NULL for a malformed one */
     answer_t answer;          /* which stays as it is until it is sent */
 };
@@ -209,15 +209,15 @@ static bool post_to_pool(pool_t *pool, session_t *session) {
 /* NULL when the pool is to stop; what waits in the queue then stays there. */
 static session_t *wait_for_work(pool_t *pool) {
     place_t *place = NULL;
-    bool is_late = false;
+    const char *why_not = NULL;
     pthread_mutex_lock(&pool->mutex);
-    while (!pool->stops && (place = admission_take(pool->admission, get_time(), &is_late)) == NULL)
+    while (!pool->stops && (place = admission_take(pool->admission, get_time(), &why_not)) == NULL)
         pthread_cond_wait(&pool->changed, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
     if (place == NULL)
         return NULL;
     session_t *session = place->owner;
-    session->is_late = is_late;
+    session->why_not = why_not;
     return session;
 }
 
@@ -225,7 +225,8 @@ static void *run_worker(void *argument) {
     pool_t *pool = argument;
     session_t *session;
     while ((session = wait_for_work(pool)) != NULL) {
-        session->computed = !session->is_late && anwdl_client_compute(session->client) == ANWDL_OK;
+        session->computed =
+            session->why_not == NULL && anwdl_client_compute(session->client) == ANWDL_OK;
         admission_end_computation(pool->admission, &session->place);
         post_to_loop(session->loop, session);
     }
@@ -389,8 +390,8 @@ static void handle_arrival(session_t *session) {
         change_phase(session, EXCHANGING);
         if (session->loop->is_draining)
             end_session(session, "the server stops");
-        else if (session->is_late)
-            end_session(session, "TIMEOUT: no time was left to compute the key");
+        else if (session->why_not != NULL)
+            end_session(session, session->why_not);
         else if (session->computed)
             go_on(session);
         else

@@ -3,7 +3,7 @@
 # would.
 get_filename_component(ANWDL_PROJECT_DIR "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 set(ANWDL_INCLUDE_DIR "${ANWDL_PROJECT_DIR}/include" CACHE PATH "Where anwdl.h is")
-set(ANWDL_LIBRARY "${ANWDL_PROJECT_DIR}/target/release/libanwdl.so" CACHE FILEPATH
+set(ANWDL_LIBRARY "${ANWDL_PROJECT_DIR}/target/lib/libanwdl.so" CACHE FILEPATH
     "The shared library to link with")
 
 if(NOT EXISTS "${ANWDL_INCLUDE_DIR}/anwdl.h")

@@ -19,16 +19,14 @@
 
 typedef struct server server_t;
 
-/* How a thread stands with the private key operation of its session. */
-typedef enum { NO_TURN, ITS_TURN, TOO_LATE } turn_t;
-
 typedef struct session {
     server_t *server;
     place_t place;
     pthread_t thread;
     uint64_t number;
     int fd;
-    turn_t turn;              /* guarded by the server's mutex, as all that follows */
+    bool has_turn;            /* to compute; guarded by the server's mutex, as all that follows */
+    const char *why_not;      /* why it is not to compute, even so */
     bool is_busy;             /* with a request or its response */
     struct session *previous; /* in the list that it is in */
     struct session *next;
@@ -85,24 +83,28 @@ static bool set_busy(session_t *session, bool is_busy) {
 /* Gives turns to all that may compute now, or are late; with the mutex held. */
 static void give_turns(server_t *server) {
     place_t *place;
-    bool is_late;
-    while ((place = admission_take(server->admission, get_time(), &is_late)) != NULL)
-        ((session_t *)place->owner)->turn = is_late ? TOO_LATE : ITS_TURN;
+    const char *why_not;
+    while ((place = admission_take(server->admission, get_time(), &why_not)) != NULL) {
+        session_t *session = place->owner;
+        session->has_turn = true;
+        session->why_not = why_not;
+    }
     pthread_cond_broadcast(&server->turns_changed);
 }
 
-static bool wait_for_turn(session_t *session, int64_t deadline) {
+/* Gives why it is not to compute; NULL if it is. */
+static const char *wait_for_turn(session_t *session, int64_t deadline) {
     server_t *server = session->server;
     if (!admission_queue(server->admission, &session->place, deadline))
-        return false;
+        return "too many key exchanges";
     pthread_mutex_lock(&server->mutex);
     give_turns(server);
-    while (session->turn == NO_TURN)
+    while (!session->has_turn)
         pthread_cond_wait(&server->turns_changed, &server->mutex);
-    bool is_its_turn = session->turn == ITS_TURN;
-    session->turn = NO_TURN;
+    session->has_turn = false;
+    const char *why_not = session->why_not;
     pthread_mutex_unlock(&server->mutex);
-    return is_its_turn;
+    return why_not;
 }
 
 /* The whole exchange: gives why it failed, as serve_client(). */
@@ -111,10 +113,9 @@ static bool exchange_keys(session_t *session, anwdl_client_t *client, const char
     int64_t deadline = get_time() + server->options.timeout;
     anwdl_status_t status;
     while ((status = anwdl_client_exchange_keys(client, true)) == ANWDL_WANT_COMPUTATION) {
-        if (!wait_for_turn(session, deadline)) {
-            *why = "too many key exchanges";
+        *why = wait_for_turn(session, deadline);
+        if (*why != NULL)
             return false;
-        }
         status = anwdl_client_compute(client);
         admission_end_computation(server->admission, &session->place);
         pthread_mutex_lock(&server->mutex);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { INPUT_SIZE = 4096 };
@@ -20,7 +21,9 @@ typedef struct {
     server_options_t options;
     anwdl_client_options_t *client_options;
     uv_loop_t loop;
-    uv_tcp_t listener;
+    int listener_fd; /* -1: it does not listen */
+    uv_poll_t listener;
+    uv_timer_t patience; /* until it accepts again */
     uv_signal_t interrupt;
     uv_signal_t terminate;
     admission_t *admission;
@@ -277,16 +280,16 @@ static void on_computed(uv_work_t *work, int status) {
 /* Those that may run now. */
 static void start_computations(server_t *server) {
     place_t *place;
-    bool is_late;
-    while ((place = admission_take(server->admission, get_time(), &is_late)) != NULL) {
+    const char *why_not;
+    while ((place = admission_take(server->admission, get_time(), &why_not)) != NULL) {
         connection_t *connection = place->owner;
-        int status =
-            is_late ? UV_ETIMEDOUT
-                    : uv_queue_work(&server->loop, &connection->computation, compute, on_computed);
-        connection->is_computing = status == 0;
-        if (status != 0) {
+        if (why_not == NULL &&
+            uv_queue_work(&server->loop, &connection->computation, compute, on_computed) != 0)
+            why_not = "no way to compute";
+        connection->is_computing = why_not == NULL;
+        if (why_not != NULL) {
             admission_end_computation(server->admission, place);
-            close_connection(connection, uv_strerror(status));
+            close_connection(connection, why_not);
         }
     }
 }
@@ -331,90 +334,91 @@ static void advance(connection_t *connection) {
 
 /* -- new connections --------------------------------------------------------------------------- */
 
-static void free_handle(uv_handle_t *handle) {
-    free(handle);
-}
-
-/* Accepts the connection and closes it: libuv takes no other one before. */
-static void refuse_client(server_t *server) {
-    uv_tcp_t *tcp = calloc(1, sizeof *tcp);
-    if (tcp == NULL || uv_tcp_init(&server->loop, tcp) != 0) {
-        free(tcp);
-        return;
-    }
-    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)tcp) == 0)
-        print_refused(++server->last_number, "no memory");
-    uv_close((uv_handle_t *)tcp, free_handle);
-}
-
-/* libuv lends the number of the descriptor. */
-static bool limit_unsent_of(const uv_tcp_t *tcp) {
-    uv_os_fd_t fd = -1;
-    return uv_fileno((const uv_handle_t *)tcp, &fd) == 0 && limit_unsent(fd);
-}
-
-/* Takes the connection that waits. Gives why it cannot be served; NULL if it can. */
-static const char *accept_connection(connection_t *connection) {
-    server_t *server = connection->server;
-    struct sockaddr_storage peer;
-    int len = sizeof peer;
-    int status = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp);
-    if (status == 0)
-        status = uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &len);
-    if (status == 0)
+/* Has libuv and the library serve the client, whose place and handles are there. Takes over the
+   descriptor. Gives why that cannot be; NULL if it can. */
+static const char *open_connection(connection_t *connection, int fd) {
+    int status = uv_tcp_open(&connection->tcp, fd);
+    if (status != 0)
+        close(fd);
+    else
         status = uv_tcp_nodelay(&connection->tcp, 1);
     if (status != 0)
         return uv_strerror(status);
-    if (!limit_unsent_of(&connection->tcp))
+    if (!limit_unsent(fd))
         return "no way to limit what is queued for it";
-    const char *why =
-        admission_enter(server->admission, &connection->place, (struct sockaddr *)&peer);
-    char ip[INET6_ADDRSTRLEN];
-    if (why == NULL && uv_ip_name((struct sockaddr *)&peer, ip, sizeof ip) == 0)
-        print_connected(connection->number, ip);
-    return why;
+    if (anwdl_session_new(ANWDL_ROLE_SERVER, connection->server->client_options,
+                          &connection->session) != ANWDL_OK)
+        return anwdl_last_error_message();
+    return NULL;
 }
 
-static connection_t *make_connection(server_t *server) {
+/* NULL after it said why the client is refused: next to nothing has been made for it by then. */
+static connection_t *admit(server_t *server, const struct sockaddr *peer) {
+    const char *why = "no memory";
+    uint64_t number = ++server->last_number;
     connection_t *connection = calloc(1, sizeof *connection);
-    if (connection == NULL)
-        return NULL;
-    connection->server = server;
-    connection->place.owner = connection;
-    connection->tcp.data = connection->deadline.data = connection;
-    connection->write.data = connection->computation.data = connection;
-    if (anwdl_session_new(ANWDL_ROLE_SERVER, server->client_options, &connection->session) !=
-            ANWDL_OK ||
-        uv_tcp_init(&server->loop, &connection->tcp) != 0) {
-        anwdl_session_free(connection->session);
-        free(connection);
-        return NULL;
+    if (connection != NULL) {
+        connection->server = server;
+        connection->number = number;
+        connection->place.owner = connection;
+        connection->tcp.data = connection->deadline.data = connection;
+        connection->write.data = connection->computation.data = connection;
+        why = admission_enter(server->admission, &connection->place, peer);
     }
-    uv_timer_init(&server->loop, &connection->deadline);
-    connection->number = ++server->last_number;
-    connection->open_handles = 2;
-    return connection;
+    if (why == NULL)
+        return connection;
+    print_refused(number, why);
+    free(connection);
+    return NULL;
 }
 
-static void on_connection(uv_stream_t *listener, int status) {
-    server_t *server = listener->data;
-    if (status != 0) {
-        fprintf(stderr, "cannot accept: %s\n", uv_strerror(status));
-        return;
-    }
-    connection_t *connection = make_connection(server);
-    if (connection == NULL) {
-        refuse_client(server);
-        return;
-    }
-    const char *why = accept_connection(connection);
+static void start_connection(connection_t *connection, int fd, const struct sockaddr *peer) {
+    server_t *server = connection->server;
+    char ip[INET6_ADDRSTRLEN];
+    uv_tcp_init(&server->loop, &connection->tcp); /* neither fails without a socket */
+    uv_timer_init(&server->loop, &connection->deadline);
+    connection->open_handles = 2;
+    const char *why = open_connection(connection, fd);
     if (why != NULL) {
         print_refused(connection->number, why);
         close_quietly(connection);
         return;
     }
+    if (uv_ip_name(peer, ip, sizeof ip) == 0)
+        print_connected(connection->number, ip);
     begin(connection, EXCHANGING_KEYS);
     advance(connection);
+}
+
+static void on_connections(uv_poll_t *listener, int status, int events);
+
+static void on_patience_over(uv_timer_t *patience) {
+    server_t *server = patience->data;
+    uv_poll_start(&server->listener, UV_READABLE, on_connections);
+}
+
+/* Not uv_listen(), which in versions before 1.45 accepts for as long as clients come: in a flood,
+   no timer would fire, and nothing that was closed be freed. */
+static void on_connections(uv_poll_t *listener, int status, int events) {
+    server_t *server = listener->data;
+    (void)status;
+    (void)events;
+    for (int count = 0; count < ACCEPTED_AT_ONCE; count++) {
+        struct sockaddr_storage peer;
+        int pause;
+        int fd = accept_now(server->listener_fd, &peer, &pause);
+        if (pause > 0) {
+            uv_poll_stop(listener);
+            uv_timer_start(&server->patience, on_patience_over, (uint64_t)pause, 0);
+        }
+        if (fd < 0)
+            return;
+        connection_t *connection = admit(server, (struct sockaddr *)&peer);
+        if (connection != NULL)
+            start_connection(connection, fd, (struct sockaddr *)&peer);
+        else
+            close(fd);
+    }
 }
 
 /* Of another connection than the one that is accepted. */
@@ -446,10 +450,19 @@ static void drain_handle(uv_handle_t *handle, void *data) {
         uv_timer_start(&connection->deadline, on_deadline, server->options.drain_timeout, 0);
 }
 
+static void stop_listening(server_t *server) {
+    if (server->listener_fd < 0)
+        return;
+    uv_poll_stop(&server->listener);
+    close(server->listener_fd);
+    server->listener_fd = -1;
+}
+
 /* The loop ends when the last handle is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
     server_t *server = signal->data;
     server->is_stopping = true;
+    stop_listening(server);
     uv_walk(signal->loop, number == SIGTERM ? drain_handle : close_handle, server);
 }
 
@@ -461,19 +474,27 @@ static bool is_done(const char *what, int status) {
 
 static bool start_listening(server_t *server) {
     uint16_t port = server->options.port;
-    int descriptor = open_listener(&port);
-    if (descriptor < 0 || !is_done("cannot listen", uv_tcp_open(&server->listener, descriptor)) ||
-        !is_done("cannot listen",
-                 uv_listen((uv_stream_t *)&server->listener, SOMAXCONN, on_connection)))
+    int fd = open_listener(&port);
+    if (fd < 0)
         return false;
+    if (!is_done("cannot listen", uv_poll_init(&server->loop, &server->listener, fd))) {
+        close(fd);
+        return false;
+    }
+    server->listener_fd = fd;
+    if (!is_done("cannot listen", uv_poll_start(&server->listener, UV_READABLE, on_connections))) {
+        stop_listening(server);
+        return false;
+    }
     print_listening(port);
     return true;
 }
 
 static bool start_server(server_t *server) {
     uv_loop_t *loop = &server->loop;
-    server->listener.data = server->interrupt.data = server->terminate.data = server;
-    return is_done("no socket", uv_tcp_init(loop, &server->listener)) &&
+    server->listener.data = server->patience.data = server;
+    server->interrupt.data = server->terminate.data = server;
+    return is_done("no timer", uv_timer_init(loop, &server->patience)) &&
            is_done("no signals", uv_signal_init(loop, &server->interrupt)) &&
            is_done("no signals", uv_signal_init(loop, &server->terminate)) &&
            is_done("no signals", uv_signal_start(&server->interrupt, on_signal, SIGINT)) &&
@@ -493,7 +514,7 @@ static bool serve(server_t *server) {
 }
 
 int main(int argc, char **argv) {
-    server_t server = {0};
+    server_t server = {.listener_fd = -1};
     if (!parse_server_options(argc, argv, NULL, &server.options) ||
         !raise_descriptor_limit(&server.options))
         return EXIT_FAILURE;

@@ -1280,7 +1280,7 @@ const char *anwdl_client_get_id(const anwdl_client_t *client);
  *
  * @param client The client; not NULL.
  *
- * @return Seconds since 1970-01-01 00:00 UTC; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getCreationTimestamp().
  */
@@ -3508,11 +3508,12 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapp
  * Sets the local public key. The private key stays as it is.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
+ * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
+ *   UTF-8.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
- *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
  * Python: RSAWrapper.setPublicKey(public_key).
  */
@@ -3542,14 +3543,14 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key_der(anwdl_rsa_wrapper_t *wrapper
  * Sets the local private key.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL. Certificates and
- *   public keys beside it are passed over; a second private key is not.
+ * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL; text around it need not
+ *   be UTF-8. Certificates and public keys beside it are passed over; a second private key is not.
  * @param derivate_public_key true to set the local public key to the one that belongs to it; false
  *   to leave the public key as it is.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
- *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
+ *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
  *
  * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  */
@@ -3642,11 +3643,12 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
  * A client never takes a peer's key from a wrapper that it is given: it receives it.
  *
  * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
+ * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
+ *   UTF-8.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
- *   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
  *
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  */

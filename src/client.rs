@@ -513,8 +513,10 @@ impl fmt::Debug for ClientInstance {
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {
+    let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        Err(_) => 0,
+        Ok(since) => seconds(since),
+        // A machine without a clock of its own may think that it is before 1970.
+        Err(error) => -seconds(error.duration()),
     }
 }

@@ -14,8 +14,9 @@ fn library() -> PathBuf {
 }
 
 fn build() -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = Command::new("scripts/with-build-flags");
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+        env!("CARGO"),
         "build",
         "--release",
         "--lib",
@@ -54,9 +55,19 @@ fn exported() -> BTreeSet<String> {
     let symbols = String::from_utf8(output.stdout).expect("symbols are ASCII");
     symbols
         .lines()
-        .filter_map(|line| line.split_whitespace().last())
-        .map(str::to_owned)
+        .filter_map(|line| line.rsplit_once(" T "))
+        .map(|(_, symbol)| symbol.to_owned())
         .collect()
+}
+
+/// The version that `scripts/linker` gives each exported function: programs that were linked with one ABI do not take
+/// another one's.
+fn version() -> String {
+    let manifest = include_str!("../Cargo.toml");
+    let number = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("abi-version = "));
+    format!("@@ANWDL_{}", number.expect("the ABI version is there"))
 }
 
 /// Every `anwdl_...(` outside of comments.
@@ -77,7 +88,7 @@ fn declared() -> BTreeSet<String> {
                 .next()
         })
         .filter(|name| name.starts_with("anwdl_"))
-        .map(str::to_owned)
+        .map(|name| format!("{name}{}", version()))
         .collect()
 }
 

@@ -7,20 +7,29 @@
 #include <string.h>
 #include <time.h>
 
-enum { KEY_SIZE = 9 }; /* the family, and up to 64 bits */
+enum {
+    LEVELS = 3,
+    MOST_BYTES = 8,            /* of what an address begins with */
+    KEY_SIZE = 2 + MOST_BYTES, /* the family and the level before it */
+};
+
+/* Of the networks that an address is in, from the widest one to itself. */
+static const size_t BYTES_OF_V4[LEVELS] = {3, 3, 4};
+static const size_t BYTES_OF_V6[LEVELS] = {6, 7, 8};
 
 /* Of a place. */
-enum { OUTSIDE, WAITING, LEAVING, QUEUED, COMPUTING };
+enum { OUTSIDE, WAITING, LEAVING, QUEUED, SENT_AWAY, COMPUTING };
+
+typedef enum { PLACES, COMPUTATIONS, KIND_COUNT } kind_t;
 
 /* One from which somebody has a place. */
-typedef struct address {
-    struct address *next;
+typedef struct network {
+    struct network *next;
+    struct network *wider; /* NULL: it is the widest */
     uint8_t key[KEY_SIZE];
-    size_t places;
-    size_t exchanges;
-    size_t computations;
-    uint64_t last_turn; /* to compute; 0: it had none */
-} address_t;
+    size_t counts[KIND_COUNT];
+    size_t exchanges; /* of an address only */
+} network_t;
 
 typedef struct {
     place_t *first;
@@ -32,26 +41,35 @@ struct admission {
     void (*give_way)(place_t *place);
     pthread_mutex_t mutex; /* for all that follows */
     pthread_cond_t emptied;
-    address_t *addresses;
+    network_t *networks;
     size_t places; /* those that are leaving among them */
     size_t leaving;
     line_t waiting; /* for their peers; who has waited the longest comes first */
-    line_t queue;
+    line_t queue;   /* in the order of their rounds */
+    line_t sent_away;
     size_t computations;
     size_t running;
-    uint64_t turns;
+    uint64_t round; /* that of the last one which was taken */
 };
 
 /* -- lines ------------------------------------------------------------------------------------- */
 
-static void append(line_t *line, place_t *place) {
-    place->previous = line->last;
-    place->next = NULL;
-    if (line->last != NULL)
-        line->last->next = place;
+/* NULL: at the beginning. */
+static void insert_after(line_t *line, place_t *previous, place_t *place) {
+    place->previous = previous;
+    place->next = previous != NULL ? previous->next : line->first;
+    if (place->previous != NULL)
+        place->previous->next = place;
     else
         line->first = place;
-    line->last = place;
+    if (place->next != NULL)
+        place->next->previous = place;
+    else
+        line->last = place;
+}
+
+static void append(line_t *line, place_t *place) {
+    insert_after(line, line->last, place);
 }
 
 static void take_out(line_t *line, place_t *place) {
@@ -65,85 +83,103 @@ static void take_out(line_t *line, place_t *place) {
         line->last = place->previous;
 }
 
-/* -- addresses --------------------------------------------------------------------------------- */
+/* -- networks ---------------------------------------------------------------------------------- */
 
-/* Whoever has an IPv6 address has the 2^64 of its network; an IPv4 address is one in either form.
- */
-static void make_key(const struct sockaddr *peer, uint8_t key[KEY_SIZE]) {
+/* An IPv4 address is one in either form. */
+static void make_key(const struct sockaddr *peer, int level, uint8_t key[KEY_SIZE]) {
     memset(key, 0, KEY_SIZE);
+    key[1] = (uint8_t)level;
     if (peer->sa_family == AF_INET) {
         struct sockaddr_in address;
         memcpy(&address, peer, sizeof address);
         key[0] = 4;
-        memcpy(key + 1, &address.sin_addr, 4);
+        memcpy(key + 2, &address.sin_addr, BYTES_OF_V4[level]);
     } else if (peer->sa_family == AF_INET6) {
         struct sockaddr_in6 address;
         memcpy(&address, peer, sizeof address);
         bool is_mapped = IN6_IS_ADDR_V4MAPPED(&address.sin6_addr);
         key[0] = is_mapped ? 4 : 6;
         if (is_mapped)
-            memcpy(key + 1, address.sin6_addr.s6_addr + 12, 4);
+            memcpy(key + 2, address.sin6_addr.s6_addr + 12, BYTES_OF_V4[level]);
         else
-            memcpy(key + 1, address.sin6_addr.s6_addr, 8);
+            memcpy(key + 2, address.sin6_addr.s6_addr, BYTES_OF_V6[level]);
     }
 }
 
 /* One of nobody is made. NULL: no memory. */
-static address_t *find_address(admission_t *admission, const struct sockaddr *peer) {
+static network_t *find_network(admission_t *admission, const struct sockaddr *peer, int level,
+                               network_t *wider) {
     uint8_t key[KEY_SIZE];
-    address_t *address = admission->addresses;
-    make_key(peer, key);
-    while (address != NULL && memcmp(address->key, key, KEY_SIZE) != 0)
-        address = address->next;
-    if (address == NULL && (address = calloc(1, sizeof *address)) != NULL) {
-        memcpy(address->key, key, KEY_SIZE);
-        address->next = admission->addresses;
-        admission->addresses = address;
+    network_t *network = admission->networks;
+    make_key(peer, level, key);
+    while (network != NULL && memcmp(network->key, key, KEY_SIZE) != 0)
+        network = network->next;
+    if (network == NULL && (network = calloc(1, sizeof *network)) != NULL) {
+        memcpy(network->key, key, KEY_SIZE);
+        network->wider = wider;
+        network->next = admission->networks;
+        admission->networks = network;
     }
-    return address;
+    return network;
 }
 
-static void forget_address(admission_t *admission, address_t *address) {
-    address_t **at = &admission->addresses;
-    if (address->places > 0)
-        return;
-    while (*at != address)
-        at = &(*at)->next;
-    *at = address->next;
-    free(address);
+/* Those of nobody: the network, and the wider ones. */
+static void forget_networks(admission_t *admission, network_t *network) {
+    while (network != NULL && network->counts[PLACES] == 0) {
+        network_t *wider = network->wider;
+        network_t **at = &admission->networks;
+        while (*at != network)
+            at = &(*at)->next;
+        *at = network->next;
+        free(network);
+        network = wider;
+    }
 }
 
-/* -- places ------------------------------------------------------------------------------------ */
-
-/* Who gives way to a newcomer from the address; NULL: nobody. */
-static place_t *find_greediest(const admission_t *admission, const address_t *newcomer) {
-    place_t *greediest = NULL;
-    size_t most = newcomer->places; /* with the one that it has not got yet, it has one more */
-    for (place_t *place = admission->waiting.first; place != NULL; place = place->next) {
-        size_t count = place->address->places + (place->address == newcomer ? 1 : 0);
-        if (count > most) {
-            most = count;
-            greediest = place;
+static network_t *find_address(admission_t *admission, const struct sockaddr *peer) {
+    network_t *wider = NULL;
+    for (int level = 0; level < LEVELS; level++) {
+        network_t *network = find_network(admission, peer, level, wider);
+        if (network == NULL) {
+            forget_networks(admission, wider);
+            return NULL;
         }
+        wider = network;
+    }
+    return wider;
+}
+
+static void count_one_more(network_t *network, kind_t kind) {
+    for (; network != NULL; network = network->wider)
+        network->counts[kind]++;
+}
+
+static void count_one_less(network_t *network, kind_t kind) {
+    for (; network != NULL; network = network->wider)
+        network->counts[kind]--;
+}
+
+/* Which is greedier: above 0, the first. The widest networks that differ tell. */
+static int compare_greed(const network_t *first, const network_t *second, kind_t kind) {
+    int order = first->wider != NULL ? compare_greed(first->wider, second->wider, kind) : 0;
+    if (order != 0)
+        return order;
+    return (first->counts[kind] > second->counts[kind]) -
+           (first->counts[kind] < second->counts[kind]);
+}
+
+/* NULL: the line is empty. */
+static place_t *find_greediest(const line_t *line, kind_t kind, bool is_last_of_equals) {
+    place_t *greediest = line->first;
+    for (place_t *place = line->first; place != NULL; place = place->next) {
+        int order = compare_greed(place->address, greediest->address, kind);
+        if (order > 0 || (order == 0 && is_last_of_equals))
+            greediest = place;
     }
     return greediest;
 }
 
-static bool make_room(admission_t *admission, const address_t *newcomer) {
-    place_t *place = NULL;
-    if (admission->places - admission->leaving < admission->limits.places)
-        return true;
-    if (admission->leaving < MOST_LEAVING)
-        place = find_greediest(admission, newcomer);
-    if (place == NULL)
-        return false;
-    take_out(&admission->waiting, place);
-    place->state = LEAVING;
-    place->gave_way = true;
-    admission->leaving++;
-    admission->give_way(place);
-    return true;
-}
+/* -- places ------------------------------------------------------------------------------------ */
 
 static void end_exchange(place_t *place) {
     if (place->exchanges)
@@ -158,53 +194,78 @@ static void end_computation(admission_t *admission, place_t *place) {
     else
         admission->running--;
     admission->computations--;
-    place->address->computations--;
+    count_one_less(place->address, COMPUTATIONS);
     append(&admission->waiting, place);
     place->state = WAITING;
+}
+
+static void take_place(admission_t *admission, place_t *place, network_t *address) {
+    admission->places++;
+    count_one_more(address, PLACES);
+    address->exchanges++;
+    place->address = address;
+    place->exchanges = true;
+    place->gave_way = false;
+    place->state = WAITING;
+    append(&admission->waiting, place);
+}
+
+static void leave_place(admission_t *admission, place_t *place) {
+    if (place->state == QUEUED || place->state == COMPUTING)
+        end_computation(admission, place);
+    if (place->state == LEAVING)
+        admission->leaving--;
+    else
+        take_out(place->state == SENT_AWAY ? &admission->sent_away : &admission->waiting, place);
+    end_exchange(place);
+    count_one_less(place->address, PLACES);
+    place->state = OUTSIDE;
+    admission->places--;
+}
+
+/* For a newcomer that has taken one already. False: it is the one that has to go. */
+static bool make_room(admission_t *admission, const place_t *newcomer) {
+    if (admission->places - admission->leaving <= admission->limits.places)
+        return true;
+    place_t *place = find_greediest(&admission->waiting, PLACES, false);
+    if (place == newcomer || admission->leaving >= MOST_LEAVING)
+        return false;
+    take_out(&admission->waiting, place);
+    place->state = LEAVING;
+    place->gave_way = true;
+    admission->leaving++;
+    admission->give_way(place);
+    return true;
 }
 
 const char *admission_enter(admission_t *admission, place_t *place, const struct sockaddr *peer) {
     const char *why = NULL;
     pthread_mutex_lock(&admission->mutex);
-    address_t *address = find_address(admission, peer);
-    if (address == NULL)
+    network_t *address = find_address(admission, peer);
+    if (address == NULL) {
         why = "no memory";
-    else if (address->places >= admission->limits.places_per_address)
+    } else if (address->counts[PLACES] >= admission->limits.places_per_address) {
         why = "too many clients of its address";
-    else if (address->exchanges >= admission->limits.exchanges_per_address)
+    } else if (address->exchanges >= admission->limits.exchanges_per_address) {
         why = "too many key exchanges of its address";
-    else if (!make_room(admission, address))
-        why = "too many clients";
-    if (why == NULL) {
-        admission->places++;
-        address->places++;
-        address->exchanges++;
-        place->address = address;
-        place->exchanges = true;
-        place->gave_way = false;
-        place->state = WAITING;
-        append(&admission->waiting, place);
-    } else if (address != NULL) {
-        forget_address(admission, address);
+    } else {
+        take_place(admission, place, address);
+        if (!make_room(admission, place)) {
+            leave_place(admission, place);
+            why = "too many clients";
+        }
     }
+    if (why != NULL)
+        forget_networks(admission, address);
     pthread_mutex_unlock(&admission->mutex);
     return why;
 }
 
 void admission_leave(admission_t *admission, place_t *place) {
     pthread_mutex_lock(&admission->mutex);
-    if (place->state == QUEUED || place->state == COMPUTING)
-        end_computation(admission, place);
     if (place->state != OUTSIDE) {
-        if (place->state == LEAVING)
-            admission->leaving--;
-        else
-            take_out(&admission->waiting, place);
-        end_exchange(place);
-        place->address->places--;
-        forget_address(admission, place->address);
-        place->state = OUTSIDE;
-        admission->places--;
+        leave_place(admission, place);
+        forget_networks(admission, place->address);
     }
     if (admission->places == 0)
         pthread_cond_broadcast(&admission->emptied);
@@ -235,31 +296,47 @@ bool admission_gave_way(admission_t *admission, const place_t *place) {
 
 /* -- computations ------------------------------------------------------------------------------ */
 
+/* Nothing is kept of an address that has nothing in the queue: it gains nothing by coming anew. */
+static void join_queue(admission_t *admission, place_t *place) {
+    place_t *previous = admission->queue.last;
+    place->round = admission->round + 1;
+    for (const place_t *other = admission->queue.first; other != NULL; other = other->next)
+        if (other->address == place->address)
+            place->round = other->round + 2;
+    while (previous != NULL && previous->round > place->round)
+        previous = previous->previous;
+    insert_after(&admission->queue, previous, place);
+    place->state = QUEUED;
+    admission->computations++;
+    count_one_more(place->address, COMPUTATIONS);
+}
+
+/* There is always one: the newcomer is in the queue, too. */
+static void send_greediest_away(admission_t *admission, const place_t *newcomer) {
+    place_t *place = find_greediest(&admission->queue, COMPUTATIONS, true);
+    end_computation(admission, place);
+    if (place == newcomer)
+        return;
+    take_out(&admission->waiting, place);
+    append(&admission->sent_away, place);
+    place->state = SENT_AWAY;
+    place->gave_way = true;
+}
+
 bool admission_queue(admission_t *admission, place_t *place, int64_t deadline) {
     pthread_mutex_lock(&admission->mutex);
     /* One that gave way is on its way out. */
-    bool is_queued = place->state == WAITING &&
-                     admission->computations < admission->limits.computations &&
-                     place->address->computations < admission->limits.computations_per_address;
-    if (is_queued) {
+    if (place->state == WAITING &&
+        place->address->counts[COMPUTATIONS] < admission->limits.computations_per_address) {
         take_out(&admission->waiting, place);
-        append(&admission->queue, place);
-        place->state = QUEUED;
         place->deadline = deadline;
-        admission->computations++;
-        place->address->computations++;
+        join_queue(admission, place);
+        if (admission->computations > admission->limits.computations)
+            send_greediest_away(admission, place);
     }
+    bool is_queued = place->state == QUEUED;
     pthread_mutex_unlock(&admission->mutex);
     return is_queued;
-}
-
-/* The first of the address whose last turn was the longest ago. One that has just come had none. */
-static place_t *find_next(const admission_t *admission) {
-    place_t *next = NULL;
-    for (place_t *place = admission->queue.first; place != NULL; place = place->next)
-        if (next == NULL || place->address->last_turn < next->address->last_turn)
-            next = place;
-    return next;
 }
 
 static place_t *find_late(const admission_t *admission, int64_t now) {
@@ -269,17 +346,30 @@ static place_t *find_late(const admission_t *admission, int64_t now) {
     return place;
 }
 
-place_t *admission_take(admission_t *admission, int64_t now, bool *is_late) {
-    pthread_mutex_lock(&admission->mutex);
-    place_t *place = find_late(admission, now);
-    *is_late = place != NULL;
-    if (*is_late) {
+/* One that is not computed any more. */
+static place_t *take_useless(admission_t *admission, int64_t now, const char **why) {
+    place_t *place = admission->sent_away.first;
+    if (place != NULL) {
+        take_out(&admission->sent_away, place);
+        append(&admission->waiting, place);
+        place->state = WAITING;
+        *why = "gave way to another client";
+    } else if ((place = find_late(admission, now)) != NULL) {
         end_computation(admission, place);
-    } else if (admission->running < admission->limits.computations_at_once &&
-               (place = find_next(admission)) != NULL) {
+        *why = "TIMEOUT: no time was left to compute the key";
+    }
+    return place;
+}
+
+place_t *admission_take(admission_t *admission, int64_t now, const char **why_not) {
+    *why_not = NULL;
+    pthread_mutex_lock(&admission->mutex);
+    place_t *place = take_useless(admission, now, why_not);
+    if (place == NULL && admission->running < admission->limits.computations_at_once &&
+        (place = admission->queue.first) != NULL) {
         take_out(&admission->queue, place);
         place->state = COMPUTING;
-        place->address->last_turn = ++admission->turns;
+        admission->round = place->round;
         admission->running++;
     }
     pthread_mutex_unlock(&admission->mutex);

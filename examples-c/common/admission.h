@@ -1,17 +1,20 @@
-/* Who gets a place in a server, and whose private key operation comes next: so that a crowd from a
-   few addresses costs little, and keeps nobody else from being served.
+/* Who gets a place in a server, and whose private key operation comes next: so that a crowd costs
+   little, and keeps nobody else from being served.
 
-   - An address (of IPv6: a network of 64 bits, which one customer has) gets so many places, so many
-     of them whose key exchange is under way, and so many computations.
-   - When all places are taken, a newcomer gets one that waits for its peer: in a key exchange,
-     between two requests or in the middle of a message. It is that of the address with the most
-     places, and among these the one that has waited the longest. Nobody makes room for an address
-     that has more places than every one that could.
-   - Computations wait in a queue that is bounded. The addresses take turns in it, and what is past
-     its deadline is not computed any more.
-
-   A new place, and each call of admission_wait(), puts the place at the end of those that wait;
-   only one that waits for a computation, or computes, cannot give way.
+   - An address (of IPv6: a network of 64 bits) gets so many places, so many of them whose key
+     exchange is under way, and so many computations.
+   - When there is no room for one more, be it among the places or among the computations that wait,
+     the greediest gives way: one of the network with the most, in it of the narrower network with
+     the most, and so on to the address. Networks have 24 bits, of IPv6 48 and then 56, so that
+     whoever has a whole network is one party, and not as many as it has addresses. The newcomer is
+     compared with the others, and is turned away when it is the greediest itself.
+   - Of places, only those give way that wait for their peer: in a key exchange, between two
+     requests or in the middle of a message. Among equals it is the one that has waited the longest.
+     A new place, and each call of admission_wait(), puts the place at the end of those.
+   - Computations go by rounds. Who comes takes part in the next round, and each further computation
+     of an address comes two rounds after the one before. So nobody overtakes the only one that an
+     address has in the queue, and before it comes at most one of each address that was there.
+     Among equals the last one of the queue gives way. What is past its deadline is not computed.
 
    Every function but the first two may be called from any thread. To find an address and to find
    who gives way, it walks over what there is: good for some thousands of places. */
@@ -48,10 +51,11 @@ typedef struct admission admission_t;
 typedef struct place {
     void *owner; /* the caller's */
     /* The rest is the component's. */
-    struct address *address;
-    struct place *previous; /* among those that wait for their peer, or for a computation */
+    struct network *address;
+    struct place *previous; /* among those that wait for the same */
     struct place *next;
     int64_t deadline; /* of the computation */
+    uint64_t round;
     int state;
     bool exchanges; /* its keys */
     bool gave_way;
@@ -77,16 +81,17 @@ void admission_wait(admission_t *admission, place_t *place);
 /* Its keys are exchanged. */
 void admission_end_exchange(admission_t *admission, place_t *place);
 
-/* Whether its session ends because another client got the place. */
+/* Whether its session ends because another client got the place, or the computation. */
 bool admission_gave_way(admission_t *admission, const place_t *place);
 
 /* A computation is due; it has to begin before the deadline, in milliseconds of any clock that the
-   caller likes. False when there are too many: the session is to end. */
+   caller likes. False when there are too many: the session is to end. Where it is true, call
+   admission_take(), as another one may have had to give way. */
 bool admission_queue(admission_t *admission, place_t *place, int64_t deadline);
 
-/* The place whose computation is next, or NULL: there is none, or enough of them run. One that is
-   late is not to be computed: its session is to end. */
-place_t *admission_take(admission_t *admission, int64_t now, bool *is_late);
+/* The place whose computation is next, or NULL: there is none, or enough of them run. With a
+   why_not, which is the reason, it is not to be computed: its session is to end. */
+place_t *admission_take(admission_t *admission, int64_t now, const char **why_not);
 
 /* The computation that was taken has been done. */
 void admission_end_computation(admission_t *admission, place_t *place);

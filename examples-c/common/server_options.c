@@ -92,7 +92,7 @@ bool parse_server_options(int argc, char **argv, const number_option_t *own,
                                   .limits = {.places = 1000,
                                              .places_per_address = 100,
                                              .exchanges_per_address = 32,
-                                             .computations = 64,
+                                             .computations = 256,
                                              .computations_per_address = 8,
                                              .computations_at_once = count_workers()}};
     admission_limits_t *limits = &options->limits;
@@ -251,6 +251,15 @@ static int get_pause_after(int error) {
     }
 }
 
+int accept_now(int listener, struct sockaddr_storage *peer, int *pause) {
+    socklen_t len = sizeof *peer;
+    int fd = accept4(listener, (struct sockaddr *)peer, &len, SOCK_CLOEXEC);
+    *pause = fd < 0 ? get_pause_after(errno) : 0;
+    if (*pause > 0)
+        perror("cannot accept");
+    return fd;
+}
+
 static int read_signal(int signals) {
     struct signalfd_siginfo info;
     return read(signals, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : SIGINT;
@@ -261,21 +270,17 @@ int accept_client(int listener, int signals, struct sockaddr_storage *peer, int 
     for (;;) {
         struct pollfd entries[] = {{.fd = signals, .events = POLLIN},
                                    {.fd = pause > 0 ? -1 : listener, .events = POLLIN}};
-        socklen_t len = sizeof *peer;
+        int fd = -1;
         int count = poll(entries, 2, pause > 0 ? pause : -1);
         if (count > 0 && entries[0].revents != 0) {
             *signal_number = read_signal(signals);
             return -1;
         }
         pause = 0;
-        if (count <= 0 || entries[1].revents == 0)
-            continue;
-        int fd = accept4(listener, (struct sockaddr *)peer, &len, SOCK_CLOEXEC);
+        if (count > 0 && entries[1].revents != 0)
+            fd = accept_now(listener, peer, &pause);
         if (fd >= 0)
             return fd;
-        pause = get_pause_after(errno);
-        if (pause > 0)
-            perror("cannot accept");
     }
 }
 

@@ -14,6 +14,8 @@
 extern "C" {
 #endif
 
+enum { ACCEPTED_AT_ONCE = 64 };
+
 typedef struct {
     uint16_t port;                /* --port; 0: any free one */
     const char *private_key_file; /* --private-key; NULL: a new key pair */
@@ -55,6 +57,12 @@ int open_listener(uint16_t *port);
    those that it starts from now on, and gives a descriptor that becomes readable when one of them
    comes. -1 after it said on standard error what failed. */
 int open_signals(void);
+
+/* Accepts a client, if there is one: gives its descriptor and address, or else -1. *pause is for
+   how many milliseconds not to ask again, though the listener stays readable: the system lacks
+   descriptors or memory, which has been said on standard error. A loop does not ask more than
+   ACCEPTED_AT_ONCE times before it looks at all else: in a flood, there is always one more. */
+int accept_now(int listener, struct sockaddr_storage *peer, int *pause);
 
 /* Waits until a client connects, and gives its descriptor and address; -1 as soon as a signal
    comes, whose number it then writes. */

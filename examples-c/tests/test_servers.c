@@ -29,6 +29,7 @@ enum {
     FRAMING_COUNT = 4,
     MOST_UNREAD = 4000, /* bytes of a response */
     MOST_ANSWERED = 100,
+    FLOOD_COUNT = 200,
     PATIENCE = 60000 /* milliseconds after which a server that does nothing counts as hung */
 };
 
@@ -88,6 +89,12 @@ static void be_served(uint16_t port, anwdl_protocol_t framing, bool speaks_first
     if (CHECK(peer_exchange_keys(&peer, speaks_first)))
         ask_every_verb(&peer);
     peer_free(&peer);
+}
+
+static void open_session(peer_t *peer, uint16_t port, anwdl_protocol_t framing) {
+    connect_peer(peer, port, framing);
+    REQUIRE(peer_exchange_keys(peer, true));
+    check_response_has(peer, STAT, "uptime");
 }
 
 /* The peer has been hung up on: nothing comes any more. */
@@ -175,11 +182,84 @@ static void check_refused_arguments(char *server_path, char *const cases[][3], s
     }
 }
 
+/* One that never rests keeps its turn, but no longer when others wait. */
+static void test_turns(char *const prefix[], char *server_path) {
+    uint16_t port;
+    char *const options[] = {"--private-key", ANWDL_KEYS_DIR "/server.pem", "--turn", "0", NULL};
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t busy, other;
+    unsigned answered = 0;
+    char *response;
+    open_session(&busy, port, ANWDL_PROTOCOL_GCM);
+    check_response_has(&busy, STAT, "uptime");
+    connect_peer(&other, port, ANWDL_PROTOCOL_V4);
+    while (answered < MOST_ANSWERED && (response = peer_ask(&busy, STAT)) != NULL) {
+        free(response);
+        answered++;
+    }
+    CHECK(answered <= 1);
+    CHECK(find_line(&server, "its time is over"));
+    if (CHECK(peer_exchange_keys(&other, true)))
+        ask_every_verb(&other);
+    peer_free(&busy);
+    peer_free(&other);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
+/* The script runs the server, whose errors are printed with the rest. */
+static process_t start_with_script(char *script, char *server_path, uint16_t *out_port) {
+    char *const arguments[] = {
+        "/bin/sh", "-c", script, server_path, "--private-key", ANWDL_KEYS_DIR "/server.pem", NULL};
+    process_t server = start_process(arguments);
+    char line[LONGEST_LINE + 1];
+    unsigned port = 0;
+    do
+        REQUIRE(read_line(&server, line));
+    while (sscanf(line, "listening on 127.0.0.1:%u", &port) != 1);
+    *out_port = (uint16_t)port;
+    return server;
+}
+
+/* Those who wait take all descriptors that there are. It goes on with one after the other. */
+static void test_lack_of_descriptors(char *server_path) {
+    uint16_t port;
+    process_t server =
+        start_with_script("exec 2>&1; ulimit -n 16; exec \"$0\" \"$@\"", server_path, &port);
+    peer_t peers[24];
+    for (size_t at = 0; at < 24; at++)
+        connect_peer(&peers[at], port, ANWDL_PROTOCOL_V4);
+    for (size_t at = 0; at < 24; at++) {
+        peer_hang_up(&peers[at]);
+        if (at == 0)
+            CHECK(find_line(&server, "cannot accept: "));
+        peer_free(&peers[at]);
+    }
+    be_served(port, ANWDL_PROTOCOL_GCM, true);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
+/* There is none left at all, and nobody whose end would bring one. */
+static void test_no_descriptor(char *server_path) {
+    uint16_t port;
+    process_t server =
+        start_with_script("exec 2>&1 3<&-; ulimit -n 4; exec \"$0\" \"$@\"", server_path, &port);
+    peer_t peer;
+    connect_peer(&peer, port, ANWDL_PROTOCOL_V4);
+    for (size_t count = 0; count < 3; count++)
+        CHECK(find_line(&server, "cannot accept: "));
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+    peer_free(&peer);
+}
+
 static void test_anwdl_server(char *const prefix[], char *server_path, char *client_path) {
     char *const cases[][3] = {{"--port", "65536"},
                               {"--port", "x"},
                               {"--receive-first", "maybe"},
                               {"--timeout", "-1"},
+                              {"--turn", "soon"},
                               {"--protocol", "v5"},
                               {"--nonsense"},
                               {"superfluous"},
@@ -189,8 +269,12 @@ static void test_anwdl_server(char *const prefix[], char *server_path, char *cli
     (void)client_path;
     test_every_framing_on_one_port(prefix, server_path);
     test_server_that_begins(prefix, server_path);
-    if (*prefix == NULL)
+    test_turns(prefix, server_path);
+    if (*prefix == NULL) {
+        test_lack_of_descriptors(server_path);
+        test_no_descriptor(server_path);
         check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
+    }
 }
 
 /* -- servers for many clients ------------------------------------------------------------------ */
@@ -201,12 +285,6 @@ static bool find_client_line(process_t *server, unsigned client, const char *wha
     char text[128];
     snprintf(text, sizeof text, "client %u: %s", client, what);
     return find_line(server, text);
-}
-
-static void open_session(peer_t *peer, uint16_t port, anwdl_protocol_t framing) {
-    connect_peer(peer, port, framing);
-    REQUIRE(peer_exchange_keys(peer, true));
-    check_response_has(peer, STAT, "uptime");
 }
 
 static void check_lines_of_one_client(process_t *server, unsigned client, const char *framing) {
@@ -450,14 +528,15 @@ static void test_responses_that_nobody_reads(char *const prefix[], char *server_
     int size = 4096;
     snprintf(echo, sizeof echo, "{\"verb\": \"ECHO\", \"parameters\": {\"text\": \"%0*d\"}}",
              MOST_UNREAD, 0);
-    open_session(&peer, port, ANWDL_PROTOCOL_GCM);
+    open_session(&peer, port, ANWDL_PROTOCOL_V4);
+    peer.is_eager = true;
     CHECK(setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     /* It ends when the server hangs up. */
     while (peer_send_request(&peer, echo))
         ;
     do {
         REQUIRE(read_line(&server, line));
-        answered += strstr(line, ": gcm: ECHO") != NULL;
+        answered += strstr(line, ": v4: ECHO") != NULL;
     } while (strstr(line, "closed: ") == NULL);
     CHECK(strstr(line, "TIMEOUT") != NULL);
     CHECK(answered < MOST_ANSWERED);
@@ -543,6 +622,40 @@ static void test_idle_timeout(char *const prefix[], char *server_path) {
     check_exit_status(&server, EXIT_SUCCESS);
 }
 
+/* So many have connected by the time that the server looks: it does not take all of them before it
+   looks at its clients. */
+static void test_flood(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peer;
+    int flood[FLOOD_COUNT];
+    char line[LONGEST_LINE + 1];
+    int status = 0;
+    unsigned taken = 0;
+    open_session(&peer, port, ANWDL_PROTOCOL_GCM);
+    CHECK(find_client_line(&server, 1, "gcm: STAT"));
+    REQUIRE(kill(server.pid, SIGSTOP) == 0);
+    REQUIRE(waitpid(server.pid, &status, WUNTRACED) == server.pid && WIFSTOPPED(status));
+    for (size_t at = 0; at < FLOOD_COUNT; at++)
+        flood[at] = connect_from("127.0.0.2", port);
+    peer_hang_up(&peer);
+    REQUIRE(kill(server.pid, SIGCONT) == 0);
+    for (;;) {
+        REQUIRE(read_line(&server, line));
+        if (strstr(line, "client 1: closed: PEER_CLOSED") != NULL)
+            break;
+        taken++;
+    }
+    CHECK(taken < FLOOD_COUNT / 2);
+    printf("%u of %d are taken first\n", taken, FLOOD_COUNT);
+    for (size_t at = 0; at < FLOOD_COUNT; at++)
+        close(flood[at]);
+    peer_free(&peer);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
 static void test_concurrent_server(char *const prefix[], char *server_path, char *client_path) {
     char *const cases[][3] = {
         {"--port", "65536"},    {"--port", "x"},        {"--timeout", "0"},
@@ -562,6 +675,12 @@ static void test_concurrent_server(char *const prefix[], char *server_path, char
         test_deadlines(server_path);
         check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
     }
+}
+
+/* One that accepts clients, and serves them, on the same thread. */
+static void test_one_loop(char *const prefix[], char *server_path, char *client_path) {
+    test_concurrent_server(prefix, server_path, client_path);
+    test_flood(prefix, server_path);
 }
 
 /* -- the minimal server ------------------------------------------------------------------------ */
@@ -623,10 +742,12 @@ typedef struct {
     void (*test)(char *const prefix[], char *server_path, char *client_path);
 } case_t;
 
-static const case_t CASES[] = {
-    {"minimal_server", test_minimal_server},   {"anwdl_server", test_anwdl_server},
-    {"thread_server", test_concurrent_server}, {"epoll_server", test_concurrent_server},
-    {"uv_server", test_concurrent_server},     {"asio_server", test_concurrent_server}};
+static const case_t CASES[] = {{"minimal_server", test_minimal_server},
+                               {"anwdl_server", test_anwdl_server},
+                               {"thread_server", test_concurrent_server},
+                               {"epoll_server", test_concurrent_server},
+                               {"uv_server", test_one_loop},
+                               {"asio_server", test_one_loop}};
 
 int main(int argc, char **argv) {
     bool is_known = false;

@@ -139,7 +139,18 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     file.write_all(content).map_err(failed)?;
     // Before it gets its name: after a power cut there is the old key or the new one.
     file.sync_all().map_err(failed)?;
-    temporary.rename(path).map_err(failed)?;
+    temporary.rename(path).map_err(|error| match error.kind() {
+        // A container's volume may be a single file.
+        io::ErrorKind::ResourceBusy => Error::with_errno(
+            Reason::IoFailed,
+            format!(
+                "cannot write the key file {path:?}: it is mounted by itself, and so cannot be \
+                 replaced; mount the folder that it is in"
+            ),
+            libc::EBUSY,
+        ),
+        _ => failed(error),
+    })?;
     // The key stands under its name by now. Where its folder cannot be synced, it is only
     // not known from when on that outlasts a power cut.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());

@@ -338,7 +338,7 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
 ///
 /// @param client The client; not NULL.
 ///
-/// @return Seconds since 1970-01-01 00:00 UTC; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+/// @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getCreationTimestamp().
 #[unsafe(no_mangle)]

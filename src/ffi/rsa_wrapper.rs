@@ -8,7 +8,7 @@ use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{bytes_output, set_string};
 use super::{
     BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
-    take_back, text, value_or,
+    take_back, value_or,
 };
 use crate::crypto::RsaWrapper;
 use crate::error::Error;
@@ -265,11 +265,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
 /// Sets the local public key. The private key stays as it is.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
+/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
+///   UTF-8.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
-///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setPublicKey(public_key).
 #[must_use]
@@ -282,7 +283,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { text(pem, "pem") }?;
+        let pem = unsafe { c_string(pem, "pem") }?;
         wrapper.set_public_key(pem)
     })
 }
@@ -317,14 +318,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
 /// Sets the local private key.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL. Certificates and
-///   public keys beside it are passed over; a second private key is not.
+/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL; text around it need not
+///   be UTF-8. Certificates and public keys beside it are passed over; a second private key is not.
 /// @param derivate_public_key true to set the local public key to the one that belongs to it; false
 ///   to leave the public key as it is.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL, or pem is not
-///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
+///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
 ///
 /// Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
 #[must_use]
@@ -338,7 +339,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { text(pem, "pem") }?;
+        let pem = unsafe { c_string(pem, "pem") }?;
         wrapper.set_private_key(pem, derivate_public_key != 0)
     })
 }
@@ -373,16 +374,26 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
     })
 }
 
-/// The path behind `pointer`: bytes of any encoding, as the system takes them.
+/// The string behind `pointer`: bytes of any encoding. A key may have text around it, and the
+/// system takes paths so.
 ///
 /// # Safety
-/// As for [`text`].
-unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
+/// As for [`text`](super::text).
+unsafe fn c_string<'a>(pointer: *const c_char, name: &str) -> Result<&'a [u8], Error> {
     if pointer.is_null() {
-        return Err(null("path"));
+        return Err(null(name));
     }
     // SAFETY: it is not NULL; the caller vouches for the rest.
-    let bytes = unsafe { CStr::from_ptr(pointer) }.to_bytes();
+    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
+}
+
+/// The path behind `pointer`.
+///
+/// # Safety
+/// As for [`c_string`].
+unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
+    // SAFETY: the caller vouches for it.
+    let bytes = unsafe { c_string(pointer, "path") }?;
     Ok(Path::new(OsStr::from_bytes(bytes)))
 }
 
@@ -470,11 +481,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
 /// A client never takes a peer's key from a wrapper that it is given: it receives it.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL.
+/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
+///   UTF-8.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or pem is not
-///   UTF-8. ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
 ///
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
 #[must_use]
@@ -487,7 +499,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { text(pem, "pem") }?;
+        let pem = unsafe { c_string(pem, "pem") }?;
         wrapper.set_remote_public_key(pem)
     })
 }

@@ -398,6 +398,7 @@ impl<'a> Text<'a> {
 
     /// Decodes a byte, or the escape sequence, at `at`; gives how many bytes that were read and are
     /// written.
+    #[inline(always)]
     fn decode_at(self, at: usize, out: &mut [u8]) -> (usize, usize) {
         let written = self.0.as_bytes();
         match written[at] {
@@ -429,6 +430,13 @@ impl<'a> Text<'a> {
         let mut hasher = hashes.build_hasher();
         if !self.is_escaped() {
             hash_into(&mut hasher, self.0.as_bytes());
+            return hasher.finish();
+        }
+        if self.0.len() <= HASHED_AT_ONCE {
+            let mut decoded = [0; HASHED_AT_ONCE];
+            let len = self.decode_into(&mut decoded);
+            hash_into(&mut hasher, &decoded[..len]);
+            decoded[..len].zeroize();
             return hasher.finish();
         }
         // With room for a character that reaches into the next part.
@@ -615,7 +623,7 @@ fn closing(is_object: bool) -> u8 {
     if is_object { b'}' } else { b']' }
 }
 
-/// The signature of keys that are long, or written with escapes and no longer short when decoded.
+/// The signature of keys that are long, or written with escapes and not found to be short when decoded.
 /// UTF-8 has no such bytes.
 const INDIRECT: u64 = u64::MAX;
 
@@ -879,9 +887,12 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Takes one more key.
     #[inline(always)]
-    fn add_key(&mut self, keys: Keys, key: Key) -> Result<(), NotJson> {
+    fn add_key(&mut self, keys: Keys, mut key: Key) -> Result<(), NotJson> {
         let earlier = &self.keys[keys.first..];
         let is_full = self.keys.is_full() || earlier.len() == COMPARED_KEYS;
+        if key.signature == INDIRECT && !is_full {
+            key.signature = self.signature_of_other(key.start..key.end);
+        }
         if is_full || key.signature == INDIRECT {
             return self.add_more(key);
         }
@@ -1123,7 +1134,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         let (start, end, is_escaped) = self.string(at)?;
         self.did(work::KEY);
         let signature = match is_escaped || end - start > LONGEST_COMPARED {
-            true => self.signature_of_other(start..end),
+            true => INDIRECT,
             false => signature(bytes, start..end),
         };
         let key = Key {
@@ -1284,11 +1295,12 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         let end = behind_digits(bytes, digits);
         self.did_words(work::NUMBER, end - digits);
         let is_integer = !matches!(bytes.get(end), Some(b'.' | b'e' | b'E'));
+        let is_well_written = match bytes.get(digits) {
+            Some(b'0') => end == digits + 1,
+            _ => end > digits && end - digits <= self.longest_integer,
+        };
         // Most numbers.
-        if is_integer
-            && matches!(bytes.get(digits), Some(b'1'..=b'9'))
-            && end - digits <= self.longest_integer
-        {
+        if is_integer && is_well_written {
             return Ok(end);
         }
         self.other_number(at, digits, end)

@@ -9,7 +9,7 @@ use crate::forger::{
     session,
 };
 use crate::pair::gcm::SessionKeys;
-use crate::play::{Act, Played, play};
+use crate::play::{Act, Played, play, receiving};
 use crate::{is_exhaustive, stride, tell};
 
 const CBC: [Protocol; 3] = [Protocol::V2, Protocol::V3, Protocol::V4];
@@ -41,10 +41,7 @@ pub fn places() -> Vec<Place> {
 
 impl Place {
     pub fn act(&self) -> Act {
-        match self.role {
-            Role::Server => Act::ReceiveRequest,
-            Role::Client => Act::ReceiveResponse,
-        }
+        Act::receive(self.role)
     }
 
     /// The reason of a text that is decrypted here and does not fit.
@@ -83,17 +80,15 @@ impl Place {
                 &message(self.protocol, packet),
             );
         }
-        // A server knows v2 or v3 only behind a first request, which in v3 brings its own IV.
-        let mut first = packet_of_blocks(self.protocol, &padded(&self.text(0)));
-        if self.protocol == Protocol::V3 {
-            let end = first.len() - BLOCK_SIZE;
-            first[end..].copy_from_slice(&crate::forger::IV);
-        }
-        let mut bytes = message(self.protocol, &first);
-        bytes.extend(message(self.protocol, packet));
-        let mut played = play(self.prepared(), &[self.act(), self.act()], &bytes);
+        // A server knows v2 or v3 only behind a first request.
+        let messages = [
+            message_of(self.protocol, &self.text(0)),
+            message(self.protocol, packet),
+        ];
+        let (acts, bytes) = receiving(self.role, self.protocol, &messages);
+        let mut played = play(self.prepared(), &acts, &bytes);
         played.messages.remove(0);
-        played.sent.remove(0);
+        played.sent.drain(..played.sent_before);
         played
     }
 }
@@ -196,17 +191,12 @@ fn every_error_of_a_padding() {
 
 /// Receives records one after the other, which are made under the keys of the session.
 fn receive_records(role: Role, make: impl FnOnce(&SessionKeys) -> Vec<Vec<u8>>) -> Played {
-    let act = match role {
-        Role::Server => Act::ReceiveRequest,
-        Role::Client => Act::ReceiveResponse,
-    };
     let (session, keys) = gcm_session(role);
-    let records = make(&keys);
-    let bytes: Vec<u8> = records
-        .iter()
-        .flat_map(|record| message(Protocol::Gcm, record))
+    let records = make(&keys).into_iter();
+    let messages: Vec<_> = records
+        .map(|record| message(Protocol::Gcm, &record))
         .collect();
-    let acts = vec![act; records.len()];
+    let (acts, bytes) = receiving(role, Protocol::Gcm, &messages);
     play(session, &acts, &bytes)
 }
 

@@ -5,7 +5,7 @@ use anwdl::protocol::Role;
 use anwdl::{AesMode, AesWrapper, ClientOptions, FedSession, Reason, RsaWrapper};
 use serde_json::Value;
 
-use crate::play::{Act, check_ended, play};
+use crate::play::{Act, check_ended, play, receiving};
 use crate::recording::{IV_SIZE, Recording, other, python_style, recordings, side};
 use crate::{is_exhaustive, stride, tell};
 
@@ -46,12 +46,20 @@ impl Passage {
         FedSession::new(self.role, &self.options()).unwrap()
     }
 
-    /// What the same side can do next.
-    pub fn next_act(&self) -> Act {
-        match self.role {
-            Role::Server => Act::ReceiveRequest,
-            Role::Client => Act::ReceiveResponse,
+    /// What this side does if the peer sends so many bytes and its answers, and all of what the
+    /// peer sends. The last act is the one that waits for more.
+    pub fn until(&self, offset: usize) -> (Vec<Act>, Vec<u8>) {
+        let incoming = self.incoming[..offset].to_vec();
+        let is_whole = offset == self.incoming.len();
+        let receive = Act::receive(self.role);
+        if self.act == receive {
+            let next = is_whole.then(Vec::new);
+            let messages: Vec<_> = [incoming].into_iter().chain(next).collect();
+            return receiving(self.role, self.protocol, &messages);
         }
+        let next = is_whole.then_some(receive);
+        let acts = [self.act.clone()].into_iter().chain(next);
+        (acts.collect(), incoming)
     }
 
     /// Whether the session goes on if the peer ends after `offset` bytes.
@@ -138,8 +146,8 @@ fn the_peer_ends_at_every_byte_of_every_recording() {
             let len = passage.incoming.len();
             let step = if passage.is_exchange() { stride(7) } else { 1 };
             for offset in (0..len).step_by(step).chain([len]) {
-                let acts = [passage.act.clone(), passage.next_act()];
-                let mut played = play(passage.session(), &acts, &passage.incoming[..offset]);
+                let (acts, incoming) = passage.until(offset);
+                let mut played = play(passage.session(), &acts, &incoming);
                 let is_whole = offset == len;
                 let name = &passage.name;
                 assert_eq!(played.reason(), Some(Reason::PeerClosed), "{name} {offset}");

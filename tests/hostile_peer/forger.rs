@@ -3,7 +3,7 @@
 
 use anwdl::protocol::session::{Config, Session};
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, FedSession};
+use anwdl::{AesMode, AesWrapper, Error, FedSession};
 use rsa::RsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::traits::PublicKeyParts;
@@ -16,7 +16,14 @@ pub const KEY: [u8; 32] = [1; 32];
 pub const IV: [u8; BLOCK_SIZE] = [2; BLOCK_SIZE];
 const HASH_SIZE: usize = 32;
 
-/// A session under the forger's key, in this framing from the start.
+/// So that the forger knows the IV behind a response too.
+fn draw_iv(bytes: &mut [u8]) -> Result<(), Error> {
+    bytes.copy_from_slice(&IV);
+    Ok(())
+}
+
+/// A session under the forger's key, in this framing from the start. What it sends in v3 and v4
+/// carries the forger's IV.
 pub fn session(role: Role, protocol: Protocol) -> FedSession {
     if protocol == Protocol::Gcm {
         return gcm_session(role).0;
@@ -26,6 +33,7 @@ pub fn session(role: Role, protocol: Protocol) -> FedSession {
     let mut config = Config::new(role);
     config.exchange_keys = false;
     config.protocol = protocol;
+    config.random = draw_iv;
     let mut session = Session::new(config);
     session.set_aes_wrapper(&key).unwrap();
     FedSession::from_session(session)
@@ -57,9 +65,13 @@ pub fn other(role: Role) -> Role {
 
 /// AES-CBC of whole blocks, and nothing else.
 pub fn encrypt_blocks(blocks: &[u8]) -> Vec<u8> {
+    encrypt_blocks_under(&IV, blocks)
+}
+
+fn encrypt_blocks_under(iv: &[u8; BLOCK_SIZE], blocks: &[u8]) -> Vec<u8> {
     assert!(blocks.len().is_multiple_of(BLOCK_SIZE));
     let mut key = AesWrapper::new(256, AesMode::Cbc).unwrap();
-    key.set_key(&KEY, &IV).unwrap();
+    key.set_key(&KEY, iv).unwrap();
     let mut ciphertext = key.encrypt_data(blocks).unwrap();
     ciphertext.truncate(blocks.len());
     ciphertext
@@ -71,26 +83,41 @@ pub fn padded(text: &[u8]) -> Vec<u8> {
     [text, &vec![padding as u8; padding]].concat()
 }
 
-/// Header and packet of the first message of a session, whatever the packet is.
+/// Header and packet of the first message of a session, or of one behind a response, whatever
+/// the packet is.
 pub fn message(protocol: Protocol, packet: &[u8]) -> Vec<u8> {
+    message_under(&IV, protocol, packet)
+}
+
+fn message_under(iv: &[u8; BLOCK_SIZE], protocol: Protocol, packet: &[u8]) -> Vec<u8> {
     let len = packet.len();
     let header = match protocol {
         Protocol::V2 | Protocol::V3 => format!("{len:=<8}").into_bytes(),
-        Protocol::V4 => encrypt_blocks(&padded(len.to_string().as_bytes())),
+        Protocol::V4 => encrypt_blocks_under(iv, &padded(len.to_string().as_bytes())),
         Protocol::Gcm => (len as u32).to_be_bytes().to_vec(),
         Protocol::Auto => unreachable!("no framing"),
     };
     [&header, packet].concat()
 }
 
-/// The first message of a session of v2, v3 or v4 with this text.
+/// Such a message of v2, v3 or v4 with this text.
 pub fn message_of(protocol: Protocol, text: &[u8]) -> Vec<u8> {
-    message(protocol, &packet_of_blocks(protocol, &padded(text)))
+    message_of_under(&IV, protocol, text)
+}
+
+/// The same by somebody who was told this IV.
+pub fn message_of_under(iv: &[u8; BLOCK_SIZE], protocol: Protocol, text: &[u8]) -> Vec<u8> {
+    let packet = packet_under(iv, protocol, &padded(text));
+    message_under(iv, protocol, &packet)
 }
 
 /// A packet of v2, v3 or v4 whose text, with its padding, are these blocks.
 pub fn packet_of_blocks(protocol: Protocol, blocks: &[u8]) -> Vec<u8> {
-    let mut packet = encrypt_blocks(blocks);
+    packet_under(&IV, protocol, blocks)
+}
+
+fn packet_under(iv: &[u8; BLOCK_SIZE], protocol: Protocol, blocks: &[u8]) -> Vec<u8> {
+    let mut packet = encrypt_blocks_under(iv, blocks);
     if protocol != Protocol::V2 {
         packet.extend_from_slice(&[9; BLOCK_SIZE]);
     }

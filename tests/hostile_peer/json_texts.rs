@@ -270,10 +270,7 @@ fn texts(right: &str) -> Vec<(Vec<u8>, Verdict)> {
 }
 
 fn check(protocol: Protocol, role: Role, text: &[u8], verdict: Verdict) {
-    let act = match role {
-        Role::Server => Act::ReceiveRequest,
-        Role::Client => Act::ReceiveResponse,
-    };
+    let act = Act::receive(role);
     // The largest of these texts have a length that is within all limits.
     let (session, bytes) = session_and_message(role, protocol, text);
     let played = play(session, &[act], &bytes);

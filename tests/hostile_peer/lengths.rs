@@ -5,7 +5,7 @@ use anwdl::protocol::{Protocol, Role};
 
 use crate::forger::{encrypt_blocks, message_of, padded, session, session_and_message};
 use crate::pair;
-use crate::play::{Act, play};
+use crate::play::{Act, play, receiving};
 use crate::tell;
 
 /// The longest message that is accepted unless another is set.
@@ -155,24 +155,15 @@ fn lengths_in_clear() {
                 (Role::Server, true),
                 (Role::Client, false),
             ] {
-                let act = match role {
-                    Role::Server => Act::ReceiveRequest,
-                    Role::Client => Act::ReceiveResponse,
-                };
-                let mut acts = vec![act.clone()];
-                let mut incoming = Vec::new();
                 let pinned = match (role, is_later) {
                     (Role::Server, false) => Protocol::Auto,
                     _ => protocol,
                 };
-                if is_later {
-                    incoming = message_of(protocol, REQUEST);
-                    acts.push(act);
-                }
-                let heard_before = acts.len() - 1;
-                incoming.extend_from_slice(&text);
+                let earlier = is_later.then(|| message_of(protocol, REQUEST));
+                let messages: Vec<_> = earlier.into_iter().chain([text.clone()]).collect();
+                let (acts, incoming) = receiving(role, protocol, &messages);
                 let played = play(session(role, pinned), &acts, &incoming);
-                let sent = &played.sent[heard_before..];
+                let sent = &played.sent[played.sent_before..];
                 let largest = match (role, is_later) {
                     // Both framings are possible still.
                     (Role::Server, false) => LARGEST_MESSAGE + 32,
@@ -236,10 +227,7 @@ fn encrypted_lengths() {
             false => None,
         };
         for role in [Role::Server, Role::Client] {
-            let act = match role {
-                Role::Server => Act::ReceiveRequest,
-                Role::Client => Act::ReceiveResponse,
-            };
+            let act = Act::receive(role);
             let played = play(session(role, Protocol::V4), &[act], &encrypt_blocks(&block));
             let expected = match number {
                 None => Some(Reason::DecryptionFailed),

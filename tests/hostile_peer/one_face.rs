@@ -233,10 +233,7 @@ fn heard_by_initiator(protocol: Protocol) -> Failures {
 
 /// Lengths of v4 that are none.
 fn bad_lengths(role: Role) -> Failures {
-    let act = match role {
-        Role::Server => Act::ReceiveRequest,
-        Role::Client => Act::ReceiveResponse,
-    };
+    let act = Act::receive(role);
     let mut causes: Vec<(String, Vec<u8>)> = Vec::new();
     for text in [
         "", "-1", "+1", " 1", "1 ", "1=", "0x1", "1.0", "1e3", "a", "\u{661}", "1\0", "1_0",

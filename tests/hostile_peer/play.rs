@@ -1,10 +1,11 @@
 //! One side of a conversation, which plays its part against bytes that may be anything.
 
 use anwdl::error::Interest;
+use anwdl::protocol::{Protocol, Role};
 use anwdl::{ClientInstance, ClientInterface, Error, FedSession, Reason};
 
 /// What one side does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     Exchange {
         receive_first: bool,
@@ -20,6 +21,38 @@ pub enum Act {
         parameters: String,
     },
     ReceiveResponse,
+}
+
+impl Act {
+    /// What a side does to hear a message.
+    pub fn receive(role: Role) -> Self {
+        match role {
+            Role::Server => Self::ReceiveRequest,
+            Role::Client => Self::ReceiveResponse,
+        }
+    }
+}
+
+/// What a side does that receives these messages, and all that its peer sends. A server responds
+/// to each before it receives the next, and the peer takes the response.
+pub fn receiving(role: Role, protocol: Protocol, messages: &[Vec<u8>]) -> (Vec<Act>, Vec<u8>) {
+    let (mut acts, mut incoming) = (Vec::new(), Vec::new());
+    for message in messages {
+        if role == Role::Server && !acts.is_empty() {
+            acts.push(Act::SendResponse {
+                success: true,
+                message: "OK".into(),
+                data: "{}".into(),
+            });
+            // To the response's length.
+            if protocol != Protocol::Gcm {
+                incoming.push(b'1');
+            }
+        }
+        acts.push(Act::receive(role));
+        incoming.extend_from_slice(message);
+    }
+    (acts, incoming)
 }
 
 /// Whoever can play a part.
@@ -107,6 +140,8 @@ pub struct Played {
     pub messages: Vec<String>,
     /// All that was sent.
     pub sent: Vec<u8>,
+    /// How much of it was sent before the last act.
+    pub sent_before: usize,
     /// How the act ended that was the last; `None` if all acts were done.
     pub failure: Option<Error>,
     pub session: FedSession,
@@ -126,9 +161,11 @@ impl Played {
 pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
     let mut rest = incoming;
     let (mut messages, mut sent) = (Vec::new(), Vec::new());
+    let mut sent_before = 0;
     let mut has_ended = false;
     for act in acts {
-        let (taken_before, sent_before) = (rest.len(), sent.len());
+        let taken_before = rest.len();
+        sent_before = sent.len();
         let failure = loop {
             match session.perform(act) {
                 Ok(message) => {
@@ -163,6 +200,7 @@ pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
             let played = Played {
                 messages,
                 sent,
+                sent_before,
                 failure,
                 session,
             };
@@ -174,6 +212,7 @@ pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
     Played {
         messages,
         sent,
+        sent_before,
         failure: None,
         session,
     }

@@ -178,16 +178,16 @@ fn make_end(peer: TcpStream, end: End) -> Option<TcpStream> {
 fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
     let name = &passage.name;
     let is_whole = offset == passage.incoming.len();
-    let acts = std::slice::from_ref(&passage.act);
-    let sent = play(passage.session(), acts, &passage.incoming[..offset]).sent;
+    let (acts, incoming) = passage.until(offset);
+    let sent = play(passage.session(), &acts, &incoming).sent;
+    let mut acts = &acts[..];
     let (mut side, mut peer) = meeting.connect(passage, false, PATIENCE);
-    peer.write_all(&passage.incoming[..offset]).unwrap();
+    peer.write_all(&incoming).unwrap();
 
     // The peer ends when it has heard all that it will hear, so that the kernel has no
     // reason of its own to reset the connection.
     let mut heard = vec![0; sent.len()];
     let mut count = 0;
-    let mut is_done = false;
     peer.set_nonblocking(true).unwrap();
     let begun = Instant::now();
     loop {
@@ -195,12 +195,10 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
             begun.elapsed() < PATIENCE,
             "{name} {offset}: nothing is heard"
         );
-        if !is_done {
-            match side.perform(&passage.act) {
-                Ok(_) => is_done = true,
-                Err(Error::WouldBlock(_)) => {}
-                Err(error) => panic!("{name} {offset} {end:?}: {error}"),
-            }
+        match side.perform(&acts[0]) {
+            Ok(_) => acts = &acts[1..],
+            Err(Error::WouldBlock(_)) => {}
+            Err(error) => panic!("{name} {offset} {end:?}: {error}"),
         }
         if count == heard.len() {
             break;
@@ -211,18 +209,13 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
             Err(error) => panic!("{error}"),
         }
     }
-    if is_whole && !is_done {
-        side.finish(&passage.act).unwrap();
-        is_done = true;
+    let (act, earlier) = acts.split_last().expect("it waits for more");
+    for act in earlier {
+        side.finish(act).unwrap();
     }
-    assert_eq!(is_done, is_whole);
     let _still_reads = make_end(peer, end);
 
-    let act = match is_whole {
-        true => passage.next_act(),
-        false => passage.act.clone(),
-    };
-    let failure = side.finish(&act).unwrap_err();
+    let failure = side.finish(act).unwrap_err();
     let is_survivable = is_whole || passage.goes_on(offset);
     let goes_on = match end {
         End::Close | End::HalfClose => {
@@ -238,11 +231,11 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
         }
     };
     if !goes_on {
-        check_ended(&mut side, &act);
+        check_ended(&mut side, act);
         return;
     }
     // It can be tried again, and tells the same.
-    let again = side.finish(&act).unwrap_err();
+    let again = side.finish(act).unwrap_err();
     assert_eq!(again.reason(), Some(Reason::PeerClosed));
 }
 

@@ -7,12 +7,12 @@ use anwdl::protocol::{Protocol, Role};
 use anwdl::{Reason, RsaWrapper};
 
 use crate::ciphertexts::places;
-use crate::forger::{BLOCK_SIZE, IV, message, packet_of_blocks, padded, session};
+use crate::forger::{BLOCK_SIZE, IV, message_of, message_of_under, session};
 use crate::pair::{
     self, CLIENT_KEY, FRAMINGS, SERVER_KEY, STRANGER_KEY, assert_ended, exchange_public_keys, gcm,
     go_on, reason, request,
 };
-use crate::play::{Act, Played, play};
+use crate::play::{Played, play, receiving};
 use crate::{stride, tell};
 
 /// Which of the two public keys is another's.
@@ -181,15 +181,16 @@ fn gcm_notices_what_is_altered_in_clear() {
 
 const REQUEST: &[u8] = br#"{"verb": "STAT", "parameters": {}}"#;
 
-/// Two requests, of which the first brings the IV of the second, altered at one byte.
+/// Two requests, and between them a response that brings the IV of the second and reached the
+/// client altered at one byte of that.
 fn play_with_altered_iv(protocol: Protocol, at: usize, change: u8) -> Played {
-    let mut first = packet_of_blocks(protocol, &padded(REQUEST));
-    let end = first.len() - BLOCK_SIZE;
-    first[end..].copy_from_slice(&IV);
-    first[end + at] ^= change;
-    let second = packet_of_blocks(protocol, &padded(REQUEST));
-    let bytes = [message(protocol, &first), message(protocol, &second)].concat();
-    let acts = [Act::ReceiveRequest, Act::ReceiveRequest];
+    let mut heard = IV;
+    heard[at] ^= change;
+    let messages = [
+        message_of(protocol, REQUEST),
+        message_of_under(&heard, protocol, REQUEST),
+    ];
+    let (acts, bytes) = receiving(Role::Server, protocol, &messages);
     let played = play(session(Role::Server, Protocol::Auto), &acts, &bytes);
     assert_eq!(played.messages[0].as_bytes(), REQUEST);
     played
@@ -213,6 +214,8 @@ fn v3_does_not_notice_an_altered_iv() {
 /// v4 has its length under the same IV, so that the padding of the length is altered along.
 #[test]
 fn v4_notices_an_altered_iv_by_its_length() {
+    let unaltered = play_with_altered_iv(Protocol::V4, 0, 0);
+    assert!(unaltered.failure.is_none());
     let mut unnoticed = 0;
     for at in 0..BLOCK_SIZE {
         for change in 1..=u8::MAX {
@@ -232,9 +235,8 @@ fn v2_does_not_notice_a_repeated_message() {
         .iter()
         .filter(|place| place.protocol == Protocol::V2)
     {
-        let packet = packet_of_blocks(Protocol::V2, &padded(&place.text(0)));
-        let bytes = message(Protocol::V2, &packet).repeat(3);
-        let acts = vec![place.act(); 3];
+        let message = message_of(Protocol::V2, &place.text(0));
+        let (acts, bytes) = receiving(place.role, Protocol::V2, &vec![message; 3]);
         let pinned = session(place.role, Protocol::V2);
         assert_eq!(play(pinned, &acts, &bytes).messages.len(), 3);
         cases += 1;

@@ -3,16 +3,17 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::crypto::aes::{AES_256_SIZE, NONCE_SIZE, TAG_SIZE};
+use crate::secret::NoMemory;
 
 pub fn seal(
     key: &[u8; AES_256_SIZE],
     nonce: &[u8; NONCE_SIZE],
     additional_data: &[u8],
     text: &mut [u8],
-) -> Option<[u8; TAG_SIZE]> {
+) -> Result<Option<[u8; TAG_SIZE]>, NoMemory> {
     let nonce = Nonce::assume_unique_for_key(*nonce);
     let tag = expand(key)?.seal_in_place_separate_tag(nonce, Aad::from(additional_data), text);
-    tag.ok()?.as_ref().try_into().ok()
+    Ok(tag.ok().and_then(|tag| tag.as_ref().try_into().ok()))
 }
 
 /// A text that was changed is overwritten.
@@ -22,15 +23,15 @@ pub fn open(
     additional_data: &[u8],
     text: &mut [u8],
     tag: &[u8; TAG_SIZE],
-) -> Option<()> {
+) -> Result<Option<()>, NoMemory> {
     let nonce = Nonce::assume_unique_for_key(*nonce);
     let key = expand(key)?;
     let opened = key.open_in_place_separate_tag(nonce, Aad::from(additional_data), tag, text);
-    opened.ok().map(drop)
+    Ok(opened.ok().map(drop))
 }
 
-fn expand(key: &[u8; AES_256_SIZE]) -> Option<LessSafeKey> {
-    UnboundKey::new(&AES_256_GCM, key)
-        .ok()
-        .map(LessSafeKey::new)
+/// A key of this length is expanded unless there is no memory for it.
+fn expand(key: &[u8; AES_256_SIZE]) -> Result<LessSafeKey, NoMemory> {
+    let expanded = UnboundKey::new(&AES_256_GCM, key).map_err(|_| NoMemory)?;
+    Ok(LessSafeKey::new(expanded))
 }

@@ -8,7 +8,7 @@ use super::aes::{
     AES_256_SIZE, CIPHER_STACK, NONCE_SIZE, TAG_SIZE, decryption_failed, text_too_long,
 };
 use crate::error::Result;
-use crate::secret::wiping_stack;
+use crate::secret::{NoMemory, wiping_stack};
 use crate::verdict::reveal;
 
 /// From so many bytes on, AWS-LC takes less time: it takes more before it begins.
@@ -22,12 +22,13 @@ pub fn seal(
     additional_data: &[u8],
     text: &mut [u8],
 ) -> Result<[u8; TAG_SIZE]> {
-    let sealed = wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
-        #[cfg(feature = "aws-lc")]
-        LONG.. => aws_lc::seal(key, nonce, additional_data, text),
-        _ => pure_rust::seal(key, nonce, additional_data, text),
-    });
-    sealed.ok_or_else(text_too_long)
+    let sealed: std::result::Result<_, NoMemory> =
+        wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
+            #[cfg(feature = "aws-lc")]
+            LONG.. => aws_lc::seal(key, nonce, additional_data, text),
+            _ => Ok(pure_rust::seal(key, nonce, additional_data, text)),
+        });
+    sealed?.ok_or_else(text_too_long)
 }
 
 /// Decrypts `text` in place, of which nothing is left unless `tag` proves it unchanged.
@@ -38,13 +39,14 @@ pub fn open(
     text: &mut [u8],
     tag: &[u8; TAG_SIZE],
 ) -> Result<()> {
-    let opened = wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
-        #[cfg(feature = "aws-lc")]
-        LONG.. => aws_lc::open(key, nonce, additional_data, text, tag),
-        _ => pure_rust::open(key, nonce, additional_data, text, tag),
-    });
+    let opened: std::result::Result<_, NoMemory> =
+        wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
+            #[cfg(feature = "aws-lc")]
+            LONG.. => aws_lc::open(key, nonce, additional_data, text, tag),
+            _ => Ok(pure_rust::open(key, nonce, additional_data, text, tag)),
+        });
     // The tag was compared in constant time, and its verdict acted on, already.
-    match reveal(opened.is_some()) {
+    match reveal(opened?.is_some()) {
         true => Ok(()),
         false => Err(decryption_failed()),
     }
@@ -64,10 +66,12 @@ mod tests {
         for len in (0..=300).chain([LONG - 1, LONG, 4096, 65_537]) {
             let original: Vec<u8> = (0..len).map(|at| at as u8).collect();
             let (mut one, mut other) = (original.clone(), original.clone());
-            let tag = aws_lc::seal(&KEY, &NONCE, &DATA, &mut one).unwrap();
+            let sealed = aws_lc::seal(&KEY, &NONCE, &DATA, &mut one);
+            let tag = sealed.unwrap().unwrap();
             assert_eq!(pure_rust::seal(&KEY, &NONCE, &DATA, &mut other), Some(tag));
             assert!(one == other, "{len}");
-            aws_lc::open(&KEY, &NONCE, &DATA, &mut one, &tag).unwrap();
+            let opened = aws_lc::open(&KEY, &NONCE, &DATA, &mut one, &tag);
+            opened.unwrap().unwrap();
             pure_rust::open(&KEY, &NONCE, &DATA, &mut other, &tag).unwrap();
             assert!(one == original && other == original, "{len}");
         }

@@ -205,17 +205,15 @@ impl PrivateKey {
     }
 
     fn from_given(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
-        let Some(sizes) = uneven_primes(&pkcs8) else {
+        let Some(what) = unusual_primes(&pkcs8) else {
             return Self::from_pkcs8(pkcs8);
         };
         // More than some arithmetic can take: whether this key works shows when it is used.
         match Self::from_pkcs8(pkcs8) {
             Ok(key) if key.works() => Ok(key),
             _ => Err(invalid_key(format!(
-                "the primes of the RSA private key have {} and {} bits, and keys whose primes \
-                 differ so are not supported; make another key with {}",
-                sizes.0,
-                sizes.1,
+                "the RSA private key has {what}, and such keys are not supported; make another \
+                 key with {}",
                 key_text::NEW_KEY
             ))),
         }
@@ -302,15 +300,18 @@ impl PrivateKey {
     }
 }
 
-/// The sizes of the primes of a private key in bits, if they differ.
-fn uneven_primes(pkcs8: &[u8]) -> Option<(u32, u32)> {
+/// What the primes of a private key are, if not two of one size.
+fn unusual_primes(pkcs8: &[u8]) -> Option<String> {
     let info = PrivateKeyInfoRef::from_der(pkcs8).ok()?;
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).ok()?;
+    if key.other_prime_infos.is_some() {
+        return Some("more than two primes".to_owned());
+    }
     let sizes = (
         bit_len(key.prime1.as_bytes()),
         bit_len(key.prime2.as_bytes()),
     );
-    (sizes.0 != sizes.1).then_some(sizes)
+    (sizes.0 != sizes.1).then(|| format!("primes of {} and {} bits", sizes.0, sizes.1))
 }
 
 pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

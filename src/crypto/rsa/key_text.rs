@@ -32,6 +32,9 @@ const OTHERS: [(&str, &str); 6] = [
     ("1.3.101.113", "an Ed448 key"),
 ];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
 /// The width that the decoder wants.
 const WIDTH: usize = 64;
 
@@ -183,21 +186,58 @@ fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<()> {
 fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
     check_length(text, "the PEM text")?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let by_lines = blocks_in(lines(text), text.len());
+    if matches!(&by_lines, Ok(blocks) if !blocks.is_empty()) {
+        return by_lines;
+    }
+    // As in a variable of the environment, a configuration file, a line of a shell.
+    let by_boundaries = blocks_in(cut_at_boundaries(text), text.len());
+    match (by_lines, by_boundaries) {
+        (_, Ok(blocks)) if !blocks.is_empty() => Ok(blocks),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        _ => Err(no_pem(text)),
+    }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| b"\r\n".contains(byte))
+}
+
+/// The lines of the text, where those that begin and end a block may have something beside them.
+fn cut_at_boundaries(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((start, end)) = next_boundary(rest) {
+        pieces.extend([&rest[..start], &rest[start..end]]);
+        rest = &rest[end..];
+    }
+    pieces.push(rest);
+    pieces.into_iter().flat_map(lines)
+}
+
+fn next_boundary(text: &[u8]) -> Option<(usize, usize)> {
+    let start = [BEGIN, END].iter().filter_map(|word| find(text, word));
+    let start = start.min()?;
+    let label = start + DASHES.len();
+    let end = label + find(&text[label..], DASHES)? + DASHES.len();
+    Some((start, end))
+}
+
+fn blocks_in<'a>(
+    lines: impl Iterator<Item = &'a [u8]>,
+    most_digits: usize,
+) -> Result<Vec<Block<'a>>> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
-    for line in text.split(|byte| b"\r\n".contains(byte)) {
+    for line in lines {
         let line = line.trim_ascii();
-        match (
-            boundary(line, "-----BEGIN "),
-            boundary(line, "-----END "),
-            &mut open,
-        ) {
+        match (boundary(line, BEGIN), boundary(line, END), &mut open) {
             (Some(label), _, None) => {
                 open = Some(Block {
                     label,
                     is_encrypted: false,
                     // With room for all of it, so that no copy is left behind when it grows.
-                    base64: Zeroizing::new(Vec::with_capacity(text.len())),
+                    base64: Zeroizing::new(Vec::with_capacity(most_digits)),
                 });
             }
             (Some(_), _, Some(block)) => return Err(cut_off(block.label)),
@@ -217,16 +257,13 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
     }
     match open {
         Some(block) => Err(cut_off(block.label)),
-        None if blocks.is_empty() => Err(no_pem(text)),
         None => Ok(blocks),
     }
 }
 
 /// The label of a line that begins or ends a block.
-fn boundary<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
-    let label = line
-        .strip_prefix(start.as_bytes())?
-        .strip_suffix(b"-----")?;
+fn boundary<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
+    let label = line.strip_prefix(start)?.strip_suffix(DASHES)?;
     let is_label = |label: &&str| label.len() <= 64 && !label.contains(|c: char| c.is_control());
     std::str::from_utf8(label).ok().filter(is_label)
 }
@@ -246,12 +283,20 @@ impl Block<'_> {
         text.extend([b"-----END ", label, b"-----\n"].concat());
         pem::decode_vec(&text)
             .map(|(_, der)| Zeroizing::new(der))
-            .map_err(|_| {
-                invalid_key(format!(
-                    "what stands between the lines BEGIN and END {:?} is no base64, or not all of it",
-                    self.label
-                ))
-            })
+            .map_err(|_| self.no_base64())
+    }
+
+    fn no_base64(&self) -> Error {
+        if self.base64.contains(&b'\\') {
+            return invalid_key(
+                "the line ends of the key are written as \\n, as in JSON; real ones are needed, as \
+                 `printf %b` writes them",
+            );
+        }
+        invalid_key(format!(
+            "what stands between BEGIN {:?} and its END is no base64, or not all of it",
+            self.label
+        ))
     }
 }
 
@@ -355,6 +400,11 @@ fn no_pem(text: &[u8]) -> Error {
     invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
 }
 
+/// Where the part begins in the text.
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::RsaWrapper;
@@ -453,6 +503,17 @@ mod tests {
             ("CRLF", text(each(&|line| format!("{line}\r\n")))),
             ("CR", text(each(&|line| format!("{line}\r")))),
             ("no line end", text(pem.trim_end().to_owned())),
+            ("blanks in place of line ends", text(lines.join(" "))),
+            ("a name before", text(format!("key = {pem}"))),
+            ("in quotes", text(format!("KEY=\"{}\"\n", pem.trim_end()))),
+            (
+                "something behind the last line",
+                text(format!("{} # mine\n", pem.trim_end())),
+            ),
+            (
+                "a comment that names the first line",
+                text(format!("# {first} and so on:\n{pem}")),
+            ),
             (
                 "a header",
                 text(pem.replacen("-\n", "-\nComment: mine\n\n", 1)),
@@ -561,6 +622,7 @@ mod tests {
             ),
             (PKCS8[..600].into(), "cut off", "END"),
             (PKCS8.replace('M', "!").into(), "no base64", "BEGIN"),
+            (PKCS8.replace('\n', r"\n").into(), "line ends", "printf"),
             (b"hello".into(), "no key", "PEM"),
             (b"".into(), "empty", "PEM"),
         ] {
