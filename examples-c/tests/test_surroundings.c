@@ -134,7 +134,7 @@ static void test_clocks(void) {
     for (size_t at = 0; at < sizeof TIMES / sizeof *TIMES; at++) {
         int ends[2];
         anwdl_client_t *client = NULL;
-        anwdl_client_options_t *options = make_shared_key_options(ANWDL_AES_CBC);
+        anwdl_client_options_t *options = make_shared_key_options();
         is_clock_wrong = true;
         wrong_time = TIMES[at];
         hold_session();

@@ -119,6 +119,8 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
         let hook = function.map(|function| -> Hook {
             Arc::new(move |level: Level, client_id: &str, message: &str| {
                 let (client_id, message) = (c_string(client_id), c_string(message));
+                // What the function binds at its first use puts the registers on the stack.
+                super::registers::wipe();
                 // SAFETY: the caller vouches for the function; the strings live as long as the call.
                 unsafe {
                     function(

@@ -12,7 +12,7 @@ impl Drop for WipedAtTheEnd {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn wipe() {
+pub(super) fn wipe() {
     use std::arch::is_x86_feature_detected;
 
     if !is_x86_feature_detected!("avx") {
@@ -103,7 +103,7 @@ unsafe fn wipe_avx512() {
 
 /// All but the lower halves of v8 to v15, which every function gives back as it found them.
 #[cfg(target_arch = "aarch64")]
-fn wipe() {
+pub(super) fn wipe() {
     // SAFETY: it changes no memory, and no register that it does not say.
     unsafe {
         std::arch::asm!(
@@ -138,4 +138,4 @@ fn wipe() {
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn wipe() {}
+pub(super) fn wipe() {}

@@ -28,7 +28,8 @@ impl ReceivedText {
         let len = text.decoded_len();
         let is_plain = len == extra.len();
         if !is_plain {
-            decoded.try_reserve_exact(len)?;
+            // Decoding needs the room of the written text.
+            decoded.try_reserve_exact(extra.len())?;
             text.decode_to(&mut decoded);
         }
         bytes.try_reserve_exact(1 + len + 1)?;

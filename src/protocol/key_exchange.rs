@@ -80,7 +80,7 @@ type Random = Box<Zeroizing<[u8; RANDOM_SIZE]>>;
 /// What RSA protects of the two gcm steps.
 struct GcmSecret {
     random: Random,
-    x25519_public: Box<[u8; X25519_SIZE]>,
+    x25519_public: Box<Zeroizing<[u8; X25519_SIZE]>>,
 }
 
 impl KeyExchange {
@@ -272,7 +272,7 @@ impl KeyExchange {
                 let (_, ciphertext) = received
                     .split_last_chunk::<CIPHERTEXT_SIZE>()
                     .ok_or_else(decryption_failed)?;
-                let shared = ephemeral.finish(&*responder.x25519_public, ciphertext)?;
+                let shared = ephemeral.finish(responder.x25519_public.as_slice(), ciphertext)?;
                 let transcript = GcmTranscript {
                     initiator: self.role,
                     initiator_pem: local_pem(rsa)?,
@@ -299,7 +299,7 @@ impl KeyExchange {
         let (_, key) = received
             .split_last_chunk::<ENCAPSULATION_KEY_SIZE>()
             .ok_or_else(decryption_failed)?;
-        let response = ephemeral::Response::new(&*initiator.x25519_public, key, random)?;
+        let response = ephemeral::Response::new(initiator.x25519_public.as_slice(), key, random)?;
         self.secret = Some(Secret::GcmResponder {
             initiator: initiator.random,
             response,
@@ -341,7 +341,7 @@ fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     reveal_bytes(x25519_public);
     let mut secret = GcmSecret {
         random: Box::new(Zeroizing::new([0; RANDOM_SIZE])),
-        x25519_public: Box::new([0; X25519_SIZE]),
+        x25519_public: Box::new(Zeroizing::new([0; X25519_SIZE])),
     };
     secret.random.copy_from_slice(random);
     secret.x25519_public.copy_from_slice(x25519_public);

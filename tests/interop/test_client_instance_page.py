@@ -782,6 +782,7 @@ def a_request_fits_the_format() -> None:
         for wrong in wrongs:
             with fails(LibraryValueError, "MALFORMED_REQUEST"):
                 request_arrives(pair, wrong)
+            together(pair.peer.receive_text, partial(pair.client.sendResponse, False, "Bad request"))
         need_equal(request_arrives(pair), STAT)
 
 

@@ -334,7 +334,11 @@ impl Session {
         match (self.need(), &self.operation) {
             (Some(Need::Compute), Some((_, State::Exchange { steps, wait }))) => {
                 let (steps, wait) = (*steps, *wait);
-                self.step_exchange(steps, wait)
+                match self.step_exchange(steps, wait) {
+                    // What cannot be told to the peer ends the session, as in `step`.
+                    Err(error) if self.operation.is_some() => Err(self.abort(error)),
+                    other => other,
+                }
             }
             _ => Err(Error::new(Reason::OutOfTurn, "no computation is due")),
         }
