@@ -888,14 +888,14 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// Takes one more key.
     #[inline(always)]
     fn add_key(&mut self, keys: Keys, mut key: Key) -> Result<(), NotJson> {
-        let earlier = &self.keys[keys.first..];
-        let is_full = self.keys.is_full() || earlier.len() == COMPARED_KEYS;
+        let is_full = self.keys.is_full() || self.keys.len() - keys.first == COMPARED_KEYS;
         if key.signature == INDIRECT && !is_full {
             key.signature = self.signature_of_other(key.start..key.end);
         }
         if is_full || key.signature == INDIRECT {
             return self.add_more(key);
         }
+        let earlier = &self.keys[keys.first..];
         let mut compared = work::COMPARED_KEY + work::COMPARISON * earlier.len();
         let is_same = |other: &Key| {
             other.signature == key.signature && {
