@@ -145,9 +145,10 @@
  *
  * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. After
  * fork(), only one of the two processes may go on with a client or session: two that send under one
- * key repeat a nonce or an IV, which gives the texts away. fork() may be called while other threads
- * are in calls of the library, but not while another thread is in a call with an object that the
- * child goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
+ * key repeat an IV, which shows equal beginnings, or in the authenticated framing a nonce, which
+ * gives the texts away and lets others forge messages. fork() may be called while other threads are
+ * in calls of the library, but not while another thread is in a call with an object that the child
+ * goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
  * goes on to its end, and the cancellation comes at the caller's own next cancellation point. Errors
  * can be read in destructors of thread-specific data and in atexit() handlers, too. A call needs at
  * most 64 KiB of stack.
@@ -319,8 +320,8 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_REASON_WRONG_ROLE = 10,
   /**
    * (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
-   * the response to the last one, or a computation while none is due. Nothing was done, and the
-   * session goes on.
+   * the response to the last one, another request received before the last one was answered, or a
+   * computation while none is due. Nothing was done, and the session goes on.
    */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /**
@@ -441,22 +442,22 @@ typedef enum ANWDL_INT_ENUM {
    */
   ANWDL_WANT_WRITE = 2,
   /**
-   * Not an error; only where anwdl_client_options_set_separate_computation() asked for it: the
-   * private key operation is due, or, behind it where the peer chose the authenticated framing, what
-   * answers its ephemeral keys. Call anwdl_client_compute(), anwdl_session_compute() or
+   * Not an error; only where anwdl_client_options_set_separate_computation() asked for it: a
+   * computation is due, the private key operation or, second, the answer to the peer's ephemeral keys
+   * in the authenticated framing. Call anwdl_client_compute(), anwdl_session_compute() or
    * anwdl_client_interface_compute(), on any thread, then the same function again, with the same
    * arguments.
    */
   ANWDL_WANT_COMPUTATION = 3,
   /**
    * Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
-   * to it have the numbers 1 to 19.
+   * to it have the numbers 1 to 19, and 26 (ANWDL_REASON_KEY_MISSING).
    */
   ANWDL_VALUE_ERROR = -1,
   /**
    * Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
-   * call does not fit the state of the session. The reasons that belong to it have the numbers
-   * 20 to 99; from 100 on they are warnings, which come with ANWDL_OK.
+   * call does not fit the state of the session. All other reasons from 20 to 99 belong to it; from
+   * 100 on they are warnings, which come with ANWDL_OK.
    */
   ANWDL_RUNTIME_ERROR = -2
 } anwdl_status_t;
@@ -654,7 +655,8 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *
  * Then call the same operation again, with the same arguments. One operation is under way at a
  * time. A session has no clock: when the patience with a peer ends, call anwdl_session_end() or
- * free the session. One way to receive a request, called whenever bytes have come from the peer:
+ * free the session. One way to receive a request, called whenever bytes have
+ * come from the peer and the last request has its response:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -1056,7 +1058,8 @@ anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *o
  * It takes milliseconds, for which an event loop would stand still. With true, an exchange returns
  * ANWDL_WANT_COMPUTATION when the operation is due. The caller then has anwdl_client_compute()
  * called on whatever thread it likes, while no other call uses the client, and calls the exchange
- * again afterwards. This holds for blocking clients as well.
+ * again afterwards. If the peer chose the authenticated framing, a second, shorter computation
+ * follows: do the same again. This holds for blocking clients as well.
  *
  * A client that was given no RSA wrapper makes its key pair, or waits for it, when it begins to
  * exchange the keys, and that takes longer still: give it one.
@@ -1320,7 +1323,8 @@ const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *cl
  *
  * @return The wrapper, borrowed until the next call that takes the client without const, or its
  *   end: do not free it. NULL while the client has none, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
+ *   authenticated framing, whose keys, one for each
+ *   direction, the library keeps to itself. NULL as well if
  *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getAESWrapper().
@@ -1358,7 +1362,7 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
  *   wrapper is in GCM mode.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
  *
@@ -1377,8 +1381,8 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
- * blocks otherwise.
+ * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
+ * where it blocks otherwise.
  *
  * @param client The client; not NULL.
  * @param receive_first true if the peer speaks first, as the released clients do.
@@ -1497,8 +1501,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
 /**
- * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
- * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
+ * or, second, the answer to the peer's ephemeral keys in the authenticated framing.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the client
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
@@ -1533,7 +1537,9 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
  *   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on,
  *   anwdl_client_get_request_errors() tells what is wrong, and
- *   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_MESSAGE_TOO_LARGE,
+ *   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the last
+ *   request, well-formed or not, has no response yet; nothing was received, and the session goes
+ *   on. ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
@@ -1811,8 +1817,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /**
- * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
- * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
+ * or, second, the answer to the peer's ephemeral keys in the authenticated framing.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the session
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
@@ -1844,8 +1850,9 @@ anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
  *   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
  *   goes on, anwdl_session_get_request_errors() tells what is wrong, and
- *   anwdl_session_get_malformed_request_json() what was received.
- *   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
+ *   anwdl_session_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the
+ *   last request, well-formed or not, has no response yet; nothing was received, and the session
+ *   goes on. ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
  *   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
@@ -2121,7 +2128,8 @@ const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *
  *
  * @return The wrapper, borrowed until the next call that takes the session without const, or its
  *   end: do not free it. NULL while the session has none, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
+ *   authenticated framing, whose keys, one for each
+ *   direction, the library keeps to itself. NULL as well if
  *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getAESWrapper().
@@ -2159,7 +2167,7 @@ anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
  *   wrapper is in GCM mode.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
@@ -2415,7 +2423,8 @@ const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_cl
  *
  * @return The wrapper, borrowed until the next call that takes the interface without const, or its
  *   end: do not free it. NULL while the interface has none, which is no failure, and in a session of the
- *   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
+ *   authenticated framing, whose keys, one for each
+ *   direction, the library keeps to itself. NULL as well if
  *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInterface.getAESWrapper().
@@ -2455,7 +2464,7 @@ anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
  *   wrapper is in GCM mode.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
  *   ANWDL_REASON_OPERATION_PENDING.
  *
@@ -2475,8 +2484,8 @@ anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *
  *
  * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
  * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
- * blocks otherwise.
+ * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
+ * where it blocks otherwise.
  *
  * @param client_interface The interface; not NULL.
  * @param receive_first true if the server speaks first; false if this side does, as the released
@@ -2593,8 +2602,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
- * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
- * or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
+ * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
+ * or, second, the answer to the peer's ephemeral keys in the authenticated framing.
  *
  * It takes milliseconds, and may be called on any thread; no other call may use the interface
  * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
@@ -3392,8 +3401,8 @@ anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
  *
  * @param wrapper The wrapper; not NULL.
  *
- * @return The size of its modulus in bits; 0 if there is no local public key, be there a private one
- *   or not, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ * @return The size of its modulus in bits; 0 if there is no local public key, even if there is a
+ *   private one, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: RSAWrapper.getKeySize(), which gives None for 0.
  */

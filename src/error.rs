@@ -98,7 +98,7 @@ reasons! {
     ProtocolMismatch = 9, Value, "PROTOCOL_MISMATCH";
     /// The call belongs to the other side of the connection.
     WrongRole = 10, Value, "WRONG_ROLE";
-    /// It is not this side's turn to send a message, or no computation is due.
+    /// It is not this side's turn to send or receive a message, or no computation is due.
     OutOfTurn = 11, Value, "OUT_OF_TURN";
     /// There is a connection already.
     AlreadyConnected = 12, Value, "ALREADY_CONNECTED";

@@ -397,7 +397,8 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
 ///
 /// @return The wrapper, borrowed until the next call that takes the client without const, or its
 ///   end: do not free it. NULL while the client has none, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
+///   authenticated framing, whose keys, one for each
+///   direction, the library keeps to itself. NULL as well if
 ///   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getAESWrapper().
@@ -451,7 +452,7 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
 ///   wrapper is in GCM mode.
-///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+///   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 ///
@@ -479,8 +480,8 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 ///
 /// Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
 /// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
-/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
-/// blocks otherwise.
+/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
+/// where it blocks otherwise.
 ///
 /// @param client The client; not NULL.
 /// @param receive_first true if the peer speaks first, as the released clients do.
@@ -630,8 +631,8 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
     })
 }
 
-/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
-/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
+/// or, second, the answer to the peer's ephemeral keys in the authenticated framing.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the client
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
@@ -671,7 +672,9 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
 ///   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on,
 ///   anwdl_client_get_request_errors() tells what is wrong, and
-///   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_MESSAGE_TOO_LARGE,
+///   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the last
+///   request, well-formed or not, has no response yet; nothing was received, and the session goes
+///   on. ANWDL_REASON_MESSAGE_TOO_LARGE,
 ///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
 ///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,

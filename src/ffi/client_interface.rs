@@ -309,7 +309,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
 ///
 /// @return The wrapper, borrowed until the next call that takes the interface without const, or its
 ///   end: do not free it. NULL while the interface has none, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
+///   authenticated framing, whose keys, one for each
+///   direction, the library keeps to itself. NULL as well if
 ///   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInterface.getAESWrapper().
@@ -368,7 +369,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
 ///   wrapper is in GCM mode.
-///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+///   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
@@ -397,8 +398,8 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
 ///
 /// Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
 /// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
-/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing perhaps twice, also where it
-/// blocks otherwise.
+/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
+/// where it blocks otherwise.
 ///
 /// @param client_interface The interface; not NULL.
 /// @param receive_first true if the server speaks first; false if this side does, as the released
@@ -550,8 +551,8 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     })
 }
 
-/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
-/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
+/// or, second, the answer to the peer's ephemeral keys in the authenticated framing.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the interface
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is

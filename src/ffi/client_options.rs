@@ -471,7 +471,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
 /// It takes milliseconds, for which an event loop would stand still. With true, an exchange returns
 /// ANWDL_WANT_COMPUTATION when the operation is due. The caller then has anwdl_client_compute()
 /// called on whatever thread it likes, while no other call uses the client, and calls the exchange
-/// again afterwards. This holds for blocking clients as well.
+/// again afterwards. If the peer chose the authenticated framing, a second, shorter computation
+/// follows: do the same again. This holds for blocking clients as well.
 ///
 /// A client that was given no RSA wrapper makes its key pair, or waits for it, when it begins to
 /// exchange the keys, and that takes longer still: give it one.

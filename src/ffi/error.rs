@@ -24,18 +24,18 @@ pub enum anwdl_status_t {
     /// the same function again, with the same arguments, when the descriptor is writable; after
     /// anwdl_session_sent().
     ANWDL_WANT_WRITE = 2,
-    /// Not an error; only where anwdl_client_options_set_separate_computation() asked for it: the
-    /// private key operation is due, or, behind it where the peer chose the authenticated framing, what
-    /// answers its ephemeral keys. Call anwdl_client_compute(), anwdl_session_compute() or
+    /// Not an error; only where anwdl_client_options_set_separate_computation() asked for it: a
+    /// computation is due, the private key operation or, second, the answer to the peer's ephemeral keys
+    /// in the authenticated framing. Call anwdl_client_compute(), anwdl_session_compute() or
     /// anwdl_client_interface_compute(), on any thread, then the same function again, with the same
     /// arguments.
     ANWDL_WANT_COMPUTATION = 3,
     /// Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
-    /// to it have the numbers 1 to 19.
+    /// to it have the numbers 1 to 19, and 26 (ANWDL_REASON_KEY_MISSING).
     ANWDL_VALUE_ERROR = -1,
     /// Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
-    /// call does not fit the state of the session. The reasons that belong to it have the numbers
-    /// 20 to 99; from 100 on they are warnings, which come with ANWDL_OK.
+    /// call does not fit the state of the session. All other reasons from 20 to 99 belong to it; from
+    /// 100 on they are warnings, which come with ANWDL_OK.
     ANWDL_RUNTIME_ERROR = -2,
 }
 
@@ -86,8 +86,8 @@ pub enum anwdl_error_reason_t {
     /// session in the role of a client, for example. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
     /// (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
-    /// the response to the last one, or a computation while none is due. Nothing was done, and the
-    /// session goes on.
+    /// the response to the last one, another request received before the last one was answered, or a
+    /// computation while none is due. Nothing was done, and the session goes on.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It goes on.
     ANWDL_REASON_ALREADY_CONNECTED = 12,

@@ -88,8 +88,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
 ///
 /// @param wrapper The wrapper; not NULL.
 ///
-/// @return The size of its modulus in bits; 0 if there is no local public key, be there a private one
-///   or not, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+/// @return The size of its modulus in bits; 0 if there is no local public key, even if there is a
+///   private one, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: RSAWrapper.getKeySize(), which gives None for 0.
 #[unsafe(no_mangle)]

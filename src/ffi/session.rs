@@ -64,7 +64,8 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///
 /// Then call the same operation again, with the same arguments. One operation is under way at a
 /// time. A session has no clock: when the patience with a peer ends, call anwdl_session_end() or
-/// free the session. One way to receive a request, called whenever bytes have come from the peer:
+/// free the session. One way to receive a request, called whenever bytes have
+/// come from the peer and the last request has its response:
 ///
 /// @code{.c}
 /// #include <anwdl.h>
@@ -337,8 +338,8 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     })
 }
 
-/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation,
-/// or, behind it where the peer chose the authenticated framing, what answers its ephemeral keys.
+/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
+/// or, second, the answer to the peer's ephemeral keys in the authenticated framing.
 ///
 /// It takes milliseconds, and may be called on any thread; no other call may use the session
 /// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
@@ -375,8 +376,9 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
 ///   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
 ///   goes on, anwdl_session_get_request_errors() tells what is wrong, and
-///   anwdl_session_get_malformed_request_json() what was received.
-///   ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
+///   anwdl_session_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the
+///   last request, well-formed or not, has no response yet; nothing was received, and the session
+///   goes on. ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
 ///   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
@@ -788,7 +790,8 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
 ///
 /// @return The wrapper, borrowed until the next call that takes the session without const, or its
 ///   end: do not free it. NULL while the session has none, which is no failure, and in a session of the
-///   authenticated framing, which has a key for each direction that is nobody else's. NULL as well if
+///   authenticated framing, whose keys, one for each
+///   direction, the library keeps to itself. NULL as well if
 ///   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getAESWrapper().
@@ -846,7 +849,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
 ///   wrapper is in GCM mode.
-///   ANWDL_REASON_PROTOCOL_MISMATCH: its mode does not fit the framing that the options name.
+///   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
 ///   ANWDL_REASON_OPERATION_PENDING.
 ///
