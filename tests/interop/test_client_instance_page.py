@@ -200,6 +200,11 @@ def request_arrives(pair: Pair, request: object = STAT, **arguments: Any) -> dic
 def response_arrives(pair: Pair, *arguments: Any, **named: Any) -> dict[str, Any]:
     """The response that the peer gets to a request."""
     request_arrives(pair)
+    return answer_arrives(pair, *arguments, **named)
+
+
+def answer_arrives(pair: Pair, *arguments: Any, **named: Any) -> dict[str, Any]:
+    """The same, of a request that has arrived."""
     text, _ = together(pair.peer.receive_text, partial(pair.client.sendResponse, *arguments, **named))
     response: dict[str, Any] = json.loads(text)
     return response
@@ -782,7 +787,7 @@ def a_request_fits_the_format() -> None:
         for wrong in wrongs:
             with fails(LibraryValueError, "MALFORMED_REQUEST"):
                 request_arrives(pair, wrong)
-            together(pair.peer.receive_text, partial(pair.client.sendResponse, False, "Bad request"))
+            answer_arrives(pair, False, "Bad request")
         need_equal(request_arrives(pair), STAT)
 
 
