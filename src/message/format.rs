@@ -294,6 +294,7 @@ impl Schema {
     }
 
     /// The same, and adds to `work` what it took.
+    #[inline(always)]
     pub fn read_counted<'a>(
         &'static self,
         text: &'a str,
@@ -313,6 +314,7 @@ impl Schema {
         self.read_any(text, depth, origin, &mut Work::default())
     }
 
+    #[inline(always)]
     fn read_any<'a>(
         &'static self,
         text: &'a str,

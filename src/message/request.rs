@@ -188,6 +188,7 @@ impl RequestOutline {
     }
 
     /// Reads such a text as far as that it is JSON, and adds to `work` what it took.
+    #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
         work: &mut Work,
@@ -196,6 +197,7 @@ impl RequestOutline {
     }
 
     /// The outline of a text that was read; what is wrong with it if it is no request.
+    #[inline(always)]
     pub fn of(text: &str, document: &Document<'_>) -> std::result::Result<Self, String> {
         if document.root().object().is_none() {
             return Err(errors_of_whole("request", "must be of dict type"));
