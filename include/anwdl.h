@@ -143,15 +143,18 @@
  * was decrypted well but does not fit the request format (ANWDL_REASON_MALFORMED_REQUEST) does not
  * end it.
  *
- * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. After
+ * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. A signal
+ * handler must not call the library. After
  * fork(), only one of the two processes may go on with a client or session: two that send under one
  * key repeat an IV, which shows equal beginnings, or in the authenticated framing a nonce, which
  * gives the texts away and lets others forge messages. fork() may be called while other threads are
  * in calls of the library, but not while another thread is in a call with an object that the child
- * goes on with. On Linux a thread is not cancelled (pthread_cancel()) in a call: the call
+ * goes on with. On Linux a thread whose
+ * cancellation is deferred, as it is by default, is not cancelled (pthread_cancel()) in a call: the call
  * goes on to its end, and the cancellation comes at the caller's own next cancellation point. Errors
  * can be read in destructors of thread-specific data and in atexit() handlers, too. A call needs at
- * most 64 KiB of stack.
+ * most 64 KiB of stack; in the build without AWS-LC, the key exchange of the authenticated framing
+ * 96 KiB.
  *
  * Defects. A defect of the library does not unwind into the caller and does not leave it with
  * undefined behaviour: the call fails with ANWDL_REASON_INTERNAL, and a report is written to
@@ -3742,6 +3745,10 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
 
 /**
  * Signs data with the local private key: RSA-PSS with SHA-256 and the longest salt that fits.
+ *
+ * The crate `rsa` signs in both builds. It wipes less than the rest of the library: what it leaves in
+ * freed memory gives the private key away to who can read that, and its time depends on the key to
+ * some degree. Have a program that signs for strangers use a key pair that no session has.
  *
  * @param wrapper The wrapper; not NULL.
  * @param data The data; NULL is fine if len is 0.

@@ -5,6 +5,9 @@
 #include "peer.h"
 #include "support.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +312,60 @@ static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool 
     close(is_freed[1]);
 }
 
+/* -- children of a process whose other threads are busy -----------------------------------------
+ */
+
+enum { BUSY_THREADS = 3, BUSY_CHILDREN = 40 };
+
+static atomic_bool is_over;
+static atomic_uint busy_exchanges;
+
+/* A session of its own, of which nothing is shared but the options with their key pair. */
+static void exchange(const anwdl_client_options_t *options) {
+    anwdl_session_t *server = NULL;
+    anwdl_session_t *client = NULL;
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &server) == ANWDL_OK);
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_CLIENT, options, &client) == ANWDL_OK);
+    exchange_keys_of(server, client);
+    anwdl_session_free(server);
+    anwdl_session_free(client);
+}
+
+static void *exchange_until_over(void *options) {
+    while (!atomic_load(&is_over)) {
+        exchange(options);
+        atomic_fetch_add(&busy_exchanges, 1);
+    }
+    return NULL;
+}
+
+static unsigned test_children_of_busy_threads(void) {
+    anwdl_client_options_t *options = make_server_options();
+    pthread_t threads[BUSY_THREADS];
+    for (size_t at = 0; at < BUSY_THREADS; at++)
+        REQUIRE(pthread_create(&threads[at], NULL, exchange_until_over, options) == 0);
+    while (atomic_load(&busy_exchanges) < BUSY_THREADS)
+        sched_yield();
+    for (size_t child = 0; child < BUSY_CHILDREN; child++) {
+        pid_t pid = start_child();
+        if (pid == 0) {
+            exchange(options);
+            exchange(options);
+            pid_t grandchild = start_child();
+            if (grandchild != 0)
+                end_child(grandchild);
+            exchange(options);
+            _exit(check_finish());
+        }
+        end_child(pid);
+    }
+    atomic_store(&is_over, true);
+    for (size_t at = 0; at < BUSY_THREADS; at++)
+        REQUIRE(pthread_join(threads[at], NULL) == 0);
+    anwdl_client_options_free(options);
+    return 2 * BUSY_CHILDREN;
+}
+
 int main(void) {
     unsigned drawn = 0, sessions = 0;
     make_all();
@@ -323,6 +380,8 @@ int main(void) {
             }
     printf("cases: %u keys, IVs, nonces and salts of a parent and its child, all different\n",
            drawn);
+    printf("cases: %u children of threads that use the same key pair\n",
+           test_children_of_busy_threads());
     printf("cases: %u clients that one of two processes goes on with\n", sessions);
     return check_finish();
 }

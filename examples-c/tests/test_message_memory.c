@@ -357,8 +357,10 @@ static child_end_t ask_without_memory(const message_t *message, const received_t
     bool was_refused = false;
     for (unsigned round = 0; round < (message->is_short_for_good ? 1 : 2); round++) {
         const char *name = "a0";
+        bool has_members = !message->kind->is_in_front;
         is_counted = true;
-        const char *string = received->request != NULL
+        const char *string = !has_members ? ""
+                             : received->request != NULL
                                  ? anwdl_request_get_string(received->request, name, NULL)
                                  : anwdl_response_get_string(received->response, name, NULL);
         is_counted = false;

@@ -528,7 +528,7 @@ static void test_responses_that_nobody_reads(char *const prefix[], char *server_
     int size = 4096;
     snprintf(echo, sizeof echo, "{\"verb\": \"ECHO\", \"parameters\": {\"text\": \"%0*d\"}}",
              MOST_UNREAD, 0);
-    open_session(&peer, port, ANWDL_PROTOCOL_V4);
+    open_session(&peer, port, ANWDL_PROTOCOL_V2);
     peer.is_eager = true;
     CHECK(setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     /* It ends when the server hangs up. */
@@ -536,7 +536,7 @@ static void test_responses_that_nobody_reads(char *const prefix[], char *server_
         ;
     do {
         REQUIRE(read_line(&server, line));
-        answered += strstr(line, ": v4: ECHO") != NULL;
+        answered += strstr(line, ": v2: ECHO") != NULL;
     } while (strstr(line, "closed: ") == NULL);
     CHECK(strstr(line, "TIMEOUT") != NULL);
     CHECK(answered < MOST_ANSWERED);

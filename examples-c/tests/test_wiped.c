@@ -581,6 +581,19 @@ static void remember_private_key(const char *pem) {
     explicit_bzero(&bits, sizeof bits);
 }
 
+/* All but one character of a key is a good part of it. */
+static void try_damaged_key(char *pem) {
+    anwdl_rsa_wrapper_t *wrapper = NULL;
+    char *damaged = strstr(pem, "\n-----END") - 70;
+    char right = *damaged;
+    REQUIRE(anwdl_rsa_wrapper_new(false, &wrapper) == ANWDL_OK);
+    *damaged = '*';
+    CHECK_FAILURE(anwdl_rsa_wrapper_set_private_key(wrapper, pem, true), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_KEY);
+    *damaged = right;
+    anwdl_rsa_wrapper_free(wrapper);
+}
+
 static void use_rsa_wrapper(anwdl_rsa_wrapper_t *wrapper) {
     char token[TOKEN_SIZE + 1];
     uint8_t *out = NULL;
@@ -598,6 +611,7 @@ static void use_rsa_wrapper(anwdl_rsa_wrapper_t *wrapper) {
     explicit_bzero(token, sizeof token);
     CHECK_OK(anwdl_rsa_wrapper_get_private_key(wrapper, &pem));
     remember_private_key(pem);
+    try_damaged_key(pem);
     CHECK(find_secrets() > 100);
     anwdl_string_free(pem);
 }

@@ -212,6 +212,9 @@ impl AesWrapper {
                 Ok(buffer)
             }
             AesMode::Gcm => {
+                if data.len() as u64 > LARGEST_GCM_TEXT {
+                    return Err(text_too_long());
+                }
                 let mut nonce = [0; NONCE_SIZE];
                 random::fill(&mut nonce)?;
                 let mut buffer = Vec::with_capacity(NONCE_SIZE + data.len() + TAG_SIZE);
@@ -229,6 +232,9 @@ impl AesWrapper {
     pub fn decrypt_data(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         match self.mode() {
             AesMode::Cbc => {
+                if !data.len().is_multiple_of(BLOCK_SIZE) {
+                    return Err(decryption_failed());
+                }
                 let mut buffer = Zeroizing::new(data.to_vec());
                 let unpadded = self
                     .decrypt_cbc(&mut buffer)
@@ -355,6 +361,9 @@ fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
         Err(decryption_failed())
     }
 }
+
+/// The longest text of AES-GCM in bytes (NIST SP 800-38D).
+const LARGEST_GCM_TEXT: u64 = (1 << 36) - 32;
 
 pub(crate) fn text_too_long() -> Error {
     Error::new(

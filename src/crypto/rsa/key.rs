@@ -20,6 +20,7 @@ use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
+use crate::fork;
 
 /// The longest PEM text that is read, in bytes.
 pub(crate) const LARGEST_PEM: usize = 16 * 1024;
@@ -50,6 +51,11 @@ pub(super) struct PrivateKey {
     pkcs8: Zeroizing<Vec<u8>>,
     bits: u32,
     decrypting: DecryptingKey,
+    /// In which process that was made. AWS-LC does not survive a fork in a child that uses a key
+    /// which another thread was using.
+    made_in: u32,
+    /// The same for a child, and in which.
+    of_child: OnceLock<(u32, DecryptingKey)>,
     /// Only signing needs this form, and few callers sign.
     signing: OnceLock<RsaPrivateKey>,
 }
@@ -228,6 +234,8 @@ impl PrivateKey {
             pkcs8,
             bits,
             decrypting,
+            made_in: fork::generation(),
+            of_child: OnceLock::new(),
             signing: OnceLock::new(),
         })
     }
@@ -278,7 +286,34 @@ impl PrivateKey {
         if data.len() != self.modulus_size() {
             return Err(decryption_failed());
         }
-        self.decrypting.decrypt(data)?.ok_or_else(decryption_failed)
+        let process = fork::generation();
+        let decrypted = if process == self.made_in {
+            self.decrypting.decrypt(data)
+        } else {
+            self.decrypt_in_child(process, data)
+        };
+        decrypted?.ok_or_else(decryption_failed)
+    }
+
+    fn decrypt_in_child(&self, process: u32, data: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        if let Some((_, key)) = self
+            .of_child
+            .get()
+            .filter(|(made_in, _)| *made_in == process)
+        {
+            return key.decrypt(data);
+        }
+        let failed = || {
+            Error::new(
+                Reason::Internal,
+                "the RSA private key could not be read again",
+            )
+        };
+        let key = DecryptingKey::from_pkcs8(&self.pkcs8).ok_or_else(failed)?;
+        let decrypted = key.decrypt(data);
+        // A child of a child finds the place taken, and makes one each time.
+        let _ = self.of_child.set((process, key));
+        decrypted
     }
 
     pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {

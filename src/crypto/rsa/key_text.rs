@@ -281,9 +281,11 @@ impl Block<'_> {
             text.extend(ending.as_bytes());
         }
         text.extend([b"-----END ", label, b"-----\n"].concat());
-        pem::decode_vec(&text)
-            .map(|(_, der)| Zeroizing::new(der))
-            .map_err(|_| self.no_base64())
+        // Into a buffer that is wiped: what stands before a wrong character is a good part of a key.
+        let mut der = Zeroizing::new(vec![0; self.base64.len()]);
+        let decoded = pem::decode(&text, &mut der).map(|(_, der)| der.len());
+        der.truncate(decoded.map_err(|_| self.no_base64())?);
+        Ok(der)
     }
 
     fn no_base64(&self) -> Error {

@@ -90,10 +90,6 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         anwdl_rsa_wrapper_set_remote_public_key(wrapper, null())
     );
     value_error!(
-        "pem",
-        anwdl_rsa_wrapper_set_remote_public_key(wrapper, wrong)
-    );
-    value_error!(
         "wrapper",
         anwdl_rsa_wrapper_get_fingerprint(constant, 1, &mut string)
     );
