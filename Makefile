@@ -452,7 +452,8 @@ docs: ## build the manual
 	  'WARN_IF_UNDOCUMENTED = YES' 'WARN_NO_PARAMDOC = YES'; } | doxygen -
 	@rm -rf $(DOCS_DIR)/header
 	doxygen docs/Doxyfile
-	@printf '%s\n' "$(DOCS_DIR)/html/index.html"
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps --lib
+	@printf '%s\n' "$(DOCS_DIR)/html/index.html" "$(TARGET_DIR)/doc/anwdl/index.html"
 
 lint: lint-tools ## check the form of Rust and C
 	$(STAGE) 'form of Rust'

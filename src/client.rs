@@ -152,7 +152,7 @@ impl ClientOptions {
 
     /// The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal
     /// digits, as [`RsaWrapper::fingerprint`] gives them. Another key is refused with
-    /// [`Reason::FingerprintMismatch`] before this side sends any secret. `None`, the
+    /// [`Reason::FingerprintMismatch`](crate::Reason::FingerprintMismatch) before this side sends any secret. `None`, the
     /// default: every key is accepted. A peer that speaks first has shown that it owns the key
     /// only once a message of it was received, not when the exchange is done.
     pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
@@ -338,7 +338,7 @@ impl ClientInstance {
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. A
-    /// [`Reason::Timeout`] after which it has not can be followed by the same call again.
+    /// [`Reason::Timeout`](crate::Reason::Timeout) after which it has not can be followed by the same call again.
     pub fn has_failed(&self) -> bool {
         self.endpoint.has_failed()
     }
@@ -463,7 +463,7 @@ impl ClientInstance {
     }
 
     /// Receives a request and, with `store_request`, keeps it too. One that does not fit the
-    /// format is [`Reason::MalformedRequest`], its errors are given by
+    /// format is [`Reason::MalformedRequest`](crate::Reason::MalformedRequest), its errors are given by
     /// [`request_errors`](Self::request_errors), its text by
     /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on. Mirrors
     /// `ClientInstance.recvRequest`.
@@ -473,9 +473,9 @@ impl ClientInstance {
 
     /// Sends a response. `data_json` is the text of a JSON object; without it the data are
     /// empty. A reason is added to the message. Data that break the response format are
-    /// [`Reason::MalformedResponse`], and nothing is sent. There is one response to each
+    /// [`Reason::MalformedResponse`](crate::Reason::MalformedResponse), and nothing is sent. There is one response to each
     /// request that was received, and one may be sent before the first request, as v4 unless the
-    /// options name a framing; [`Reason::OutOfTurn`] else.
+    /// options name a framing; [`Reason::OutOfTurn`](crate::Reason::OutOfTurn) else.
     /// Mirrors `ClientInstance.sendResponse`.
     pub fn send_response(
         &mut self,

@@ -694,10 +694,10 @@ impl Carrier for Fed {
 /// random bytes.
 ///
 /// Each operation returns [`Error::WouldBlock`] until it is done: for [`Interest::Read`],
-/// [`feed`](Self::feed) what came from the peer; for [`Interest::Write`], send
-/// [`pending`](Self::pending) and say so with [`sent`](Self::sent); for
-/// [`Interest::Computation`], [`compute`](Self::compute). Then call the operation again.
-/// There is no clock: a program that loses its patience calls [`end`](Self::end). On a TCP
+/// `feed` what came from the peer; for [`Interest::Write`], send
+/// `pending` and say so with `sent`; for
+/// [`Interest::Computation`], `compute`. Then call the operation again.
+/// There is no clock: a program that loses its patience calls `end`. On a TCP
 /// socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
 /// waits for bytes: released peers wait for acknowledgements between the small pieces that
 /// they write.

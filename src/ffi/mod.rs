@@ -30,6 +30,8 @@
 // The types carry their C names, and what a pointer must be is said once, above and at the
 // top of the header, instead of in a "Safety" section of every function.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
+// Comments here are those of the header, where a word in brackets is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod aes_wrapper;
 mod cancellation;
