@@ -258,7 +258,8 @@
  * Why a call failed.
  *
  * The numbers from 100 are warnings: the call has done its work and returned ANWDL_OK, and says at
- * itself that it can leave one. The numbers never change their meaning. Later versions may add some, so give a `switch` over
+ * itself that it can leave one. The numbers never change their meaning. Later versions may add
+ * some, so give a `switch` over
  * them a default case.
  */
 typedef enum ANWDL_INT_ENUM {
@@ -1226,7 +1227,8 @@ bool anwdl_client_has_failed(const anwdl_client_t *client);
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
  *
- * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+ * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each
+ * recv() by itself.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_timeout(anwdl_client_t *client,
@@ -1250,7 +1252,8 @@ int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
  * The IP address of the peer as text.
  *
  * IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
- * 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
+ * 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its
+ * place. For sockets
  * of another family, a Unix socket for example, it is "" otherwise.
  *
  * Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the
@@ -1286,7 +1289,8 @@ const char *anwdl_client_get_id(const anwdl_client_t *client);
  *
  * @param client The client; not NULL.
  *
- * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: ClientInstance.getCreationTimestamp().
  */
@@ -1646,7 +1650,8 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * @retval ANWDL_WANT_WRITE Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
  *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
- *   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+ *   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE:
+ *   longer than the framing can carry.
  *   ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all these cases
  *   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
@@ -2236,7 +2241,8 @@ const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *sess
  * Makes a client interface that is not connected yet.
  *
  * @param options The options, copied; NULL for the defaults. ANWDL_PROTOCOL_AUTO means
- *   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated framing. The peer's IP address means nothing here.
+ *   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated
+ *   framing. The peer's IP address means nothing here.
  * @param out_interface Where to write the interface, to be freed with
  *   anwdl_client_interface_free(); not NULL.
  *
@@ -2355,7 +2361,8 @@ bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_in
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
  *
- * Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+ * Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each
+ * recv() by itself.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_timeout(anwdl_client_interface_t *client_interface,
@@ -3575,7 +3582,8 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
  * Sets the local private key, given as DER.
  *
  * @param wrapper The wrapper; not NULL.
- * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is then no key.
+ * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is
+ *   then no key.
  * @param len Its length in bytes.
  * @param derivate_public_key true to set the local public key to the one that belongs to it; false
  *   to leave the public key as it is.
@@ -3601,7 +3609,8 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrappe
  *
  * The key is loaded also when others than the owner of the file have any rights to it (mode & 077),
  * or when the file belongs to another user than the effective one of the process and root, who may
- * have read the key and can replace it. anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
+ * have read the key and can replace it. anwdl_last_error_reason() then is
+ * ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
  * is ANWDL_REASON_NONE after a load without that fault. A log message of the level
  * ANWDL_LOG_WARNING tells it too.
  *
@@ -3627,7 +3636,8 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
  * Writes the local private key to a file that only its owner can read and write.
  *
  * The file has the mode 0600 from its first byte, under any umask. One that has the name already is
- * replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+ * replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a
+ * power cut. A
  * symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
  * replaced. Other processes may see a hidden file beside it for the time of the call; one that is
  * killed just then leaves it behind.

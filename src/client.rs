@@ -71,7 +71,8 @@ impl ClientOptions {
 
     /// The AES key that this side sends if it sends its own first, or, where no keys are
     /// exchanged, the key of the session: of v2, v3 or v4, and in CBC mode. One in GCM mode is
-    /// [`Reason::InvalidArgument`](crate::Reason::InvalidArgument): a session of gcm always exchanges its keys, as what was
+    /// [`Reason::InvalidArgument`](crate::Reason::InvalidArgument): a session of gcm always
+    /// exchanges its keys, as what was
     /// recorded under a key that is used again could be replayed.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
         check_session_key(wrapper)?;
@@ -152,7 +153,8 @@ impl ClientOptions {
 
     /// The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal
     /// digits, as [`RsaWrapper::fingerprint`] gives them. Another key is refused with
-    /// [`Reason::FingerprintMismatch`](crate::Reason::FingerprintMismatch) before this side sends any secret. `None`, the
+    /// [`Reason::FingerprintMismatch`](crate::Reason::FingerprintMismatch) before this side sends
+    /// any secret. `None`, the
     /// default: every key is accepted. A peer that speaks first has shown that it owns the key
     /// only once a message of it was received, not when the exchange is done.
     pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
@@ -338,7 +340,8 @@ impl ClientInstance {
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. A
-    /// [`Reason::Timeout`](crate::Reason::Timeout) after which it has not can be followed by the same call again.
+    /// [`Reason::Timeout`](crate::Reason::Timeout) after which it has not can be followed by the
+    /// same call again.
     pub fn has_failed(&self) -> bool {
         self.endpoint.has_failed()
     }
@@ -390,7 +393,8 @@ impl ClientInstance {
         self.endpoint.rsa_wrapper()
     }
 
-    /// The AES key of the session; `None` in a session of gcm, which has no single one. Mirrors `ClientInstance.getAESWrapper`.
+    /// The AES key of the session; `None` in a session of gcm, which has no single one. Mirrors
+    /// `ClientInstance.getAESWrapper`.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.endpoint.aes_wrapper()
     }
@@ -473,7 +477,8 @@ impl ClientInstance {
 
     /// Sends a response. `data_json` is the text of a JSON object; without it the data are
     /// empty. A reason is added to the message. Data that break the response format are
-    /// [`Reason::MalformedResponse`](crate::Reason::MalformedResponse), and nothing is sent. There is one response to each
+    /// [`Reason::MalformedResponse`](crate::Reason::MalformedResponse), and nothing is sent. There
+    /// is one response to each
     /// request that was received, and one may be sent before the first request, as v4 unless the
     /// options name a framing; [`Reason::OutOfTurn`](crate::Reason::OutOfTurn) else.
     /// Mirrors `ClientInstance.sendResponse`.

@@ -119,7 +119,8 @@ impl ClientInterface {
         self.endpoint.rsa_wrapper()
     }
 
-    /// The AES key of the session; `None` in a session of gcm, which has no single one. Mirrors `ClientInterface.getAESWrapper`.
+    /// The AES key of the session; `None` in a session of gcm, which has no single one. Mirrors
+    /// `ClientInterface.getAESWrapper`.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.endpoint.aes_wrapper()
     }

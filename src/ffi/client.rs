@@ -240,7 +240,8 @@ pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) 
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
 ///
-/// Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+/// Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each
+/// recv() by itself.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_timeout(
@@ -280,7 +281,8 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// The IP address of the peer as text.
 ///
 /// IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
-/// 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its place. For sockets
+/// 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its
+/// place. For sockets
 /// of another family, a Unix socket for example, it is "" otherwise.
 ///
 /// Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the
@@ -338,7 +340,8 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
 ///
 /// @param client The client; not NULL.
 ///
-/// @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+/// @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: ClientInstance.getCreationTimestamp().
 #[unsafe(no_mangle)]
@@ -825,7 +828,8 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// @retval ANWDL_WANT_WRITE Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
 ///   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
-///   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
+///   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE:
+///   longer than the framing can carry.
 ///   ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all these cases
 ///   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,

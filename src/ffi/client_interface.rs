@@ -29,7 +29,8 @@ impl Handle for anwdl_client_interface_t {
 /// Makes a client interface that is not connected yet.
 ///
 /// @param options The options, copied; NULL for the defaults. ANWDL_PROTOCOL_AUTO means
-///   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated framing. The peer's IP address means nothing here.
+///   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated
+///   framing. The peer's IP address means nothing here.
 /// @param out_interface Where to write the interface, to be freed with
 ///   anwdl_client_interface_free(); not NULL.
 ///
@@ -196,7 +197,8 @@ pub unsafe extern "C" fn anwdl_client_interface_has_failed(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
 ///
-/// Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each recv() by itself.
+/// Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each
+/// recv() by itself.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_timeout(

@@ -42,7 +42,8 @@ pub enum anwdl_status_t {
 /// Why a call failed.
 ///
 /// The numbers from 100 are warnings: the call has done its work and returned ANWDL_OK, and says at
-/// itself that it can leave one. The numbers never change their meaning. Later versions may add some, so give a `switch` over
+/// itself that it can leave one. The numbers never change their meaning. Later versions may add
+/// some, so give a `switch` over
 /// them a default case.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -347,7 +347,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
 /// Sets the local private key, given as DER.
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is then no key.
+/// @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is
+///   then no key.
 /// @param len Its length in bytes.
 /// @param derivate_public_key true to set the local public key to the one that belongs to it; false
 ///   to leave the public key as it is.
@@ -405,7 +406,8 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
 ///
 /// The key is loaded also when others than the owner of the file have any rights to it (mode & 077),
 /// or when the file belongs to another user than the effective one of the process and root, who may
-/// have read the key and can replace it. anwdl_last_error_reason() then is ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
+/// have read the key and can replace it. anwdl_last_error_reason() then is
+/// ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
 /// is ANWDL_REASON_NONE after a load without that fault. A log message of the level
 /// ANWDL_LOG_WARNING tells it too.
 ///
@@ -445,7 +447,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// Writes the local private key to a file that only its owner can read and write.
 ///
 /// The file has the mode 0600 from its first byte, under any umask. One that has the name already is
-/// replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a power cut. A
+/// replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a
+/// power cut. A
 /// symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
 /// replaced. Other processes may see a hidden file beside it for the time of the call; one that is
 /// killed just then leaves it behind.

@@ -74,7 +74,8 @@ pub trait Framing: Sync {
     /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
 
-    /// Turns `message`, room for a header and behind it a text, into header and packet. Adds at most [`LARGEST_TRAILER`] bytes.
+    /// Turns `message`, room for a header and behind it a text, into header and packet. Adds at
+    /// most [`LARGEST_TRAILER`] bytes.
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
 
     /// Moves the keys on after a packet went over the wire whole.
