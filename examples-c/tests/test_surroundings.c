@@ -112,19 +112,24 @@ static void ask(peer_t *peer) {
     free(response);
 }
 
-/* A session over TCP with a timeout. */
-static void hold_session(void) {
-    int ends[2];
+/* A session over this connection; frees the options. */
+static void hold_session_over(const int ends[2], anwdl_client_options_t *options) {
     peer_t peer;
-    anwdl_client_options_t *options = make_server_options();
-    CHECK_OK(anwdl_client_options_set_timeout(options, TIMEOUT));
-    make_tcp_pair(ends);
     peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_V4, "peer-1");
     peer_start(&peer, ask, NULL);
     serve_peer(options, ends[SERVER_SIDE]);
     peer_join(&peer);
     peer_free(&peer);
     anwdl_client_options_free(options);
+}
+
+/* A session over TCP with a timeout. */
+static void hold_session(void) {
+    int ends[2];
+    anwdl_client_options_t *options = make_server_options();
+    CHECK_OK(anwdl_client_options_set_timeout(options, TIMEOUT));
+    make_tcp_pair(ends);
+    hold_session_over(ends, options);
 }
 
 /* -- clocks ------------------------------------------------------------------------------------ */
@@ -206,18 +211,12 @@ static void work_in_chroot(void) {
 static void work_without_descriptors(void) {
     anwdl_client_options_t *options = make_server_options();
     int ends[2];
-    peer_t peer;
     for (int fd = 0; fd < 1024; fd++)
         close(fd);
     CHECK_OK(anwdl_client_options_set_timeout(options, TIMEOUT));
     make_tcp_pair(ends);
     bool begins_with_0 = ends[SERVER_SIDE] <= 2 || ends[PEER_SIDE] <= 2;
-    peer_init(&peer, ends[PEER_SIDE], ANWDL_PROTOCOL_V4, "peer-1");
-    peer_start(&peer, ask, NULL);
-    serve_peer(options, ends[SERVER_SIDE]);
-    peer_join(&peer);
-    peer_free(&peer);
-    anwdl_client_options_free(options);
+    hold_session_over(ends, options);
     CHECK(begins_with_0 && !is_open(0) && !is_open(1) && !is_open(2));
 }
 

@@ -681,18 +681,18 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     len: usize,
     out_valid: *mut bool,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let signature = unsafe { bytes(signature, signature_len, "signature") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or a place for the verdict.
-        let out_valid = unsafe { output(out_valid, "out_valid") }?;
-        out_valid.set(wrapper.verify_data_signature(signature, data, false)?);
-        Ok(())
-    })
+    // SAFETY: the caller vouches for the same.
+    unsafe {
+        anwdl_rsa_wrapper_verify_data_signature_with_key(
+            wrapper,
+            signature,
+            signature_len,
+            data,
+            len,
+            0,
+            out_valid,
+        )
+    }
 }
 
 /// Tells whether a signature fits the data, as anwdl_rsa_wrapper_verify_data_signature() does, under
