@@ -29,7 +29,7 @@ demo: demo-tools server venv ## run one client of each framing, and the C client
 	$(STAGE) 'demo'
 	$(VENV)/bin/python $(INTEROP)/demo.py --client $(DEMO_BUILD)/client $(SERVER)
 
-test: test-paths test-tools test-library test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
+test: test-paths test-tools test-library test-rust test-c test-c-pure-rust test-interop test-validator test-python test-consumers ## run every test
 	@printf '\nall tests passed\n'
 
 clean: ## remove everything that was made, except the header

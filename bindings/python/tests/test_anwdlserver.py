@@ -39,7 +39,8 @@ SWITCH = """
         anwdl.install_into_anwdlserver()
     import anwdlserver.core.server as server, anwdlserver.core.client as client, anwdlserver.process as process
     def report():
-        found = server.ClientInstance, client.ClientInstance, client.AESWrapper, server.RSAWrapper, process.RSAWrapper, process.ServerInterface
+        found = (server.ClientInstance, client.ClientInstance, client.AESWrapper, server.RSAWrapper, process.RSAWrapper,
+                 process.ServerInterface)
         print(*(kind.__module__ for kind in found))
     report()
     for _ in range(2):

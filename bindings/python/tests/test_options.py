@@ -237,7 +237,7 @@ class Log(unittest.TestCase):
         anwdl.set_logger(self.logger, logging.DEBUG)
         with self.assertLogs(self.logger, logging.DEBUG) as logs, exchanged() as (client, _):
             pass
-        self.assertTrue(any(getattr(record, "client_id") == client.getID() for record in logs.records))
+        self.assertTrue(any(record.__dict__["client_id"] == client.getID() for record in logs.records))
         self.assertTrue(any(f"client {client.getID()}: " in record.getMessage() for record in logs.records))
 
     def test_a_level_leaves_out_what_is_below(self) -> None:
