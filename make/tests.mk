@@ -48,7 +48,7 @@ test-c-pure-rust: library pure-library
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '^test_wiped$$'
 
 test-interop: server venv
-	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library under its Python names'
+	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library'
 	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
 	    ANWDL_TEST_LIBRARY=$(LIBRARY) $(VENV)/bin/python -m unittest discover
 

@@ -49,9 +49,8 @@ async def serve_in_loop(connection: socket.socket) -> None:
 def with_threads(listener: socket.socket, clients: ThreadPoolExecutor) -> None:
     asked = [clients.submit(ask, listener.getsockname()[1], number) for number in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as servers:
-        served = [servers.submit(serve, listener.accept()[0]) for _ in asked]
-        for session in served:
-            session.result(TIMEOUT)
+        for served in [servers.submit(serve, listener.accept()[0]) for _ in asked]:
+            served.result(TIMEOUT)
     for number, session in enumerate(asked):
         need(session.result(TIMEOUT) == {"success": True, "message": "OK", "data": {"number": number}})
 
