@@ -72,6 +72,8 @@ class Threads(unittest.TestCase):
 
     def test_closing_ends_what_waits_on_another_thread(self) -> None:
         with exchanged() as (client, _):
+            # So that it cannot be the timeout that ends it.
+            client.getSocketDescriptor().settimeout(3 * TIMEOUT)
             error = self.while_another_thread_waits(client, client.closeConnection)
             self.assertIsInstance(error, LibraryRuntimeError)
             self.assertIn(getattr(error, "reason", None), ("CLOSED", "PEER_CLOSED"))
