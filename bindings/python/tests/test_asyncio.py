@@ -92,12 +92,14 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
 
     async def test_closing_ends_what_waits(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
+            # So that it cannot be the timeout that ends it.
+            client._seconds = None
             receiving = asyncio.ensure_future(client.recvRequest())
             while client._stop_waiting is None:
                 await asyncio.sleep(0)
             client.closeConnection()
             with fails(LibraryRuntimeError, "CLOSED"):
-                await receiving
+                await asyncio.wait_for(receiving, TIMEOUT)
 
         await self.with_peer(session)
 

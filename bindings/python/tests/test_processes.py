@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import select
 import subprocess
 import sys
 import textwrap
@@ -54,11 +55,13 @@ class Threads(unittest.TestCase):
     def while_another_thread_waits(self, client: ClientInstance, act: Callable[[], None]) -> BaseException | None:
         """Has another thread in recvRequest() when `act` is called; gives what that call ended with."""
         waits = threading.Event()
-        wait = client._wait
 
-        def tell_and_wait(*arguments: Any) -> None:
-            waits.set()
-            wait(*arguments)
+        def tell_and_wait(*_: Any) -> None:
+            # A descriptor of its own is what the system has for a thread that is in poll() when the other one is closed.
+            with client.getSocketDescriptor().dup() as connection:
+                waits.set()
+                if not select.select([connection], [], [], TIMEOUT)[0]:
+                    raise AssertionError("nothing ended the wait")
 
         client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
         with ThreadPoolExecutor(1) as pool:
@@ -72,8 +75,6 @@ class Threads(unittest.TestCase):
 
     def test_closing_ends_what_waits_on_another_thread(self) -> None:
         with exchanged() as (client, _):
-            # So that it cannot be the timeout that ends it.
-            client.getSocketDescriptor().settimeout(3 * TIMEOUT)
             error = self.while_another_thread_waits(client, client.closeConnection)
             self.assertIsInstance(error, LibraryRuntimeError)
             self.assertIn(getattr(error, "reason", None), ("CLOSED", "PEER_CLOSED"))
@@ -236,6 +237,27 @@ class Shutdown(unittest.TestCase):
             client._wait = lambda *arguments: (waits.set(), wait(*arguments))
             threading.Thread(target=client.recvRequest, daemon=True).start()
             waits.wait(TIMEOUT)
+            """
+        )
+
+    def test_with_threads_that_log(self) -> None:
+        self.assert_silent(
+            """
+            anwdl.set_logger(logging.getLogger("anwdl"), logging.DEBUG)
+            logging.getLogger("anwdl").addHandler(logging.NullHandler())
+            keys, logged = own_keys(), threading.Semaphore(0)
+            def log():
+                while True:
+                    near, far = socket.socketpair()
+                    far.sendall(b"0=======")
+                    try:
+                        anwdl.ClientInstance(near, TIMEOUT, keys)
+                    except ValueError:
+                        logged.release()
+            for _ in range(8):
+                threading.Thread(target=log, daemon=True).start()
+            for _ in range(100):
+                logged.acquire()
             """
         )
 

@@ -14,18 +14,6 @@ from anwdl._wrappers import AESWrapper, RSAWrapper
 T = TypeVar("T")
 
 
-def _free(
-    handle: Any,
-    is_closed: Any = lib.anwdl_client_is_closed,
-    detach: Any = lib.anwdl_client_detach,
-    free: Any = lib.anwdl_client_free,
-) -> None:
-    """Frees a client and leaves its descriptor to the socket. All that it needs are its defaults: it may run last of all."""
-    if not is_closed(handle):
-        detach(handle)
-    free(handle)
-
-
 class Instance(Connection):
     """A client on a socket that stays the caller's object too."""
 
@@ -48,7 +36,7 @@ class Instance(Connection):
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_t **")
         check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
-        self._handle = ffi.gc(out[0], _free)
+        self._handle = ffi.gc(out[0], lib.anwdl_client_free)
         self._descriptor = socket.fileno()
 
     def __del__(self) -> None:
