@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = REPOSITORY / "include" / "anwdl.h"
-MADE = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve()
+MADE = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
 
 
 def library() -> Path:

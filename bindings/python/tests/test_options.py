@@ -114,6 +114,10 @@ class OptionsCount(unittest.TestCase):
             with fails(LibraryRuntimeError, "TIMEOUT"):
                 client.recvPublicRSAKey()
 
+    def test_a_timeout_may_be_very_long(self) -> None:
+        with fresh(timeout=1e8) as (client, far):
+            together(partial(Session.connect, far, peer_settings()), client.exchangeKeys)
+
     def test_what_cannot_be_handed_on_is_refused(self) -> None:
         with exchanged() as pair:
             request_arrives(pair)

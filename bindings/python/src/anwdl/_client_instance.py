@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket as sockets
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any, Callable, Dict, Optional, TypeVar
 
 from anwdl._connection import BlockingSteps, Connection, Steps, closed, functions_of, json_object, parsed, text_or_none
@@ -163,7 +164,7 @@ class AsyncClientInstance(Instance):
         self._seconds = timeout
         self._executor = executor
         self._stop_waiting: Optional[Callable[[], None]] = None
-        own = Options(**{**vars(options), "non_blocking": True, "separate_computation": True})
+        own = replace(options, non_blocking=True, separate_computation=True)
         super().__init__(socket, timeout, rsa_wrapper, aes_wrapper, own)
 
     def closeConnection(self) -> None:

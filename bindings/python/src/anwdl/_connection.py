@@ -33,6 +33,12 @@ Steps = Generator[int, None, T]
 """An operation, that yields the status of each call that would have had to wait, and in the end returns its result."""
 
 
+LONGEST_POLL = (1 << 31) - 1
+"""Milliseconds."""
+
+to_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def functions_of(prefix: str) -> SimpleNamespace:
     """The functions whose names begin like that, by the rest of their names."""
     return SimpleNamespace(**{name[len(prefix) :]: getattr(lib, name) for name in dir(lib) if name.startswith(prefix)})
@@ -44,7 +50,7 @@ def closed() -> LibraryRuntimeError:
 
 def json_object(name: str, value: Any) -> bytes:
     """An argument that is a dictionary. What is none is refused by the library, in its own words."""
-    return given_text(name, json.dumps({} if value is None else value, ensure_ascii=False))
+    return given_text(name, to_json({} if value is None else value))
 
 
 def parsed(text: str, reason: str) -> Dict[str, Any]:
@@ -149,16 +155,17 @@ class Connection:
 
     def _operation(self, call: Callable[[], int]) -> Steps[None]:
         """An operation, of which `call` is the library's function."""
-        with self._guard:
-            self._check_open()
-            if self._is_operating:
-                raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
-            timeout = milliseconds(self._timeout())
-            if timeout != self._milliseconds:
-                check(self._functions.set_timeout(self._handle, timeout))
-                self._milliseconds = timeout
-            self._is_operating = True
+        is_mine = False
         try:
+            with self._guard:
+                self._check_open()
+                if self._is_operating:
+                    raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
+                timeout = milliseconds(self._timeout())
+                if timeout != self._milliseconds:
+                    check(self._functions.set_timeout(self._handle, timeout))
+                    self._milliseconds = timeout
+                self._is_operating = is_mine = True
             while True:
                 with self._guard:
                     self._check_open()
@@ -169,7 +176,8 @@ class Connection:
                     return
                 yield status
         finally:
-            self._is_operating = False
+            if is_mine:
+                self._is_operating = False
 
     def _exchange(self, receive_first: bool) -> Steps[None]:
         return self._operation(lambda: int(self._functions.exchange_keys(self._handle, bool(receive_first))))
@@ -200,8 +208,11 @@ class Connection:
             return
         poller = select.poll()
         poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
-        # The library has the last word on whether the time has passed; a millisecond more spares it an early question.
-        poller.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000 + 1))
+        if deadline is None:
+            poller.poll()
+        else:
+            # The library has the last word on whether the time has passed; a millisecond more spares it an early question.
+            poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
 
 
 class BlockingSteps(Connection):

@@ -50,6 +50,8 @@ def milliseconds(timeout: Optional[float]) -> int:
 
 def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[RSAWrapper], aes_wrapper: Optional[AESWrapper]) -> Any:
     """The library's object. It never waits: this package does, so that handlers of signals run."""
+    if options.separate_computation and not options.non_blocking:
+        raise invalid("separate_computation is for non-blocking clients")
     handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
     check(lib.anwdl_client_options_set_non_blocking(handle, True))
     check(lib.anwdl_client_options_set_exchange_keys(handle, False))
@@ -60,8 +62,6 @@ def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[
     check(lib.anwdl_client_options_set_key_echo(handle, bool(options.key_echo)))
     check(lib.anwdl_client_options_set_proxy_protocol(handle, int(bool(options.proxy_protocol))))
     check(lib.anwdl_client_options_set_separate_computation(handle, bool(options.separate_computation)))
-    if options.separate_computation and not options.non_blocking:
-        raise invalid("separate_computation is for non-blocking clients")
     if options.expected_fingerprint is not None:
         fingerprint = given_text("expected_fingerprint", options.expected_fingerprint)
         check(lib.anwdl_client_options_set_expected_fingerprint(handle, fingerprint))

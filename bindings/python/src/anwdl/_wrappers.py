@@ -168,13 +168,10 @@ class RSAWrapper(_Wrapper):
             return taken_bytes(getattr(lib, f"anwdl_rsa_wrapper_get_{key}_der"), self._read())
 
     def _set(self, key: str, given: Union[str, bytes], pem_format: bool, *more: bool) -> None:
-        if pem_format:
-            form, text = "", (given_text(key, given),)  # type: Tuple[str, Tuple[Any, ...]]
-        else:
-            der = given_bytes(given)
-            form, text = "_der", (der, len(der))
+        text = given_text(key, given) if pem_format else given_bytes(given)
+        form, length = ("", ()) if pem_format else ("_der", (len(text),))
         with self._guard:
-            check(getattr(lib, f"anwdl_rsa_wrapper_set_{key}{form}")(self._write(), *text, *more))
+            check(getattr(lib, f"anwdl_rsa_wrapper_set_{key}{form}")(self._write(), text, *length, *more))
 
     def _process(self, what: str, data: Union[str, bytes], *more: bool) -> bytes:
         given = given_bytes(data)
