@@ -1,7 +1,6 @@
 """A connected client, seen from the server."""
 
 import asyncio
-import json
 import socket as sockets
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -226,11 +225,3 @@ class AsyncClientInstance(Instance):
                 stop()
             if timer is not None:
                 timer.cancel()
-
-
-def malformed(client: Instance) -> Any:
-    """What the text of a malformed request stands for, as far as Python reads it."""
-    try:
-        return json.loads(client.getMalformedRequest() or "null")
-    except (ValueError, RecursionError):
-        return None

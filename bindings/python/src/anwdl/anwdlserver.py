@@ -1,19 +1,34 @@
 """Released Anweddol servers on this library: `python3 -m anwdl.anwdlserver start` in place of `anwdlserver start`."""
 
 import importlib
+import json
 import sys
 from types import ModuleType
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 import anwdl
-from anwdl._client_instance import malformed
 from anwdl._library import Failure, LibraryValueError
 
 SERVER = "anwdlserver"
 
 
+def malformed(client: anwdl.ClientInstance) -> Any:
+    """What the text of a malformed request stands for, as far as Python reads it."""
+    try:
+        return json.loads(client.getMalformedRequest() or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
 class ServerClientInstance(anwdl.ClientInstance):
     """As the released servers use it: recvRequest() gives a tuple, and a session that has failed is closed."""
+
+    _is_made = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # A socket whose client could not be made is left to the server.
+        self._is_made = True
 
     def recvRequest(  # type: ignore[override]
         self, store_request: bool = True
@@ -31,15 +46,9 @@ class ServerClientInstance(anwdl.ClientInstance):
             return super()._drive(steps)
         except Failure:
             # The servers answer every exception with a response, for which there is no session any more.
-            if self.hasFailed() and not self.isClosed() and self._is_made:
+            if self._is_made and self.hasFailed() and not self.isClosed():
                 self.closeConnection()
             raise
-
-    _is_made = False
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._is_made = True
 
 
 CLASSES: Dict[str, Dict[str, type]] = {
