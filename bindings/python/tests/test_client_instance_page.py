@@ -823,9 +823,8 @@ PAGE: dict[str, list[Sentence]] = {
 
 
 def rows() -> set[str]:
-    """The first cells of the table of what is different."""
-    _, rest = PORTING.read_text(encoding="utf-8").split("## What is different, and why\n")
-    lines = rest.split("\n## ")[0].splitlines()
+    """The first cells of the tables."""
+    lines = PORTING.read_text(encoding="utf-8").splitlines()
     return {line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")}
 
 

@@ -1,6 +1,7 @@
 """What only this package has: options, non-blocking calls, the log, key files; and the side that connects."""
 
 import contextlib
+import dataclasses
 import logging
 import re
 import select
@@ -157,6 +158,11 @@ class OptionsCount(unittest.TestCase):
         self.assertEqual(len(Protocol), sum(name.startswith("ANWDL_PROTOCOL_") for name in numbers))
         for mode in AESMode:
             self.assertEqual(int(numbers[f"ANWDL_AES_{mode.name}"]), mode)
+
+    def test_the_options_are_those_of_the_header(self) -> None:
+        settable = set(re.findall(r"\banwdl_client_options_set_(\w+)\(anwdl", HEADER.read_text(encoding="utf-8")))
+        arguments = {"timeout", "rsa_wrapper", "aes_wrapper", "exchange_keys"}
+        self.assertEqual(settable - arguments, {field.name for field in dataclasses.fields(Options)})
 
     def test_an_exception_has_what_failed(self) -> None:
         with self.assertRaises(RuntimeError) as raised:
