@@ -180,6 +180,27 @@ class Forks(unittest.TestCase):
                     self.assertEqual(session.request("STAT", {})["data"], {"process": child, "request": STAT})
                 self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
 
+    def test_a_child_has_the_key_pair_that_another_thread_was_using(self) -> None:
+        keys, uses, used = own_keys(), threading.Event(), threading.Event()
+
+        def use() -> None:
+            with keys._guard:
+                uses.set()
+                used.wait(TIMEOUT)
+
+        user = threading.Thread(target=use)
+        user.start()
+        self.assertTrue(uses.wait(TIMEOUT))
+        child = os.fork()
+        if child == 0:
+            # Ends a child that waits for ever.
+            signal.alarm(TIMEOUT)
+            os._exit(0 if keys.getKeySize() == 2048 == keys.getKeySize() else 1)
+        used.set()
+        user.join()
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+        self.assertEqual(keys.getKeySize(), 2048)
+
     def test_a_child_has_other_random_numbers(self) -> None:
         receiving, sending = os.pipe()
         child = os.fork()

@@ -1,6 +1,7 @@
 """The library that the package carries: its functions, what their statuses become, and who may call them when."""
 
 import importlib
+import os
 import sys
 import threading
 from functools import lru_cache
@@ -172,22 +173,52 @@ handling = _Handling()
 """Whether this thread is in a log handler, and so within a call of the library."""
 
 
+class _Process:
+    """Which process this is, seen from the first: a forked child of it is another one."""
+
+    number = 0
+    renewing = threading.Lock()
+
+    @classmethod
+    def is_forked(cls) -> None:
+        cls.number += 1
+        cls.renewing = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.is_forked)
+
+
 class Guard:
     """Has one thread at a time in calls with an object."""
 
-    __slots__ = ("_lock", "_depth")
+    __slots__ = ("_lock", "_depth", "_process")
 
     def __init__(self) -> None:
         # A handler of a signal runs between two lines of the thread that has the lock, and may go on.
         self._lock = threading.RLock()
         self._depth = 0
+        self._process = _Process.number
 
     def __enter__(self) -> None:
+        if self._process != _Process.number:
+            self._renew()
         self._lock.acquire()
         if self._depth and handling.log_record:
             self._lock.release()
             raise LibraryRuntimeError("a log handler must not use the object whose call it is told of", "OPERATION_PENDING")
         self._depth += 1
+
+    def _renew(self) -> None:
+        """Takes the lock from a thread that had it when the process was forked, and is not in the child."""
+        with _Process.renewing:
+            if self._process == _Process.number:
+                return
+            if self._lock.acquire(blocking=False):
+                self._lock.release()
+            else:
+                self._lock, self._depth = threading.RLock(), 0
+            self._process = _Process.number
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
         self._depth -= 1
