@@ -10,10 +10,10 @@ use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
     BooleanByte, Handle, borrow, change, free, into_raw, optional_text, text, value_or, wiping_keys,
 };
-use crate::client::ClientOptions;
+use crate::endpoint::options::ClientOptions;
+use crate::endpoint::proxy_header::ProxyProtocol;
 use crate::error::Error;
 use crate::protocol::Protocol;
-use crate::proxy_header::ProxyProtocol;
 
 /// How requests and responses are framed on the wire.
 #[repr(C)]

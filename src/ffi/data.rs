@@ -13,7 +13,7 @@ use super::session::anwdl_session_t;
 use super::{BooleanByte, Handle, borrow, borrow_mut, bytes, change, create, free, status, text};
 use crate::client::ClientInstance;
 use crate::client_interface::ClientInterface;
-use crate::endpoint::FedSession;
+use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
 use crate::message::{ContainerData, Data, DataValue};
 
@@ -508,7 +508,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
             message,
             || json_of(data, "data"),
             reason,
-            FedSession::send_response,
+            SansIoSession::send_response,
         )
     }
 }
@@ -532,7 +532,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
             session,
             verb,
             || json_of(parameters, "parameters"),
-            FedSession::send_request,
+            SansIoSession::send_request,
         )
     }
 }

@@ -17,7 +17,7 @@ use super::{
     BooleanByte, Handle, borrow, borrow_mut, change, create, free, optional_text, output, status,
     wiping_keys,
 };
-use crate::endpoint::FedSession;
+use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
 use crate::message::MalformedRequest;
 use crate::protocol::Role;
@@ -104,7 +104,7 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 pub enum anwdl_session_t {}
 
 impl Handle for anwdl_session_t {
-    type Inner = PoisonOnPanic<FedSession>;
+    type Inner = PoisonOnPanic<SansIoSession>;
     const NAME: &'static str = "session";
 }
 
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn anwdl_session_new(
         create((out_session, "out_session"), || {
             let role = role_of(role)?;
             let options = options_or_defaults(options)?;
-            Ok(PoisonOnPanic::new(FedSession::new(role, &options)?))
+            Ok(PoisonOnPanic::new(SansIoSession::new(role, &options)?))
         })
     })
 }
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { operate(session, FedSession::send_public_rsa_key) }
+    unsafe { operate(session, SansIoSession::send_public_rsa_key) }
 }
 
 /// One step of the key exchange: receives the peer's RSA public key.
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { operate(session, FedSession::recv_public_rsa_key) }
+    unsafe { operate(session, SansIoSession::recv_public_rsa_key) }
 }
 
 /// One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { operate(session, FedSession::send_aes_key) }
+    unsafe { operate(session, SansIoSession::send_aes_key) }
 }
 
 /// One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { operate(session, FedSession::recv_aes_key) }
+    unsafe { operate(session, SansIoSession::recv_aes_key) }
 }
 
 /// Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { operate(session, FedSession::compute) }
+    unsafe { operate(session, SansIoSession::compute) }
 }
 
 /// ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
             session,
             store_request,
             out_request,
-            FedSession::recv_request,
+            SansIoSession::recv_request,
         )
     }
 }
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
             message,
             || optional_text(data_json, "data_json"),
             reason,
-            FedSession::send_response,
+            SansIoSession::send_response,
         )
     }
 }
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
             session,
             verb,
             || optional_text(parameters_json, "parameters_json"),
-            FedSession::send_request,
+            SansIoSession::send_request,
         )
     }
 }
@@ -312,7 +312,7 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { recv_response(session, out_response, FedSession::recv_response) }
+    unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
 /// Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn anwdl_session_feed(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { operate(session, FedSession::feed_end) }
+    unsafe { operate(session, SansIoSession::feed_end) }
 }
 
 /// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
@@ -449,7 +449,7 @@ pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anw
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_t) -> bool {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { has_failed(session, FedSession::has_failed) }
+    unsafe { has_failed(session, SansIoSession::has_failed) }
 }
 
 /// Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
@@ -474,7 +474,7 @@ pub unsafe extern "C" fn anwdl_session_get_protocol(
     session: *const anwdl_session_t,
 ) -> anwdl_protocol_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_protocol(session, FedSession::protocol) }
+    unsafe { get_protocol(session, SansIoSession::protocol) }
 }
 
 /// The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
@@ -485,7 +485,7 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_rsa_wrapper_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_wrapper(session, FedSession::rsa_wrapper) }
+    unsafe { get_wrapper(session, SansIoSession::rsa_wrapper) }
 }
 
 /// The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
@@ -496,7 +496,7 @@ pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_aes_wrapper_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_wrapper(session, FedSession::aes_wrapper) }
+    unsafe { get_wrapper(session, SansIoSession::aes_wrapper) }
 }
 
 /// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
@@ -510,7 +510,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { set_wrapper(session, wrapper, FedSession::set_rsa_wrapper) }
+    unsafe { set_wrapper(session, wrapper, SansIoSession::set_rsa_wrapper) }
 }
 
 /// Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
@@ -525,7 +525,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    wiping_keys(|| unsafe { set_wrapper(session, wrapper, FedSession::set_aes_wrapper) })
+    wiping_keys(|| unsafe { set_wrapper(session, wrapper, SansIoSession::set_aes_wrapper) })
 }
 
 /// The last request that anwdl_session_recv_request() received with store_request.
@@ -537,7 +537,7 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
     session: *const anwdl_session_t,
 ) -> *const anwdl_request_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_stored_request(session, FedSession::stored_request) }
+    unsafe { get_stored_request(session, SansIoSession::stored_request) }
 }
 
 /// What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
@@ -553,7 +553,7 @@ pub unsafe extern "C" fn anwdl_session_get_request_errors(
     unsafe {
         get_malformed_request(
             session,
-            FedSession::malformed_request,
+            SansIoSession::malformed_request,
             MalformedRequest::errors_with_nul,
         )
     }
@@ -572,7 +572,7 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     unsafe {
         get_malformed_request(
             session,
-            FedSession::malformed_request,
+            SansIoSession::malformed_request,
             MalformedRequest::json_with_nul,
         )
     }
