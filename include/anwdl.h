@@ -186,9 +186,8 @@
 #include <stdint.h>
 
 /**
- * Has the compiler warn where the result of a function is not used: a status that nobody looks at,
- * an object that nobody frees. Empty where the compiler has no such warning; a program that wants
- * none defines it as empty before it includes this header.
+ * Makes the compiler warn if the result of a function is not used: a status that is not checked, an object
+ * that is never freed. To turn the warning off, define this as empty before including the header.
  */
 #ifndef ANWDL_MUST_USE
 #if defined(__cplusplus) && __cplusplus >= 201703L
@@ -202,7 +201,7 @@
 #endif
 #endif
 
-/** Has the compiler warn where a function is called; `note`, a text, says what to call instead. */
+/** Makes the compiler warn if a function is called; `note`, a string, says what to call instead. */
 #ifndef ANWDL_DEPRECATED
 #if defined(__GNUC__)
 #  define ANWDL_DEPRECATED(note) __attribute__((__deprecated__(note)))
@@ -213,7 +212,7 @@
 #endif
 #endif
 
-/** Tells gcc's analyzer (-fanalyzer) which function frees what the one that follows returns. */
+/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. */
 #ifndef ANWDL_DEALLOC
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
@@ -222,7 +221,7 @@
 #endif
 #endif
 
-/** Gives an enum the size of an int, as the library has it, also with -fshort-enums. */
+/** Gives an enum the size of an int, as in the library, even with -fshort-enums. */
 #ifndef ANWDL_INT_ENUM
 #if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
 #  define ANWDL_INT_ENUM : int
@@ -254,18 +253,17 @@
 /** Response message: the client token does not belong to the container. */
 #define ANWDL_RESPONSE_MSG_BAD_AUTH "Bad authentication"
 
-/** Response message: the request does not fit the request format, or not this server. */
+/** Response message: the request does not fit the request format, or this server. */
 #define ANWDL_RESPONSE_MSG_BAD_REQ "Bad request"
 
-/** Response message: the server does not want to carry out the request. */
+/** Response message: the server refuses to carry out the request. */
 #define ANWDL_RESPONSE_MSG_REFUSED_REQ "Refused request"
 
-/** Response message: the server cannot carry out the request at present. */
+/** Response message: the server cannot carry out the request now. */
 #define ANWDL_RESPONSE_MSG_UNAVAILABLE "Unavailable"
 
-/** Response message: the server failed while it carried out the request. */
+/** Response message: the server failed while carrying out the request. */
 #define ANWDL_RESPONSE_MSG_INTERNAL_ERROR "Internal error"
-
 
 /**
  * Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its
