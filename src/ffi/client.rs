@@ -537,7 +537,7 @@ pub unsafe extern "C" fn anwdl_client_send_response(
             client,
             success,
             message,
-            || optional_text(data_json, "data_json"),
+            move || optional_text(data_json, "data_json"),
             reason,
             ClientInstance::send_response,
         )

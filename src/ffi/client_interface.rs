@@ -374,7 +374,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
         send_request(
             client_interface,
             verb,
-            || optional_text(parameters_json, "parameters_json"),
+            move || optional_text(parameters_json, "parameters_json"),
             ClientInterface::send_request,
         )
     }

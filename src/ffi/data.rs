@@ -476,7 +476,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
             client,
             success,
             message,
-            || json_of(data, "data"),
+            move || json_of(data, "data"),
             reason,
             ClientInstance::send_response,
         )
@@ -506,7 +506,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
             session,
             success,
             message,
-            || json_of(data, "data"),
+            move || json_of(data, "data"),
             reason,
             SansIoSession::send_response,
         )
@@ -531,7 +531,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
         send_request(
             session,
             verb,
-            || json_of(parameters, "parameters"),
+            move || json_of(parameters, "parameters"),
             SansIoSession::send_request,
         )
     }
@@ -555,7 +555,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
         send_request(
             client_interface,
             verb,
-            || json_of(parameters, "parameters"),
+            move || json_of(parameters, "parameters"),
             ClientInterface::send_request,
         )
     }

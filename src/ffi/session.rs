@@ -268,7 +268,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
             session,
             success,
             message,
-            || optional_text(data_json, "data_json"),
+            move || optional_text(data_json, "data_json"),
             reason,
             SansIoSession::send_response,
         )
@@ -293,7 +293,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
         send_request(
             session,
             verb,
-            || optional_text(parameters_json, "parameters_json"),
+            move || optional_text(parameters_json, "parameters_json"),
             SansIoSession::send_request,
         )
     }
