@@ -52,6 +52,6 @@ test-cargo-c: library ## install with cargo-c, compare that with `make install`,
 test-reproducible: ## build in two folders and homes, and compare the bytes
 	$(STAGE) 'the same bytes elsewhere'
 	@scripts/ensure-tools cargo cc git
-	scripts/reproducible-test $(TARGET_DIR)/reproducible
+	CCACHE_DISABLE=1 scripts/reproducible-test $(TARGET_DIR)/reproducible
 
 .PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible
