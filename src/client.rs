@@ -63,10 +63,10 @@ impl ClientInstance {
     ) -> std::result::Result<Self, CreationError> {
         let socket = socket.into();
         let mut client = match socket::check_descriptor(socket.as_raw_fd()) {
-            Ok(peer_ip) => Self::from_checked(socket, peer_ip, options)?,
+            Ok(peer_ip) => Self::from_checked_socket(socket, peer_ip, options)?,
             Err(error) => return Err(CreationError { error, socket }),
         };
-        if options.exchanges_at_once()
+        if options.exchanges_keys_at_creation()
             && let Err(error) = client.exchange_keys(true)
         {
             let socket = client.detach().expect("it was just made");
@@ -77,17 +77,18 @@ impl ClientInstance {
 
     /// A client that has exchanged no keys yet, over a socket that
     /// [`socket::check_descriptor`] has accepted and told the peer's address of.
-    pub(crate) fn from_checked(
+    pub(crate) fn from_checked_socket(
         socket: OwnedFd,
         peer_ip: Option<IpAddr>,
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let identity = Identity::new(options.peer_ip().or(peer_ip));
         let connection = Connection::new(options.timeout(), options.non_blocking());
-        let mut endpoint = match Endpoint::join(Role::Server, options, connection, identity) {
-            Ok(endpoint) => endpoint,
-            Err(error) => return Err(CreationError { error, socket }),
-        };
+        let mut endpoint =
+            match Endpoint::with_transport(Role::Server, options, connection, identity) {
+                Ok(endpoint) => endpoint,
+                Err(error) => return Err(CreationError { error, socket }),
+            };
         endpoint
             .transport_mut()
             .open(Socket::new(socket, peer_ip.is_some()));

@@ -68,7 +68,7 @@ impl ClientInterface {
         self.endpoint = unconnected(&self.options)?;
         let connection = self.endpoint.transport_mut();
         connection.open(socket);
-        if self.options.exchanges_at_once() {
+        if self.options.exchanges_keys_at_creation() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             connection.set_timeout(left);
             let exchanged = self.endpoint.exchange_keys(false);
@@ -218,11 +218,11 @@ impl ClientInterface {
 
 /// A session that has no connection yet.
 fn unconnected(options: &ClientOptions) -> Result<Endpoint<Connection>> {
-    Endpoint::join(
+    Endpoint::with_transport(
         Role::Client,
         options,
         Connection::new(options.timeout(), options.non_blocking()),
-        Identity::none(),
+        Identity::unknown(),
     )
 }
 

@@ -201,15 +201,15 @@ pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
         }
     }
     if line.len() > LONGEST_MESSAGE {
-        let head = boundary_before(&line, KEPT.0);
-        let tail = boundary_before(&line, line.len() - KEPT.1);
+        let head = floor_char_boundary(&line, KEPT.0);
+        let tail = floor_char_boundary(&line, line.len() - KEPT.1);
         line.replace_range(head..tail, "…");
     }
     line.into()
 }
 
 /// The last place up to `at` where `text` can be cut.
-pub(crate) fn boundary_before(text: &str, at: usize) -> usize {
+pub(crate) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -35,8 +35,8 @@ pub type Hook = Arc<dyn Fn(Level, &str, &str) + Send + Sync>;
 /// Above every level: nothing is told.
 const OFF: u8 = u8::MAX;
 
-/// The least level that the hook takes. Only a hint: [`STATE`] decides.
-static LEAST: AtomicU8 = AtomicU8::new(OFF);
+/// The lowest level that the hook takes. Only a hint: [`STATE`] decides.
+static MIN_LEVEL: AtomicU8 = AtomicU8::new(OFF);
 
 static STATE: Mutex<State> = Mutex::new(State {
     hook: None,
@@ -45,7 +45,7 @@ static STATE: Mutex<State> = Mutex::new(State {
 });
 
 /// A call of the hook has ended, and was the last of its generation.
-static ENDED: Condvar = Condvar::new();
+static CALL_ENDED: Condvar = Condvar::new();
 
 pub(crate) struct State {
     hook: Option<(Level, Hook)>,
@@ -70,7 +70,7 @@ thread_local! {
     static IN_HOOK: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Sets the hook for messages of `least` and above, in place of an earlier one; `None` for
+/// Sets the hook for messages of `min_level` and above, in place of an earlier one; `None` for
 /// none.
 ///
 /// When this returns, no call of any earlier hook is under way, and none will begin. Two
@@ -78,16 +78,18 @@ thread_local! {
 /// that this thread holds. And from within a hook this cannot be so, as that very call is
 /// under way: there, `set_hook` does not wait, and only a later one from outside tells that
 /// the calls have ended.
-pub fn set_hook(least: Level, hook: Option<Hook>) {
-    let least_number = hook.as_ref().map_or(OFF, |_| least as u8);
+pub fn set_hook(min_level: Level, hook: Option<Hook>) {
+    let min_level_number = hook.as_ref().map_or(OFF, |_| min_level as u8);
     let mut state = lock();
-    let earlier = std::mem::replace(&mut state.hook, hook.map(|hook| (least, hook)));
-    LEAST.store(least_number, Ordering::Relaxed);
+    let earlier = std::mem::replace(&mut state.hook, hook.map(|hook| (min_level, hook)));
+    MIN_LEVEL.store(min_level_number, Ordering::Relaxed);
     state.generation += 1;
     let generation = state.generation;
     if IN_HOOK.get().is_none() {
         while state.running.range(..generation).next().is_some() {
-            state = ENDED.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = CALL_ENDED
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
     // What a hook owns may use the library when it is dropped.
@@ -97,13 +99,13 @@ pub fn set_hook(least: Level, hook: Option<Hook>) {
 
 /// Tells the hook, if it takes this level, what happened. The message is only made then.
 pub(crate) fn emit<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
-    if level as u8 >= LEAST.load(Ordering::Relaxed) {
-        tell(level, client_id, message);
+    if level as u8 >= MIN_LEVEL.load(Ordering::Relaxed) {
+        call_hook(level, client_id, message);
     }
 }
 
 #[cold]
-fn tell<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
+fn call_hook<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
     if IN_HOOK.get().is_some() {
         return;
     }
@@ -127,8 +129,8 @@ struct Running {
 impl Call {
     fn begin(level: Level) -> Option<Self> {
         let mut state = lock();
-        let (least, hook) = state.hook.as_ref()?;
-        if level < *least {
+        let (min_level, hook) = state.hook.as_ref()?;
+        if level < *min_level {
             return None;
         }
         let hook = hook.clone();
@@ -150,7 +152,7 @@ impl Drop for Running {
         *count -= 1;
         if *count == 0 {
             state.running.remove(&self.generation);
-            ENDED.notify_all();
+            CALL_ENDED.notify_all();
         }
     }
 }
@@ -174,7 +176,7 @@ mod tests {
 
     /// Whether the hook was taken off, as a call of it can see while it lasts.
     fn is_off() -> bool {
-        LEAST.load(Ordering::Relaxed) == OFF
+        MIN_LEVEL.load(Ordering::Relaxed) == OFF
     }
 
     fn wait_until(condition: impl Fn() -> bool) {

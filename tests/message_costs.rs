@@ -108,7 +108,7 @@ fn counted_receive(receiver: &mut Session, mut bytes: &[u8], piece: usize) -> bo
     let message = loop {
         match receiver.advance() {
             Ok(Progress::Read) => {
-                let space = receiver.space();
+                let space = receiver.receive_buffer();
                 let count = space.len().min(bytes.len()).min(piece);
                 space[..count].copy_from_slice(&bytes[..count]);
                 bytes = &bytes[count..];

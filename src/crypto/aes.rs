@@ -28,7 +28,7 @@ pub const TAG_SIZE: usize = 16;
 /// The key of AES-256, in bytes.
 pub const AES_256_SIZE: usize = 32;
 
-const LARGEST_KEY: usize = AES_256_SIZE;
+const MAX_KEY_SIZE: usize = AES_256_SIZE;
 /// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
 pub(crate) const CIPHER_STACK: usize = 32;
 
@@ -49,12 +49,12 @@ pub enum AesMode {
 #[derive(Clone)]
 pub struct AesWrapper {
     // Behind a pointer, so that a wrapper that moves leaves no copy of its key behind.
-    keyed: Box<Keyed>,
+    inner: Box<Inner>,
 }
 
 #[derive(Clone)]
-struct Keyed {
-    key: Zeroizing<[u8; LARGEST_KEY]>,
+struct Inner {
+    key: Zeroizing<[u8; MAX_KEY_SIZE]>,
     key_len: usize,
     iv: [u8; BLOCK_SIZE],
     cipher: Cipher,
@@ -92,7 +92,7 @@ impl AesWrapper {
                 )));
             }
         };
-        let mut key = Zeroizing::new([0; LARGEST_KEY]);
+        let mut key = Zeroizing::new([0; MAX_KEY_SIZE]);
         random::fill(&mut key[..key_len])?;
         let mut iv = [0; BLOCK_SIZE];
         if mode == AesMode::Cbc {
@@ -119,7 +119,7 @@ impl AesWrapper {
                 iv.len()
             )));
         }
-        let mut padded_key = Zeroizing::new([0; LARGEST_KEY]);
+        let mut padded_key = Zeroizing::new([0; MAX_KEY_SIZE]);
         padded_key[..key.len()].copy_from_slice(key);
         let mut padded_iv = [0; BLOCK_SIZE];
         padded_iv[..iv.len()].copy_from_slice(iv);
@@ -127,7 +127,7 @@ impl AesWrapper {
     }
 
     fn assemble(
-        key: Zeroizing<[u8; LARGEST_KEY]>,
+        key: Zeroizing<[u8; MAX_KEY_SIZE]>,
         key_len: usize,
         iv: [u8; BLOCK_SIZE],
         mode: AesMode,
@@ -143,7 +143,7 @@ impl AesWrapper {
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
         Self {
-            keyed: Box::new(Keyed {
+            inner: Box::new(Inner {
                 key,
                 key_len,
                 iv,
@@ -154,12 +154,12 @@ impl AesWrapper {
 
     /// The size of the key in bits.
     pub fn key_size(&self) -> u32 {
-        self.keyed.key_len as u32 * 8
+        self.inner.key_len as u32 * 8
     }
 
     /// How the key is used.
     pub fn mode(&self) -> AesMode {
-        match self.keyed.cipher {
+        match self.inner.cipher {
             Cipher::Cbc128(_) | Cipher::Cbc192(_) | Cipher::Cbc256(_) => AesMode::Cbc,
             Cipher::Gcm128(_) | Cipher::Gcm192(_) | Cipher::Gcm256(_) => AesMode::Gcm,
         }
@@ -167,14 +167,14 @@ impl AesWrapper {
 
     /// The key. Mirrors the first half of `AESWrapper.getKey`.
     pub fn key(&self) -> &[u8] {
-        &self.keyed.key[..self.keyed.key_len]
+        &self.inner.key[..self.inner.key_len]
     }
 
     /// The IV: 16 bytes in CBC mode, empty in GCM mode, where every encryption draws its
     /// own nonce. Mirrors the second half of `AESWrapper.getKey`.
     pub fn iv(&self) -> &[u8] {
         match self.mode() {
-            AesMode::Cbc => &self.keyed.iv,
+            AesMode::Cbc => &self.inner.iv,
             AesMode::Gcm => &[],
         }
     }
@@ -196,7 +196,7 @@ impl AesWrapper {
 
     /// Replaces the IV and keeps the expanded key.
     pub(crate) fn set_iv(&mut self, iv: [u8; BLOCK_SIZE]) {
-        self.keyed.iv = iv;
+        self.inner.iv = iv;
     }
 
     /// Encrypts `data`. In CBC mode: pads it and returns the ciphertext, as
@@ -212,7 +212,7 @@ impl AesWrapper {
                 Ok(buffer)
             }
             AesMode::Gcm => {
-                if data.len() as u64 > LARGEST_GCM_TEXT {
+                if data.len() as u64 > MAX_GCM_TEXT_SIZE {
                     return Err(text_too_long());
                 }
                 let mut nonce = [0; NONCE_SIZE];
@@ -264,12 +264,12 @@ impl AesWrapper {
     /// # Panics
     /// In GCM mode.
     pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
-        let iv = &self.keyed.iv;
+        let iv = &self.inner.iv;
         // The stack is wiped behind all of them at once.
         wiping_stack::<CIPHER_STACK, _>(|| {
             for part in parts {
                 let (blocks, _) = Block::slice_as_chunks_mut(part);
-                match &self.keyed.cipher {
+                match &self.inner.cipher {
                     Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
@@ -289,10 +289,10 @@ impl AesWrapper {
         if blocks.is_empty() || !rest.is_empty() {
             return None;
         }
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
-            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
+            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
+            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
+            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
             _ => panic!("CBC asked of a GCM key"),
         });
         Some(unpad(buffer))
@@ -309,7 +309,7 @@ impl AesWrapper {
         text: &mut [u8],
     ) -> Result<[u8; TAG_SIZE]> {
         let nonce = nonce.into();
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.encrypt_inout_detached(nonce, additional_data, text.into())
             }
@@ -337,7 +337,7 @@ impl AesWrapper {
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
-        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
+        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
@@ -349,12 +349,12 @@ impl AesWrapper {
             }
             _ => panic!("GCM asked of a CBC key"),
         });
-        judge(opened)
+        check_opened(opened)
     }
 }
 
 /// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
-fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
+fn check_opened(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     if declassify(opened.is_ok()) {
         Ok(())
     } else {
@@ -363,7 +363,7 @@ fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
 }
 
 /// The longest text of AES-GCM in bytes (NIST SP 800-38D).
-const LARGEST_GCM_TEXT: u64 = (1 << 36) - 32;
+const MAX_GCM_TEXT_SIZE: u64 = (1 << 36) - 32;
 
 pub(crate) fn text_too_long() -> Error {
     Error::new(
@@ -372,7 +372,7 @@ pub(crate) fn text_too_long() -> Error {
     )
 }
 
-impl Drop for Keyed {
+impl Drop for Inner {
     fn drop(&mut self) {
         // Key and cipher wipe themselves.
         self.iv.zeroize();
@@ -422,7 +422,7 @@ where
 }
 
 /// All ones where `less` is below `more`, otherwise 0, without a branch.
-pub(crate) fn below(less: u8, more: u8) -> u8 {
+pub(crate) fn ct_lt_mask(less: u8, more: u8) -> u8 {
     // The difference borrows.
     (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8
 }
@@ -432,14 +432,14 @@ pub(crate) fn below(less: u8, more: u8) -> u8 {
 pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let last_block = &text[text.len() - BLOCK_SIZE..];
     let padding = last_block[BLOCK_SIZE - 1];
-    let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
+    let mut wrong = ct_lt_mask(BLOCK_SIZE as u8, padding) | ct_lt_mask(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
-        wrong |= below(distance, padding) & (byte ^ padding);
+        wrong |= ct_lt_mask(distance, padding) & (byte ^ padding);
     }
     let valid = wrong.ct_eq(&0);
     // Stripped is what the last byte says, right or wrong: whoever reads the text has as much to
     // read either way.
-    let stripped = padding & below(padding, BLOCK_SIZE as u8 + 1);
+    let stripped = padding & ct_lt_mask(padding, BLOCK_SIZE as u8 + 1);
     Unpadded {
         len: text.len().wrapping_sub(stripped.into()),
         valid,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::random;
-use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
+use super::rsa::{MAX_PEM_SIZE, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
 
@@ -28,7 +28,7 @@ const NAME_SIZE: usize = 8;
 /// What was found of a key file besides the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum KeyFileRights {
+pub enum KeyFilePermissions {
     /// Only its owner has any rights to the file.
     Private,
     /// Others than its owner have rights to the file, and may have read the key.
@@ -44,7 +44,7 @@ pub enum KeyFileRights {
     },
 }
 
-impl KeyFileRights {
+impl KeyFilePermissions {
     fn of(mode: u32, owner: u32, user: u32) -> Self {
         if mode & OTHERS != 0 {
             Self::Exposed { mode }
@@ -77,7 +77,7 @@ impl RsaWrapper {
     /// another user, is taken as well, and told of in a log message.
     ///
     /// [`set_private_key`]: RsaWrapper::set_private_key
-    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFileRights> {
+    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFilePermissions> {
         let path = path.as_ref();
         let (text, rights) = read(path)?;
         self.set_private_key(&*text, true)
@@ -106,21 +106,21 @@ impl RsaWrapper {
 }
 
 /// The content of a file and its rights.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFileRights)> {
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFilePermissions)> {
     let failed = |error| failed("read", path, &error);
     let file = File::open(path).map_err(failed)?;
     // Of what is open, not of what has that name by now.
     let found = file.metadata().map_err(failed)?;
-    let rights = KeyFileRights::of(found.mode() & 0o7777, found.uid(), effective_user());
+    let rights = KeyFilePermissions::of(found.mode() & 0o7777, found.uid(), effective_user());
     // With room for all of it, so that no copy of a key is left behind when it grows.
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * LARGEST_PEM));
-    file.take(LARGEST_PEM as u64 + 1)
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * MAX_PEM_SIZE));
+    file.take(MAX_PEM_SIZE as u64 + 1)
         .read_to_end(&mut text)
         .map_err(failed)?;
-    if text.len() > LARGEST_PEM {
+    if text.len() > MAX_PEM_SIZE {
         return Err(Error::new(
             Reason::InvalidKey,
-            format!("{path:?} has more than the {LARGEST_PEM} bytes that a key may have"),
+            format!("{path:?} has more than the {MAX_PEM_SIZE} bytes that a key may have"),
         ));
     }
     Ok((text, rights))
@@ -140,7 +140,7 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     let failed = |error| failed("write", path, &error);
     check_replaceable(path).map_err(failed)?;
-    let (mut file, temporary) = create_beside(folder, name, path)?;
+    let (mut file, temporary) = create_temporary(folder, name, path)?;
     file.write_all(content).map_err(failed)?;
     // Before it gets its name: after a power cut there is the old key or the new one.
     file.sync_all().map_err(failed)?;
@@ -182,7 +182,7 @@ fn check_replaceable(path: &Path) -> io::Result<()> {
 
 /// A new file of a name that nobody else has, in the same folder, since only there it can be
 /// renamed.
-fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temporary)> {
+fn create_temporary(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, TemporaryFile)> {
     loop {
         let mut bytes = [0; NAME_SIZE];
         random::fill(&mut bytes)?;
@@ -200,7 +200,7 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
             .open(&temporary)
         {
             Ok(file) => {
-                let made = Temporary(Some(temporary));
+                let made = TemporaryFile(Some(temporary));
                 // The umask may have taken rights from the owner too.
                 file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
                     .map_err(|error| failed("write", path, &error))?;
@@ -213,9 +213,9 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
 }
 
 /// The name of a file that is removed unless it gets another one.
-struct Temporary(Option<PathBuf>);
+struct TemporaryFile(Option<PathBuf>);
 
-impl Temporary {
+impl TemporaryFile {
     fn rename(mut self, path: &Path) -> io::Result<()> {
         let from = self.0.as_deref().expect("it has its first name");
         fs::rename(from, path)?;
@@ -224,7 +224,7 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             // Something failed already, and that is what is reported.
@@ -313,7 +313,7 @@ mod tests {
         loaded
             .set_remote_public_key(saved.public_key().unwrap())
             .unwrap();
-        assert_eq!(loaded.load(&path).unwrap(), KeyFileRights::Private);
+        assert_eq!(loaded.load(&path).unwrap(), KeyFilePermissions::Private);
         assert_eq!(
             *loaded.private_key().unwrap(),
             *saved.private_key().unwrap()
@@ -360,7 +360,7 @@ mod tests {
         reader.read_to_string(&mut found).unwrap();
         assert_eq!(found, old, "the old file is another one");
         let mut loaded = RsaWrapper::default();
-        assert_eq!(loaded.load(&path).unwrap(), KeyFileRights::Private);
+        assert_eq!(loaded.load(&path).unwrap(), KeyFilePermissions::Private);
         assert_eq!(folder.names(), ["server.pem"]);
     }
 
@@ -377,7 +377,7 @@ mod tests {
         let link = folder.path("other.pem");
         symlink(&path, &link).unwrap();
         let mut loaded = RsaWrapper::default();
-        assert_eq!(loaded.load(&link).unwrap(), KeyFileRights::Private);
+        assert_eq!(loaded.load(&link).unwrap(), KeyFilePermissions::Private);
     }
 
     #[test]
@@ -410,7 +410,7 @@ mod tests {
     fn a_file_that_gets_no_name_is_removed() {
         let folder = Folder::new();
         let path = folder.path("key.pem");
-        let (_, temporary) = create_beside(&folder.0, OsStr::new("key.pem"), &path).unwrap();
+        let (_, temporary) = create_temporary(&folder.0, OsStr::new("key.pem"), &path).unwrap();
         assert_eq!(folder.names().len(), 1);
         drop(temporary);
         assert!(folder.names().is_empty());
@@ -462,8 +462,8 @@ mod tests {
             let mut loaded = RsaWrapper::default();
             let is_exposed = mode & 0o77 != 0;
             let expected = match is_exposed {
-                true => KeyFileRights::Exposed { mode },
-                false => KeyFileRights::Private,
+                true => KeyFilePermissions::Exposed { mode },
+                false => KeyFilePermissions::Private,
             };
             assert_eq!(loaded.load(&path).unwrap(), expected, "{mode:o}");
             assert!(loaded.private_key().is_some(), "it is loaded all the same");
@@ -480,7 +480,7 @@ mod tests {
 
     #[test]
     fn an_owner_who_is_neither_the_user_nor_root_is_told() {
-        use KeyFileRights::{Exposed, OwnedByOther, Private};
+        use KeyFilePermissions::{Exposed, OwnedByOther, Private};
         for (mode, owner, user, expected) in [
             (0o600, 1000, 1000, Private),
             (0o600, 0, 0, Private),
@@ -489,7 +489,7 @@ mod tests {
             (0o600, 1001, 1000, OwnedByOther { owner: 1001 }),
             (0o640, 1000, 0, Exposed { mode: 0o640 }),
         ] {
-            assert_eq!(KeyFileRights::of(mode, owner, user), expected);
+            assert_eq!(KeyFilePermissions::of(mode, owner, user), expected);
         }
     }
 
@@ -497,7 +497,7 @@ mod tests {
     fn what_is_no_key_is_refused_and_the_old_one_kept() {
         let folder = Folder::new();
         let mut largest = KEY.to_owned();
-        largest.push_str(&"\n".repeat(LARGEST_PEM - KEY.len()));
+        largest.push_str(&"\n".repeat(MAX_PEM_SIZE - KEY.len()));
         let mut loaded = wrapper(OTHER_KEY);
         for (content, is_key) in [
             (largest.clone().into_bytes(), true),
@@ -509,7 +509,7 @@ mod tests {
             let path = folder.file("key.pem", &content, 0o600);
             let result = loaded.load(&path);
             if is_key {
-                assert_eq!(result.unwrap(), KeyFileRights::Private);
+                assert_eq!(result.unwrap(), KeyFilePermissions::Private);
                 loaded = wrapper(OTHER_KEY);
                 continue;
             }

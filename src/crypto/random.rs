@@ -15,7 +15,7 @@ pub fn fill(bytes: &mut [u8]) -> Result<()> {
 
 /// A generator for one operation, seeded by the system's, for code that cannot report a
 /// failure of the generator half-way.
-pub(super) fn generator() -> Result<StdRng> {
+pub(super) fn rng() -> Result<StdRng> {
     StdRng::try_from_rng(&mut SysRng).map_err(failed)
 }
 

@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::secret::wiping_stack;
 
 /// How many records one key protects.
-const MOST_RECORDS: u64 = 1 << 20;
+const MAX_RECORDS: u64 = 1 << 20;
 /// How many bytes one key protects, as the lengths of the records count them.
-const MOST_BYTES: u64 = 1 << 36;
+const MAX_BYTES: u64 = 1 << 36;
 /// The stack on which HKDF spreads a key, in pieces of 256 bytes.
 const REKEY_STACK: usize = 16;
 
@@ -61,11 +61,11 @@ impl RecordKey {
     }
 
     /// Moves on behind a record of this length. The last one that the key protects replaces it.
-    pub fn finish(&mut self, record_len: usize) {
+    pub fn advance(&mut self, record_len: usize) {
         self.number += 1;
         self.records += 1;
         self.bytes = self.bytes.saturating_add(record_len as u64);
-        if self.records >= MOST_RECORDS || self.bytes >= MOST_BYTES {
+        if self.records >= MAX_RECORDS || self.bytes >= MAX_BYTES {
             self.rekey();
         }
     }
@@ -111,9 +111,9 @@ mod tests {
     fn pass(from: &mut RecordKey, to: &mut RecordKey) -> Result<()> {
         let mut text = *b"abc";
         let tag = from.seal(b"length", &mut text)?;
-        from.finish(RECORD);
+        from.advance(RECORD);
         to.open(b"length", &mut text, &tag)?;
-        to.finish(RECORD);
+        to.advance(RECORD);
         assert_eq!(text, *b"abc");
         Ok(())
     }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_key_ends_with_its_last_record_or_byte_on_both_sides_at_once() {
-        for (records, bytes) in [(MOST_RECORDS - 2, 0), (0, MOST_BYTES - 2 * RECORD as u64)] {
+        for (records, bytes) in [(MAX_RECORDS - 2, 0), (0, MAX_BYTES - 2 * RECORD as u64)] {
             let (mut one, mut other) = pair();
             for key in [&mut one, &mut other] {
                 (key.number, key.records, key.bytes) = (7, records, bytes);
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_side_that_missed_a_record_reads_no_more() {
         let (mut one, mut other) = pair();
-        one.finish(RECORD);
+        one.advance(RECORD);
         assert!(pass(&mut one, &mut other).is_err());
     }
 }

@@ -21,15 +21,15 @@ impl Identity {
     pub fn new(ip: Option<IpAddr>) -> Self {
         let ip = ip.map_or(String::new(), |ip| ip.to_string());
         let id = &hex(&Sha256::digest(&ip))[..ID_LEN];
-        Self::join(&ip, id)
+        Self::from_texts(&ip, id)
     }
 
     /// Of a peer that is no server's client, or of which nothing is known.
-    pub fn none() -> Self {
-        Self::join("", "")
+    pub fn unknown() -> Self {
+        Self::from_texts("", "")
     }
 
-    fn join(ip: &str, id: &str) -> Self {
+    fn from_texts(ip: &str, id: &str) -> Self {
         Self {
             text: [ip, "\0", id, "\0"].concat().into(),
             ip_len: ip.len(),
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(identity.id_with_nul(), "12ca17b\0");
         let nowhere = Identity::new(None);
         assert_eq!((nowhere.ip(), nowhere.id()), ("", "e3b0c44"));
-        let none = Identity::none();
+        let none = Identity::unknown();
         assert_eq!((none.ip(), none.id()), ("", ""));
     }
 }

@@ -87,23 +87,23 @@ impl Default for Turns {
 
 impl<T: Transport> Endpoint<T> {
     /// An endpoint before its first operation.
-    pub(crate) fn join(
+    pub(crate) fn with_transport(
         role: Role,
         options: &ClientOptions,
         transport: T,
         identity: Identity,
     ) -> Result<Self> {
-        let mut session = Session::new(options.config(role));
+        let mut session = Session::new(options.session_config(role));
         if let Some(wrapper) = options.rsa_wrapper() {
             session.set_rsa_wrapper(wrapper)?;
         }
         if let Some(wrapper) = options.aes_wrapper() {
             session.set_aes_wrapper(wrapper)?;
         }
-        Ok(Self::around(session, transport, identity))
+        Ok(Self::from_parts(session, transport, identity))
     }
 
-    fn around(session: Session, transport: T, identity: Identity) -> Self {
+    fn from_parts(session: Session, transport: T, identity: Identity) -> Self {
         Self {
             session,
             transport,
@@ -354,7 +354,7 @@ impl<T: Transport> Endpoint<T> {
             Ok(()) => self
                 .receive_proxy_header()
                 .and_then(|()| drive(&mut self.session, &mut self.transport)),
-            Err(failure) => Err(self.fail_before_drive(failure)),
+            Err(failure) => Err(self.fail_before_session(failure)),
         };
         match (&result, operation) {
             (Ok(_), Operation::Receive) => self.turns.received(),
@@ -368,7 +368,7 @@ impl<T: Transport> Endpoint<T> {
         let protocol = self.session.protocol();
         if protocol != earlier_protocol {
             log::emit(Level::Info, self.identity.id(), || {
-                format!("the framing is {}", name_of(protocol))
+                format!("the framing is {}", protocol_name(protocol))
             });
         }
         result
@@ -390,7 +390,7 @@ impl<T: Transport> Endpoint<T> {
                 }
                 Ok(())
             }
-            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_drive(error)),
+            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_session(error)),
             Err(ReceiveError::PeerClosed) => {
                 let is_survivable = !self.is_within_proxy_header();
                 Err(self.session.interrupt(peer_closed(), is_survivable))
@@ -415,7 +415,7 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// As [`fail`]. The session does not know that a part of a header was received.
-    fn fail_before_drive(&mut self, error: TransferError) -> Error {
+    fn fail_before_session(&mut self, error: TransferError) -> Error {
         match error {
             TransferError::TimedOut if self.is_within_proxy_header() => {
                 self.session.interrupt(timed_out(), false)
@@ -441,7 +441,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
     loop {
         // Looked at where it lies: with a message in it, it is large.
         let progress = session.advance();
-        if session.take_peer_goes_on() && progress.is_ok() {
+        if session.take_ack_due() && progress.is_ok() {
             transport.acknowledge();
         }
         match progress {
@@ -451,7 +451,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.space()) {
+            Ok(Progress::Read) => match transport.receive(session.receive_buffer()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
@@ -508,7 +508,7 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
     }
 }
 
-fn name_of(protocol: Protocol) -> &'static str {
+fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Auto => "not known",
         Protocol::V2 => "v2",

@@ -8,7 +8,7 @@ use super::proxy_header::ProxyProtocol;
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Result};
 use crate::protocol::session::{Config, check_session_key};
-use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
+use crate::protocol::{MAX_MESSAGE_SIZE, Protocol, Role};
 
 /// The size of a fingerprint in bytes.
 const FINGERPRINT_SIZE: usize = 32;
@@ -107,9 +107,9 @@ impl ClientOptions {
     /// default 1 MiB. AES-CBC hides up to 15 bytes of the length of a text, so that up to
     /// that many more may pass.
     pub fn set_max_message_size(&mut self, bytes: usize) -> Result<()> {
-        if !(1..=LARGEST_MESSAGE).contains(&bytes) {
+        if !(1..=MAX_MESSAGE_SIZE).contains(&bytes) {
             return Err(Error::invalid_argument(format!(
-                "bytes is {bytes}; it is 1 to {LARGEST_MESSAGE}"
+                "bytes is {bytes}; it is 1 to {MAX_MESSAGE_SIZE}"
             )));
         }
         self.max_message_size = bytes;
@@ -119,7 +119,7 @@ impl ClientOptions {
     /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
     /// in `fe80::1%eth0`, is left out.
     pub fn set_peer_ip(&mut self, ip: &str) -> Result<()> {
-        let address = read_ip(ip).ok_or_else(|| {
+        let address = parse_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
         })?;
         self.peer_ip = Some(address.to_canonical());
@@ -154,14 +154,14 @@ impl ClientOptions {
     pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
         self.expected_fingerprint = match hex {
             None => None,
-            Some(hex) => Some(read_fingerprint(hex).ok_or_else(|| {
+            Some(hex) => Some(parse_fingerprint(hex).ok_or_else(|| {
                 Error::invalid_argument("hex is no fingerprint: that has 64 hexadecimal digits")
             })?),
         };
         Ok(())
     }
 
-    pub(crate) fn config(&self, role: Role) -> Config {
+    pub(crate) fn session_config(&self, role: Role) -> Config {
         Config {
             protocol: self.protocol,
             max_message_size: self.max_message_size,
@@ -199,13 +199,13 @@ impl ClientOptions {
 
     /// Whether a connection exchanges its keys as it is made: only where nothing has to be
     /// called in between.
-    pub(crate) fn exchanges_at_once(&self) -> bool {
+    pub(crate) fn exchanges_keys_at_creation(&self) -> bool {
         self.exchange_keys && !self.non_blocking && !self.separate_computation
     }
 }
 
 /// Reads an address as `getnameinfo()` writes it, which puts the zone behind a link-local one.
-fn read_ip(text: &str) -> Option<IpAddr> {
+fn parse_ip(text: &str) -> Option<IpAddr> {
     match text.split_once('%') {
         Some((address, zone)) if !zone.is_empty() => {
             address.parse::<Ipv6Addr>().ok().map(IpAddr::from)
@@ -214,7 +214,7 @@ fn read_ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-fn read_fingerprint(hex: &str) -> Option<[u8; FINGERPRINT_SIZE]> {
+fn parse_fingerprint(hex: &str) -> Option<[u8; FINGERPRINT_SIZE]> {
     let mut fingerprint = [0; FINGERPRINT_SIZE];
     if hex.len() != 2 * FINGERPRINT_SIZE {
         return None;

@@ -22,7 +22,7 @@ pub enum ProxyProtocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// That of the socket's own peer: the proxy speaks for itself, or does not know.
-    Socket,
+    Local,
     /// A client's, with this address if it is one of IP.
     Client(Option<IpAddr>),
 }
@@ -37,11 +37,11 @@ enum Progress {
 }
 
 /// The longest header of version 1, with its line end.
-const LONGEST_LINE: usize = 107;
+const MAX_LINE_SIZE: usize = 107;
 
 /// The longest header of version 2 behind its head: more than any address needs, so that
 /// there is room for what proxies add.
-const LONGEST_BLOCK: usize = 4096;
+const MAX_BLOCK_SIZE: usize = 4096;
 
 const LINE_START: &[u8] = b"PROXY ";
 const LINE_END: &[u8] = b"\r\n";
@@ -52,9 +52,9 @@ const HEAD_SIZE: usize = SIGNATURE.len() + 4;
 /// Reads a header from the first bytes of a connection, of which there may be more than the
 /// header has.
 fn parse(bytes: &[u8]) -> Result<Progress> {
-    if begins_as(bytes, LINE_START) {
+    if agrees_with(bytes, LINE_START) {
         parse_line(bytes)
-    } else if begins_as(bytes, SIGNATURE) {
+    } else if agrees_with(bytes, SIGNATURE) {
         parse_block(bytes)
     } else {
         Err(bad("there is no PROXY protocol header"))
@@ -62,15 +62,15 @@ fn parse(bytes: &[u8]) -> Result<Progress> {
 }
 
 /// Whether bytes that may be only the first few are those of `start`.
-fn begins_as(bytes: &[u8], start: &[u8]) -> bool {
+fn agrees_with(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
 }
 
 /// Version 1: a line of text.
 fn parse_line(bytes: &[u8]) -> Result<Progress> {
-    let line = &bytes[..bytes.len().min(LONGEST_LINE)];
+    let line = &bytes[..bytes.len().min(MAX_LINE_SIZE)];
     let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
-        if line.len() == LONGEST_LINE {
+        if line.len() == MAX_LINE_SIZE {
             return Err(bad("the PROXY protocol header is too long"));
         }
         let missing = if line.ends_with(b"\r") { 1 } else { 2 };
@@ -79,16 +79,16 @@ fn parse_line(bytes: &[u8]) -> Result<Progress> {
     let source = line[..=end]
         .strip_suffix(LINE_END)
         .and_then(|line| line.strip_prefix(LINE_START))
-        .and_then(source_of_line)
+        .and_then(parse_source)
         .ok_or_else(malformed)?;
     Ok(Progress::Done(end + 1, source))
 }
 
 /// What stands between the start of the line and its end.
-fn source_of_line(line: &[u8]) -> Option<Source> {
+fn parse_source(line: &[u8]) -> Option<Source> {
     // Whatever follows is to be ignored.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
-        return Some(Source::Socket);
+        return Some(Source::Local);
     }
     let mut words = std::str::from_utf8(line).ok()?.split(' ');
     let address: fn(&str) -> Option<IpAddr> = match words.next()? {
@@ -123,10 +123,10 @@ fn parse_block(bytes: &[u8]) -> Result<Progress> {
         unreachable!("the head has its size")
     };
     let len = usize::from(u16::from_be_bytes([high, low]));
-    if len > LONGEST_BLOCK {
+    if len > MAX_BLOCK_SIZE {
         return Err(bad("the PROXY protocol header is too long"));
     }
-    let kind = kind_of(command, family).ok_or_else(malformed)?;
+    let kind = address_family(command, family).ok_or_else(malformed)?;
     if len < kind.addresses_size() {
         return Err(malformed());
     }
@@ -138,45 +138,45 @@ fn parse_block(bytes: &[u8]) -> Result<Progress> {
 }
 
 /// What kind of addresses stand behind the head of version 2.
-enum Kind {
+enum AddressFamily {
     /// None that count.
-    Socket,
+    Unspecified,
     V4,
     V6,
     Unix,
 }
 
-fn kind_of(command: u8, family: u8) -> Option<Kind> {
+fn address_family(command: u8, family: u8) -> Option<AddressFamily> {
     match (command, family) {
         // LOCAL: the rest does not matter, whatever it is.
-        (0x20, _) => Some(Kind::Socket),
+        (0x20, _) => Some(AddressFamily::Unspecified),
         // PROXY, of an unknown family, or of a stream of a known one.
-        (0x21, 0x00) => Some(Kind::Socket),
-        (0x21, 0x11) => Some(Kind::V4),
-        (0x21, 0x21) => Some(Kind::V6),
-        (0x21, 0x31) => Some(Kind::Unix),
+        (0x21, 0x00) => Some(AddressFamily::Unspecified),
+        (0x21, 0x11) => Some(AddressFamily::V4),
+        (0x21, 0x21) => Some(AddressFamily::V6),
+        (0x21, 0x31) => Some(AddressFamily::Unix),
         _ => None,
     }
 }
 
-impl Kind {
+impl AddressFamily {
     /// Both addresses with their ports.
     fn addresses_size(&self) -> usize {
         match self {
-            Kind::Socket => 0,
-            Kind::V4 => 2 * (4 + 2),
-            Kind::V6 => 2 * (16 + 2),
-            Kind::Unix => 2 * 108,
+            AddressFamily::Unspecified => 0,
+            AddressFamily::V4 => 2 * (4 + 2),
+            AddressFamily::V6 => 2 * (16 + 2),
+            AddressFamily::Unix => 2 * 108,
         }
     }
 
     /// The source comes first.
     fn source(&self, addresses: &[u8]) -> Source {
         match self {
-            Kind::Socket => Source::Socket,
-            Kind::V4 => client_at(first::<4>(addresses).into()),
-            Kind::V6 => client_at(first::<16>(addresses).into()),
-            Kind::Unix => Source::Client(None),
+            AddressFamily::Unspecified => Source::Local,
+            AddressFamily::V4 => client_at(first::<4>(addresses).into()),
+            AddressFamily::V6 => client_at(first::<16>(addresses).into()),
+            AddressFamily::Unix => Source::Client(None),
         }
     }
 }
@@ -245,7 +245,7 @@ impl IncomingHeader {
                 Progress::NeedMore(count) => count,
                 Progress::Done(_, source) => return Ok(source),
             };
-            let window = missing.max(LONGEST_LINE.saturating_sub(before));
+            let window = missing.max(MAX_LINE_SIZE.saturating_sub(before));
             let mut seen = self.received.clone();
             seen.resize(before + window, 0);
             let count = transport.peek(&mut seen[before..])?;
@@ -287,10 +287,10 @@ mod tests {
     fn good() -> Vec<(Vec<u8>, Source)> {
         let unix = [b"/run/client\0".as_slice(), &[0; 204]].concat();
         let additions = [V4, &[0x03, 0, 4, 1, 2, 3, 4], &[0x20; 300]].concat();
-        let longest = [V4, &[0xff; LONGEST_BLOCK - 12]].concat();
+        let longest = [V4, &[0xff; MAX_BLOCK_SIZE - 12]].concat();
         let full_v6 = "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff \
                        ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n";
-        let longest_line = format!("PROXY UNKNOWN {}\r\n", "x".repeat(LONGEST_LINE - 16));
+        let longest_line = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_LINE_SIZE - 16));
         let line = |text: &str| text.as_bytes().to_vec();
         vec![
             (
@@ -313,12 +313,9 @@ mod tests {
                 line(full_v6),
                 client("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
             ),
-            (line("PROXY UNKNOWN\r\n"), Source::Socket),
-            (
-                line("PROXY UNKNOWN 192.0.2.1 any thing\r\n"),
-                Source::Socket,
-            ),
-            (line(&longest_line), Source::Socket),
+            (line("PROXY UNKNOWN\r\n"), Source::Local),
+            (line("PROXY UNKNOWN 192.0.2.1 any thing\r\n"), Source::Local),
+            (line(&longest_line), Source::Local),
             (block(0x21, 0x11, V4), client("192.0.2.1")),
             (
                 block(0x21, 0x21, &addresses_v6("2001:db8::1")),
@@ -331,11 +328,11 @@ mod tests {
             (block(0x21, 0x31, &unix), Source::Client(None)),
             (block(0x21, 0x11, &additions), client("192.0.2.1")),
             (block(0x21, 0x11, &longest), client("192.0.2.1")),
-            (block(0x21, 0x00, b""), Source::Socket),
-            (block(0x21, 0x00, b"additions"), Source::Socket),
-            (block(0x20, 0x00, b""), Source::Socket),
-            (block(0x20, 0x11, V4), Source::Socket),
-            (block(0x20, 0xff, b"any thing"), Source::Socket),
+            (block(0x21, 0x00, b""), Source::Local),
+            (block(0x21, 0x00, b"additions"), Source::Local),
+            (block(0x20, 0x00, b""), Source::Local),
+            (block(0x20, 0x11, V4), Source::Local),
+            (block(0x20, 0xff, b"any thing"), Source::Local),
         ]
     }
 
@@ -405,7 +402,7 @@ mod tests {
             line("PROXY UNKNOWN \n any thing\r\n"),
             line(&format!(
                 "PROXY UNKNOWN {}\r\n",
-                "x".repeat(LONGEST_LINE - 15)
+                "x".repeat(MAX_LINE_SIZE - 15)
             )),
             b"PROXY TCP4 \xff.0.2.1 198.51.100.7 56324 443\r\n".to_vec(),
             b"\r\n\r\n\0\r\nQUIT\r".to_vec(),
@@ -429,11 +426,11 @@ mod tests {
 
     #[test]
     fn a_line_that_does_not_end_is_refused_at_its_limit() {
-        let endless = [LINE_START, &[b'x'; LONGEST_LINE]].concat();
-        for len in 0..LONGEST_LINE {
+        let endless = [LINE_START, &[b'x'; MAX_LINE_SIZE]].concat();
+        for len in 0..MAX_LINE_SIZE {
             assert_eq!(parse(&endless[..len]), Ok(Progress::NeedMore(2)));
         }
-        assert!(parse(&endless[..LONGEST_LINE]).is_err());
+        assert!(parse(&endless[..MAX_LINE_SIZE]).is_err());
         assert!(parse(&endless).is_err());
     }
 }

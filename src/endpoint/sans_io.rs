@@ -80,15 +80,15 @@ impl Endpoint<SansIo> {
     /// nothing to it, and it never exchanges the keys by itself.
     pub fn new(role: Role, options: &ClientOptions) -> Result<Self> {
         let identity = match options.peer_ip() {
-            None => Identity::none(),
+            None => Identity::unknown(),
             ip => Identity::new(ip),
         };
-        Self::join(role, options, SansIo::default(), identity)
+        Self::with_transport(role, options, SansIo::default(), identity)
     }
 
     /// Drives a session that was made with a configuration of its own.
     pub fn from_session(session: Session) -> Self {
-        Self::around(session, SansIo::default(), Identity::none())
+        Self::from_parts(session, SansIo::default(), Identity::unknown())
     }
 
     /// Takes bytes that came from the peer, no more than the operation under way can use
@@ -103,7 +103,7 @@ impl Endpoint<SansIo> {
         }
         let mut rest = bytes;
         loop {
-            let space = self.session.space();
+            let space = self.session.receive_buffer();
             let count = space.len().min(rest.len());
             if count == 0 {
                 return Ok(bytes.len() - rest.len());

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Write as _};
 
 use super::value_or;
-use crate::error::{Error, LONGEST_MESSAGE, Reason, boundary_before, one_line};
+use crate::error::{Error, LONGEST_MESSAGE, Reason, floor_char_boundary, one_line};
 
 /// What every function that can fail returns.
 ///
@@ -250,7 +250,7 @@ impl Message {
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = LONGEST_MESSAGE - self.len;
-        let text = &text.as_bytes()[..boundary_before(text, room)];
+        let text = &text.as_bytes()[..floor_char_boundary(text, room)];
         self.bytes[self.len..][..text.len()].copy_from_slice(text);
         self.len += text.len();
         Ok(())

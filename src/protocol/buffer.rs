@@ -45,9 +45,9 @@ impl Input {
         self.filled == self.wanted
     }
 
-    /// Sees to it that there is [`space`](Self::space) for some of the bytes that are missing;
+    /// Sees to it that there is [`unfilled`](Self::unfilled) for some of the bytes that are missing;
     /// fails if there is no memory for it.
-    pub fn make_space(&mut self) -> Result<(), NoMemory> {
+    pub fn reserve(&mut self) -> Result<(), NoMemory> {
         if self.wanted <= HEADER_CAPACITY {
             return Ok(());
         }
@@ -74,24 +74,24 @@ impl Input {
 
     /// Where the next bytes go. Never longer than what is still missing, so that nothing is
     /// taken off the socket that belongs to a later message. It is empty if there is no memory,
-    /// of which [`make_space`](Self::make_space) tells.
-    pub fn space(&mut self) -> &mut [u8] {
+    /// of which [`reserve`](Self::reserve) tells.
+    pub fn unfilled(&mut self) -> &mut [u8] {
         if self.wanted <= HEADER_CAPACITY {
             return &mut self.header[self.filled..self.wanted];
         }
-        let _ = self.make_space();
+        let _ = self.reserve();
         let end = self.wanted.min(self.bytes.len());
         &mut self.bytes[self.filled..end]
     }
 
-    /// Counts `count` bytes that were written to [`space`](Self::space).
-    pub fn fill(&mut self, count: usize) {
+    /// Counts `count` bytes that were written to [`unfilled`](Self::unfilled).
+    pub fn advance(&mut self, count: usize) {
         self.filled += count;
         debug_assert!(self.filled <= self.wanted);
     }
 
     /// The bytes that are here.
-    pub fn bytes(&mut self) -> &mut [u8] {
+    pub fn filled(&mut self) -> &mut [u8] {
         if self.wanted <= HEADER_CAPACITY {
             return &mut self.header[..self.filled];
         }
@@ -111,7 +111,7 @@ impl Input {
     /// ones take the buffer along instead of being copied.
     pub fn take(&mut self, range: Range<usize>) -> Result<SecretBytes, NoMemory> {
         if self.bytes.capacity() <= KEPT_CAPACITY {
-            let taken = SecretBytes::try_copy(&self.bytes()[range], SPARE_CAPACITY)?;
+            let taken = SecretBytes::try_copy(&self.filled()[range], SPARE_CAPACITY)?;
             self.clear();
             return Ok(taken);
         }
@@ -198,12 +198,12 @@ mod tests {
     fn a_claimed_length_allocates_nothing() {
         let mut input = Input::default();
         input.want(99_999_999);
-        let space = input.space();
+        let space = input.unfilled();
         assert_eq!(space.len(), FIRST_ALLOCATION);
         space.fill(7);
-        input.fill(FIRST_ALLOCATION);
-        assert_eq!(input.space().len(), FIRST_ALLOCATION);
-        assert!(input.bytes().iter().all(|&byte| byte == 7));
+        input.advance(FIRST_ALLOCATION);
+        assert_eq!(input.unfilled().len(), FIRST_ALLOCATION);
+        assert!(input.filled().iter().all(|&byte| byte == 7));
     }
 
     /// Each time that the buffer moves, all of it is copied and wiped.
@@ -214,10 +214,10 @@ mod tests {
             input.want(1 << 20);
             let (mut moves, mut place) = (0, 0);
             while !input.is_complete() {
-                let space = input.space();
+                let space = input.unfilled();
                 let count = space.len().min(piece);
-                input.fill(count);
-                let now = input.bytes().as_ptr().addr();
+                input.advance(count);
+                let now = input.filled().as_ptr().addr();
                 moves += usize::from(now != place);
                 place = now;
             }
@@ -230,32 +230,32 @@ mod tests {
     fn space_ends_where_the_message_ends() {
         let mut input = Input::default();
         input.want(3);
-        assert_eq!(input.space().len(), 3);
-        input.fill(2);
+        assert_eq!(input.unfilled().len(), 3);
+        input.advance(2);
         assert!(!input.is_complete());
-        assert_eq!(input.space().len(), 1);
-        input.fill(1);
+        assert_eq!(input.unfilled().len(), 1);
+        input.advance(1);
         assert!(input.is_complete());
         input.want(5);
-        assert_eq!(input.space().len(), 2);
+        assert_eq!(input.unfilled().len(), 2);
         input.clear();
         input.want(1);
-        assert_eq!(input.space(), [0]);
+        assert_eq!(input.unfilled(), [0]);
     }
 
     #[test]
     fn a_longer_message_has_its_space_at_once() {
         let mut input = Input::default();
         input.want(8);
-        assert_eq!(input.space().len(), 8);
-        input.fill(8);
+        assert_eq!(input.unfilled().len(), 8);
+        input.advance(8);
         input.want(16);
-        assert_eq!(input.space().len(), 8);
-        input.fill(8);
+        assert_eq!(input.unfilled().len(), 8);
+        input.advance(8);
         input.clear();
         assert_eq!(input.bytes.capacity(), 0);
         input.want(16 * 1024);
-        assert_eq!(input.space().len(), 16 * 1024);
+        assert_eq!(input.unfilled().len(), 16 * 1024);
     }
 
     #[test]
@@ -265,14 +265,14 @@ mod tests {
             input.want(len + 3);
             while !input.is_complete() {
                 let from = input.filled;
-                let space = input.space();
+                let space = input.unfilled();
                 for (at, byte) in space.iter_mut().enumerate() {
                     *byte = (from + at) as u8;
                 }
                 let count = space.len();
-                input.fill(count);
+                input.advance(count);
             }
-            let place = input.bytes().as_ptr();
+            let place = input.filled().as_ptr();
             let capacity = input.bytes.capacity();
             let taken = input.take(1..len + 1).unwrap();
             let is_moved = capacity > KEPT_CAPACITY;
@@ -283,7 +283,7 @@ mod tests {
                 "{len}"
             );
             assert!(taken.capacity() >= len + 2);
-            assert!(input.bytes().is_empty());
+            assert!(input.filled().is_empty());
         }
     }
 

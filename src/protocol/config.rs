@@ -29,7 +29,7 @@ pub enum Role {
 }
 
 /// The longest message that can be allowed, in bytes of JSON text.
-pub const LARGEST_MESSAGE: usize = 99_999_999;
+pub const MAX_MESSAGE_SIZE: usize = 99_999_999;
 
 /// What a session is and how far it goes.
 #[derive(Clone)]

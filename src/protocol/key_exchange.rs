@@ -16,7 +16,7 @@ use crate::secret::{declassify_bytes, declassify_choice};
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
 /// The first byte of a secret that chooses the gcm framing.
-const GCM_SECRET: u8 = 0x06;
+const GCM_SECRET_TYPE: u8 = 0x06;
 const GCM_SECRET_SIZE: usize = 1 + RANDOM_SIZE + X25519_SIZE;
 
 /// One of the four steps of a key exchange, as one side sees it.
@@ -55,7 +55,7 @@ pub struct KeyExchange {
     secret: Option<Secret>,
     /// The keys of the session, from the moment when both secrets are known until the step that
     /// settled them is done.
-    agreed: Option<Keys>,
+    session_keys: Option<Keys>,
 }
 
 /// What is secret in boxes, so that it has no padding: there, a move would leave what lay in its
@@ -93,7 +93,7 @@ impl KeyExchange {
             remote_pem: Vec::new(),
             first_secret: Vec::new(),
             secret: None,
-            agreed: None,
+            session_keys: None,
         }
     }
 
@@ -111,22 +111,22 @@ impl KeyExchange {
 
     /// Forgets what an operation that is over left of a secret that was not exchanged: the peer
     /// did not accept it, or never heard of it.
-    pub fn take_back_secret(&mut self) {
+    pub fn discard_secret(&mut self) {
         if !self.is_done(Step::SendSecret) && !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
             self.first_secret.clear();
         }
-        self.agreed = None;
+        self.session_keys = None;
     }
 
     /// The keys of the session, once the step is done that settles them.
-    pub fn take_agreed(&mut self) -> Option<Keys> {
-        self.agreed.take()
+    pub fn take_session_keys(&mut self) -> Option<Keys> {
+        self.session_keys.take()
     }
 
     /// How many bytes stand in clear behind the secret that the peer sends, as far as it is known
     /// before the secret is.
-    pub fn announced_clear_part(&self) -> usize {
+    pub fn expected_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmInitiator { .. }) => CIPHERTEXT_SIZE,
             _ => 0,
@@ -134,7 +134,7 @@ impl KeyExchange {
     }
 
     /// How many bytes in clear are missing behind a secret that was accepted.
-    pub fn missing_clear_part(&self) -> usize {
+    pub fn missing_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmReceived(_)) => ENCAPSULATION_KEY_SIZE,
             _ => 0,
@@ -164,7 +164,7 @@ impl KeyExchange {
         let chosen = match self.secret.take() {
             Some(secret) => secret,
             None if protocol == Protocol::Gcm => Secret::GcmInitiator {
-                random: draw(random)?,
+                random: random_bytes(random)?,
                 ephemeral: ephemeral::Initiator::new(random)?,
             },
             None => Secret::Cbc(Box::new(match own_key {
@@ -188,11 +188,11 @@ impl KeyExchange {
                     transcript.answer(received, &iv)?
                 };
                 let wrapped = wrap_key(rsa, &answer)?;
-                self.agreed = Some(Keys::Cbc(answer));
+                self.session_keys = Some(Keys::Cbc(answer));
                 wrapped
             }
             Secret::GcmInitiator { random, ephemeral } => {
-                let mut sent = wrap_gcm(rsa, random, &ephemeral.x25519_public()?)?;
+                let mut sent = wrap_gcm_secret(rsa, random, &ephemeral.x25519_public()?)?;
                 sent.extend_from_slice(&ephemeral.encapsulation_key()?);
                 sent
             }
@@ -200,8 +200,8 @@ impl KeyExchange {
                 initiator,
                 response,
             } => {
-                let responder = draw(random)?;
-                let mut sent = wrap_gcm(rsa, &responder, &response.x25519_public)?;
+                let responder = random_bytes(random)?;
+                let mut sent = wrap_gcm_secret(rsa, &responder, &response.x25519_public)?;
                 sent.extend_from_slice(&response.ciphertext);
                 let transcript = GcmTranscript {
                     is_server_initiator: self.role == Role::Client,
@@ -211,7 +211,7 @@ impl KeyExchange {
                     responder_secret: &sent,
                 };
                 let keys = transcript.keys(&response.shared, initiator, &responder);
-                self.agreed = Some(Keys::gcm(keys, self.role));
+                self.session_keys = Some(Keys::gcm(keys, self.role));
                 sent
             }
             Secret::GcmReceived(_) => unreachable!("the step that receives is done"),
@@ -229,7 +229,7 @@ impl KeyExchange {
         received: &[u8],
         protocol: Protocol,
     ) -> Result<()> {
-        let wrapped = &received[..received.len() - self.announced_clear_part()];
+        let wrapped = &received[..received.len() - self.expected_clear_size()];
         let plain = rsa.decrypt_data(wrapped)?;
         self.accept_plain_secret(rsa, &plain, received, protocol)
     }
@@ -259,11 +259,11 @@ impl KeyExchange {
                     initiator_wrapped_secret: &self.first_secret,
                 };
                 let derived = transcript.answer(own, &iv)?;
-                let is_derived = is_key(plain, &derived);
-                if !declassify_choice(is_derived | is_key(plain, own)) {
+                let is_derived = is_same_key(plain, &derived);
+                if !declassify_choice(is_derived | is_same_key(plain, own)) {
                     return Err(decryption_failed());
                 }
-                self.agreed = Some(Keys::Cbc(match declassify_choice(is_derived) {
+                self.session_keys = Some(Keys::Cbc(match declassify_choice(is_derived) {
                     true => derived,
                     false => AesWrapper::clone(own),
                 }));
@@ -282,7 +282,7 @@ impl KeyExchange {
                     responder_secret: received,
                 };
                 let keys = transcript.keys(&shared, random, &responder.random);
-                self.agreed = Some(Keys::gcm(keys, self.role));
+                self.session_keys = Some(Keys::gcm(keys, self.role));
             }
             Some(Secret::GcmReceived(_) | Secret::GcmResponder { .. }) => {
                 unreachable!("a secret is received once")
@@ -334,7 +334,7 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
 /// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
 fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
-    if !declassify_choice(plain[0].ct_eq(&GCM_SECRET)) {
+    if !declassify_choice(plain[0].ct_eq(&GCM_SECRET_TYPE)) {
         return Err(decryption_failed());
     }
     let (random, x25519_public) = plain[1..].split_at(RANDOM_SIZE);
@@ -358,24 +358,24 @@ fn wrap_key(rsa: &RsaWrapper, key: &AesWrapper) -> Result<Vec<u8>> {
 }
 
 /// Whether a secret that came is this key and its IV.
-fn is_key(plain: &[u8], expected: &AesWrapper) -> Choice {
+fn is_same_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
     key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
 /// What RSA protects of a gcm step, encrypted for the peer.
-fn wrap_gcm(
+fn wrap_gcm_secret(
     rsa: &RsaWrapper,
     random: &[u8; RANDOM_SIZE],
     x25519_public: &[u8; X25519_SIZE],
 ) -> Result<Vec<u8>> {
-    let mut plain = Zeroizing::new([GCM_SECRET; GCM_SECRET_SIZE]);
+    let mut plain = Zeroizing::new([GCM_SECRET_TYPE; GCM_SECRET_SIZE]);
     plain[1..1 + RANDOM_SIZE].copy_from_slice(random);
     plain[1 + RANDOM_SIZE..].copy_from_slice(x25519_public);
     rsa.encrypt_data(plain.as_slice(), false)
 }
 
-fn draw(random: FillRandom) -> Result<Random> {
+fn random_bytes(random: FillRandom) -> Result<Random> {
     let mut bytes = Box::new(Zeroizing::new([0; RANDOM_SIZE]));
     random(bytes.as_mut_slice())?;
     Ok(bytes)

@@ -9,4 +9,4 @@ pub(crate) mod framing;
 pub(crate) mod key_exchange;
 pub mod session;
 
-pub use config::{LARGEST_MESSAGE, Protocol, Role};
+pub use config::{MAX_MESSAGE_SIZE, Protocol, Role};

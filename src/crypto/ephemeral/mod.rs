@@ -74,7 +74,7 @@ impl Initiator {
     /// Draws secrets, that of X25519 with `random`.
     pub fn new(random: fn(&mut [u8]) -> Result<()>) -> Result<Self> {
         Ok(Self {
-            x25519: Box::new(draw_x25519(random)?),
+            x25519: Box::new(generate_x25519(random)?),
             kem: Box::new(backend::DecapsulationKey::generate()?),
         })
     }
@@ -110,7 +110,7 @@ impl Response {
         random: fn(&mut [u8]) -> Result<()>,
     ) -> Result<Self> {
         let mut shared = SharedSecrets::new();
-        let secret = Box::new(draw_x25519(random)?);
+        let secret = Box::new(generate_x25519(random)?);
         secret
             .agree(x25519_public, shared.x25519())
             .ok_or_else(decryption_failed)?;
@@ -124,7 +124,7 @@ impl Response {
     }
 }
 
-fn draw_x25519(random: fn(&mut [u8]) -> Result<()>) -> Result<backend::X25519Secret> {
+fn generate_x25519(random: fn(&mut [u8]) -> Result<()>) -> Result<backend::X25519Secret> {
     let mut bytes = Zeroizing::new([0; X25519_SIZE]);
     random(bytes.as_mut_slice())?;
     backend::X25519Secret::from_bytes(&bytes).ok_or_else(failed)

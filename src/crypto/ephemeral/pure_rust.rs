@@ -77,7 +77,7 @@ pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option
     let Ok(key) = EncapsulationKey768::new(bytes) else {
         return Ok(None);
     };
-    let (ciphertext, secret) = key.encapsulate_with_rng(&mut random::generator()?);
+    let (ciphertext, secret) = key.encapsulate_with_rng(&mut random::rng()?);
     let secret = Zeroizing::new(secret);
     shared.copy_from_slice(&secret);
     Ok(Some(ciphertext.to_vec()))

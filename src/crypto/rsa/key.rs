@@ -15,14 +15,14 @@ use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::key_text::{self, LARGEST_PEM, invalid_key};
-use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
+use super::key_text::{self, MAX_PEM_SIZE, invalid_key};
+use super::oaep::{DecryptingKey, EncryptingKey, try_generate};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
-const LARGEST_EXPONENT_BITS: u32 = 33;
+const MAX_EXPONENT_BITS: u32 = 33;
 const HASH_SIZE: usize = 32;
 const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
@@ -51,7 +51,7 @@ pub(super) struct PrivateKey {
     /// which another thread was using.
     made_in: u32,
     /// The same for a child, and in which.
-    of_child: OnceLock<(u32, DecryptingKey)>,
+    in_child: OnceLock<(u32, DecryptingKey)>,
     /// Only signing needs this form, and few callers sign.
     signing: OnceLock<RsaPrivateKey>,
 }
@@ -118,7 +118,7 @@ impl PublicKey {
         self.bits
     }
 
-    pub fn rest(&mut self) {
+    pub fn free_encrypting_key(&mut self) {
         self.encrypting = None;
     }
 
@@ -170,16 +170,16 @@ impl PrivateKey {
         let exponent_bits = u64::BITS - public_exponent.leading_zeros();
         if public_exponent < 3
             || public_exponent.is_multiple_of(2)
-            || exponent_bits > LARGEST_EXPONENT_BITS
+            || exponent_bits > MAX_EXPONENT_BITS
         {
             return Err(Error::invalid_argument(format!(
-                "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{LARGEST_EXPONENT_BITS}"
+                "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{MAX_EXPONENT_BITS}"
             )));
         }
-        if let Some(pkcs8) = generate_quickly(public_exponent, key_size)? {
+        if let Some(pkcs8) = try_generate(public_exponent, key_size)? {
             return Self::from_pkcs8(pkcs8);
         }
-        let mut generator = random::generator()?;
+        let mut generator = random::rng()?;
         let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
         let key = RsaPrivateKey::new_with_exp(
             &mut generator,
@@ -198,21 +198,21 @@ impl PrivateKey {
 
     /// From a key as people have it.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        Self::from_given(key_text::private_key(text)?)
+        Self::from_user(key_text::private_key(text)?)
     }
 
     /// As [`from_text`](Self::from_text), in DER.
     pub fn from_der(der: &[u8]) -> Result<Self> {
-        Self::from_given(key_text::private_key_of_der(der)?)
+        Self::from_user(key_text::private_key_of_der(der)?)
     }
 
-    fn from_given(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
+    fn from_user(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
         let Some(what) = unusual_primes(&pkcs8) else {
             return Self::from_pkcs8(pkcs8);
         };
         // More than some arithmetic can take: whether this key works shows when it is used.
         match Self::from_pkcs8(pkcs8) {
-            Ok(key) if key.works() => Ok(key),
+            Ok(key) if key.passes_pairwise_check() => Ok(key),
             _ => Err(invalid_key(format!(
                 "the RSA private key has {what}, and such keys are not supported; make another \
                  key with {}",
@@ -231,13 +231,13 @@ impl PrivateKey {
             bits,
             decrypting,
             made_in: fork_generation::current(),
-            of_child: OnceLock::new(),
+            in_child: OnceLock::new(),
             signing: OnceLock::new(),
         })
     }
 
     /// Whether it signs and decrypts.
-    fn works(&self) -> bool {
+    fn passes_pairwise_check(&self) -> bool {
         let text = b"a key that works";
         let Ok(public) = self.public_key() else {
             return false;
@@ -293,7 +293,7 @@ impl PrivateKey {
 
     fn decrypt_in_child(&self, process: u32, data: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         if let Some((_, key)) = self
-            .of_child
+            .in_child
             .get()
             .filter(|(made_in, _)| *made_in == process)
         {
@@ -308,7 +308,7 @@ impl PrivateKey {
         let key = DecryptingKey::from_pkcs8(&self.pkcs8).ok_or_else(failed)?;
         let decrypted = key.decrypt(data);
         // A child of a child finds the place taken, and makes one each time.
-        let _ = self.of_child.set((process, key));
+        let _ = self.in_child.set((process, key));
         decrypted
     }
 
@@ -323,7 +323,7 @@ impl PrivateKey {
             }
         };
         let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), longest_salt(self.bits));
-        let mut generator = random::generator()?;
+        let mut generator = random::rng()?;
         let signature = key
             .try_sign_with_rng(&mut generator, data)
             .map_err(unsigned)?;
@@ -355,9 +355,9 @@ fn longest_salt(bits: u32) -> usize {
 }
 
 fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
-    if text.len() > LARGEST_PEM {
+    if text.len() > MAX_PEM_SIZE {
         return Err(invalid_key(format!(
-            "the PEM text has {} bytes; at most {LARGEST_PEM} are read",
+            "the PEM text has {} bytes; at most {MAX_PEM_SIZE} are read",
             text.len()
         )));
     }
@@ -396,10 +396,10 @@ fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     }
     let exponent = key.public_exponent.as_bytes();
     let exponent_bits = bit_len(exponent);
-    let is_accepted = is_odd(exponent) && (2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits);
+    let is_accepted = is_odd(exponent) && (2..=MAX_EXPONENT_BITS).contains(&exponent_bits);
     if !is_accepted {
         return Err(invalid_key(format!(
-            "the RSA public exponent is even, below 3, or longer than {LARGEST_EXPONENT_BITS} bits"
+            "the RSA public exponent is even, below 3, or longer than {MAX_EXPONENT_BITS} bits"
         )));
     }
     Ok(bits)

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Reason, Result};
 
 /// The longest PEM text that is read, in bytes.
-pub(crate) const LARGEST_PEM: usize = 16 * 1024;
+pub(crate) const MAX_PEM_SIZE: usize = 16 * 1024;
 
 /// How to make a key that is accepted.
 pub(super) const NEW_KEY: &str =
@@ -129,9 +129,9 @@ fn check_der(bytes: &[u8]) -> Result<()> {
 }
 
 fn check_length(bytes: &[u8], what: &str) -> Result<()> {
-    if bytes.len() > LARGEST_PEM {
+    if bytes.len() > MAX_PEM_SIZE {
         return Err(invalid_key(format!(
-            "{what} has {} bytes; at most {LARGEST_PEM} are read",
+            "{what} has {} bytes; at most {MAX_PEM_SIZE} are read",
             bytes.len()
         )));
     }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Reason, Result};
 
 use key::{LocalPublicKey, PrivateKey, PublicKey};
-pub(crate) use key_text::LARGEST_PEM;
+pub(crate) use key_text::MAX_PEM_SIZE;
 
 /// The size of a generated key pair, in bits, unless another is asked for.
 pub const DEFAULT_KEY_SIZE: u32 = 4096;
@@ -210,9 +210,9 @@ impl RsaWrapper {
     }
 
     /// Frees what only encryption under the peer's key needs; it is made again if needed.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn free_encrypting_key(&mut self) {
         if let Some(remote) = &mut self.remote {
-            remote.rest();
+            remote.free_encrypting_key();
         }
     }
 

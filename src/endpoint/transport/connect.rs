@@ -20,7 +20,9 @@ pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Socke
     }
     match connect_to_any(&resolve(host, port, deadline)?, deadline) {
         Ok(stream) => Ok(Socket::new(stream.into(), true)),
-        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Err(late(host)),
+        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            Err(timed_out(host))
+        }
         Err(error) => Err(connect_failed(host, port, &error)),
     }
 }
@@ -61,9 +63,9 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         None => look_up(host),
         Some(deadline) => {
             let name = host.to_owned();
-            match LOOKUPS.within(deadline, move || look_up(&name)) {
+            match LOOKUPS.run_until(deadline, move || look_up(&name)) {
                 Ok(Some(addresses)) => Ok(addresses),
-                Ok(None) => return Err(late(host)),
+                Ok(None) => return Err(timed_out(host)),
                 Err(error) => Err(error),
             }
         }
@@ -91,49 +93,49 @@ struct Lookups {
 
 impl Lookups {
     /// A resolver that never answers would take one thread for each try.
-    const MOST: usize = 16;
+    const MAX: usize = 16;
 
     /// What `look_up` finds, or `None` if it takes longer than until `deadline`.
-    fn within<T: Send + 'static>(
+    fn run_until<T: Send + 'static>(
         &'static self,
         deadline: Instant,
         look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<Option<T>> {
-        let place = self.take_place()?;
+        let permit = self.acquire()?;
         let answer = Arc::new((Mutex::new(None), Condvar::new()));
         let sink = Arc::clone(&answer);
         spawn_without_signals(move || {
             let found = look_up();
-            drop(place);
+            drop(permit);
             // Nobody may be waiting for it any more.
             *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             sink.1.notify_one();
         })?;
-        let (found, heard) = &*answer;
+        let (found, answered) = &*answer;
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         let left = deadline.saturating_duration_since(Instant::now());
-        let (mut found, _) = heard
+        let (mut found, _) = answered
             .wait_timeout_while(found, left, |found| found.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         found.take().transpose()
     }
 
-    fn take_place(&'static self) -> io::Result<PlaceOfLookup> {
-        let place = PlaceOfLookup(self);
-        if self.under_way.fetch_add(1, Ordering::Relaxed) >= Self::MOST {
+    fn acquire(&'static self) -> io::Result<LookupPermit> {
+        let permit = LookupPermit(self);
+        if self.under_way.fetch_add(1, Ordering::Relaxed) >= Self::MAX {
             return Err(io::Error::other(format!(
                 "{} names are being looked up already, and the system's resolver does not answer",
-                Self::MOST
+                Self::MAX
             )));
         }
-        Ok(place)
+        Ok(permit)
     }
 }
 
 /// Counts as long as it lives.
-struct PlaceOfLookup(&'static Lookups);
+struct LookupPermit(&'static Lookups);
 
-impl Drop for PlaceOfLookup {
+impl Drop for LookupPermit {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
@@ -166,7 +168,7 @@ fn connect_failed(host: &str, port: u16, error: &io::Error) -> Error {
     )
 }
 
-fn late(host: &str) -> Error {
+fn timed_out(host: &str) -> Error {
     Error::new(
         Reason::Timeout,
         format!("the timeout passed before there was a connection to {host}"),
@@ -206,22 +208,27 @@ mod tests {
         };
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let ended = Arc::new(Mutex::new(ended));
-        for _ in 0..Lookups::MOST {
+        for _ in 0..Lookups::MAX {
             let ended = ended.clone();
             let hanging = move || {
                 let _ = ended.lock().unwrap().recv();
                 Ok(())
             };
-            assert!(LOOKUPS.within(Instant::now(), hanging).unwrap().is_none());
+            assert!(
+                LOOKUPS
+                    .run_until(Instant::now(), hanging)
+                    .unwrap()
+                    .is_none()
+            );
         }
         let later = || Instant::now() + Duration::from_secs(60);
-        let error = LOOKUPS.within(later(), || Ok(())).unwrap_err();
+        let error = LOOKUPS.run_until(later(), || Ok(())).unwrap_err();
         assert!(error.to_string().contains("16 names"), "{error}");
         drop(end);
         while LOOKUPS.under_way.load(Ordering::Relaxed) > 0 {
             std::thread::yield_now();
         }
-        assert_eq!(LOOKUPS.within(later(), || Ok(7)).unwrap(), Some(7));
+        assert_eq!(LOOKUPS.run_until(later(), || Ok(7)).unwrap(), Some(7));
     }
 
     #[test]

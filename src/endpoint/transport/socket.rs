@@ -61,8 +61,8 @@ impl Socket {
     /// protocol's small pieces waiting: Nagle's algorithm, a cork, and a low-water mark.
     pub fn new(fd: OwnedFd, is_tcp: bool) -> Self {
         let timeouts = Timeouts {
-            receive: socket_timeout(fd.as_raw_fd(), option_of(libc::POLLIN)),
-            send: socket_timeout(fd.as_raw_fd(), option_of(libc::POLLOUT)),
+            receive: socket_timeout(fd.as_raw_fd(), timeout_option(libc::POLLIN)),
+            send: socket_timeout(fd.as_raw_fd(), timeout_option(libc::POLLOUT)),
         };
         let socket = Self {
             fd,
@@ -194,7 +194,8 @@ impl Socket {
                     // The kernel waited for as long as the caller's own option says.
                     WaitLimit::Unlimited
                         if !is_non_blocking(self.descriptor())
-                            && socket_timeout(self.descriptor(), option_of(event)).is_some() =>
+                            && socket_timeout(self.descriptor(), timeout_option(event))
+                                .is_some() =>
                     {
                         return Err(TransferError::TimedOut);
                     }
@@ -258,7 +259,7 @@ struct Timeouts {
 }
 
 /// The option that limits the wait for an event.
-fn option_of(event: libc::c_short) -> libc::c_int {
+fn timeout_option(event: libc::c_short) -> libc::c_int {
     match event {
         libc::POLLIN => libc::SO_RCVTIMEO,
         _ => libc::SO_SNDTIMEO,

@@ -16,9 +16,9 @@ use crate::protocol::config::{Protocol, Role};
 use crate::secret::{SecretBytes, declassify};
 
 /// The most bytes that any framing adds behind a text: a whole block of padding and an IV.
-pub const LARGEST_TRAILER: usize = 2 * BLOCK_SIZE;
+pub const MAX_TRAILER_SIZE: usize = 2 * BLOCK_SIZE;
 
-pub const OF_FRAMING: &str = "a session has the keys of its framing";
+pub const KEYS_MATCH_FRAMING: &str = "a session has the keys of its framing";
 
 /// The keys of a session: of one kind or the other, so that no framing can use a key of
 /// another's.
@@ -64,11 +64,11 @@ pub trait Framing: Sync {
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
 
     /// Turns `message`, room for a header and behind it a text, into header and packet. Adds at
-    /// most [`LARGEST_TRAILER`] bytes.
+    /// most [`MAX_TRAILER_SIZE`] bytes.
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
 
     /// Moves the keys on after a packet went over the wire whole.
-    fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
+    fn advance_keys(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
 }
 
 impl Keys {
@@ -91,7 +91,7 @@ impl Keys {
 
     /// The same to a framing that uses no other.
     pub fn cbc(&self) -> &AesWrapper {
-        self.aes().expect(OF_FRAMING)
+        self.aes().expect(KEYS_MATCH_FRAMING)
     }
 
     /// Takes the IV that the last 16 bytes of a v3 or v4 packet carry.
@@ -99,7 +99,7 @@ impl Keys {
         if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
             match self {
                 Self::Cbc(aes) => aes.set_iv(*iv),
-                Self::Gcm { .. } => unreachable!("{OF_FRAMING}"),
+                Self::Gcm { .. } => unreachable!("{KEYS_MATCH_FRAMING}"),
             }
         }
     }

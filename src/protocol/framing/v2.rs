@@ -37,5 +37,5 @@ impl Framing for V2 {
         Ok(())
     }
 
-    fn finish(&self, _keys: &mut Keys, _direction: Direction, _packet: &[u8]) {}
+    fn advance_keys(&self, _keys: &mut Keys, _direction: Direction, _packet: &[u8]) {}
 }

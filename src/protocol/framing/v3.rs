@@ -39,7 +39,7 @@ impl Framing for V3 {
         Ok(())
     }
 
-    fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
+    fn advance_keys(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
         keys.take_next_iv(packet);
     }
 }

@@ -13,7 +13,7 @@ use crate::message::{
 };
 use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
-    self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
+    self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, MAX_TRAILER_SIZE, Opened, detect,
     is_clear_header,
 };
 use crate::secret::{NoMemory, SecretBytes};
@@ -79,7 +79,7 @@ impl Session {
         let mut message = self.output.take();
         let around = Around {
             before: framing.header_size(),
-            behind: LARGEST_TRAILER,
+            behind: MAX_TRAILER_SIZE,
         };
         write(&mut message, around)?;
         framing.seal(keys, &mut message, self.config.random)?;
@@ -101,8 +101,8 @@ impl Session {
     }
 
     /// Has the first bytes of the first message: the header of v2 or v3, or half of v4's.
-    pub(super) fn tell_apart(&mut self) -> Result<()> {
-        let is_clear = is_clear_header(self.input.bytes());
+    pub(super) fn detect_framing(&mut self) -> Result<()> {
+        let is_clear = is_clear_header(self.input.filled());
         let pinned = self.config.protocol;
         let fits = match pinned {
             Protocol::Auto => true,
@@ -125,7 +125,7 @@ impl Session {
 
     pub(super) fn accept_header(&mut self, framing: &'static dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
-        match framing.packet_size(keys, self.input.bytes(), self.config.max_message_size) {
+        match framing.packet_size(keys, self.input.filled(), self.config.max_message_size) {
             Ok(size) => {
                 if framing.is_answered() {
                     self.output.push(&[ACCEPTED])?;
@@ -133,7 +133,7 @@ impl Session {
                 self.input.clear();
                 self.input.want(size);
                 self.set_state(match self.framing {
-                    None if framing.protocol() == Protocol::V3 => State::ReceiveUndetected,
+                    None if framing.protocol() == Protocol::V3 => State::ReceiveV2OrV3,
                     _ => State::ReceivePacket(framing),
                 });
                 Ok(())
@@ -149,7 +149,7 @@ impl Session {
         message: &mut Option<Message>,
     ) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
-        let packet = self.input.bytes();
+        let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
         // A record of gcm is authentic: its peer knows what is in it.
         let effort = (framing.protocol() != Protocol::Gcm).then(|| Effort {
@@ -157,13 +157,13 @@ impl Session {
             times: 1,
         });
         let reading = read(self.config.role, packet, &opened, effort)?;
-        framing.finish(keys, Direction::Received, packet);
+        framing.advance_keys(keys, Direction::Received, packet);
         self.finish_receive(framing, opened.text, reading, message)
     }
 
-    pub(super) fn open_undetected(&mut self, message: &mut Option<Message>) -> Result<()> {
+    pub(super) fn open_v2_or_v3(&mut self, message: &mut Option<Message>) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
-        let packet = self.input.bytes();
+        let packet = self.input.filled();
         let mut work = Work::default();
         let Detected {
             is_v3,
@@ -182,7 +182,7 @@ impl Session {
             return Err(mismatch());
         }
         let framing = framing::of(found).expect("it is listed");
-        framing.finish(keys, Direction::Received, &last_block);
+        framing.advance_keys(keys, Direction::Received, &last_block);
         self.finish_receive(framing, opened.text, reading, message)
     }
 
@@ -213,7 +213,7 @@ impl Session {
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = &self.output.bytes()[framing.header_size()..];
-        framing.finish(keys, Direction::Sent, packet);
+        framing.advance_keys(keys, Direction::Sent, packet);
         self.stop();
     }
 

@@ -92,7 +92,7 @@ enum State {
     ReceiveHeader(&'static dyn Framing),
     ReceivePacket(&'static dyn Framing),
     /// As `ReceivePacket`, while v2 and v3 are still possible.
-    ReceiveUndetected,
+    ReceiveV2OrV3,
     SendHeader(&'static dyn Framing),
     SendPacket(&'static dyn Framing),
     /// Sends what is left, a refusal, before it fails.
@@ -115,7 +115,7 @@ enum Wait {
 /// One side of one connection, from the key exchange to its end, without a socket.
 ///
 /// An operation is begun, and then [`advance`](Self::advance) tells what it needs: bytes
-/// from the peer are written to [`space`](Self::space) and counted by
+/// from the peer are written to [`receive_buffer`](Self::receive_buffer) and counted by
 /// [`received`](Self::received); bytes for it are found in [`pending`](Self::pending) and
 /// counted by [`sent`](Self::sent).
 pub struct Session {
@@ -126,10 +126,10 @@ pub struct Session {
     is_exchanged: bool,
     framing: Option<&'static dyn Framing>,
     operation: Option<(Operation, State)>,
-    has_moved: bool,
+    has_transferred: bool,
     has_failed: bool,
     /// Whether the peer, which has just been heard, speaks again before this side does.
-    peer_goes_on: bool,
+    ack_due: bool,
     input: Input,
     output: Output,
 }
@@ -145,9 +145,9 @@ impl Session {
             exchange: None,
             is_exchanged: false,
             operation: None,
-            has_moved: false,
+            has_transferred: false,
             has_failed: false,
-            peer_goes_on: false,
+            ack_due: false,
             input: Input::default(),
             output: Output::default(),
         }
@@ -217,14 +217,14 @@ impl Session {
     /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer
     /// than the message under way. It is empty as well where there is no memory, which the next
     /// [`advance`](Self::advance) tells.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
+    pub fn receive_buffer(&mut self) -> &mut [u8] {
+        self.input.unfilled()
     }
 
-    /// Counts bytes that were written to [`space`](Self::space).
+    /// Counts bytes that were written to [`receive_buffer`](Self::receive_buffer).
     pub fn received(&mut self, count: usize) {
-        self.has_moved |= count > 0;
-        self.input.fill(count);
+        self.has_transferred |= count > 0;
+        self.input.advance(count);
     }
 
     /// The bytes to send.
@@ -234,7 +234,7 @@ impl Session {
 
     /// Counts bytes of [`pending`](Self::pending) that were sent.
     pub fn sent(&mut self, count: usize) {
-        self.has_moved |= count > 0;
+        self.has_transferred |= count > 0;
         self.output.advance(count);
     }
 
@@ -252,7 +252,7 @@ impl Session {
                     }
                 }
                 Need::Read => {
-                    return match self.input.make_space() {
+                    return match self.input.reserve() {
                         Ok(()) => Ok(Progress::Read),
                         Err(error) => Err(self.abort(error.into())),
                     };
@@ -286,8 +286,8 @@ impl Session {
     /// peer's, with nothing of this side's in between. Told once. A peer that leaves Nagle's
     /// algorithm on and writes the two by themselves holds the second back until its system
     /// hears that the first has arrived.
-    pub fn take_peer_goes_on(&mut self) -> bool {
-        std::mem::take(&mut self.peer_goes_on)
+    pub fn take_ack_due(&mut self) -> bool {
+        std::mem::take(&mut self.ack_due)
     }
 
     /// Does what takes long after [`Progress::Compute`]: the private key operation, or, behind it
@@ -312,7 +312,7 @@ impl Session {
     fn need(&self) -> Option<Need> {
         let (_, state) = self.operation.as_ref()?;
         let is_sent = self.output.pending().is_empty();
-        let is_heard = self.input.is_complete();
+        let is_received = self.input.is_complete();
         let is_separate = self.config.separate_computation;
         // One flight, one send: nothing goes out before everything is written that can be
         // without hearing from the peer.
@@ -327,9 +327,9 @@ impl Session {
             State::Exchange {
                 wait: Wait::Secret | Wait::EncapsulationKey,
                 ..
-            } if is_separate && is_heard => (false, Need::Compute),
-            State::SendHeader(_) => (is_sent && is_heard, Need::Read),
-            _ => (is_heard, Need::Read),
+            } if is_separate && is_received => (false, Need::Compute),
+            State::SendHeader(_) => (is_sent && is_received, Need::Read),
+            _ => (is_received, Need::Read),
         };
         Some(match (can_step, is_sent) {
             (true, _) => Need::Step,
@@ -343,7 +343,7 @@ impl Session {
     /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
     /// precedence.
     pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
-        if is_survivable && !self.has_moved {
+        if is_survivable && !self.has_transferred {
             self.stop();
             return error;
         }
@@ -359,14 +359,14 @@ impl Session {
     }
 
     fn start(&mut self, operation: Operation, state: State) {
-        self.has_moved = false;
+        self.has_transferred = false;
         self.operation = Some((operation, state));
     }
 
     fn stop(&mut self) {
         self.operation = None;
         if let Some(exchange) = &mut self.exchange {
-            exchange.take_back_secret();
+            exchange.discard_secret();
         }
         self.input.clear();
         self.output.clear();
@@ -396,7 +396,7 @@ impl Session {
                 let (steps, wait) = (*steps, *wait);
                 self.step_exchange(steps, wait)
             }
-            State::ReceiveFirst => self.tell_apart(),
+            State::ReceiveFirst => self.detect_framing(),
             State::ReceiveHeader(framing) => {
                 let framing = *framing;
                 self.accept_header(framing)
@@ -405,10 +405,10 @@ impl Session {
                 let framing = *framing;
                 self.open_packet(framing, message)
             }
-            State::ReceiveUndetected => self.open_undetected(message),
+            State::ReceiveV2OrV3 => self.open_v2_or_v3(message),
             State::SendHeader(framing) => {
                 let framing = *framing;
-                self.hear_answer()?;
+                self.receive_answer()?;
                 self.output.release();
                 self.set_state(State::SendPacket(framing));
                 return Ok(());
@@ -424,8 +424,8 @@ impl Session {
     }
 
     /// Takes an answer byte. A refusal ends the operation, not the session.
-    fn hear_answer(&mut self) -> Result<()> {
-        let answer = self.input.bytes()[0];
+    fn receive_answer(&mut self) -> Result<()> {
+        let answer = self.input.filled()[0];
         self.input.clear();
         if answer == ACCEPTED {
             return Ok(());

@@ -56,7 +56,7 @@ impl DecryptingKey {
 const LABEL: Option<&[u8]> = None;
 
 /// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
-pub fn generate_quickly(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let size = match (public_exponent, key_size) {
         (65537, 2048) => KeySize::Rsa2048,
         (65537, 3072) => KeySize::Rsa3072,

@@ -28,7 +28,7 @@ impl State {
 
 /// The key pair. Making it takes seconds: threads that need it meanwhile wait for the one that
 /// makes it, which holds no lock.
-pub(crate) fn key_pair() -> Result<RsaWrapper> {
+pub(crate) fn get() -> Result<RsaWrapper> {
     let mut state = lock();
     loop {
         if let Some(made) = &state.made {
