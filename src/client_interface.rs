@@ -1,4 +1,4 @@
-//! [`ClientInterface`]: the side that connects, as the Python client's class of that name.
+//! [`ClientInterface`]: the side that connects, like the Python client's class of that name.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -33,7 +33,7 @@ use crate::protocol::{Protocol, Role};
 /// # Ok::<(), anwdl::Error>(())
 /// ```
 pub struct ClientInterface {
-    /// What the next connection is made with.
+    /// The options of the next connection.
     options: ClientOptions,
     endpoint: Endpoint<Connection>,
 }

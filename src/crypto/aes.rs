@@ -1,4 +1,4 @@
-//! [`AesWrapper`]: one AES key, as the Python server's class of that name.
+//! [`AesWrapper`]: one AES key, like the Python server's class of that name.
 
 use std::fmt;
 
@@ -36,10 +36,10 @@ pub(crate) const CIPHER_STACK: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AesMode {
     /// Cipher block chaining with PKCS#7 padding (RFC 5652, section 6.3), as the Python
-    /// server's `AESWrapper`. It keeps a text secret and does not notice changes.
+    /// server's `AESWrapper`. It keeps a text secret but does not detect changes.
     Cbc,
     /// Galois/counter mode (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag. It
-    /// keeps a text secret and notices every change.
+    /// keeps a text secret and detects every change.
     Gcm,
 }
 
@@ -48,7 +48,7 @@ pub enum AesMode {
 /// Mirrors the Python server's `AESWrapper`. The key is wiped when the wrapper is dropped.
 #[derive(Clone)]
 pub struct AesWrapper {
-    // Behind a pointer, so that a wrapper that moves leaves no copy of its key behind.
+    // Boxed, so that moving a wrapper leaves no copy of its key behind.
     inner: Box<Inner>,
 }
 
@@ -71,10 +71,10 @@ enum Cipher {
     Gcm256(AesGcm<Aes256Enc, U12>),
 }
 
-/// Where a decrypted text ends, if its padding is right.
+/// Where a decrypted text ends, if its padding is valid.
 ///
-/// Whether it is right stays a [`Choice`], and so does the length stay a secret until
-/// somebody needs it, so that what follows can take the same time either way.
+/// Both stay secret until they are declassified, so that the code in between takes the same time
+/// either way.
 pub(crate) struct Unpadded {
     pub len: usize,
     pub valid: Choice,
@@ -259,13 +259,13 @@ impl AesWrapper {
         }
     }
 
-    /// Encrypts each of `parts`, a text that [`padding`] ends, in place under the current IV.
+    /// Encrypts each of `parts`, a padded text, in place under the current IV.
     ///
     /// # Panics
     /// In GCM mode.
     pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
         let iv = &self.inner.iv;
-        // The stack is wiped behind all of them at once.
+        // The stack is wiped once, after all of them.
         wiping_stack::<CIPHER_STACK, _>(|| {
             for part in parts {
                 let (blocks, _) = Block::slice_as_chunks_mut(part);
@@ -279,8 +279,8 @@ impl AesWrapper {
         })
     }
 
-    /// Decrypts `buffer` in place under the current IV and finds the end of the text in
-    /// constant time. `None` if it is empty or no whole number of blocks.
+    /// Decrypts `buffer` in place under the current IV and finds the end of the text in constant
+    /// time. `None` if it is empty or not a whole number of blocks.
     ///
     /// # Panics
     /// In GCM mode.
@@ -353,7 +353,7 @@ impl AesWrapper {
     }
 }
 
-/// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
+/// `aes-gcm` has already compared the tag in constant time, and branched on the result.
 fn check_opened(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     if declassify(opened.is_ok()) {
         Ok(())
@@ -374,7 +374,7 @@ pub(crate) fn text_too_long() -> Error {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Key and cipher wipe themselves.
+        // The key and the cipher wipe themselves.
         self.iv.zeroize();
     }
 }
@@ -388,8 +388,8 @@ impl fmt::Debug for AesWrapper {
     }
 }
 
-/// The one error of every failed decryption: a caller cannot tell the causes apart, and
-/// so neither can a peer through it.
+/// The one error of every failed decryption: a caller cannot tell the causes apart, so neither can
+/// a peer that watches it.
 pub(crate) fn decryption_failed() -> Error {
     Error::new(
         Reason::DecryptionFailed,
@@ -397,7 +397,7 @@ pub(crate) fn decryption_failed() -> Error {
     )
 }
 
-/// How often PKCS#7 adds the byte of this value to a text of `len` bytes.
+/// The padding byte of PKCS#7 for a text of `len` bytes, which is also how many of them it adds.
 pub(crate) const fn padding(len: usize) -> u8 {
     (BLOCK_SIZE - len % BLOCK_SIZE) as u8
 }
@@ -421,7 +421,7 @@ where
     cbc::Decryptor::inner_iv_init(cipher, iv.into()).decrypt_blocks(blocks);
 }
 
-/// All ones where `less` is below `more`, otherwise 0, without a branch.
+/// All ones if `less` < `more`, else 0, without a branch.
 pub(crate) fn ct_lt_mask(less: u8, more: u8) -> u8 {
     // The difference borrows.
     (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8
@@ -437,8 +437,8 @@ pub(crate) fn unpad(text: &[u8]) -> Unpadded {
         wrong |= ct_lt_mask(distance, padding) & (byte ^ padding);
     }
     let valid = wrong.ct_eq(&0);
-    // Stripped is what the last byte says, right or wrong: whoever reads the text has as much to
-    // read either way.
+    // The last byte decides how much is stripped, valid or not, so that reading the text takes
+    // the same work either way.
     let stripped = padding & ct_lt_mask(padding, BLOCK_SIZE as u8 + 1);
     Unpadded {
         len: text.len().wrapping_sub(stripped.into()),

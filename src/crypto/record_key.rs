@@ -1,4 +1,4 @@
-//! What the records of one direction of a gcm session are sealed with.
+//! [`RecordKey`]: the key of one direction of a gcm session.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -9,16 +9,16 @@ use super::record_cipher;
 use crate::error::Result;
 use crate::secret::wiping_stack;
 
-/// How many records one key protects.
+/// How many records one key may protect.
 const MAX_RECORDS: u64 = 1 << 20;
-/// How many bytes one key protects, as the lengths of the records count them.
+/// How many bytes one key may protect, counting the announced lengths of the records.
 const MAX_BYTES: u64 = 1 << 36;
-/// The stack on which HKDF spreads a key, in pieces of 256 bytes.
+/// The stack on which HKDF leaves copies of a key, in pieces of 256 bytes.
 const REKEY_STACK: usize = 16;
 
-/// The key and the IV of one direction, the number of its next record, and what the key has
-/// protected so far. Key and IV alone are kept: expanded, a key is twenty times as large, and
-/// expanding it takes less than a record does.
+/// The key and IV of one direction, the number of its next record, and how much the key has
+/// protected so far. The key is not kept expanded: that is twenty times as large, and expanding it
+/// costs less than a record.
 pub struct RecordKey {
     key: Zeroizing<[u8; AES_256_SIZE]>,
     iv: Zeroizing<[u8; NONCE_SIZE]>,
@@ -31,7 +31,7 @@ impl RecordKey {
     /// The size of a key and the IV behind it, in bytes.
     pub const SIZE: usize = AES_256_SIZE + NONCE_SIZE;
 
-    /// In a box, since what moves leaves a copy behind.
+    /// Boxed, because a move would leave a copy behind.
     pub fn new(key: &[u8; AES_256_SIZE], iv: &[u8; NONCE_SIZE]) -> Box<Self> {
         let mut made = Box::new(Self {
             key: Zeroizing::new([0; AES_256_SIZE]),
@@ -50,7 +50,7 @@ impl RecordKey {
         record_cipher::seal(&self.key, &self.nonce(), additional_data, text)
     }
 
-    /// Decrypts the text of the next record in place once its tag has proved it unchanged.
+    /// Decrypts the text of the next record in place, if its tag is valid.
     pub fn open(
         &self,
         additional_data: &[u8],
@@ -60,7 +60,8 @@ impl RecordKey {
         record_cipher::open(&self.key, &self.nonce(), additional_data, text, tag)
     }
 
-    /// Moves on behind a record of this length. The last one that the key protects replaces it.
+    /// Moves on after a record of this length. After the last record that the key may protect, it
+    /// is replaced.
     pub fn advance(&mut self, record_len: usize) {
         self.number += 1;
         self.records += 1;

@@ -51,16 +51,16 @@ struct ProxyHeader {
     is_overridden: bool,
 }
 
-/// Whose turn it is to send: the protocol is half-duplex.
+/// Whose turn it is: the protocol is half-duplex.
 struct Turns {
     may_send: bool,
     has_received: bool,
 }
 
 impl Turns {
-    /// A server answers before it receives again. In v3 and v4 a message brings the IV of the
-    /// next: who is on the path and could have two decrypted in a row would choose what the
-    /// second begins with, and learn from how it is taken.
+    /// A server answers before it receives again. In v3 and v4 a message carries the IV of the
+    /// next: an attacker on the path who could have two decrypted in a row would choose how the
+    /// second begins, and learn from the reaction to it.
     fn may_receive(&self, role: Role) -> bool {
         role == Role::Client || !self.has_received || !self.may_send
     }
@@ -76,7 +76,8 @@ impl Turns {
 }
 
 impl Default for Turns {
-    /// A client may ask. A server may speak first, once: to say that it is unavailable.
+    /// A client may send. So may a server, once, before any request: to say that it is
+    /// unavailable.
     fn default() -> Self {
         Self {
             may_send: true,
@@ -202,19 +203,19 @@ impl<T: Transport> Endpoint<T> {
         self.run_exchange(Operation::ReceiveAesKey)
     }
 
-    /// Does the private key operation that an operation waits for
-    /// ([`Interest::Computation`]). It can be done on another thread than the rest. How it
-    /// ended is told by the operation when it is called again.
+    /// Does the private key operation that an operation waits for ([`Interest::Computation`]), on
+    /// any thread. Call that operation again to learn how it ended.
     pub fn compute(&mut self) -> Result<()> {
         self.transport.check_open()?;
         self.session.compute()
     }
 
-    /// As a server, receives a request and, with `store_request`, keeps it too. Before the
-    /// last one has its response this is [`Reason::OutOfTurn`]. One that
-    /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
-    /// [`request_errors`](Self::request_errors), its text by
-    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
+    /// As a server, receives a request and, with `store_request`, keeps it too. It fails with
+    /// [`Reason::OutOfTurn`] while the last request has no response, and with
+    /// [`Reason::MalformedRequest`] if the request does not fit the format: then
+    /// [`request_errors`](Self::request_errors) has the errors,
+    /// [`malformed_request_json`](Self::malformed_request_json) the text, and the session
+    /// continues.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
         match self.run_receive()? {
@@ -336,7 +337,7 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    /// Begins an operation, or goes on with the one that is under way if it is the same.
+    /// Begins an operation, or continues it if it is the current one.
     fn run(
         &mut self,
         operation: Operation,
@@ -344,7 +345,7 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<Option<Message>> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
-            // Where keys have to be made first, that takes seconds and is no peer's fault.
+            // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline();
         }
@@ -414,7 +415,7 @@ impl<T: Transport> Endpoint<T> {
             .is_some_and(|header| header.incoming.has_begun())
     }
 
-    /// As [`fail`]. The session does not know that a part of a header was received.
+    /// As [`fail`], before the session has seen any bytes: it does not know of the header.
     fn fail_before_session(&mut self, error: TransferError) -> Error {
         match error {
             TransferError::TimedOut if self.is_within_proxy_header() => {
@@ -439,7 +440,7 @@ impl<T: Transport> Endpoint<T> {
 /// Moves bytes between a session and its transport until the operation is done.
 fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option<Message>> {
     loop {
-        // Looked at where it lies: with a message in it, it is large.
+        // Not moved around: with a message in it, it is large.
         let progress = session.advance();
         if session.take_ack_due() && progress.is_ok() {
             transport.acknowledge();

@@ -51,14 +51,13 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// How long each call may take, from its beginning to its end. `None`, the default, and
-    /// zero: as long as it takes.
+    /// How long each call may take in all. `None`, the default, or zero: no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout.filter(|timeout| !timeout.is_zero());
     }
 
-    /// This side's RSA keys, which are shared, not copied. By default all clients of the
-    /// process share a key pair of 4096 bits, made on first need.
+    /// This side's RSA keys, which are shared, not copied. By default all clients of the process
+    /// share a key pair of 4096 bits, generated when it is first needed.
     pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) {
         self.rsa_wrapper = Some(wrapper.local_keys());
     }
@@ -74,15 +73,15 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// Whether creation exchanges the keys, the client speaking first; default true. A
-    /// non-blocking client exchanges them only when told to.
+    /// Whether creation exchanges the keys, with the client sending first; default true. A
+    /// non-blocking client exchanges them only on request.
     pub fn set_exchange_keys(&mut self, exchange_keys: bool) {
         self.exchange_keys = exchange_keys;
     }
 
-    /// Whether this side sends an AES key that it received back as it came, as the released
-    /// peers do; default false: it answers with a new key that is derived from it, which all
-    /// released peers take.
+    /// Whether this side sends a received AES key back unchanged, as the released peers do;
+    /// default false: it answers with a new key derived from it, which all released peers
+    /// accept.
     ///
     /// With it, who has recorded a session of v2, v3 or v4 can connect with a key pair of
     /// his own, replay the recorded key, have it sent back under his own key, and read the
@@ -93,12 +92,12 @@ impl ClientOptions {
         self.key_echo = key_echo;
     }
 
-    /// Whether calls return [`Error::WouldBlock`] in place of waiting; default false.
+    /// Whether calls return [`Error::WouldBlock`] instead of waiting; default false.
     pub fn set_non_blocking(&mut self, non_blocking: bool) {
         self.non_blocking = non_blocking;
     }
 
-    /// The framing to insist on; by default the one that the client turns out to speak.
+    /// The only framing to accept; by default whichever the client speaks.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
@@ -116,8 +115,8 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
-    /// in `fe80::1%eth0`, is left out.
+    /// The client's IP address if the socket belongs to a proxy. The zone of an IPv6 address, as
+    /// in `fe80::1%eth0`, is dropped.
     pub fn set_peer_ip(&mut self, ip: &str) -> Result<()> {
         let address = parse_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
@@ -197,14 +196,13 @@ impl ClientOptions {
         self.non_blocking
     }
 
-    /// Whether a connection exchanges its keys as it is made: only where nothing has to be
-    /// called in between.
+    /// Whether creation exchanges the keys: only if no other call is needed in between.
     pub(crate) fn exchanges_keys_at_creation(&self) -> bool {
         self.exchange_keys && !self.non_blocking && !self.separate_computation
     }
 }
 
-/// Reads an address as `getnameinfo()` writes it, which puts the zone behind a link-local one.
+/// Parses an address as `getnameinfo()` writes it: a link-local one has its zone at the end.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     match text.split_once('%') {
         Some((address, zone)) if !zone.is_empty() => {

@@ -1,5 +1,5 @@
-//! The PROXY protocol header, versions 1 and 2: the first bytes of a connection, in which a
-//! proxy says whose it is. HAProxy's `proxy-protocol.txt` specifies it.
+//! The PROXY protocol header, versions 1 and 2: the first bytes of a connection, in which a proxy
+//! names the client. HAProxy's `proxy-protocol.txt` specifies it.
 //!
 //! [`IncomingHeader`] receives one.
 
@@ -8,39 +8,39 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::transport::{TransferError, Transport};
 use crate::error::{Error, Reason, Result};
 
-/// Whether connections begin with a PROXY protocol header.
+/// Whether a connection begins with a PROXY protocol header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ProxyProtocol {
-    /// They do not.
+    /// It does not.
     #[default]
     Off,
-    /// They do, of version 1 or 2, and those that do not are refused.
+    /// It has to, with version 1 or 2, or it is refused.
     Required,
 }
 
-/// Whose connection it is.
+/// Who is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// That of the socket's own peer: the proxy speaks for itself, or does not know.
+    /// The socket's own peer: the proxy connects for itself, or does not know.
     Local,
-    /// A client's, with this address if it is one of IP.
+    /// A client, with this address if it has an IP address.
     Client(Option<IpAddr>),
 }
 
-/// What the first bytes of a connection say.
+/// What the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
-    /// All of them belong to the header, and so do at least this many more.
+    /// A part of a header, of which at least this many bytes are missing.
     NeedMore(usize),
-    /// The header has this length and says this.
+    /// A header of this length, from this source.
     Done(usize, Source),
 }
 
 /// The longest header of version 1, with its line end.
 const MAX_LINE_SIZE: usize = 107;
 
-/// The longest header of version 2 behind its head: more than any address needs, so that
-/// there is room for what proxies add.
+/// The longest header of version 2 behind its head: more than any address needs, to leave room for
+/// what proxies add.
 const MAX_BLOCK_SIZE: usize = 4096;
 
 const LINE_START: &[u8] = b"PROXY ";
@@ -49,8 +49,7 @@ const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The signature, version and command, family and transport, and the length of the rest.
 const HEAD_SIZE: usize = SIGNATURE.len() + 4;
 
-/// Reads a header from the first bytes of a connection, of which there may be more than the
-/// header has.
+/// Parses the header at the start of `bytes`; more may follow it.
 fn parse(bytes: &[u8]) -> Result<Progress> {
     if agrees_with(bytes, LINE_START) {
         parse_line(bytes)
@@ -61,7 +60,7 @@ fn parse(bytes: &[u8]) -> Result<Progress> {
     }
 }
 
-/// Whether bytes that may be only the first few are those of `start`.
+/// Whether `bytes` begin with `start`, as far as there are any.
 fn agrees_with(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
 }
@@ -84,9 +83,9 @@ fn parse_line(bytes: &[u8]) -> Result<Progress> {
     Ok(Progress::Done(end + 1, source))
 }
 
-/// What stands between the start of the line and its end.
+/// Parses what is between the start of the line and its end.
 fn parse_source(line: &[u8]) -> Option<Source> {
-    // Whatever follows is to be ignored.
+    // The specification says to ignore the rest.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
         return Some(Source::Local);
     }
@@ -107,13 +106,13 @@ fn parse_source(line: &[u8]) -> Option<Source> {
     }
 }
 
-/// A port is decimal, without sign and without zeros in front.
+/// A port is decimal, without a sign or leading zeros.
 fn check_port(word: &str) -> Option<u16> {
     let port: u16 = word.parse().ok()?;
     (port.to_string() == word).then_some(port)
 }
 
-/// Version 2: a head that tells the length of the rest, in binary.
+/// Version 2: a binary head that has the length of the rest.
 fn parse_block(bytes: &[u8]) -> Result<Progress> {
     if bytes.len() < HEAD_SIZE {
         return Ok(Progress::NeedMore(HEAD_SIZE - bytes.len()));
@@ -133,11 +132,11 @@ fn parse_block(bytes: &[u8]) -> Result<Progress> {
     if rest.len() < len {
         return Ok(Progress::NeedMore(len - rest.len()));
     }
-    // What follows the addresses are additions (TLVs), of no use here.
+    // Additions (TLVs) may follow the addresses; they are not used here.
     Ok(Progress::Done(HEAD_SIZE + len, kind.source(rest)))
 }
 
-/// What kind of addresses stand behind the head of version 2.
+/// The kind of addresses behind the head of version 2.
 enum AddressFamily {
     /// None that count.
     Unspecified,
@@ -148,9 +147,9 @@ enum AddressFamily {
 
 fn address_family(command: u8, family: u8) -> Option<AddressFamily> {
     match (command, family) {
-        // LOCAL: the rest does not matter, whatever it is.
+        // LOCAL: the rest does not matter.
         (0x20, _) => Some(AddressFamily::Unspecified),
-        // PROXY, of an unknown family, or of a stream of a known one.
+        // PROXY, with an unknown family, or a stream of a known one.
         (0x21, 0x00) => Some(AddressFamily::Unspecified),
         (0x21, 0x11) => Some(AddressFamily::V4),
         (0x21, 0x21) => Some(AddressFamily::V6),
@@ -160,7 +159,7 @@ fn address_family(command: u8, family: u8) -> Option<AddressFamily> {
 }
 
 impl AddressFamily {
-    /// Both addresses with their ports.
+    /// The size of both addresses with their ports.
     fn addresses_size(&self) -> usize {
         match self {
             AddressFamily::Unspecified => 0,
@@ -185,7 +184,7 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("their number was checked")
 }
 
-/// An IPv4 address that is mapped into IPv6 reads as IPv4.
+/// An IPv4 address mapped into IPv6 counts as IPv4.
 fn client_at(address: IpAddr) -> Source {
     Source::Client(Some(address.to_canonical()))
 }

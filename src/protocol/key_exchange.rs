@@ -28,14 +28,14 @@ pub enum Step {
     ReceiveSecret,
 }
 
-/// The steps of the side that hears the other first.
+/// The steps of the side that receives first.
 pub const RECEIVE_FIRST: &[Step] = &[
     Step::ReceivePublicKey,
     Step::SendPublicKey,
     Step::ReceiveSecret,
     Step::SendSecret,
 ];
-/// The steps of the side that speaks first.
+/// The steps of the side that sends first.
 pub const SEND_FIRST: &[Step] = &[
     Step::SendPublicKey,
     Step::ReceivePublicKey,
@@ -43,33 +43,32 @@ pub const SEND_FIRST: &[Step] = &[
     Step::ReceiveSecret,
 ];
 
-/// A key exchange under way.
+/// A key exchange in progress.
 pub struct KeyExchange {
     /// This side's.
     role: Role,
     done: Vec<Step>,
-    /// The peer's PEM text exactly as it came.
+    /// The peer's PEM text exactly as received.
     remote_pem: Vec<u8>,
-    /// What the step that came first carried, its part in clear among it.
+    /// What the first of the two secret steps carried, including its unencrypted part.
     first_secret: Vec<u8>,
     secret: Option<Secret>,
-    /// The keys of the session, from the moment when both secrets are known until the step that
-    /// settled them is done.
+    /// The keys of the session, from when both secrets are known until that step is done.
     session_keys: Option<Keys>,
 }
 
-/// What is secret in boxes, so that it has no padding: there, a move would leave what lay in its
-/// place on the stack, such as a part of a key.
+/// Secrets are boxed, so that this enum has no padding: a move copies padding too, and with it
+/// whatever lay on the stack before, such as a part of a key.
 enum Secret {
     Cbc(Box<AesWrapper>),
-    /// This side began.
+    /// This side sent first.
     GcmInitiator {
         random: Random,
         ephemeral: ephemeral::Initiator,
     },
-    /// The peer began, and its encapsulation key is still to come.
+    /// The peer sent first, and its encapsulation key is still missing.
     GcmReceived(GcmSecret),
-    /// The peer began, and what answers it is made.
+    /// The peer sent first, and the answer is ready.
     GcmResponder {
         initiator: Random,
         response: ephemeral::Response,
@@ -78,14 +77,14 @@ enum Secret {
 
 type Random = Box<Zeroizing<[u8; RANDOM_SIZE]>>;
 
-/// What RSA protects of the two gcm steps.
+/// The part of a gcm secret that is encrypted with RSA.
 struct GcmSecret {
     random: Random,
     x25519_public: Box<Zeroizing<[u8; X25519_SIZE]>>,
 }
 
 impl KeyExchange {
-    /// A key exchange of a side, before its first step.
+    /// A key exchange before its first step.
     pub fn new(role: Role) -> Self {
         Self {
             role,
@@ -109,8 +108,7 @@ impl KeyExchange {
         self.done.push(step);
     }
 
-    /// Forgets what an operation that is over left of a secret that was not exchanged: the peer
-    /// did not accept it, or never heard of it.
+    /// Discards a secret whose operation ended before the peer accepted it, or even received it.
     pub fn discard_secret(&mut self) {
         if !self.is_done(Step::SendSecret) && !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
@@ -119,13 +117,13 @@ impl KeyExchange {
         self.session_keys = None;
     }
 
-    /// The keys of the session, once the step is done that settles them.
+    /// Takes the keys of the session once the exchange has them.
     pub fn take_session_keys(&mut self) -> Option<Keys> {
         self.session_keys.take()
     }
 
-    /// How many bytes stand in clear behind the secret that the peer sends, as far as it is known
-    /// before the secret is.
+    /// How many unencrypted bytes will follow the peer's secret, as far as this is known before
+    /// the secret is received.
     pub fn expected_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmInitiator { .. }) => CIPHERTEXT_SIZE,
@@ -133,7 +131,7 @@ impl KeyExchange {
         }
     }
 
-    /// How many bytes in clear are missing behind a secret that was accepted.
+    /// How many unencrypted bytes are still missing behind an accepted secret.
     pub fn missing_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmReceived(_)) => ENCAPSULATION_KEY_SIZE,
@@ -141,7 +139,7 @@ impl KeyExchange {
         }
     }
 
-    /// Takes the peer's public key as it came over the wire.
+    /// Accepts the peer's public key as received.
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
@@ -150,8 +148,8 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// The secret that this side sends: the answer to the one that it received, its own AES key,
-    /// or what chooses gcm. With `key_echo`, an AES key is answered with itself.
+    /// Makes the secret that this side sends: the answer to the one received, its own AES key, or
+    /// what chooses gcm. With `key_echo`, an AES key is answered with itself.
     pub fn wrap_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -222,7 +220,7 @@ impl KeyExchange {
         Ok(sent)
     }
 
-    /// Takes the peer's secret, with what stands in clear behind it as far as that was announced.
+    /// Accepts the peer's secret, with the unencrypted bytes that were expected behind it.
     pub fn accept_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -234,7 +232,7 @@ impl KeyExchange {
         self.accept_plain_secret(rsa, &plain, received, protocol)
     }
 
-    /// Takes the peer's secret, once it was unwrapped.
+    /// Accepts the peer's decrypted secret.
     pub(crate) fn accept_plain_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -247,8 +245,8 @@ impl KeyExchange {
                 self.secret = Some(read_secret(plain, protocol)?);
                 self.first_secret = received.to_vec();
             }
-            // Released peers send this side's key back; ours derive one from it. Any other
-            // can only come from somebody who could not read what was sent.
+            // Released peers send this side's key back; this library derives one from it. Any
+            // other comes from somebody who could not read what was sent.
             Some(Secret::Cbc(own)) => {
                 let (_, &iv) = plain
                     .split_last_chunk::<BLOCK_SIZE>()
@@ -291,8 +289,8 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// Takes the peer's secret again, with the encapsulation key that was missing behind it, and
-    /// makes what answers it.
+    /// Takes the peer's secret again, together with its encapsulation key, and prepares the
+    /// answer.
     pub fn accept_encapsulation_key(&mut self, received: &[u8], random: FillRandom) -> Result<()> {
         let Some(Secret::GcmReceived(initiator)) = self.secret.take() else {
             unreachable!("an encapsulation key is missing");
@@ -331,14 +329,14 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     }
 }
 
-/// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
+/// Reads a secret that chooses gcm. Its length is public; its first byte is not.
 fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
     if !declassify_choice(plain[0].ct_eq(&GCM_SECRET_TYPE)) {
         return Err(decryption_failed());
     }
     let (random, x25519_public) = plain[1..].split_at(RANDOM_SIZE);
-    // It keeps the session secret to nobody but its owner.
+    // A public key: only its owner can make a secret of it.
     declassify_bytes(x25519_public);
     let mut secret = GcmSecret {
         random: Box::new(Zeroizing::new([0; RANDOM_SIZE])),
@@ -349,7 +347,7 @@ fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     Ok(secret)
 }
 
-/// The key and its IV, encrypted for the peer.
+/// Encrypts the key and its IV for the peer.
 fn wrap_key(rsa: &RsaWrapper, key: &AesWrapper) -> Result<Vec<u8>> {
     let mut plain = Zeroizing::new(Vec::with_capacity(key.key().len() + BLOCK_SIZE));
     plain.extend_from_slice(key.key());
@@ -357,13 +355,13 @@ fn wrap_key(rsa: &RsaWrapper, key: &AesWrapper) -> Result<Vec<u8>> {
     rsa.encrypt_data(&plain, false)
 }
 
-/// Whether a secret that came is this key and its IV.
+/// Whether a received secret is this key and its IV.
 fn is_same_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
     key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
-/// What RSA protects of a gcm step, encrypted for the peer.
+/// Encrypts the RSA part of a gcm secret for the peer.
 fn wrap_gcm_secret(
     rsa: &RsaWrapper,
     random: &[u8; RANDOM_SIZE],

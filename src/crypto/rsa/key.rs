@@ -1,4 +1,4 @@
-//! RSA keys: the forms that they are written in, the limits on them, and what they do.
+//! RSA keys: their limits and their operations.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
@@ -27,8 +27,8 @@ const HASH_SIZE: usize = 32;
 const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
-/// A public key, kept in the DER form of SubjectPublicKeyInfo (RFC 5280), which is small;
-/// the form that encrypts is large and made again when it was put to rest.
+/// A public key, kept as the DER of SubjectPublicKeyInfo (RFC 5280), which is small. The form that
+/// encrypts is large, and made again if it was freed.
 #[derive(Clone)]
 pub(super) struct PublicKey {
     der: Arc<[u8]>,
@@ -36,23 +36,23 @@ pub(super) struct PublicKey {
     pub(super) encrypting: Option<Arc<EncryptingKey>>,
 }
 
-/// A public key of this side: its PEM text is sent in every key exchange.
+/// This side's public key, with its PEM text, which every key exchange sends.
 pub(super) struct LocalPublicKey {
     pub key: PublicKey,
     pub pem: String,
 }
 
-/// A private key, in its PKCS #8 form and ready to decrypt.
+/// A private key, as PKCS #8 and ready to decrypt.
 pub(super) struct PrivateKey {
     pkcs8: Zeroizing<Vec<u8>>,
     bits: u32,
     decrypting: DecryptingKey,
-    /// In which process that was made. AWS-LC does not survive a fork in a child that uses a key
-    /// which another thread was using.
+    /// The process that made it. In a forked child, AWS-LC cannot use a key that another thread was
+    /// using during the fork.
     made_in: u32,
-    /// The same for a child, and in which.
+    /// The same for a forked child, and which.
     in_child: OnceLock<(u32, DecryptingKey)>,
-    /// Only signing needs this form, and few callers sign.
+    /// For signing, which few callers do.
     signing: OnceLock<RsaPrivateKey>,
 }
 
@@ -64,7 +64,7 @@ impl LocalPublicKey {
 }
 
 impl PublicKey {
-    /// From a key as people have it.
+    /// From a key in any form that people use.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_info(&key_text::public_key(text)?)
     }
@@ -74,7 +74,7 @@ impl PublicKey {
         Self::from_info(&key_text::public_key_of_der(der)?)
     }
 
-    /// From a key as peers send it.
+    /// From a key in the form that peers send.
     pub fn from_pem(text: &str) -> Result<Self> {
         let (label, der) = decode_pem(text)?;
         if label != PUBLIC_LABEL {
@@ -196,7 +196,7 @@ impl PrivateKey {
         Self::from_pkcs8(document.to_bytes())
     }
 
-    /// From a key as people have it.
+    /// From a key in any form that people use.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_user(key_text::private_key(text)?)
     }
@@ -307,7 +307,7 @@ impl PrivateKey {
         };
         let key = DecryptingKey::from_pkcs8(&self.pkcs8).ok_or_else(failed)?;
         let decrypted = key.decrypt(data);
-        // A child of a child finds the place taken, and makes one each time.
+        // In a child of a child the place is taken, so it makes a key each time.
         let _ = self.in_child.set((process, key));
         decrypted
     }
@@ -331,7 +331,7 @@ impl PrivateKey {
     }
 }
 
-/// What the primes of a private key are, if not two of one size.
+/// Describes the primes of a private key unless they are two of the same size.
 fn unusual_primes(pkcs8: &[u8]) -> Option<String> {
     let info = PrivateKeyInfoRef::from_der(pkcs8).ok()?;
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).ok()?;

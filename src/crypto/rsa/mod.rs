@@ -1,4 +1,4 @@
-//! [`RsaWrapper`]: one side's RSA keys, as the Python server's class of that name.
+//! [`RsaWrapper`]: one side's RSA keys, like the Python server's class of that name.
 
 mod key;
 mod key_text;
@@ -22,9 +22,9 @@ pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing.
 ///
-/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never
-/// change once made, and has a peer's key of its own: many clients can share one key pair
-/// without ever seeing each other's peers.
+/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never change,
+/// but has its own peer's key: many clients can share one key pair without seeing each other's
+/// peers.
 ///
 /// RSA moduli have 2048 to 8192 bits; public exponents are odd, at least 3, and have at
 /// most 33 bits.
@@ -46,7 +46,7 @@ impl RsaWrapper {
         Ok(wrapper)
     }
 
-    /// Makes a new key pair in place of the present one.
+    /// Generates a new key pair and replaces the current one.
     /// Mirrors `RSAWrapper.generateKeyPair`.
     pub fn generate_key_pair(&mut self, public_exponent: u64, key_size: u32) -> Result<()> {
         self.take_private(PrivateKey::generate(public_exponent, key_size)?, true)
@@ -142,7 +142,7 @@ impl RsaWrapper {
         Ok(())
     }
 
-    /// Sets the peer's public key as the peer sent it: in the one form that peers write.
+    /// Sets the peer's public key as received: only the one form that peers send is accepted.
     pub fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
         self.remote = Some(PublicKey::from_pem(pem)?);
         Ok(())
@@ -190,7 +190,7 @@ impl RsaWrapper {
         Ok(hex(&digest))
     }
 
-    /// The same local keys without a peer's.
+    /// The same local keys, without the peer's.
     pub(crate) fn local_keys(&self) -> Self {
         Self {
             public: self.public.clone(),
@@ -199,7 +199,7 @@ impl RsaWrapper {
         }
     }
 
-    /// The size in bytes of what is encrypted under the local public key.
+    /// The size in bytes of a ciphertext for the local public key.
     pub(crate) fn ciphertext_size(&self) -> Result<usize> {
         Ok(self.local_private()?.modulus_size())
     }
@@ -209,7 +209,7 @@ impl RsaWrapper {
         self.remote.is_some()
     }
 
-    /// Frees what only encryption under the peer's key needs; it is made again if needed.
+    /// Frees the large form of the peer's key that encrypts; it is made again when needed.
     pub(crate) fn free_encrypting_key(&mut self) {
         if let Some(remote) = &mut self.remote {
             remote.free_encrypting_key();

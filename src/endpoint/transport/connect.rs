@@ -9,8 +9,7 @@ use std::time::Instant;
 use super::socket::Socket;
 use crate::error::{Error, Reason, Result};
 
-/// Connects to a host, which is an address or a name. All addresses of a name are tried in
-/// turn.
+/// Connects to a host, given by address or name. All addresses of a name are tried in turn.
 pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Socket> {
     if host.is_empty() || host.contains('\0') {
         return Err(Error::invalid_argument("host is no name and no address"));
@@ -27,8 +26,8 @@ pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Socke
     }
 }
 
-/// Connects to the first of the addresses that answers. Each has its share of the time that
-/// is left, so that one that does not answer leaves some to the others.
+/// Connects to the first address that answers. Each gets its share of the time left, so that one
+/// that does not answer leaves some for the others.
 fn connect_to_any(addresses: &[SocketAddr], deadline: Option<Instant>) -> io::Result<TcpStream> {
     let mut last_error = io::Error::from(io::ErrorKind::NotFound);
     for (at, address) in addresses.iter().enumerate() {
@@ -58,7 +57,7 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         Ok(addresses)
     };
     let found = match deadline {
-        // An address needs no looking up.
+        // An address needs no lookup.
         _ if host.parse::<IpAddr>().is_ok() => look_up(host),
         None => look_up(host),
         Some(deadline) => {
@@ -84,18 +83,18 @@ static LOOKUPS: Lookups = Lookups {
     under_way: AtomicUsize::new(0),
 };
 
-/// Lookups of names with a deadline. The system's resolver knows none and cannot be interrupted:
-/// each runs on a thread of its own, which is left behind when the time is over, and ends when the
+/// Name lookups with a deadline. The system's resolver has none and cannot be interrupted, so each
+/// lookup runs on its own thread. After the deadline the thread is abandoned; it ends when the
 /// resolver gives up.
 struct Lookups {
     under_way: AtomicUsize,
 }
 
 impl Lookups {
-    /// A resolver that never answers would take one thread for each try.
+    /// Without a limit, a resolver that never answers would cost one thread for each attempt.
     const MAX: usize = 16;
 
-    /// What `look_up` finds, or `None` if it takes longer than until `deadline`.
+    /// The result of `look_up`, or `None` if there is none by `deadline`.
     fn run_until<T: Send + 'static>(
         &'static self,
         deadline: Instant,
@@ -107,7 +106,7 @@ impl Lookups {
         spawn_without_signals(move || {
             let found = look_up();
             drop(permit);
-            // Nobody may be waiting for it any more.
+            // Perhaps nobody waits for it any more.
             *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             sink.1.notify_one();
         })?;
@@ -132,7 +131,7 @@ impl Lookups {
     }
 }
 
-/// Counts as long as it lives.
+/// Counts as one lookup until it is dropped.
 struct LookupPermit(&'static Lookups);
 
 impl Drop for LookupPermit {
@@ -141,7 +140,7 @@ impl Drop for LookupPermit {
     }
 }
 
-/// Starts a thread that takes none of the signals that the program's own threads wait for.
+/// Starts a thread that blocks all signals, so that they go to the program's own threads.
 fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // SAFETY: all bytes zero is a valid set, which is filled and then only read; both sets
     // outlive the calls.
@@ -151,7 +150,7 @@ fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> io::Result<()>
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut earlier);
         earlier
     };
-    // A thread begins with the mask of the one that starts it.
+    // A thread inherits the signal mask of its parent.
     let spawned = std::thread::Builder::new().spawn(work);
     // SAFETY: the set is what the system gave, and outlives the call.
     unsafe {

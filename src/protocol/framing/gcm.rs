@@ -1,6 +1,6 @@
-//! gcm: one authenticated record per message, without answers. Each direction has a key of its
-//! own, under which the number of a record is its nonce: so none can be changed, repeated,
-//! reordered or sent back.
+//! gcm: one authenticated record per message, without answers. Each direction has its own key, and
+//! the number of a record is its nonce, so no record can be changed, repeated, reordered or sent
+//! back.
 
 use subtle::Choice;
 
@@ -49,7 +49,7 @@ impl Framing for Gcm {
     }
 
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
-        // The size that was announced is the one that is here.
+        // The packet has exactly the announced size.
         let header = (packet.len() as u32).to_be_bytes();
         let (text, tag) = packet
             .split_last_chunk_mut::<TAG_SIZE>()

@@ -1,4 +1,4 @@
-//! How messages are cut and encrypted: one file per framing, listed in [`of`].
+//! How messages are delimited and encrypted: one file per framing, listed in [`of`].
 
 mod clear_length;
 mod detection;

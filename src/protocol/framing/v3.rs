@@ -44,7 +44,7 @@ impl Framing for V3 {
     }
 }
 
-/// Adds a fresh IV behind a ciphertext.
+/// Appends a fresh IV to a ciphertext.
 pub(super) fn add_next_iv(message: &mut SecretBytes, random: FillRandom) -> Result<()> {
     let mut next_iv = [0; BLOCK_SIZE];
     random(&mut next_iv)?;

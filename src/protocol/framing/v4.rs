@@ -1,5 +1,5 @@
-//! v4, of release 4.1: as v3, with a length that is encrypted under the same key and IV as
-//! the packet behind it.
+//! v4, of release 4.1: as v3, but the length is encrypted too, under the same key and IV as the
+//! packet behind it.
 
 use subtle::{Choice, ConstantTimeEq};
 
@@ -62,12 +62,11 @@ impl Framing for V4 {
     }
 }
 
-/// The number that the first `len` bytes of a block write in decimal digits, and whether they
-/// do, without a branch or an index that depends on any of them: with a wrong IV or key it
-/// can be the padding, the count of the digits or one of them that is wrong, and nobody is
-/// to learn which.
+/// Reads the first `len` bytes of a block as a decimal number, and tells whether they are one,
+/// without a branch or an index that depends on them: with a wrong IV or key, nobody may learn
+/// whether the padding, the number of digits or a digit was wrong.
 fn read_digits(block: &[u8], len: usize) -> (u64, Choice) {
-    // The length of a text in one block.
+    // A text in one block is that short.
     let len = len as u8;
     let mut wrong = ct_lt_mask(len, 1) | ct_lt_mask(MAX_DIGITS as u8, len);
     let mut number = 0u64;

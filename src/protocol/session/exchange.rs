@@ -49,7 +49,7 @@ impl Session {
         Ok(())
     }
 
-    /// Makes or checks what the steps need, so that nothing is missing half-way.
+    /// Makes or checks the keys that the steps need, so that none is missing half-way.
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {
             Some(rsa) => rsa,
@@ -95,8 +95,8 @@ impl Session {
             Wait::Answer => {
                 self.receive_answer()?;
                 self.finish_step(steps);
-                // The peer's key or secret follows, or, behind the last answer, a client's
-                // first request.
+                // Next comes the peer's key or secret or, after the last answer, a client's first
+                // request.
                 self.ack_due = !self.is_exchanged || self.config.role == Role::Server;
                 Ok(())
             }
@@ -223,7 +223,7 @@ impl Session {
     }
 }
 
-/// Checks the peer's public key against the only one that is accepted, if there is one.
+/// Checks the peer's public key against the one expected, if any.
 fn check_fingerprint(rsa: &RsaWrapper, expected: Option<[u8; 32]>) -> Result<()> {
     let Some(expected) = expected else {
         return Ok(());

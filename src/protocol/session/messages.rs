@@ -19,7 +19,7 @@ use crate::protocol::framing::{
 use crate::secret::{NoMemory, SecretBytes};
 use crate::secret::{declassify_bytes, declassify_choice};
 
-/// What a decrypted text says, before it is taken out of the buffer.
+/// A decrypted message, before it is taken out of the buffer.
 enum Reading {
     Request(RequestOutline),
     /// Its text, and its errors.
@@ -71,7 +71,7 @@ impl Session {
         self.check_ready()?;
         let framing = match (self.framing, self.config.protocol) {
             (Some(framing), _) => framing,
-            // A server that speaks before it heard anything speaks as the newest release.
+            // A server that sends before it received anything speaks as the newest release.
             (None, Protocol::Auto) => framing::of(Protocol::V4).expect("it is listed"),
             (None, protocol) => framing::of(protocol).expect("it is listed"),
         };
@@ -100,7 +100,8 @@ impl Session {
         Ok(())
     }
 
-    /// Has the first bytes of the first message: the header of v2 or v3, or half of v4's.
+    /// Detects the framing from the first bytes of the first message: the header of v2 or v3, or
+    /// half of v4's.
     pub(super) fn detect_framing(&mut self) -> Result<()> {
         let is_clear = is_clear_header(self.input.filled());
         let pinned = self.config.protocol;
@@ -114,7 +115,7 @@ impl Session {
             return self.refuse(mismatch());
         }
         if is_clear {
-            // v3 is the longer of the two.
+            // v3 allows the longer packet.
             return self.accept_header(framing::of(Protocol::V3).expect("it is listed"));
         }
         let v4 = framing::of(Protocol::V4).expect("it is listed");
@@ -151,7 +152,7 @@ impl Session {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
-        // A record of gcm is authentic: its peer knows what is in it.
+        // A record of gcm is authentic: the peer knows what is in it.
         let effort = (framing.protocol() != Protocol::Gcm).then(|| Effort {
             work: Work::default(),
             times: 1,
@@ -217,7 +218,7 @@ impl Session {
         self.stop();
     }
 
-    /// Fails if no message can be begun now.
+    /// Fails if no message can be sent or received right now.
     pub(crate) fn check_ready_to_begin(&self) -> Result<()> {
         self.check_idle()?;
         self.check_ready()
@@ -236,24 +237,24 @@ impl Session {
     }
 }
 
-/// Whether a decrypted text is one that [`read`] reads, as far as there is memory to tell: if not,
-/// the reading of it fails for that reason.
+/// Whether [`read`] accepts a decrypted text. Without memory to tell it says yes, and reading
+/// then fails for that reason.
 fn is_read(text: &[u8], work: &mut Work) -> bool {
     declassify_bytes(text);
     let text = work.check_utf8(text);
     text.is_some_and(|text| json::python_reads(text, work))
 }
 
-/// What was done to read a packet whose text nobody has authenticated.
+/// The work of reading a packet that is not authenticated.
 struct Effort {
     work: Work,
     /// How often the packet is read.
     times: usize,
 }
 
-/// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
-/// so that a wrong padding takes no less time. One that a released peer could not read
-/// either counts as not decrypted, by the same way out, and all of them are the same `effort`.
+/// Reads a packet that was decrypted in place: its text first, and whether its padding is valid
+/// last, so that a wrong padding takes no less time. A text that released peers cannot read fails
+/// in the same way as a failed decryption, and after the same `effort`.
 fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) -> Result<Reading> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
@@ -283,7 +284,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
     }
 }
 
-/// What a text says that Python reads, behind a right padding: whoever made it knows it.
+/// Checks a text that Python can read and whose padding is valid: the peer wrote it.
 fn reading(
     role: Role,
     text: &str,
