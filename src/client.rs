@@ -75,8 +75,8 @@ impl ClientInstance {
         Ok(client)
     }
 
-    /// A client that has exchanged no keys yet, over a socket that
-    /// [`socket::check_descriptor`] has accepted and told the peer's address of.
+    /// A client that has exchanged no keys yet, over a socket that [`socket::check_descriptor`]
+    /// accepted, and the address that it returned.
     pub(crate) fn from_checked_socket(
         socket: OwnedFd,
         peer_ip: Option<IpAddr>,

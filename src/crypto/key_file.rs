@@ -17,7 +17,7 @@ use crate::log::{self, Level};
 /// The mode of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
 /// The mode bits of everybody but the owner.
-const OTHERS: u32 = 0o077;
+const OTHER_USERS: u32 = 0o077;
 
 /// The user who can read and replace every file.
 const ROOT: u32 = 0;
@@ -46,7 +46,7 @@ pub enum KeyFilePermissions {
 
 impl KeyFilePermissions {
     fn of(mode: u32, owner: u32, user: u32) -> Self {
-        if mode & OTHERS != 0 {
+        if mode & OTHER_USERS != 0 {
             Self::Exposed { mode }
         } else if owner != user && owner != ROOT {
             Self::OwnedByOther { owner }

@@ -71,7 +71,7 @@ impl PublicKey {
 
     /// As [`from_text`](Self::from_text), in DER.
     pub fn from_der(der: &[u8]) -> Result<Self> {
-        Self::from_info(&key_text::public_key_of_der(der)?)
+        Self::from_info(&key_text::public_key_from_der(der)?)
     }
 
     /// From a key in the form that peers send.
@@ -139,7 +139,7 @@ impl PublicKey {
     }
 
     pub fn verify(&self, signature: &[u8], data: &[u8]) -> Result<bool> {
-        self.verify_with_salt_of(longest_salt(self.bits), signature, data)
+        self.verify_with_salt_of(max_salt_len(self.bits), signature, data)
     }
 
     /// As [`verify`](Self::verify), for a salt of another length.
@@ -203,7 +203,7 @@ impl PrivateKey {
 
     /// As [`from_text`](Self::from_text), in DER.
     pub fn from_der(der: &[u8]) -> Result<Self> {
-        Self::from_user(key_text::private_key_of_der(der)?)
+        Self::from_user(key_text::private_key_from_der(der)?)
     }
 
     fn from_user(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
@@ -222,7 +222,7 @@ impl PrivateKey {
     }
 
     fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
-        let bits = with_public_half(&pkcs8, check_limits)??;
+        let bits = with_public_key(&pkcs8, check_limits)??;
         let decrypting = DecryptingKey::from_pkcs8(&pkcs8).ok_or_else(|| {
             invalid_key("the RSA private key is not acceptable: its numbers do not fit together")
         })?;
@@ -266,7 +266,7 @@ impl PrivateKey {
     }
 
     pub fn public_key(&self) -> Result<PublicKey> {
-        let der = with_public_half(&self.pkcs8, |key| {
+        let der = with_public_key(&self.pkcs8, |key| {
             let key = key.to_der()?;
             SubjectPublicKeyInfoRef {
                 algorithm: ALGORITHM_ID,
@@ -313,7 +313,7 @@ impl PrivateKey {
     }
 
     pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let unsigned = |_| Error::new(Reason::Internal, "the RSA private key could not sign");
+        let failed = |_| Error::new(Reason::Internal, "the RSA private key could not sign");
         let key = match self.signing.get() {
             Some(key) => key,
             None => {
@@ -322,11 +322,11 @@ impl PrivateKey {
                 self.signing.get_or_init(|| key)
             }
         };
-        let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), longest_salt(self.bits));
+        let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), max_salt_len(self.bits));
         let mut generator = random::rng()?;
         let signature = key
             .try_sign_with_rng(&mut generator, data)
-            .map_err(unsigned)?;
+            .map_err(failed)?;
         Ok(signature.to_vec())
     }
 }
@@ -350,7 +350,7 @@ fn modulus_size(bits: u32) -> usize {
 }
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
-fn longest_salt(bits: u32) -> usize {
+fn max_salt_len(bits: u32) -> usize {
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 
@@ -371,7 +371,7 @@ fn encode_pem(label: &str, der: &[u8]) -> String {
 }
 
 /// Calls `read` with the public half of a private key.
-fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
+fn with_public_key<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
     let unreadable = |_| invalid_key("the key holds no RSA private key");
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
     if info.algorithm != ALGORITHM_ID {
@@ -439,8 +439,8 @@ mod tests {
 
     #[test]
     fn a_salt_has_the_room_that_the_last_byte_of_a_modulus_leaves() {
-        assert_eq!(longest_salt(2048), 256 - 32 - 2);
-        assert_eq!(longest_salt(2049), 256 - 32 - 2);
-        assert_eq!(longest_salt(2050), 257 - 32 - 2);
+        assert_eq!(max_salt_len(2048), 256 - 32 - 2);
+        assert_eq!(max_salt_len(2049), 256 - 32 - 2);
+        assert_eq!(max_salt_len(2050), 257 - 32 - 2);
     }
 }

@@ -49,7 +49,7 @@ impl RsaWrapper {
     /// Generates a new key pair and replaces the current one.
     /// Mirrors `RSAWrapper.generateKeyPair`.
     pub fn generate_key_pair(&mut self, public_exponent: u64, key_size: u32) -> Result<()> {
-        self.take_private(PrivateKey::generate(public_exponent, key_size)?, true)
+        self.replace_private(PrivateKey::generate(public_exponent, key_size)?, true)
     }
 
     /// The size of the local public key in bits; 0 without one.
@@ -98,14 +98,14 @@ impl RsaWrapper {
     /// written as freely as OpenSSL takes it.
     /// Mirrors `RSAWrapper.setPublicKey`.
     pub fn set_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
-        self.take_public(PublicKey::from_text(pem.as_ref())?);
+        self.replace_public(PublicKey::from_text(pem.as_ref())?);
         Ok(())
     }
 
     /// Sets the local public key from DER (SubjectPublicKeyInfo or PKCS #1).
     /// Mirrors `RSAWrapper.setPublicKey` with `pem_format=False`.
     pub fn set_public_key_der(&mut self, der: &[u8]) -> Result<()> {
-        self.take_public(PublicKey::from_der(der)?);
+        self.replace_public(PublicKey::from_der(der)?);
         Ok(())
     }
 
@@ -118,14 +118,14 @@ impl RsaWrapper {
         pem: impl AsRef<[u8]>,
         derivate_public_key: bool,
     ) -> Result<()> {
-        self.take_private(PrivateKey::from_text(pem.as_ref())?, derivate_public_key)
+        self.replace_private(PrivateKey::from_text(pem.as_ref())?, derivate_public_key)
     }
 
     /// Sets the local private key from DER (PKCS #8 or PKCS #1, not encrypted) and, with
     /// `derivate_public_key`, the public key that belongs to it.
     /// Mirrors `RSAWrapper.setPrivateKey` with `pem_format=False`.
     pub fn set_private_key_der(&mut self, der: &[u8], derivate_public_key: bool) -> Result<()> {
-        self.take_private(PrivateKey::from_der(der)?, derivate_public_key)
+        self.replace_private(PrivateKey::from_der(der)?, derivate_public_key)
     }
 
     /// Sets the peer's public key from PEM, as [`set_public_key`](Self::set_public_key) takes it.
@@ -152,7 +152,7 @@ impl RsaWrapper {
     /// under the peer's public key, or the local one. `data` is at most 66 bytes shorter
     /// than the modulus. Mirrors `RSAWrapper.encryptData`.
     pub fn encrypt_data(&self, data: &[u8], use_local_public_key: bool) -> Result<Vec<u8>> {
-        self.public_key_of(use_local_public_key)?.encrypt(data)
+        self.public_key_for(use_local_public_key)?.encrypt(data)
     }
 
     /// Decrypts what was encrypted under the local public key. Every failure is
@@ -175,7 +175,7 @@ impl RsaWrapper {
         data: &[u8],
         use_local_public_key: bool,
     ) -> Result<bool> {
-        self.public_key_of(use_local_public_key)?
+        self.public_key_for(use_local_public_key)?
             .verify(signature, data)
     }
 
@@ -216,19 +216,19 @@ impl RsaWrapper {
         }
     }
 
-    fn take_public(&mut self, public: PublicKey) {
+    fn replace_public(&mut self, public: PublicKey) {
         self.public = Some(Arc::new(LocalPublicKey::new(public)));
     }
 
-    fn take_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
+    fn replace_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
         if derivate_public_key {
-            self.take_public(private.public_key()?);
+            self.replace_public(private.public_key()?);
         }
         self.private = Some(Arc::new(private));
         Ok(())
     }
 
-    fn public_key_of(&self, this_side: bool) -> Result<&PublicKey> {
+    fn public_key_for(&self, this_side: bool) -> Result<&PublicKey> {
         match this_side {
             true => Ok(&self.local_public()?.key),
             false => self.remote(),
