@@ -104,6 +104,12 @@ reasons! {
     AlreadyConnected = 12, Value, "ALREADY_CONNECTED";
     /// The connection does not begin with the PROXY protocol header that was asked for.
     BadProxyHeader = 13, Value, "BAD_PROXY_HEADER";
+    /// There is no such value among the parameters or data.
+    NotFound = 14, Value, "NOT_FOUND";
+    /// A value among the parameters or data is of another type.
+    WrongType = 15, Value, "WRONG_TYPE";
+    /// A number among the parameters or data is beyond what the result can hold.
+    OutOfRange = 16, Value, "OUT_OF_RANGE";
     /// The connection was closed, or its descriptor given back, on this side.
     Closed = 20, Runtime, "CLOSED";
     /// The peer closed the connection.

@@ -96,6 +96,14 @@ pub enum anwdl_error_reason_t {
     /// anwdl_client_options_set_proxy_protocol() asked for: it is missing, malformed or too long.
     /// Nothing was sent, and the session has ended.
     ANWDL_REASON_BAD_PROXY_HEADER = 13,
+    /// (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place.
+    ANWDL_REASON_NOT_FOUND = 14,
+    /// (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
+    /// asked for; the message names both.
+    ANWDL_REASON_WRONG_TYPE = 15,
+    /// (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
+    /// anwdl_value_to_json() has every digit.
+    ANWDL_REASON_OUT_OF_RANGE = 16,
 
     /// (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
     /// was given back by anwdl_client_detach(). A client interface: it is not connected.
@@ -171,6 +179,9 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_OUT_OF_TURN, c"OUT_OF_TURN"),
     (ANWDL_REASON_ALREADY_CONNECTED, c"ALREADY_CONNECTED"),
     (ANWDL_REASON_BAD_PROXY_HEADER, c"BAD_PROXY_HEADER"),
+    (ANWDL_REASON_NOT_FOUND, c"NOT_FOUND"),
+    (ANWDL_REASON_WRONG_TYPE, c"WRONG_TYPE"),
+    (ANWDL_REASON_OUT_OF_RANGE, c"OUT_OF_RANGE"),
     (ANWDL_REASON_CLOSED, c"CLOSED"),
     (ANWDL_REASON_PEER_CLOSED, c"PEER_CLOSED"),
     (ANWDL_REASON_PEER_REFUSED, c"PEER_REFUSED"),
@@ -311,6 +322,9 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::OutOfTurn => ANWDL_REASON_OUT_OF_TURN,
             Reason::AlreadyConnected => ANWDL_REASON_ALREADY_CONNECTED,
             Reason::BadProxyHeader => ANWDL_REASON_BAD_PROXY_HEADER,
+            Reason::NotFound => ANWDL_REASON_NOT_FOUND,
+            Reason::WrongType => ANWDL_REASON_WRONG_TYPE,
+            Reason::OutOfRange => ANWDL_REASON_OUT_OF_RANGE,
             Reason::Closed => ANWDL_REASON_CLOSED,
             Reason::PeerClosed => ANWDL_REASON_PEER_CLOSED,
             Reason::PeerRefused => ANWDL_REASON_PEER_REFUSED,

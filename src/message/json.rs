@@ -88,8 +88,8 @@ pub enum Kind<'a> {
     Boolean(bool),
     /// A number without fraction and exponent, as it is written.
     Integer(&'a str),
-    /// Any other number.
-    Fraction,
+    /// Any other number, as it is written.
+    Fraction(&'a str),
     String(Text<'a>),
     Array,
     Object(Object<'a>),
@@ -219,6 +219,13 @@ impl NotJson {
 }
 
 impl<'a> Value<'a> {
+    /// The value that begins at `at` in an accepted text.
+    pub fn from_accepted(text: &'a str, at: usize) -> Self {
+        let mut reader = Reader::<0>::new(text, at);
+        reader.skip_value();
+        Self(&text[at..reader.at])
+    }
+
     /// The value as it is written.
     pub fn as_written(self) -> &'a str {
         self.0
@@ -239,7 +246,7 @@ impl<'a> Value<'a> {
             {
                 Kind::Integer(self.0)
             }
-            _ => Kind::Fraction,
+            _ => Kind::Fraction(self.0),
         }
     }
 
@@ -760,10 +767,10 @@ impl Brackets {
 }
 
 /// Reads, and keeps up to `KEYS` keys in place: none where the keys are known to differ.
-struct Reader<'a, const KEYS: usize> {
+pub(super) struct Reader<'a, const KEYS: usize> {
     text: &'a str,
     /// Where it is: known where something is wrong, and to what passes over an accepted text.
-    at: usize,
+    pub at: usize,
     /// The first keys of the objects that are being read, the innermost ones last.
     keys: ArrayVec<Key, KEYS>,
     /// Those that are indirect, and those of a long object that there is no room for.
@@ -776,7 +783,7 @@ struct Reader<'a, const KEYS: usize> {
 }
 
 impl<'a, const KEYS: usize> Reader<'a, KEYS> {
-    fn new(text: &'a str, at: usize) -> Self {
+    pub fn new(text: &'a str, at: usize) -> Self {
         Self {
             text,
             at,
@@ -820,7 +827,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         Ok(Value(&self.text[start..end]))
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -951,7 +958,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         Ok(())
     }
 
-    fn skip_blanks(&mut self) {
+    pub fn skip_blanks(&mut self) {
         self.at = behind_blanks(self.text.as_bytes(), self.at);
     }
 
@@ -1359,7 +1366,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     /// Passes over a string of an accepted text and gives what is between its quotes.
-    fn skip_string(&mut self) -> &'a str {
+    pub fn skip_string(&mut self) -> &'a str {
         self.at += 1;
         let start = self.at;
         loop {
@@ -1374,7 +1381,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     /// Passes over a value of an accepted text.
-    fn skip_value(&mut self) {
+    pub fn skip_value(&mut self) {
         match self.peek() {
             Some(b'"') => {
                 self.skip_string();
@@ -1614,8 +1621,8 @@ mod tests {
         assert!(matches!(kind("null"), Kind::Null));
         assert!(matches!(kind("true"), Kind::Boolean(true)));
         assert!(matches!(kind("-12"), Kind::Integer("-12")));
-        assert!(matches!(kind("1.0"), Kind::Fraction));
-        assert!(matches!(kind("1e2"), Kind::Fraction));
+        assert!(matches!(kind("1.0"), Kind::Fraction("1.0")));
+        assert!(matches!(kind("1e2"), Kind::Fraction("1e2")));
         assert!(matches!(kind("[]"), Kind::Array));
         assert!(matches!(kind("{}"), Kind::Object(_)));
         let Kind::String(text) = kind(r#""\u0041\ud83d\ude00\n""#) else {

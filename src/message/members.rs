@@ -1,7 +1,7 @@
 //! The members of an object that was received, for those who ask for them by name.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::json::{Kind, Object, Text, Value};
 use super::received::place;
@@ -14,8 +14,15 @@ pub(super) const FEW: usize = 16;
 /// its strings, decoded. Both together take no more memory than the object's text.
 pub(super) struct Members {
     count: usize,
-    index: OnceLock<Index>,
+    index: RwLock<MadeIndex>,
     strings: OnceLock<Strings>,
+}
+
+enum MadeIndex {
+    NotYet,
+    Made(Index),
+    /// There was no memory for it, or what would take its place is needed for something else.
+    Never,
 }
 
 /// Finds by its name what is kept elsewhere, at a place that is not 0: a hash table of places. Who
@@ -39,7 +46,7 @@ impl Members {
     pub fn new(count: usize) -> Self {
         Self {
             count,
-            index: OnceLock::new(),
+            index: RwLock::new(MadeIndex::NotYet),
             strings: OnceLock::new(),
         }
     }
@@ -51,13 +58,30 @@ impl Members {
         if self.count <= FEW {
             return parsed.members().find_map(named);
         }
-        // It only saves time: without memory for it, there is another way.
-        match get_or_try_init(&self.index, || Index::of_members(object, self.count)) {
-            Ok(index) => index.find(name.as_bytes(), |at| {
-                parsed.members_from(at).next().and_then(named)
-            }),
-            Err(NoMemory) => parsed.members().find_map(named),
+        loop {
+            // It only saves time: without it, there is another way.
+            match &*self.index.read().unwrap_or_else(PoisonError::into_inner) {
+                MadeIndex::Made(index) => {
+                    return index.find(name.as_bytes(), |at| {
+                        parsed.members_from(at).next().and_then(named)
+                    });
+                }
+                MadeIndex::Never => return parsed.members().find_map(named),
+                MadeIndex::NotYet => {}
+            }
+            let mut made = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*made, MadeIndex::NotYet) {
+                *made = match Index::of_members(object, self.count) {
+                    Ok(index) => MadeIndex::Made(index),
+                    Err(NoMemory) => MadeIndex::Never,
+                };
+            }
         }
+    }
+
+    /// Frees the memory with which members are found faster, and does without from now on.
+    pub fn give_up_index(&self) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = MadeIndex::Never;
     }
 
     /// The same if it is a string: decoded, with a NUL behind it.
@@ -68,10 +92,20 @@ impl Members {
         let Kind::String(text) = value.kind() else {
             return Ok(None);
         };
+        self.decoded(object, value, text).map(Some)
+    }
+
+    /// The string that is the value of a member: decoded, with a NUL behind it.
+    pub fn decoded(
+        &self,
+        object: &str,
+        value: Value<'_>,
+        text: Text<'_>,
+    ) -> Result<&str, NoMemory> {
         let strings = get_or_try_init(&self.strings, || Strings::of_members(object, self.count))?;
         let at = strings.place_of(object, value);
         let string = std::str::from_utf8(&strings.bytes[at..=at + text.decoded_len()]);
-        Ok(Some(string.expect("it was written there as UTF-8")))
+        Ok(string.expect("it was written there as UTF-8"))
     }
 }
 
@@ -224,12 +258,12 @@ impl Strings {
 }
 
 /// A message is never longer than 32 bits can tell; what were longer would find no memory.
-fn narrow(place: usize) -> Result<u32, NoMemory> {
+pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
     u32::try_from(place).map_err(|_| NoMemory)
 }
 
 /// What is in `cell`, made now if it is not there yet.
-fn get_or_try_init<T>(
+pub(super) fn get_or_try_init<T>(
     cell: &OnceLock<T>,
     make: impl FnOnce() -> Result<T, NoMemory>,
 ) -> Result<&T, NoMemory> {
@@ -248,6 +282,20 @@ impl CopyWithNul {
     /// The copy of `text`, which is always the same.
     pub fn of(&self, text: &str) -> Result<&str, NoMemory> {
         get_or_try_init(&self.0, || SecretText::try_with_nul(text)).map(|copy| &**copy)
+    }
+}
+
+#[cfg(test)]
+impl Members {
+    pub fn held(&self) -> usize {
+        let index = match &*self.index.read().unwrap() {
+            MadeIndex::Made(index) => index.places.capacity() * size_of::<u32>(),
+            _ => 0,
+        };
+        let strings = self.strings.get().map_or(0, |strings| {
+            strings.bytes.capacity() + strings.waypoints.capacity() * size_of::<(u32, u32)>()
+        });
+        index + strings
     }
 }
 
@@ -287,7 +335,8 @@ mod tests {
                 assert!(members.find(&text, absent).is_none());
                 assert_eq!(members.string_with_nul(&text, absent), Ok(None));
             }
-            assert_eq!(members.index.get().is_some(), count > FEW);
+            let index = members.index.read().unwrap();
+            assert_eq!(matches!(*index, MadeIndex::Made(_)), count > FEW);
         }
     }
 
@@ -298,11 +347,9 @@ mod tests {
             let members = Members::new(50_000);
             members.find(&text, "absent");
             members.string_with_nul(&text, "a").unwrap();
-            let index = members.index.get().unwrap().places.capacity() * size_of::<u32>();
-            let strings = members.strings.get().map_or(0, |strings| {
-                strings.bytes.capacity() + strings.waypoints.capacity() * size_of::<(u32, u32)>()
-            });
-            assert!(index + strings <= text.len(), "{value}: {index} {strings}");
+            assert!(matches!(*members.index.read().unwrap(), MadeIndex::Made(_)));
+            let held = members.held();
+            assert!(held <= text.len(), "{value}: {held}");
         }
     }
 

@@ -3,11 +3,13 @@
 
 mod data;
 mod format;
+mod inner_strings;
 pub(crate) mod json;
 mod members;
 mod received;
 mod request;
 mod response;
+mod value;
 mod work;
 
 pub use data::{ContainerData, Data, DataValue};
@@ -19,6 +21,8 @@ pub use response::{
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
 pub(crate) use response::{ResponseOutline, write_response};
+pub(crate) use value::Values;
+pub use value::{Value, ValueType};
 pub(crate) use work::Work;
 
 use crate::secret::{NoMemory, SecretBytes};

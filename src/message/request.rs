@@ -4,9 +4,9 @@ use std::fmt;
 use std::ops::Range;
 
 use super::format::{REQUEST, errors_of_whole, write_errors};
-use super::json::{Kind, NotJson, Origin, Value, observe};
-use super::members::{CopyWithNul, Members};
+use super::json::{Kind, NotJson, Origin, observe};
 use super::received::{ReceivedText, place};
+use super::value::{Value, Values};
 use super::{Around, Document, Work, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
@@ -20,11 +20,8 @@ const PUNCTUATION: usize = 32;
 /// that the format does not name are there too. The text is wiped when the request is
 /// dropped.
 pub struct Request {
-    /// The JSON text, and the verb.
-    text: ReceivedText,
-    parameters: Range<usize>,
-    parameters_with_nul: CopyWithNul,
-    members: Members,
+    /// The parameters, in the JSON text, and the verb.
+    parameters: Values,
 }
 
 /// Where the parts of a request stand in a text that was found to fit the format.
@@ -92,11 +89,9 @@ impl Request {
         text: SecretBytes,
         outline: RequestOutline,
     ) -> std::result::Result<Self, NoMemory> {
+        let text = ReceivedText::new(text, outline.json, outline.verb)?;
         Ok(Self {
-            text: ReceivedText::new(text, outline.json, outline.verb)?,
-            parameters: outline.parameters,
-            parameters_with_nul: CopyWithNul::default(),
-            members: Members::new(outline.parameter_count),
+            parameters: Values::new(text, outline.parameters, outline.parameter_count),
         })
     }
 
@@ -125,12 +120,17 @@ impl Request {
 
     /// The whole request as JSON text.
     pub fn json(&self) -> &str {
-        self.text.json()
+        self.parameters.text().json()
     }
 
     /// The parameters, a JSON object, as text.
     pub fn parameters_json(&self) -> &str {
-        &self.text.all()[self.parameters.clone()]
+        self.parameters.root_json()
+    }
+
+    /// The parameters, an object, for reading.
+    pub fn parameters(&self) -> Value<'_> {
+        self.parameters.root()
     }
 
     /// The parameter of this name if it is a string. It may contain any character,
@@ -146,38 +146,33 @@ impl Request {
 
     /// The parameter of this name if it is an integer that fits in 64 bits with sign.
     pub fn integer(&self, parameter: &str) -> Option<i64> {
-        self.parameter(parameter)?.integer()
+        self.parameters.member(parameter)?.integer()
     }
 
     /// The parameter of this name if it is `true` or `false`.
     pub fn boolean(&self, parameter: &str) -> Option<bool> {
-        self.parameter(parameter)?.boolean()
+        self.parameters.member(parameter)?.boolean()
     }
 
     /// [`verb`](Self::verb) with a NUL behind it, for C.
     pub fn verb_with_nul(&self) -> &str {
-        self.text.extra_with_nul()
+        self.parameters.text().extra_with_nul()
     }
 
     /// [`json`](Self::json) with a NUL behind it, for C.
     pub fn json_with_nul(&self) -> &str {
-        self.text.json_with_nul()
+        self.parameters.text().json_with_nul()
     }
 
     /// [`parameters_json`](Self::parameters_json) with a NUL behind it, for C. Fails if there is no
     /// memory for it.
     pub fn parameters_json_with_nul(&self) -> Result<&str> {
-        Ok(self.parameters_with_nul.of(self.parameters_json())?)
+        Ok(self.parameters.root_json_with_nul()?)
     }
 
     /// [`string`](Self::string) with a NUL behind it, for C. Fails if there is no memory for it.
     pub fn string_with_nul(&self, parameter: &str) -> Result<Option<&str>> {
-        let parameters = self.parameters_json();
-        Ok(self.members.string_with_nul(parameters, parameter)?)
-    }
-
-    fn parameter(&self, name: &str) -> Option<Value<'_>> {
-        self.members.find(self.parameters_json(), name)
+        Ok(self.parameters.string_with_nul(parameter)?)
     }
 }
 

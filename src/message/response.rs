@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
 use super::json::{Kind, NotJson, Origin, Text};
-use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
+use super::value::{Value, Values};
 use super::{Around, Document, Work, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
@@ -30,14 +30,11 @@ pub const RESPONSE_MSG_INTERNAL_ERROR: &str = "Internal error";
 
 /// A response that fits the response format, as its JSON text was received.
 pub struct Response {
-    /// The JSON text, and the message.
-    text: ReceivedText,
+    /// The data, in the JSON text, and the message.
+    data: Values,
     success: bool,
     /// The message, as it is written between its quotes.
     message: Range<usize>,
-    data: Range<usize>,
-    data_with_nul: CopyWithNul,
-    members: Members,
 }
 
 /// Where a response stands in a text that was found to fit the format.
@@ -95,13 +92,11 @@ impl Response {
         text: SecretBytes,
         outline: ResponseOutline,
     ) -> std::result::Result<Self, NoMemory> {
+        let text = ReceivedText::new(text, outline.json, outline.message.clone())?;
         Ok(Self {
-            text: ReceivedText::new(text, outline.json, outline.message.clone())?,
+            data: Values::new(text, outline.data, outline.member_count),
             success: outline.success,
             message: outline.message,
-            data: outline.data,
-            data_with_nul: CopyWithNul::default(),
-            members: Members::new(outline.member_count),
         })
     }
 
@@ -124,7 +119,7 @@ impl Response {
 
     /// The whole response as JSON text.
     pub fn json(&self) -> &str {
-        self.text.json()
+        self.data.text().json()
     }
 
     /// Whether the request was served.
@@ -134,45 +129,50 @@ impl Response {
 
     /// The message, with the reason in it if there is one.
     pub fn message(&self) -> Cow<'_, str> {
-        Text::from_accepted(&self.text.all()[self.message.clone()]).decode()
+        Text::from_accepted(&self.data.text().all()[self.message.clone()]).decode()
     }
 
     /// The data, a JSON object, as text.
     pub fn data_json(&self) -> &str {
-        &self.text.all()[self.data.clone()]
+        self.data.root_json()
+    }
+
+    /// The data, an object, for reading.
+    pub fn data(&self) -> Value<'_> {
+        self.data.root()
     }
 
     /// [`json`](Self::json) with a NUL behind it, for C.
     pub fn json_with_nul(&self) -> &str {
-        self.text.json_with_nul()
+        self.data.text().json_with_nul()
     }
 
     /// [`message`](Self::message) with a NUL behind it, for C. A NUL inside reads as `?`.
     pub fn message_with_nul(&self) -> &str {
-        self.text.extra_with_nul()
+        self.data.text().extra_with_nul()
     }
 
     /// [`data_json`](Self::data_json) with a NUL behind it, for C. Fails if there is no memory for
     /// it.
     pub fn data_json_with_nul(&self) -> Result<&str> {
-        Ok(self.data_with_nul.of(self.data_json())?)
+        Ok(self.data.root_json_with_nul()?)
     }
 
     /// The member of the data that has this name, if it is a string, with a NUL behind it, for C.
     /// Fails if there is no memory for it.
     pub fn string_with_nul(&self, name: &str) -> Result<Option<&str>> {
-        Ok(self.members.string_with_nul(self.data_json(), name)?)
+        Ok(self.data.string_with_nul(name)?)
     }
 
     /// The member of the data that has this name, if it is an integer that fits in 64 bits with
     /// sign.
     pub fn integer(&self, name: &str) -> Option<i64> {
-        self.members.find(self.data_json(), name)?.integer()
+        self.data.member(name)?.integer()
     }
 
     /// The member of the data that has this name, if it is `true` or `false`.
     pub fn boolean(&self, name: &str) -> Option<bool> {
-        self.members.find(self.data_json(), name)?.boolean()
+        self.data.member(name)?.boolean()
     }
 }
 
