@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 use super::format::{CONTAINER, DATA, Places, STATISTICS, write_errors};
+use super::hash_index::{FEW, Index};
 use super::json::{self, LARGEST_DEPTH, Origin};
-use super::members::{FEW, Index};
 use super::value::{Value, Values};
 use crate::error::{Error, Reason, Result};
 use crate::secret::SecretText;
@@ -416,6 +416,13 @@ impl From<&Data> for DataValue {
 }
 
 /// A copy of a value that is read.
+impl Value<'_> {
+    /// The value as JSON text, as [`Data::to_json`] writes it.
+    pub fn to_json(self) -> Zeroizing<String> {
+        DataValue::from(self).into_json()
+    }
+}
+
 impl From<Value<'_>> for DataValue {
     fn from(value: Value<'_>) -> Self {
         Self::from_accepted(value.as_written())

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::format::Document;
 use super::format::{REQUEST, errors_of_whole, write_errors};
+use super::json::substr_range;
 use super::json::{Kind, NotJson, Origin, observe};
-use super::received::{ReceivedText, place};
+use super::received::ReceivedText;
 use super::value::{Value, Values};
-use super::{Around, Document, Work, make_room, write_escaped};
+use super::work::Work;
+use super::writing::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -202,12 +205,12 @@ impl RequestOutline {
         }
         let required = |name| document.value(name).expect("the format requires it");
         let verb = match required("verb").kind() {
-            Kind::String(verb) => place(text, verb.as_written()),
+            Kind::String(verb) => substr_range(text, verb.as_written()),
             _ => unreachable!("the format requires a string"),
         };
         Ok(Self {
-            json: place(text, document.root().as_written()),
-            parameters: place(text, required("parameters").as_written()),
+            json: substr_range(text, document.root().as_written()),
+            parameters: substr_range(text, required("parameters").as_written()),
             parameter_count: document.inner_count(),
             verb,
         })

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use super::format::Document;
 use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
+use super::json::substr_range;
 use super::json::{Kind, NotJson, Origin, Text};
-use super::received::{ReceivedText, place};
+use super::received::ReceivedText;
 use super::value::{Value, Values};
-use super::{Around, Document, Work, make_room, write_escaped};
+use super::work::Work;
+use super::writing::{Around, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -73,14 +76,14 @@ impl ResponseOutline {
         }
         let required = |name| document.value(name).expect("the format requires it");
         let message = match required("message").kind() {
-            Kind::String(message) => place(text, message.as_written()),
+            Kind::String(message) => substr_range(text, message.as_written()),
             _ => unreachable!("the format requires a string"),
         };
         Ok(Self {
-            json: place(text, document.root().as_written()),
+            json: substr_range(text, document.root().as_written()),
             success: matches!(required("success").kind(), Kind::Boolean(true)),
             message,
-            data: place(text, required("data").as_written()),
+            data: substr_range(text, required("data").as_written()),
             member_count: document.inner_count(),
         })
     }

@@ -6,11 +6,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::data::DataValue;
 use super::inner_strings::InnerStrings;
+use super::json::substr_range;
 use super::json::{Kind, Reader, Text, Value as Written};
 use super::members::{CopyWithNul, Members, get_or_try_init};
-use super::received::{ReceivedText, place};
+use super::received::ReceivedText;
 use crate::error::{Error, Reason, Result};
 use crate::secret::NoMemory;
 
@@ -201,7 +201,7 @@ impl<'a> Value<'a> {
     pub fn member(self, name: &str) -> Option<Self> {
         if self.level == 0 && self.first_byte() == b'{' {
             let found = self.values.member(name)?;
-            let at = place(self.text(), found.as_written()).start;
+            let at = substr_range(self.text(), found.as_written()).start;
             return Some(Self {
                 at,
                 level: 1,
@@ -402,11 +402,6 @@ impl<'a> Value<'a> {
         Ok(&string[..string.len() - 1])
     }
 
-    /// The value as JSON text, as [`Data::to_json`](super::Data::to_json) writes it.
-    pub fn to_json(self) -> zeroize::Zeroizing<String> {
-        DataValue::from(self).into_json()
-    }
-
     pub(super) fn as_written(self) -> &'a str {
         self.written().as_written()
     }
@@ -456,7 +451,7 @@ fn element_number(token: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::json::LARGEST_DEPTH;
-    use super::super::{Data, Request};
+    use super::super::{Data, DataValue, Request};
     use super::*;
 
     fn request(parameters: &str) -> Request {

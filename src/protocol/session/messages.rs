@@ -9,7 +9,7 @@ use crate::error::{Error, Reason, Result};
 use crate::message::json::NotJson;
 use crate::message::{
     Around, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, Work,
-    errors_of_whole, json, write_request, write_response,
+    errors_of_whole, json, make_up, write_request, write_response,
 };
 use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
@@ -277,7 +277,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
         Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
         _ => {
             if let Some(Effort { work, times }) = effort {
-                work.make_up(packet, times);
+                make_up(work, packet, times);
             }
             Err(decryption_failed())
         }
