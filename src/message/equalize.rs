@@ -16,7 +16,7 @@ const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
 
 /// Reads until as much was done as the bytes of a packet can take whose text was read so many
 /// `times`.
-pub(crate) fn make_up(mut work: Work, packet: &[u8], times: usize) {
+pub(crate) fn equalize_work(mut work: Work, packet: &[u8], times: usize) {
     // Those that are checked one by one.
     let others = packet[..work.checked]
         .iter()

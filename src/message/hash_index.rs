@@ -13,12 +13,12 @@ pub(super) struct Index {
     hashes: RandomState,
     /// 0 where nothing is.
     places: Vec<u32>,
-    room: usize,
+    capacity: usize,
 }
 
 impl Index {
     /// With room for `count` names.
-    pub fn with_room_for(count: usize) -> Result<Self, NoMemory> {
+    pub fn with_capacity(count: usize) -> Result<Self, NoMemory> {
         let len = count + count / 4 + 1;
         let mut places = Vec::new();
         places.try_reserve_exact(len)?;
@@ -26,7 +26,7 @@ impl Index {
         Ok(Self {
             hashes: RandomState::new(),
             places,
-            room: count,
+            capacity: count,
         })
     }
 
@@ -37,15 +37,15 @@ impl Index {
     }
 
     /// For how many names there is room in all.
-    pub fn room(&self) -> usize {
-        self.room
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Keeps the place of a name that is not there yet; there has to be room for it.
     pub fn add(&mut self, name: &str, place: u32) {
         let mut hasher = self.hashes.build_hasher();
         hash_into(&mut hasher, name.as_bytes());
-        self.put(hasher.finish(), place, |_| false);
+        self.insert(hasher.finish(), place, |_| false);
     }
 
     /// What names are hashed with.
@@ -69,7 +69,7 @@ impl Index {
 
     /// Keeps a place under a hash, for which there has to be room; false, and nothing is kept, if
     /// one of those at which the name can be already `is_same`.
-    pub fn put(&mut self, hash: u64, place: u32, is_same: impl Fn(usize) -> bool) -> bool {
+    pub fn insert(&mut self, hash: u64, place: u32, is_same: impl Fn(usize) -> bool) -> bool {
         let mut slot = self.first_slot(hash);
         while self.places[slot] != 0 {
             if is_same(self.places[slot] as usize) {

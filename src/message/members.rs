@@ -99,11 +99,11 @@ impl Members {
 
 /// Where the members of an object begin, by their names.
 fn index_of_members(object: &str, count: usize) -> Result<Index, NoMemory> {
-    let mut index = Index::with_room_for(count)?;
+    let mut index = Index::with_capacity(count)?;
     for (key, _) in Object::from_accepted(object).members() {
         let at = narrow(substr_range(object, key.as_written()).start - 1)?;
         let hash = key.hash(index.hashes());
-        index.put(hash, at, |_| false);
+        index.insert(hash, at, |_| false);
     }
     Ok(index)
 }

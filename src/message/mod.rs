@@ -16,7 +16,7 @@ mod work;
 mod writing;
 
 pub use data::{ContainerData, Data, DataValue};
-pub(crate) use equalize::make_up;
+pub(crate) use equalize::equalize_work;
 pub(crate) use format::{Document, errors_of_whole};
 pub use request::{MalformedRequest, Request};
 pub(crate) use request::{RequestOutline, write_request};
@@ -28,4 +28,4 @@ pub(crate) use response::{ResponseOutline, write_response};
 pub(crate) use value::Values;
 pub use value::{Value, ValueType};
 pub(crate) use work::Work;
-pub(crate) use writing::Around;
+pub(crate) use writing::Margins;

@@ -41,10 +41,10 @@ pub const FRAME: usize = 38;
 /// A member or element, and what stands behind it.
 pub const ELEMENT: usize = 50;
 /// A member that is looked for among the fields of a schema.
-pub const TOLD: usize = 87;
+pub const OBSERVED: usize = 87;
 pub const FIELD: usize = 4;
 /// For each byte of a short key.
-pub const TOLD_BYTE: usize = 12;
+pub const OBSERVED_BYTE: usize = 12;
 /// More for each of them if the key is written with escapes.
 pub const ESCAPED_FIELD: usize = 25;
 pub const KEY: usize = 49;

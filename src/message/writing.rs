@@ -5,16 +5,20 @@ use crate::secret::{NoMemory, SecretBytes};
 /// What a message that is written needs around its text: room for a header before it, and
 /// capacity for a trailer behind it.
 #[derive(Clone, Copy)]
-pub(crate) struct Around {
-    pub before: usize,
-    pub behind: usize,
+pub(crate) struct Margins {
+    pub header: usize,
+    pub trailer: usize,
 }
 
 /// Empties `out` and gives it room for a text of `len` bytes and what is around it.
-pub(super) fn make_room(out: &mut SecretBytes, around: Around, len: usize) -> Result<(), NoMemory> {
+pub(super) fn make_room(
+    out: &mut SecretBytes,
+    margins: Margins,
+    len: usize,
+) -> Result<(), NoMemory> {
     out.wipe();
-    out.try_reserve_exact(around.before + len + around.behind)?;
-    out.resize(around.before, 0);
+    out.try_reserve_exact(margins.header + len + margins.trailer)?;
+    out.resize(margins.header, 0);
     Ok(())
 }
 

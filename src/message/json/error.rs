@@ -1,11 +1,11 @@
-//! [`NotJson`]: why a text is not accepted.
+//! [`JsonError`]: why a text is not accepted.
 
 use crate::error::Error;
 use crate::secret::NoMemory;
 
 /// Why a text is not accepted, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotJson {
+pub struct JsonError {
     /// The offset in bytes.
     pub offset: usize,
     /// What is wrong there.
@@ -14,7 +14,7 @@ pub struct NotJson {
     pub is_python: bool,
 }
 
-impl NotJson {
+impl JsonError {
     pub(super) const NO_MEMORY: &'static str = "there is no memory to compare the keys";
 
     /// Whether nothing is known to be wrong: there was no memory to go on with.
@@ -23,9 +23,9 @@ impl NotJson {
     }
 }
 
-impl NotJson {
+impl JsonError {
     /// Where in `text`, and what: lines and columns are counted as Python counts them.
-    pub fn tell(&self, text: &str) -> String {
+    pub fn describe(&self, text: &str) -> String {
         let before = &text.as_bytes()[..self.offset];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         let start = before.iter().rposition(|&byte| byte == b'\n');
@@ -52,6 +52,9 @@ impl NotJson {
         if self.is_no_memory() {
             return NoMemory.into();
         }
-        refused(format!("{name} is no acceptable JSON {}", self.tell(text)))
+        refused(format!(
+            "{name} is no acceptable JSON {}",
+            self.describe(text)
+        ))
     }
 }

@@ -86,7 +86,7 @@ pub fn duplicate(keys: &mut [Key], all: &str) -> Result<Option<Key>, NoMemory> {
             .find(|(one, at)| one.is_decoded(keys[*at], all))
             .map(|(one, at)| later_of(*one, keys[at])));
     }
-    let mut index = Index::with_room_for(keys.len())?;
+    let mut index = Index::with_capacity(keys.len())?;
     for key in &mut *keys {
         key.signature = key.text(all).hash(index.hashes());
     }
@@ -99,7 +99,7 @@ pub fn duplicate(keys: &mut [Key], all: &str) -> Result<Option<Key>, NoMemory> {
             same.set(is_same.then_some(other));
             is_same
         };
-        index.put(key.signature, number, is_same);
+        index.insert(key.signature, number, is_same);
         if let Some(other) = same.get() {
             return Ok(Some(later_of(*key, other)));
         }

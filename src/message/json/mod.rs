@@ -4,10 +4,10 @@
 //! checked, so that integers keep every digit and unknown members survive. General JSON
 //! libraries build values, merge duplicate keys or turn long integers into doubles; this
 //! one refuses what two readers could understand differently: duplicate keys, lone
-//! surrogates, anything after the value, and nesting beyond [`LARGEST_DEPTH`].
+//! surrogates, anything after the value, and nesting beyond [`MAX_DEPTH`].
 //!
 //! Python's `json`, with which the released peers read and write, takes some of that: of what
-//! is refused, [`NotJson::is_python`] tells whether Python reads it.
+//! is refused, [`JsonError::is_python`] tells whether Python reads it.
 
 mod error;
 mod keys;
@@ -20,13 +20,13 @@ use std::ops::Range;
 use super::work::{self, Work};
 use reader::INLINE_KEYS;
 
-pub use error::NotJson;
+pub use error::JsonError;
 pub(super) use reader::Reader;
-pub use reader::{LARGEST_DEPTH, Observer};
+pub use reader::{MAX_DEPTH, Observer};
 pub use text::{Kind, Object, Text, Value, substr_range};
 
 /// How many digits Python turns into an integer at most.
-const LONGEST_PYTHON_INTEGER: usize = 4300;
+const MAX_PYTHON_INTEGER_LEN: usize = 4300;
 
 /// Who wrote a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Origin {
 }
 
 /// Accepts a text that is one JSON value with nothing but blanks around it.
-pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, NotJson> {
+pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, JsonError> {
     observe(text, 0, origin, &mut ())
 }
 
@@ -51,7 +51,7 @@ pub fn python_reads(text: &str, work: &mut Work) -> bool {
 }
 
 /// Where the value stands in a text that is nothing else but blanks.
-pub fn without_blanks(text: &str) -> Range<usize> {
+pub fn trim_whitespace(text: &str) -> Range<usize> {
     substr_range(text, text.trim_matches([' ', '\t', '\n', '\r']))
 }
 
@@ -62,7 +62,7 @@ pub fn observe<'a>(
     depth: usize,
     origin: Origin,
     observer: &mut impl Observer<'a>,
-) -> Result<Value<'a>, NotJson> {
+) -> Result<Value<'a>, JsonError> {
     observe_counted(text, depth, origin, observer, &mut Work::default())
 }
 
@@ -73,10 +73,10 @@ pub fn observe_counted<'a>(
     origin: Origin,
     observer: &mut impl Observer<'a>,
     work: &mut Work,
-) -> Result<Value<'a>, NotJson> {
+) -> Result<Value<'a>, JsonError> {
     let mut reader = Reader::<INLINE_KEYS>::new(text, 0);
     if origin == Origin::Caller {
-        reader.longest_integer = LONGEST_PYTHON_INTEGER;
+        reader.longest_integer = MAX_PYTHON_INTEGER_LEN;
     }
     let whole = reader.whole(depth, observer);
     work.add(work::TEXT.wrapping_add(reader.work()) + observer.work());
@@ -85,7 +85,7 @@ pub fn observe_counted<'a>(
         (Ok(_), Some(flaw)) => Err(flaw),
         (Err(problem), _) if problem.is_no_memory() => Err(problem),
         // What comes first is told.
-        (Err(problem), flaw) => Err(NotJson {
+        (Err(problem), flaw) => Err(JsonError {
             is_python: false,
             ..flaw.unwrap_or(problem)
         }),

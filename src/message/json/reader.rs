@@ -4,28 +4,28 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::error::NotJson;
+use super::error::JsonError;
 use super::keys::{INDIRECT, Key, SIGNED, decode_start, duplicate, signature};
-use super::scan::{behind_blanks, behind_digits, behind_plain, behind_run};
+use super::scan::{digits_end, plain_end, run_end, whitespace_end};
 use super::text::{Object, Text, Value, code_unit};
 use crate::message::work;
 use crate::secret::NoMemory;
 
 /// The deepest nesting of objects and arrays that is read.
-pub const LARGEST_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// How many keys of open objects are kept without allocating: more than there are objects in one
 /// another.
-pub(super) const INLINE_KEYS: usize = LARGEST_DEPTH + 8;
+pub(super) const INLINE_KEYS: usize = MAX_DEPTH + 8;
 /// How many keys of one object are compared with each other as they come.
 const COMPARED_KEYS: usize = 24;
 /// The longest key that is compared with each of those, in bytes.
-pub(super) const LONGEST_COMPARED: usize = 64;
+pub(super) const MAX_COMPARED_LEN: usize = 64;
 
 pub(super) const TOO_DEEP: &str = "too deeply nested: 64 levels of objects and arrays are the most";
 pub(super) const NOT_FINITE: &str = "no number of JSON: write null, or a string";
-pub(super) const TWICE: &str = "this key stands twice in its object: leave one out";
-pub(super) const HALF_A_PAIR: &str =
+pub(super) const DUPLICATE_KEY: &str = "this key stands twice in its object: leave one out";
+pub(super) const LONE_SURROGATE: &str =
     "half a surrogate pair: write both halves, or the character itself";
 pub(super) const TRAILING_COMMA: &str =
     "a comma too many: none stands behind the last member or element";
@@ -125,7 +125,7 @@ pub struct Reader<'a, const KEYS: usize> {
     more: Vec<Key>,
     pub(super) longest_integer: usize,
     /// The first thing that is accepted by Python only.
-    pub(super) flaw: Option<NotJson>,
+    pub(super) flaw: Option<JsonError>,
     /// What was done, less what each byte takes.
     extra_work: usize,
 }
@@ -149,14 +149,14 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     #[inline(always)]
-    fn did(&mut self, work: usize) {
+    fn count_work(&mut self, work: usize) {
         self.extra_work = self.extra_work.wrapping_add(work);
     }
 
     /// Has passed `len` bytes by whole words.
     #[inline(always)]
-    fn did_words(&mut self, work: usize, len: usize) {
-        self.did((work + len / 8 * work::WORD).wrapping_sub(work::BYTE * len));
+    fn count_words(&mut self, work: usize, len: usize) {
+        self.count_work((work + len / 8 * work::WORD).wrapping_sub(work::BYTE * len));
     }
 
     /// Reads the whole text.
@@ -164,11 +164,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         &mut self,
         depth: usize,
         observer: &mut impl Observer<'a>,
-    ) -> Result<Value<'a>, NotJson> {
+    ) -> Result<Value<'a>, JsonError> {
         let bytes = self.text.as_bytes();
-        let start = behind_blanks(bytes, self.at);
+        let start = whitespace_end(bytes, self.at);
         let end = self.value(start, depth, Place::Root, observer)?;
-        self.at = behind_blanks(bytes, end);
+        self.at = whitespace_end(bytes, end);
         if self.at < self.text.len() {
             return Err(self.unexpected("something follows the value"));
         }
@@ -179,8 +179,8 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn problem(&self, problem: &'static str) -> NotJson {
-        NotJson {
+    fn problem(&self, problem: &'static str) -> JsonError {
+        JsonError {
             offset: self.at,
             problem,
             is_python: false,
@@ -189,11 +189,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Here is something else than one of the things that may stand here.
     #[cold]
-    fn unexpected(&self, otherwise: &'static str) -> NotJson {
+    fn unexpected(&self, otherwise: &'static str) -> JsonError {
         let rest = &self.text[self.at..];
         let before = self.text[..self.at].trim_end_matches([' ', '\t', '\n', '\r']);
         if rest.starts_with([']', '}']) && before.ends_with(',') {
-            return NotJson {
+            return JsonError {
                 offset: before.len() - 1,
                 problem: TRAILING_COMMA,
                 is_python: false,
@@ -210,7 +210,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// No value stands here.
     #[cold]
-    fn no_value(&self) -> NotJson {
+    fn no_value(&self) -> JsonError {
         let rest = &self.text[self.at..];
         self.unexpected(match rest.chars().next() {
             None => "a value is missing: the text ends here",
@@ -225,7 +225,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// What stands at `offset` is accepted by Python only.
     #[cold]
     fn python_only(&mut self, offset: usize, problem: &'static str) {
-        self.flaw.get_or_insert(NotJson {
+        self.flaw.get_or_insert(JsonError {
             offset,
             problem,
             is_python: true,
@@ -242,7 +242,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Takes one more key.
     #[inline(always)]
-    fn add_key(&mut self, keys: Keys, mut key: Key) -> Result<(), NotJson> {
+    fn add_key(&mut self, keys: Keys, mut key: Key) -> Result<(), JsonError> {
         let is_full = self.keys.is_full() || self.keys.len() - keys.first == COMPARED_KEYS;
         if key.signature == INDIRECT && !is_full {
             key.signature = self.signature_of_other(key.start..key.end);
@@ -259,26 +259,26 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             }
         };
         if earlier.iter().any(is_same) {
-            self.python_only(key.start - 1, TWICE);
+            self.python_only(key.start - 1, DUPLICATE_KEY);
         }
         self.keys.push(key);
-        self.did(compared);
+        self.count_work(compared);
         Ok(())
     }
 
     /// Takes one that is compared at the end of its object.
     #[inline(never)]
-    fn add_more(&mut self, key: Key) -> Result<(), NotJson> {
-        self.did(work::KEPT_KEY);
+    fn add_more(&mut self, key: Key) -> Result<(), JsonError> {
+        self.count_work(work::KEPT_KEY);
         let room = self.more.try_reserve(1);
-        room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
+        room.map_err(|_| self.problem(JsonError::NO_MEMORY))?;
         self.more.push(key);
         Ok(())
     }
 
     /// Ends an object, and finds a key that stands twice and was not compared when it was added.
     #[inline(always)]
-    fn end_keys(&mut self, keys: Keys) -> Result<(), NotJson> {
+    fn end_keys(&mut self, keys: Keys) -> Result<(), JsonError> {
         if self.more.len() > keys.more {
             self.compare_more(keys)?;
         }
@@ -287,32 +287,32 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     #[inline(never)]
-    fn compare_more(&mut self, keys: Keys) -> Result<(), NotJson> {
+    fn compare_more(&mut self, keys: Keys) -> Result<(), JsonError> {
         if self.flaw.is_none() {
             let first = &self.keys[keys.first..];
             let room = self.more.try_reserve_exact(first.len());
-            room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
+            room.map_err(|_| self.problem(JsonError::NO_MEMORY))?;
             self.more.extend_from_slice(first);
             let compared = &self.more[keys.more..];
             let bytes: usize = compared.iter().map(|key| key.end - key.start).sum();
-            self.did(work::HASHED_KEY * compared.len() + work::HASHED_BYTE * bytes);
+            self.count_work(work::HASHED_KEY * compared.len() + work::HASHED_BYTE * bytes);
             let found = duplicate(&mut self.more[keys.more..], self.text)
-                .map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
+                .map_err(|NoMemory| self.problem(JsonError::NO_MEMORY))?;
             if let Some(key) = found {
-                self.python_only(key.start - 1, TWICE);
+                self.python_only(key.start - 1, DUPLICATE_KEY);
             }
         }
         self.more.truncate(keys.more);
         Ok(())
     }
 
-    pub fn skip_blanks(&mut self) {
-        self.at = behind_blanks(self.text.as_bytes(), self.at);
+    pub fn skip_whitespace(&mut self) {
+        self.at = whitespace_end(self.text.as_bytes(), self.at);
     }
 
     /// As [`unexpected`](Self::unexpected), at `at`.
     #[cold]
-    fn unexpected_at(&mut self, at: usize, otherwise: &'static str) -> NotJson {
+    fn unexpected_at(&mut self, at: usize, otherwise: &'static str) -> JsonError {
         self.at = at;
         self.unexpected(otherwise)
     }
@@ -324,23 +324,23 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         depth: usize,
         place: Place<'a>,
         observer: &mut impl Observer<'a>,
-    ) -> Result<usize, NotJson> {
+    ) -> Result<usize, JsonError> {
         match (self.text.as_bytes().get(at), place) {
             (Some(b'{'), Place::Root | Place::Member(_)) => self.object(at, depth, place, observer),
-            (Some(b'{' | b'['), _) => self.untold(at, depth),
+            (Some(b'{' | b'['), _) => self.unobserved(at, depth),
             _ => self.scalar(at),
         }
     }
 
     /// Whether an object or array is one too deep in others.
     fn is_too_deep(&self, depth: usize) -> bool {
-        depth == LARGEST_DEPTH
+        depth == MAX_DEPTH
     }
 
     /// A value that has no others in it.
     #[inline(always)]
-    fn scalar(&mut self, at: usize) -> Result<usize, NotJson> {
-        self.did(work::SCALAR);
+    fn scalar(&mut self, at: usize) -> Result<usize, JsonError> {
+        self.count_work(work::SCALAR);
         let rest = self.text.as_bytes().get(at..).unwrap_or_default();
         match rest {
             [b'"', ..] => self.string(at).map(|(_, end, _)| end + 1),
@@ -353,7 +353,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// What is at `at`, and part of a number that begins at `start`, is for Python only, or nothing.
     #[cold]
-    fn not_finite(&mut self, start: usize, at: usize) -> Result<usize, NotJson> {
+    fn not_finite(&mut self, start: usize, at: usize) -> Result<usize, JsonError> {
         let rest = &self.text.as_bytes()[at..];
         let words: [&[u8]; 2] = [b"NaN", b"Infinity"];
         let of_number = &words[usize::from(start < at)..];
@@ -370,11 +370,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     /// Reads an object or array that nobody is told of, with all that is in it.
-    fn untold(&mut self, mut at: usize, depth: usize) -> Result<usize, NotJson> {
+    fn unobserved(&mut self, mut at: usize, depth: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         // What is read now, and what it is in.
         let mut frame: Option<Frame> = None;
-        let mut outer = ArrayVec::<_, { LARGEST_DEPTH + 1 }>::new_const();
+        let mut outer = ArrayVec::<_, { MAX_DEPTH + 1 }>::new_const();
         loop {
             at = match bytes.get(at) {
                 Some(b'{' | b'[') if self.is_too_deep(depth + outer.len()) => {
@@ -385,7 +385,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
                     let (inside, is_empty) = self.enter(at, closing(is_object));
                     if !is_empty {
                         let keys = self.new_keys();
-                        self.did(work::FRAME);
+                        self.count_work(work::FRAME);
                         outer.push(frame.replace(Frame { is_object, keys }));
                         at = match is_object {
                             true => self.member_key(inside, keys)?.1,
@@ -420,7 +420,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// Reads an object or array that is one too deep, of any number of levels, in memory of its own
     /// instead of that of the stack.
     #[cold]
-    fn deep_value(&mut self, mut at: usize) -> Result<usize, NotJson> {
+    fn deep_value(&mut self, mut at: usize) -> Result<usize, JsonError> {
         self.python_only(at, TOO_DEEP);
         let mut open = Brackets::default();
         loop {
@@ -430,7 +430,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
                     let (inside, is_empty) = self.enter(at, closing(is_object));
                     if !is_empty {
                         let opened = open.open(is_object);
-                        opened.map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
+                        opened.map_err(|NoMemory| self.problem(JsonError::NO_MEMORY))?;
                         at = match is_object {
                             true => self.key(inside)?.1,
                             false => inside,
@@ -462,9 +462,9 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// is between them; gives where it is then, and whether that is so.
     #[inline(always)]
     fn enter(&mut self, at: usize, end: u8) -> (usize, bool) {
-        self.did(work::BRACKET);
+        self.count_work(work::BRACKET);
         let bytes = self.text.as_bytes();
-        let at = behind_blanks(bytes, at + 1);
+        let at = whitespace_end(bytes, at + 1);
         let is_empty = bytes.get(at) == Some(&end);
         (at + usize::from(is_empty), is_empty)
     }
@@ -472,7 +472,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// Reads the key of a member at `at` and the colon behind it, and keeps it; gives where its
     /// value begins, too.
     #[inline(always)]
-    fn member_key(&mut self, at: usize, keys: Keys) -> Result<(Key, usize), NotJson> {
+    fn member_key(&mut self, at: usize, keys: Keys) -> Result<(Key, usize), JsonError> {
         let (key, value) = self.key(at)?;
         self.add_key(keys, key)?;
         Ok((key, value))
@@ -480,15 +480,15 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// The same without keeping it.
     #[inline(always)]
-    fn key(&mut self, at: usize) -> Result<(Key, usize), NotJson> {
+    fn key(&mut self, at: usize) -> Result<(Key, usize), JsonError> {
         let bytes = self.text.as_bytes();
         if bytes.get(at) != Some(&b'"') {
             let problem = "a key is missing: it stands between double quotes";
             return Err(self.unexpected_at(at, problem));
         }
         let (start, end, is_escaped) = self.string(at)?;
-        self.did(work::KEY);
-        let signature = match is_escaped || end - start > LONGEST_COMPARED {
+        self.count_work(work::KEY);
+        let signature = match is_escaped || end - start > MAX_COMPARED_LEN {
             true => INDIRECT,
             false => signature(bytes, start..end),
         };
@@ -497,11 +497,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             end,
             signature,
         };
-        let colon = behind_blanks(bytes, end + 1);
+        let colon = whitespace_end(bytes, end + 1);
         if bytes.get(colon) != Some(&b':') {
             return Err(self.unexpected_at(colon, "a colon is missing"));
         }
-        Ok((key, behind_blanks(bytes, colon + 1)))
+        Ok((key, whitespace_end(bytes, colon + 1)))
     }
 
     /// The signature of a key that is long or written with escapes.
@@ -510,8 +510,8 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         let escapes = self.text.as_bytes()[key.clone()]
             .iter()
             .filter(|&&byte| byte == b'\\');
-        self.did(work::LONG_KEY + work::ESCAPE_OF_KEY * escapes.count());
-        if key.len() > LONGEST_COMPARED {
+        self.count_work(work::LONG_KEY + work::ESCAPE_OF_KEY * escapes.count());
+        if key.len() > MAX_COMPARED_LEN {
             return INDIRECT;
         }
         let mut decoded = [0; SIGNED + 5];
@@ -528,7 +528,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         depth: usize,
         place: Place<'a>,
         observer: &mut impl Observer<'a>,
-    ) -> Result<usize, NotJson> {
+    ) -> Result<usize, JsonError> {
         if self.is_too_deep(depth) {
             return self.deep_value(at);
         }
@@ -564,12 +564,12 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// After a member or an element: where the next begins, or where it is behind the `end`, and
     /// whether there is a next.
     #[inline(always)]
-    fn another(&mut self, at: usize, end: u8) -> Result<(usize, bool), NotJson> {
-        self.did(work::ELEMENT);
+    fn another(&mut self, at: usize, end: u8) -> Result<(usize, bool), JsonError> {
+        self.count_work(work::ELEMENT);
         let bytes = self.text.as_bytes();
-        let at = behind_blanks(bytes, at);
+        let at = whitespace_end(bytes, at);
         match bytes.get(at) {
-            Some(b',') => Ok((behind_blanks(bytes, at + 1), true)),
+            Some(b',') => Ok((whitespace_end(bytes, at + 1), true)),
             Some(byte) if *byte == end => Ok((at + 1, false)),
             _ => Err(self.unexpected_at(at, "a comma or the end is missing")),
         }
@@ -578,11 +578,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// Reads the string that begins at `at`: where it starts and ends between its quotes, and whether
     /// there are escapes in it.
     #[inline(always)]
-    fn string(&mut self, at: usize) -> Result<(usize, usize, bool), NotJson> {
+    fn string(&mut self, at: usize) -> Result<(usize, usize, bool), JsonError> {
         let bytes = self.text.as_bytes();
         let start = at + 1;
-        let end = behind_plain(bytes, start);
-        self.did_words(work::STRING, end - start);
+        let end = plain_end(bytes, start);
+        self.count_words(work::STRING, end - start);
         if bytes.get(end) == Some(&b'"') {
             return Ok((start, end, false));
         }
@@ -593,10 +593,10 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     /// Reads a string from the first byte on that does not stand for itself; gives where its closing
     /// quote stands.
     #[inline(never)]
-    fn rest_of_string(&mut self, mut at: usize) -> Result<usize, NotJson> {
+    fn rest_of_string(&mut self, mut at: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         loop {
-            self.did(work::PART);
+            self.count_work(work::PART);
             match bytes.get(at) {
                 Some(b'"') => return Ok(at),
                 Some(b'\\') => match bytes.get(at + 1) {
@@ -609,9 +609,9 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
                     }
                 },
                 Some(0x20..) => {
-                    let end = behind_run(bytes, at);
+                    let end = run_end(bytes, at);
                     let run = [work::RUN, work::SINGLE][usize::from(end - at == 1)];
-                    self.did_words(run, end - at);
+                    self.count_words(run, end - at);
                     at = end;
                 }
                 other => {
@@ -626,8 +626,8 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     /// Reads the `\uXXXX` at `at`, and the other half of a surrogate pair; gives where it ends.
-    fn escaped_unit(&mut self, at: usize) -> Result<usize, NotJson> {
-        self.did(work::UNIT);
+    fn escaped_unit(&mut self, at: usize) -> Result<usize, JsonError> {
+        self.count_work(work::UNIT);
         let unit_at = |at: usize| code_unit(&self.text.as_bytes()[at..]);
         let Some(unit) = unit_at(at) else {
             self.at = at;
@@ -636,7 +636,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         let end = at + 6;
         match unit {
             0xd800..=0xdbff if matches!(unit_at(end), Some(0xdc00..=0xdfff)) => return Ok(end + 6),
-            0xd800..=0xdfff => self.python_only(at, HALF_A_PAIR),
+            0xd800..=0xdfff => self.python_only(at, LONE_SURROGATE),
             _ => {}
         }
         Ok(end)
@@ -644,11 +644,11 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Reads the number that begins at `at`.
     #[inline(always)]
-    fn number(&mut self, at: usize) -> Result<usize, NotJson> {
+    fn number(&mut self, at: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         let digits = at + usize::from(bytes[at] == b'-');
-        let end = behind_digits(bytes, digits);
-        self.did_words(work::NUMBER, end - digits);
+        let end = digits_end(bytes, digits);
+        self.count_words(work::NUMBER, end - digits);
         let is_integer = !matches!(bytes.get(end), Some(b'.' | b'e' | b'E'));
         let is_well_written = match bytes.get(digits) {
             Some(b'0') => end == digits + 1,
@@ -663,13 +663,18 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Reads one that is no plain integer, or none; its integer ends at `end`.
     #[inline(never)]
-    fn other_number(&mut self, start: usize, digits: usize, end: usize) -> Result<usize, NotJson> {
+    fn other_number(
+        &mut self,
+        start: usize,
+        digits: usize,
+        end: usize,
+    ) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         if digits > start && bytes.get(digits) == Some(&b'I') {
             return self.not_finite(start, digits);
         }
         self.at = digits;
-        self.did_words(work::OTHER_NUMBER, end - digits);
+        self.count_words(work::OTHER_NUMBER, end - digits);
         if end > digits + 1 && bytes[digits] == b'0' {
             return Err(self.problem("a zero too many: no number starts with one"));
         }
@@ -688,8 +693,8 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     }
 
     /// What follows the integer of a number.
-    fn fraction(&mut self) -> Result<(), NotJson> {
-        self.did(work::FRACTION);
+    fn fraction(&mut self) -> Result<(), JsonError> {
+        self.count_work(work::FRACTION);
         if self.peek() == Some(b'.') {
             self.at += 1;
             self.digits()?;
@@ -704,8 +709,8 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), NotJson> {
-        let end = behind_digits(self.text.as_bytes(), self.at);
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let end = digits_end(self.text.as_bytes(), self.at);
         if end == self.at {
             return Err(self.problem("a digit is missing"));
         }
@@ -721,7 +726,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             match self.peek() {
                 Some(b'\\') => self.at += 2,
                 Some(b'"') | None => break,
-                _ => self.at = behind_run(self.text.as_bytes(), self.at),
+                _ => self.at = run_end(self.text.as_bytes(), self.at),
             }
         }
         self.at += 1;
@@ -785,18 +790,18 @@ impl<'a> Object<'a> {
     pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
         let mut reader = Reader::<0>::new(self.0, at);
         std::iter::from_fn(move || {
-            reader.skip_blanks();
+            reader.skip_whitespace();
             if reader.peek() == Some(b',') {
                 reader.at += 1;
-                reader.skip_blanks();
+                reader.skip_whitespace();
             }
             if reader.peek() == Some(b'}') {
                 return None;
             }
             let key = reader.skip_string();
-            reader.skip_blanks();
+            reader.skip_whitespace();
             reader.at += 1;
-            reader.skip_blanks();
+            reader.skip_whitespace();
             let start = reader.at;
             reader.skip_value();
             Some((Text(key), Value(&self.0[start..reader.at])))

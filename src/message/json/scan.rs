@@ -48,30 +48,30 @@ fn behind(
 
 /// Where what stands for itself in a string ends.
 #[inline(always)]
-pub fn behind_plain(bytes: &[u8], at: usize) -> usize {
+pub fn plain_end(bytes: &[u8], at: usize) -> usize {
     let is_plain = |byte| byte >= 0x20 && byte != b'"' && byte != b'\\';
     behind(bytes, at, ends_of_plain, is_plain)
 }
 
 /// Where a byte that stands for itself in a string, and those behind it that do, end.
 #[inline(always)]
-pub fn behind_run(bytes: &[u8], at: usize) -> usize {
+pub fn run_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
         // A single one between two escape sequences.
         Some(b'\\' | b'"') => at + 1,
-        _ => behind_plain(bytes, at + 1),
+        _ => plain_end(bytes, at + 1),
     }
 }
 
 /// Where digits end.
 #[inline(always)]
-pub fn behind_digits(bytes: &[u8], at: usize) -> usize {
+pub fn digits_end(bytes: &[u8], at: usize) -> usize {
     behind(bytes, at, ends_of_digits, |byte| byte.is_ascii_digit())
 }
 
 /// Where blanks end.
 #[inline(always)]
-pub fn behind_blanks(bytes: &[u8], mut at: usize) -> usize {
+pub fn whitespace_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
         at += 1;
         // Texts that are written for people are indented.

@@ -1,7 +1,7 @@
 //! What is accepted, and what refusals say.
 
-use super::reader::{Brackets, HALF_A_PAIR, LONGEST_COMPARED, TOO_DEEP, TWICE};
-use super::scan::{behind_digits, behind_plain};
+use super::reader::{Brackets, DUPLICATE_KEY, LONE_SURROGATE, MAX_COMPARED_LEN, TOO_DEEP};
+use super::scan::{digits_end, plain_end};
 use super::*;
 
 fn python_reads(text: &str) -> bool {
@@ -93,27 +93,27 @@ fn refuses_half_surrogate_pairs() {
         r#""\ud800x""#,
         r#""\ud800\ud800""#,
     ] {
-        assert_eq!(problem(text), HALF_A_PAIR, "{text}");
+        assert_eq!(problem(text), LONE_SURROGATE, "{text}");
         assert!(python_reads(text));
     }
 }
 
 #[test]
 fn refuses_a_key_that_stands_twice_however_it_is_written() {
-    assert_eq!(problem(r#"{"a":1,"a":2}"#), TWICE);
+    assert_eq!(problem(r#"{"a":1,"a":2}"#), DUPLICATE_KEY);
     for text in [
         r#"{"a":1,"\u0061":2}"#,
         r#"{"\u0061":1,"b":2,"\u0061":2}"#,
         r#"[{"x":{"é":1,"\u00e9":2}}]"#,
     ] {
-        assert_eq!(problem(text), TWICE);
+        assert_eq!(problem(text), DUPLICATE_KEY);
     }
-    let long = "k".repeat(LONGEST_COMPARED);
+    let long = "k".repeat(MAX_COMPARED_LEN);
     for text in [
         format!(r#"{{"{long}l":1,"b":2,"{long}l":3}}"#),
         format!(r#"{{"{long}l":1,"b":2,"{long}\u006c":3}}"#),
     ] {
-        assert_eq!(problem(&text), TWICE);
+        assert_eq!(problem(&text), DUPLICATE_KEY);
         assert!(python_reads(&text));
     }
     check(r#"{"a":{"a":1},"b":{"a":1}}"#, Origin::Peer).unwrap();
@@ -133,7 +133,7 @@ fn refuses_a_key_that_stands_twice_however_it_is_written() {
         check(&format!("{{{}}}", members(count)), Origin::Peer).unwrap();
         for twice in [0, count / 2, count - 1] {
             let text = format!("{{{},\"k{twice}\":0}}", members(count));
-            assert_eq!(problem(&text), TWICE, "{count} {twice}");
+            assert_eq!(problem(&text), DUPLICATE_KEY, "{count} {twice}");
         }
     }
 }
@@ -142,7 +142,7 @@ fn refuses_a_key_that_stands_twice_however_it_is_written() {
 fn reads_to_the_largest_depth_and_no_deeper() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth| format!("{}{}{}", open.repeat(depth), "1", close.repeat(depth));
-        check(&nested(LARGEST_DEPTH), Origin::Peer).unwrap();
+        check(&nested(MAX_DEPTH), Origin::Peer).unwrap();
         for depth in [65, 128, 129, 1_000_000] {
             let text = nested(depth);
             assert_eq!(problem(&text), TOO_DEEP);
@@ -158,7 +158,7 @@ fn reads_to_the_largest_depth_and_no_deeper() {
 fn says_where_the_problem_is() {
     assert_eq!(
         check("[1, x]", Origin::Peer).map(drop),
-        Err(NotJson {
+        Err(JsonError {
             offset: 4,
             problem: "no value starts like this: a text stands between double quotes",
             is_python: false,
@@ -255,14 +255,14 @@ fn tells_what_python_reads_all_the_same() {
 
 #[test]
 fn what_is_too_deep_is_read_to_its_end() {
-    let around = |inner: &str| format!("{}{inner}{}", "[".repeat(64), "]".repeat(64));
+    let nested = |inner: &str| format!("{}{inner}{}", "[".repeat(64), "]".repeat(64));
     for inner in [
         "[]",
         "{}",
         "[ [ ] , { } , 1 ]",
         r#"{ "a" : [ { "b" : {} , "c" : [NaN , -0.5e1] } ] , "a" : "\ud800" }"#,
     ] {
-        let text = around(inner);
+        let text = nested(inner);
         let problem = check(&text, Origin::Peer).unwrap_err();
         assert_eq!((problem.problem, problem.offset), (TOO_DEEP, 64));
         assert!(problem.is_python, "{inner}");
@@ -278,7 +278,7 @@ fn what_is_too_deep_is_read_to_its_end() {
         "{\"a\":[}",
         "['a']",
     ] {
-        assert!(!python_reads(&around(inner)), "{inner}");
+        assert!(!python_reads(&nested(inner)), "{inner}");
     }
 }
 
@@ -298,7 +298,7 @@ fn brackets_are_closed_in_the_other_order() {
 
 #[test]
 fn integers_that_python_does_not_read_are_not_sent() {
-    let digits = "9".repeat(LONGEST_PYTHON_INTEGER);
+    let digits = "9".repeat(MAX_PYTHON_INTEGER_LEN);
     for text in [
         digits.clone(),
         format!("-{digits}"),
@@ -397,7 +397,7 @@ fn tells_line_column_and_cure() {
             "at line 1 column 4 (byte 3): something follows the value",
         ),
     ] {
-        let found = check(text, Origin::Caller).unwrap_err().tell(text);
+        let found = check(text, Origin::Caller).unwrap_err().describe(text);
         assert!(found.contains(told), "{text}: {found}");
     }
 }
@@ -411,14 +411,14 @@ fn a_word_tells_where_plain_bytes_and_digits_end() {
                 let mut bytes = [fill; 32];
                 bytes[at..].fill(other);
                 let plain = if is_plain { 32 } else { at };
-                assert_eq!(behind_plain(&bytes, 0), plain, "{other} at {at}");
+                assert_eq!(plain_end(&bytes, 0), plain, "{other} at {at}");
                 let expected = match (fill.is_ascii_digit(), other.is_ascii_digit()) {
                     (true, true) => 32,
                     (true, false) => at,
                     _ if at == 0 && other.is_ascii_digit() => 32,
                     _ => 0,
                 };
-                assert_eq!(behind_digits(&bytes, 0), expected, "{other} at {at}");
+                assert_eq!(digits_end(&bytes, 0), expected, "{other} at {at}");
             }
         }
     }
@@ -443,7 +443,8 @@ fn agrees_with_serde_json_on_broken_texts() {
                     let text = format!("{}{replacement}{}", &seed[..at], &seed[at + skip..]);
                     let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
                     let ours = check(&text, Origin::Peer);
-                    let duplicate = matches!(&ours, Err(problem) if problem.problem == TWICE);
+                    let duplicate =
+                        matches!(&ours, Err(problem) if problem.problem == DUPLICATE_KEY);
                     assert!(ours.is_ok() == theirs || duplicate, "{text}: {ours:?}");
                     compared += 1;
                 }

@@ -62,7 +62,7 @@ impl<'a> Value<'a> {
     }
 
     /// What to tell of an argument of this name that holds the value, which is no object.
-    pub fn told_as_no_object(self, name: &str) -> String {
+    pub fn describe_as_no_object(self, name: &str) -> String {
         match self.kind() {
             Kind::Array => {
                 format!(r#"{name} is an array; it has to be an object, such as {{"list": [...]}}"#)

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{ACCEPTED, Message, Operation, Session, State};
 use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
-use crate::message::json::NotJson;
+use crate::message::json::JsonError;
 use crate::message::{
-    Around, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, Work,
-    errors_of_whole, json, make_up, write_request, write_response,
+    Document, MalformedRequest, Margins, Request, RequestOutline, Response, ResponseOutline, Work,
+    equalize_work, errors_of_whole, json, write_request, write_response,
 };
 use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
@@ -53,19 +53,19 @@ impl Session {
         data_json: Option<&str>,
         reason: Option<&str>,
     ) -> Result<()> {
-        self.begin_send(|out, around| {
-            write_response(out, around, success, message, data_json, reason)
+        self.begin_send(|out, margins| {
+            write_response(out, margins, success, message, data_json, reason)
         })
     }
 
     /// Begins to send a request.
     pub fn begin_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
-        self.begin_send(|out, around| write_request(out, around, verb, parameters_json))
+        self.begin_send(|out, margins| write_request(out, margins, verb, parameters_json))
     }
 
     fn begin_send(
         &mut self,
-        write: impl FnOnce(&mut SecretBytes, Around) -> Result<()>,
+        write: impl FnOnce(&mut SecretBytes, Margins) -> Result<()>,
     ) -> Result<()> {
         self.check_idle()?;
         self.check_ready()?;
@@ -77,11 +77,11 @@ impl Session {
         };
         let keys = self.keys.as_ref().expect("the session is ready");
         let mut message = self.output.take();
-        let around = Around {
-            before: framing.header_size(),
-            behind: MAX_TRAILER_SIZE,
+        let margins = Margins {
+            header: framing.header_size(),
+            trailer: MAX_TRAILER_SIZE,
         };
-        write(&mut message, around)?;
+        write(&mut message, margins)?;
         framing.seal(keys, &mut message, self.config.random)?;
         let released = if framing.is_answered() {
             framing.header_size()
@@ -277,7 +277,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
         Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
         _ => {
             if let Some(Effort { work, times }) = effort {
-                make_up(work, packet, times);
+                equalize_work(work, packet, times);
             }
             Err(decryption_failed())
         }
@@ -288,7 +288,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
 fn reading(
     role: Role,
     text: &str,
-    document: std::result::Result<Document<'_>, NotJson>,
+    document: std::result::Result<Document<'_>, JsonError>,
 ) -> Result<Reading> {
     let name = match role {
         Role::Server => "request",
@@ -305,12 +305,12 @@ fn reading(
         },
         (Err(problem), _) if problem.is_no_memory() => return Err(NoMemory.into()),
         (Err(problem), _) => {
-            errors_of_whole(name, &format!("no strict JSON {}", problem.tell(text)))
+            errors_of_whole(name, &format!("no strict JSON {}", problem.describe(text)))
         }
     };
     match role {
         Role::Server => {
-            let json = json::without_blanks(text);
+            let json = json::trim_whitespace(text);
             Ok(Reading::MalformedRequest(json, errors))
         }
         Role::Client => Err(Error::new(
