@@ -214,9 +214,9 @@ impl Session {
         self.operation.as_ref().map(|(operation, _)| *operation)
     }
 
-    /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer
-    /// than the message under way. It is empty as well where there is no memory, which the next
-    /// [`advance`](Self::advance) tells.
+    /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer than the
+    /// current message. Also empty if there is no memory, as the next [`advance`](Self::advance)
+    /// reports.
     pub fn receive_buffer(&mut self) -> &mut [u8] {
         self.input.unfilled()
     }
