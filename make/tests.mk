@@ -1,7 +1,7 @@
 # The parts of `make test` and `make check`.
 
 # Those that need the most come first.
-TESTS           := test-rust test-c test-consumers test-interop test-c-pure-rust test-validator test-library test-paths
+TESTS           := test-rust test-c test-consumers test-interop test-python test-c-pure-rust test-validator test-library test-paths
 CHECK_BUILD     ?= $(TARGET_DIR)/examples-c-check
 PURE_BUILD      ?= $(TARGET_DIR)/examples-c-tests-pure-rust
 CONSUMERS_BUILD ?= $(TARGET_DIR)/consumers
@@ -74,7 +74,7 @@ test-c-pure-rust: library pure-library
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '$(LEFT_OUT_OF_PURE)'
 
 test-interop: server venv
-	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library under its Python names'
+	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library'
 	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
 	    ANWDL_TEST_LIBRARY=$(LIBRARY) $(VENV)/bin/python -m unittest discover
 
