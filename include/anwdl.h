@@ -339,6 +339,20 @@ typedef enum ANWDL_INT_ENUM {
    */
   ANWDL_REASON_BAD_PROXY_HEADER = 13,
   /**
+   * (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place.
+   */
+  ANWDL_REASON_NOT_FOUND = 14,
+  /**
+   * (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
+   * asked for; the message names both.
+   */
+  ANWDL_REASON_WRONG_TYPE = 15,
+  /**
+   * (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
+   * anwdl_value_to_json() has every digit.
+   */
+  ANWDL_REASON_OUT_OF_RANGE = 16,
+  /**
    * (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
    * was given back by anwdl_client_detach(). A client interface: it is not connected.
    */
@@ -508,6 +522,44 @@ typedef enum ANWDL_INT_ENUM {
    */
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
+
+/**
+ * What a value is.
+ */
+typedef enum ANWDL_INT_ENUM {
+  /**
+   * There is no value: what was looked for is not there.
+   */
+  ANWDL_VALUE_NONE = 0,
+  /**
+   * null.
+   */
+  ANWDL_VALUE_NULL = 1,
+  /**
+   * true or false.
+   */
+  ANWDL_VALUE_BOOLEAN = 2,
+  /**
+   * A number without fraction and exponent, of however many digits.
+   */
+  ANWDL_VALUE_INTEGER = 3,
+  /**
+   * Any other number: 1.0 and 1e3 are floats.
+   */
+  ANWDL_VALUE_FLOAT = 4,
+  /**
+   * A string.
+   */
+  ANWDL_VALUE_STRING = 5,
+  /**
+   * An array.
+   */
+  ANWDL_VALUE_ARRAY = 6,
+  /**
+   * An object.
+   */
+  ANWDL_VALUE_OBJECT = 7
+} anwdl_value_type_t;
 
 /**
  * How much a log message matters.
@@ -705,6 +757,66 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * It may be used by one thread at a time, whichever that is.
  */
 typedef struct anwdl_session_t anwdl_session_t;
+
+/**
+ * A value among the parameters of a request, the data of a response, or data that were put together.
+ *
+ * It is copied like a number and never freed. It belongs to the request, response or data that it was
+ * asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
+ * are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
+ * none; all functions take that, and find nothing in it.
+ *
+ * A value is a place in the text that was received. What is asked of it is read from there: a call
+ * takes no longer than to read that text once, to pass all elements of an array takes no longer
+ * either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
+ * one is asked for. They are wiped with the request, and take no more memory than its text.
+ *
+ * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
+ * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
+ * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
+ * looked for by anwdl_value_get_member(), which takes it as it is.
+ *
+ * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
+ *
+ * @code{.c}
+ * #include <stdio.h>
+ *
+ * #include <anwdl.h>
+ *
+ * anwdl_status_t print_disks(const anwdl_request_t *request)
+ * {
+ *     anwdl_value_t parameters = anwdl_request_get_parameters(request);
+ *     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+ *
+ *     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+ *         const char *name;
+ *         double size;
+ *         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
+ *
+ *         if (status == ANWDL_OK)
+ *             status = anwdl_value_get_float(disk, "/size", &size);
+ *         if (status != ANWDL_OK)
+ *             return status;
+ *         printf("%s: %g\n", name, size);
+ *     }
+ *     return ANWDL_OK;
+ * }
+ * @endcode
+ */
+typedef struct {
+  /**
+   * What it belongs to; NULL if there is no value.
+   */
+  const void *owner;
+  /**
+   * Where it is there.
+   */
+  uint32_t place;
+  /**
+   * How many objects and arrays it is in.
+   */
+  uint32_t level;
+} anwdl_value_t;
 
 /**
  * A function that takes log messages; see anwdl_set_log_callback().
@@ -3362,6 +3474,349 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb,
                                                         const anwdl_data_t *parameters);
+
+/* -----------------------------------
+ * Values: reading parameters and data
+ * ----------------------------------- */
+
+/**
+ * The parameters of a request, for reading.
+ *
+ * @param request The request; not NULL.
+ *
+ * @return The parameters, an object, valid until the request is freed. No value if request is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: request["parameters"].
+ */
+anwdl_value_t anwdl_request_get_parameters(const anwdl_request_t *request);
+
+/**
+ * The data of a response, for reading.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return The data, an object, valid until the response is freed. No value if response is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: response["data"].
+ */
+anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
+
+/**
+ * Data that were put together, for reading.
+ *
+ * They are written as one text for it, which is kept until they are changed.
+ *
+ * @param data The data; not NULL.
+ *
+ * @return The data, an object or an array, valid until they are changed or freed. No value if data is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
+ *
+ * Python: data.
+ */
+anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
+
+/**
+ * What a value is.
+ *
+ * @param value The value.
+ *
+ * @return Its type; ANWDL_VALUE_NONE if there is no value.
+ *
+ * Python: type(value).
+ */
+anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
+
+/**
+ * The value that a JSON Pointer leads to.
+ *
+ * @param value The value where it begins.
+ * @param pointer The JSON Pointer, UTF-8; not NULL.
+ *
+ * @return The value, valid as long as the one it was asked of. No value if there is none there, which
+ *   is no failure: the last error stays as it was. No value as well, with
+ *   ANWDL_REASON_INVALID_ARGUMENT, if pointer is NULL, not UTF-8 or no JSON Pointer.
+ *
+ * Python: value["disks"][0] for "/disks/0".
+ */
+anwdl_value_t anwdl_value_find(anwdl_value_t value,
+                               const char *pointer);
+
+/**
+ * The member of an object that has a name, taken as it is.
+ *
+ * @param value The object.
+ * @param name The name of the member, UTF-8; not NULL.
+ *
+ * @return The value of the member, valid as long as the object. No value if there is no such member,
+ *   or value is no object, which is no failure: the last error stays as it was. No value as well, with
+ *   ANWDL_REASON_INVALID_ARGUMENT, if name is NULL or not UTF-8.
+ *
+ * Python: value.get(name).
+ */
+anwdl_value_t anwdl_value_get_member(anwdl_value_t value,
+                                     const char *name);
+
+/**
+ * The first element of an array, or the value of the first member of an object.
+ *
+ * @param value The array or object.
+ *
+ * @return The element, valid as long as the array or object. No value if there is none, or value is
+ *   neither.
+ *
+ * Python: next(iter(value)).
+ */
+anwdl_value_t anwdl_value_get_first(anwdl_value_t value);
+
+/**
+ * The next element of the array that a value is in, or the value of the next member of the object.
+ *
+ * The order is that of the text. To pass all elements takes as long as to read the array once.
+ *
+ * @param value The element, or the value of a member.
+ *
+ * @return The next one, valid as long as value. No value if value was the last one, or is in no array
+ *   or object.
+ *
+ * Python: next() of the iterator.
+ */
+anwdl_value_t anwdl_value_get_next(anwdl_value_t value);
+
+/**
+ * How many elements an array has, or how many members an object.
+ *
+ * @param value The array or object. They are counted each time.
+ *
+ * @return Their number; 0 if there is no value, or value is neither.
+ *
+ * Python: len(value).
+ */
+size_t anwdl_value_get_count(anwdl_value_t value);
+
+/**
+ * The name of a member of an object.
+ *
+ * @param value The value of the member.
+ * @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
+ *   NULL. A name can have NULs of its own, which only the length tells from its end. Written only if a
+ *   name is returned.
+ *
+ * @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
+ *   value is no member of an object, which is no failure: the last error stays as it was. NULL as
+ *   well, with ANWDL_REASON_INTERNAL, if there is no memory to decode the names.
+ *
+ * Python: the key in value.items().
+ */
+const char *anwdl_value_get_name(anwdl_value_t value,
+                                 size_t *out_len);
+
+/**
+ * Reads true or false.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/is_shared"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is something else (1 and "true" are no booleans). ANWDL_REASON_INVALID_ARGUMENT: pointer or
+ *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value,
+                                       const char *pointer,
+                                       bool *out_value);
+
+/**
+ * Reads an integer of 64 bits with a sign.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/size"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is something else (1.0, 1e3 and true are no integers). ANWDL_REASON_OUT_OF_RANGE: it does not
+ *   fit 64 bits; anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or
+ *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_integer(anwdl_value_t value,
+                                       const char *pointer,
+                                       int64_t *out_value);
+
+/**
+ * Reads a number as a double, the nearest one.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/load"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL. Never infinite.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is no number. ANWDL_REASON_OUT_OF_RANGE: it is larger than every double;
+ *   anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_value is
+ *   NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: float(value[name]).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_float(anwdl_value_t value,
+                                     const char *pointer,
+                                     double *out_value);
+
+/**
+ * Reads a string.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/name"; "" for value itself; UTF-8; not NULL.
+ * @param out_string Where to write the string: UTF-8, JSON escapes resolved, ending with NUL, borrowed,
+ *   valid as long as value; not NULL.
+ * @param out_len Where to write the length of the string in bytes, without the NUL at its end; may be
+ *   NULL. A string can have NULs of its own, which only the length tells from its end.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is no string. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_string is NULL, or pointer is not
+ *   UTF-8 or no JSON Pointer.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_INTERNAL: there is no memory to decode the strings.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_string(anwdl_value_t value,
+                                      const char *pointer,
+                                      const char **out_string,
+                                      size_t *out_len);
+
+/**
+ * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
+ * it. It is written as anwdl_data_to_json() writes.
+ *
+ * @param value The value.
+ * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
+ *   freed with anwdl_string_free(), which wipes it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   out_json is NULL.
+ *
+ * Python: json.dumps(value, ensure_ascii=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_to_json(anwdl_value_t value,
+                                   char **out_json);
+
+/**
+ * Sets a member of an object to a copy of a value.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The value, of whatever type; copied. It may be one of data's own.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   data or name is NULL, name is not UTF-8, data is an array, or data would have more than 64 levels.
+ *
+ * Python: data[name] = copy.deepcopy(value).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_value(anwdl_data_t *data,
+                                    const char *name,
+                                    anwdl_value_t value);
+
+/**
+ * Adds a copy of a value at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The value, of whatever type; copied. It may be one of data's own.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   data is NULL, data is an object, or data would have more than 64 levels.
+ *
+ * Python: data.append(copy.deepcopy(value)).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_value(anwdl_data_t *data,
+                                    anwdl_value_t value);
+
+/**
+ * Sets a member of an object to a float.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The float; it is written so that the same one is read again, 1 as 1.0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
+ *   UTF-8, data is an array, or value is infinite or NaN, which JSON cannot say.
+ *
+ * Python: data[name] = value.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_float(anwdl_data_t *data,
+                                    const char *name,
+                                    double value);
+
+/**
+ * Adds a float at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The float; it is written so that the same one is read again, 1 as 1.0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, data is an object, or value
+ *   is infinite or NaN, which JSON cannot say.
+ *
+ * Python: data.append(value).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_float(anwdl_data_t *data,
+                                    double value);
+
+/**
+ * Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
+ * example. Numbers and strings stay as they are written, to the last digit.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param json The text of any JSON value, UTF-8; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or json is not
+ *   UTF-8, json is no JSON as anwdl_data_from_json() takes it, data is an array, or data would have
+ *   more than 64 levels.
+ *
+ * Python: data[name] = json.loads(text).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_json(anwdl_data_t *data,
+                                   const char *name,
+                                   const char *json);
+
+/**
+ * Adds a value that is written as JSON at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param json The text of any JSON value, UTF-8; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, json is not UTF-8 or
+ *   no JSON as anwdl_data_from_json() takes it, data is an object, or data would have more than 64
+ *   levels.
+ *
+ * Python: data.append(json.loads(text)).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_json(anwdl_data_t *data,
+                                   const char *json);
 
 /* -------------------------------
  * RSA keys: the Python RSAWrapper
