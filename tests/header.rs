@@ -423,7 +423,7 @@ fn its_examples_compile() {
                 .collect()
         })
         .collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in &examples {
         // One has comments that C90 does not know.
         for &(compiler, language, standard) in &C[1..] {

@@ -11,7 +11,8 @@ use crate::secret::{NoMemory, SecretBytes, SecretText};
 pub(super) const FEW: usize = 16;
 
 /// What is made of an object when it is asked for: where its members stand, if there are many, and
-/// the strings that are its members' values, decoded. Both together take no more memory than the object's text.
+/// the strings that are its members' values, decoded. Both together take no more memory than the
+/// object's text.
 pub(super) struct Members {
     count: usize,
     index: RwLock<MadeIndex>,
