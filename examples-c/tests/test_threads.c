@@ -176,8 +176,10 @@ static void read_values(void) {
         const char *name = anwdl_value_get_name(value, NULL);
         CHECK(name != NULL && anwdl_value_get_type(anwdl_value_get_member(root, name)) ==
                                   anwdl_value_get_type(value));
-        if (anwdl_value_get_integer(value, "", &integer) == ANWDL_OK)
+        if (anwdl_value_get_type(value) == ANWDL_VALUE_INTEGER) {
+            CHECK_OK(anwdl_value_get_integer(value, "", &integer));
             sum += integer;
+        }
     }
     CHECK_INTEGER(sum, 120);
     CHECK_OK(anwdl_value_get_string(root, "/p/0", &string, NULL));

@@ -3,9 +3,34 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fork::Held;
+use crate::crypto::{fork_generation, process_wide};
+use crate::log;
+
+/// All locks of the library: while they are held, no other thread is half-way through anything
+/// that they protect.
+struct Held {
+    key_pair: MutexGuard<'static, process_wide::State>,
+    log: MutexGuard<'static, log::State>,
+}
+
+impl Held {
+    fn take() -> Self {
+        Self {
+            key_pair: process_wide::lock(),
+            log: log::lock(),
+        }
+    }
+
+    /// In the child: what other threads were doing will never be finished.
+    fn forget_other_threads(mut self) {
+        fork_generation::advance_in_child();
+        self.key_pair.forget_other_threads();
+        self.log.forget_other_threads();
+    }
+}
 
 unsafe extern "C" {
     fn pthread_atfork(
@@ -21,9 +46,9 @@ thread_local! {
 }
 
 /// Tells the system, once, what to do around a fork.
-pub(super) fn prepare_once() {
-    static IS_DONE: AtomicBool = AtomicBool::new(false);
-    if !IS_DONE.load(Ordering::Relaxed) && !IS_DONE.swap(true, Ordering::Relaxed) {
+pub(super) fn register_handlers_once() {
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !IS_REGISTERED.load(Ordering::Relaxed) && !IS_REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: three functions of this kind are passed. Without memory for them, forks are as they
         // would be without this module.
         unsafe { pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
