@@ -833,6 +833,25 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
                                      const char *message,
                                      void *user_data);
 
+/**
+ * A function that takes log messages and whose they are; see anwdl_set_log_handler().
+ *
+ * @param level How much the message matters.
+ * @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
+ *   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
+ *   or it is about none.
+ * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
+ *   where there is none; never NULL. Valid during the call.
+ * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
+ *   call. The text may change between versions.
+ * @param user_data What was given to anwdl_set_log_handler().
+ */
+typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
+                                    void *owner,
+                                    const char *client_id,
+                                    const char *message,
+                                    void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -891,6 +910,23 @@ int anwdl_last_error_errno(void);
 const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 
 /**
+ * Forgets the last error of this thread, as if no call had failed on it.
+ *
+ * Python: none.
+ */
+void anwdl_last_error_clear(void);
+
+/**
+ * The name of a status, for logs.
+ *
+ * @param status Any number.
+ *
+ * @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
+ *   that is no status. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_status_name(anwdl_status_t status);
+
+/**
  * The version of the library that the program runs with.
  *
  * Compare it with ANWDL_VERSION, the version of the header that the program was compiled with.
@@ -932,6 +968,21 @@ void anwdl_client_options_free(anwdl_client_options_t *options);
 ANWDL_MUST_USE
 ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
+
+/**
+ * Copies a set of options.
+ *
+ * @param options The options; not NULL.
+ * @param out_options Where to write the copy, to be freed with anwdl_client_options_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: copy.copy().
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
+                                         anwdl_client_options_t **out_options);
 
 /**
  * Sets how long an operation on the connection may take.
@@ -1120,11 +1171,12 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  *
  * @param options The options; not NULL.
  * @param ip An IPv4 or IPv6 address as text, the latter with or without a zone
- *   ("fe80::1%eth0"); not NULL. It is copied, in the form that anwdl_client_get_ip() describes.
+ *   ("fe80::1%eth0"); NULL (the default) for that of the socket's peer. It is copied, in the form that
+ *   anwdl_client_get_ip() describes.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not
- *   UTF-8 or no IP address.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or ip is not UTF-8 or no
+ *   IP address.
  *
  * Python: none.
  */
@@ -1217,6 +1269,16 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options,
                                                              const char *hex);
+
+/**
+ * The name of a framing, for logs.
+ *
+ * @param protocol Any number.
+ *
+ * @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
+ *   that is no framing. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_protocol_name(anwdl_protocol_t protocol);
 
 /* ----------------------------------
  * Clients: the Python ClientInstance
@@ -1779,6 +1841,48 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
                                           const char *message,
                                           const char *data_json,
                                           const char *reason);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if none is under way, as always in a blocking client.
+ *   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
+
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the client is known.
+ *
+ * The library only hands it back: from anwdl_client_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
+ *
+ * @param client The client; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_data);
+
+/**
+ * The pointer that anwdl_client_set_user_data() keeps.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
 /* -----------------------------
  * Sessions without a descriptor
@@ -2345,6 +2449,81 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the session is known.
+ *
+ * The library only hands it back: from anwdl_session_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
+ *
+ * @param session The session; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session,
+                                           void *user_data);
+
+/**
+ * The pointer that anwdl_session_set_user_data() keeps.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_session_get_user_data(const anwdl_session_t *session);
+
+/**
+ * The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
+ *   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getIP().
+ */
+const char *anwdl_session_get_ip(const anwdl_session_t *session);
+
+/**
+ * The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
+ *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getID().
+ */
+const char *anwdl_session_get_id(const anwdl_session_t *session);
+
+/**
+ * When the session was made.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getCreationTimestamp().
+ */
+int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
+
+/**
+ * The name of a role, for logs.
+ *
+ * @param role Any number.
+ *
+ * @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
+ *   that is no role. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_role_name(anwdl_role_t role);
+
 /* --------------------------------------------------
  * The side that connects: the Python ClientInterface
  * -------------------------------------------------- */
@@ -2801,6 +2980,49 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
+ *   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
+
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the interface is known.
+ *
+ * The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
+ *
+ * @param client_interface The interface; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *client_interface,
+                                                    void *user_data);
+
+/**
+ * The pointer that anwdl_client_interface_set_user_data() keeps.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
 /* --------
  * Requests
@@ -3893,7 +4115,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  * The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
  *
  * @param wrapper The wrapper; not NULL.
- * @param out Where to write the address of the DER, to be freed with
+ * @param out_bytes Where to write the address of the DER, to be freed with
  *   anwdl_bytes_free(), or NULL if there is no local public key; not NULL itself.
  * @param out_len Where to write its length in bytes, or 0; not NULL.
  *
@@ -3904,7 +4126,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
-                                                    uint8_t **out,
+                                                    uint8_t **out_bytes,
                                                     size_t *out_len);
 
 /**
@@ -3927,7 +4149,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  * The local private key as DER (PKCS #8, RFC 5958, not encrypted).
  *
  * @param wrapper The wrapper; not NULL.
- * @param out Where to write the address of the DER, or NULL if there is no private
+ * @param out_bytes Where to write the address of the DER, or NULL if there is no private
  *   key; not NULL itself. Free it with anwdl_bytes_free(), which wipes it; do so soon.
  * @param out_len Where to write its length in bytes, or 0; not NULL.
  *
@@ -3938,7 +4160,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper,
-                                                     uint8_t **out,
+                                                     uint8_t **out_bytes,
                                                      size_t *out_len);
 
 /**
@@ -3964,7 +4186,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
  *
  * @param wrapper The wrapper; not NULL.
- * @param out Where to write the address of the DER, to be freed with
+ * @param out_bytes Where to write the address of the DER, to be freed with
  *   anwdl_bytes_free(), or NULL if there is no such key; not NULL itself.
  * @param out_len Where to write its length in bytes, or 0; not NULL.
  *
@@ -3975,7 +4197,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
-                                                           uint8_t **out,
+                                                           uint8_t **out_bytes,
                                                            size_t *out_len);
 
 /**
@@ -4159,12 +4381,12 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes: at most the size of the modulus less 66 (446 for 4096 bits).
  * @param use_local_public_key true to encrypt under the local public key; false for the peer's.
- * @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
+ * @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
  *   not NULL.
  * @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, data
  *   is NULL with a length, or data is too long. ANWDL_REASON_KEY_MISSING: the public key is not
  *   set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -4176,7 +4398,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
                                               const uint8_t *data,
                                               size_t len,
                                               bool use_local_public_key,
-                                              uint8_t **out,
+                                              uint8_t **out_bytes,
                                               size_t *out_len);
 
 /**
@@ -4188,13 +4410,13 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param wrapper The wrapper; not NULL.
  * @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free(); not
  *   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
  *   string, and a result of no bytes has an address too.
  * @param out_len Where to write the length of the result in bytes; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
  *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
  *   ANWDL_REASON_KEY_MISSING: the private key is not set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -4205,7 +4427,7 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
-                                              uint8_t **out,
+                                              uint8_t **out_bytes,
                                               size_t *out_len);
 
 /**
@@ -4218,12 +4440,12 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param wrapper The wrapper; not NULL.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
+ * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
  *   NULL.
  * @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
  *   data is NULL with a length. ANWDL_REASON_KEY_MISSING: the private key is not set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  *
@@ -4233,7 +4455,7 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
                                            const uint8_t *data,
                                            size_t len,
-                                           uint8_t **out,
+                                           uint8_t **out_bytes,
                                            size_t *out_len);
 
 /**
@@ -4418,12 +4640,12 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
  * @param wrapper The wrapper; not NULL.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free(); not
  *   NULL.
  * @param out_len Where to write the length of the result in bytes; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
  *   data is NULL with a length. ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64
  *   GiB).
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -4434,7 +4656,7 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
-                                              uint8_t **out,
+                                              uint8_t **out_bytes,
                                               size_t *out_len);
 
 /**
@@ -4443,13 +4665,13 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
  * @param wrapper The wrapper; not NULL.
  * @param data The encrypted data; NULL is fine if len is 0, and is then not decryptable.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free(); not
  *   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
  *   string, and a result of no bytes has an address too.
  * @param out_len Where to write the length of the result in bytes; not NULL.
  *
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
  *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
  *
  * Python: AESWrapper.decryptData(cipher, decode=False).
@@ -4458,7 +4680,7 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper,
                                               const uint8_t *data,
                                               size_t len,
-                                              uint8_t **out,
+                                              uint8_t **out_bytes,
                                               size_t *out_len);
 
 /**
@@ -4506,6 +4728,35 @@ void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
 anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level,
                                       anwdl_log_function_t function,
                                       void *user_data);
+
+/**
+ * As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
+ *
+ * There is one function for the whole process: each of the two calls takes the place of the other.
+ *
+ * @param least_level Messages below this level are left out, and are not even made.
+ * @param function The function; NULL to log nothing, as in the beginning.
+ * @param user_data Handed to each call of the function as it is; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
+ *   earlier function stays.
+ *
+ * Python: logging.Logger.addHandler().
+ */
+anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level,
+                                     anwdl_log_handler_t function,
+                                     void *user_data);
+
+/**
+ * The name of a log level, for logs.
+ *
+ * @param level Any number.
+ *
+ * @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
+ *   that is no level. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_log_level_name(anwdl_log_level_t level);
 
 /* ---------------------------
  * Memory that the caller owns

@@ -117,8 +117,12 @@ impl ClientOptions {
     }
 
     /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
-    /// in `fe80::1%eth0`, is left out.
-    pub fn set_peer_ip(&mut self, ip: &str) -> Result<()> {
+    /// in `fe80::1%eth0`, is left out. `None`, the default: that of the socket.
+    pub fn set_peer_ip<'a>(&mut self, ip: impl Into<Option<&'a str>>) -> Result<()> {
+        let Some(ip) = ip.into() else {
+            self.peer_ip = None;
+            return Ok(());
+        };
         let address = read_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
         })?;

@@ -20,6 +20,10 @@ impl Transport for SansIo {
         Ok(())
     }
 
+    fn can_bring(&self, interest: Interest) -> bool {
+        interest != Interest::Read || !self.has_ended
+    }
+
     fn start_deadline(&mut self) {}
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
@@ -138,14 +142,5 @@ impl Endpoint<SansIo> {
         }
         self.session.sent(count);
         Ok(())
-    }
-
-    /// What the operation under way waits for; `None` if there is none, or if it gets
-    /// further by being called again.
-    pub fn wants(&self) -> Option<Interest> {
-        match self.session.wants() {
-            Some(Interest::Read) if self.transport.has_ended => None,
-            other => other,
-        }
     }
 }

@@ -175,12 +175,12 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
 /// @param wrapper The wrapper; not NULL.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+/// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free(); not
 ///   NULL.
 /// @param out_len Where to write the length of the result in bytes; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
 ///   data is NULL with a length. ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64
 ///   GiB).
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -192,12 +192,18 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, AesWrapper::encrypt_data)
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            AesWrapper::encrypt_data,
+        )
     })
 }
 
@@ -206,13 +212,13 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
 /// @param wrapper The wrapper; not NULL.
 /// @param data The encrypted data; NULL is fine if len is 0, and is then not decryptable.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+/// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free(); not
 ///   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
 ///   string, and a result of no bytes has an address too.
 /// @param out_len Where to write the length of the result in bytes; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
 ///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
 ///
 /// Python: AESWrapper.decryptData(cipher, decode=False).
@@ -222,12 +228,18 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, AesWrapper::decrypt_data)
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            AesWrapper::decrypt_data,
+        )
     })
 }
 

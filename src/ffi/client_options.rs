@@ -8,7 +8,8 @@ use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::error::anwdl_status_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Handle, borrow, change, free, into_raw, optional_text, text, value_or, wiping_keys,
+    BooleanByte, Handle, borrow, change, create, free, into_raw, optional_text, value_or,
+    wiping_keys,
 };
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
@@ -160,6 +161,29 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
 pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
     value_or(std::ptr::null_mut(), || {
         Ok(into_raw(ClientOptions::default()))
+    })
+}
+
+/// Copies a set of options.
+///
+/// @param options The options; not NULL.
+/// @param out_options Where to write the copy, to be freed with anwdl_client_options_free(); not NULL.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+///
+/// Python: copy.copy().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_copy(
+    options: *const anwdl_client_options_t,
+    out_options: *mut *mut anwdl_client_options_t,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_options, "out_options"), || {
+            Ok(borrow(options, "options")?.clone())
+        })
     })
 }
 
@@ -407,11 +431,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 ///
 /// @param options The options; not NULL.
 /// @param ip An IPv4 or IPv6 address as text, the latter with or without a zone
-///   ("fe80::1%eth0"); not NULL. It is copied, in the form that anwdl_client_get_ip() describes.
+///   ("fe80::1%eth0"); NULL (the default) for that of the socket's peer. It is copied, in the form that
+///   anwdl_client_get_ip() describes.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not
-///   UTF-8 or no IP address.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or ip is not UTF-8 or no
+///   IP address.
 ///
 /// Python: none.
 #[must_use]
@@ -421,7 +446,11 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
     ip: *const c_char,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { change(options, |options| options.set_peer_ip(text(ip, "ip")?)) }
+    unsafe {
+        change(options, |options| {
+            options.set_peer_ip(optional_text(ip, "ip")?)
+        })
+    }
 }
 
 /// Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
@@ -533,4 +562,24 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
             options.set_expected_fingerprint(optional_text(hex, "hex")?)
         })
     }
+}
+
+/// The name of a framing, for logs.
+///
+/// @param protocol Any number.
+///
+/// @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
+///   that is no framing. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_protocol_name(protocol: ProtocolNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let name = protocol_of(protocol).map_or(c"UNKNOWN", |protocol| match protocol {
+            Protocol::Auto => c"AUTO",
+            Protocol::V2 => c"V2",
+            Protocol::V3 => c"V3",
+            Protocol::V4 => c"V4",
+            Protocol::Gcm => c"GCM",
+        });
+        Ok(name.as_ptr())
+    })
 }

@@ -129,7 +129,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 /// The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param out Where to write the address of the DER, to be freed with
+/// @param out_bytes Where to write the address of the DER, to be freed with
 ///   anwdl_bytes_free(), or NULL if there is no local public key; not NULL itself.
 /// @param out_len Where to write its length in bytes, or 0; not NULL.
 ///
@@ -141,11 +141,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
     wrapper: *const anwdl_rsa_wrapper_t,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::public_key_der) }
+    unsafe { get_bytes(wrapper, out_bytes, out_len, RsaWrapper::public_key_der) }
 }
 
 /// The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 /// The local private key as DER (PKCS #8, RFC 5958, not encrypted).
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param out Where to write the address of the DER, or NULL if there is no private
+/// @param out_bytes Where to write the address of the DER, or NULL if there is no private
 ///   key; not NULL itself. Free it with anwdl_bytes_free(), which wipes it; do so soon.
 /// @param out_len Where to write its length in bytes, or 0; not NULL.
 ///
@@ -187,11 +187,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
     wrapper: *const anwdl_rsa_wrapper_t,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    wiping_keys(|| unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::private_key_der) })
+    wiping_keys(|| unsafe { get_bytes(wrapper, out_bytes, out_len, RsaWrapper::private_key_der) })
 }
 
 /// The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 /// The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
 ///
 /// @param wrapper The wrapper; not NULL.
-/// @param out Where to write the address of the DER, to be freed with
+/// @param out_bytes Where to write the address of the DER, to be freed with
 ///   anwdl_bytes_free(), or NULL if there is no such key; not NULL itself.
 /// @param out_len Where to write its length in bytes, or 0; not NULL.
 ///
@@ -236,11 +236,18 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
     wrapper: *const anwdl_rsa_wrapper_t,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::remote_public_key_der) }
+    unsafe {
+        get_bytes(
+            wrapper,
+            out_bytes,
+            out_len,
+            RsaWrapper::remote_public_key_der,
+        )
+    }
 }
 
 /// Sets the local public key. The private key stays as it is.
@@ -516,12 +523,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes: at most the size of the modulus less 66 (446 for 4096 bits).
 /// @param use_local_public_key true to encrypt under the local public key; false for the peer's.
-/// @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
+/// @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
 ///   not NULL.
 /// @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, data
 ///   is NULL with a length, or data is too long. ANWDL_REASON_KEY_MISSING: the public key is not
 ///   set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -534,12 +541,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     data: *const u8,
     len: usize,
     use_local_public_key: BooleanByte,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, |wrapper, data| {
+        transform(wrapper, (data, len), out_bytes, out_len, |wrapper, data| {
             wrapper.encrypt_data(data, use_local_public_key != 0)
         })
     })
@@ -553,13 +560,13 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// @param wrapper The wrapper; not NULL.
 /// @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
+/// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free(); not
 ///   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
 ///   string, and a result of no bytes has an address too.
 /// @param out_len Where to write the length of the result in bytes; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
 ///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
 ///   ANWDL_REASON_KEY_MISSING: the private key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -571,12 +578,18 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, RsaWrapper::decrypt_data)
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            RsaWrapper::decrypt_data,
+        )
     })
 }
 
@@ -589,12 +602,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// @param wrapper The wrapper; not NULL.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
+/// @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
 ///   NULL.
 /// @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
 ///
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out_bytes or out_len is NULL, or
 ///   data is NULL with a length. ANWDL_REASON_KEY_MISSING: the private key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 ///
@@ -605,11 +618,19 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     wrapper: *const anwdl_rsa_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    wiping_keys(|| unsafe { transform(wrapper, (data, len), out, out_len, RsaWrapper::sign_data) })
+    wiping_keys(|| unsafe {
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            RsaWrapper::sign_data,
+        )
+    })
 }
 
 /// Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
