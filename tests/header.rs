@@ -353,6 +353,7 @@ fn statuses_must_not_be_ignored() {
             "_session_end",
             "_compute",
             "_set_log_callback",
+            "_set_log_handler",
         ];
         ends.iter().any(|end| name.ends_with(end))
     };
