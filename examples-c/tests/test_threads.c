@@ -261,16 +261,10 @@ static void make_request(void) {
         "{\"verb\": \"STAT\", \"parameters\": {\"text\": \"everybody's\", \"a\": 1, \"b\": 2, "
         "\"c\": 3, \"d\": 4, \"e\": 5, \"f\": 6, \"g\": 7, \"h\": 8, \"i\": 9, \"j\": 10, "
         "\"k\": 11, \"l\": 12, \"m\": 13, \"n\": 14, \"o\": 15, \"p\": [\"deep\"]}}";
-    anwdl_client_options_t *options = make_late_options();
-    anwdl_client_t *client = NULL;
     peer_t peer;
-    int ends[2];
-    make_unix_pair(ends);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
     REQUIRE(peer_send_request(&peer, JSON));
     REQUIRE(anwdl_client_recv_request(client, false, &shared.request) == ANWDL_OK);
-    anwdl_client_options_free(options);
     anwdl_client_free(client);
     peer_free(&peer);
 }

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 use super::format::{CONTAINER, DATA, Places, STATISTICS, write_errors};
-use super::json::{self, LARGEST_DEPTH, Origin};
-use super::members::{FEW, Index};
+use super::hash_index::{FEW, Index};
+use super::json::{self, MAX_DEPTH, Origin};
 use super::value::{Value, Values};
 use crate::error::{Error, Reason, Result};
 use crate::secret::SecretText;
@@ -103,7 +103,7 @@ impl Data {
         let root = json::check(json, Origin::Caller)
             .map_err(|problem| problem.of_argument("json", json))?;
         let Some(object) = root.object() else {
-            return Err(Error::invalid_argument(root.told_as_no_object("json")));
+            return Err(Error::invalid_argument(root.describe_as_no_object("json")));
         };
         // They are known to have distinct names.
         let members = object.members().map(|(name, value)| Member {
@@ -249,9 +249,13 @@ impl Data {
         if u32::try_from(count).is_err() {
             return;
         }
-        if self.index.as_ref().is_none_or(|index| index.room() < count) {
+        if self
+            .index
+            .as_ref()
+            .is_none_or(|index| index.capacity() < count)
+        {
             self.indexed = 0;
-            self.index = Index::with_room_for(2 * count).ok();
+            self.index = Index::with_capacity(2 * count).ok();
         }
         let Some(index) = &mut self.index else {
             return;
@@ -349,11 +353,11 @@ impl DataValue {
 
     /// Whether data may hold it, being one more level.
     fn check_levels(&self) -> Result<()> {
-        if self.levels < LARGEST_DEPTH {
+        if self.levels < MAX_DEPTH {
             return Ok(());
         }
         Err(Error::invalid_argument(format!(
-            "data would be nested deeper than {LARGEST_DEPTH} levels"
+            "data would be nested deeper than {MAX_DEPTH} levels"
         )))
     }
 }
@@ -416,6 +420,13 @@ impl From<&Data> for DataValue {
 }
 
 /// A copy of a value that is read.
+impl Value<'_> {
+    /// The value as JSON text, as [`Data::to_json`] writes it.
+    pub fn to_json(self) -> Zeroizing<String> {
+        DataValue::from(self).into_json()
+    }
+}
+
 impl From<Value<'_>> for DataValue {
     fn from(value: Value<'_>) -> Self {
         Self::from_accepted(value.as_written())
@@ -593,7 +604,7 @@ mod tests {
     #[test]
     fn data_are_as_deep_as_json_may_be_and_no_deeper() {
         let (mut array, mut object) = (Data::new_array(), Data::new());
-        for _ in 1..LARGEST_DEPTH {
+        for _ in 1..MAX_DEPTH {
             let mut outer = Data::new_array();
             outer.add(&array).unwrap();
             array = outer;

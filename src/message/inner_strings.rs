@@ -118,7 +118,7 @@ impl<'a> Iterator for Walk<'a> {
             match self.reader.peek()? {
                 b'"' => {
                     let string = Text::from_accepted(self.reader.skip_string());
-                    self.reader.skip_blanks();
+                    self.reader.skip_whitespace();
                     let is_name = self.reader.peek() == Some(b':');
                     if is_name || !(self.is_object && self.level == 1) {
                         return Some((at, self.level, string));

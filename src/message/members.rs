@@ -1,14 +1,11 @@
 //! The members of an object that was received, for those who ask for them by name.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
+use super::hash_index::{FEW, Index};
+use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
-use super::received::place;
 use crate::secret::{NoMemory, SecretBytes, SecretText};
-
-/// How many members are looked through one by one.
-pub(super) const FEW: usize = 16;
 
 /// What is made of an object when it is asked for: where its members stand, if there are many, and
 /// the strings that are its members' values, decoded. Both together take no more memory than the
@@ -24,15 +21,6 @@ enum MadeIndex {
     Made(Index),
     /// There was no memory for it, or what would take its place is needed for something else.
     Never,
-}
-
-/// Finds by its name what is kept elsewhere, at a place that is not 0: a hash table of places. Who
-/// chose the names cannot know the hashes.
-pub(super) struct Index {
-    hashes: RandomState,
-    /// 0 where nothing is.
-    places: Vec<u32>,
-    room: usize,
 }
 
 /// The strings of an object, decoded, each with a NUL behind it, one behind the other.
@@ -72,7 +60,7 @@ impl Members {
             }
             let mut made = self.index.write().unwrap_or_else(PoisonError::into_inner);
             if matches!(*made, MadeIndex::NotYet) {
-                *made = match Index::of_members(object, self.count) {
+                *made = match index_of_members(object, self.count) {
                     Ok(index) => MadeIndex::Made(index),
                     Err(NoMemory) => MadeIndex::Never,
                 };
@@ -110,97 +98,16 @@ impl Members {
     }
 }
 
-impl Index {
-    /// With room for `count` names.
-    pub fn with_room_for(count: usize) -> Result<Self, NoMemory> {
-        let len = count + count / 4 + 1;
-        let mut places = Vec::new();
-        places.try_reserve_exact(len)?;
-        places.resize(len, 0);
-        Ok(Self {
-            hashes: RandomState::new(),
-            places,
-            room: count,
-        })
+/// Where the members of an object begin, by their names.
+fn index_of_members(object: &str, count: usize) -> Result<Index, NoMemory> {
+    let mut index = Index::with_capacity(count)?;
+    for (key, _) in Object::from_accepted(object).members() {
+        let at = narrow(substr_range(object, key.as_written()).start - 1)?;
+        let hash = key.hash(index.hashes());
+        index.insert(hash, at, |_| false);
     }
-
-    /// For how many names there is room in all.
-    pub fn room(&self) -> usize {
-        self.room
-    }
-
-    fn of_members(object: &str, count: usize) -> Result<Self, NoMemory> {
-        let mut index = Self::with_room_for(count)?;
-        for (key, _) in Object::from_accepted(object).members() {
-            let at = narrow(place(object, key.as_written()).start - 1)?;
-            let hash = key.hash(&index.hashes);
-            index.put(hash, at, |_| false);
-        }
-        Ok(index)
-    }
-
-    /// Keeps the place of a name that is not there yet; there has to be room for it.
-    pub fn add(&mut self, name: &str, place: u32) {
-        let mut hasher = self.hashes.build_hasher();
-        hash_into(&mut hasher, name.as_bytes());
-        self.put(hasher.finish(), place, |_| false);
-    }
-
-    /// What names are hashed with.
-    pub fn hashes(&self) -> &RandomState {
-        &self.hashes
-    }
-
-    /// What `get` finds under this name at one of the places where it can be.
-    pub fn find<T>(&self, name: &[u8], mut get: impl FnMut(usize) -> Option<T>) -> Option<T> {
-        let mut hasher = self.hashes.build_hasher();
-        hash_into(&mut hasher, name);
-        let mut slot = self.first_slot(hasher.finish());
-        while self.places[slot] != 0 {
-            if let Some(found) = get(self.places[slot] as usize) {
-                return Some(found);
-            }
-            slot = self.next_slot(slot);
-        }
-        None
-    }
-
-    /// Keeps a place under a hash, for which there has to be room; false, and nothing is kept, if
-    /// one of those at which the name can be already `is_same`.
-    pub fn put(&mut self, hash: u64, place: u32, is_same: impl Fn(usize) -> bool) -> bool {
-        let mut slot = self.first_slot(hash);
-        while self.places[slot] != 0 {
-            if is_same(self.places[slot] as usize) {
-                return false;
-            }
-            slot = self.next_slot(slot);
-        }
-        self.places[slot] = place;
-        true
-    }
-
-    fn first_slot(&self, hash: u64) -> usize {
-        ((u128::from(hash) * self.places.len() as u128) >> u64::BITS) as usize
-    }
-
-    fn next_slot(&self, slot: usize) -> usize {
-        if slot + 1 == self.places.len() {
-            0
-        } else {
-            slot + 1
-        }
-    }
+    Ok(index)
 }
-
-/// Hashes the bytes of a name. Each name comes in the same parts, whatever it is written like:
-/// where the parts end may matter to a hasher.
-pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {
-    name.chunks(HASHED_AT_ONCE)
-        .for_each(|part| hasher.write(part));
-}
-
-/// The length of those parts.
-pub(super) const HASHED_AT_ONCE: usize = 64;
 
 impl Strings {
     fn of_members(object: &str, count: usize) -> Result<Self, NoMemory> {
@@ -225,7 +132,7 @@ impl Strings {
             }
             // Of the member behind this one, and so never of one that is not there.
             if number % FEW == 0 && number < count {
-                let behind = place(object, value.as_written()).end;
+                let behind = substr_range(object, value.as_written()).end;
                 let next = narrow(strings.bytes.len())?;
                 strings.waypoints.push((narrow(behind)?, next));
             }
@@ -235,7 +142,7 @@ impl Strings {
 
     /// Where the decoded string of a member stands.
     fn place_of(&self, object: &str, value: Value<'_>) -> usize {
-        let wanted = place(object, value.as_written()).start;
+        let wanted = substr_range(object, value.as_written()).start;
         let passed = self
             .waypoints
             .partition_point(|(member, _)| *member as usize <= wanted);
@@ -247,7 +154,7 @@ impl Strings {
             None => (1, 0),
         };
         for (_, value) in Object::from_accepted(object).members_from(start) {
-            if place(object, value.as_written()).start == wanted {
+            if substr_range(object, value.as_written()).start == wanted {
                 break;
             }
             if let Kind::String(text) = value.kind() {
@@ -290,7 +197,7 @@ impl CopyWithNul {
 impl Members {
     pub fn held(&self) -> usize {
         let index = match &*self.index.read().unwrap() {
-            MadeIndex::Made(index) => index.places.capacity() * size_of::<u32>(),
+            MadeIndex::Made(index) => index.held(),
             _ => 0,
         };
         let strings = self.strings.get().map_or(0, |strings| {
@@ -302,6 +209,9 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::RandomState;
+
+    use super::super::hash_index::HASHED_AT_ONCE;
     use super::*;
 
     fn object(members: impl Iterator<Item = String>) -> String {

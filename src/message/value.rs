@@ -6,11 +6,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::data::DataValue;
 use super::inner_strings::InnerStrings;
+use super::json::substr_range;
 use super::json::{Kind, Reader, Text, Value as Written};
 use super::members::{CopyWithNul, Members, get_or_try_init};
-use super::received::{ReceivedText, place};
+use super::received::ReceivedText;
 use crate::error::{Error, Reason, Result};
 use crate::secret::NoMemory;
 
@@ -201,7 +201,7 @@ impl<'a> Value<'a> {
     pub fn member(self, name: &str) -> Option<Self> {
         if self.level == 0 && self.first_byte() == b'{' {
             let found = self.values.member(name)?;
-            let at = place(self.text(), found.as_written()).start;
+            let at = substr_range(self.text(), found.as_written()).start;
             return Some(Self {
                 at,
                 level: 1,
@@ -248,7 +248,7 @@ impl<'a> Value<'a> {
             return None;
         }
         let mut reader = Reader::<0>::new(self.text(), self.at + 1);
-        reader.skip_blanks();
+        reader.skip_whitespace();
         let (is_object, level) = (self.first_byte() == b'{', self.level + 1);
         self.begin(reader, is_object, level)
     }
@@ -261,12 +261,12 @@ impl<'a> Value<'a> {
         let is_object = self.written_name().is_some();
         let mut reader = Reader::<0>::new(self.text(), self.at);
         reader.skip_value();
-        reader.skip_blanks();
+        reader.skip_whitespace();
         if reader.peek() != Some(b',') {
             return None;
         }
         reader.at += 1;
-        reader.skip_blanks();
+        reader.skip_whitespace();
         self.begin(reader, is_object, self.level)
     }
 
@@ -277,9 +277,9 @@ impl<'a> Value<'a> {
         }
         if is_object {
             reader.skip_string();
-            reader.skip_blanks();
+            reader.skip_whitespace();
             reader.at += 1;
-            reader.skip_blanks();
+            reader.skip_whitespace();
         }
         Some(Self {
             at: reader.at,
@@ -402,11 +402,6 @@ impl<'a> Value<'a> {
         Ok(&string[..string.len() - 1])
     }
 
-    /// The value as JSON text, as [`Data::to_json`](super::Data::to_json) writes it.
-    pub fn to_json(self) -> zeroize::Zeroizing<String> {
-        DataValue::from(self).into_json()
-    }
-
     pub(super) fn as_written(self) -> &'a str {
         self.written().as_written()
     }
@@ -455,8 +450,8 @@ fn element_number(token: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::LARGEST_DEPTH;
-    use super::super::{Data, Request};
+    use super::super::json::MAX_DEPTH;
+    use super::super::{Data, DataValue, Request};
     use super::*;
 
     fn request(parameters: &str) -> Request {
@@ -563,13 +558,13 @@ mod tests {
     fn values_are_read_as_deep_as_they_may_lie() {
         let mut text = "7".to_owned();
         let mut pointer = String::new();
-        for level in 0..LARGEST_DEPTH - 1 {
+        for level in 0..MAX_DEPTH - 1 {
             text = match level % 2 {
                 0 => format!(r#"{{"a":{text}}}"#),
                 _ => format!("[0,{text}]"),
             };
         }
-        for level in (0..LARGEST_DEPTH - 1).rev() {
+        for level in (0..MAX_DEPTH - 1).rev() {
             pointer += ["/a", "/1"][level % 2];
         }
         let text = format!(r#"{{"x":1,{}"#, &text[1..]);

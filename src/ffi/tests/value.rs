@@ -20,7 +20,7 @@ impl Drop for Read {
 }
 
 fn read(text: &str) -> Read {
-    let request = share(Arc::new(Request::from_text(text)));
+    let request = request_into_raw(Arc::new(Request::from_text(text)));
     // SAFETY: the request is live.
     let parameters = unsafe { anwdl_request_get_parameters(request) };
     Read {
