@@ -407,6 +407,44 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
+/**
+ * What a value is.
+ */
+typedef enum ANWDL_INT_ENUM {
+  /**
+   * There is no value: what was looked for is not there.
+   */
+  ANWDL_VALUE_NONE = 0,
+  /**
+   * null.
+   */
+  ANWDL_VALUE_NULL = 1,
+  /**
+   * true or false.
+   */
+  ANWDL_VALUE_BOOLEAN = 2,
+  /**
+   * A number without fraction and exponent, of however many digits.
+   */
+  ANWDL_VALUE_INTEGER = 3,
+  /**
+   * Any other number: 1.0 and 1e3 are floats.
+   */
+  ANWDL_VALUE_FLOAT = 4,
+  /**
+   * A string.
+   */
+  ANWDL_VALUE_STRING = 5,
+  /**
+   * An array.
+   */
+  ANWDL_VALUE_ARRAY = 6,
+  /**
+   * An object.
+   */
+  ANWDL_VALUE_OBJECT = 7
+} anwdl_value_type_t;
+
 /** How important a log message is. */
 typedef enum ANWDL_INT_ENUM {
   /** Each step, to look for a fault. */
@@ -543,6 +581,66 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * one of its steps returns ANWDL_OK or ANWDL_WANT_READ; the option does not last. Requests do not need it.
  */
 typedef struct anwdl_session_t anwdl_session_t;
+
+/**
+ * A value among the parameters of a request, the data of a response, or data that were put together.
+ *
+ * It is copied like a number and never freed. It belongs to the request, response or data that it was
+ * asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
+ * are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
+ * none; all functions take that, and find nothing in it.
+ *
+ * A value is a place in the text that was received. What is asked of it is read from there: a call
+ * takes no longer than to read that text once, to pass all elements of an array takes no longer
+ * either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
+ * one is asked for. They are wiped with the request, and take no more memory than its text.
+ *
+ * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
+ * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
+ * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
+ * looked for by anwdl_value_get_member(), which takes it as it is.
+ *
+ * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
+ *
+ * @code{.c}
+ * #include <stdio.h>
+ *
+ * #include <anwdl.h>
+ *
+ * anwdl_status_t print_disks(const anwdl_request_t *request)
+ * {
+ *     anwdl_value_t parameters = anwdl_request_get_parameters(request);
+ *     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+ *
+ *     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+ *         const char *name;
+ *         double size;
+ *         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
+ *
+ *         if (status == ANWDL_OK)
+ *             status = anwdl_value_get_float(disk, "/size", &size);
+ *         if (status != ANWDL_OK)
+ *             return status;
+ *         printf("%s: %g\n", name, size);
+ *     }
+ *     return ANWDL_OK;
+ * }
+ * @endcode
+ */
+typedef struct {
+  /**
+   * What it belongs to; NULL if there is no value.
+   */
+  const void *owner;
+  /**
+   * Where it is there.
+   */
+  uint32_t place;
+  /**
+   * How many objects and arrays it is in.
+   */
+  uint32_t level;
+} anwdl_value_t;
 
 /**
  * A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
@@ -2310,10 +2408,6 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session, const c
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb, const anwdl_data_t *parameters);
-
-/* -----------------------------------
- * Values: reading parameters and data
- * ----------------------------------- */
 
 /**
  * The parameters of a request, for reading.
