@@ -489,6 +489,12 @@ impl End {
                 Handle::Session(session) => {
                     let status = call(|| anwdl_session_get_wants(session));
                     assert!(status >= 0);
+                    check_lent(anwdl_session_get_ip(session));
+                    check_lent(anwdl_session_get_id(session));
+                    assert!(anwdl_session_get_creation_timestamp(session) > 0);
+                    let own = ptr::from_ref(self).cast_mut().cast();
+                    assert_eq!(call(|| anwdl_session_set_user_data(session, own)), OK);
+                    assert_eq!(anwdl_session_get_user_data(session), own);
                     assert_eq!(
                         anwdl_session_get_role(session) as i32,
                         i32::from(self.is_client)
@@ -509,6 +515,10 @@ impl End {
                     assert_eq!(fd < 0, anwdl_client_is_closed(client));
                     assert!(fd >= 0 || anwdl_client_has_failed(client));
                     assert_ne!(fd, peer.as_raw_fd());
+                    assert!(call(|| anwdl_client_get_wants(client)) >= 0);
+                    let own = ptr::from_ref(self).cast_mut().cast();
+                    assert_eq!(call(|| anwdl_client_set_user_data(client, own)), OK);
+                    assert_eq!(anwdl_client_get_user_data(client), own);
                     check_lent(anwdl_client_get_ip(client));
                     check_lent(anwdl_client_get_id(client));
                     check_lent(anwdl_client_get_request_errors(client));

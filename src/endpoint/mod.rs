@@ -15,6 +15,7 @@ pub(crate) mod transport;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use self::identity::Identity;
 use self::options::ClientOptions;
@@ -43,6 +44,7 @@ pub struct Endpoint<T> {
     stored_request: Option<Arc<Request>>,
     malformed_request: Option<MalformedRequest>,
     turns: Turns,
+    creation_timestamp: i64,
 }
 
 struct ProxyHeader {
@@ -114,6 +116,34 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
+            creation_timestamp: unix_seconds(SystemTime::now()),
+        }
+    }
+
+    /// The peer's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty where it is not known.
+    pub fn ip(&self) -> &str {
+        self.identity.ip()
+    }
+
+    /// The first 7 hexadecimal digits of the SHA-256 of the IP text; empty in a session that was
+    /// told no address.
+    pub fn id(&self) -> &str {
+        self.identity.id()
+    }
+
+    /// When the endpoint was made, in seconds since 1970.
+    pub fn creation_timestamp(&self) -> i64 {
+        self.creation_timestamp
+    }
+
+    /// What the operation under way waits for; `None` if there is none, or if it gets further by
+    /// being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        let wanted = self.session.wants();
+        match self.proxy_header {
+            // It comes before whatever the session would do.
+            Some(_) if self.session.operation().is_some() => Some(Interest::Read),
+            _ => wanted.filter(|&interest| self.transport.can_bring(interest)),
         }
     }
 
@@ -506,6 +536,15 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
             .field("protocol", &self.protocol())
             .field("has_failed", &self.has_failed())
             .finish_non_exhaustive()
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> i64 {
+    let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => seconds(since),
+        // A machine without a clock of its own may think that it is before 1970.
+        Err(error) => -seconds(error.duration()),
     }
 }
 

@@ -20,6 +20,10 @@ impl Transport for SansIo {
         Ok(())
     }
 
+    fn can_bring(&self, interest: Interest) -> bool {
+        interest != Interest::Read || !self.has_ended
+    }
+
     fn start_deadline(&mut self) {}
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
@@ -137,14 +141,5 @@ impl Endpoint<SansIo> {
         }
         self.session.sent(count);
         Ok(())
-    }
-
-    /// What the current operation waits for; `None` if there is none, or if calling it again
-    /// gets it further.
-    pub fn wants(&self) -> Option<Interest> {
-        match self.session.wants() {
-            Some(Interest::Read) if self.transport.has_ended => None,
-            other => other,
-        }
     }
 }

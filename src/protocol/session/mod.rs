@@ -41,6 +41,23 @@ pub enum Operation {
     Send,
 }
 
+impl Operation {
+    /// What the function that begins it is called.
+    fn name(self, role: Role) -> &'static str {
+        match (self, role) {
+            (Self::ExchangeKeys { .. }, _) => "exchange_keys",
+            (Self::SendPublicKey, _) => "send_public_rsa_key",
+            (Self::ReceivePublicKey, _) => "recv_public_rsa_key",
+            (Self::SendAesKey, _) => "send_aes_key",
+            (Self::ReceiveAesKey, _) => "recv_aes_key",
+            (Self::Receive, Role::Server) => "recv_request",
+            (Self::Receive, Role::Client) => "recv_response",
+            (Self::Send, Role::Server) => "send_response",
+            (Self::Send, Role::Client) => "send_request",
+        }
+    }
+}
+
 /// What a session needs to continue.
 #[derive(Debug)]
 #[allow(
@@ -455,10 +472,13 @@ impl Session {
 
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
-        if self.operation.is_some() {
+        if let Some((operation, _)) = self.operation {
             return Err(Error::new(
                 Reason::OperationPending,
-                "another operation of this client waits to be finished first",
+                format!(
+                    "{} is under way and has to be finished first",
+                    operation.name(self.role())
+                ),
             ));
         }
         Ok(())
