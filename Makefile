@@ -100,7 +100,7 @@ STAGE = @printf '\n== %s ==\n'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all library pure-library demo demo-tools server test test-paths test-tools test-rust test-c c-tests test-c-pure-rust test-interop \
-        test-validator test-consumers test-cargo-c install install-debug installcheck uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-sessions bench-venv \
+        test-validator test-consumers test-cargo-c install install-debug installcheck uninstall dist test-dist venv bench bench-tools bench-library bench-bare bench-servers bench-sessions bench-venv \
         bench-instructions bench-instructions-baseline instructions timing refusals header abi abi-baseline deb test-deb test-bare-system test-library test-reproducible oldest-rust assure assure-tools controls controls-tools breakable coverage mutants sanitizers fuzz-smoke licences sbom test-licences advisories docs lint lint-tools clean help
 
 all: library ## build the release library (the default)
@@ -305,15 +305,15 @@ test-dist: dist ## unpack that archive elsewhere, and build, test and install fr
 	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio haproxy doxygen
 	scripts/dist-test $(TARGET_DIR)/dist/libanwdl-$$(scripts/version).tar.gz $(TARGET_DIR)/dist/test $(DIST_TEST_TARGETS)
 
-bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors
+bench: bench-tools bench-library bench-bare bench-servers bench-sessions venv bench-venv ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'
 	$(BENCH_VENV)/bin/python benches/run.py --bare $(TARGET_DIR)/release/bare --sessions $(BENCH_BUILD) \
-	    --library $(LIBRARY) --server $(SERVER) --peer-python $(VENV)/bin/python \
+	    --library $(LIBRARY) --servers $(BENCH_DIR)/servers --peer-python $(VENV)/bin/python \
 	    --build-seconds $(BENCH_DIR)/build-seconds --results $(BENCH_DIR)/results.json --plots docs/bench $(BENCH_FLAGS)
 
 bench-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl libssl
+	@scripts/ensure-tools cargo cc make cmake pkg-config python3 python3-venv openssl libssl gnutls libuv
 
 # How long a build takes is only known where nothing was built before.
 bench-library:
@@ -330,6 +330,11 @@ bench-sessions: bench-library
 	$(STAGE) 'C programs of the benchmarks'
 	$(CMAKE) -S benches/sessions -B $(BENCH_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(BENCH_BUILD) --parallel $(JOBS)
+
+bench-servers: bench-library
+	$(STAGE) 'C servers'
+	$(CMAKE) -S examples-c -B $(BENCH_DIR)/servers -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF -DANWDL_EXAMPLES_ASIO=OFF
+	$(CMAKE) --build $(BENCH_DIR)/servers --parallel $(JOBS)
 
 bench-venv: $(BENCH_VENV)/.complete
 

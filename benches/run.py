@@ -133,7 +133,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bare", type=Path, required=True, help="the program of benches/bare")
     parser.add_argument("--sessions", type=Path, required=True, help="the folder of the programs of benches/sessions")
     parser.add_argument("--library", type=Path, required=True, help="libanwdl.so")
-    parser.add_argument("--server", type=Path, required=True, help="the C server of examples-c")
+    parser.add_argument("--servers", type=Path, required=True, help="the folder of the servers of examples-c")
     parser.add_argument("--peer-python", type=Path, required=True, help="a Python with the packages of tests/interop")
     parser.add_argument("--results", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--plots", type=Path, required=True, help="the folder for the plots")
@@ -155,7 +155,7 @@ def main() -> int:
         bare=options.bare,
         sessions=options.sessions,
         library=options.library,
-        server=options.server,
+        servers=options.servers,
         # Not resolved: the interpreter of a virtual environment is a link whose place matters.
         peer_python=options.peer_python,
         work=options.results.parent,
