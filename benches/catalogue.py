@@ -206,7 +206,8 @@ def parallel(paths: Paths) -> Iterator[Measurement]:
 
 def whole_servers(paths: Paths) -> Iterator[Measurement]:
     """Servers under load from many connections, each beside the floor that makes the same calls."""
-    key = f"--private-key {paths.keys / 'server.pem'}"
+    # A busy machine may keep a client waiting for long.
+    key = f"--private-key {paths.keys / 'server.pem'} --timeout 100000"
     # One loop and one worker, which share a processor; all clients have the same address.
     limits = ("clients", "clients-per-address", "exchanges-per-address", "computations", "computations-per-address")
     options = " ".join([key, "--workers 1", *(f"--max-{limit} 4000" for limit in limits)])
