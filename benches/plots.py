@@ -179,7 +179,7 @@ def draw_servers(results: Results, path: Path) -> bool:
     exchanges.set_title("key exchanges a second of a core", fontsize=10)
     for axes in (requests, exchanges, latencies):
         axes.set_xticks(range(len(names)), titles, fontsize=8 if axes is not exchanges else 6)
-    requests.legend(frameon=False, fontsize=8)
+    requests.legend(loc="upper left", frameon=False, fontsize=8)
     latencies.legend(frameon=False, fontsize=8)
     save(figure, path)
     return True
