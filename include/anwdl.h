@@ -324,8 +324,9 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_REASON_WRONG_ROLE = 10,
   /**
    * (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
-   * the response to the last one, another request received before the last one was answered, or a
-   * computation while none is due. Nothing was done, and the session goes on.
+   * the response to the last one, another request received before the last one was answered, a
+   * computation while none is due, or a descriptor asked for while the beginning of a message is
+   * no longer in it. Nothing was done, and the session goes on.
    */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /**
@@ -1171,13 +1172,17 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
  * Gives the descriptor back to the caller, unclosed. From then on the client counts as closed; it
  * must still be freed.
  *
- * Nothing that the peer has sent is lost if no operation is under way: the library does not read
- * beyond the message that it receives.
+ * Nothing that the peer has sent is lost if no operation is under way. In the authenticated
+ * framing, the beginning of another message may have been taken off the socket with the last one,
+ * if the peer sent it before it was answered: while that is so, the descriptor stays the client's,
+ * and the session goes on.
  *
  * @param client The client; not NULL.
  *
  * @return The descriptor, which the caller closes from now on. -1 if the client is closed or
- *   detached already (ANWDL_REASON_CLOSED), or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *   detached already (ANWDL_REASON_CLOSED), the beginning of another message is here
+ *   (ANWDL_REASON_OUT_OF_TURN: receive it first), or client is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
  *
  * Python: socket.detach().
  */

@@ -69,7 +69,7 @@ impl ClientInstance {
         if options.exchanges_at_once()
             && let Err(error) = client.exchange_keys(true)
         {
-            let socket = client.detach().expect("it was just made");
+            let socket = client.take_socket().expect("it was just made");
             return Err(CreationError { error, socket });
         }
         Ok(client)
@@ -266,8 +266,15 @@ impl ClientInstance {
     }
 
     /// Gives the socket back, open. To this instance the connection is closed then. Nothing
-    /// that was received is lost: no more is ever read than the message under way.
-    pub fn detach(&mut self) -> Option<OwnedFd> {
+    /// that was received is lost if no operation is under way: while the beginning of another
+    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`].
+    pub fn detach(&mut self) -> Result<OwnedFd> {
+        self.endpoint.check_detachable()?;
+        Ok(self.take_socket().expect("it was found open"))
+    }
+
+    /// The same, whatever was received.
+    pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }
 }

@@ -451,7 +451,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.space()) {
+            Ok(Progress::Read) => match transport.receive(session.space_ahead()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
@@ -483,6 +483,16 @@ impl Endpoint<Connection> {
             incoming: IncomingHeader::default(),
             is_overridden,
         });
+    }
+
+    /// Fails while the beginning of another message is here and no longer in the socket.
+    pub(crate) fn check_detachable(&self) -> Result<()> {
+        if self.transport.is_closed() || !self.session.has_read_ahead() {
+            return self.transport.check_open();
+        }
+        Err(out_of_turn(
+            "the peer sends another message already, whose beginning was taken off the socket: receive it first",
+        ))
     }
 
     /// Returns the socket, still open, and ends the session.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
-use crate::error::{Error, Reason};
+use crate::error::Error;
 
 /// A connected client: the Python ClientInstance.
 ///
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn anwdl_client_new(
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);
             if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.guarded.inner.detach());
+                leave_open(client.guarded.inner.take_socket());
             }
             exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
@@ -163,13 +163,17 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 /// Gives the descriptor back to the caller, unclosed. From then on the client counts as closed; it
 /// must still be freed.
 ///
-/// Nothing that the peer has sent is lost if no operation is under way: the library does not read
-/// beyond the message that it receives.
+/// Nothing that the peer has sent is lost if no operation is under way. In the authenticated
+/// framing, the beginning of another message may have been taken off the socket with the last one,
+/// if the peer sent it before it was answered: while that is so, the descriptor stays the client's,
+/// and the session goes on.
 ///
 /// @param client The client; not NULL.
 ///
 /// @return The descriptor, which the caller closes from now on. -1 if the client is closed or
-///   detached already (ANWDL_REASON_CLOSED), or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///   detached already (ANWDL_REASON_CLOSED), the beginning of another message is here
+///   (ANWDL_REASON_OUT_OF_TURN: receive it first), or client is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
 ///
 /// Python: socket.detach().
 #[must_use]
@@ -178,13 +182,7 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        match client.guarded.inner.detach() {
-            Some(socket) => Ok(socket.into_raw_fd()),
-            None => Err(Error::new(
-                Reason::Closed,
-                "the client is closed: it has no descriptor to give back",
-            )),
-        }
+        Ok(client.guarded.inner.detach()?.into_raw_fd())
     })
 }
 

@@ -87,8 +87,9 @@ pub enum anwdl_error_reason_t {
     /// session in the role of a client, for example. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
     /// (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
-    /// the response to the last one, another request received before the last one was answered, or a
-    /// computation while none is due. Nothing was done, and the session goes on.
+    /// the response to the last one, another request received before the last one was answered, a
+    /// computation while none is due, or a descriptor asked for while the beginning of a message is
+    /// no longer in it. Nothing was done, and the session goes on.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It goes on.
     ANWDL_REASON_ALREADY_CONNECTED = 12,

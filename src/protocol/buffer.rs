@@ -19,15 +19,19 @@ const SPARE_CAPACITY: usize = 16;
 /// The longest header. What is no longer needs no buffer.
 const HEADER_CAPACITY: usize = 16;
 
-/// Received bytes, up to the number that is waited for.
+/// Received bytes, up to the number that is waited for or, where records are read ahead, a few
+/// more.
 #[derive(Default)]
 pub struct Input {
     /// Headers and answers.
     header: [u8; HEADER_CAPACITY],
-    /// Everything longer.
+    /// Everything longer, and records with their headers.
     bytes: SecretBytes,
     filled: usize,
     wanted: usize,
+    /// How many bytes may be here at least, where more than those waited for may. Such bytes
+    /// are all in `bytes`.
+    ahead: usize,
 }
 
 impl Input {
@@ -38,33 +42,63 @@ impl Input {
             self.filled == 0 || (wanted <= HEADER_CAPACITY) == (self.wanted <= HEADER_CAPACITY)
         );
         self.wanted = wanted;
+        self.ahead = 0;
+    }
+
+    /// Waits for the header of a record, of which what was read ahead is the beginning. Until
+    /// the record is whole, `ahead` bytes are taken at once if they are there.
+    pub fn want_header(&mut self, size: usize, ahead: usize) {
+        self.wanted = size;
+        self.ahead = ahead;
+    }
+
+    /// Lets go of that header and waits for the packet behind it.
+    pub fn want_packet(&mut self, size: usize) {
+        let header_size = self.wanted;
+        self.bytes.copy_within(header_size..self.filled, 0);
+        self.filled -= header_size;
+        self.ahead -= header_size;
+        self.wanted = size;
     }
 
     /// Whether all bytes that were waited for are here.
     pub fn is_complete(&self) -> bool {
-        self.filled == self.wanted
+        self.filled >= self.wanted
+    }
+
+    /// What was read ahead: the beginning of the next record.
+    pub fn next_record(&mut self) -> &mut [u8] {
+        let start = self.filled - self.len_ahead();
+        self.bytes.get_mut(start..self.filled).unwrap_or_default()
+    }
+
+    /// How many bytes were read ahead.
+    pub fn len_ahead(&self) -> usize {
+        self.filled.saturating_sub(self.wanted)
+    }
+
+    fn is_in_header(&self) -> bool {
+        self.wanted <= HEADER_CAPACITY && self.ahead == 0
     }
 
     /// Sees to it that there is [`space`](Self::space) for some of the bytes that are missing;
     /// fails if there is no memory for it.
     pub fn make_space(&mut self) -> Result<(), NoMemory> {
-        if self.wanted <= HEADER_CAPACITY {
+        if self.is_in_header() {
             return Ok(());
         }
         // One call of the system takes a whole message, unless it is a large one. The buffer
         // grows when it is full, by its own size, so that small pieces cost no more than large
         // ones.
-        let target = if self.filled < self.bytes.len() {
-            self.bytes.len()
+        let needed = self.wanted.max(self.ahead);
+        let is_full = self.filled == self.bytes.len();
+        let target = needed.min(if is_full {
+            FIRST_ALLOCATION.max(2 * self.filled)
         } else {
-            self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled))
-        };
+            FIRST_ALLOCATION
+        });
         if self.bytes.len() < target {
-            let spare = if target == self.wanted {
-                SPARE_CAPACITY
-            } else {
-                0
-            };
+            let spare = if target == needed { SPARE_CAPACITY } else { 0 };
             self.bytes
                 .try_reserve_exact(target - self.bytes.len() + spare)?;
             self.bytes.resize(target, 0);
@@ -76,34 +110,58 @@ impl Input {
     /// taken off the socket that belongs to a later message. It is empty if there is no memory,
     /// of which [`make_space`](Self::make_space) tells.
     pub fn space(&mut self) -> &mut [u8] {
-        if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[self.filled..self.wanted];
+        self.space_up_to(self.wanted)
+    }
+
+    /// The same with room for what may be read ahead.
+    pub fn space_ahead(&mut self) -> &mut [u8] {
+        self.space_up_to(self.wanted.max(self.ahead))
+    }
+
+    fn space_up_to(&mut self, end: usize) -> &mut [u8] {
+        if self.is_in_header() {
+            return &mut self.header[self.filled..end];
         }
         let _ = self.make_space();
-        let end = self.wanted.min(self.bytes.len());
-        &mut self.bytes[self.filled..end]
+        let end = end.min(self.bytes.len());
+        &mut self.bytes[self.filled.min(end)..end]
     }
 
     /// Counts `count` bytes that were written to [`space`](Self::space).
     pub fn fill(&mut self, count: usize) {
         self.filled += count;
-        debug_assert!(self.filled <= self.wanted);
+        debug_assert!(self.filled <= self.wanted.max(self.ahead));
     }
 
-    /// The bytes that are here.
+    /// The bytes that are here of those that are waited for.
     pub fn bytes(&mut self) -> &mut [u8] {
-        if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[..self.filled];
+        let end = self.filled.min(self.wanted);
+        if self.is_in_header() {
+            return &mut self.header[..end];
         }
-        &mut self.bytes[..self.filled]
+        &mut self.bytes[..end]
+    }
+
+    /// Wipes everything but what was read ahead, and waits for nothing.
+    pub fn clear(&mut self) {
+        let kept = self.len_ahead();
+        if kept == 0 {
+            self.wipe();
+            return;
+        }
+        self.bytes.copy_within(self.wanted..self.filled, 0);
+        self.bytes[kept..].zeroize();
+        self.filled = kept;
+        self.wanted = 0;
     }
 
     /// Wipes everything and waits for nothing.
-    pub fn clear(&mut self) {
+    pub fn wipe(&mut self) {
         self.header.zeroize();
         self.bytes.wipe();
         self.filled = 0;
         self.wanted = 0;
+        self.ahead = 0;
         shrink(&mut self.bytes);
     }
 
@@ -115,8 +173,9 @@ impl Input {
             self.clear();
             return Ok(taken);
         }
+        // It is longer than what is ever read ahead, so that nothing stands behind it.
         let mut taken = std::mem::take(&mut self.bytes);
-        self.clear();
+        self.wipe();
         taken.truncate(range.end);
         taken.remove_front(range.start);
         Ok(taken)

@@ -221,6 +221,18 @@ impl Session {
         self.input.space()
     }
 
+    /// The same with room for bytes that may belong to the next message, which are kept for it:
+    /// for who takes bytes off a socket, where a call less counts. However much the peer sends,
+    /// no whole message is left unread here when an operation is done.
+    pub fn space_ahead(&mut self) -> &mut [u8] {
+        self.input.space_ahead()
+    }
+
+    /// Whether the beginning of the next message is here.
+    pub fn has_read_ahead(&self) -> bool {
+        self.operation.is_none() && self.input.len_ahead() > 0
+    }
+
     /// Counts bytes that were written to [`space`](Self::space).
     pub fn received(&mut self, count: usize) {
         self.has_moved |= count > 0;
@@ -354,6 +366,7 @@ impl Session {
     pub fn end(&mut self) {
         self.has_failed = true;
         self.stop();
+        self.input.wipe();
         self.keys = None;
         self.exchange = None;
     }
