@@ -3,10 +3,8 @@
 use std::ffi::c_int;
 
 use super::error::anwdl_status_t;
-use super::memory::bytes_output;
-use super::{
-    Handle, borrow, borrow_mut, bytes, give, output, status, status_of_secrets, take_back, value_or,
-};
+use super::memory::transform;
+use super::{Handle, borrow, bytes, change, create, free, output, read, status, wiping_keys};
 use crate::crypto::{AesMode, AesWrapper};
 use crate::error::Error;
 
@@ -33,6 +31,7 @@ pub enum anwdl_aes_wrapper_t {}
 
 impl Handle for anwdl_aes_wrapper_t {
     type Inner = AesWrapper;
+    const NAME: &'static str = "wrapper";
 }
 
 fn mode_of(number: AesModeNumber) -> Result<AesMode, Error> {
@@ -67,12 +66,11 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
     mode: AesModeNumber,
     out_wrapper: *mut *mut anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a place for the wrapper.
-        let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
-        let wrapper = AesWrapper::new(key_size, mode_of(mode)?)?;
-        out_wrapper.set(give(wrapper));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_wrapper, "out_wrapper"), || {
+            AesWrapper::new(key_size, mode_of(mode)?)
+        })
     })
 }
 
@@ -87,11 +85,8 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> u32 {
-    value_or(0, || {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        Ok(wrapper.key_size())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { read(wrapper, 0, |wrapper| Ok(wrapper.key_size())) }
 }
 
 /// The key and the IV.
@@ -163,14 +158,11 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
     iv: *const u8,
     iv_len: usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let key = unsafe { bytes(key, key_len, "key") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let iv = unsafe { bytes(iv, iv_len, "iv") }?;
-        wrapper.set_key(key, iv)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_key(bytes(key, key_len, "key")?, bytes(iv, iv_len, "iv")?)
+        })
     })
 }
 
@@ -203,14 +195,9 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.encrypt_data(data)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, AesWrapper::encrypt_data)
     })
 }
 
@@ -238,14 +225,9 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.decrypt_data(data)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, AesWrapper::decrypt_data)
     })
 }
 
@@ -256,9 +238,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
 /// @param wrapper The wrapper; NULL is fine and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_free(wrapper: *mut anwdl_aes_wrapper_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        unsafe { take_back(wrapper) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(wrapper) }
 }

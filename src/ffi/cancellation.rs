@@ -11,12 +11,12 @@ unsafe extern "C" {
 }
 
 /// While it lives, this thread is not cancelled; what asks for it is kept for later.
-pub(super) struct Delayed {
+pub(super) struct Disabled {
     #[cfg(target_os = "linux")]
     earlier: c_int,
 }
 
-impl Delayed {
+impl Disabled {
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> Self {
         let mut earlier = DISABLE;
@@ -32,7 +32,7 @@ impl Delayed {
 }
 
 #[cfg(target_os = "linux")]
-impl Drop for Delayed {
+impl Drop for Disabled {
     fn drop(&mut self) {
         // SAFETY: the state is one that the system gave; NULL is fine for a place.
         unsafe { pthread_setcancelstate(self.earlier, std::ptr::null_mut()) };

@@ -4,21 +4,25 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::request::{anwdl_request_t, share};
+use super::handle::{
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_wrapper,
+    has_failed, operate, query, recv_request, send_response, set_wrapper,
+};
+use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, value_or,
+    BooleanByte, Handle, borrow_mut, change, free, into_raw, optional_text, output,
+    status_wiping_keys, value_or, wiping_keys,
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
 use crate::error::Error;
+use crate::message::MalformedRequest;
 
 /// A connected client: the Python ClientInstance.
 ///
@@ -26,32 +30,8 @@ use crate::error::Error;
 pub enum anwdl_client_t {}
 
 impl Handle for anwdl_client_t {
-    type Inner = Client;
-}
-
-/// A client that refuses to go on after a panic.
-pub(super) struct Client {
-    guarded: Guarded<ClientInstance>,
-}
-
-impl Client {
-    fn new(instance: ClientInstance) -> Self {
-        Self {
-            guarded: Guarded::new(instance),
-        }
-    }
-
-    fn instance(&self) -> &ClientInstance {
-        &self.guarded.inner
-    }
-
-    /// Runs an operation that moves the session.
-    pub(super) fn operate<T>(
-        &mut self,
-        operation: impl FnOnce(&mut ClientInstance) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.guarded.operate(operation)
-    }
+    type Inner = PoisonOnPanic<ClientInstance>;
+    const NAME: &'static str = "client";
 }
 
 /// Makes a client from a connected socket, as accept() returns it.
@@ -86,7 +66,7 @@ pub unsafe extern "C" fn anwdl_client_new(
     options: *const anwdl_client_options_t,
     out_client: *mut *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a place for the client.
         let out_client = unsafe { output(out_client, "out_client") }?;
         // SAFETY: the caller passes NULL or live options.
@@ -101,17 +81,17 @@ pub unsafe extern "C" fn anwdl_client_new(
                 return Err(refusal.error);
             }
         };
-        let mut client = Client::new(instance);
+        let mut client = PoisonOnPanic::new(instance);
         if options.exchanges_at_once() {
             // A panic would close the descriptor on its way out, and the caller once more.
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);
             if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.guarded.inner.take_socket());
+                leave_open(client.get_mut().take_socket());
             }
             exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
-        out_client.set(give(client));
+        out_client.set(into_raw(client));
         Ok(())
     })
 }
@@ -133,11 +113,8 @@ fn leave_open(socket: Option<OwnedFd>) {
 /// Python: del.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        unsafe { take_back(client) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(client) }
 }
 
 /// Closes the connection. The client stays, and must still be freed.
@@ -153,11 +130,8 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
 pub unsafe extern "C" fn anwdl_client_close_connection(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.guarded.inner.close_connection()
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { change(client, |client| client.get_mut().close_connection()) })
 }
 
 /// Gives the descriptor back to the caller, unclosed. From then on the client counts as closed; it
@@ -182,7 +156,7 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        Ok(client.guarded.inner.detach()?.into_raw_fd())
+        Ok(client.get_mut().detach()?.into_raw_fd())
     })
 }
 
@@ -198,11 +172,8 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
 /// Python: ClientInstance.isClosed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().is_closed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { query(client, false, ClientInstance::is_closed) }
 }
 
 /// Tells whether the session has ended, by a failure or because the connection was closed or
@@ -220,11 +191,8 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
 /// Python: none; there, a socket that failed is told from a sound one by trying again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.guarded.broken || client.instance().has_failed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { has_failed(client, ClientInstance::has_failed) }
 }
 
 /// Changes how long an operation on the connection may take.
@@ -246,13 +214,14 @@ pub unsafe extern "C" fn anwdl_client_set_timeout(
     client: *mut anwdl_client_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        let timeout = Duration::from_millis(milliseconds.into());
-        client.guarded.inner.set_timeout(Some(timeout));
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(client, |client| {
+            let timeout = Duration::from_millis(milliseconds.into());
+            client.get_mut().set_timeout(Some(timeout));
+            Ok(())
+        })
+    }
 }
 
 /// The descriptor of the connection, for poll(), epoll and the like.
@@ -269,11 +238,12 @@ pub unsafe extern "C" fn anwdl_client_set_timeout(
 pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
     client: *const anwdl_client_t,
 ) -> c_int {
-    value_or(-1, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().socket_descriptor().unwrap_or(-1))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client, -1, |session| {
+            session.socket_descriptor().unwrap_or(-1)
+        })
+    }
 }
 
 /// The IP address of the peer as text.
@@ -295,17 +265,12 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// Python: ClientInstance.getIP().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .guarded
-            .inner
-            .identity()
-            .ip_with_nul()
-            .as_ptr()
-            .cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client, ptr::null(), |client| {
+            client.identity().ip_with_nul().as_ptr().cast()
+        })
+    }
 }
 
 /// The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text.
@@ -321,17 +286,12 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
 /// Python: ClientInstance.getID().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .guarded
-            .inner
-            .identity()
-            .id_with_nul()
-            .as_ptr()
-            .cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client, ptr::null(), |client| {
+            client.identity().id_with_nul().as_ptr().cast()
+        })
+    }
 }
 
 /// When the client was made.
@@ -344,11 +304,8 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
 /// Python: ClientInstance.getCreationTimestamp().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwdl_client_t) -> i64 {
-    value_or(0, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().creation_timestamp())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { query(client, 0, ClientInstance::creation_timestamp) }
 }
 
 /// The framing that the session uses.
@@ -364,11 +321,8 @@ pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwd
 pub unsafe extern "C" fn anwdl_client_get_protocol(
     client: *const anwdl_client_t,
 ) -> anwdl_protocol_t {
-    value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().protocol().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_protocol(client, ClientInstance::protocol) }
 }
 
 /// The RSA wrapper of the client: its local key pair and, once received, the peer's public key.
@@ -385,11 +339,8 @@ pub unsafe extern "C" fn anwdl_client_get_protocol(
 pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
     client: *const anwdl_client_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().rsa_wrapper().map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(client, ClientInstance::rsa_wrapper) }
 }
 
 /// The AES wrapper of the client: the key of the session and its present IV.
@@ -407,11 +358,8 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
 pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
     client: *const anwdl_client_t,
 ) -> *const anwdl_aes_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().aes_wrapper().map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(client, ClientInstance::aes_wrapper) }
 }
 
 /// Replaces the RSA key pair of the client, before keys are exchanged.
@@ -433,13 +381,8 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        client.operate(|instance| instance.set_rsa_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_wrapper(client, wrapper, ClientInstance::set_rsa_wrapper) }
 }
 
 /// Replaces the AES key of the client, before keys are exchanged or where none are.
@@ -464,13 +407,8 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        client.operate(|instance| instance.set_aes_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { set_wrapper(client, wrapper, ClientInstance::set_aes_wrapper) })
 }
 
 /// Exchanges public RSA keys and the AES key with the peer: all four steps.
@@ -509,11 +447,8 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(|instance| instance.exchange_keys(receive_first != 0))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, |session| session.exchange_keys(receive_first != 0)) }
 }
 
 /// One step of the key exchange: sends the local public RSA key.
@@ -537,11 +472,8 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::send_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::send_public_rsa_key) }
 }
 
 /// One step of the key exchange: receives the peer's public RSA key.
@@ -567,11 +499,8 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::recv_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::recv_public_rsa_key) }
 }
 
 /// One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
@@ -596,11 +525,8 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::send_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::send_aes_key) }
 }
 
 /// One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
@@ -625,11 +551,8 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::recv_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::recv_aes_key) }
 }
 
 /// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
@@ -649,11 +572,8 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 /// Python: none; it is a part of ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::compute)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::compute) }
 }
 
 /// Receives a request.
@@ -690,21 +610,15 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
     store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        let out_request = if out_request.is_null() && store_request != 0 {
-            None
-        } else {
-            // SAFETY: the caller passes NULL or a place for the request.
-            Some(unsafe { output(out_request, "out_request") }?)
-        };
-        let request = client.operate(|instance| instance.recv_request(store_request != 0))?;
-        if let Some(out_request) = out_request {
-            out_request.set(share(request));
-        }
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        recv_request(
+            client,
+            store_request,
+            out_request,
+            ClientInstance::recv_request,
+        )
+    }
 }
 
 /// The request that the client keeps: the last one that anwdl_client_recv_request() received with
@@ -721,14 +635,8 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 pub unsafe extern "C" fn anwdl_client_get_stored_request(
     client: *const anwdl_client_t,
 ) -> *const anwdl_request_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .instance()
-            .stored_request()
-            .map_or(ptr::null(), |request| Arc::as_ptr(request).cast()))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_stored_request(client, ClientInstance::stored_request) }
 }
 
 /// What is wrong with the last request, if it did not fit the request format
@@ -751,14 +659,14 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 pub unsafe extern "C" fn anwdl_client_get_request_errors(
     client: *const anwdl_client_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        let request = client.instance().malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.errors_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            client,
+            ClientInstance::malformed_request,
+            MalformedRequest::errors_with_nul,
+        )
+    }
 }
 
 /// The text of the last request, if it did not fit the request format
@@ -783,14 +691,14 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
     client: *const anwdl_client_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        let request = client.instance().malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.json_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            client,
+            ClientInstance::malformed_request,
+            MalformedRequest::json_with_nul,
+        )
+    }
 }
 
 /// Sends a response.
@@ -845,15 +753,15 @@ pub unsafe extern "C" fn anwdl_client_send_response(
     data_json: *const c_char,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let message = unsafe { text(message, "message") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let data_json = unsafe { optional_text(data_json, "data_json") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let reason = unsafe { optional_text(reason, "reason") }?;
-        client.operate(|instance| instance.send_response(success != 0, message, data_json, reason))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_response(
+            client,
+            success,
+            message,
+            || optional_text(data_json, "data_json"),
+            reason,
+            ClientInstance::send_response,
+        )
+    }
 }

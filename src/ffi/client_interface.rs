@@ -1,18 +1,21 @@
 //! `anwdl_client_interface_t`: the side that connects.
 
 use std::ffi::{c_char, c_int};
-use std::ptr;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::memory::set_string;
+use super::handle::{
+    PoisonOnPanic, get_protocol, get_wrapper, has_failed, operate, query, recv_response,
+    send_request, set_wrapper,
+};
+use super::memory::get_string;
 use super::response::anwdl_response_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, try_give, value_or,
+    BooleanByte, Handle, borrow_mut, change, create, free, optional_text, status_wiping_keys, text,
+    wiping_keys,
 };
 use crate::client_interface::ClientInterface;
 
@@ -23,7 +26,8 @@ use crate::client_interface::ClientInterface;
 pub enum anwdl_client_interface_t {}
 
 impl Handle for anwdl_client_interface_t {
-    type Inner = Guarded<ClientInterface>;
+    type Inner = PoisonOnPanic<ClientInterface>;
+    const NAME: &'static str = "client_interface";
 }
 
 /// Makes a client interface that is not connected yet.
@@ -47,14 +51,12 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
     options: *const anwdl_client_options_t,
     out_interface: *mut *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or live options.
-        let options = unsafe { options_or_defaults(options) }?;
-        // SAFETY: the caller passes NULL or a place for the interface.
-        let out_interface = unsafe { output(out_interface, "out_interface") }?;
-        let client_interface = ClientInterface::new(&options)?;
-        out_interface.set(give(Guarded::new(client_interface)));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_interface, "out_interface"), || {
+            let options = options_or_defaults(options)?;
+            Ok(PoisonOnPanic::new(ClientInterface::new(&options)?))
+        })
     })
 }
 
@@ -69,11 +71,8 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
 pub unsafe extern "C" fn anwdl_client_interface_free(
     client_interface: *mut anwdl_client_interface_t,
 ) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or an interface that it owns.
-        unsafe { take_back(client_interface) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(client_interface) }
 }
 
 /// Connects to a server and, unless the options say otherwise, exchanges the keys, this side
@@ -113,7 +112,7 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
     host: *const c_char,
     port: u16,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a interface that it owns.
         let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -136,10 +135,11 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
 pub unsafe extern "C" fn anwdl_client_interface_close_connection(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.inner.close_connection()
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(client_interface, |client_interface| {
+            client_interface.get_mut().close_connection()
+        })
     })
 }
 
@@ -157,11 +157,8 @@ pub unsafe extern "C" fn anwdl_client_interface_close_connection(
 pub unsafe extern "C" fn anwdl_client_interface_is_closed(
     client_interface: *const anwdl_client_interface_t,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        Ok(client_interface.inner.is_closed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { query(client_interface, false, ClientInterface::is_closed) }
 }
 
 /// Tells whether the session has ended, by a failure or because the connection was closed.
@@ -179,11 +176,8 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
 pub unsafe extern "C" fn anwdl_client_interface_has_failed(
     client_interface: *const anwdl_client_interface_t,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        Ok(client_interface.broken || client_interface.inner.has_failed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { has_failed(client_interface, ClientInterface::has_failed) }
 }
 
 /// Changes how long an operation may take, in this connection and in those that are made later.
@@ -205,13 +199,14 @@ pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
     client_interface: *mut anwdl_client_interface_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or an interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        let timeout = Duration::from_millis(milliseconds.into());
-        client_interface.inner.set_timeout(Some(timeout));
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(client_interface, |client_interface| {
+            let timeout = Duration::from_millis(milliseconds.into());
+            client_interface.get_mut().set_timeout(Some(timeout));
+            Ok(())
+        })
+    }
 }
 
 /// The descriptor of the connection, for poll(), epoll and the like.
@@ -228,11 +223,12 @@ pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
 pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
     client_interface: *const anwdl_client_interface_t,
 ) -> c_int {
-    value_or(-1, || {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        Ok(client_interface.inner.socket_descriptor().unwrap_or(-1))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client_interface, -1, |session| {
+            session.socket_descriptor().unwrap_or(-1)
+        })
+    }
 }
 
 /// The fingerprint of the server's public RSA key, once it was received.
@@ -252,13 +248,12 @@ pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
     client_interface: *const anwdl_client_interface_t,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_hex = unsafe { output(out_hex, "out_hex") }?;
-        set_string(out_hex, Some(client_interface.inner.server_fingerprint()?))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(client_interface, (out_hex, "out_hex"), |client_interface| {
+            Ok(Some(client_interface.get_ref().server_fingerprint()?))
+        })
+    }
 }
 
 /// The framing that the session uses.
@@ -274,11 +269,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
 pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
     client_interface: *const anwdl_client_interface_t,
 ) -> anwdl_protocol_t {
-    value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        Ok(client_interface.inner.protocol().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_protocol(client_interface, ClientInterface::protocol) }
 }
 
 /// The RSA wrapper of the interface: its local key pair and, once received, the peer's public key.
@@ -295,14 +287,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
 pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
     client_interface: *const anwdl_client_interface_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        Ok(client_interface
-            .inner
-            .rsa_wrapper()
-            .map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(client_interface, ClientInterface::rsa_wrapper) }
 }
 
 /// The AES wrapper of the interface: the key of the session and its present IV.
@@ -320,14 +306,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
 pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
     client_interface: *const anwdl_client_interface_t,
 ) -> *const anwdl_aes_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live interface.
-        let client_interface = unsafe { borrow(client_interface, "client_interface") }?;
-        Ok(client_interface
-            .inner
-            .aes_wrapper()
-            .map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(client_interface, ClientInterface::aes_wrapper) }
 }
 
 /// Replaces the RSA key pair of the interface, before keys are exchanged. What is set is kept for
@@ -350,13 +330,8 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
     client_interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        client_interface.operate(|inner| inner.set_rsa_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_wrapper(client_interface, wrapper, ClientInterface::set_rsa_wrapper) }
 }
 
 /// Replaces the AES key of the interface, before keys are exchanged or where none are. What is set
@@ -382,12 +357,9 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
     client_interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        client_interface.operate(|inner| inner.set_aes_wrapper(wrapper))
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        set_wrapper(client_interface, wrapper, ClientInterface::set_aes_wrapper)
     })
 }
 
@@ -429,11 +401,12 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     client_interface: *mut anwdl_client_interface_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.operate(|inner| inner.exchange_keys(receive_first != 0))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        operate(client_interface, |session| {
+            session.exchange_keys(receive_first != 0)
+        })
+    }
 }
 
 /// One step of the key exchange: sends the local public RSA key.
@@ -456,11 +429,8 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
 pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.operate(ClientInterface::send_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client_interface, ClientInterface::send_public_rsa_key) }
 }
 
 /// One step of the key exchange: receives the peer's public RSA key.
@@ -485,11 +455,8 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.operate(ClientInterface::recv_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client_interface, ClientInterface::recv_public_rsa_key) }
 }
 
 /// One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
@@ -516,11 +483,8 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.operate(ClientInterface::send_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client_interface, ClientInterface::send_aes_key) }
 }
 
 /// One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
@@ -546,11 +510,8 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.operate(ClientInterface::recv_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client_interface, ClientInterface::recv_aes_key) }
 }
 
 /// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
@@ -572,11 +533,8 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        client_interface.operate(ClientInterface::compute)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client_interface, ClientInterface::compute) }
 }
 
 /// Sends a request.
@@ -615,15 +573,15 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
     verb: *const c_char,
     parameters_json: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let verb = unsafe { text(verb, "verb") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameters_json = unsafe { optional_text(parameters_json, "parameters_json") }?;
-        client_interface.operate(|inner| inner.send_request(verb, parameters_json))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_request(
+            client_interface,
+            verb,
+            || optional_text(parameters_json, "parameters_json"),
+            ClientInterface::send_request,
+        )
+    }
 }
 
 /// Receives a response.
@@ -650,13 +608,12 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
     client_interface: *mut anwdl_client_interface_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        // SAFETY: the caller passes NULL or a place for the response.
-        let out_response = unsafe { output(out_response, "out_response") }?;
-        let response = client_interface.operate(ClientInterface::recv_response)?;
-        out_response.set(try_give(response)?);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        recv_response(
+            client_interface,
+            out_response,
+            ClientInterface::recv_response,
+        )
+    }
 }

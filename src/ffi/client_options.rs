@@ -8,8 +8,7 @@ use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::error::anwdl_status_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Handle, borrow, borrow_mut, give, optional_text, status, status_of_secrets,
-    take_back, text, value_or,
+    BooleanByte, Handle, borrow, change, free, into_raw, optional_text, text, value_or, wiping_keys,
 };
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
@@ -64,6 +63,7 @@ pub enum anwdl_client_options_t {}
 
 impl Handle for anwdl_client_options_t {
     type Inner = ClientOptions;
+    const NAME: &'static str = "options";
 }
 
 impl From<Protocol> for anwdl_protocol_t {
@@ -90,6 +90,23 @@ pub(super) unsafe fn options_or_defaults<'a>(
     }
     // SAFETY: the caller vouches for it.
     unsafe { borrow(pointer, "options") }.map(Cow::Borrowed)
+}
+
+/// The body of a setter that cannot fail.
+///
+/// # Safety
+/// As for [`change`].
+unsafe fn set(
+    options: *mut anwdl_client_options_t,
+    set: impl FnOnce(&mut ClientOptions),
+) -> anwdl_status_t {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        change(options, |options| {
+            set(options);
+            Ok(())
+        })
+    }
 }
 
 fn protocol_of(number: ProtocolNumber) -> Result<Protocol, Error> {
@@ -128,11 +145,8 @@ fn proxy_protocol_of(number: ProxyProtocolNumber) -> Result<ProxyProtocol, Error
 /// @param options The options; NULL is fine and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_options_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or options that it owns.
-        unsafe { take_back(options) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(options) }
 }
 
 /// Makes a set of options, all at their defaults.
@@ -144,7 +158,9 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
-    value_or(std::ptr::null_mut(), || Ok(give(ClientOptions::default())))
+    value_or(std::ptr::null_mut(), || {
+        Ok(into_raw(ClientOptions::default()))
+    })
 }
 
 /// Sets how long an operation on the connection may take.
@@ -168,13 +184,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
     options: *mut anwdl_client_options_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        let timeout = Duration::from_millis(milliseconds.into());
-        options.set_timeout((!timeout.is_zero()).then_some(timeout));
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        set(options, |options| {
+            options.set_timeout(Some(Duration::from_millis(milliseconds.into())))
+        })
+    }
 }
 
 /// Sets the RSA key pair of the clients.
@@ -198,14 +213,13 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
     options: *mut anwdl_client_options_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        options.set_rsa_wrapper(wrapper);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(options, |options| {
+            options.set_rsa_wrapper(borrow(wrapper, "wrapper")?);
+            Ok(())
+        })
+    }
 }
 
 /// Sets the AES key that the clients begin with.
@@ -237,12 +251,11 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
     options: *mut anwdl_client_options_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        options.set_aes_wrapper(wrapper)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(options, |options| {
+            options.set_aes_wrapper(borrow(wrapper, "wrapper")?)
+        })
     })
 }
 
@@ -265,12 +278,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
     options: *mut anwdl_client_options_t,
     exchange_keys: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_exchange_keys(exchange_keys != 0);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        set(options, |options| {
+            options.set_exchange_keys(exchange_keys != 0)
+        })
+    }
 }
 
 /// Sets whether an AES key that was received is sent back as it came, as the released Python peers
@@ -295,12 +308,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     options: *mut anwdl_client_options_t,
     key_echo: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_key_echo(key_echo != 0);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set(options, |options| options.set_key_echo(key_echo != 0)) }
 }
 
 /// Sets whether calls that would have to wait for the peer return ANWDL_WANT_READ or
@@ -323,12 +332,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
     options: *mut anwdl_client_options_t,
     non_blocking: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_non_blocking(non_blocking != 0);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        set(options, |options| {
+            options.set_non_blocking(non_blocking != 0)
+        })
+    }
 }
 
 /// Sets the only framing that the clients accept.
@@ -355,12 +364,13 @@ pub unsafe extern "C" fn anwdl_client_options_set_protocol(
     options: *mut anwdl_client_options_t,
     protocol: ProtocolNumber,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_protocol(protocol_of(protocol)?);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(options, |options| {
+            options.set_protocol(protocol_of(protocol)?);
+            Ok(())
+        })
+    }
 }
 
 /// Sets how long a request, or a response to this side, may be.
@@ -383,11 +393,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
     options: *mut anwdl_client_options_t,
     bytes: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_max_message_size(bytes)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(options, |options| options.set_max_message_size(bytes)) }
 }
 
 /// Sets the IP address that the clients are said to have, in place of the address of the socket's
@@ -413,13 +420,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
     options: *mut anwdl_client_options_t,
     ip: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let ip = unsafe { text(ip, "ip") }?;
-        options.set_peer_ip(ip)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(options, |options| options.set_peer_ip(text(ip, "ip")?)) }
 }
 
 /// Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
@@ -458,12 +460,13 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
     options: *mut anwdl_client_options_t,
     proxy_protocol: ProxyProtocolNumber,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_proxy_protocol(proxy_protocol_of(proxy_protocol)?);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(options, |options| {
+            options.set_proxy_protocol(proxy_protocol_of(proxy_protocol)?);
+            Ok(())
+        })
+    }
 }
 
 /// Sets whether the private key operation of the key exchange is left to the caller.
@@ -491,12 +494,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
     options: *mut anwdl_client_options_t,
     separate_computation: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        options.set_separate_computation(separate_computation != 0);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        set(options, |options| {
+            options.set_separate_computation(separate_computation != 0)
+        })
+    }
 }
 
 /// Sets the fingerprint of the only public RSA key that is accepted from the peer.
@@ -524,11 +527,10 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
     options: *mut anwdl_client_options_t,
     hex: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or options that it owns.
-        let options = unsafe { borrow_mut(options, "options") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let hex = unsafe { optional_text(hex, "hex") }?;
-        options.set_expected_fingerprint(hex)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(options, |options| {
+            options.set_expected_fingerprint(optional_text(hex, "hex")?)
+        })
+    }
 }

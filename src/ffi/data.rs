@@ -7,12 +7,13 @@ use zeroize::Zeroizing;
 use super::client::anwdl_client_t;
 use super::client_interface::anwdl_client_interface_t;
 use super::error::anwdl_status_t;
-use super::memory::set_string;
+use super::handle::{send_request, send_response};
+use super::memory::get_string;
 use super::session::anwdl_session_t;
-use super::{
-    BooleanByte, Handle, borrow, borrow_mut, bytes, give, optional_text, output, status, take_back,
-    text, value_or,
-};
+use super::{BooleanByte, Handle, borrow, borrow_mut, bytes, change, create, free, status, text};
+use crate::client::ClientInstance;
+use crate::client_interface::ClientInterface;
+use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
 use crate::message::{ContainerData, Data, DataValue};
 
@@ -29,6 +30,7 @@ pub enum anwdl_data_t {}
 
 impl Handle for anwdl_data_t {
     type Inner = Data;
+    const NAME: &'static str = "data";
 }
 
 /// A text that has a length, and so may have NULs inside.
@@ -89,12 +91,8 @@ unsafe fn json_of(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a place for the data.
-        let out_data = unsafe { output(out_data, "out_data") }?;
-        out_data.set(give(Data::new()));
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { create((out_data, "out_data"), || Ok(Data::new())) }
 }
 
 /// Makes an empty array, to be filled by the functions whose names have "add" in them.
@@ -108,11 +106,27 @@ pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anw
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { create((out_data, "out_data"), || Ok(Data::new_array())) }
+}
+
+/// The body of a function that copies an object or an array into data, which may be the same data.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`borrow`].
+unsafe fn change_with_copy(
+    data: *mut anwdl_data_t,
+    (value, name): (*const anwdl_data_t, &str),
+    is_array: bool,
+    change: impl FnOnce(&mut Data, DataValue) -> Result<(), Error>,
+) -> anwdl_status_t {
     status(|| {
-        // SAFETY: the caller passes NULL or a place for the data.
-        let out_data = unsafe { output(out_data, "out_data") }?;
-        out_data.set(give(Data::new_array()));
-        Ok(())
+        // SAFETY: the caller vouches for it, and nothing else is borrowed while data changes.
+        unsafe {
+            borrow(data.cast_const(), "data")?;
+            let value = copy_of(value, name, is_array)?;
+            change(borrow_mut(data, "data")?, value)
+        }
     })
 }
 
@@ -134,14 +148,12 @@ pub unsafe extern "C" fn anwdl_data_from_json(
     json: *const c_char,
     out_data: *mut *mut anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a string.
-        let json = unsafe { text(json, "json") }?;
-        // SAFETY: the caller passes NULL or a place for the data.
-        let out_data = unsafe { output(out_data, "out_data") }?;
-        out_data.set(give(Data::from_json(json)?));
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        create((out_data, "out_data"), || {
+            Data::from_json(text(json, "json")?)
+        })
+    }
 }
 
 /// The data as JSON text, written as Python writes it, but with characters beyond ASCII as they
@@ -161,13 +173,12 @@ pub unsafe extern "C" fn anwdl_data_to_json(
     data: *const anwdl_data_t,
     out_json: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or live data.
-        let data = unsafe { borrow(data, "data") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_json = unsafe { output(out_json, "out_json") }?;
-        set_string(out_json, Some(&*data.to_json()))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(data, (out_json, "out_json"), |data| {
+            Ok(Some(data.to_json()))
+        })
+    }
 }
 
 /// Wipes and frees data.
@@ -175,11 +186,8 @@ pub unsafe extern "C" fn anwdl_data_to_json(
 /// @param data The data; NULL is fine and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_free(data: *mut anwdl_data_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or data that it owns.
-        unsafe { take_back(data) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(data) }
 }
 
 /// Sets a member of an object to a string.
@@ -200,15 +208,12 @@ pub unsafe extern "C" fn anwdl_data_set_string(
     name: *const c_char,
     value: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let value = unsafe { text(value, "value") }?;
-        data.set(name, value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(data, |data| {
+            data.set(text(name, "name")?, text(value, "value")?)
+        })
+    }
 }
 
 /// Sets a member of an object to a string of a given length, which may have NULs inside.
@@ -231,15 +236,12 @@ pub unsafe extern "C" fn anwdl_data_set_string_with_length(
     value: *const c_char,
     len: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let value = unsafe { text_of(value, len) }?;
-        data.set(name, value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(data, |data| {
+            data.set(text(name, "name")?, text_of(value, len)?)
+        })
+    }
 }
 
 /// Sets a member of an object to an integer.
@@ -260,13 +262,8 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
     name: *const c_char,
     value: i64,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        data.set(name, value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.set(text(name, "name")?, value)) }
 }
 
 /// Sets a member of an object to true or false.
@@ -287,13 +284,8 @@ pub unsafe extern "C" fn anwdl_data_set_boolean(
     name: *const c_char,
     value: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        data.set(name, value != 0)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.set(text(name, "name")?, value != 0)) }
 }
 
 /// Sets a member of an object to null.
@@ -312,13 +304,12 @@ pub unsafe extern "C" fn anwdl_data_set_null(
     data: *mut anwdl_data_t,
     name: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        data.set(name, DataValue::null())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(data, |data| {
+            data.set(text(name, "name")?, DataValue::null())
+        })
+    }
 }
 
 /// Sets a member of an object to a copy of an object.
@@ -339,17 +330,12 @@ pub unsafe extern "C" fn anwdl_data_set_object(
     name: *const c_char,
     value: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or live data.
-        unsafe { borrow(data.cast_const(), "data") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let value = unsafe { copy_of(value, "value", false) }?;
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        data.set(name, value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change_with_copy(data, (value, "value"), false, |data, value| {
+            data.set(text(name, "name")?, value)
+        })
+    }
 }
 
 /// Sets a member of an object to a copy of an array.
@@ -370,17 +356,12 @@ pub unsafe extern "C" fn anwdl_data_set_array(
     name: *const c_char,
     array: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or live data.
-        unsafe { borrow(data.cast_const(), "data") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let array = unsafe { copy_of(array, "array", true) }?;
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        data.set(name, array)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change_with_copy(data, (array, "array"), true, |data, value| {
+            data.set(text(name, "name")?, value)
+        })
+    }
 }
 
 /// Adds a string at the end of an array.
@@ -399,13 +380,8 @@ pub unsafe extern "C" fn anwdl_data_add_string(
     data: *mut anwdl_data_t,
     value: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let value = unsafe { text(value, "value") }?;
-        data.add(value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.add(text(value, "value")?)) }
 }
 
 /// Adds a string of a given length, which may have NULs inside, at the end of an array.
@@ -426,13 +402,8 @@ pub unsafe extern "C" fn anwdl_data_add_string_with_length(
     value: *const c_char,
     len: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let value = unsafe { text_of(value, len) }?;
-        data.add(value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.add(text_of(value, len)?)) }
 }
 
 /// Adds an integer at the end of an array.
@@ -450,11 +421,8 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
     data: *mut anwdl_data_t,
     value: i64,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        data.add(value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.add(value)) }
 }
 
 /// Adds true or false at the end of an array.
@@ -472,11 +440,8 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
     data: *mut anwdl_data_t,
     value: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        data.add(value != 0)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.add(value != 0)) }
 }
 
 /// Adds null at the end of an array.
@@ -490,11 +455,8 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        data.add(DataValue::null())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change(data, |data| data.add(DataValue::null())) }
 }
 
 /// Adds a copy of an object at the end of an array.
@@ -513,15 +475,8 @@ pub unsafe extern "C" fn anwdl_data_add_object(
     data: *mut anwdl_data_t,
     value: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or live data.
-        unsafe { borrow(data.cast_const(), "data") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let value = unsafe { copy_of(value, "value", false) }?;
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        data.add(value)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change_with_copy(data, (value, "value"), false, Data::add) }
 }
 
 /// Adds a copy of an array at the end of an array.
@@ -540,15 +495,8 @@ pub unsafe extern "C" fn anwdl_data_add_array(
     data: *mut anwdl_data_t,
     array: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or live data.
-        unsafe { borrow(data.cast_const(), "data") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let array = unsafe { copy_of(array, "array", true) }?;
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        data.add(array)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { change_with_copy(data, (array, "array"), true, Data::add) }
 }
 
 /// Sets the six members that describe a new container: container_uuid, client_token,
@@ -584,23 +532,19 @@ pub unsafe extern "C" fn anwdl_data_set_container(
     password: *const c_char,
     port: u16,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        data.set_container(&ContainerData {
-            // SAFETY: the caller passes NULL or a string.
-            uuid: unsafe { text(uuid, "uuid") }?,
-            // SAFETY: the caller passes NULL or a string.
-            client_token: unsafe { text(token, "token") }?,
-            // SAFETY: the caller passes NULL or a string.
-            iso_sha256: unsafe { text(iso_sha256, "iso_sha256") }?,
-            // SAFETY: the caller passes NULL or a string.
-            user_name: unsafe { text(user_name, "user_name") }?,
-            // SAFETY: the caller passes NULL or a string.
-            password: unsafe { text(password, "password") }?,
-            listen_port: port,
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(data, |data| {
+            data.set_container(&ContainerData {
+                uuid: text(uuid, "uuid")?,
+                client_token: text(token, "token")?,
+                iso_sha256: text(iso_sha256, "iso_sha256")?,
+                user_name: text(user_name, "user_name")?,
+                password: text(password, "password")?,
+                listen_port: port,
+            })
         })
-    })
+    }
 }
 
 /// Sets the two members that describe the server: uptime and version.
@@ -621,13 +565,12 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
     uptime: u64,
     version: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or data that it owns.
-        let data = unsafe { borrow_mut(data, "data") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let version = unsafe { text(version, "version") }?;
-        data.set_statistics(uptime, version)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(data, |data| {
+            data.set_statistics(uptime, text(version, "version")?)
+        })
+    }
 }
 
 /// Sends a response whose data were put together value by value.
@@ -653,18 +596,17 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
     data: *const anwdl_data_t,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let message = unsafe { text(message, "message") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let json = unsafe { json_of(data, "data") }?;
-        let json = json.as_deref().map(String::as_str);
-        // SAFETY: the caller passes NULL or a string.
-        let reason = unsafe { optional_text(reason, "reason") }?;
-        client.operate(|inner| inner.send_response(success != 0, message, json, reason))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_response(
+            client,
+            success,
+            message,
+            || json_of(data, "data"),
+            reason,
+            ClientInstance::send_response,
+        )
+    }
 }
 
 /// Sends a response whose data were put together value by value.
@@ -690,18 +632,17 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
     data: *const anwdl_data_t,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let message = unsafe { text(message, "message") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let json = unsafe { json_of(data, "data") }?;
-        let json = json.as_deref().map(String::as_str);
-        // SAFETY: the caller passes NULL or a string.
-        let reason = unsafe { optional_text(reason, "reason") }?;
-        session.operate(|inner| inner.send_response(success != 0, message, json, reason))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_response(
+            session,
+            success,
+            message,
+            || json_of(data, "data"),
+            reason,
+            SansIoSession::send_response,
+        )
+    }
 }
 
 /// Sends a request whose parameters were put together value by value.
@@ -723,16 +664,15 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
     verb: *const c_char,
     parameters: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let verb = unsafe { text(verb, "verb") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let json = unsafe { json_of(parameters, "parameters") }?;
-        let json = json.as_deref().map(String::as_str);
-        session.operate(|inner| inner.send_request(verb, json))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_request(
+            session,
+            verb,
+            || json_of(parameters, "parameters"),
+            SansIoSession::send_request,
+        )
+    }
 }
 
 /// Sends a request whose parameters were put together value by value.
@@ -754,14 +694,13 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
     verb: *const c_char,
     parameters: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or an interface that it owns.
-        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let verb = unsafe { text(verb, "verb") }?;
-        // SAFETY: the caller passes NULL or live data.
-        let json = unsafe { json_of(parameters, "parameters") }?;
-        let json = json.as_deref().map(String::as_str);
-        client_interface.operate(|inner| inner.send_request(verb, json))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_request(
+            client_interface,
+            verb,
+            || json_of(parameters, "parameters"),
+            ClientInterface::send_request,
+        )
+    }
 }

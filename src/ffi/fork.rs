@@ -46,9 +46,9 @@ thread_local! {
 }
 
 /// Tells the system, once, what to do around a fork.
-pub(super) fn prepare_once() {
-    static IS_DONE: AtomicBool = AtomicBool::new(false);
-    if !IS_DONE.load(Ordering::Relaxed) && !IS_DONE.swap(true, Ordering::Relaxed) {
+pub(super) fn register_handlers_once() {
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !IS_REGISTERED.load(Ordering::Relaxed) && !IS_REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: three functions of this kind are passed. Without memory for them, forks are as they
         // would be without this module.
         unsafe { pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };

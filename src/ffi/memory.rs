@@ -10,7 +10,8 @@ use std::ptr;
 
 use zeroize::Zeroize;
 
-use super::{Output, output, value_or};
+use super::error::anwdl_status_t;
+use super::{Handle, Output, borrow, bytes, output, status, value_or};
 use crate::error::{Error, Reason};
 
 /// A copy of `bytes` for the caller, followed by a zero byte. So even no bytes have an address, and
@@ -35,7 +36,7 @@ fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
 }
 
 /// The places of the caller's for bytes that it will own.
-pub(super) struct BytesOutput<'a> {
+struct BytesOutput<'a> {
     start: Output<'a, *mut u8>,
     len: Output<'a, usize>,
 }
@@ -44,7 +45,7 @@ pub(super) struct BytesOutput<'a> {
 ///
 /// # Safety
 /// As for [`output`].
-pub(super) unsafe fn bytes_output<'a>(
+unsafe fn bytes_output<'a>(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> Result<BytesOutput<'a>, Error> {
@@ -55,14 +56,14 @@ pub(super) unsafe fn bytes_output<'a>(
 
 impl BytesOutput<'_> {
     /// Gives the caller a copy of `bytes`.
-    pub(super) fn set(self, bytes: &[u8]) -> Result<(), Error> {
+    fn set(self, bytes: &[u8]) -> Result<(), Error> {
         self.start.set(copy(bytes)?);
         self.len.set(bytes.len());
         Ok(())
     }
 
     /// As [`set`](Self::set); NULL and no bytes for none.
-    pub(super) fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
+    fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
         match bytes {
             Some(bytes) => self.set(bytes),
             None => {
@@ -84,6 +85,65 @@ pub(super) fn set_string(
         None => ptr::null_mut(),
     });
     Ok(())
+}
+
+/// The body of a function that gives the caller a copy of a text, which has no NUL inside, or NULL.
+///
+/// # Safety
+/// As for [`borrow`] and [`output`].
+pub(super) unsafe fn get_string<'a, H: Handle<Inner: 'a>, T: AsRef<str>>(
+    object: *const H,
+    (out, name): (*mut *mut c_char, &str),
+    get: impl FnOnce(&'a H::Inner) -> Result<Option<T>, Error>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller vouches for it.
+        let object = unsafe { borrow(object, H::NAME) }?;
+        // SAFETY: the caller vouches for it.
+        let out = unsafe { output(out, name) }?;
+        set_string(out, get(object)?)
+    })
+}
+
+/// The body of a function that gives the caller a copy of bytes, or NULL.
+///
+/// # Safety
+/// As for [`borrow`] and [`output`].
+pub(super) unsafe fn get_bytes<H: Handle>(
+    object: *const H,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+    get: impl FnOnce(&H::Inner) -> Option<&[u8]>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller vouches for it.
+        let object = unsafe { borrow(object, H::NAME) }?;
+        // SAFETY: the caller vouches for it.
+        let out = unsafe { bytes_output(out, out_len) }?;
+        out.set_optional(get(object))
+    })
+}
+
+/// The body of a function that makes other bytes from data, under the key of a wrapper.
+///
+/// # Safety
+/// As for [`borrow`], [`bytes`] and [`output`].
+pub(super) unsafe fn transform<H: Handle, T: AsRef<[u8]>>(
+    wrapper: *const H,
+    (data, len): (*const u8, usize),
+    out: *mut *mut u8,
+    out_len: *mut usize,
+    transform: impl FnOnce(&H::Inner, &[u8]) -> Result<T, Error>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller vouches for it.
+        let wrapper = unsafe { borrow(wrapper, H::NAME) }?;
+        // SAFETY: the caller vouches for it.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller vouches for it.
+        let out = unsafe { bytes_output(out, out_len) }?;
+        out.set(transform(wrapper, data)?.as_ref())
+    })
 }
 
 /// # Safety

@@ -11,7 +11,7 @@
 //!   thread, and give what the function returns. A panic while another one unwinds, and a
 //!   failed allocation of Rust's, abort the process: the language offers nothing else. A
 //!   program that links the crate with `panic = "abort"` gives up the catching.
-//!   `guard` below both also delays the cancellation of the thread, and sees to forks.
+//!   `boundary` below both also delays the cancellation of the thread, and sees to forks.
 //! - **Self.** The object comes first, as a pointer that `borrow` or `borrow_mut` checks.
 //!   C sees an empty type; behind the pointer lies the Rust type that `Handle` names. So a
 //!   pointer to a part of a client, a wrapper for example, can be lent to C as it is.
@@ -24,8 +24,8 @@
 //!   `BooleanByte` is C's.
 //! - **Outputs.** Pointers to results come last, are checked before the work begins
 //!   (`output`), and are written only when all of it has succeeded.
-//! - **Ownership.** What leaves through a `**` was made by `give`, by `Arc::into_raw`
-//!   (requests) or by `memory`, and has exactly one function that takes it back.
+//! - **Ownership.** What leaves through a `**` was made by `into_raw`, by `Arc::into_raw`
+//!   (requests) or by `memory`, and has exactly one function that frees it.
 
 // The types carry their C names, and what a pointer must be is said once, above and at the
 // top of the header, instead of in a "Safety" section of every function.
@@ -41,6 +41,7 @@ pub mod client_options;
 pub mod data;
 pub mod error;
 mod fork;
+mod handle;
 pub mod log;
 pub mod memory;
 mod registers;
@@ -55,7 +56,7 @@ mod tests;
 use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::error::{Error, Interest, Reason};
 use crate::secret::{KEYS_STACK, NoMemory, wiping_stack};
@@ -70,16 +71,18 @@ pub type BooleanByte = u8;
 trait Handle {
     /// What lies behind the pointer.
     type Inner;
+    /// What the functions that belong to the type call it in their parameters.
+    const NAME: &'static str;
 }
 
 /// Runs `body` so that nothing but a value leaves it, and records what failed.
-fn guard<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t> {
+fn boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t> {
     // What a panic leaves half-changed is a client, which then refuses to go on (see
-    // `Guarded::operate`), or an object that the caller still holds and frees.
+    // `PoisonOnPanic::operate`), or an object that the caller still holds and frees.
     let body = AssertUnwindSafe(body);
-    let _wiped = registers::WipedAtTheEnd;
-    let _delayed = cancellation::Delayed::new();
-    fork::prepare_once();
+    let _wiped = registers::WipeOnDrop;
+    let _disabled = cancellation::Disabled::new();
+    fork::register_handlers_once();
     let error = match catch_unwind(body) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
@@ -115,54 +118,26 @@ fn wants(interest: Interest) -> anwdl_status_t {
 
 /// The boundary of a function that returns a status.
 fn status(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
-    match guard(body) {
+    match boundary(body) {
         Ok(()) => anwdl_status_t::ANWDL_OK,
         Err(status) => status,
     }
 }
 
-/// As [`status`], for a function that makes or moves keys, or uses a private one. A session wipes
-/// what its key exchange leaves by itself: it is called once for every few bytes.
-fn status_of_secrets(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
-    wiping_stack::<KEYS_STACK, _>(|| status(body))
+/// Wipes the stack after a function that makes or moves keys, or uses a private one. Sessions do it
+/// themselves where their key exchange needs it, since they are called once for every few bytes.
+fn wiping_keys<T>(function: impl FnOnce() -> T) -> T {
+    wiping_stack::<KEYS_STACK, _>(function)
+}
+
+/// As [`status`], wiping the stack.
+fn status_wiping_keys(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
+    wiping_keys(|| status(body))
 }
 
 /// The boundary of a function that returns a value, or `fallback` if it fails.
 fn value_or<T>(fallback: T, body: impl FnOnce() -> Result<T, Error>) -> T {
-    guard(body).unwrap_or(fallback)
-}
-
-/// Something that moves a session. If an operation of it panics, the session may be half-way
-/// between two states, and no later one is let in.
-struct Guarded<T> {
-    inner: T,
-    broken: bool,
-}
-
-impl<T> Guarded<T> {
-    fn new(inner: T) -> Self {
-        Self {
-            inner,
-            broken: false,
-        }
-    }
-
-    /// Runs an operation that moves the session.
-    fn operate<U>(
-        &mut self,
-        operation: impl FnOnce(&mut T) -> Result<U, Error>,
-    ) -> Result<U, Error> {
-        if self.broken {
-            return Err(Error::new(
-                Reason::SessionFailed,
-                "a defect of the library ended this session earlier",
-            ));
-        }
-        self.broken = true;
-        let result = operation(&mut self.inner);
-        self.broken = false;
-        result
-    }
+    boundary(body).unwrap_or(fallback)
 }
 
 /// Lends the object behind `pointer` for reading.
@@ -187,35 +162,78 @@ unsafe fn borrow_mut<'a, H: Handle>(
     unsafe { pointer.cast::<H::Inner>().as_mut() }.ok_or_else(|| null(name))
 }
 
-/// A pointer for C to read through, valid as long as `inner`.
-fn lend<H: Handle>(inner: &H::Inner) -> *const H {
-    std::ptr::from_ref(inner).cast()
+/// A pointer for C to read through, valid as long as `inner`; NULL for `None`.
+fn as_ptr<H: Handle>(inner: Option<&H::Inner>) -> *const H {
+    inner.map_or(ptr::null(), ptr::from_ref).cast()
 }
 
-/// Hands an object over to C; [`take_back`] ends it.
-fn give<H: Handle>(inner: H::Inner) -> *mut H {
+/// Moves an object to the heap and hands it to C; [`free`] drops it.
+fn into_raw<H: Handle>(inner: H::Inner) -> *mut H {
     Box::into_raw(Box::new(inner)).cast()
 }
 
-/// As [`give`], for what a peer sent; fails if there is no memory for it.
-fn try_give<H: Handle>(inner: H::Inner) -> Result<*mut H, NoMemory> {
+/// As [`into_raw`], for what a peer sent: fails if there is no memory for it.
+fn try_into_raw<H: Handle>(inner: H::Inner) -> Result<*mut H, NoMemory> {
     let mut place = Vec::new();
     place.try_reserve_exact(1)?;
     place.push(inner);
-    // It has the size that it needs, so that nothing is allocated; and one object alone lies in
-    // memory as it does in a box of its own.
+    // The capacity fits, so this allocates nothing; and a slice of one has the layout of a box.
     Ok(Box::into_raw(place.into_boxed_slice()).cast())
 }
 
-/// Ends an object that [`give`] handed out. NULL is fine.
+/// The body of a function that makes an object.
 ///
 /// # Safety
-/// `pointer` is NULL or came from `give`, and nobody uses it any more.
-unsafe fn take_back<H: Handle>(pointer: *mut H) {
-    if !pointer.is_null() {
-        // SAFETY: `give` made it from a box of this type; the caller vouches for the rest.
-        drop(unsafe { Box::from_raw(pointer.cast::<H::Inner>()) });
-    }
+/// As for [`output`].
+unsafe fn create<H: Handle>(
+    (out, name): (*mut *mut H, &str),
+    create: impl FnOnce() -> Result<H::Inner, Error>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller vouches for it.
+        let out = unsafe { output(out, name) }?;
+        out.set(into_raw(create()?));
+        Ok(())
+    })
+}
+
+/// The body of a function that frees an object. NULL is fine.
+///
+/// # Safety
+/// `pointer` is NULL or came from [`into_raw`], and nobody uses it any more.
+unsafe fn free<H: Handle>(pointer: *mut H) {
+    value_or((), || {
+        if !pointer.is_null() {
+            // SAFETY: `into_raw` made it from a box of this type; the caller vouches for the rest.
+            drop(unsafe { Box::from_raw(pointer.cast::<H::Inner>()) });
+        }
+        Ok(())
+    });
+}
+
+/// The body of a function that reads an object, and returns `fallback` if it fails.
+///
+/// # Safety
+/// As for [`borrow`].
+unsafe fn read<H: Handle, T>(
+    object: *const H,
+    fallback: T,
+    read: impl FnOnce(&H::Inner) -> Result<T, Error>,
+) -> T {
+    // SAFETY: the caller vouches for it.
+    value_or(fallback, || read(unsafe { borrow(object, H::NAME) }?))
+}
+
+/// The body of a function that changes an object.
+///
+/// # Safety
+/// As for [`borrow_mut`].
+unsafe fn change<H: Handle>(
+    object: *mut H,
+    change: impl FnOnce(&mut H::Inner) -> Result<(), Error>,
+) -> anwdl_status_t {
+    // SAFETY: the caller vouches for it.
+    status(|| change(unsafe { borrow_mut(object, H::NAME) }?))
 }
 
 /// The text behind `pointer`.

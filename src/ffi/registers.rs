@@ -3,9 +3,9 @@
 //! saves them.
 
 /// Wipes the vector registers that a call may change, when it is dropped.
-pub(super) struct WipedAtTheEnd;
+pub(super) struct WipeOnDrop;
 
-impl Drop for WipedAtTheEnd {
+impl Drop for WipeOnDrop {
     fn drop(&mut self) {
         wipe();
     }

@@ -4,7 +4,8 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use super::{Handle, borrow, output, text, value_or};
+use super::{Handle, output, read, text, value_or};
+use crate::error::Error;
 use crate::message::Request;
 
 /// A request from a client, checked against the request format.
@@ -15,11 +16,56 @@ pub enum anwdl_request_t {}
 
 impl Handle for anwdl_request_t {
     type Inner = Request;
+    const NAME: &'static str = "request";
 }
 
-/// Gives C a share of the request.
-pub(super) fn share(request: Arc<Request>) -> *mut anwdl_request_t {
+/// Hands C one of the references to the request.
+pub(super) fn request_into_raw(request: Arc<Request>) -> *mut anwdl_request_t {
     Arc::into_raw(request).cast_mut().cast()
+}
+
+/// A pointer for C to read through, valid as long as that reference; NULL for `None`.
+pub(super) fn request_as_ptr(request: Option<&Arc<Request>>) -> *const anwdl_request_t {
+    request.map_or(ptr::null(), |request| Arc::as_ptr(request).cast())
+}
+
+/// A string value as C gets it, its length in `out_len` unless that is NULL; NULL for `None`.
+///
+/// # Safety
+/// As for [`output`].
+pub(super) unsafe fn string_and_length(
+    value_with_nul: Option<&str>,
+    out_len: *mut usize,
+) -> Result<*const c_char, Error> {
+    let Some(value) = value_with_nul else {
+        return Ok(ptr::null());
+    };
+    if !out_len.is_null() {
+        // SAFETY: the caller vouches for it.
+        unsafe { output(out_len, "out_len") }?.set(value.len() - 1);
+    }
+    Ok(value.as_ptr().cast())
+}
+
+/// The body of a function that reads an integer or a boolean by its name.
+///
+/// # Safety
+/// As for [`read`], [`text`] and [`output`].
+pub(super) unsafe fn get_scalar<H: Handle, T>(
+    object: *const H,
+    (name, parameter): (*const c_char, &str),
+    out_value: *mut T,
+    get: impl FnOnce(&H::Inner, &str) -> Option<T>,
+) -> bool {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        read(object, false, |object| {
+            let name = text(name, parameter)?;
+            let out_value = output(out_value, "out_value")?;
+            let value = get(object, name);
+            Ok(value.map(|value| out_value.set(value)).is_some())
+        })
+    }
 }
 
 /// The verb of a request: what the peer wants.
@@ -34,11 +80,12 @@ pub(super) fn share(request: Arc<Request>) -> *mut anwdl_request_t {
 /// Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        Ok(request.verb_with_nul().as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            Ok(request.verb_with_nul().as_ptr().cast())
+        })
+    }
 }
 
 /// The whole request as JSON text.
@@ -54,11 +101,12 @@ pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t)
 /// Python: the dictionary that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        Ok(request.json_with_nul().as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            Ok(request.json_with_nul().as_ptr().cast())
+        })
+    }
 }
 
 /// The parameters of a request as the text of a JSON object.
@@ -74,11 +122,12 @@ pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t)
 pub unsafe extern "C" fn anwdl_request_get_parameters_json(
     request: *const anwdl_request_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        Ok(request.parameters_json_with_nul()?.as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            Ok(request.parameters_json_with_nul()?.as_ptr().cast())
+        })
+    }
 }
 
 /// A parameter of a request that is a string.
@@ -104,20 +153,15 @@ pub unsafe extern "C" fn anwdl_request_get_string(
     parameter: *const c_char,
     out_len: *mut usize,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameter = unsafe { text(parameter, "parameter") }?;
-        let Some(value) = request.string_with_nul(parameter)? else {
-            return Ok(ptr::null());
-        };
-        if !out_len.is_null() {
-            // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { output(out_len, "out_len") }?.set(value.len() - 1);
-        }
-        Ok(value.as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            string_and_length(
+                request.string_with_nul(text(parameter, "parameter")?)?,
+                out_len,
+            )
+        })
+    }
 }
 
 /// A parameter of a request that is an integer.
@@ -139,18 +183,15 @@ pub unsafe extern "C" fn anwdl_request_get_integer(
     parameter: *const c_char,
     out_value: *mut i64,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameter = unsafe { text(parameter, "parameter") }?;
-        // SAFETY: the caller passes NULL or a place for the value.
-        let out_value = unsafe { output(out_value, "out_value") }?;
-        Ok(request
-            .integer(parameter)
-            .map(|value| out_value.set(value))
-            .is_some())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_scalar(
+            request,
+            (parameter, "parameter"),
+            out_value,
+            Request::integer,
+        )
+    }
 }
 
 /// A parameter of a request that is true or false.
@@ -171,18 +212,15 @@ pub unsafe extern "C" fn anwdl_request_get_boolean(
     parameter: *const c_char,
     out_value: *mut bool,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameter = unsafe { text(parameter, "parameter") }?;
-        // SAFETY: the caller passes NULL or a place for the value.
-        let out_value = unsafe { output(out_value, "out_value") }?;
-        Ok(request
-            .boolean(parameter)
-            .map(|value| out_value.set(value))
-            .is_some())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_scalar(
+            request,
+            (parameter, "parameter"),
+            out_value,
+            Request::boolean,
+        )
+    }
 }
 
 /// Frees a request that anwdl_client_recv_request() returned.
@@ -194,7 +232,7 @@ pub unsafe extern "C" fn anwdl_request_get_boolean(
 pub unsafe extern "C" fn anwdl_request_free(request: *mut anwdl_request_t) {
     value_or((), || {
         if !request.is_null() {
-            // SAFETY: `share` made it, and the caller gives its share back.
+            // SAFETY: `request_into_raw` made it, and the caller gives up its reference.
             drop(unsafe { Arc::from_raw(request.cast::<Request>()) });
         }
         Ok(())

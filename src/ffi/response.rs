@@ -3,7 +3,8 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use super::{Handle, borrow, output, take_back, text, value_or};
+use super::request::{get_scalar, string_and_length};
+use super::{Handle, free, read, text};
 use crate::message::Response;
 
 /// A response from a server, checked against the response format.
@@ -14,6 +15,7 @@ pub enum anwdl_response_t {}
 
 impl Handle for anwdl_response_t {
     type Inner = Response;
+    const NAME: &'static str = "response";
 }
 
 /// Whether the request was carried out.
@@ -26,11 +28,8 @@ impl Handle for anwdl_response_t {
 /// Python: the "success" of the dictionary that ClientInterface.recvResponse() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_response_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        Ok(response.success())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { read(response, false, |response| Ok(response.success())) }
 }
 
 /// The message of a response, with the reason in it if the server gave one.
@@ -46,11 +45,12 @@ pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_respo
 pub unsafe extern "C" fn anwdl_response_get_message(
     response: *const anwdl_response_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        Ok(response.message_with_nul().as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(response, ptr::null(), |response| {
+            Ok(response.message_with_nul().as_ptr().cast())
+        })
+    }
 }
 
 /// The whole response as JSON text.
@@ -68,11 +68,12 @@ pub unsafe extern "C" fn anwdl_response_get_message(
 pub unsafe extern "C" fn anwdl_response_get_json(
     response: *const anwdl_response_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        Ok(response.json_with_nul().as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(response, ptr::null(), |response| {
+            Ok(response.json_with_nul().as_ptr().cast())
+        })
+    }
 }
 
 /// The data of a response as the text of a JSON object.
@@ -88,11 +89,12 @@ pub unsafe extern "C" fn anwdl_response_get_json(
 pub unsafe extern "C" fn anwdl_response_get_data_json(
     response: *const anwdl_response_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        Ok(response.data_json_with_nul()?.as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(response, ptr::null(), |response| {
+            Ok(response.data_json_with_nul()?.as_ptr().cast())
+        })
+    }
 }
 
 /// A string among the data of a response.
@@ -119,20 +121,12 @@ pub unsafe extern "C" fn anwdl_response_get_string(
     name: *const c_char,
     out_len: *mut usize,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        let Some(value) = response.string_with_nul(name)? else {
-            return Ok(ptr::null());
-        };
-        if !out_len.is_null() {
-            // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { output(out_len, "out_len") }?.set(value.len() - 1);
-        }
-        Ok(value.as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(response, ptr::null(), |response| {
+            string_and_length(response.string_with_nul(text(name, "name")?)?, out_len)
+        })
+    }
 }
 
 /// An integer among the data of a response.
@@ -153,18 +147,8 @@ pub unsafe extern "C" fn anwdl_response_get_integer(
     name: *const c_char,
     out_value: *mut i64,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        // SAFETY: the caller passes NULL or a place for the value.
-        let out_value = unsafe { output(out_value, "out_value") }?;
-        Ok(response
-            .integer(name)
-            .map(|value| out_value.set(value))
-            .is_some())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_scalar(response, (name, "name"), out_value, Response::integer) }
 }
 
 /// A boolean among the data of a response.
@@ -184,18 +168,8 @@ pub unsafe extern "C" fn anwdl_response_get_boolean(
     name: *const c_char,
     out_value: *mut bool,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live response.
-        let response = unsafe { borrow(response, "response") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let name = unsafe { text(name, "name") }?;
-        // SAFETY: the caller passes NULL or a place for the value.
-        let out_value = unsafe { output(out_value, "out_value") }?;
-        Ok(response
-            .boolean(name)
-            .map(|value| out_value.set(value))
-            .is_some())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_scalar(response, (name, "name"), out_value, Response::boolean) }
 }
 
 /// Wipes and frees a response.
@@ -203,9 +177,6 @@ pub unsafe extern "C" fn anwdl_response_get_boolean(
 /// @param response The response; NULL is fine and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_free(response: *mut anwdl_response_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a response that it owns.
-        unsafe { take_back(response) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(response) }
 }

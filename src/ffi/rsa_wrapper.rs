@@ -5,10 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
-use super::memory::{bytes_output, set_string};
+use super::memory::{get_bytes, get_string, transform};
 use super::{
-    BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
-    take_back, value_or,
+    BooleanByte, Handle, borrow, borrow_mut, bytes, change, create, free, null, output, read,
+    status, status_wiping_keys, wiping_keys,
 };
 use crate::crypto::RsaWrapper;
 use crate::error::Error;
@@ -28,6 +28,7 @@ pub enum anwdl_rsa_wrapper_t {}
 
 impl Handle for anwdl_rsa_wrapper_t {
     type Inner = RsaWrapper;
+    const NAME: &'static str = "wrapper";
 }
 
 /// Makes an RSA wrapper, with or without a new key pair.
@@ -48,11 +49,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
     generate_key_pair: BooleanByte,
     out_wrapper: *mut *mut anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a place for the wrapper.
-        let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
-        out_wrapper.set(give(RsaWrapper::new(generate_key_pair != 0)?));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_wrapper, "out_wrapper"), || {
+            RsaWrapper::new(generate_key_pair != 0)
+        })
     })
 }
 
@@ -77,10 +78,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     public_exponent: u64,
     key_size: u32,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        wrapper.generate_key_pair(public_exponent, key_size)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.generate_key_pair(public_exponent, key_size)
+        })
     })
 }
 
@@ -96,11 +98,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> u32 {
-    value_or(0, || {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        Ok(wrapper.key_size())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { read(wrapper, 0, |wrapper| Ok(wrapper.key_size())) }
 }
 
 /// The local public key as PEM (SubjectPublicKeyInfo, with LF line ends).
@@ -119,13 +118,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_pem = unsafe { output(out_pem, "out_pem") }?;
-        set_string(out_pem, wrapper.public_key())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            Ok(wrapper.public_key())
+        })
+    }
 }
 
 /// The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
@@ -146,13 +144,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set_optional(wrapper.public_key_der())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::public_key_der) }
 }
 
 /// The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
@@ -171,12 +164,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_pem = unsafe { output(out_pem, "out_pem") }?;
-        set_string(out_pem, wrapper.private_key())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            Ok(wrapper.private_key())
+        })
     })
 }
 
@@ -198,13 +190,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set_optional(wrapper.private_key_der())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::private_key_der) })
 }
 
 /// The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
@@ -226,13 +213,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_pem = unsafe { output(out_pem, "out_pem") }?;
-        set_string(out_pem, wrapper.remote_public_key())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            Ok(wrapper.remote_public_key())
+        })
+    }
 }
 
 /// The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
@@ -253,13 +239,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set_optional(wrapper.remote_public_key_der())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::remote_public_key_der) }
 }
 
 /// Sets the local public key. The private key stays as it is.
@@ -279,13 +260,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { c_string(pem, "pem") }?;
-        wrapper.set_public_key(pem)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_public_key(c_string(pem, "pem")?)
+        })
+    }
 }
 
 /// Sets the local public key, given as DER. The private key stays as it is.
@@ -306,13 +286,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
     der: *const u8,
     len: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let der = unsafe { bytes(der, len, "der") }?;
-        wrapper.set_public_key_der(der)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_public_key_der(bytes(der, len, "der")?)
+        })
+    }
 }
 
 /// Sets the local private key.
@@ -335,12 +314,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     pem: *const c_char,
     derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { c_string(pem, "pem") }?;
-        wrapper.set_private_key(pem, derivate_public_key != 0)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_private_key(c_string(pem, "pem")?, derivate_public_key != 0)
+        })
     })
 }
 
@@ -366,12 +344,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
     len: usize,
     derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let der = unsafe { bytes(der, len, "der") }?;
-        wrapper.set_private_key_der(der, derivate_public_key != 0)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_private_key_der(bytes(der, len, "der")?, derivate_public_key != 0)
+        })
     })
 }
 
@@ -430,7 +407,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
     wrapper: *mut anwdl_rsa_wrapper_t,
     path: *const c_char,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -471,7 +448,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
     wrapper: *const anwdl_rsa_wrapper_t,
     path: *const c_char,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -498,13 +475,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { c_string(pem, "pem") }?;
-        wrapper.set_remote_public_key(pem)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_remote_public_key(c_string(pem, "pem")?)
+        })
+    }
 }
 
 /// Sets the peer's public key of this wrapper, given as DER.
@@ -525,13 +501,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
     der: *const u8,
     len: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let der = unsafe { bytes(der, len, "der") }?;
-        wrapper.set_remote_public_key_der(der)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_remote_public_key_der(bytes(der, len, "der")?)
+        })
+    }
 }
 
 /// Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
@@ -562,14 +537,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.encrypt_data(data, use_local_public_key != 0)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, |wrapper, data| {
+            wrapper.encrypt_data(data, use_local_public_key != 0)
+        })
     })
 }
 
@@ -602,14 +574,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.decrypt_data(data)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, RsaWrapper::decrypt_data)
     })
 }
 
@@ -641,15 +608,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.sign_data(data)?)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { transform(wrapper, (data, len), out, out_len, RsaWrapper::sign_data) })
 }
 
 /// Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
@@ -761,13 +721,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
     remote: BooleanByte,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_hex = unsafe { output(out_hex, "out_hex") }?;
-        set_string(out_hex, Some(wrapper.fingerprint(remote != 0)?))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(wrapper, (out_hex, "out_hex"), |wrapper| {
+            Ok(Some(wrapper.fingerprint(remote != 0)?))
+        })
+    }
 }
 
 /// Frees an RSA wrapper that the caller owns.
@@ -778,9 +737,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
 /// @param wrapper The wrapper; NULL is fine and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_free(wrapper: *mut anwdl_rsa_wrapper_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        unsafe { take_back(wrapper) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(wrapper) }
 }

@@ -1,21 +1,25 @@
 //! `anwdl_session_t`: a session without a descriptor.
 
 use std::ffi::{c_char, c_int};
-use std::ptr;
-use std::sync::Arc;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::request::{anwdl_request_t, share};
+use super::handle::{
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_wrapper,
+    has_failed, operate, query, recv_request, recv_response, send_request, send_response,
+    set_wrapper,
+};
+use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, try_give, value_or,
+    BooleanByte, Handle, borrow, borrow_mut, change, create, free, optional_text, output, status,
+    wiping_keys,
 };
 use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
+use crate::message::MalformedRequest;
 use crate::protocol::Role;
 
 /// Which side of a connection this is.
@@ -111,28 +115,8 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 pub enum anwdl_session_t {}
 
 impl Handle for anwdl_session_t {
-    type Inner = Session;
-}
-
-/// A session that refuses to go on after a panic.
-pub(super) struct Session {
-    guarded: Guarded<SansIoSession>,
-}
-
-impl Session {
-    pub(super) fn new(session: SansIoSession) -> Self {
-        Self {
-            guarded: Guarded::new(session),
-        }
-    }
-
-    /// Runs an operation that moves the session.
-    pub(super) fn operate<T>(
-        &mut self,
-        operation: impl FnOnce(&mut SansIoSession) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.guarded.operate(operation)
-    }
+    type Inner = PoisonOnPanic<SansIoSession>;
+    const NAME: &'static str = "session";
 }
 
 /// Makes a session. It begins to exchange the keys only when it is told to.
@@ -156,14 +140,13 @@ pub unsafe extern "C" fn anwdl_session_new(
     options: *const anwdl_client_options_t,
     out_session: *mut *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        let role = role_of(role)?;
-        // SAFETY: the caller passes NULL or live options.
-        let options = unsafe { options_or_defaults(options) }?;
-        // SAFETY: the caller passes NULL or a place for the session.
-        let out_session = unsafe { output(out_session, "out_session") }?;
-        out_session.set(give(Session::new(SansIoSession::new(role, &options)?)));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_session, "out_session"), || {
+            let role = role_of(role)?;
+            let options = options_or_defaults(options)?;
+            Ok(PoisonOnPanic::new(SansIoSession::new(role, &options)?))
+        })
     })
 }
 
@@ -177,11 +160,8 @@ pub unsafe extern "C" fn anwdl_session_new(
 /// Python: del.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        unsafe { take_back(session) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(session) }
 }
 
 /// Exchanges public RSA keys and the AES key with the peer: all four steps.
@@ -218,11 +198,8 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(|inner| inner.exchange_keys(receive_first != 0))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, |session| session.exchange_keys(receive_first != 0)) }
 }
 
 /// One step of the key exchange: sends the local public RSA key.
@@ -244,11 +221,8 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::send_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::send_public_rsa_key) }
 }
 
 /// One step of the key exchange: receives the peer's public RSA key.
@@ -272,11 +246,8 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::recv_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::recv_public_rsa_key) }
 }
 
 /// One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
@@ -302,11 +273,8 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::send_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::send_aes_key) }
 }
 
 /// One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
@@ -331,11 +299,8 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::recv_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::recv_aes_key) }
 }
 
 /// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
@@ -355,11 +320,8 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 /// Python: none; it is a part of ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::compute)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::compute) }
 }
 
 /// ANWDL_ROLE_SERVER only. Receives a request.
@@ -391,21 +353,15 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
     store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        let out_request = if out_request.is_null() && store_request != 0 {
-            None
-        } else {
-            // SAFETY: the caller passes NULL or a place for the request.
-            Some(unsafe { output(out_request, "out_request") }?)
-        };
-        let request = session.operate(|inner| inner.recv_request(store_request != 0))?;
-        if let Some(out_request) = out_request {
-            out_request.set(share(request));
-        }
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        recv_request(
+            session,
+            store_request,
+            out_request,
+            SansIoSession::recv_request,
+        )
+    }
 }
 
 /// ANWDL_ROLE_SERVER only. Sends a response.
@@ -442,17 +398,17 @@ pub unsafe extern "C" fn anwdl_session_send_response(
     data_json: *const c_char,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let message = unsafe { text(message, "message") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let data_json = unsafe { optional_text(data_json, "data_json") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let reason = unsafe { optional_text(reason, "reason") }?;
-        session.operate(|inner| inner.send_response(success != 0, message, data_json, reason))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_response(
+            session,
+            success,
+            message,
+            || optional_text(data_json, "data_json"),
+            reason,
+            SansIoSession::send_response,
+        )
+    }
 }
 
 /// ANWDL_ROLE_CLIENT only. Sends a request.
@@ -490,15 +446,15 @@ pub unsafe extern "C" fn anwdl_session_send_request(
     verb: *const c_char,
     parameters_json: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let verb = unsafe { text(verb, "verb") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameters_json = unsafe { optional_text(parameters_json, "parameters_json") }?;
-        session.operate(|inner| inner.send_request(verb, parameters_json))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_request(
+            session,
+            verb,
+            || optional_text(parameters_json, "parameters_json"),
+            SansIoSession::send_request,
+        )
+    }
 }
 
 /// ANWDL_ROLE_CLIENT only. Receives a response.
@@ -524,15 +480,8 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
     session: *mut anwdl_session_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a place for the response.
-        let out_response = unsafe { output(out_response, "out_response") }?;
-        let response = session.operate(SansIoSession::recv_response)?;
-        out_response.set(try_give(response)?);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
 /// Takes bytes that came from the peer.
@@ -590,11 +539,8 @@ pub unsafe extern "C" fn anwdl_session_feed(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::feed_end)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::feed_end) }
 }
 
 /// The bytes that are to be sent to the peer.
@@ -626,7 +572,7 @@ pub unsafe extern "C" fn anwdl_session_get_pending(
         let bytes = unsafe { output(bytes, "bytes") }?;
         // SAFETY: the caller passes NULL or a place for the number.
         let len = unsafe { output(len, "len") }?;
-        let pending = session.guarded.inner.pending();
+        let pending = session.get_ref().pending();
         bytes.set(pending.as_ptr());
         len.set(pending.len());
         Ok(())
@@ -650,11 +596,8 @@ pub unsafe extern "C" fn anwdl_session_sent(
     session: *mut anwdl_session_t,
     count: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(|inner| inner.sent(count))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, |session| session.sent(count)) }
 }
 
 /// What the operation under way waits for.
@@ -675,7 +618,7 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
     status(|| {
         // SAFETY: the caller passes NULL or a live session.
         let session = unsafe { borrow(session, "session") }?;
-        match session.guarded.inner.wants() {
+        match session.get_ref().wants() {
             None => Ok(()),
             Some(interest) => Err(Error::WouldBlock(interest)),
         }
@@ -695,11 +638,12 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
 /// Python: ClientInstance.closeConnection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.guarded.inner.end();
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(session, |session| {
+            session.get_mut().end();
+            Ok(())
+        })
     })
 }
 
@@ -714,11 +658,8 @@ pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anw
 /// Python: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session.guarded.broken || session.guarded.inner.has_failed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { has_failed(session, SansIoSession::has_failed) }
 }
 
 /// Which side of the connection the session is.
@@ -731,11 +672,12 @@ pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_
 /// Python: the class, ClientInstance or ClientInterface.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t) -> anwdl_role_t {
-    value_or(anwdl_role_t::ANWDL_ROLE_SERVER, || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session.guarded.inner.role().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(session, anwdl_role_t::ANWDL_ROLE_SERVER, |session| {
+            session.role().into()
+        })
+    }
 }
 
 /// The framing that the session uses.
@@ -752,11 +694,8 @@ pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t)
 pub unsafe extern "C" fn anwdl_session_get_protocol(
     session: *const anwdl_session_t,
 ) -> anwdl_protocol_t {
-    value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session.guarded.inner.protocol().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_protocol(session, SansIoSession::protocol) }
 }
 
 /// The RSA wrapper of the session: its local key pair and, once received, the peer's public key.
@@ -773,15 +712,8 @@ pub unsafe extern "C" fn anwdl_session_get_protocol(
 pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .guarded
-            .inner
-            .rsa_wrapper()
-            .map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(session, SansIoSession::rsa_wrapper) }
 }
 
 /// The AES wrapper of the session: the key of the session and its present IV.
@@ -799,15 +731,8 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
 pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_aes_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .guarded
-            .inner
-            .aes_wrapper()
-            .map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(session, SansIoSession::aes_wrapper) }
 }
 
 /// Replaces the RSA key pair of the session, before keys are exchanged.
@@ -829,13 +754,8 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        session.operate(|inner| inner.set_rsa_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_wrapper(session, wrapper, SansIoSession::set_rsa_wrapper) }
 }
 
 /// Replaces the AES key of the session, before keys are exchanged or where none are.
@@ -860,13 +780,8 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        session.operate(|inner| inner.set_aes_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { set_wrapper(session, wrapper, SansIoSession::set_aes_wrapper) })
 }
 
 /// The request that the session keeps: the last one that anwdl_session_recv_request() received with
@@ -883,15 +798,8 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 pub unsafe extern "C" fn anwdl_session_get_stored_request(
     session: *const anwdl_session_t,
 ) -> *const anwdl_request_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .guarded
-            .inner
-            .stored_request()
-            .map_or(ptr::null(), |request| Arc::as_ptr(request).cast()))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_stored_request(session, SansIoSession::stored_request) }
 }
 
 /// What is wrong with the last request, if it did not fit the request format
@@ -911,14 +819,14 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 pub unsafe extern "C" fn anwdl_session_get_request_errors(
     session: *const anwdl_session_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        let request = session.guarded.inner.malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.errors_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            session,
+            SansIoSession::malformed_request,
+            MalformedRequest::errors_with_nul,
+        )
+    }
 }
 
 /// The text of the last request, if it did not fit the request format
@@ -938,12 +846,12 @@ pub unsafe extern "C" fn anwdl_session_get_request_errors(
 pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     session: *const anwdl_session_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        let request = session.guarded.inner.malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.json_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            session,
+            SansIoSession::malformed_request,
+            MalformedRequest::json_with_nul,
+        )
+    }
 }
