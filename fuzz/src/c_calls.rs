@@ -15,8 +15,8 @@ use anwdl::ffi::error::anwdl_status_t;
 use anwdl::ffi::session::*;
 
 use super::c_check::{
-    CLOSED, INVALID_ARGUMENT, OK, OUT_OF_TURN, Out, OutSize, SESSION_FAILED, Text, WANT_COMPUTATION, WANT_READ,
-    WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor, reason,
+    CLOSED, INVALID_ARGUMENT, OK, OUT_OF_TURN, Out, OutSize, SESSION_FAILED, Text,
+    WANT_COMPUTATION, WANT_READ, WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor, reason,
 };
 use super::c_objects::{GCM, JSON, Objects, or_null};
 use super::input::Input;

@@ -21,7 +21,6 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
-use crate::error::Error;
 use crate::message::MalformedRequest;
 
 /// A connected client: the Python ClientInstance.

@@ -27,6 +27,8 @@ pub struct Input {
     header: [u8; HEADER_CAPACITY],
     /// Everything longer, and records with their headers.
     bytes: SecretBytes,
+    /// What `bytes` was before a record came that is too long for it, for the next one.
+    small: SecretBytes,
     filled: usize,
     wanted: usize,
     /// How many bytes may be here at least, where more than those waited for may. Such bytes
@@ -77,16 +79,22 @@ impl Input {
         self.filled.saturating_sub(self.wanted)
     }
 
+    #[inline]
     fn is_in_header(&self) -> bool {
         self.wanted <= HEADER_CAPACITY && self.ahead == 0
     }
 
     /// Sees to it that there is [`space`](Self::space) for some of the bytes that are missing;
     /// fails if there is no memory for it.
+    #[inline]
     pub fn make_space(&mut self) -> Result<(), NoMemory> {
-        if self.is_in_header() {
+        if self.is_in_header() || self.bytes.len() >= self.wanted.max(self.ahead) {
             return Ok(());
         }
+        self.grow()
+    }
+
+    fn grow(&mut self) -> Result<(), NoMemory> {
         // One call of the system takes a whole message, unless it is a large one. The buffer
         // grows when it is full, by its own size, so that small pieces cost no more than large
         // ones.
@@ -99,8 +107,14 @@ impl Input {
         });
         if self.bytes.len() < target {
             let spare = if target == needed { SPARE_CAPACITY } else { 0 };
-            self.bytes
-                .try_reserve_exact(target - self.bytes.len() + spare)?;
+            let more = target - self.bytes.len() + spare;
+            let is_small = (1..=KEPT_CAPACITY).contains(&self.bytes.capacity());
+            if self.ahead > 0 && is_small && self.bytes.len() + more > self.bytes.capacity() {
+                let longer = SecretBytes::try_copy(&self.bytes, more)?;
+                self.small = std::mem::replace(&mut self.bytes, longer);
+            } else {
+                self.bytes.try_reserve_exact(more)?;
+            }
             self.bytes.resize(target, 0);
         }
         Ok(())
@@ -118,6 +132,7 @@ impl Input {
         self.space_up_to(self.wanted.max(self.ahead))
     }
 
+    #[inline]
     fn space_up_to(&mut self, end: usize) -> &mut [u8] {
         if self.is_in_header() {
             return &mut self.header[self.filled..end];
@@ -143,15 +158,21 @@ impl Input {
     }
 
     /// Wipes everything but what was read ahead, and waits for nothing.
+    #[inline]
     pub fn clear(&mut self) {
         let kept = self.len_ahead();
         if kept == 0 {
             self.wipe();
-            return;
+        } else {
+            self.keep_ahead(kept);
         }
+    }
+
+    #[cold]
+    fn keep_ahead(&mut self, len: usize) {
         self.bytes.copy_within(self.wanted..self.filled, 0);
-        self.bytes[kept..].zeroize();
-        self.filled = kept;
+        self.bytes[len..].zeroize();
+        self.filled = len;
         self.wanted = 0;
     }
 
@@ -162,7 +183,10 @@ impl Input {
         self.filled = 0;
         self.wanted = 0;
         self.ahead = 0;
-        shrink(&mut self.bytes);
+        if self.bytes.capacity() == 0 || self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes = std::mem::take(&mut self.small);
+            self.bytes.wipe();
+        }
     }
 
     /// Takes the bytes at `range` out, with room for a few more, and clears the rest. Long
@@ -343,6 +367,61 @@ mod tests {
             );
             assert!(taken.capacity() >= len + 2);
             assert!(input.bytes().is_empty());
+        }
+    }
+
+    /// Receives a record of `len` bytes behind a header of 4, with as many of the next one's as
+    /// have room; gives where it was received.
+    fn receive_record(input: &mut Input, len: usize) -> *const u8 {
+        input.want_header(4, 95);
+        while !input.is_complete() {
+            let space = input.space_ahead();
+            space.fill(1);
+            let count = space.len();
+            input.fill(count);
+        }
+        input.want_packet(len);
+        while !input.is_complete() {
+            let space = input.space_ahead();
+            space.fill(2);
+            let count = space.len();
+            input.fill(count);
+        }
+        assert_eq!(input.bytes().len(), len);
+        input.bytes().as_ptr()
+    }
+
+    #[test]
+    fn what_was_read_ahead_stays_until_everything_is_wiped() {
+        let mut input = Input::default();
+        receive_record(&mut input, 60);
+        assert_eq!(input.len_ahead(), 31);
+        input.next_record().fill(3);
+        assert_eq!(*input.take(0..60).unwrap(), [1; 60]);
+        input.clear();
+        assert_eq!(*input.next_record(), [3; 31]);
+        assert!(input.bytes.iter().skip(31).all(|&byte| byte == 0));
+        input.want_header(4, 95);
+        assert!(input.is_complete());
+        assert_eq!(
+            (input.space().len(), input.space_ahead().len()),
+            (0, 95 - 31)
+        );
+        input.wipe();
+        assert_eq!(input.len_ahead(), 0);
+        assert!(input.bytes().is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_a_short_record_serves_the_next_one_behind_a_long_one() {
+        let mut input = Input::default();
+        let place = receive_record(&mut input, 91);
+        input.take(0..91).unwrap();
+        for len in [91, 300, 40, 100_000, 91] {
+            input.wipe();
+            let here = receive_record(&mut input, len);
+            assert_eq!(here == place, len <= 91, "{len}");
+            input.take(0..len).unwrap();
         }
     }
 
