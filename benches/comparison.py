@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import python_package
 from catalogue import (
     BASE_SESSIONS,
     DIRECTIONS,
@@ -367,4 +368,5 @@ def competitors(results: Results) -> list[Row]:
             table.add(f"{server}, exchanges a second of a core", exchanges, "TLS 1.3 by OpenSSL", tls, shown_as=rate)
         if name not in OWN_SERVERS:
             _storm(table, name, limit=None)
+    python_package.add_rows(table)
     return table.rows

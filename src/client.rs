@@ -267,7 +267,8 @@ impl ClientInstance {
 
     /// Gives the socket back, open. To this instance the connection is closed then. Nothing
     /// that was received is lost if no operation is under way: while the beginning of another
-    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`].
+    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`]: receive it
+    /// first, or detach again to do without it.
     pub fn detach(&mut self) -> Result<OwnedFd> {
         self.endpoint.check_detachable()?;
         Ok(self.take_socket().expect("it was found open"))

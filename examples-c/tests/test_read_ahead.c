@@ -87,6 +87,14 @@ static void test_detach(void) {
     CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
     CHECK_OK(anwdl_client_recv_request(session.client, false, &request));
     anwdl_request_free(request);
+    /* Whoever asks twice does without it. */
+    CHECK(peer_send_request(&session.peer, make_request(1)));
+    CHECK(peer_send_request(&session.peer, make_request(1)));
+    CHECK(wait_for(session.fd, POLLIN, 60000));
+    CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+    CHECK_OK(anwdl_client_recv_request(session.client, false, &request));
+    anwdl_request_free(request);
+    CHECK_INTEGER(anwdl_client_detach(session.client), -1);
     CHECK_INTEGER(anwdl_client_detach(session.client), session.fd);
     close(session.fd);
     close_session(&session);

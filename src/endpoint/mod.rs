@@ -43,6 +43,8 @@ pub struct Endpoint<T> {
     stored_request: Option<Arc<Request>>,
     malformed_request: Option<MalformedRequest>,
     turns: Turns,
+    /// Whether giving the socket back was refused, for what was read off it, since the last operation.
+    is_loss_accepted: bool,
 }
 
 struct ProxyHeader {
@@ -113,6 +115,7 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
+            is_loss_accepted: false,
         }
     }
 
@@ -348,6 +351,7 @@ impl<T: Transport> Endpoint<T> {
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline();
         }
+        self.is_loss_accepted = false;
         let was_exchanged = self.session.is_exchanged();
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
@@ -485,13 +489,15 @@ impl Endpoint<Connection> {
         });
     }
 
-    /// Fails while the beginning of another message is here and no longer in the socket.
-    pub(crate) fn check_detachable(&self) -> Result<()> {
-        if self.transport.is_closed() || !self.session.has_read_ahead() {
-            return self.transport.check_open();
+    /// Fails once while the beginning of another message is here and no longer in the socket.
+    pub(crate) fn check_detachable(&mut self) -> Result<()> {
+        self.transport.check_open()?;
+        if self.is_loss_accepted || !self.session.has_read_ahead() {
+            return Ok(());
         }
+        self.is_loss_accepted = true;
         Err(out_of_turn(
-            "the peer sends another message already, whose beginning was taken off the socket: receive it first",
+            "the start of another message was read off the socket already: receive it first, or detach again to do without it",
         ))
     }
 

@@ -17,15 +17,10 @@ use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
 use crate::message::{ContainerData, Data, DataValue};
 
-/// A JSON object, or an array, that is put together value by value: the data of a response, or the
-/// parameters of a request.
-///
-/// An object's members are set by name and stand in the order in which they were first set; to set
-/// a name again replaces its value. What is put in is copied. At most 64 levels of objects and
-/// arrays lie in one another; in the parameters of a request, 63.
-///
-/// It may be read by many threads at once (by the functions that take it as const) as long as none
-/// changes it. Names and values are wiped when they are replaced, or freed.
+/// A JSON object or array that is built value by value: the data of a response, or the parameters of a
+/// request. The members of an object keep the order in which they were first set; setting a name again
+/// replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
+/// parameters of a request, 63. Names and values are wiped when they are replaced or freed.
 pub enum anwdl_data_t {}
 
 impl Handle for anwdl_data_t {
@@ -33,17 +28,17 @@ impl Handle for anwdl_data_t {
     const NAME: &'static str = "data";
 }
 
-/// A text that has a length, and so may have NULs inside.
+/// A text with a given length, which may contain NULs.
 ///
 /// # Safety
 /// As for [`bytes`].
 unsafe fn text_of<'a>(value: *const c_char, len: usize) -> Result<&'a str, Error> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let value = unsafe { bytes(value.cast(), len, "value") }?;
     std::str::from_utf8(value).map_err(|_| Error::invalid_argument("value is not UTF-8"))
 }
 
-/// A copy of other data, which may be the very data that it is put into.
+/// A copy of an object or an array.
 ///
 /// # Safety
 /// As for [`borrow`].
@@ -52,7 +47,7 @@ unsafe fn copy_of(
     name: &str,
     is_array: bool,
 ) -> Result<DataValue, Error> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let value = unsafe { borrow(value, name) }?;
     match (value.is_array(), is_array) {
         (true, false) => Err(Error::invalid_argument(format!("{name} is an array"))),
@@ -61,7 +56,7 @@ unsafe fn copy_of(
     }
 }
 
-/// The JSON text of an object, or of none.
+/// The JSON text of an object; `None` for NULL.
 ///
 /// # Safety
 /// As for [`borrow`].
@@ -72,7 +67,7 @@ unsafe fn json_of(
     if data.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let data = unsafe { borrow(data, name) }?;
     if data.is_array() {
         return Err(Error::invalid_argument(format!("{name} is an array")));
@@ -80,14 +75,9 @@ unsafe fn json_of(
     Ok(Some(data.to_json()))
 }
 
-/// Makes an empty object.
-///
-/// @param out_data Where to write the object, to be freed with anwdl_data_free(); not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
-///
-/// Python: {}.
+/// Makes an empty object. Python: {}.
+/// @param out_data Where to write the object, to be freed with anwdl_data_free().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
@@ -95,14 +85,9 @@ pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anw
     unsafe { create((out_data, "out_data"), || Ok(Data::new())) }
 }
 
-/// Makes an empty array, to be filled by the functions whose names have "add" in them.
-///
-/// @param out_data Where to write the array, to be freed with anwdl_data_free(); not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
-///
-/// Python: [].
+/// Makes an empty array, to be filled with the anwdl_data_add_ functions. Python: [].
+/// @param out_data Where to write the array, to be freed with anwdl_data_free().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
@@ -121,7 +106,7 @@ unsafe fn change_with_copy(
     change: impl FnOnce(&mut Data, DataValue) -> Result<(), Error>,
 ) -> anwdl_status_t {
     status(|| {
-        // SAFETY: the caller vouches for it, and nothing else is borrowed while data changes.
+        // SAFETY: the caller guarantees it, and nothing else is borrowed while data changes.
         unsafe {
             borrow(data.cast_const(), "data")?;
             let value = copy_of(value, name, is_array)?;
@@ -130,18 +115,13 @@ unsafe fn change_with_copy(
     })
 }
 
-/// Makes an object from JSON text. Numbers and strings stay as they are written, to the last digit.
-///
-/// @param json The text of a JSON object, UTF-8; not NULL.
-/// @param out_data Where to write the object, to be freed with anwdl_data_free(); not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or json is not
-///   UTF-8, no object, or no strict JSON that every released peer reads: NaN, a key twice, half a
-///   surrogate pair, more than 64 levels and an integer of more than 4300 digits are refused too. The
-///   message names line, column and cure.
-///
+/// Makes an object from JSON. Numbers and strings stay as written, to the last digit.
 /// Python: json.loads(text).
+/// @param json A JSON object, UTF-8. Anything else is ANWDL_REASON_INVALID_ARGUMENT, and so is JSON that not
+///   every released peer reads: NaN, duplicate keys, half a surrogate pair, more than 64 levels, an integer
+///   of more than 4300 digits. The message has line, column and cure.
+/// @param out_data Where to write the object, to be freed with anwdl_data_free().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_from_json(
@@ -156,17 +136,11 @@ pub unsafe extern "C" fn anwdl_data_from_json(
     }
 }
 
-/// The data as JSON text, written as Python writes it, but with characters beyond ASCII as they
-/// are: {"a": 1, "b": [true]}.
-///
-/// @param data The data; not NULL.
-/// @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
-///   freed with anwdl_string_free(), which wipes it; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
-/// Python: json.dumps(data, ensure_ascii=False).
+/// The data as JSON, formatted as Python does, but with characters beyond ASCII unescaped: {"a": 1, "b":
+/// [true]}. Python: json.dumps(data, ensure_ascii=False).
+/// @param data The data.
+/// @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_to_json(
@@ -182,25 +156,18 @@ pub unsafe extern "C" fn anwdl_data_to_json(
 }
 
 /// Wipes and frees data.
-///
-/// @param data The data; NULL is fine and does nothing.
+/// @param data The data; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_free(data: *mut anwdl_data_t) {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { free(data) }
 }
 
-/// Sets a member of an object to a string.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param value The string, UTF-8, ending with NUL; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or value is
-///   not UTF-8, or data is an array.
-///
-/// Python: data[name] = value.
+/// Sets a member of an object to a string. Python: data[name] = value.
+/// @param data The object; an array is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_set_ functions.
+/// @param name The name of the member, UTF-8.
+/// @param value The string, UTF-8.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_string(
@@ -216,18 +183,12 @@ pub unsafe extern "C" fn anwdl_data_set_string(
     }
 }
 
-/// Sets a member of an object to a string of a given length, which may have NULs inside.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param value The string, UTF-8; copied; NULL is fine if len is 0.
+/// Sets a member of an object to a string that may contain NULs. Python: data[name] = value.
+/// @param data The object.
+/// @param name The name of the member, UTF-8.
+/// @param value The string, UTF-8; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, value is NULL
-///   with a length, name or value is not UTF-8, or data is an array.
-///
-/// Python: data[name] = value.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_string_with_length(
@@ -244,17 +205,11 @@ pub unsafe extern "C" fn anwdl_data_set_string_with_length(
     }
 }
 
-/// Sets a member of an object to an integer.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
+/// Sets a member of an object to an integer. Python: data[name] = value.
+/// @param data The object.
+/// @param name The name of the member, UTF-8.
 /// @param value The integer.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
-///   UTF-8, or data is an array.
-///
-/// Python: data[name] = value.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_integer(
@@ -266,17 +221,11 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
     unsafe { change(data, |data| data.set(text(name, "name")?, value)) }
 }
 
-/// Sets a member of an object to true or false.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
+/// Sets a member of an object to true or false. Python: data[name] = value.
+/// @param data The object.
+/// @param name The name of the member, UTF-8.
 /// @param value true or false.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
-///   UTF-8, or data is an array.
-///
-/// Python: data[name] = value.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_boolean(
@@ -288,16 +237,10 @@ pub unsafe extern "C" fn anwdl_data_set_boolean(
     unsafe { change(data, |data| data.set(text(name, "name")?, value != 0)) }
 }
 
-/// Sets a member of an object to null.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
-///   UTF-8, or data is an array.
-///
-/// Python: data[name] = None.
+/// Sets a member of an object to null. Python: data[name] = None.
+/// @param data The object.
+/// @param name The name of the member, UTF-8.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_null(
@@ -312,17 +255,11 @@ pub unsafe extern "C" fn anwdl_data_set_null(
     }
 }
 
-/// Sets a member of an object to a copy of an object.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param value The object, as it is now; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name is not
-///   UTF-8, data is an array, value is an array, or data would have more than 64 levels.
-///
-/// Python: data[name] = dict(value).
+/// Sets a member of an object to a copy of an object. Python: data[name] = dict(value).
+/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param name The name of the member, UTF-8.
+/// @param value The object to copy, which may be data itself; an array is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_object(
@@ -338,17 +275,11 @@ pub unsafe extern "C" fn anwdl_data_set_object(
     }
 }
 
-/// Sets a member of an object to a copy of an array.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param array The array, as it is now; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name is not
-///   UTF-8, data is an array, array is an object, or data would have more than 64 levels.
-///
-/// Python: data[name] = list(array).
+/// Sets a member of an object to a copy of an array. Python: data[name] = list(array).
+/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param name The name of the member, UTF-8.
+/// @param array The array to copy; an object is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_array(
@@ -364,16 +295,10 @@ pub unsafe extern "C" fn anwdl_data_set_array(
     }
 }
 
-/// Adds a string at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param value The string, UTF-8, ending with NUL; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, value is not
-///   UTF-8, or data is an object.
-///
-/// Python: data.append(value).
+/// Appends a string to an array. Python: data.append(value).
+/// @param data The array; an object is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_add_ functions.
+/// @param value The string, UTF-8.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_string(
@@ -384,17 +309,11 @@ pub unsafe extern "C" fn anwdl_data_add_string(
     unsafe { change(data, |data| data.add(text(value, "value")?)) }
 }
 
-/// Adds a string of a given length, which may have NULs inside, at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param value The string, UTF-8; copied; NULL is fine if len is 0.
+/// Appends a string that may contain NULs to an array. Python: data.append(value).
+/// @param data The array.
+/// @param value The string, UTF-8; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, value is NULL with a
-///   length, value is not UTF-8, or data is an object.
-///
-/// Python: data.append(value).
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_string_with_length(
@@ -406,15 +325,10 @@ pub unsafe extern "C" fn anwdl_data_add_string_with_length(
     unsafe { change(data, |data| data.add(text_of(value, len)?)) }
 }
 
-/// Adds an integer at the end of an array.
-///
-/// @param data The array; not NULL.
+/// Appends an integer to an array. Python: data.append(value).
+/// @param data The array.
 /// @param value The integer.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
-///
-/// Python: data.append(value).
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_integer(
@@ -425,15 +339,10 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
     unsafe { change(data, |data| data.add(value)) }
 }
 
-/// Adds true or false at the end of an array.
-///
-/// @param data The array; not NULL.
+/// Appends true or false to an array. Python: data.append(value).
+/// @param data The array.
 /// @param value true or false.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
-///
-/// Python: data.append(value).
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_boolean(
@@ -444,14 +353,9 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
     unsafe { change(data, |data| data.add(value != 0)) }
 }
 
-/// Adds null at the end of an array.
-///
-/// @param data The array; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
-///
-/// Python: data.append(None).
+/// Appends null to an array. Python: data.append(None).
+/// @param data The array.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_status_t {
@@ -459,16 +363,10 @@ pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_s
     unsafe { change(data, |data| data.add(DataValue::null())) }
 }
 
-/// Adds a copy of an object at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param value The object, as it is now; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, data is an
-///   object, value is an array, or data would have more than 64 levels.
-///
-/// Python: data.append(dict(value)).
+/// Appends a copy of an object to an array. Python: data.append(dict(value)).
+/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param value The object to copy; an array is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_object(
@@ -479,16 +377,10 @@ pub unsafe extern "C" fn anwdl_data_add_object(
     unsafe { change_with_copy(data, (value, "value"), false, Data::add) }
 }
 
-/// Adds a copy of an array at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param array The array, as it is now; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, data is an
-///   object, array is an object, or data would have more than 64 levels.
-///
-/// Python: data.append(list(array)).
+/// Appends a copy of an array to an array. Python: data.append(list(array)).
+/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param array The array to copy, which may be data itself; an object is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_array(
@@ -499,28 +391,21 @@ pub unsafe extern "C" fn anwdl_data_add_array(
     unsafe { change_with_copy(data, (array, "array"), true, Data::add) }
 }
 
-/// Sets the six members that describe a new container: container_uuid, client_token,
-/// container_iso_sha256, container_username, container_password and container_listen_port.
+/// Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
+/// container_username, container_password and container_listen_port. If one does not fit its format, none is
+/// set. Python: the data of the response to CREATE.
 ///
-/// They are checked against the response format first; if one does not fit, none is set.
-///
-/// @param data The object; not NULL.
-/// @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12,
-///   with hyphens between them; not NULL.
-/// @param token What the client must show to have the container destroyed: 255 letters, digits,
-///   hyphens and underscores; not NULL.
-/// @param iso_sha256 The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits; not
-///   NULL.
-/// @param user_name Whom to log in as: "user_" and five digits; not NULL.
-/// @param password The password of that user: letters and digits; not NULL.
+/// @param data The object.
+/// @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
+///   hyphens between.
+/// @param token What the client must show to destroy the container: 255 letters, digits, hyphens and
+///   underscores.
+/// @param iso_sha256 The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits.
+/// @param user_name The user to log in as: "user_" and five digits.
+/// @param password The password of that user: letters and digits.
 /// @param port The port on which the container listens; not 0.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL or not UTF-8, or
-///   data is an array. ANWDL_REASON_MALFORMED_RESPONSE: a value does not fit its format; the message
-///   names the member.
-///
-/// Python: the data of the response to CREATE.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_MALFORMED_RESPONSE: a value does not fit its
+///   format; the message names the member.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_container(
@@ -547,17 +432,12 @@ pub unsafe extern "C" fn anwdl_data_set_container(
     }
 }
 
-/// Sets the two members that describe the server: uptime and version.
-///
-/// @param data The object; not NULL.
-/// @param uptime For how many seconds the server has been running.
-/// @param version Its version; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or version is NULL, version is not
-///   UTF-8, or data is an array.
-///
-/// Python: the data of the response to STAT.
+/// Sets the two members that describe the server: uptime and version. Python: the data of the response to
+/// STAT.
+/// @param data The object.
+/// @param uptime How many seconds the server has been running.
+/// @param version Its version, UTF-8.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_statistics(
@@ -573,20 +453,14 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
     }
 }
 
-/// Sends a response whose data were put together value by value.
-///
-/// Else it is anwdl_client_send_response().
-///
-/// @param client The client; not NULL.
-/// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data An object; NULL for {}. It is copied.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
-///
-/// @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
-///   data is an array.
-///
+/// Sends a response with data that was built value by value, as anwdl_client_send_response().
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+/// @param client The client.
+/// @param success Whether the request was carried out.
+/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+/// @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
+/// @return As anwdl_client_send_response().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response_data(
@@ -602,27 +476,21 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
             client,
             success,
             message,
-            || json_of(data, "data"),
+            move || json_of(data, "data"),
             reason,
             ClientInstance::send_response,
         )
     }
 }
 
-/// Sends a response whose data were put together value by value.
-///
-/// Else it is anwdl_session_send_response().
-///
-/// @param session The session; not NULL.
-/// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data An object; NULL for {}. It is copied.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
-///
-/// @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
-///   data is an array.
-///
+/// ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data().
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+/// @param session The session.
+/// @param success Whether the request was carried out.
+/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+/// @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
+/// @return As anwdl_session_send_response().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response_data(
@@ -638,25 +506,19 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
             session,
             success,
             message,
-            || json_of(data, "data"),
+            move || json_of(data, "data"),
             reason,
             SansIoSession::send_response,
         )
     }
 }
 
-/// Sends a request whose parameters were put together value by value.
-///
-/// Else it is anwdl_session_send_request().
-///
-/// @param session The session; not NULL.
-/// @param verb What is asked for, UTF-8; not NULL.
-/// @param parameters An object; NULL for {}. It is copied.
-///
-/// @return As anwdl_session_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
-///   parameters is an array.
-///
+/// ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data().
 /// Python: ClientInterface.sendRequest(verb, parameters).
+/// @param session The session.
+/// @param verb What is asked for, UTF-8.
+/// @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return As anwdl_session_send_request().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request_data(
@@ -669,24 +531,18 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
         send_request(
             session,
             verb,
-            || json_of(parameters, "parameters"),
+            move || json_of(parameters, "parameters"),
             SansIoSession::send_request,
         )
     }
 }
 
-/// Sends a request whose parameters were put together value by value.
-///
-/// Else it is anwdl_client_interface_send_request().
-///
-/// @param client_interface The interface; not NULL.
-/// @param verb What is asked for, UTF-8; not NULL.
-/// @param parameters An object; NULL for {}. It is copied.
-///
-/// @return As anwdl_client_interface_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
-///   parameters is an array.
-///
+/// Sends a request with parameters that were built value by value, as anwdl_client_interface_send_request().
 /// Python: ClientInterface.sendRequest(verb, parameters).
+/// @param client_interface The interface.
+/// @param verb What is asked for, UTF-8.
+/// @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return As anwdl_client_interface_send_request().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
@@ -699,7 +555,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
         send_request(
             client_interface,
             verb,
-            || json_of(parameters, "parameters"),
+            move || json_of(parameters, "parameters"),
             ClientInterface::send_request,
         )
     }

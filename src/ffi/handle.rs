@@ -67,7 +67,7 @@ pub(super) unsafe fn query<H, S, T>(handle: *const H, fallback: T, query: impl F
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { read(handle, fallback, |handle| Ok(query(handle.get_ref()))) }
 }
 
@@ -83,7 +83,7 @@ where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
     let unknown = anwdl_protocol_t::ANWDL_PROTOCOL_AUTO;
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { query(handle, unknown, |session| get(session).into()) }
 }
 
@@ -98,7 +98,7 @@ pub(super) unsafe fn get_wrapper<H, S, W: Handle>(
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { query(handle, ptr::null(), |session| as_ptr(get(session))) }
 }
 
@@ -113,7 +113,7 @@ pub(super) unsafe fn get_stored_request<H, S>(
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { query(handle, ptr::null(), |session| request_as_ptr(get(session))) }
 }
 
@@ -129,7 +129,7 @@ pub(super) unsafe fn get_malformed_request<H, S>(
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe {
         query(handle, ptr::null(), |session| {
             get(session).map_or(ptr::null(), |request| {
@@ -147,7 +147,7 @@ pub(super) unsafe fn has_failed<H, S>(handle: *const H, has_failed: impl FnOnce(
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe {
         read(handle, false, |handle| {
             Ok(handle.is_poisoned || has_failed(handle.get_ref()))
@@ -166,7 +166,7 @@ pub(super) unsafe fn operate<H, S>(
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     status(|| unsafe { borrow_mut(handle, H::NAME) }?.operate(operation))
 }
 
@@ -183,9 +183,9 @@ where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
     status(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         handle.operate(|session| set(session, wrapper))
     })
@@ -206,12 +206,12 @@ where
 {
     let store_request = store_request != 0;
     status(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
         let out_request = if out_request.is_null() && store_request {
             None
         } else {
-            // SAFETY: the caller vouches for it.
+            // SAFETY: the caller guarantees it.
             Some(unsafe { output(out_request, "out_request") }?)
         };
         let request = handle.operate(|session| recv(session, store_request))?;
@@ -238,13 +238,13 @@ where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
     status(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let message = unsafe { text(message, "message") }?;
         let data = data()?;
         let data = data.as_ref().map(AsRef::as_ref);
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let reason = unsafe { optional_text(reason, "reason") }?;
         handle.operate(|session| send(session, success != 0, message, data, reason))
     })
@@ -264,9 +264,9 @@ where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
     status(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let verb = unsafe { text(verb, "verb") }?;
         let parameters = parameters()?;
         let parameters = parameters.as_ref().map(AsRef::as_ref);
@@ -287,9 +287,9 @@ where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
     status(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let out_response = unsafe { output(out_response, "out_response") }?;
         out_response.set(try_into_raw(handle.operate(recv)?)?);
         Ok(())
