@@ -63,7 +63,7 @@ impl Receiver {
                 Ok(Progress::Done(message)) => return Some(Ok(message)),
                 Ok(Progress::Read) if self.socket.is_empty() => return None,
                 Ok(Progress::Read) => {
-                    let space = self.session.space_ahead();
+                    let space = self.session.receive_buffer_ahead();
                     let count = space.len().min(self.socket.len());
                     space[..count].copy_from_slice(&self.socket[..count]);
                     self.socket.drain(..count);
@@ -121,7 +121,7 @@ fn a_short_message_takes_one_call() {
         receiver.session.begin_receive().unwrap();
         assert!(matches!(receiver.session.advance(), Ok(Progress::Read)));
         // One more would be room for two of the shortest messages.
-        let space = receiver.session.space_ahead();
+        let space = receiver.session.receive_buffer_ahead();
         assert_eq!(space.len(), record.len());
         space.copy_from_slice(&record);
         receiver.session.received(record.len());
