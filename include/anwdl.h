@@ -305,8 +305,9 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
    * of a client. Nothing was done. */
   ANWDL_REASON_WRONG_ROLE = 10,
-  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
-   * the session continues. */
+  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
+   * detached from which the start of another message was read already. Nothing was done, and the session
+   * continues. */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /** (VALUE_ERROR) There is a connection already. It continues. */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
@@ -1022,12 +1023,14 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
 /**
  * Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
- * freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
- * beyond the message that it receives. Python: socket.detach().
+ * freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
+ * message was read already, which only the authenticated framing does and only if the peer sent it out of
+ * turn, the descriptor stays with the client. Python: socket.detach().
  *
  * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
- *   (ANWDL_REASON_CLOSED).
+ *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
+ *   first, or call again to do without it).
  */
 ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);

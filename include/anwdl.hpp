@@ -2018,7 +2018,8 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
     ANWDL_DETAIL_NODISCARD int detach() {
         const int descriptor = anwdl_client_detach(get());
         if (descriptor < 0)
-            detail::raise(get() == nullptr ? ANWDL_VALUE_ERROR : ANWDL_RUNTIME_ERROR);
+            detail::raise(anwdl_last_error_reason() == ANWDL_REASON_CLOSED ? ANWDL_RUNTIME_ERROR
+                                                                           : ANWDL_VALUE_ERROR);
         return descriptor;
     }
 

@@ -68,7 +68,7 @@ impl ClientInstance {
         if options.exchanges_keys_at_creation()
             && let Err(error) = client.exchange_keys(true)
         {
-            let socket = client.detach().expect("it was just made");
+            let socket = client.take_socket().expect("it was just made");
             return Err(CreationError { error, socket });
         }
         Ok(client)
@@ -265,9 +265,17 @@ impl ClientInstance {
         self.endpoint.close_connection()
     }
 
-    /// Returns the socket, still open. For this instance the connection is then closed. No received
-    /// bytes are lost: only the bytes of the current message are ever read.
-    pub fn detach(&mut self) -> Option<OwnedFd> {
+    /// Returns the socket, still open. For this instance the connection is then closed. Nothing
+    /// that was received is lost if no operation is under way: while the beginning of another
+    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`]: receive it
+    /// first, or detach again to do without it.
+    pub fn detach(&mut self) -> Result<OwnedFd> {
+        self.endpoint.check_detachable()?;
+        Ok(self.take_socket().expect("it was found open"))
+    }
+
+    /// The same, whatever was received.
+    pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }
 }

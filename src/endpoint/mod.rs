@@ -45,6 +45,8 @@ pub struct Endpoint<T> {
     malformed_request: Option<MalformedRequest>,
     turns: Turns,
     creation_timestamp: i64,
+    /// Whether giving the socket back was refused, for what was read off it, since the last operation.
+    is_loss_accepted: bool,
 }
 
 struct ProxyHeader {
@@ -116,6 +118,7 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
+            is_loss_accepted: false,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
     }
@@ -379,6 +382,7 @@ impl<T: Transport> Endpoint<T> {
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline();
         }
+        self.is_loss_accepted = false;
         let was_exchanged = self.session.is_exchanged();
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
@@ -482,7 +486,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.receive_buffer()) {
+            Ok(Progress::Read) => match transport.receive(session.receive_buffer_ahead()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
@@ -514,6 +518,18 @@ impl Endpoint<Connection> {
             incoming: IncomingHeader::default(),
             is_overridden,
         });
+    }
+
+    /// Fails once while the beginning of another message is here and no longer in the socket.
+    pub(crate) fn check_detachable(&mut self) -> Result<()> {
+        self.transport.check_open()?;
+        if self.is_loss_accepted || !self.session.has_read_ahead() {
+            return Ok(());
+        }
+        self.is_loss_accepted = true;
+        Err(out_of_turn(
+            "the start of another message was read off the socket already: receive it first, or detach again to do without it",
+        ))
     }
 
     /// Returns the socket, still open, and ends the session.

@@ -22,7 +22,6 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
-use crate::error::{Error, Reason};
 use crate::message::MalformedRequest;
 
 /// A connected client, as the server sees it. Python: ClientInstance.
@@ -78,7 +77,7 @@ pub unsafe extern "C" fn anwdl_client_new(
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);
             if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.get_mut().detach());
+                leave_open(client.get_mut().take_socket());
             }
             exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
@@ -116,25 +115,21 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 }
 
 /// Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
-/// freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
-/// beyond the message that it receives. Python: socket.detach().
+/// freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
+/// message was read already, which only the authenticated framing does and only if the peer sent it out of
+/// turn, the descriptor stays with the client. Python: socket.detach().
 ///
 /// @param client The client.
 /// @return The descriptor, which the caller must close; -1 if the client is closed or detached
-///   (ANWDL_REASON_CLOSED).
+///   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
+///   first, or call again to do without it).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        match client.get_mut().detach() {
-            Some(socket) => Ok(socket.into_raw_fd()),
-            None => Err(Error::new(
-                Reason::Closed,
-                "the client is closed: it has no descriptor to give back",
-            )),
-        }
+        Ok(client.get_mut().detach()?.into_raw_fd())
     })
 }
 

@@ -72,8 +72,9 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
     /// of a client. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
-    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
-    /// the session continues.
+    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
+    /// detached from which the start of another message was read already. Nothing was done, and the session
+    /// continues.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It continues.
     ANWDL_REASON_ALREADY_CONNECTED = 12,

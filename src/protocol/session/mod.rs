@@ -238,6 +238,18 @@ impl Session {
         self.input.unfilled()
     }
 
+    /// The same with room for bytes that may belong to the next message, which are kept for it:
+    /// for who takes bytes off a socket, where a call less counts. However much the peer sends,
+    /// no whole message is left unread here when an operation is done.
+    pub fn receive_buffer_ahead(&mut self) -> &mut [u8] {
+        self.input.unfilled_ahead()
+    }
+
+    /// Whether the beginning of the next message is here.
+    pub fn has_read_ahead(&self) -> bool {
+        self.operation.is_none() && self.input.len_ahead() > 0
+    }
+
     /// Counts bytes that were written to [`receive_buffer`](Self::receive_buffer).
     pub fn received(&mut self, count: usize) {
         self.has_transferred |= count > 0;
@@ -371,6 +383,7 @@ impl Session {
     pub fn end(&mut self) {
         self.has_failed = true;
         self.stop();
+        self.input.wipe();
         self.keys = None;
         self.exchange = None;
     }
