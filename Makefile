@@ -24,15 +24,28 @@ endif
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET_DIR)
 
+# The system to build for, as cargo calls it: `make TARGET=...`, or CARGO_BUILD_TARGET in the environment. What is made
+# for another than this machine goes below a folder of its name. Another TARGET in the environment is not meant for this.
+ifeq ($(origin TARGET),command line)
+CARGO_BUILD_TARGET := $(TARGET)
+endif
+ifneq ($(CARGO_BUILD_TARGET),)
+export CARGO_BUILD_TARGET
+CMAKE_TARGET := -DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/make/target.cmake
+endif
+# Cargo's folder of a release is the same below each build folder.
+BUILD_DIR    := $(TARGET_DIR)$(addprefix /,$(CARGO_BUILD_TARGET))
+RELEASE      := $(shell scripts/target folder)
+
 # What people link and install; below release/ is what cargo makes.
-LIBRARY_DIR  := $(TARGET_DIR)/lib
+LIBRARY_DIR  := $(BUILD_DIR)/lib
 LIBRARY      := $(LIBRARY_DIR)/libanwdl.so
 PURE_DIR     := $(TARGET_DIR)/pure-rust
-PURE_LIBRARY := $(PURE_DIR)/release/libanwdl.so
+PURE_LIBRARY := $(PURE_DIR)/$(RELEASE)/libanwdl.so
 HEADER       := include/anwdl.h
-DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
-TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
-PURE_BUILD   ?= $(TARGET_DIR)/examples-c-tests-pure-rust
+DEMO_BUILD   ?= $(BUILD_DIR)/examples-c
+TEST_BUILD   ?= $(BUILD_DIR)/examples-c-tests
+PURE_BUILD   ?= $(BUILD_DIR)/examples-c-tests-pure-rust
 
 # Where `make install` puts things, by GNU's names or by those in capitals; DESTDIR comes before all of it.
 DESTDIR      ?=
@@ -112,7 +125,7 @@ library:
 	@mkdir -p $(LIBRARY_DIR)
 	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES).new
 	@mv $(NATIVE_LIBRARIES).new $(NATIVE_LIBRARIES)
-	@scripts/finish-libraries $(TARGET_DIR)/release $(LIBRARY_DIR)
+	@scripts/finish-libraries $(TARGET_DIR)/$(RELEASE) $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
 # Whoever installs as root may have no cargo, having built as somebody else before: these build nothing, and write
@@ -147,7 +160,7 @@ demo-tools:
 # Without what only the servers on libuv and Asio need, which neither the demo nor its tests run.
 server: library
 	$(STAGE) 'C server and C client'
-	$(CMAKE) -S examples-c -B $(DEMO_BUILD) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF \
+	$(CMAKE) -S examples-c -B $(DEMO_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF \
 	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF
 	$(CMAKE) --build $(DEMO_BUILD) --parallel $(JOBS)
 
@@ -190,7 +203,7 @@ test-c: c-tests
 
 c-tests: library
 	$(STAGE) 'programs of the C tests'
-	$(CMAKE) -S examples-c -B $(TEST_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) -S examples-c -B $(TEST_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
 
 # The tests of C once more, without valgrind: it finds nothing here that it does not find above. And the two
@@ -198,7 +211,7 @@ c-tests: library
 # scan of memory is left out.
 test-c-pure-rust: library pure-library
 	$(STAGE) 'C tests, pure Rust'
-	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
+	$(CMAKE) -S examples-c -B $(PURE_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
 	         -DANWDL_OTHER_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '^test_wiped$$'
