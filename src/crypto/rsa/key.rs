@@ -15,15 +15,11 @@ use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::key_text;
+use super::key_text::{self, LARGEST_PEM, invalid_key};
 use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
 use crate::crypto::aes::decryption_failed;
-use crate::crypto::random;
+use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
-use crate::fork;
-
-/// The longest PEM text that is read, in bytes.
-pub(crate) const LARGEST_PEM: usize = 16 * 1024;
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const LARGEST_EXPONENT_BITS: u32 = 33;
@@ -234,7 +230,7 @@ impl PrivateKey {
             pkcs8,
             bits,
             decrypting,
-            made_in: fork::generation(),
+            made_in: fork_generation::current(),
             of_child: OnceLock::new(),
             signing: OnceLock::new(),
         })
@@ -286,7 +282,7 @@ impl PrivateKey {
         if data.len() != self.modulus_size() {
             return Err(decryption_failed());
         }
-        let process = fork::generation();
+        let process = fork_generation::current();
         let decrypted = if process == self.made_in {
             self.decrypting.decrypt(data)
         } else {
@@ -347,10 +343,6 @@ fn unusual_primes(pkcs8: &[u8]) -> Option<String> {
         bit_len(key.prime2.as_bytes()),
     );
     (sizes.0 != sizes.1).then(|| format!("primes of {} and {} bits", sizes.0, sizes.1))
-}
-
-pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(Reason::InvalidKey, message)
 }
 
 fn modulus_size(bits: u32) -> usize {

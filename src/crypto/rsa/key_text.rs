@@ -12,8 +12,10 @@ use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::key::{LARGEST_PEM, invalid_key};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
+
+/// The longest PEM text that is read, in bytes.
+pub(crate) const LARGEST_PEM: usize = 16 * 1024;
 
 /// How to make a key that is accepted.
 pub(super) const NEW_KEY: &str =
@@ -405,6 +407,10 @@ fn no_pem(text: &[u8]) -> Error {
 /// Where the part begins in the text.
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
+}
+
+pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Reason::InvalidKey, message)
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 mod key;
 mod key_text;
-#[cfg_attr(feature = "aws-lc", path = "oaep_aws_lc.rs")]
-#[cfg_attr(not(feature = "aws-lc"), path = "oaep_pure_rust.rs")]
 mod oaep;
 
 use std::fmt;
@@ -14,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
 
-pub(crate) use key::LARGEST_PEM;
 use key::{LocalPublicKey, PrivateKey, PublicKey};
+pub(crate) use key_text::LARGEST_PEM;
 
 /// The size of a generated key pair, in bits, unless another is asked for.
 pub const DEFAULT_KEY_SIZE: u32 = 4096;

@@ -11,13 +11,13 @@ use crate::message::{
     Around, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, Work,
     errors_of_whole, json, write_request, write_response,
 };
+use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
     self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
     is_clear_header,
 };
-use crate::protocol::{Protocol, Role};
 use crate::secret::{NoMemory, SecretBytes};
-use crate::verdict::{reveal_bytes, verdict};
+use crate::secret::{declassify_bytes, declassify_choice};
 
 /// What a decrypted text says, before it is taken out of the buffer.
 enum Reading {
@@ -172,7 +172,7 @@ impl Session {
         } = detect(keys, packet, |text| is_read(text, &mut work))?;
         let effort = Some(Effort { work, times: 2 });
         let reading = read(self.config.role, packet, &opened, effort)?;
-        let found = if verdict(is_v3) {
+        let found = if declassify_choice(is_v3) {
             Protocol::V3
         } else {
             Protocol::V2
@@ -239,7 +239,7 @@ impl Session {
 /// Whether a decrypted text is one that [`read`] reads, as far as there is memory to tell: if not,
 /// the reading of it fails for that reason.
 fn is_read(text: &[u8], work: &mut Work) -> bool {
-    reveal_bytes(text);
+    declassify_bytes(text);
     let text = work.check_utf8(text);
     text.is_some_and(|text| json::python_reads(text, work))
 }
@@ -256,7 +256,7 @@ struct Effort {
 /// either counts as not decrypted, by the same way out, and all of them are the same `effort`.
 fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) -> Result<Reading> {
     let text = &packet[opened.text.clone()];
-    reveal_bytes(text);
+    declassify_bytes(text);
     let mut uncounted = Work::default();
     let work = effort
         .as_mut()
@@ -273,7 +273,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
         is_read.then_some((text, document))
     });
     match found {
-        Some((text, document)) if verdict(opened.valid) => reading(role, text, document),
+        Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
         _ => {
             if let Some(Effort { work, times }) = effort {
                 work.make_up(packet, times);

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
 
-pub(super) struct EncryptingKey(OaepPublicEncryptingKey);
+pub struct EncryptingKey(OaepPublicEncryptingKey);
 
-pub(super) struct DecryptingKey(OaepPrivateDecryptingKey);
+pub struct DecryptingKey(OaepPrivateDecryptingKey);
 
 impl EncryptingKey {
     /// `None` if the key is not acceptable.
@@ -56,10 +56,7 @@ impl DecryptingKey {
 const LABEL: Option<&[u8]> = None;
 
 /// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
-pub(super) fn generate_quickly(
-    public_exponent: u64,
-    key_size: u32,
-) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub fn generate_quickly(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let size = match (public_exponent, key_size) {
         (65537, 2048) => KeySize::Rsa2048,
         (65537, 3072) => KeySize::Rsa3072,

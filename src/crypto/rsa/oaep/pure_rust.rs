@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 
-pub(super) struct EncryptingKey(RsaPublicKey);
+pub struct EncryptingKey(RsaPublicKey);
 
-pub(super) struct DecryptingKey(RsaPrivateKey);
+pub struct DecryptingKey(RsaPrivateKey);
 
 impl EncryptingKey {
     /// `None` if the key is not acceptable.
@@ -51,7 +51,7 @@ impl DecryptingKey {
 }
 
 /// This backend has no quicker way than the general one.
-pub(super) fn generate_quickly(
+pub fn generate_quickly(
     _public_exponent: u64,
     _key_size: u32,
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {
