@@ -485,7 +485,7 @@ static void test_link_local(void) {
 }
 
 int main(void) {
-    alarm(60); /* whoever waits for ever has failed */
+    alarm(ANWDL_PATIENCE * 60); /* whoever waits for ever has failed */
     for (size_t at = 0; at < sizeof SETTINGS / sizeof SETTINGS[0]; at++) {
         test_receiving(&SETTINGS[at]);
         test_sending(&SETTINGS[at]);

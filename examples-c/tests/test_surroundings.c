@@ -64,7 +64,7 @@ static bool run_in_child(const char *what, void (*run)(void)) {
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        alarm(MOST_SECONDS);
+        alarm(ANWDL_PATIENCE * MOST_SECONDS);
         run();
         _exit(check_finish());
     }

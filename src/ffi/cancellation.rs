@@ -1,6 +1,7 @@
 //! `pthread_cancel()`: a thread that is cancelled in a call would be unwound through Rust's frames,
 //! which ends the process, and would leave a session half-way between two states.
 
+#[cfg(target_os = "linux")]
 use std::ffi::c_int;
 
 #[cfg(target_os = "linux")]
