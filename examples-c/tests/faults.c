@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
-#include "c_library.h"
 #include "faults.h"
+#include "c_library.h"
 
 #include <dlfcn.h>
 #include <errno.h>

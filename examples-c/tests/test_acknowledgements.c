@@ -23,7 +23,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-enum { PATIENCE = 60000 /* milliseconds */, BUFFER_SIZE = 65536 };
+enum { PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */, BUFFER_SIZE = 65536 };
 
 typedef struct {
     const char *name;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LONGEST = 20000 };
+enum { LONGEST = ANWDL_PATIENCE * 20000 };
 
 static const int ERRORS[] = {EINTR, EAGAIN, EIO, ENOSYS, EPERM};
 enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };

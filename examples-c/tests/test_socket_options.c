@@ -133,7 +133,7 @@ static void test_sending(const setting_t *setting) {
 /* -- the other options --------------------------------------------------------------------------
  */
 
-enum { PATIENCE = 60000 /* milliseconds */, ECHOED = 1024 * 1024 };
+enum { PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */, ECHOED = 1024 * 1024 };
 
 typedef enum { BLOCKING, BLOCKING_WITH_TIMEOUT, NON_BLOCKING, MANNERS } manner_t;
 
