@@ -54,16 +54,12 @@ typedef struct {
 
 static session_t open_session(anwdl_client_options_t *options, anwdl_protocol_t framing,
                               const char *peer_key) {
-    session_t session = {.client = NULL};
+    session_t session;
     int ends[2];
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
     make_tcp_pair(ends);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session.client) == ANWDL_OK);
+    session.client = peer_open_client(&session.peer, ends, options, framing, peer_key);
     anwdl_client_options_free(options);
-    if (framing == ANWDL_PROTOCOL_GCM)
-        peer_init_gcm(&session.peer, ends[PEER_SIDE], session.client);
-    else
-        peer_init(&session.peer, ends[PEER_SIDE], framing, peer_key);
     return session;
 }
 
@@ -194,6 +190,29 @@ static anwdl_status_t reach_protocol_mismatch(void) {
     session_t session = open_session(options, ANWDL_PROTOCOL_V2, NULL);
     peer_send_length(&session.peer, 48);
     return close_session(&session, receive(&session));
+}
+
+/* -- values ------------------------------------------------------------------------------------ */
+
+static anwdl_status_t read_integer(const char *json) {
+    anwdl_data_t *data = NULL;
+    int64_t integer;
+    CHECK_OK(anwdl_data_from_json(json, &data));
+    anwdl_status_t status = anwdl_value_get_integer(anwdl_data_get_value(data), "/size", &integer);
+    anwdl_data_free(data);
+    return status;
+}
+
+static anwdl_status_t reach_not_found(void) {
+    return read_integer("{\"name\": \"sda\"}");
+}
+
+static anwdl_status_t reach_wrong_type(void) {
+    return read_integer("{\"size\": \"large\"}");
+}
+
+static anwdl_status_t reach_out_of_range(void) {
+    return read_integer("{\"size\": 9223372036854775808}");
 }
 
 /* -- states, the peer and the system ----------------------------------------------------------- */
@@ -419,6 +438,9 @@ static const row_t ROWS[] = {
     VALUE_ROW(OUT_OF_TURN, reach_out_of_turn),
     VALUE_ROW(ALREADY_CONNECTED, reach_already_connected),
     VALUE_ROW(BAD_PROXY_HEADER, reach_bad_proxy_header),
+    VALUE_ROW(NOT_FOUND, reach_not_found),
+    VALUE_ROW(WRONG_TYPE, reach_wrong_type),
+    VALUE_ROW(OUT_OF_RANGE, reach_out_of_range),
     VALUE_ROW(KEY_MISSING, reach_key_missing),
     RUNTIME_ROW(CLOSED, reach_closed),
     RUNTIME_ROW(PEER_CLOSED, reach_peer_closed),

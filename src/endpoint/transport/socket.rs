@@ -19,8 +19,8 @@ pub enum WaitLimit {
     Unlimited,
 }
 
-/// A connected stream socket. Its flags are never changed; of its options, those that would keep
-/// small pieces waiting.
+/// A connected stream socket. Its flags are never changed; of its options, only those that would
+/// delay small pieces.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
@@ -28,7 +28,7 @@ pub struct Socket {
     timeouts: Timeouts,
 }
 
-/// Checks that a descriptor is a connected stream socket, and tells its peer's IP address;
+/// Checks that a descriptor is a connected stream socket, and returns its peer's IP address, or
 /// `None` for other families of sockets.
 pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
     let refused = |problem: &str, error: Option<io::Error>| {
@@ -57,20 +57,20 @@ pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
 }
 
 impl Socket {
-    /// Takes a socket, with what [`check_descriptor`] tells of it, and undoes what keeps the
-    /// protocol's small pieces waiting: Nagle's algorithm, a cork, and a low-water mark.
+    /// Takes a socket, of TCP or not, and turns off what would delay the protocol's small pieces:
+    /// Nagle's algorithm, a cork, and a low-water mark.
     pub fn new(fd: OwnedFd, is_tcp: bool) -> Self {
         let raw = fd.as_raw_fd();
         let timeouts = Timeouts {
-            receive: socket_timeout(raw, option_of(libc::POLLIN)),
-            send: socket_timeout(raw, option_of(libc::POLLOUT)),
+            receive: socket_timeout(raw, timeout_option(libc::POLLIN)),
+            send: socket_timeout(raw, timeout_option(libc::POLLOUT)),
         };
         // A socket that refuses any of these works all the same, only slower.
-        let _ = set_option(raw, libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
+        let _ = system::set_option(raw, libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
         if is_tcp {
-            let _ = set_option(raw, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+            let _ = system::set_option(raw, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
             if let Some(cork) = system::CORK {
-                let _ = set_option(raw, libc::IPPROTO_TCP, cork, 0);
+                let _ = system::set_option(raw, libc::IPPROTO_TCP, cork, 0);
             }
         }
         Self {
@@ -80,14 +80,14 @@ impl Socket {
         }
     }
 
-    /// Has the system acknowledge at once what was received, where it can be told to, in
-    /// place of waiting for something to send along.
+    /// Acknowledges at once what was received, where the system can be told to, instead of waiting
+    /// for data to send along.
     pub fn acknowledge(&self) {
         if self.is_tcp
             && let Some(option) = system::ACKNOWLEDGE_NOW
         {
             // Where this fails, the acknowledgement only comes later.
-            let _ = set_option(self.descriptor(), libc::IPPROTO_TCP, option, 1);
+            let _ = system::set_option(self.descriptor(), libc::IPPROTO_TCP, option, 1);
         }
     }
 
@@ -110,7 +110,7 @@ impl Socket {
         self.receive_with(0, buffer, wait_limit)
     }
 
-    /// As [`receive`](Self::receive), and leaves the bytes where they are.
+    /// As [`receive`](Self::receive), but leaves the bytes in the socket.
     pub fn peek(
         &self,
         buffer: &mut [u8],
@@ -178,14 +178,15 @@ impl Socket {
             let error = io::Error::last_os_error();
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                // A blocking call gets here too, where the caller made the descriptor
-                // non-blocking or set SO_RCVTIMEO.
+                // A blocking call gets here too if the caller made the descriptor non-blocking or
+                // set SO_RCVTIMEO.
                 io::ErrorKind::WouldBlock => match wait_limit {
                     WaitLimit::NonBlocking => return Err(TransferError::WouldBlock),
-                    // The kernel waited for as long as the caller's own option says.
+                    // The kernel waited as long as the caller's own option allows.
                     WaitLimit::Unlimited
                         if !is_non_blocking(self.descriptor())
-                            && socket_timeout(self.descriptor(), option_of(event)).is_some() =>
+                            && socket_timeout(self.descriptor(), timeout_option(event))
+                                .is_some() =>
                     {
                         return Err(TransferError::TimedOut);
                     }
@@ -196,7 +197,7 @@ impl Socket {
         }
     }
 
-    /// Waits for the socket to be ready, or for the deadline or the limit of the socket's own,
+    /// Waits until the socket is ready, or until the deadline or the socket's own timeout,
     /// whichever comes first.
     fn wait(
         &self,
@@ -214,7 +215,7 @@ impl Socket {
         };
         let left = match wait_limit {
             WaitLimit::Until(deadline) => {
-                // Rounded up, so as not to wake before the deadline and wait again.
+                // Rounded up, so as not to wake just before the deadline and wait again.
                 let left = deadline.saturating_duration_since(Instant::now())
                     + Duration::from_nanos(999_999);
                 Some(left.as_millis().min(i32::MAX as u128) as libc::c_int)
@@ -240,8 +241,7 @@ impl Socket {
     }
 }
 
-/// How long one wait may last, in milliseconds, as the caller set it by SO_RCVTIMEO and
-/// SO_SNDTIMEO.
+/// The caller's own SO_RCVTIMEO and SO_SNDTIMEO, in milliseconds.
 #[derive(Debug)]
 struct Timeouts {
     receive: Option<libc::c_int>,
@@ -249,7 +249,7 @@ struct Timeouts {
 }
 
 /// The option that limits the wait for an event.
-fn option_of(event: libc::c_short) -> libc::c_int {
+fn timeout_option(event: libc::c_short) -> libc::c_int {
     match event {
         libc::POLLIN => libc::SO_RCVTIMEO,
         _ => libc::SO_SNDTIMEO,
@@ -285,29 +285,6 @@ fn is_non_blocking(fd: RawFd) -> bool {
     // SAFETY: a descriptor and a number are passed.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
     flags >= 0 && flags & libc::O_NONBLOCK != 0
-}
-
-pub(super) fn set_option(
-    fd: RawFd,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> io::Result<()> {
-    // SAFETY: the option's value is an int that outlives the call.
-    let result = unsafe {
-        libc::setsockopt(
-            fd,
-            level,
-            option,
-            (&raw const value).cast(),
-            size_of_val(&value) as libc::socklen_t,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
 }
 
 fn socket_option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {

@@ -20,7 +20,7 @@ pub fn flags_without_signal(_fd: RawFd) -> io::Result<c_int> {
 /// its owner's, who may change it; and where it cannot be set, nothing may be sent.
 #[cfg(target_os = "macos")]
 pub fn flags_without_signal(fd: RawFd) -> io::Result<c_int> {
-    match super::socket::set_option(fd, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, 1) {
+    match set_option(fd, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, 1) {
         Ok(()) => Ok(0),
         // It takes no option for a connection that has ended.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -46,3 +46,22 @@ pub const ACKNOWLEDGE_NOW: Option<c_int> = Some(libc::TCP_QUICKACK);
 /// The others cannot be told to: there, an acknowledgement waits as long as the system likes.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub const ACKNOWLEDGE_NOW: Option<c_int> = None;
+
+/// Sets an option of a socket.
+pub fn set_option(fd: RawFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+    // SAFETY: the option's value is an int that outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
