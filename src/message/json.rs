@@ -20,7 +20,7 @@ use zeroize::Zeroize;
 
 use super::members::{HASHED_AT_ONCE, Index, hash_into};
 use super::received::place;
-use super::work::{self, Work};
+use super::work::{self, Count};
 use crate::error::Error;
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -102,23 +102,32 @@ pub struct Object<'a>(&'a str);
 /// Is told of members while a text is read, of which it is not known yet whether it will be
 /// accepted.
 pub trait Observer<'a> {
-    /// A member of the root object, after those of the object that is its value.
-    fn member(&mut self, key: Text<'a>, value: Value<'a>);
+    /// A member of the root object, after those of the object that is its value. Both add to `work`
+    /// what it was to be told.
+    fn member(&mut self, key: Text<'a>, value: Value<'a>, work: &mut impl Count);
 
     /// A member of an object that is itself the value of the root's member `parent`.
-    fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>);
-
-    /// How much work it was to be told.
-    fn work(&self) -> usize {
-        0
-    }
+    fn inner_member(
+        &mut self,
+        parent: Text<'a>,
+        key: Text<'a>,
+        value: Value<'a>,
+        work: &mut impl Count,
+    );
 }
 
 /// Is told and forgets.
 impl<'a> Observer<'a> for () {
-    fn member(&mut self, _key: Text<'a>, _value: Value<'a>) {}
+    fn member(&mut self, _key: Text<'a>, _value: Value<'a>, _work: &mut impl Count) {}
 
-    fn inner_member(&mut self, _parent: Text<'a>, _key: Text<'a>, _value: Value<'a>) {}
+    fn inner_member(
+        &mut self,
+        _parent: Text<'a>,
+        _key: Text<'a>,
+        _value: Value<'a>,
+        _work: &mut impl Count,
+    ) {
+    }
 }
 
 /// Where a value stands.
@@ -132,12 +141,12 @@ enum Place<'a> {
 
 /// Accepts a text that is one JSON value with nothing but blanks around it.
 pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, NotJson> {
-    observe(text, 0, origin, &mut ())
+    observe(text, 0, origin, &mut (), &mut ())
 }
 
 /// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
-pub fn python_reads(text: &str, work: &mut Work) -> bool {
-    observe_counted(text, 0, Origin::Peer, &mut (), work).map_or_else(
+pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
+    observe(text, 0, Origin::Peer, &mut (), work).map_or_else(
         |problem| problem.is_python || problem.is_no_memory(),
         |_| true,
     )
@@ -148,31 +157,23 @@ pub fn without_blanks(text: &str) -> Range<usize> {
     place(text, text.trim_matches([' ', '\t', '\n', '\r']))
 }
 
-/// As [`check`], for a text that is to stand `depth` levels deep in another one, and tells
-/// `observer` of the members while it passes them.
+/// As [`check`], for a text that is to stand `depth` levels deep in another one. Tells `observer` of
+/// the members while it passes them, and adds to `work` what it took, whether the text is accepted
+/// or not.
 pub fn observe<'a>(
     text: &'a str,
     depth: usize,
     origin: Origin,
     observer: &mut impl Observer<'a>,
+    work: &mut impl Count,
 ) -> Result<Value<'a>, NotJson> {
-    observe_counted(text, depth, origin, observer, &mut Work::default())
-}
-
-/// The same, and adds to `work` what it took, whether the text was accepted or not.
-pub fn observe_counted<'a>(
-    text: &'a str,
-    depth: usize,
-    origin: Origin,
-    observer: &mut impl Observer<'a>,
-    work: &mut Work,
-) -> Result<Value<'a>, NotJson> {
-    let mut reader = Reader::<INLINE_KEYS>::new(text, 0);
+    let mut reader = Reader::<INLINE_KEYS, _>::new(text, 0, *work);
     if origin == Origin::Caller {
         reader.longest_integer = LONGEST_PYTHON_INTEGER;
     }
     let whole = reader.whole(depth, observer);
-    work.add(work::TEXT.wrapping_add(reader.work()) + observer.work());
+    reader.did(work::TEXT + work::BYTE * reader.at);
+    *work = reader.work;
     match (whole, reader.flaw) {
         (Ok(value), None) => Ok(value),
         (Ok(_), Some(flaw)) => Err(flaw),
@@ -290,7 +291,7 @@ impl<'a> Object<'a> {
 
     /// Those that stand from `at` on: where a key begins, or where a value ends.
     pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader::<0>::new(self.0, at);
+        let mut reader = Reader::<0, ()>::new(self.0, at, ());
         std::iter::from_fn(move || {
             reader.skip_blanks();
             if reader.peek() == Some(b',') {
@@ -760,7 +761,7 @@ impl Brackets {
 }
 
 /// Reads, and keeps up to `KEYS` keys in place: none where the keys are known to differ.
-struct Reader<'a, const KEYS: usize> {
+struct Reader<'a, const KEYS: usize, W> {
     text: &'a str,
     /// Where it is: known where something is wrong, and to what passes over an accepted text.
     at: usize,
@@ -772,11 +773,11 @@ struct Reader<'a, const KEYS: usize> {
     /// The first thing that is accepted by Python only.
     flaw: Option<NotJson>,
     /// What was done, less what each byte takes.
-    extra_work: usize,
+    work: W,
 }
 
-impl<'a, const KEYS: usize> Reader<'a, KEYS> {
-    fn new(text: &'a str, at: usize) -> Self {
+impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
+    fn new(text: &'a str, at: usize, work: W) -> Self {
         Self {
             text,
             at,
@@ -784,18 +785,13 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             more: Vec::new(),
             longest_integer: usize::MAX,
             flaw: None,
-            extra_work: 0,
+            work,
         }
-    }
-
-    /// What was done until an end, or until something was wrong.
-    fn work(&self) -> usize {
-        (work::BYTE * self.at).wrapping_add(self.extra_work)
     }
 
     #[inline(always)]
     fn did(&mut self, work: usize) {
-        self.extra_work = self.extra_work.wrapping_add(work);
+        self.work.add(work);
     }
 
     /// Has passed `len` bytes by whole words.
@@ -1192,8 +1188,10 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             let end = self.value(start, depth + 1, inner, observer)?;
             let value = Value(&self.text[start..end]);
             match place {
-                Place::Root => observer.member(key, value),
-                Place::Member(parent) => observer.inner_member(parent, key, value),
+                Place::Root => observer.member(key, value, &mut self.work),
+                Place::Member(parent) => {
+                    observer.inner_member(parent, key, value, &mut self.work);
+                }
                 Place::Deeper => {}
             }
             let is_another;
@@ -1416,7 +1414,7 @@ mod tests {
     use super::*;
 
     fn python_reads(text: &str) -> bool {
-        super::python_reads(text, &mut Work::default())
+        super::python_reads(text, &mut ())
     }
 
     fn problem(text: &str) -> &'static str {

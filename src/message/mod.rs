@@ -19,7 +19,7 @@ pub use response::{
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
 pub(crate) use response::{ResponseOutline, write_response};
-pub(crate) use work::Work;
+pub(crate) use work::{Count, Work};
 
 use crate::secret::{NoMemory, SecretBytes};
 

@@ -7,7 +7,7 @@ use super::format::{REQUEST, errors_of_whole, write_errors};
 use super::json::{Kind, NotJson, Origin, Value, observe};
 use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
-use super::{Around, Document, Work, make_room, write_escaped};
+use super::{Around, Count, Document, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -191,7 +191,7 @@ impl RequestOutline {
     #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
-        work: &mut Work,
+        work: &mut impl Count,
     ) -> std::result::Result<Document<'a>, NotJson> {
         REQUEST.read_counted(text, work)
     }
@@ -236,7 +236,7 @@ pub(crate) fn write_request(
         // By itself, so that nothing in it ends the object early and goes on behind it.
         Some(text) => {
             let name = "parameters_json";
-            let parameters = observe(text, 1, Origin::Caller, &mut ())
+            let parameters = observe(text, 1, Origin::Caller, &mut (), &mut ())
                 .map_err(|problem| problem.of_message(name, text, malformed))?;
             if parameters.object().is_none() {
                 return Err(malformed(parameters.told_as_no_object(name)));

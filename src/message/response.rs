@@ -8,7 +8,7 @@ use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
 use super::json::{Kind, NotJson, Origin, Text};
 use super::members::{CopyWithNul, Members};
 use super::received::{ReceivedText, place};
-use super::{Around, Document, Work, make_room, write_escaped};
+use super::{Around, Count, Document, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -60,7 +60,7 @@ impl ResponseOutline {
     #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
-        work: &mut Work,
+        work: &mut impl Count,
     ) -> std::result::Result<Document<'a>, NotJson> {
         RESPONSE.read_counted(text, work)
     }

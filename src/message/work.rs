@@ -7,14 +7,44 @@
 
 use std::hint::black_box;
 
-use super::json::{Origin, observe_counted};
+use super::json::{Origin, observe};
 
-/// What the reader was counted to do, in about so many instructions.
-#[derive(Debug, Default, Clone, Copy)]
+/// Is told what the reader does.
+pub trait Count: Copy {
+    /// About so many instructions more.
+    fn add(&mut self, more: usize);
+
+    /// How many bytes of a text were found to be UTF-8.
+    fn checked(&mut self, passed: usize);
+
+    /// A packet whose text was read is refused.
+    fn refused(self, packet: &[u8]);
+
+    /// Checks that a text is UTF-8.
+    fn check_utf8<'a>(&mut self, text: &'a [u8]) -> Option<&'a str> {
+        let checked = std::str::from_utf8(text);
+        self.checked(checked.map_or_else(|error| error.valid_up_to(), str::len));
+        checked.ok()
+    }
+}
+
+/// Counts nothing: for a text of which its sender knows what is in it.
+impl Count for () {
+    fn add(&mut self, _more: usize) {}
+
+    fn checked(&mut self, _passed: usize) {}
+
+    fn refused(self, _packet: &[u8]) {}
+}
+
+/// What the reader was counted to do with a packet.
+#[derive(Debug, Clone, Copy)]
 pub struct Work {
     done: usize,
     /// How many bytes were found to be UTF-8.
     checked: usize,
+    /// How often the packet is read.
+    times: usize,
 }
 
 /// A text, whatever is in it.
@@ -76,31 +106,38 @@ const MOST: usize = 100;
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
 
 impl Work {
-    pub fn add(&mut self, more: usize) {
+    /// Of a packet that is read so many `times`.
+    pub fn of(times: usize) -> Self {
+        Self {
+            done: 0,
+            checked: 0,
+            times,
+        }
+    }
+}
+
+impl Count for Work {
+    #[inline(always)]
+    fn add(&mut self, more: usize) {
         self.done = self.done.wrapping_add(more);
     }
 
-    /// Checks that a text is UTF-8.
-    pub fn check_utf8<'a>(&mut self, text: &'a [u8]) -> Option<&'a str> {
-        let checked = std::str::from_utf8(text);
-        let passed = checked.map_or_else(|error| error.valid_up_to(), str::len);
+    fn checked(&mut self, passed: usize) {
         self.add(passed / 2);
         self.checked = self.checked.max(passed);
-        checked.ok()
     }
 
-    /// Reads until as much was done as the bytes of a packet can take whose text was read so many
-    /// `times`.
-    pub fn make_up(mut self, packet: &[u8], times: usize) {
+    /// Reads until as much was done as the bytes of the packet can take.
+    fn refused(mut self, packet: &[u8]) {
         // Those that are checked one by one.
         let others = packet[..self.checked]
             .iter()
             .filter(|byte| !byte.is_ascii());
-        self.add(UTF8_BYTE * others.count() * times);
-        let most = MOST.saturating_mul(packet.len()).saturating_mul(times);
+        self.add(UTF8_BYTE * others.count() * self.times);
+        let most = MOST.saturating_mul(packet.len()).saturating_mul(self.times);
         while self.done < most {
             let sample = black_box(SAMPLE);
-            let read = observe_counted(sample, 0, Origin::Peer, &mut (), &mut self);
+            let read = observe(sample, 0, Origin::Peer, &mut (), &mut self);
             black_box(read.is_ok());
         }
     }
