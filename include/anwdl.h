@@ -3756,9 +3756,8 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
 /**
  * Signs data with the local private key: RSA-PSS with SHA-256 and the longest salt that fits.
  *
- * The crate `rsa` signs in both builds. It wipes less than the rest of the library: what it leaves in
- * freed memory gives the private key away to who can read that, and its time depends on the key to
- * some degree. Have a program that signs for strangers use a key pair that no session has.
+ * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory gives the private
+ * key away to who can read that, and its time depends on the key to some degree.
  *
  * @param wrapper The wrapper; not NULL.
  * @param data The data; NULL is fine if len is 0.

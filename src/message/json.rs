@@ -18,7 +18,7 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 use zeroize::Zeroize;
 
-use super::members::{HASHED_AT_ONCE, Index, hash_into};
+use super::members::{HASHED_AT_ONCE, Index, hash_into, narrow};
 use super::received::place;
 use super::work::{self, Count};
 use crate::error::Error;
@@ -34,6 +34,9 @@ const INLINE_KEYS: usize = LARGEST_DEPTH + 8;
 const COMPARED_KEYS: usize = 24;
 /// The longest key that is compared with each of those, in bytes.
 const LONGEST_COMPARED: usize = 64;
+
+/// The bytes of a member that has no name, and of the comma before it.
+const SHORTEST_MEMBER: usize = 5;
 
 /// How many digits Python turns into an integer at most.
 const LONGEST_PYTHON_INTEGER: usize = 4300;
@@ -316,6 +319,12 @@ impl<'a> Text<'a> {
     /// A string that was cut out of an accepted text, without its quotes.
     pub fn from_accepted(text: &'a str) -> Self {
         Self(text)
+    }
+
+    /// The key that begins at `start`, behind its quote, in a text in which it was read.
+    fn key_at(all: &'a str, start: u32) -> Self {
+        let mut reader = Reader::<0, ()>::new(all, start as usize - 1, ());
+        Self(reader.skip_string())
     }
 
     /// The string as it is written between its quotes.
@@ -633,24 +642,10 @@ impl Key {
         Text(&all[self.start..self.end])
     }
 
-    /// Whether two keys of a text are the same; neither is indirect.
-    #[inline(always)]
-    fn is(self, other: Self, all: &str) -> bool {
-        self.signature == other.signature && self.is_to_its_end(other, all)
-    }
-
     /// Whether two keys of the same signature are the same.
     #[inline(never)]
     fn is_to_its_end(self, other: Self, all: &str) -> bool {
         self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text(all).0 == other.text(all).0
-    }
-
-    /// The same where one of them may be indirect.
-    fn is_decoded(self, other: Self, all: &str) -> bool {
-        match self.signature == INDIRECT || other.signature == INDIRECT {
-            true => self.text(all).compare(other.text(all)).is_eq(),
-            false => self.is(other, all),
-        }
     }
 }
 
@@ -686,44 +681,46 @@ struct Frame {
     keys: Keys,
 }
 
-/// The key of a text that stands twice, where it stands again, however it is written. Who wrote the
-/// keys cannot know the hashes, so that comparing two of them costs the same whatever they begin
-/// with.
-fn duplicate(keys: &mut [Key], all: &str) -> Result<Option<Key>, NoMemory> {
-    let are_short = keys.iter().all(|key| key.signature != INDIRECT);
-    if keys.len() <= 2 || (are_short && keys.len() <= 8) {
-        let mut pairs = (1..keys.len()).flat_map(|at| keys[..at].iter().map(move |one| (one, at)));
-        return Ok(pairs
-            .find(|(one, at)| one.is_decoded(keys[*at], all))
-            .map(|(one, at)| later_of(*one, keys[at])));
+/// Of the keys of a text that begin at `starts`, the one that stands twice, where it stands again,
+/// however it is written. Who wrote the keys cannot know the hashes, so that comparing two of them
+/// costs the same whatever they begin with.
+fn duplicate(starts: &[u32], all: &str, work: &mut impl Count) -> Result<Option<usize>, NoMemory> {
+    let mut key_at = |start: u32| {
+        let key = Text::key_at(all, start);
+        work.add(work::HASHED_KEY + work::HASHED_BYTE * key.0.len());
+        key
+    };
+    let later = |one: u32, other: u32| one.max(other) as usize;
+    match *starts {
+        [] | [_] => return Ok(None),
+        [one, other] => {
+            let is_same = key_at(one).compare(key_at(other)).is_eq();
+            return Ok(is_same.then(|| later(one, other)));
+        }
+        _ => {}
     }
-    let mut index = Index::with_room_for(keys.len())?;
-    for key in &mut *keys {
-        key.signature = key.text(all).hash(index.hashes());
-    }
-    for (key, number) in keys.iter().zip(1..) {
+    let mut index = Index::with_room_for(starts.len())?;
+    // A part of each hash tells nearly all keys apart.
+    let mut parts = Vec::new();
+    parts.try_reserve_exact(starts.len())?;
+    for (&start, number) in starts.iter().zip(1..) {
+        let key = key_at(start);
+        let hash = key.hash(index.hashes());
+        let part = hash as u32;
         let same = Cell::new(None);
         let is_same = |at: usize| {
-            let other = keys[at - 1];
-            let is_same =
-                other.signature == key.signature && other.text(all).compare(key.text(all)).is_eq();
+            let other = starts[at - 1];
+            let is_same = parts[at - 1] == part && Text::key_at(all, other).compare(key).is_eq();
             same.set(is_same.then_some(other));
             is_same
         };
-        index.put(key.signature, number, is_same);
+        index.put(hash, number, is_same);
         if let Some(other) = same.get() {
-            return Ok(Some(later_of(*key, other)));
+            return Ok(Some(later(start, other)));
         }
+        parts.push(part);
     }
     Ok(None)
-}
-
-/// The one of two keys that stands behind the other.
-fn later_of(one: Key, other: Key) -> Key {
-    match one.start > other.start {
-        true => one,
-        false => other,
-    }
 }
 
 /// Which brackets are open, a bit for each.
@@ -767,8 +764,8 @@ struct Reader<'a, const KEYS: usize, W> {
     at: usize,
     /// The first keys of the objects that are being read, the innermost ones last.
     keys: ArrayVec<Key, KEYS>,
-    /// Those that are indirect, and those of a long object that there is no room for.
-    more: Vec<Key>,
+    /// Where those begin that are indirect, and those of a long object that there is no room for.
+    more: Vec<u32>,
     longest_integer: usize,
     /// The first thing that is accepted by Python only.
     flaw: Option<NotJson>,
@@ -911,9 +908,18 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
     #[inline(never)]
     fn add_more(&mut self, key: Key) -> Result<(), NotJson> {
         self.did(work::KEPT_KEY);
-        let room = self.more.try_reserve(1);
-        room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
-        self.more.push(key);
+        self.keep(key)
+            .map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))
+    }
+
+    fn keep(&mut self, key: Key) -> Result<(), NoMemory> {
+        if self.more.len() == self.more.capacity() {
+            // No more than can still come.
+            let most = 1 + (self.text.len() - key.end) / SHORTEST_MEMBER;
+            let room = self.more.len().max(INLINE_KEYS).min(most);
+            self.more.try_reserve_exact(room)?;
+        }
+        self.more.push(narrow(key.start)?);
         Ok(())
     }
 
@@ -930,21 +936,25 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
     #[inline(never)]
     fn compare_more(&mut self, keys: Keys) -> Result<(), NotJson> {
         if self.flaw.is_none() {
-            let first = &self.keys[keys.first..];
-            let room = self.more.try_reserve_exact(first.len());
-            room.map_err(|_| self.problem(NotJson::NO_MEMORY))?;
-            self.more.extend_from_slice(first);
-            let compared = &self.more[keys.more..];
-            let bytes: usize = compared.iter().map(|key| key.end - key.start).sum();
-            self.did(work::HASHED_KEY * compared.len() + work::HASHED_BYTE * bytes);
-            let found = duplicate(&mut self.more[keys.more..], self.text)
+            let found = self
+                .duplicate(keys)
                 .map_err(|NoMemory| self.problem(NotJson::NO_MEMORY))?;
-            if let Some(key) = found {
-                self.python_only(key.start - 1, TWICE);
+            if let Some(start) = found {
+                self.python_only(start - 1, TWICE);
             }
         }
         self.more.truncate(keys.more);
         Ok(())
+    }
+
+    /// Where the key of an object begins that stands twice.
+    fn duplicate(&mut self, keys: Keys) -> Result<Option<usize>, NoMemory> {
+        let first = &self.keys[keys.first..];
+        self.more.try_reserve_exact(first.len())?;
+        for key in first {
+            self.more.push(narrow(key.start)?);
+        }
+        duplicate(&self.more[keys.more..], self.text, &mut self.work)
     }
 
     fn skip_blanks(&mut self) {

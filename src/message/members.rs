@@ -224,7 +224,7 @@ impl Strings {
 }
 
 /// A message is never longer than 32 bits can tell; what were longer would find no memory.
-fn narrow(place: usize) -> Result<u32, NoMemory> {
+pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
     u32::try_from(place).map_err(|_| NoMemory)
 }
 

@@ -10,6 +10,7 @@ use crate::crypto::ephemeral::{self, CIPHERTEXT_SIZE, ENCAPSULATION_KEY_SIZE, X2
 use crate::crypto::key_derivation::{AesKeyTranscript, GcmTranscript, RANDOM_SIZE};
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
+use crate::secret::try_copy;
 use crate::verdict::{reveal_bytes, verdict};
 
 /// The size in bits of an AES key that this side makes.
@@ -145,7 +146,7 @@ impl KeyExchange {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
         rsa.receive_remote_public_key(text)?;
-        self.remote_pem = pem.to_vec();
+        self.remote_pem = try_copy(pem)?;
         Ok(())
     }
 
@@ -244,7 +245,7 @@ impl KeyExchange {
         match &self.secret {
             None => {
                 self.secret = Some(read_secret(plain, protocol)?);
-                self.first_secret = received.to_vec();
+                self.first_secret = try_copy(received)?;
             }
             // Released peers send this side's key back; ours derive one from it. Any other
             // can only come from somebody who could not read what was sent.
@@ -304,7 +305,7 @@ impl KeyExchange {
             initiator: initiator.random,
             response,
         });
-        self.first_secret = received.to_vec();
+        self.first_secret = try_copy(received)?;
         Ok(())
     }
 }

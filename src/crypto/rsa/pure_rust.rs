@@ -1,15 +1,20 @@
-//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) by the `rsa` crate, for builds
-//! without the `aws-lc` feature.
+//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) and RSA-PSS signatures by the `rsa` crate,
+//! for builds without the `aws-lc` feature.
 //!
 //! The `rsa` crate bears the advisory RUSTSEC-2023-0071: its private key operation is
-//! blinded here, but not free of all timing differences.
+//! blinded here, but not free of all timing differences, and it leaves parts of the key in freed
+//! memory.
 
 use rsa::oaep::Oaep;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
+use rsa::pss::BlindedSigningKey;
+use rsa::signature::{RandomizedSigner, SignatureEncoding};
+use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::key::longest_salt;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 
@@ -48,6 +53,17 @@ impl DecryptingKey {
                 .decrypt_blinded(&mut random::generator()?, Oaep::<Sha256>::new(), ciphertext);
         Ok(text.ok().map(Zeroizing::new))
     }
+}
+
+/// Signs with the longest salt.
+pub(super) fn sign(pkcs8: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    let unsigned = || Error::new(Reason::Internal, "the RSA private key could not sign");
+    let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| unsigned())?;
+    let salt_len = longest_salt(key.n_bits_precision());
+    let signature = BlindedSigningKey::<Sha256>::new_with_salt_len(key, salt_len)
+        .try_sign_with_rng(&mut random::generator()?, data)
+        .map_err(|_| unsigned())?;
+    Ok(signature.to_vec())
 }
 
 /// This backend has no quicker way than the general one.
