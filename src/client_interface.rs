@@ -4,14 +4,15 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-use crate::client::ClientOptions;
 use crate::crypto::{AesWrapper, RsaWrapper};
-use crate::endpoint::{Connection, Endpoint};
+use crate::endpoint::Endpoint;
+use crate::endpoint::identity::Identity;
+use crate::endpoint::options::ClientOptions;
+use crate::endpoint::transport::connect::connect;
+use crate::endpoint::transport::connection::Connection;
 use crate::error::{Error, Reason, Result};
-use crate::identity::Identity;
 use crate::message::Response;
 use crate::protocol::{Protocol, Role};
-use crate::transport;
 
 /// A client of an Anweddol server. Mirrors the Python client's `ClientInterface`.
 ///
@@ -63,15 +64,15 @@ impl ClientInterface {
         }
         let timeout = self.options.timeout();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let transport = transport::connect(host, port, deadline)?;
+        let socket = connect(host, port, deadline)?;
         self.endpoint = unconnected(&self.options)?;
-        let connection = self.endpoint.carrier_mut();
-        connection.open(transport);
+        let connection = self.endpoint.transport_mut();
+        connection.open(socket);
         if self.options.exchanges_at_once() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             connection.set_timeout(left);
             let exchanged = self.endpoint.exchange_keys(false);
-            self.endpoint.carrier_mut().set_timeout(timeout);
+            self.endpoint.transport_mut().set_timeout(timeout);
             if exchanged.is_err() {
                 self.endpoint.detach();
             }
@@ -83,7 +84,7 @@ impl ClientInterface {
     /// Whether there is no connection: none was made yet, or it was closed on this side.
     /// Mirrors `ClientInterface.isClosed`.
     pub fn is_closed(&self) -> bool {
-        self.endpoint.carrier().is_closed()
+        self.endpoint.transport().is_closed()
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. It has
@@ -99,13 +100,13 @@ impl ClientInterface {
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.options.set_timeout(timeout);
         let timeout = self.options.timeout();
-        self.endpoint.carrier_mut().set_timeout(timeout);
+        self.endpoint.transport_mut().set_timeout(timeout);
     }
 
     /// The descriptor, which stays the interface's. Mirrors
     /// `ClientInterface.getSocketDescriptor`.
     pub fn socket_descriptor(&self) -> Option<RawFd> {
-        self.endpoint.carrier().descriptor()
+        self.endpoint.transport().descriptor()
     }
 
     /// The framing that is spoken.
@@ -220,7 +221,7 @@ fn unconnected(options: &ClientOptions) -> Result<Endpoint<Connection>> {
     Endpoint::join(
         Role::Client,
         options,
-        Connection::new(options),
+        Connection::new(options.timeout(), options.non_blocking()),
         Identity::none(),
     )
 }

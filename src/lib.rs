@@ -5,7 +5,7 @@
 //! RSA keys are exchanged, an AES key is wrapped with them, then JSON requests and
 //! responses go back and forth. [`ClientInstance`] is one connected client, seen from the
 //! server, over any connected socket. It serves every released client, whichever of the
-//! framings it speaks, and an authenticated one. [`FedSession`] is the same for programs
+//! framings it speaks, and an authenticated one. [`SansIoSession`] is the same for programs
 //! that move the bytes themselves, and [`ClientInterface`] is the side that connects.
 //!
 //! C and C++ programs use the functions of [`ffi`], which `include/anwdl.h` declares.
@@ -38,22 +38,20 @@ pub mod crypto;
 mod endpoint;
 pub mod error;
 pub mod ffi;
-mod fork;
-mod identity;
 pub mod log;
 pub mod message;
 pub mod protocol;
-mod proxy_header;
 mod secret;
-#[cfg(test)]
-mod secret_paths;
-mod transport;
-mod verdict;
 
-pub use client::{ClientInstance, ClientOptions, CreationError, check_descriptor};
+#[cfg(test)]
+#[path = "../tests/assurance/secret_paths.rs"]
+mod secret_paths;
+
+pub use client::{ClientInstance, CreationError, check_descriptor};
 pub use client_interface::ClientInterface;
 pub use crypto::{AesMode, AesWrapper, KeyFileRights, RsaWrapper};
-pub use endpoint::FedSession;
+pub use endpoint::options::ClientOptions;
+pub use endpoint::proxy_header::ProxyProtocol;
+pub use endpoint::sans_io::SansIoSession;
 pub use error::{Error, Reason};
 pub use protocol::Protocol;
-pub use proxy_header::ProxyProtocol;

@@ -1,5 +1,5 @@
-//! Bytes and texts that are wiped whenever memory is let go of: when they are dropped, and
-//! when they move to make room.
+//! Secrets: bytes and texts that are wiped when they are dropped or move to make room, a stack
+//! that is wiped, and the only way from a secret to a branch ([`declassify`]).
 
 use std::borrow::Cow;
 use std::collections::TryReserveError;
@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut, Range};
 
+use subtle::Choice;
 use zeroize::Zeroize;
 
 use crate::error::{Error, Reason};
@@ -271,6 +272,31 @@ pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> 
     let result = below(work);
     overwrite::<PIECES>();
     result
+}
+
+/// Marks a value that was computed from secrets as public, so that code may branch on it.
+///
+/// Only tests do anything here: there a secret is memory that valgrind takes for undefined, this
+/// defines it, and everything else that depends on it is an error
+/// (`tests/assurance/secret_paths.rs`).
+#[inline(always)]
+pub(crate) fn declassify<T: Copy>(value: T) -> T {
+    #[cfg(test)]
+    let value = crate::secret_paths::valgrind::defined(value);
+    value
+}
+
+/// The result of a comparison of secrets, as [`declassify`].
+#[inline(always)]
+pub(crate) fn declassify_choice(choice: Choice) -> bool {
+    declassify(choice.unwrap_u8()) == 1
+}
+
+/// Bytes for code whose time depends on them, as [`declassify`].
+#[inline(always)]
+pub(crate) fn declassify_bytes(_bytes: &[u8]) {
+    #[cfg(test)]
+    crate::secret_paths::valgrind::define(_bytes);
 }
 
 #[cfg(test)]

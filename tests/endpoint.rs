@@ -3,7 +3,7 @@
 
 use anwdl::error::Interest;
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, ClientOptions, Error, FedSession, Reason, RsaWrapper};
+use anwdl::{AesMode, AesWrapper, ClientOptions, Error, Reason, RsaWrapper, SansIoSession};
 
 const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
 const CLIENT_KEY: &str = include_str!("../examples-c/tests/keys/peer-1.pem");
@@ -29,8 +29,8 @@ fn options(role: Role, protocol: Protocol) -> ClientOptions {
 }
 
 /// A client of a framing, and a server that takes them all.
-fn pair(protocol: Protocol) -> (FedSession, FedSession) {
-    let session = |role, protocol| FedSession::new(role, &options(role, protocol)).unwrap();
+fn pair(protocol: Protocol) -> (SansIoSession, SansIoSession) {
+    let session = |role, protocol| SansIoSession::new(role, &options(role, protocol)).unwrap();
     (
         session(Role::Client, protocol),
         session(Role::Server, Protocol::Auto),
@@ -38,7 +38,7 @@ fn pair(protocol: Protocol) -> (FedSession, FedSession) {
 }
 
 /// Both under keys that need no exchange any more: of v2 to v4 one from the start.
-fn ready_pair(protocol: Protocol) -> (FedSession, FedSession) {
+fn ready_pair(protocol: Protocol) -> (SansIoSession, SansIoSession) {
     if protocol == Protocol::Gcm {
         let (mut client, mut server) = pair(protocol);
         exchange(&mut client, &mut server, true, usize::MAX);
@@ -50,7 +50,7 @@ fn ready_pair(protocol: Protocol) -> (FedSession, FedSession) {
         options.set_exchange_keys(false);
         options.set_protocol(protocol);
         options.set_aes_wrapper(&key).unwrap();
-        FedSession::new(role, &options).unwrap()
+        SansIoSession::new(role, &options).unwrap()
     };
     (
         session(Role::Client, protocol),
@@ -60,7 +60,7 @@ fn ready_pair(protocol: Protocol) -> (FedSession, FedSession) {
 
 /// Feeds all that one session has to send to the other, in pieces, as far as it is taken.
 /// Gives what was not.
-fn carry(from: &mut FedSession, to: &mut FedSession, left: &mut Vec<u8>, piece: usize) {
+fn carry(from: &mut SansIoSession, to: &mut SansIoSession, left: &mut Vec<u8>, piece: usize) {
     left.extend_from_slice(from.pending());
     from.sent(from.pending().len()).unwrap();
     let mut taken = 0;
@@ -84,10 +84,10 @@ fn unless_waiting<T>(result: Result<T, Error>) -> Outcome<T> {
 /// Drives an operation of each session, in pieces of so many bytes, until both have ended or
 /// nothing moves. Computations that become due are done.
 fn run<A, B>(
-    one: &mut FedSession,
-    mut of_one: impl FnMut(&mut FedSession) -> Result<A, Error>,
-    other: &mut FedSession,
-    mut of_other: impl FnMut(&mut FedSession) -> Result<B, Error>,
+    one: &mut SansIoSession,
+    mut of_one: impl FnMut(&mut SansIoSession) -> Result<A, Error>,
+    other: &mut SansIoSession,
+    mut of_other: impl FnMut(&mut SansIoSession) -> Result<B, Error>,
     piece: usize,
 ) -> (Outcome<A>, Outcome<B>) {
     let (mut to_one, mut to_other) = (Vec::new(), Vec::new());
@@ -120,7 +120,12 @@ fn run<A, B>(
     }
 }
 
-fn exchange(client: &mut FedSession, server: &mut FedSession, receive_first: bool, piece: usize) {
+fn exchange(
+    client: &mut SansIoSession,
+    server: &mut SansIoSession,
+    receive_first: bool,
+    piece: usize,
+) {
     let (of_client, of_server) = run(
         client,
         |client| client.exchange_keys(!receive_first),
@@ -131,7 +136,7 @@ fn exchange(client: &mut FedSession, server: &mut FedSession, receive_first: boo
     assert_eq!((of_client, of_server), (Some(Ok(())), Some(Ok(()))));
 }
 
-fn ask(client: &mut FedSession, server: &mut FedSession, piece: usize) {
+fn ask(client: &mut SansIoSession, server: &mut SansIoSession, piece: usize) {
     let (sent, received) = run(
         client,
         |client| client.send_request("STAT", Some(r#"{"number": 1}"#)),
@@ -145,10 +150,10 @@ fn ask(client: &mut FedSession, server: &mut FedSession, piece: usize) {
     assert_eq!(server.stored_request().unwrap().json(), request.json());
 }
 
-fn answer(client: &mut FedSession, server: &mut FedSession, piece: usize) {
+fn answer(client: &mut SansIoSession, server: &mut SansIoSession, piece: usize) {
     let (received, sent) = run(
         client,
-        FedSession::recv_response,
+        SansIoSession::recv_response,
         server,
         |server| server.send_response(true, "OK", Some(r#"{"a": "b"}"#), None),
         piece,
@@ -171,7 +176,7 @@ fn every_framing_in_both_orders_and_pieces_of_every_size() {
                 if protocol == Protocol::Gcm && !receive_first {
                     // The side that sends its key first decides on gcm.
                     let pinned = options(Role::Server, Protocol::Gcm);
-                    server = FedSession::new(Role::Server, &pinned).unwrap();
+                    server = SansIoSession::new(Role::Server, &pinned).unwrap();
                 }
                 exchange(&mut client, &mut server, receive_first, piece);
                 for _ in 0..2 {
@@ -317,7 +322,7 @@ fn a_client_that_is_out_of_step_is_answered_in_order() {
         options.set_exchange_keys(false);
         options.set_protocol(Protocol::V2);
         options.set_aes_wrapper(&key).unwrap();
-        FedSession::new(role, &options).unwrap()
+        SansIoSession::new(role, &options).unwrap()
     };
     let mut server = session(Role::Server);
     let mut clients = [(); 3].map(|()| session(Role::Client));
@@ -338,7 +343,7 @@ fn a_response_that_was_refused_is_still_due_before_the_next_request() {
     for protocol in [Protocol::V2, Protocol::V3, Protocol::V4] {
         let (mut client, mut server) = ready_pair(protocol);
         ask(&mut client, &mut server, usize::MAX);
-        let refused = |server: &mut FedSession| server.send_response(true, "OK", None, None);
+        let refused = |server: &mut SansIoSession| server.send_response(true, "OK", None, None);
         assert!(unless_waiting(refused(&mut server)).is_none());
         server.sent(server.pending().len()).unwrap();
         assert_eq!(server.feed(b"0").unwrap(), 1);
@@ -388,10 +393,10 @@ fn one_operation_at_a_time() {
 }
 
 /// Takes a key exchange to where the server's computation is due.
-fn until_computation(is_secret_right: bool) -> (FedSession, FedSession) {
+fn until_computation(is_secret_right: bool) -> (SansIoSession, SansIoSession) {
     let mut separate = options(Role::Server, Protocol::Auto);
     separate.set_separate_computation(true);
-    let mut server = FedSession::new(Role::Server, &separate).unwrap();
+    let mut server = SansIoSession::new(Role::Server, &separate).unwrap();
     let mut client = pair(Protocol::V4).0;
     let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
     loop {
@@ -448,7 +453,7 @@ fn both_sides_can_compute_separately_in_both_orders() {
         let [mut client, mut server] = [Role::Client, Role::Server].map(|role| {
             let mut options = options(role, Protocol::Auto);
             options.set_separate_computation(true);
-            FedSession::new(role, &options).unwrap()
+            SansIoSession::new(role, &options).unwrap()
         });
         assert_reason(server.compute(), Reason::OutOfTurn);
         assert!(server.exchange_keys(receive_first).is_err());
@@ -499,8 +504,8 @@ fn a_peer_with_another_key_gets_no_secret() {
         let mut pinned = options(pins, Protocol::Auto);
         let expected = rsa(own).fingerprint(false).unwrap();
         pinned.set_expected_fingerprint(Some(&expected)).unwrap();
-        let mut session = FedSession::new(pins, &pinned).unwrap();
-        let mut peer = FedSession::new(other, &options(other, Protocol::Auto)).unwrap();
+        let mut session = SansIoSession::new(pins, &pinned).unwrap();
+        let mut peer = SansIoSession::new(other, &options(other, Protocol::Auto)).unwrap();
 
         let (mut sent, mut to_peer, mut to_session) = (Vec::new(), Vec::new(), Vec::new());
         let error = loop {
@@ -538,7 +543,7 @@ fn the_right_key_is_accepted() {
     let mut pinned = options(Role::Client, Protocol::Gcm);
     let fingerprint = rsa(SERVER_KEY).fingerprint(false).unwrap().to_uppercase();
     pinned.set_expected_fingerprint(Some(&fingerprint)).unwrap();
-    let mut client = FedSession::new(Role::Client, &pinned).unwrap();
+    let mut client = SansIoSession::new(Role::Client, &pinned).unwrap();
     let mut server = pair(Protocol::Gcm).1;
     exchange(&mut client, &mut server, true, 64);
     ask(&mut client, &mut server, 64);

@@ -16,7 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 use crate::secret::wiping_stack;
-use crate::verdict::{reveal, verdict};
+use crate::secret::{declassify, declassify_choice};
 
 /// The block of AES, and the IV of CBC, in bytes.
 pub const BLOCK_SIZE: usize = 16;
@@ -239,10 +239,10 @@ impl AesWrapper {
                 let unpadded = self
                     .decrypt_cbc(&mut buffer)
                     .ok_or_else(decryption_failed)?;
-                if !verdict(unpadded.valid) {
+                if !declassify_choice(unpadded.valid) {
                     return Err(decryption_failed());
                 }
-                buffer.truncate(reveal(unpadded.len));
+                buffer.truncate(declassify(unpadded.len));
                 Ok(buffer)
             }
             AesMode::Gcm => {
@@ -355,7 +355,7 @@ impl AesWrapper {
 
 /// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
 fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
-    if reveal(opened.is_ok()) {
+    if declassify(opened.is_ok()) {
         Ok(())
     } else {
         Err(decryption_failed())

@@ -9,7 +9,6 @@ use super::ephemeral::SharedSecrets;
 use super::record_key::RecordKey;
 use crate::crypto::aes::{AES_256_SIZE, AesMode, AesWrapper, BLOCK_SIZE, NONCE_SIZE};
 use crate::error::Result;
-use crate::protocol::Role;
 
 /// What each side draws for a gcm session, in bytes.
 pub const RANDOM_SIZE: usize = 32;
@@ -17,7 +16,7 @@ pub const RANDOM_SIZE: usize = 32;
 /// What was said in a key exchange for gcm. The initiator is the side that sent its secret
 /// first.
 pub struct GcmTranscript<'a> {
-    pub initiator: Role,
+    pub is_server_initiator: bool,
     pub initiator_pem: &'a [u8],
     pub responder_pem: &'a [u8],
     /// All of step 9, its part in clear among it.
@@ -64,7 +63,7 @@ impl GcmTranscript<'_> {
     fn digest(&self) -> [u8; 32] {
         digest(&[
             b"anwdl gcm v2",
-            &[u8::from(self.initiator == Role::Server)],
+            &[u8::from(self.is_server_initiator)],
             self.initiator_pem,
             self.responder_pem,
             self.initiator_secret,
@@ -164,9 +163,14 @@ mod tests {
         );
     }
 
-    fn gcm_keys(initiator: Role, parts: [&[u8]; 4], shared: u8, randoms: [u8; 2]) -> [Vec<u8>; 2] {
+    fn gcm_keys(
+        is_server_initiator: bool,
+        parts: [&[u8]; 4],
+        shared: u8,
+        randoms: [u8; 2],
+    ) -> [Vec<u8>; 2] {
         let transcript = GcmTranscript {
-            initiator,
+            is_server_initiator,
             initiator_pem: parts[0],
             responder_pem: parts[1],
             initiator_secret: parts[2],
@@ -181,8 +185,8 @@ mod tests {
     #[test]
     fn everything_that_was_said_or_kept_secret_changes_both_keys_of_gcm() {
         let parts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
-        let original = gcm_keys(Role::Client, parts, 1, [2, 3]);
-        assert_eq!(original, gcm_keys(Role::Client, parts, 1, [2, 3]));
+        let original = gcm_keys(false, parts, 1, [2, 3]);
+        assert_eq!(original, gcm_keys(false, parts, 1, [2, 3]));
         assert_ne!(original[0], original[1]);
         let differ = |other: [Vec<u8>; 2]| {
             assert!(!original.iter().any(|key| other.contains(key)));
@@ -190,15 +194,15 @@ mod tests {
         for at in 0..4 {
             let mut changed = parts;
             changed[at] = b"other";
-            differ(gcm_keys(Role::Client, changed, 1, [2, 3]));
+            differ(gcm_keys(false, changed, 1, [2, 3]));
         }
-        differ(gcm_keys(Role::Server, parts, 1, [2, 3]));
-        differ(gcm_keys(Role::Client, parts, 4, [2, 3]));
-        differ(gcm_keys(Role::Client, parts, 1, [3, 2]));
+        differ(gcm_keys(true, parts, 1, [2, 3]));
+        differ(gcm_keys(false, parts, 4, [2, 3]));
+        differ(gcm_keys(false, parts, 1, [3, 2]));
         // The boundary between two parts counts, not only their bytes.
         assert_ne!(
-            gcm_keys(Role::Client, [b"ab", b"c", b"", b""], 1, [2, 3]),
-            gcm_keys(Role::Client, [b"a", b"bc", b"", b""], 1, [2, 3])
+            gcm_keys(false, [b"ab", b"c", b"", b""], 1, [2, 3]),
+            gcm_keys(false, [b"a", b"bc", b"", b""], 1, [2, 3])
         );
     }
 
@@ -206,8 +210,7 @@ mod tests {
     #[test]
     fn the_keys_of_gcm_are_the_documented_ones() {
         let parts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
-        let found =
-            gcm_keys(Role::Server, parts, 1, [2, 3]).map(|tag| crate::crypto::rsa::hex(&tag));
+        let found = gcm_keys(true, parts, 1, [2, 3]).map(|tag| crate::crypto::rsa::hex(&tag));
         assert_eq!(
             found,
             [

@@ -13,7 +13,6 @@ use super::random;
 use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
-use crate::transport::effective_user;
 
 /// The rights of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
@@ -125,6 +124,12 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFileRights)> {
         ));
     }
     Ok((text, rights))
+}
+
+/// The user whose rights this process has.
+fn effective_user() -> u32 {
+    // SAFETY: it takes no arguments and cannot fail.
+    unsafe { libc::geteuid() }
 }
 
 /// Puts a file with this content in the place of what has that name, if anything does.

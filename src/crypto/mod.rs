@@ -3,6 +3,7 @@
 
 pub mod aes;
 pub(crate) mod ephemeral;
+pub(crate) mod fork_generation;
 pub(crate) mod key_derivation;
 pub(crate) mod key_file;
 pub(crate) mod process_wide;

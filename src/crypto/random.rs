@@ -5,6 +5,9 @@ use rand::{SeedableRng, TryRng};
 
 use crate::error::{Error, Reason, Result};
 
+/// Fills a buffer with random bytes: [`fill`], or what a test replays.
+pub type FillRandom = fn(&mut [u8]) -> Result<()>;
+
 /// Fills `bytes` with random ones.
 pub fn fill(bytes: &mut [u8]) -> Result<()> {
     SysRng.try_fill_bytes(bytes).map_err(failed)

@@ -17,8 +17,8 @@ use super::{
     status_of_secrets, take_back, text, value_or,
 };
 use crate::client::ClientInstance;
+use crate::endpoint::transport::socket::check_descriptor;
 use crate::error::{Error, Reason};
-use crate::transport;
 
 /// A connected client: the Python ClientInstance.
 ///
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn anwdl_client_new(
         let out_client = unsafe { output(out_client, "out_client") }?;
         // SAFETY: the caller passes NULL or live options.
         let options = unsafe { options_or_defaults(options) }?;
-        let peer_ip = transport::check_descriptor(fd)?;
+        let peer_ip = check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         let instance = match ClientInstance::from_checked(socket, peer_ip, &options) {

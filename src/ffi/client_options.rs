@@ -11,10 +11,10 @@ use super::{
     BooleanByte, Handle, borrow, borrow_mut, give, optional_text, status, status_of_secrets,
     take_back, text, value_or,
 };
-use crate::client::ClientOptions;
+use crate::endpoint::options::ClientOptions;
+use crate::endpoint::proxy_header::ProxyProtocol;
 use crate::error::Error;
 use crate::protocol::Protocol;
-use crate::proxy_header::ProxyProtocol;
 
 /// How requests and responses are framed on the wire.
 #[repr(C)]

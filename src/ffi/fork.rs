@@ -3,9 +3,34 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fork::Held;
+use crate::crypto::{fork_generation, process_wide};
+use crate::log;
+
+/// All locks of the library: while they are held, no other thread is half-way through anything
+/// that they protect.
+struct Held {
+    key_pair: MutexGuard<'static, process_wide::State>,
+    log: MutexGuard<'static, log::State>,
+}
+
+impl Held {
+    fn take() -> Self {
+        Self {
+            key_pair: process_wide::lock(),
+            log: log::lock(),
+        }
+    }
+
+    /// In the child: what other threads were doing will never be finished.
+    fn forget_other_threads(mut self) {
+        fork_generation::advance_in_child();
+        self.key_pair.forget_other_threads();
+        self.log.forget_other_threads();
+    }
+}
 
 unsafe extern "C" {
     fn pthread_atfork(

@@ -14,7 +14,7 @@ use super::{
     BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
     status_of_secrets, take_back, text, try_give, value_or,
 };
-use crate::endpoint::FedSession;
+use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
 use crate::protocol::Role;
 
@@ -116,11 +116,11 @@ impl Handle for anwdl_session_t {
 
 /// A session that refuses to go on after a panic.
 pub(super) struct Session {
-    guarded: Guarded<FedSession>,
+    guarded: Guarded<SansIoSession>,
 }
 
 impl Session {
-    pub(super) fn new(session: FedSession) -> Self {
+    pub(super) fn new(session: SansIoSession) -> Self {
         Self {
             guarded: Guarded::new(session),
         }
@@ -129,7 +129,7 @@ impl Session {
     /// Runs an operation that moves the session.
     pub(super) fn operate<T>(
         &mut self,
-        operation: impl FnOnce(&mut FedSession) -> Result<T, Error>,
+        operation: impl FnOnce(&mut SansIoSession) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.guarded.operate(operation)
     }
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn anwdl_session_new(
         let options = unsafe { options_or_defaults(options) }?;
         // SAFETY: the caller passes NULL or a place for the session.
         let out_session = unsafe { output(out_session, "out_session") }?;
-        out_session.set(give(Session::new(FedSession::new(role, &options)?)));
+        out_session.set(give(Session::new(SansIoSession::new(role, &options)?)));
         Ok(())
     })
 }
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(FedSession::send_public_rsa_key)
+        session.operate(SansIoSession::send_public_rsa_key)
     })
 }
 
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(FedSession::recv_public_rsa_key)
+        session.operate(SansIoSession::recv_public_rsa_key)
     })
 }
 
@@ -305,7 +305,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(FedSession::send_aes_key)
+        session.operate(SansIoSession::send_aes_key)
     })
 }
 
@@ -334,7 +334,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(FedSession::recv_aes_key)
+        session.operate(SansIoSession::recv_aes_key)
     })
 }
 
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) ->
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(FedSession::compute)
+        session.operate(SansIoSession::compute)
     })
 }
 
@@ -529,7 +529,7 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
         let session = unsafe { borrow_mut(session, "session") }?;
         // SAFETY: the caller passes NULL or a place for the response.
         let out_response = unsafe { output(out_response, "out_response") }?;
-        let response = session.operate(FedSession::recv_response)?;
+        let response = session.operate(SansIoSession::recv_response)?;
         out_response.set(try_give(response)?);
         Ok(())
     })
@@ -593,7 +593,7 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(FedSession::feed_end)
+        session.operate(SansIoSession::feed_end)
     })
 }
 

@@ -3,15 +3,15 @@
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::framing::{FillRandom, Keys};
-use super::{Protocol, Role};
+use super::config::{Protocol, Role};
+use super::framing::Keys;
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed};
 use crate::crypto::ephemeral::{self, CIPHERTEXT_SIZE, ENCAPSULATION_KEY_SIZE, X25519_SIZE};
 use crate::crypto::key_derivation::{AesKeyTranscript, GcmTranscript, RANDOM_SIZE};
+use crate::crypto::random::FillRandom;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
-use crate::secret::try_copy;
-use crate::verdict::{reveal_bytes, verdict};
+use crate::secret::{declassify_bytes, declassify_choice, try_copy};
 
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
@@ -204,7 +204,7 @@ impl KeyExchange {
                 let mut sent = wrap_gcm(rsa, &responder, &response.x25519_public)?;
                 sent.extend_from_slice(&response.ciphertext);
                 let transcript = GcmTranscript {
-                    initiator: self.role.other(),
+                    is_server_initiator: self.role == Role::Client,
                     initiator_pem: &self.remote_pem,
                     responder_pem: local_pem(rsa)?,
                     initiator_secret: &self.first_secret,
@@ -260,10 +260,10 @@ impl KeyExchange {
                 };
                 let derived = transcript.answer(own, &iv)?;
                 let is_derived = is_key(plain, &derived);
-                if !verdict(is_derived | is_key(plain, own)) {
+                if !declassify_choice(is_derived | is_key(plain, own)) {
                     return Err(decryption_failed());
                 }
-                self.agreed = Some(Keys::Cbc(match verdict(is_derived) {
+                self.agreed = Some(Keys::Cbc(match declassify_choice(is_derived) {
                     true => derived,
                     false => AesWrapper::clone(own),
                 }));
@@ -275,7 +275,7 @@ impl KeyExchange {
                     .ok_or_else(decryption_failed)?;
                 let shared = ephemeral.finish(responder.x25519_public.as_slice(), ciphertext)?;
                 let transcript = GcmTranscript {
-                    initiator: self.role,
+                    is_server_initiator: self.role == Role::Server,
                     initiator_pem: local_pem(rsa)?,
                     responder_pem: &self.remote_pem,
                     initiator_secret: &self.first_secret,
@@ -334,12 +334,12 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
 /// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
 fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
-    if !verdict(plain[0].ct_eq(&GCM_SECRET)) {
+    if !declassify_choice(plain[0].ct_eq(&GCM_SECRET)) {
         return Err(decryption_failed());
     }
     let (random, x25519_public) = plain[1..].split_at(RANDOM_SIZE);
     // It keeps the session secret to nobody but its owner.
-    reveal_bytes(x25519_public);
+    declassify_bytes(x25519_public);
     let mut secret = GcmSecret {
         random: Box::new(Zeroizing::new([0; RANDOM_SIZE])),
         x25519_public: Box::new(Zeroizing::new([0; X25519_SIZE])),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{Error, FedSession, Reason};
+use anwdl::{Error, Reason, SansIoSession};
 
 use crate::ends::{acts, passages};
 use crate::forger::{session, session_and_message};
@@ -72,7 +72,7 @@ impl Tally {
 /// Plays all turns of one side of a recording under its session key.
 fn play_turns(recording: &Recording, role: Role, incoming: &[u8]) -> Played {
     recording.queue_ivs(role);
-    let session = FedSession::from_session(recording.session(role, false));
+    let session = SansIoSession::from_session(recording.session(role, false));
     let acts: Vec<Act> = recording
         .turns
         .iter()
@@ -358,7 +358,7 @@ fn every_byte_is_heard_at_every_answer() {
 }
 
 /// Sends a message once more, and hears that it is accepted.
-fn say_again(session: &mut FedSession, act: &Act) -> Result<Option<String>, Error> {
+fn say_again(session: &mut SansIoSession, act: &Act) -> Result<Option<String>, Error> {
     use crate::play::Player;
     use anwdl::error::Interest;
     loop {

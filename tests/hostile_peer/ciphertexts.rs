@@ -2,7 +2,7 @@
 //! records of gcm that were altered, or that belong to another place, direction or session.
 
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{FedSession, Reason};
+use anwdl::{Reason, SansIoSession};
 
 use crate::forger::{
     BLOCK_SIZE, encrypt_blocks, gcm_session, message, message_of, other, packet_of_blocks, padded,
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// A session that has its framing, and under it the IV of the forger.
-    fn prepared(&self) -> FedSession {
+    fn prepared(&self) -> SansIoSession {
         match (self.role, self.is_detected) {
             (Role::Client, _) => session(Role::Client, self.protocol),
             (Role::Server, true) => session(Role::Server, Protocol::Auto),

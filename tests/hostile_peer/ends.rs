@@ -2,7 +2,7 @@
 //! byte.
 
 use anwdl::protocol::Role;
-use anwdl::{AesMode, AesWrapper, ClientOptions, FedSession, Reason, RsaWrapper};
+use anwdl::{AesMode, AesWrapper, ClientOptions, Reason, RsaWrapper, SansIoSession};
 use serde_json::Value;
 
 use crate::play::{Act, check_ended, play, receiving};
@@ -42,8 +42,8 @@ impl Passage {
         options
     }
 
-    pub fn session(&self) -> FedSession {
-        FedSession::new(self.role, &self.options()).unwrap()
+    pub fn session(&self) -> SansIoSession {
+        SansIoSession::new(self.role, &self.options()).unwrap()
     }
 
     /// What this side does if the peer sends so many bytes and its answers, and all of what the

@@ -3,7 +3,7 @@
 
 use anwdl::protocol::session::{Config, Session};
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, Error, FedSession};
+use anwdl::{AesMode, AesWrapper, Error, SansIoSession};
 use rsa::RsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::traits::PublicKeyParts;
@@ -24,7 +24,7 @@ fn draw_iv(bytes: &mut [u8]) -> Result<(), Error> {
 
 /// A session under the forger's key, in this framing from the start. What it sends in v3 and v4
 /// carries the forger's IV.
-pub fn session(role: Role, protocol: Protocol) -> FedSession {
+pub fn session(role: Role, protocol: Protocol) -> SansIoSession {
     if protocol == Protocol::Gcm {
         return gcm_session(role).0;
     }
@@ -36,17 +36,21 @@ pub fn session(role: Role, protocol: Protocol) -> FedSession {
     config.random = draw_iv;
     let mut session = Session::new(config);
     session.set_aes_wrapper(&key).unwrap();
-    FedSession::from_session(session)
+    SansIoSession::from_session(session)
 }
 
 /// A session that has exchanged keys for gcm with the forger, and those keys.
-pub fn gcm_session(role: Role) -> (FedSession, gcm::SessionKeys) {
+pub fn gcm_session(role: Role) -> (SansIoSession, gcm::SessionKeys) {
     let (session, keys) = gcm::exchanged(role);
-    (FedSession::from_session(session), keys)
+    (SansIoSession::from_session(session), keys)
 }
 
 /// A session in this framing, and the first message for it with this text.
-pub fn session_and_message(role: Role, protocol: Protocol, text: &[u8]) -> (FedSession, Vec<u8>) {
+pub fn session_and_message(
+    role: Role,
+    protocol: Protocol,
+    text: &[u8],
+) -> (SansIoSession, Vec<u8>) {
     if protocol == Protocol::Gcm {
         let (session, keys) = gcm_session(role);
         let record = keys.record(other(role), 0, text);

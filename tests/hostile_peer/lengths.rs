@@ -129,7 +129,7 @@ fn lengths_in_clear() {
                 Role::Client => pair::CLIENT_KEY,
             };
             let session = pair::session(role, Protocol::Auto, pem);
-            let session = anwdl::FedSession::from_session(session);
+            let session = anwdl::SansIoSession::from_session(session);
             let act = Act::Exchange {
                 receive_first: true,
             };

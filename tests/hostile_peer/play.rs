@@ -2,7 +2,7 @@
 
 use anwdl::error::Interest;
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{ClientInstance, ClientInterface, Error, FedSession, Reason};
+use anwdl::{ClientInstance, ClientInterface, Error, Reason, SansIoSession};
 
 /// What one side does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub trait Player {
     fn has_key(&self) -> bool;
 }
 
-impl Player for FedSession {
+impl Player for SansIoSession {
     fn perform(&mut self, act: &Act) -> Result<Option<String>, Error> {
         match act {
             Act::Exchange { receive_first } => self.exchange_keys(*receive_first).map(|()| None),
@@ -144,7 +144,7 @@ pub struct Played {
     pub sent_before: usize,
     /// How the act ended that was the last; `None` if all acts were done.
     pub failure: Option<Error>,
-    pub session: FedSession,
+    pub session: SansIoSession,
 }
 
 impl Played {
@@ -158,7 +158,7 @@ impl Played {
 /// Plays a part against a peer that sends `incoming` and then closes, and checks that what
 /// came of it is documented.
 #[track_caller]
-pub fn play(mut session: FedSession, acts: &[Act], incoming: &[u8]) -> Played {
+pub fn play(mut session: SansIoSession, acts: &[Act], incoming: &[u8]) -> Played {
     let mut rest = incoming;
     let (mut messages, mut sent) = (Vec::new(), Vec::new());
     let mut sent_before = 0;

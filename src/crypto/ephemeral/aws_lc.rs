@@ -3,7 +3,7 @@
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::kem::{self, ML_KEM_768};
 
-use super::{X25519_SIZE, failed};
+use super::common::{X25519_SIZE, failed};
 use crate::error::Result;
 
 pub struct X25519Secret(PrivateKey);

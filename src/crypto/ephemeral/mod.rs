@@ -3,6 +3,7 @@
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+mod common;
 #[cfg(any(test, not(feature = "aws-lc")))]
 mod pure_rust;
 
@@ -13,11 +14,12 @@ use aws_lc as backend;
 #[cfg(not(feature = "aws-lc"))]
 use pure_rust as backend;
 
+use self::common::failed;
 use crate::crypto::aes::decryption_failed;
-use crate::error::{Error, Reason, Result};
+use crate::error::Result;
 
-/// The public key and the shared secret of X25519, in bytes.
-pub const X25519_SIZE: usize = 32;
+pub use self::common::X25519_SIZE;
+
 /// The encapsulation key of ML-KEM-768, in bytes.
 pub const ENCAPSULATION_KEY_SIZE: usize = 1184;
 /// The ciphertext of ML-KEM-768, in bytes.
@@ -126,10 +128,6 @@ fn draw_x25519(random: fn(&mut [u8]) -> Result<()>) -> Result<backend::X25519Sec
     let mut bytes = Zeroizing::new([0; X25519_SIZE]);
     random(bytes.as_mut_slice())?;
     backend::X25519Secret::from_bytes(&bytes).ok_or_else(failed)
-}
-
-fn failed() -> Error {
-    Error::new(Reason::Internal, "no ephemeral keys could be made")
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use ml_kem::{DecapsulationKey768, EncapsulationKey768, Seed};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::X25519_SIZE;
+use super::common::X25519_SIZE;
 use crate::crypto::random;
 use crate::error::Result;
-use crate::verdict::reveal;
+use crate::secret::declassify;
 
 pub struct X25519Secret(StaticSecret);
 
@@ -32,7 +32,7 @@ impl X25519Secret {
         let public = <[u8; X25519_SIZE]>::try_from(public).ok()?;
         let secret = self.0.diffie_hellman(&PublicKey::from(public));
         shared.copy_from_slice(secret.as_bytes());
-        reveal(secret.was_contributory()).then_some(())
+        declassify(secret.was_contributory()).then_some(())
     }
 }
 

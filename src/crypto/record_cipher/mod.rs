@@ -8,8 +8,8 @@ use super::aes::{
     AES_256_SIZE, CIPHER_STACK, NONCE_SIZE, TAG_SIZE, decryption_failed, text_too_long,
 };
 use crate::error::Result;
+use crate::secret::declassify;
 use crate::secret::{NoMemory, wiping_stack};
-use crate::verdict::reveal;
 
 /// From so many bytes on, AWS-LC takes less time: it takes more before it begins.
 #[cfg(feature = "aws-lc")]
@@ -47,7 +47,7 @@ pub fn open(
             _ => Ok(pure_rust::open(key, &nonce(), additional_data, text, tag)),
         });
     // The tag was compared in constant time, and its verdict acted on, already.
-    match reveal(opened?.is_some()) {
+    match declassify(opened?.is_some()) {
         true => Ok(()),
         false => Err(decryption_failed()),
     }

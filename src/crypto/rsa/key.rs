@@ -15,16 +15,12 @@ use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::backend::{self, DecryptingKey, EncryptingKey};
-use super::key_text;
+use super::key_text::{self, LARGEST_PEM, invalid_key};
+use super::oaep::{self, DecryptingKey, EncryptingKey};
 use crate::crypto::aes::decryption_failed;
-use crate::crypto::random;
+use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
-use crate::fork;
 use crate::secret::{try_copy, try_zeros};
-
-/// The longest PEM text that is read, in bytes.
-pub(crate) const LARGEST_PEM: usize = 16 * 1024;
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const LARGEST_EXPONENT_BITS: u32 = 33;
@@ -179,7 +175,7 @@ impl PrivateKey {
                 "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{LARGEST_EXPONENT_BITS}"
             )));
         }
-        if let Some(pkcs8) = backend::generate_quickly(public_exponent, key_size)? {
+        if let Some(pkcs8) = oaep::generate_quickly(public_exponent, key_size)? {
             return Self::from_pkcs8(pkcs8);
         }
         let mut generator = random::generator()?;
@@ -237,7 +233,7 @@ impl PrivateKey {
             pkcs8,
             bits,
             decrypting,
-            made_in: fork::generation(),
+            made_in: fork_generation::current(),
             of_child: OnceLock::new(),
         })
     }
@@ -280,7 +276,7 @@ impl PrivateKey {
         if data.len() != self.modulus_size() {
             return Err(decryption_failed());
         }
-        let process = fork::generation();
+        let process = fork_generation::current();
         let decrypted = if process == self.made_in {
             self.decrypting.decrypt(data)
         } else {
@@ -311,7 +307,7 @@ impl PrivateKey {
     }
 
     pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
-        backend::sign(&self.pkcs8, data)
+        oaep::sign(&self.pkcs8, longest_salt(self.bits), data)
     }
 }
 
@@ -329,16 +325,12 @@ fn unusual_primes(pkcs8: &[u8]) -> Option<String> {
     (sizes.0 != sizes.1).then(|| format!("primes of {} and {} bits", sizes.0, sizes.1))
 }
 
-pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(Reason::InvalidKey, message)
-}
-
 fn modulus_size(bits: u32) -> usize {
     bits.div_ceil(8) as usize
 }
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
-pub(super) fn longest_salt(bits: u32) -> usize {
+fn longest_salt(bits: u32) -> usize {
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 

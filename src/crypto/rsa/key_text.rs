@@ -12,8 +12,10 @@ use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::key::{LARGEST_PEM, invalid_key};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
+
+/// The longest PEM text that is read, in bytes.
+pub(crate) const LARGEST_PEM: usize = 16 * 1024;
 
 /// How to make a key that is accepted.
 pub(super) const NEW_KEY: &str =
@@ -403,6 +405,10 @@ fn no_pem(text: &[u8]) -> Error {
         );
     }
     invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
+}
+
+pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Reason::InvalidKey, message)
 }
 
 #[cfg(test)]

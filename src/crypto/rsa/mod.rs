@@ -1,10 +1,8 @@
 //! [`RsaWrapper`]: one side's RSA keys, as the Python server's class of that name.
 
-#[cfg_attr(feature = "aws-lc", path = "aws_lc.rs")]
-#[cfg_attr(not(feature = "aws-lc"), path = "pure_rust.rs")]
-mod backend;
 mod key;
 mod key_text;
+mod oaep;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
 
-pub(crate) use key::LARGEST_PEM;
 use key::{LocalPublicKey, PrivateKey, PublicKey};
+pub(crate) use key_text::LARGEST_PEM;
 
 /// The size of a generated key pair, in bits, unless another is asked for.
 pub const DEFAULT_KEY_SIZE: u32 = 4096;

@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 
 use super::*;
-use crate::client::{ClientInstance, ClientOptions};
+use crate::client::ClientInstance;
 use crate::crypto::RsaWrapper;
+use crate::endpoint::options::ClientOptions;
 use crate::ffi::{borrow_mut, give, status};
 use crate::message;
 

@@ -3,8 +3,6 @@
 
 use crate::error::{Error, Reason, Result};
 
-use super::{violation, write_digits};
-
 /// The size of a length in clear, in bytes.
 pub const CLEAR_HEADER_SIZE: usize = 8;
 
@@ -38,6 +36,21 @@ pub fn clear_header(len: usize) -> Result<[u8; CLEAR_HEADER_SIZE]> {
             format!("a packet of {len} bytes is longer than 8 digits can tell"),
         )),
     }
+}
+
+/// Writes decimal digits to the front of `space`; gives how many, or `None` if they do not fit.
+pub fn write_digits(number: usize, space: &mut [u8]) -> Option<usize> {
+    let count = number.checked_ilog10().map_or(1, |last| last as usize + 1);
+    let mut rest = number;
+    for digit in space.get_mut(..count)?.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    Some(count)
+}
+
+pub fn violation(message: &'static str) -> Error {
+    Error::new(Reason::ProtocolViolation, message)
 }
 
 #[cfg(test)]

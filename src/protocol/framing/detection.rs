@@ -2,10 +2,10 @@
 
 use subtle::{Choice, ConditionallySelectable};
 
-use super::{Keys, Opened};
+use super::packet::{Keys, Opened};
 use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, unpad};
 use crate::error::Result;
-use crate::verdict::reveal;
+use crate::secret::declassify;
 
 /// What the first packet of a v2 or v3 session was found to be.
 pub struct Detected {
@@ -38,7 +38,7 @@ pub fn detect(
     let mut is_v3 = Choice::from(0);
     if packet.len() > BLOCK_SIZE {
         let as_v3 = unpad(&packet[..packet.len() - BLOCK_SIZE]);
-        let passes = is_message(&packet[..reveal(as_v3.len)]);
+        let passes = is_message(&packet[..declassify(as_v3.len)]);
         is_v3 = as_v3.valid & Choice::from(u8::from(passes));
         len = u64::conditional_select(&(len as u64), &(as_v3.len as u64), is_v3) as usize;
         valid = Choice::conditional_select(&valid, &as_v3.valid, is_v3);
@@ -46,7 +46,7 @@ pub fn detect(
     Ok(Detected {
         is_v3,
         opened: Opened {
-            text: 0..reveal(len),
+            text: 0..declassify(len),
             valid,
         },
         last_block,

@@ -4,11 +4,13 @@
 
 use subtle::Choice;
 
-use super::{Direction, FillRandom, Framing, Keys, OF_FRAMING, Opened, violation};
+use super::clear_length::violation;
+use super::packet::{Direction, Framing, Keys, OF_FRAMING, Opened};
 use crate::crypto::aes::{TAG_SIZE, decryption_failed};
+use crate::crypto::random::FillRandom;
 use crate::crypto::record_key::RecordKey;
 use crate::error::{Error, Reason, Result};
-use crate::protocol::Protocol;
+use crate::protocol::config::Protocol;
 use crate::secret::SecretBytes;
 
 const HEADER_SIZE: usize = 4;

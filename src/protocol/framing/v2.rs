@@ -1,11 +1,10 @@
 //! v2, of releases 2.0 and 2.1: a length in clear, AES-CBC, one IV for the whole session.
 
-use super::{
-    CLEAR_HEADER_SIZE, Direction, FillRandom, Framing, Keys, Opened, checked_size, clear_header,
-    open_cbc, read_clear_header, seal_cbc,
-};
+use super::clear_length::{CLEAR_HEADER_SIZE, clear_header, read_clear_header};
+use super::packet::{Direction, Framing, Keys, Opened, checked_size, open_cbc, seal_cbc};
+use crate::crypto::random::FillRandom;
 use crate::error::Result;
-use crate::protocol::Protocol;
+use crate::protocol::config::Protocol;
 use crate::secret::SecretBytes;
 
 pub struct V2;

@@ -1,12 +1,11 @@
 //! v3, of release 3.1: as v2, and each packet ends in the IV of the next message.
 
-use super::{
-    CLEAR_HEADER_SIZE, Direction, FillRandom, Framing, Keys, Opened, checked_size, clear_header,
-    open_cbc, read_clear_header, seal_cbc,
-};
+use super::clear_length::{CLEAR_HEADER_SIZE, clear_header, read_clear_header};
+use super::packet::{Direction, Framing, Keys, Opened, checked_size, open_cbc, seal_cbc};
 use crate::crypto::aes::BLOCK_SIZE;
+use crate::crypto::random::FillRandom;
 use crate::error::Result;
-use crate::protocol::Protocol;
+use crate::protocol::config::Protocol;
 use crate::secret::SecretBytes;
 
 pub struct V3;

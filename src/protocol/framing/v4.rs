@@ -3,14 +3,15 @@
 
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{
-    Direction, FillRandom, Framing, Keys, Opened, checked_size, open_cbc, pad, v3, write_digits,
-};
+use super::clear_length::write_digits;
+use super::packet::{Direction, Framing, Keys, Opened, checked_size, open_cbc, pad};
+use super::v3::add_next_iv;
 use crate::crypto::aes::{BLOCK_SIZE, below, decryption_failed, padding};
+use crate::crypto::random::FillRandom;
 use crate::error::Result;
-use crate::protocol::Protocol;
+use crate::protocol::config::Protocol;
 use crate::secret::SecretBytes;
-use crate::verdict::{reveal, verdict};
+use crate::secret::{declassify, declassify_choice};
 
 /// The longest length that fits in one padded block, in digits.
 const MOST_DIGITS: usize = 15;
@@ -36,10 +37,10 @@ impl Framing for V4 {
             .decrypt_cbc(header)
             .ok_or_else(decryption_failed)?;
         let (announced, is_number) = read_digits(header, unpadded.len);
-        if !verdict(unpadded.valid & is_number) {
+        if !declassify_choice(unpadded.valid & is_number) {
             return Err(decryption_failed());
         }
-        checked_size(reveal(announced), BLOCK_SIZE, largest)
+        checked_size(declassify(announced), BLOCK_SIZE, largest)
     }
 
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
@@ -53,7 +54,7 @@ impl Framing for V4 {
             .expect("no length in memory has more digits");
         header[digits..].fill(padding(digits));
         keys.cbc().encrypt_cbc([header, text]);
-        v3::add_next_iv(message, random)
+        add_next_iv(message, random)
     }
 
     fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {

@@ -4,7 +4,7 @@ use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
 use crate::crypto::rsa::{LARGEST_PEM, hex};
 use crate::crypto::{RsaWrapper, process_wide};
 use crate::error::{Error, Reason, Result};
-use crate::protocol::Role;
+use crate::protocol::config::Role;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
 use crate::secret::{KEYS_STACK, wiping_stack};

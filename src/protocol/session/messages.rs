@@ -11,13 +11,13 @@ use crate::message::{
     Around, Count, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline,
     Work, errors_of_whole, json, write_request, write_response,
 };
+use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
     self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
     is_clear_header,
 };
-use crate::protocol::{Protocol, Role};
 use crate::secret::{NoMemory, SecretBytes};
-use crate::verdict::{reveal_bytes, verdict};
+use crate::secret::{declassify_bytes, declassify_choice};
 
 /// What a decrypted text says, before it is taken out of the buffer.
 enum Reading {
@@ -170,7 +170,7 @@ impl Session {
             last_block,
         } = detect(keys, packet, |text| is_read(text, &mut work))?;
         let reading = read(self.config.role, packet, &opened, work)?;
-        let found = if verdict(is_v3) {
+        let found = if declassify_choice(is_v3) {
             Protocol::V3
         } else {
             Protocol::V2
@@ -237,7 +237,7 @@ impl Session {
 /// Whether a decrypted text is one that [`read`] reads, as far as there is memory to tell: if not,
 /// the reading of it fails for that reason.
 fn is_read(text: &[u8], work: &mut Work) -> bool {
-    reveal_bytes(text);
+    declassify_bytes(text);
     let text = work.check_utf8(text);
     text.is_some_and(|text| json::python_reads(text, work))
 }
@@ -248,7 +248,7 @@ fn is_read(text: &[u8], work: &mut Work) -> bool {
 /// that is counted.
 fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Reading> {
     let text = &packet[opened.text.clone()];
-    reveal_bytes(text);
+    declassify_bytes(text);
     let found = work.check_utf8(text).and_then(|text| {
         let document = match role {
             Role::Server => RequestOutline::read_json(text, &mut work),
@@ -261,7 +261,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Res
         is_read.then_some((text, document))
     });
     match found {
-        Some((text, document)) if verdict(opened.valid) => reading(role, text, document),
+        Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
         _ => {
             work.refused(packet);
             Err(decryption_failed())

@@ -6,54 +6,18 @@ mod messages;
 use std::sync::Arc;
 
 use super::buffer::{Input, Output};
+use super::config::{Protocol, Role};
 use super::framing::{self, Framing, Keys};
 use super::key_exchange::{KeyExchange, Step};
-use super::{Protocol, Role};
 use crate::crypto::aes::decryption_failed;
-use crate::crypto::{AesMode, AesWrapper, RsaWrapper, random};
+use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::{MalformedRequest, Request, Response};
 
+pub use super::config::Config;
+
 const ACCEPTED: u8 = b'1';
 const REFUSED: u8 = b'0';
-
-/// What a session is and how far it goes.
-#[derive(Clone)]
-pub struct Config {
-    /// Which side of the connection this is.
-    pub role: Role,
-    /// The framing to insist on. As a client, [`Protocol::Auto`] means [`Protocol::V4`].
-    pub protocol: Protocol,
-    /// The longest message that is received, in bytes of JSON text.
-    pub max_message_size: usize,
-    /// Whether keys are exchanged. If not, an AES wrapper that was set is the session's key.
-    pub exchange_keys: bool,
-    /// Whether an AES key that was received is sent back as it came, see
-    /// [`ClientOptions::set_key_echo`](crate::ClientOptions::set_key_echo).
-    pub key_echo: bool,
-    /// Whether the private key operation waits for [`Session::compute`].
-    pub separate_computation: bool,
-    /// The SHA-256 of the PEM text of the only public key that is accepted from the peer.
-    pub expected_fingerprint: Option<[u8; 32]>,
-    /// The random generator; the operating system's unless a test replays a recording.
-    pub random: fn(&mut [u8]) -> Result<()>,
-}
-
-impl Config {
-    /// The defaults for this side of a connection.
-    pub fn new(role: Role) -> Self {
-        Self {
-            role,
-            protocol: Protocol::Auto,
-            max_message_size: 1024 * 1024,
-            exchange_keys: true,
-            key_echo: false,
-            separate_computation: false,
-            expected_fingerprint: None,
-            random: random::fill,
-        }
-    }
-}
 
 /// What an operation of a session does. One is under way at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Reason, Result};
 use crate::secret::try_zeros;
 
-pub(super) struct EncryptingKey(OaepPublicEncryptingKey);
+pub struct EncryptingKey(OaepPublicEncryptingKey);
 
-pub(super) struct DecryptingKey(OaepPrivateDecryptingKey);
+pub struct DecryptingKey(OaepPrivateDecryptingKey);
 
 impl EncryptingKey {
     /// `None` if the key is not acceptable.
@@ -55,9 +55,9 @@ impl DecryptingKey {
     }
 }
 
-/// Signs with the longest salt. The key is made ready for each signature, of which few callers
+/// Signs with the longest salt, whose length AWS-LC knows by itself. The key is made ready for each signature, of which few callers
 /// make one: so no thread shares it, and a child of the process has one of its own.
-pub(super) fn sign(pkcs8: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+pub fn sign(pkcs8: &[u8], _longest_salt: usize, data: &[u8]) -> Result<Vec<u8>> {
     static ENCODING: RsaSignatureEncoding =
         RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Max);
     let unsigned = || Error::new(Reason::Internal, "the RSA private key could not sign");
@@ -72,10 +72,7 @@ pub(super) fn sign(pkcs8: &[u8], data: &[u8]) -> Result<Vec<u8>> {
 const LABEL: Option<&[u8]> = None;
 
 /// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
-pub(super) fn generate_quickly(
-    public_exponent: u64,
-    key_size: u32,
-) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub fn generate_quickly(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let size = match (public_exponent, key_size) {
         (65537, 2048) => KeySize::Rsa2048,
         (65537, 3072) => KeySize::Rsa3072,

@@ -1,10 +1,11 @@
 //! The PROXY protocol header, versions 1 and 2: the first bytes of a connection, in which a
 //! proxy says whose it is. HAProxy's `proxy-protocol.txt` specifies it.
 //!
-//! No I/O: bytes in, and what they say out.
+//! [`IncomingHeader`] receives one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::transport::{TransferError, Transport};
 use crate::error::{Error, Reason, Result};
 
 /// Whether connections begin with a PROXY protocol header.
@@ -28,7 +29,7 @@ pub enum Source {
 
 /// What the first bytes of a connection say.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Progress {
+enum Progress {
     /// All of them belong to the header, and so do at least this many more.
     NeedMore(usize),
     /// The header has this length and says this.
@@ -36,7 +37,7 @@ pub enum Progress {
 }
 
 /// The longest header of version 1, with its line end.
-pub const LONGEST_LINE: usize = 107;
+const LONGEST_LINE: usize = 107;
 
 /// The longest header of version 2 behind its head: more than any address needs, so that
 /// there is room for what proxies add.
@@ -50,7 +51,7 @@ const HEAD_SIZE: usize = SIGNATURE.len() + 4;
 
 /// Reads a header from the first bytes of a connection, of which there may be more than the
 /// header has.
-pub fn parse(bytes: &[u8]) -> Result<Progress> {
+fn parse(bytes: &[u8]) -> Result<Progress> {
     if begins_as(bytes, LINE_START) {
         parse_line(bytes)
     } else if begins_as(bytes, SIGNATURE) {
@@ -195,6 +196,72 @@ fn malformed() -> Error {
 
 fn bad(message: &'static str) -> Error {
     Error::new(Reason::BadProxyHeader, message)
+}
+
+/// A header while it is received.
+#[derive(Debug, Default)]
+pub struct IncomingHeader {
+    received: Vec<u8>,
+}
+
+/// Why no header was received.
+#[derive(Debug)]
+pub enum ReceiveError {
+    /// Bytes are missing.
+    Transfer(TransferError),
+    /// The peer has closed its side.
+    PeerClosed,
+    /// The bytes are not a header.
+    Bad(Error),
+}
+
+impl From<TransferError> for ReceiveError {
+    fn from(error: TransferError) -> Self {
+        Self::Transfer(error)
+    }
+}
+
+impl From<Error> for ReceiveError {
+    fn from(error: Error) -> Self {
+        Self::Bad(error)
+    }
+}
+
+impl IncomingHeader {
+    /// Whether a part of it was received.
+    pub fn has_begun(&self) -> bool {
+        !self.received.is_empty()
+    }
+
+    /// Receives the header and no byte behind it: only its end shows how long a header of
+    /// version 1 is, so the bytes are peeked at first.
+    pub fn receive(
+        &mut self,
+        transport: &mut impl Transport,
+    ) -> std::result::Result<Source, ReceiveError> {
+        loop {
+            let before = self.received.len();
+            let missing = match parse(&self.received)? {
+                Progress::NeedMore(count) => count,
+                Progress::Done(_, source) => return Ok(source),
+            };
+            let window = missing.max(LONGEST_LINE.saturating_sub(before));
+            let mut seen = self.received.clone();
+            seen.resize(before + window, 0);
+            let count = transport.peek(&mut seen[before..])?;
+            if count == 0 {
+                return Err(ReceiveError::PeerClosed);
+            }
+            let end = match parse(&seen[..before + count])? {
+                Progress::Done(len, _) => len,
+                // All of them belong to the header.
+                _ => before + count,
+            };
+            let count = transport.receive(&mut seen[before..end])?;
+            self.received
+                .extend_from_slice(&seen[before..before + count]);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,18 +9,16 @@ use rsa::oaep::Oaep;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
 use rsa::pss::BlindedSigningKey;
 use rsa::signature::{RandomizedSigner, SignatureEncoding};
-use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::key::longest_salt;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 
-pub(super) struct EncryptingKey(RsaPublicKey);
+pub struct EncryptingKey(RsaPublicKey);
 
-pub(super) struct DecryptingKey(RsaPrivateKey);
+pub struct DecryptingKey(RsaPrivateKey);
 
 impl EncryptingKey {
     /// `None` if the key is not acceptable.
@@ -56,18 +54,17 @@ impl DecryptingKey {
 }
 
 /// Signs with the longest salt.
-pub(super) fn sign(pkcs8: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+pub fn sign(pkcs8: &[u8], longest_salt: usize, data: &[u8]) -> Result<Vec<u8>> {
     let unsigned = || Error::new(Reason::Internal, "the RSA private key could not sign");
     let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| unsigned())?;
-    let salt_len = longest_salt(key.n_bits_precision());
-    let signature = BlindedSigningKey::<Sha256>::new_with_salt_len(key, salt_len)
+    let signature = BlindedSigningKey::<Sha256>::new_with_salt_len(key, longest_salt)
         .try_sign_with_rng(&mut random::generator()?, data)
         .map_err(|_| unsigned())?;
     Ok(signature.to_vec())
 }
 
 /// This backend has no quicker way than the general one.
-pub(super) fn generate_quickly(
+pub fn generate_quickly(
     _public_exponent: u64,
     _key_size: u32,
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {

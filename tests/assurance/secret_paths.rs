@@ -11,7 +11,7 @@ use crate::protocol::framing::clear_header;
 use crate::protocol::key_exchange::KeyExchange;
 use crate::protocol::session::{Config, Progress, Session};
 use crate::protocol::{Protocol, Role};
-use crate::verdict::{reveal, verdict};
+use crate::secret::{declassify, declassify_choice};
 
 /// Valgrind's client requests, as `valgrind.h` and `memcheck.h` define them. Without valgrind
 /// they do nothing.
@@ -68,7 +68,7 @@ pub(crate) mod valgrind {
     }
 }
 
-const SERVER_KEY: &str = include_str!("../examples-c/tests/keys/server.pem");
+const SERVER_KEY: &str = include_str!("../../examples-c/tests/keys/server.pem");
 const KEY: [u8; 32] = [1; 32];
 const IV: [u8; BLOCK_SIZE] = [2; BLOCK_SIZE];
 const REQUEST: &[u8] = br#"{"verb": "STAT", "parameters": {"token": "hunter2"}}"#;
@@ -257,17 +257,17 @@ mod under_valgrind {
             let secret = undefined(&block);
             let expected = leaky_unpad(&block);
             let found = cases.run(|| unpad(&secret));
-            assert_eq!(verdict(found.valid), bool::from(expected.valid));
+            assert_eq!(declassify_choice(found.valid), bool::from(expected.valid));
             let padding = usize::from(block[BLOCK_SIZE - 1]);
             let len = BLOCK_SIZE - if padding > BLOCK_SIZE { 0 } else { padding };
-            assert_eq!(reveal(found.len), len);
+            assert_eq!(declassify(found.len), len);
         }
         cases.finish("paddings checked while secret", 0);
 
         let mut twin = Cases::default();
         for block in blocks().step_by(61) {
             let secret = undefined(&block);
-            twin.run(|| verdict(leaky_unpad(&secret).valid));
+            twin.run(|| declassify_choice(leaky_unpad(&secret).valid));
         }
         assert!(twin.errors >= twin.count, "valgrind overlooks a leak");
         println!(

@@ -1,0 +1,46 @@
+# Where everything is, what all topics use, and which paths make can work in.
+
+CARGO        ?= cargo
+export CARGO
+CARGO_FLAGS  ?= --locked
+PYTHON       ?= python3
+CMAKE        ?= cmake
+CTEST        ?= ctest
+CLANG_FORMAT ?= clang-format
+JOBS         ?= $(shell nproc 2>/dev/null || echo 1)
+
+# Make and the shells take a blank for the end of a name, and a quote or a dollar for something else: in such a path
+# a recipe would reach other folders.
+ifneq ($(words [$(CURDIR)] [$(CARGO_TARGET_DIR)]),2)
+$(error the path of this folder, or CARGO_TARGET_DIR, has a blank in it: move it to a path without ($(CURDIR)))
+endif
+SPECIAL := ' " ` $$ \ ; & | < > ( ) * ? [ ] : %
+ifneq ($(strip $(foreach character,$(SPECIAL),$(findstring $(character),$(CURDIR)$(CARGO_TARGET_DIR)))),)
+$(error the path of this folder, or CARGO_TARGET_DIR, has one of $(SPECIAL) in it: move it to a path without ($(CURDIR)))
+endif
+
+# Cargo has the same word in its environment, and all of its calls must agree on it.
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export CARGO_TARGET_DIR := $(TARGET_DIR)
+
+# What people link and install; below release/ is what cargo makes.
+LIBRARY_DIR  := $(TARGET_DIR)/lib
+LIBRARY      := $(LIBRARY_DIR)/libanwdl.so
+NATIVE_LIBRARIES := $(LIBRARY_DIR)/native-libraries
+PURE_DIR     := $(TARGET_DIR)/pure-rust
+PURE_LIBRARY := $(PURE_DIR)/release/libanwdl.so
+HEADER       := include/anwdl.h
+
+DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
+SERVER       ?= $(DEMO_BUILD)/anwdl_server
+TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
+VENV         ?= $(TARGET_DIR)/venv
+INTEROP      := tests/interop
+
+# Whoever only builds and installs decides what else is installed; all other targets see to what they need.
+USER_TARGETS := all library pure-library server install install-debug installcheck uninstall clean help
+ifeq ($(filter-out $(USER_TARGETS),$(MAKECMDGOALS)),)
+export ANWDL_INSTALL_TOOLS ?= no
+endif
+
+STAGE = @printf '\n== %s ==\n'

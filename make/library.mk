@@ -1,0 +1,17 @@
+# The library with AWS-LC, and the one in pure Rust.
+
+library:
+	$(STAGE) 'library'
+	@scripts/ensure-tools cargo cc
+	@mkdir -p $(LIBRARY_DIR)
+	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES).new
+	@mv $(NATIVE_LIBRARIES).new $(NATIVE_LIBRARIES)
+	@scripts/finish-libraries $(TARGET_DIR)/release $(LIBRARY_DIR)
+	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
+
+# In a folder of its own, so that the two libraries do not take each other's place.
+pure-library:
+	$(STAGE) 'library, pure Rust'
+	scripts/with-build-flags $(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
+
+.PHONY: library pure-library

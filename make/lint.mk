@@ -1,0 +1,32 @@
+# The form of the code, and the oldest compiler that takes it.
+
+C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch] \
+              tests/consumers/*/*.[ch] tests/consumers/*/*.cpp) include/anwdl.hpp
+
+lint: lint-tools ## check the form of Rust and C
+	$(STAGE) 'form of Rust'
+	$(CARGO) fmt --all --check
+	$(STAGE) 'clippy'
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	$(STAGE) 'clippy, pure Rust'
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets --no-default-features -- -D warnings
+	$(STAGE) 'form of C'
+	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
+	$(STAGE) 'controls'
+	$(PYTHON) scripts/controls check
+
+lint-tools: controls-tools
+	$(STAGE) 'tools'
+	@scripts/ensure-tools cargo rustfmt clippy cc clang-format
+
+# Where that Rust cannot be had, clippy's word has to do, which `make lint` hears: of what is newer, it knows the
+# functions of the standard library.
+OLDEST_RUST = $(shell scripts/version rust)
+oldest-rust: ## compile with the oldest Rust that Cargo.toml allows, where it can be had
+	$(STAGE) 'Rust $(OLDEST_RUST)'
+	@if scripts/ensure-tools rust-oldest; then set -x; \
+	    $(CARGO) +$(OLDEST_RUST) check $(CARGO_FLAGS) --target-dir $(TARGET_DIR)/oldest-rust && \
+	    $(CARGO) +$(OLDEST_RUST) check $(CARGO_FLAGS) --target-dir $(TARGET_DIR)/oldest-rust --no-default-features; \
+	else printf '\n== not compiled with Rust $(OLDEST_RUST), which cannot be had here ==\n'; fi
+
+.PHONY: lint lint-tools oldest-rust

@@ -1,0 +1,72 @@
+# The parts of `make test`.
+
+PURE_BUILD      ?= $(TARGET_DIR)/examples-c-tests-pure-rust
+CONSUMERS_BUILD ?= $(TARGET_DIR)/consumers
+
+# A second set of generated messages for the validator, besides the committed one.
+VALIDATOR_SEED  ?= 2
+VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
+
+# Before all else, as everything that follows trusts in it.
+test-paths:
+	$(STAGE) 'paths, and what is missing'
+	scripts/test-paths
+	scripts/test-ensure-tools
+
+test-tools:
+	$(STAGE) 'tools'
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config valgrind strace openssl libuv asio haproxy
+
+test-library: library
+	$(STAGE) 'the library as a file'
+	scripts/library-test $(LIBRARY_DIR)
+
+# The tests of the exported symbols look at the library that the C tests link with.
+test-rust: library pure-library
+	$(STAGE) 'Rust tests'
+	ANWDL_LIBRARY=$(LIBRARY) $(CARGO) test $(CARGO_FLAGS)
+	$(STAGE) 'Rust tests, pure Rust'
+	ANWDL_LIBRARY=$(PURE_LIBRARY) $(CARGO) test $(CARGO_FLAGS) --no-default-features
+
+test-c: c-tests
+	$(STAGE) 'C tests'
+	cd $(TEST_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+c-tests: library
+	$(STAGE) 'programs of the C tests'
+	$(CMAKE) -S examples-c -B $(TEST_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
+
+# The tests of C once more, without valgrind: it finds nothing here that it does not find above. And the two
+# libraries against each other. The `rsa` crate leaves numbers of private keys in memory that it freed, so that the
+# scan of memory is left out.
+test-c-pure-rust: library pure-library
+	$(STAGE) 'C tests, pure Rust'
+	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
+	         -DANWDL_OTHER_LIBRARY=$(LIBRARY)
+	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
+	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '^test_wiped$$'
+
+test-interop: server venv
+	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library under its Python names'
+	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
+	    ANWDL_TEST_LIBRARY=$(LIBRARY) $(VENV)/bin/python -m unittest discover
+
+test-validator: venv
+	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
+	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
+	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
+
+# The consumers use the tree in another place than the one that it was installed to.
+test-consumers: library ## install below the build folder, and build the projects of strangers with what is there
+	$(STAGE) 'tools of the consumers'
+	@scripts/ensure-tools cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
+	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/prefix
+	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
+	mv $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/prefix
+	$(STAGE) 'consumers'
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix \
+	    -DANWDL_LIBRARY_DIR=$(LIBRARY_DIR)
+	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+.PHONY: test-paths test-tools test-library test-rust test-c c-tests test-c-pure-rust test-interop test-validator test-consumers

@@ -1,0 +1,534 @@
+//! [`Endpoint`]: one side of one connection. Every handle of this library is one, so that all
+//! of them start, continue and end their operations in the same way.
+//!
+//! - [`options`] and [`identity`]: how an endpoint is made, and who its peer is;
+//! - [`transport`]: the socket, its deadline, and connecting;
+//! - [`proxy_header`]: the PROXY protocol header in front of a session;
+//! - [`sans_io`]: the endpoint without a socket.
+
+pub(crate) mod identity;
+pub(crate) mod options;
+pub(crate) mod proxy_header;
+pub(crate) mod sans_io;
+pub(crate) mod transport;
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use self::identity::Identity;
+use self::options::ClientOptions;
+use self::proxy_header::{IncomingHeader, ReceiveError, Source};
+use self::transport::connection::{Connection, closed};
+use self::transport::{TransferError, Transport};
+use crate::crypto::{AesWrapper, RsaWrapper};
+use crate::error::{Error, Interest, Reason, Result};
+use crate::log::{self, Level};
+use crate::message::{MalformedRequest, Request, Response};
+use crate::protocol::session::{Message, Operation, Progress, Session};
+use crate::protocol::{Protocol, Role};
+
+/// One side of one connection: a session, the transport of its bytes, and what was kept of it.
+/// [`SansIoSession`](sans_io::SansIoSession) has a transport that moves none itself.
+pub struct Endpoint<T> {
+    session: Session,
+    transport: T,
+    /// The PROXY protocol header, while one is expected.
+    proxy_header: Option<ProxyHeader>,
+    /// The peer's; without an address where it is not known.
+    identity: Identity,
+    /// The one before a PROXY protocol header named the client: C may have borrowed it.
+    #[allow(dead_code, reason = "it is only kept")]
+    previous_identity: Option<Box<Identity>>,
+    stored_request: Option<Arc<Request>>,
+    malformed_request: Option<MalformedRequest>,
+    turns: Turns,
+}
+
+struct ProxyHeader {
+    incoming: IncomingHeader,
+    /// Whether the program has set the peer's address, which overrides that of the header.
+    is_overridden: bool,
+}
+
+/// Whose turn it is to send: the protocol is half-duplex.
+struct Turns {
+    may_send: bool,
+    has_received: bool,
+}
+
+impl Turns {
+    /// A server answers before it receives again. In v3 and v4 a message brings the IV of the
+    /// next: who is on the path and could have two decrypted in a row would choose what the
+    /// second begins with, and learn from how it is taken.
+    fn may_receive(&self, role: Role) -> bool {
+        role == Role::Client || !self.has_received || !self.may_send
+    }
+
+    fn received(&mut self) {
+        self.may_send = true;
+        self.has_received = true;
+    }
+
+    fn sent(&mut self) {
+        self.may_send = false;
+    }
+}
+
+impl Default for Turns {
+    /// A client may ask. A server may speak first, once: to say that it is unavailable.
+    fn default() -> Self {
+        Self {
+            may_send: true,
+            has_received: false,
+        }
+    }
+}
+
+impl<T: Transport> Endpoint<T> {
+    /// An endpoint before its first operation.
+    pub(crate) fn join(
+        role: Role,
+        options: &ClientOptions,
+        transport: T,
+        identity: Identity,
+    ) -> Result<Self> {
+        let mut session = Session::new(options.config(role));
+        if let Some(wrapper) = options.rsa_wrapper() {
+            session.set_rsa_wrapper(wrapper)?;
+        }
+        if let Some(wrapper) = options.aes_wrapper() {
+            session.set_aes_wrapper(wrapper)?;
+        }
+        Ok(Self::around(session, transport, identity))
+    }
+
+    fn around(session: Session, transport: T, identity: Identity) -> Self {
+        Self {
+            session,
+            transport,
+            proxy_header: None,
+            identity,
+            previous_identity: None,
+            stored_request: None,
+            malformed_request: None,
+            turns: Turns::default(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Which side of the connection this is.
+    pub fn role(&self) -> Role {
+        self.session.role()
+    }
+
+    /// The framing of the session; [`Protocol::Auto`] until it is known.
+    pub fn protocol(&self) -> Protocol {
+        self.session.protocol()
+    }
+
+    /// This side's RSA keys and the peer's public one.
+    pub fn rsa_wrapper(&self) -> Option<&RsaWrapper> {
+        self.session.rsa_wrapper()
+    }
+
+    /// The AES key of the session; `None` in a session of gcm, which has no single one.
+    pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
+        self.session.aes_wrapper()
+    }
+
+    /// Sets this side's RSA keys, before they are exchanged.
+    pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) -> Result<()> {
+        self.transport.check_open()?;
+        self.session.set_rsa_wrapper(wrapper)
+    }
+
+    /// Sets the AES key, as [`ClientOptions::set_aes_wrapper`] does.
+    pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
+        self.transport.check_open()?;
+        self.session.set_aes_wrapper(wrapper)
+    }
+
+    /// The request that was last stored.
+    pub fn stored_request(&self) -> Option<&Arc<Request>> {
+        self.stored_request.as_ref()
+    }
+
+    /// The errors of the last request, as JSON text, if it was malformed.
+    pub fn request_errors(&self) -> Option<&str> {
+        self.malformed_request().map(MalformedRequest::errors)
+    }
+
+    /// The text of the last request if it was malformed, until the next one is received. Python's
+    /// `json` reads it; it may be no strict JSON.
+    pub fn malformed_request_json(&self) -> Option<&str> {
+        self.malformed_request().map(MalformedRequest::json)
+    }
+
+    pub(crate) fn malformed_request(&self) -> Option<&MalformedRequest> {
+        self.malformed_request.as_ref()
+    }
+
+    /// Whether an earlier failure, or [`end`](Self::end), ended the session.
+    pub fn has_failed(&self) -> bool {
+        self.session.has_failed()
+    }
+
+    /// Exchanges the keys, the peer speaking first or this side.
+    pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
+        self.run_exchange(Operation::ExchangeKeys { receive_first })
+    }
+
+    /// Sends the public RSA key.
+    pub fn send_public_rsa_key(&mut self) -> Result<()> {
+        self.run_exchange(Operation::SendPublicKey)
+    }
+
+    /// Receives the peer's public RSA key.
+    pub fn recv_public_rsa_key(&mut self) -> Result<()> {
+        self.run_exchange(Operation::ReceivePublicKey)
+    }
+
+    /// Sends the AES key.
+    pub fn send_aes_key(&mut self) -> Result<()> {
+        self.run_exchange(Operation::SendAesKey)
+    }
+
+    /// Receives the peer's AES key.
+    pub fn recv_aes_key(&mut self) -> Result<()> {
+        self.run_exchange(Operation::ReceiveAesKey)
+    }
+
+    /// Does the private key operation that an operation waits for
+    /// ([`Interest::Computation`]). It can be done on another thread than the rest. How it
+    /// ended is told by the operation when it is called again.
+    pub fn compute(&mut self) -> Result<()> {
+        self.transport.check_open()?;
+        self.session.compute()
+    }
+
+    /// As a server, receives a request and, with `store_request`, keeps it too. Before the
+    /// last one has its response this is [`Reason::OutOfTurn`]. One that
+    /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
+    /// [`request_errors`](Self::request_errors), its text by
+    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
+    pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
+        self.check_role(Role::Server)?;
+        match self.run_receive()? {
+            Some(Message::Request(request)) => {
+                if store_request {
+                    self.stored_request = Some(Arc::clone(&request));
+                }
+                Ok(request)
+            }
+            Some(Message::MalformedRequest(request)) => {
+                log::emit(
+                    Level::Warning,
+                    self.identity.id(),
+                    || "a request does not fit the request format",
+                );
+                let errors = request.errors();
+                let message = format!("the request does not fit the request format: {errors}");
+                self.malformed_request = Some(request);
+                Err(Error::new(Reason::MalformedRequest, message))
+            }
+            Some(Message::Response(_)) | None => unreachable!("servers receive requests"),
+        }
+    }
+
+    /// As a server, sends a response. `data_json` is the text of a JSON object; without it
+    /// the data are empty. A reason is added to the message. Data that break the response
+    /// format are [`Reason::MalformedResponse`], and nothing is sent. There is one response
+    /// to each request, and one may be sent before the first request;
+    /// [`Reason::OutOfTurn`] else.
+    pub fn send_response(
+        &mut self,
+        success: bool,
+        message: &str,
+        data_json: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<()> {
+        self.check_role(Role::Server)?;
+        self.run_send(|session| session.begin_response(success, message, data_json, reason))
+    }
+
+    /// As a client, sends a request. `parameters_json` is the text of a JSON object; without
+    /// it there are none. What breaks the request format is [`Reason::MalformedRequest`],
+    /// and nothing is sent. A second request before the response to the first is
+    /// [`Reason::OutOfTurn`].
+    pub fn send_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
+        self.check_role(Role::Client)?;
+        self.run_send(|session| session.begin_request(verb, parameters_json))
+    }
+
+    /// As a client, receives a response. One that does not fit the response format is
+    /// [`Reason::MalformedResponse`] and ends the session.
+    pub fn recv_response(&mut self) -> Result<Response> {
+        self.check_role(Role::Client)?;
+        match self.run_receive()? {
+            Some(Message::Response(response)) => Ok(response),
+            _ => unreachable!("clients receive responses"),
+        }
+    }
+
+    /// Ends the session and wipes its keys.
+    pub fn end(&mut self) {
+        self.session.end();
+    }
+
+    pub(crate) fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    pub(crate) fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    fn check_role(&self, role: Role) -> Result<()> {
+        if self.role() == role {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::WrongRole,
+            match role {
+                Role::Server => "only a server receives requests and sends responses",
+                Role::Client => "only a client sends requests and receives responses",
+            },
+        ))
+    }
+
+    fn run_exchange(&mut self, operation: Operation) -> Result<()> {
+        self.run(operation, |session| session.begin_exchange(operation))
+            .map(drop)
+    }
+
+    fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
+        let may_send = self.turns.may_send;
+        self.run(Operation::Send, |session| {
+            if !may_send {
+                session.check_ready_to_begin()?;
+                return Err(out_of_turn(match session.role() {
+                    Role::Server => "each request that was received has its response already",
+                    Role::Client => "the last request has no response yet",
+                }));
+            }
+            begin(session)
+        })
+        .map(drop)
+    }
+
+    fn run_receive(&mut self) -> Result<Option<Message>> {
+        let may_receive = self.turns.may_receive(self.role());
+        if may_receive {
+            self.malformed_request = None;
+        }
+        self.run(Operation::Receive, |session| {
+            if !may_receive {
+                session.check_ready_to_begin()?;
+                return Err(out_of_turn(
+                    "the last request has no response yet: answer it before receiving the next",
+                ));
+            }
+            session.begin_receive()
+        })
+    }
+
+    /// Begins an operation, or goes on with the one that is under way if it is the same.
+    fn run(
+        &mut self,
+        operation: Operation,
+        begin: impl FnOnce(&mut Session) -> Result<()>,
+    ) -> Result<Option<Message>> {
+        self.transport.check_open()?;
+        if self.session.operation() != Some(operation) {
+            // Where keys have to be made first, that takes seconds and is no peer's fault.
+            begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
+            self.transport.start_deadline();
+        }
+        let was_exchanged = self.session.is_exchanged();
+        let earlier_protocol = self.session.protocol();
+        let result = match self.transport.check_deadline() {
+            Ok(()) => self
+                .receive_proxy_header()
+                .and_then(|()| drive(&mut self.session, &mut self.transport)),
+            Err(failure) => Err(self.fail_before_drive(failure)),
+        };
+        match (&result, operation) {
+            (Ok(_), Operation::Receive) => self.turns.received(),
+            (Ok(_), Operation::Send) => self.turns.sent(),
+            (Ok(_), _) => {}
+            (Err(error), _) => self.log_failure(error),
+        }
+        if self.session.is_exchanged() && !was_exchanged {
+            log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
+        }
+        let protocol = self.session.protocol();
+        if protocol != earlier_protocol {
+            log::emit(Level::Info, self.identity.id(), || {
+                format!("the framing is {}", name_of(protocol))
+            });
+        }
+        result
+    }
+
+    /// Receives the PROXY protocol header, where one is expected, before all else.
+    fn receive_proxy_header(&mut self) -> Result<()> {
+        let Some(header) = &mut self.proxy_header else {
+            return Ok(());
+        };
+        match header.incoming.receive(&mut self.transport) {
+            Ok(source) => {
+                let is_overridden = header.is_overridden;
+                self.proxy_header = None;
+                if let Source::Client(address) = source
+                    && !is_overridden
+                {
+                    self.change_identity(Identity::new(address));
+                }
+                Ok(())
+            }
+            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_drive(error)),
+            Err(ReceiveError::PeerClosed) => {
+                let is_survivable = !self.is_within_proxy_header();
+                Err(self.session.interrupt(peer_closed(), is_survivable))
+            }
+            Err(ReceiveError::Bad(error)) => Err(self.session.interrupt(error, false)),
+        }
+    }
+
+    fn change_identity(&mut self, identity: Identity) {
+        let previous = std::mem::replace(&mut self.identity, identity);
+        log::emit(Level::Info, self.identity.id(), || {
+            format!("came through a proxy at {:?}", previous.ip())
+        });
+        self.previous_identity = Some(Box::new(previous));
+    }
+
+    /// Whether a part of a PROXY protocol header was received.
+    fn is_within_proxy_header(&self) -> bool {
+        self.proxy_header
+            .as_ref()
+            .is_some_and(|header| header.incoming.has_begun())
+    }
+
+    /// As [`fail`]. The session does not know that a part of a header was received.
+    fn fail_before_drive(&mut self, error: TransferError) -> Error {
+        match error {
+            TransferError::TimedOut if self.is_within_proxy_header() => {
+                self.session.interrupt(timed_out(), false)
+            }
+            error => fail(&mut self.session, error, Interest::Read),
+        }
+    }
+
+    fn log_failure(&self, error: &Error) {
+        let level = match error {
+            Error::WouldBlock(_) => return,
+            _ if self.session.has_failed() => Level::Error,
+            // The usual end of a session.
+            _ if error.reason() == Some(Reason::PeerClosed) => Level::Info,
+            _ => Level::Warning,
+        };
+        log::emit(level, self.identity.id(), || error.to_string());
+    }
+}
+
+/// Moves bytes between a session and its transport until the operation is done.
+fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option<Message>> {
+    loop {
+        // Looked at where it lies: with a message in it, it is large.
+        let progress = session.advance();
+        if session.take_peer_goes_on() && progress.is_ok() {
+            transport.acknowledge();
+        }
+        match progress {
+            Err(error) => return Err(error),
+            Ok(Progress::Done(message)) => return Ok(message),
+            Ok(Progress::Write) => match transport.send(session.pending()) {
+                Ok(count) => session.sent(count),
+                Err(failure) => return Err(fail(session, failure, Interest::Write)),
+            },
+            Ok(Progress::Read) => match transport.receive(session.space()) {
+                Ok(0) => return Err(session.interrupt(peer_closed(), true)),
+                Ok(count) => session.received(count),
+                Err(failure) => return Err(fail(session, failure, Interest::Read)),
+            },
+            Ok(Progress::Compute) => return Err(Error::WouldBlock(Interest::Computation)),
+        }
+    }
+}
+
+/// Turns the error of a transfer into that of the operation.
+fn fail(session: &mut Session, error: TransferError, interest: Interest) -> Error {
+    match error {
+        TransferError::WouldBlock => Error::WouldBlock(interest),
+        TransferError::TimedOut => session.interrupt(timed_out(), true),
+        TransferError::Os(call, error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            let error =
+                Error::with_errno(Reason::IoFailed, format!("{call} failed: {error}"), errno);
+            session.interrupt(error, false)
+        }
+    }
+}
+
+impl Endpoint<Connection> {
+    /// The first bytes to be received are a PROXY protocol header. Its address counts unless
+    /// `is_overridden`.
+    pub(crate) fn expect_proxy_header(&mut self, is_overridden: bool) {
+        self.proxy_header = Some(ProxyHeader {
+            incoming: IncomingHeader::default(),
+            is_overridden,
+        });
+    }
+
+    /// Returns the socket, still open, and ends the session.
+    pub(crate) fn detach(&mut self) -> Option<OwnedFd> {
+        let socket = self.transport.detach()?;
+        self.session.end();
+        Some(socket)
+    }
+
+    /// Closes the connection and ends the session.
+    pub(crate) fn close_connection(&mut self) -> Result<()> {
+        self.detach().map(drop).ok_or_else(closed)
+    }
+}
+
+impl<T: Transport> fmt::Debug for Endpoint<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("role", &self.role())
+            .field("protocol", &self.protocol())
+            .field("has_failed", &self.has_failed())
+            .finish_non_exhaustive()
+    }
+}
+
+fn name_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Auto => "not known",
+        Protocol::V2 => "v2",
+        Protocol::V3 => "v3",
+        Protocol::V4 => "v4",
+        Protocol::Gcm => "gcm",
+    }
+}
+
+fn timed_out() -> Error {
+    Error::new(
+        Reason::Timeout,
+        "the timeout passed before the work was done",
+    )
+}
+
+fn peer_closed() -> Error {
+    Error::new(Reason::PeerClosed, "the peer closed the connection")
+}
+
+fn out_of_turn(message: &'static str) -> Error {
+    Error::new(Reason::OutOfTurn, message)
+}

@@ -1,0 +1,151 @@
+//! [`SansIoSession`]: an endpoint without a socket.
+
+use super::Endpoint;
+use super::identity::Identity;
+use super::options::ClientOptions;
+use super::transport::{TransferError, Transport};
+use crate::error::{Error, Interest, Reason, Result};
+use crate::protocol::Role;
+use crate::protocol::session::Session;
+
+/// Moves no bytes itself: the program passes them in and out between the calls.
+#[derive(Debug, Default)]
+pub struct SansIo {
+    /// Whether the peer will send no more.
+    has_ended: bool,
+}
+
+impl Transport for SansIo {
+    fn check_open(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn start_deadline(&mut self) {}
+
+    fn check_deadline(&self) -> std::result::Result<(), TransferError> {
+        Ok(())
+    }
+
+    fn send(&mut self, _bytes: &[u8]) -> std::result::Result<usize, TransferError> {
+        Err(TransferError::WouldBlock)
+    }
+
+    fn receive(&mut self, _buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
+        match self.has_ended {
+            true => Ok(0),
+            false => Err(TransferError::WouldBlock),
+        }
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
+        self.receive(buffer)
+    }
+}
+
+/// A session without a socket, for programs that move the bytes themselves: through an event
+/// loop's own sockets, TLS, or a tunnel. No call waits or calls the kernel, except for
+/// random bytes.
+///
+/// Each operation returns [`Error::WouldBlock`] until it is done: for [`Interest::Read`],
+/// `feed` what came from the peer; for [`Interest::Write`], send
+/// `pending` and say so with `sent`; for
+/// [`Interest::Computation`], `compute`. Then call the operation again.
+/// There is no clock: to give up, call `end`. On a TCP
+/// socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
+/// waits for bytes: released peers wait for acknowledgements between the small pieces that
+/// they write.
+///
+/// ```
+/// use anwdl::error::Interest;
+/// use anwdl::protocol::Role;
+/// use anwdl::{ClientOptions, Error, SansIoSession};
+///
+/// let mut session = SansIoSession::new(Role::Server, &ClientOptions::default())?;
+/// // An operation says what it waits for.
+/// let waiting = session.exchange_keys(true);
+/// assert_eq!(waiting, Err(Error::WouldBlock(Interest::Read)));
+/// // The peer's public key has 800 bytes; no more than this is wanted now.
+/// let taken = session.feed(b"800=====-----BEGIN")?;
+/// assert_eq!(taken, 8);
+/// let waiting = session.exchange_keys(true);
+/// assert_eq!(waiting, Err(Error::WouldBlock(Interest::Write)));
+/// assert_eq!(session.pending(), b"1");
+/// session.sent(1)?;
+/// # Ok::<(), Error>(())
+/// ```
+pub type SansIoSession = Endpoint<SansIo>;
+
+impl Endpoint<SansIo> {
+    /// A session before its first operation. The timeout and whether calls block mean
+    /// nothing to it, and it never exchanges the keys by itself.
+    pub fn new(role: Role, options: &ClientOptions) -> Result<Self> {
+        let identity = match options.peer_ip() {
+            None => Identity::none(),
+            ip => Identity::new(ip),
+        };
+        Self::join(role, options, SansIo::default(), identity)
+    }
+
+    /// Drives a session that was made with a configuration of its own.
+    pub fn from_session(session: Session) -> Self {
+        Self::around(session, SansIo::default(), Identity::none())
+    }
+
+    /// Takes bytes that came from the peer, no more than the operation under way can use
+    /// now; gives their number. The rest is to be fed again later.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.session.check_alive()?;
+        if self.transport.has_ended && !bytes.is_empty() {
+            return Err(Error::new(
+                Reason::PeerClosed,
+                "bytes is what nobody can have sent: the peer's end was fed before",
+            ));
+        }
+        let mut rest = bytes;
+        loop {
+            let space = self.session.space();
+            let count = space.len().min(rest.len());
+            if count == 0 {
+                return Ok(bytes.len() - rest.len());
+            }
+            let (taken, left) = rest.split_at(count);
+            space[..count].copy_from_slice(taken);
+            self.session.received(count);
+            rest = left;
+        }
+    }
+
+    /// The peer has closed its side: nothing more will be fed. An operation that waits for
+    /// bytes then fails when it is called again, as on a socket.
+    pub fn feed_end(&mut self) -> Result<()> {
+        self.session.check_alive()?;
+        self.transport.has_ended = true;
+        Ok(())
+    }
+
+    /// The bytes to send to the peer.
+    pub fn pending(&self) -> &[u8] {
+        self.session.pending()
+    }
+
+    /// So many of the [`pending`](Self::pending) bytes are on their way.
+    pub fn sent(&mut self, count: usize) -> Result<()> {
+        let pending = self.session.pending().len();
+        if count > pending {
+            return Err(Error::invalid_argument(format!(
+                "count is {count}; only {pending} bytes are pending"
+            )));
+        }
+        self.session.sent(count);
+        Ok(())
+    }
+
+    /// What the operation under way waits for; `None` if there is none, or if it gets
+    /// further by being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        match self.session.wants() {
+            Some(Interest::Read) if self.transport.has_ended => None,
+            other => other,
+        }
+    }
+}

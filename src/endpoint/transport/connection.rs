@@ -1,0 +1,115 @@
+//! [`Connection`]: a socket, while there is one, and how long an operation may use it.
+
+use std::os::fd::{OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use super::socket::{Socket, WaitLimit};
+use super::{TransferError, Transport};
+use crate::error::{Error, Reason, Result};
+
+/// A socket, while there is one, and the time limit of each operation.
+pub struct Connection {
+    socket: Option<Socket>,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    non_blocking: bool,
+}
+
+impl Connection {
+    /// A connection without a socket yet.
+    pub fn new(timeout: Option<Duration>, non_blocking: bool) -> Self {
+        Self {
+            socket: None,
+            timeout,
+            deadline: None,
+            non_blocking,
+        }
+    }
+
+    /// Takes a socket.
+    pub fn open(&mut self, socket: Socket) {
+        self.socket = Some(socket);
+    }
+
+    /// Returns the socket, still open. The connection is closed from here on.
+    pub fn detach(&mut self) -> Option<OwnedFd> {
+        self.socket.take().map(Socket::into_fd)
+    }
+
+    /// Whether there is no socket.
+    pub fn is_closed(&self) -> bool {
+        self.socket.is_none()
+    }
+
+    /// The descriptor of the socket.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.socket.as_ref().map(Socket::descriptor)
+    }
+
+    /// How long each operation that begins from here on may take.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    fn wait_limit(&self) -> WaitLimit {
+        match (self.non_blocking, self.deadline) {
+            (true, _) => WaitLimit::NonBlocking,
+            (false, Some(deadline)) => WaitLimit::Until(deadline),
+            (false, None) => WaitLimit::Unlimited,
+        }
+    }
+
+    fn socket(&self) -> &Socket {
+        self.socket
+            .as_ref()
+            .expect("the connection was checked to be open")
+    }
+}
+
+impl Transport for Connection {
+    fn check_open(&self) -> Result<()> {
+        match self.socket {
+            Some(_) => Ok(()),
+            None => Err(closed()),
+        }
+    }
+
+    fn start_deadline(&mut self) {
+        self.deadline = self
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+    }
+
+    fn check_deadline(&self) -> std::result::Result<(), TransferError> {
+        match self.deadline {
+            // A blocking call looks at the clock before it waits.
+            Some(deadline) if self.non_blocking && Instant::now() >= deadline => {
+                Err(TransferError::TimedOut)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError> {
+        self.socket().send(bytes, self.wait_limit())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
+        self.socket().receive(buffer, self.wait_limit())
+    }
+
+    fn peek(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
+        self.socket().peek(buffer, self.wait_limit())
+    }
+
+    fn acknowledge(&self) {
+        if let Some(socket) = &self.socket {
+            socket.acknowledge();
+        }
+    }
+}
+
+/// The error of everything that needs a connection.
+pub fn closed() -> Error {
+    Error::new(Reason::Closed, "the connection is closed on this side")
+}

@@ -1,0 +1,45 @@
+//! What moves the bytes of a session: [`Transport`]. A socket with a deadline is one, and the
+//! rest of this folder; a [`SansIoSession`](crate::SansIoSession) has another.
+
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod socket;
+
+use std::io;
+
+use crate::error::Result;
+
+/// Moves the bytes of a session.
+pub trait Transport {
+    /// Fails if the transport is closed.
+    fn check_open(&self) -> Result<()>;
+
+    /// An operation begins: its deadline is counted from here.
+    fn start_deadline(&mut self);
+
+    /// Fails if the operation has run out of time and would not notice by itself.
+    fn check_deadline(&self) -> std::result::Result<(), TransferError>;
+
+    /// Sends at least one byte of `bytes`; returns how many.
+    fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError>;
+
+    /// Receives at least one byte, or none if the peer has closed its side.
+    fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError>;
+
+    /// As [`receive`](Self::receive), but leaves the bytes to be received again.
+    fn peek(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError>;
+
+    /// Acknowledges at once what was received, where the system can be told to.
+    fn acknowledge(&self) {}
+}
+
+/// Why no bytes were transferred.
+#[derive(Debug)]
+pub enum TransferError {
+    /// Not without waiting, and the call may not wait.
+    WouldBlock,
+    /// The deadline has passed.
+    TimedOut,
+    /// The named system call failed.
+    Os(&'static str, io::Error),
+}

@@ -1,0 +1,339 @@
+//! [`Socket`]: the system calls on a connected socket, and how long each may wait.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use super::TransferError;
+use crate::error::{Error, Reason, Result};
+
+/// How long a call may wait for the socket.
+#[derive(Debug, Clone, Copy)]
+pub enum WaitLimit {
+    /// Not at all.
+    NonBlocking,
+    /// Until this deadline.
+    Until(Instant),
+    /// As long as it takes.
+    Unlimited,
+}
+
+/// A connected stream socket. Its flags are never changed; of its options, those that would keep
+/// small pieces waiting.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+    is_tcp: bool,
+    timeouts: Timeouts,
+}
+
+/// Checks that a descriptor is a connected stream socket, and tells its peer's IP address;
+/// `None` for other families of sockets.
+pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
+    let refused = |problem: &str, error: Option<io::Error>| {
+        Err(Error::with_errno(
+            Reason::InvalidDescriptor,
+            format!("fd {fd} {problem}"),
+            error.and_then(|error| error.raw_os_error()).unwrap_or(0),
+        ))
+    };
+    match socket_option(fd, libc::SOL_SOCKET, libc::SO_TYPE) {
+        Ok(libc::SOCK_STREAM) => {}
+        Ok(_) => return refused("is no stream socket", None),
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+            return refused("is not open", Some(error));
+        }
+        Err(error) => return refused("is no socket", Some(error)),
+    }
+    if matches!(socket_option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN), Ok(accepts) if accepts != 0)
+    {
+        return refused("is listening: pass what accept() returns for it", None);
+    }
+    match peer_address(fd) {
+        Ok(address) => Ok(ip_of(&address)),
+        Err(error) => refused("is not connected", Some(error)),
+    }
+}
+
+impl Socket {
+    /// Takes a socket, with what [`check_descriptor`] tells of it, and undoes what keeps the
+    /// protocol's small pieces waiting: Nagle's algorithm, a cork, and a low-water mark.
+    pub fn new(fd: OwnedFd, is_tcp: bool) -> Self {
+        let timeouts = Timeouts {
+            receive: socket_timeout(fd.as_raw_fd(), option_of(libc::POLLIN)),
+            send: socket_timeout(fd.as_raw_fd(), option_of(libc::POLLOUT)),
+        };
+        let socket = Self {
+            fd,
+            is_tcp,
+            timeouts,
+        };
+        socket.set_option(libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
+        if is_tcp {
+            socket.set_option(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            socket.set_option(libc::IPPROTO_TCP, libc::TCP_CORK, 0);
+        }
+        socket
+    }
+
+    /// Has the system acknowledge at once what was received, where it can be told to, in
+    /// place of waiting for something to send along.
+    pub fn acknowledge(&self) {
+        // The option does not last: it sends the acknowledgement that is due.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.is_tcp {
+            self.set_option(libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
+        }
+    }
+
+    /// Sets an option. A socket that refuses works all the same, only slower.
+    fn set_option(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
+        // SAFETY: the option's value is an int that outlives the call.
+        unsafe {
+            libc::setsockopt(
+                self.descriptor(),
+                level,
+                option,
+                (&raw const value).cast(),
+                size_of_val(&value) as libc::socklen_t,
+            );
+        }
+    }
+
+    /// The descriptor.
+    pub fn descriptor(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// Returns the descriptor, still open.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
+    /// Receives at least one byte, or none if the peer closed its side.
+    pub fn receive(
+        &self,
+        buffer: &mut [u8],
+        wait_limit: WaitLimit,
+    ) -> std::result::Result<usize, TransferError> {
+        self.receive_with(0, buffer, wait_limit)
+    }
+
+    /// As [`receive`](Self::receive), and leaves the bytes where they are.
+    pub fn peek(
+        &self,
+        buffer: &mut [u8],
+        wait_limit: WaitLimit,
+    ) -> std::result::Result<usize, TransferError> {
+        self.receive_with(libc::MSG_PEEK, buffer, wait_limit)
+    }
+
+    fn receive_with(
+        &self,
+        more_flags: libc::c_int,
+        buffer: &mut [u8],
+        wait_limit: WaitLimit,
+    ) -> std::result::Result<usize, TransferError> {
+        self.transfer("recv", libc::POLLIN, wait_limit, |flags| {
+            // SAFETY: the pointer and the length are those of a slice.
+            unsafe {
+                libc::recv(
+                    self.descriptor(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    flags | more_flags,
+                )
+            }
+        })
+    }
+
+    /// Sends at least one byte.
+    pub fn send(
+        &self,
+        bytes: &[u8],
+        wait_limit: WaitLimit,
+    ) -> std::result::Result<usize, TransferError> {
+        self.transfer("send", libc::POLLOUT, wait_limit, |flags| {
+            let flags = flags | libc::MSG_NOSIGNAL;
+            // SAFETY: the pointer and the length are those of a slice.
+            unsafe { libc::send(self.descriptor(), bytes.as_ptr().cast(), bytes.len(), flags) }
+        })
+    }
+
+    fn transfer(
+        &self,
+        name: &'static str,
+        event: libc::c_short,
+        wait_limit: WaitLimit,
+        mut call: impl FnMut(libc::c_int) -> libc::ssize_t,
+    ) -> std::result::Result<usize, TransferError> {
+        // Without a deadline the kernel may wait; with one, only poll() knows when to stop.
+        let flags = match wait_limit {
+            WaitLimit::Unlimited => 0,
+            WaitLimit::NonBlocking | WaitLimit::Until(_) => libc::MSG_DONTWAIT,
+        };
+        loop {
+            if let WaitLimit::Until(deadline) = wait_limit
+                && Instant::now() >= deadline
+            {
+                return Err(TransferError::TimedOut);
+            }
+            let count = call(flags);
+            if count >= 0 {
+                return Ok(count as usize);
+            }
+            let error = io::Error::last_os_error();
+            match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                // A blocking call gets here too, where the caller made the descriptor
+                // non-blocking or set SO_RCVTIMEO.
+                io::ErrorKind::WouldBlock => match wait_limit {
+                    WaitLimit::NonBlocking => return Err(TransferError::WouldBlock),
+                    // The kernel waited for as long as the caller's own option says.
+                    WaitLimit::Unlimited
+                        if !is_non_blocking(self.descriptor())
+                            && socket_timeout(self.descriptor(), option_of(event)).is_some() =>
+                    {
+                        return Err(TransferError::TimedOut);
+                    }
+                    WaitLimit::Until(_) | WaitLimit::Unlimited => self.wait(event, wait_limit)?,
+                },
+                _ => return Err(TransferError::Os(name, error)),
+            }
+        }
+    }
+
+    /// Waits for the socket to be ready, or for the deadline or the limit of the socket's own,
+    /// whichever comes first.
+    fn wait(
+        &self,
+        event: libc::c_short,
+        wait_limit: WaitLimit,
+    ) -> std::result::Result<(), TransferError> {
+        let mut entry = libc::pollfd {
+            fd: self.descriptor(),
+            events: event,
+            revents: 0,
+        };
+        let limit = match event {
+            libc::POLLIN => self.timeouts.receive,
+            _ => self.timeouts.send,
+        };
+        let left = match wait_limit {
+            WaitLimit::Until(deadline) => {
+                // Rounded up, so as not to wake before the deadline and wait again.
+                let left = deadline.saturating_duration_since(Instant::now())
+                    + Duration::from_nanos(999_999);
+                Some(left.as_millis().min(i32::MAX as u128) as libc::c_int)
+            }
+            _ => None,
+        };
+        let milliseconds = match (left, limit) {
+            (Some(left), Some(limit)) => left.min(limit),
+            (left, limit) => left.or(limit).unwrap_or(-1),
+        };
+        // SAFETY: the entry outlives the call, and there is one.
+        let result = unsafe { libc::poll(&raw mut entry, 1, milliseconds) };
+        if result < 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(TransferError::Os("poll", error));
+            }
+        }
+        if result == 0 && Some(milliseconds) == limit {
+            return Err(TransferError::TimedOut);
+        }
+        Ok(())
+    }
+}
+
+/// How long one wait may last, in milliseconds, as the caller set it by SO_RCVTIMEO and
+/// SO_SNDTIMEO.
+#[derive(Debug)]
+struct Timeouts {
+    receive: Option<libc::c_int>,
+    send: Option<libc::c_int>,
+}
+
+/// The option that limits the wait for an event.
+fn option_of(event: libc::c_short) -> libc::c_int {
+    match event {
+        libc::POLLIN => libc::SO_RCVTIMEO,
+        _ => libc::SO_SNDTIMEO,
+    }
+}
+
+/// SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; `None` where there is no limit.
+fn socket_timeout(fd: RawFd, name: libc::c_int) -> Option<libc::c_int> {
+    let mut value = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    let mut len = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: value and length outlive the call, and the length is that of the value.
+    let result = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
+    };
+    let seconds = u64::try_from(value.tv_sec).unwrap_or(0);
+    let microseconds = u64::try_from(value.tv_usec).unwrap_or(0);
+    let milliseconds = seconds
+        .saturating_mul(1000)
+        .saturating_add(microseconds.div_ceil(1000));
+    (result == 0 && milliseconds > 0).then(|| milliseconds.min(i32::MAX as u64) as libc::c_int)
+}
+
+fn is_non_blocking(fd: RawFd) -> bool {
+    // SAFETY: a descriptor and a number are passed.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_NONBLOCK != 0
+}
+
+fn socket_option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut len = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: value and length outlive the call, and the length is that of the value.
+    let result =
+        unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) };
+    if result == 0 {
+        Ok(value)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn peer_address(fd: RawFd) -> io::Result<libc::sockaddr_storage> {
+    // SAFETY: all bytes zero is a valid address of no family.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: address and length outlive the call, and the length is that of the address.
+    let result = unsafe { libc::getpeername(fd, (&raw mut address).cast(), &raw mut len) };
+    if result == 0 {
+        Ok(address)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn ip_of(address: &libc::sockaddr_storage) -> Option<IpAddr> {
+    match libc::c_int::from(address.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says which address this is, and the storage fits any.
+            let address = unsafe { &*(&raw const *address).cast::<libc::sockaddr_in>() };
+            Some(IpAddr::from(address.sin_addr.s_addr.to_ne_bytes()))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says which address this is, and the storage fits any.
+            let address = unsafe { &*(&raw const *address).cast::<libc::sockaddr_in6>() };
+            Some(IpAddr::from(address.sin6_addr.s6_addr).to_canonical())
+        }
+        _ => None,
+    }
+}

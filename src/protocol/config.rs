@@ -1,0 +1,70 @@
+//! What is chosen before a session begins: its framing, its side and its limits.
+
+use crate::crypto::random::{self, FillRandom};
+
+/// A framing: how messages are cut and encrypted. Releases of the Python server and client
+/// speak one each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Whatever the peer turns out to speak.
+    Auto,
+    /// Releases 2.0 and 2.1: AES-CBC with one IV for the whole session.
+    V2,
+    /// Release 3.1: AES-CBC, each message carries the next IV.
+    V3,
+    /// Release 4.1: as `V3`, with encrypted lengths.
+    V4,
+    /// AES-256-GCM: the only framing that notices changed, repeated or reordered messages, and
+    /// that stays secret if the RSA keys become known later.
+    Gcm,
+}
+
+/// Which side of the connection this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The side that connected, sends requests and receives responses.
+    Client,
+    /// The side that accepted, receives requests and sends responses.
+    Server,
+}
+
+/// The longest message that can be allowed, in bytes of JSON text.
+pub const LARGEST_MESSAGE: usize = 99_999_999;
+
+/// What a session is and how far it goes.
+#[derive(Clone)]
+pub struct Config {
+    /// Which side of the connection this is.
+    pub role: Role,
+    /// The framing to insist on. As a client, [`Protocol::Auto`] means [`Protocol::V4`].
+    pub protocol: Protocol,
+    /// The longest message that is received, in bytes of JSON text.
+    pub max_message_size: usize,
+    /// Whether keys are exchanged. If not, an AES wrapper that was set is the session's key.
+    pub exchange_keys: bool,
+    /// Whether an AES key that was received is sent back as it came, see
+    /// [`ClientOptions::set_key_echo`](crate::ClientOptions::set_key_echo).
+    pub key_echo: bool,
+    /// Whether the private key operation waits for [`Session::compute`](super::session::Session::compute).
+    pub separate_computation: bool,
+    /// The SHA-256 of the PEM text of the only public key that is accepted from the peer.
+    pub expected_fingerprint: Option<[u8; 32]>,
+    /// The random generator; the operating system's unless a test replays a recording.
+    pub random: FillRandom,
+}
+
+impl Config {
+    /// The defaults for this side of a connection.
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            protocol: Protocol::Auto,
+            max_message_size: 1024 * 1024,
+            exchange_keys: true,
+            key_echo: false,
+            separate_computation: false,
+            expected_fingerprint: None,
+            random: random::fill,
+        }
+    }
+}

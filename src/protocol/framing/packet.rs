@@ -1,0 +1,152 @@
+//! What all framings share: the [`Framing`] that each implements, the [`Keys`] of a session, and
+//! the sizes and paddings of AES-CBC packets.
+
+use std::ops::Range;
+
+use subtle::Choice;
+
+use super::clear_length::violation;
+use crate::crypto::AesWrapper;
+use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, padded_len, padding};
+use crate::crypto::key_derivation::GcmKeys;
+use crate::crypto::random::FillRandom;
+use crate::crypto::record_key::RecordKey;
+use crate::error::{Error, Reason, Result};
+use crate::protocol::config::{Protocol, Role};
+use crate::secret::{SecretBytes, declassify};
+
+/// The most bytes that any framing adds behind a text: a whole block of padding and an IV.
+pub const LARGEST_TRAILER: usize = 2 * BLOCK_SIZE;
+
+pub const OF_FRAMING: &str = "a session has the keys of its framing";
+
+/// The keys of a session: of one kind or the other, so that no framing can use a key of
+/// another's.
+pub enum Keys {
+    /// Of v2, v3 and v4: one key and an IV, in both directions.
+    Cbc(AesWrapper),
+    /// Of gcm: a key for each direction.
+    Gcm {
+        sent: Box<RecordKey>,
+        received: Box<RecordKey>,
+    },
+}
+
+/// Where a packet that was decrypted in place holds its text.
+pub struct Opened {
+    pub text: Range<usize>,
+    /// Whether the padding was right: still a secret.
+    pub valid: Choice,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Sent,
+    Received,
+}
+
+/// One framing.
+pub trait Framing: Sync {
+    fn protocol(&self) -> Protocol;
+
+    /// The bytes in front of a packet, and of its text before it is sealed.
+    fn header_size(&self) -> usize;
+
+    /// Whether the receiver answers a header with one byte before the packet is sent.
+    fn is_answered(&self) -> bool;
+
+    /// The size of the packet behind `header`, at least 1. `largest` is the longest text
+    /// that is accepted, in bytes.
+    fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize>;
+
+    /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
+    fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
+
+    /// Turns `message`, room for a header and behind it a text, into header and packet. Adds at
+    /// most [`LARGEST_TRAILER`] bytes.
+    fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
+
+    /// Moves the keys on after a packet went over the wire whole.
+    fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
+}
+
+impl Keys {
+    /// The keys of a gcm session for one of its sides.
+    pub fn gcm(keys: GcmKeys, role: Role) -> Self {
+        let (sent, received) = match role {
+            Role::Client => (keys.client, keys.server),
+            Role::Server => (keys.server, keys.client),
+        };
+        Self::Gcm { sent, received }
+    }
+
+    /// The key of v2, v3 and v4.
+    pub fn aes(&self) -> Option<&AesWrapper> {
+        match self {
+            Self::Cbc(aes) => Some(aes),
+            Self::Gcm { .. } => None,
+        }
+    }
+
+    /// The same to a framing that uses no other.
+    pub fn cbc(&self) -> &AesWrapper {
+        self.aes().expect(OF_FRAMING)
+    }
+
+    /// Takes the IV that the last 16 bytes of a v3 or v4 packet carry.
+    pub fn take_next_iv(&mut self, packet: &[u8]) {
+        if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
+            match self {
+                Self::Cbc(aes) => aes.set_iv(*iv),
+                Self::Gcm { .. } => unreachable!("{OF_FRAMING}"),
+            }
+        }
+    }
+}
+
+/// Checks the size of an AES-CBC packet that a header announced.
+pub fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Result<usize> {
+    if announced == 0 {
+        return Err(violation("the peer announced an empty message"));
+    }
+    let largest = padded_len(largest) + behind_text;
+    if announced > largest as u64 {
+        return Err(Error::new(
+            Reason::MessageTooLarge,
+            format!(
+                "the peer announced a message of {announced} bytes; at most {largest} are accepted"
+            ),
+        ));
+    }
+    Ok(announced as usize)
+}
+
+/// Decrypts the AES-CBC ciphertext at the start of a packet, behind which stand
+/// `behind_text` bytes more.
+pub fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened> {
+    let ciphertext_len = packet
+        .len()
+        .checked_sub(behind_text)
+        .ok_or_else(decryption_failed)?;
+    let unpadded = keys
+        .cbc()
+        .decrypt_cbc(&mut packet[..ciphertext_len])
+        .ok_or_else(decryption_failed)?;
+    Ok(Opened {
+        text: 0..declassify(unpadded.len),
+        valid: unpadded.valid,
+    })
+}
+
+/// Pads the text behind the first `start` bytes.
+pub fn pad(message: &mut SecretBytes, start: usize) {
+    let padding = padding(message.len() - start);
+    message.resize(message.len() + usize::from(padding), padding);
+}
+
+/// Pads the text behind the first `start` bytes and encrypts it there with AES-CBC.
+pub fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
+    pad(message, start);
+    keys.cbc().encrypt_cbc([&mut message[start..]]);
+}
