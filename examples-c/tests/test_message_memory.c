@@ -507,8 +507,8 @@ static anwdl_status_t receive_key(anwdl_session_t *session, const char *bytes, s
         const uint8_t *pending = NULL;
         size_t taken = 0;
         if (status == ANWDL_WANT_WRITE) {
-            anwdl_session_get_pending(session, &pending, &taken);
-            anwdl_session_sent(session, taken);
+            REQUIRE(anwdl_session_get_pending(session, &pending, &taken) == ANWDL_OK);
+            REQUIRE(anwdl_session_sent(session, taken) == ANWDL_OK);
             continue;
         }
         status = anwdl_session_feed(session, (const uint8_t *)bytes, len, &taken);

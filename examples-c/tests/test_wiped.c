@@ -541,6 +541,7 @@ static void *serve_gcm(void *context) {
     anwdl_client_options_t *options = anwdl_client_options_new();
     anwdl_client_t *client = NULL;
     REQUIRE(anwdl_client_options_set_rsa_wrapper(options, served->rsa) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_GCM) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
     REQUIRE(anwdl_client_new(served->fd, options, &client) == ANWDL_OK);
     anwdl_client_options_free(options);

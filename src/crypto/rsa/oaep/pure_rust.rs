@@ -7,7 +7,7 @@
 
 use rsa::oaep::Oaep;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
-use rsa::pss::BlindedSigningKey;
+use rsa::pss::SigningKey;
 use rsa::signature::{RandomizedSigner, SignatureEncoding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
@@ -57,7 +57,7 @@ impl DecryptingKey {
 pub fn sign(pkcs8: &[u8], longest_salt: usize, data: &[u8]) -> Result<Vec<u8>> {
     let unsigned = || Error::new(Reason::Internal, "the RSA private key could not sign");
     let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| unsigned())?;
-    let signature = BlindedSigningKey::<Sha256>::new_with_salt_len(key, longest_salt)
+    let signature = SigningKey::<Sha256>::new_with_salt_len(key, longest_salt)
         .try_sign_with_rng(&mut random::generator()?, data)
         .map_err(|_| unsigned())?;
     Ok(signature.to_vec())
