@@ -94,7 +94,7 @@ pub const COMPARISON_TO_THE_END: usize = 90;
 /// A key that is kept, to be compared with the others at the end of its object.
 pub const KEPT_KEY: usize = 100;
 /// And then is.
-pub const HASHED_KEY: usize = 235;
+pub const HASHED_KEY: usize = 260;
 pub const HASHED_BYTE: usize = 8;
 /// A byte that is no ASCII, where it is checked that it is UTF-8.
 const UTF8_BYTE: usize = 10;
