@@ -2,8 +2,9 @@
 # CARGO_TARGET_DIR), except the header, which is committed.
 #
 #   make            the library                      make lint       the form of Rust and C
-#   make demo       clients against a C server       make docs       the manual
+#   make check      what to run at each save         make docs       the manual
 #   make test       every test                       make install    what was built, below prefix
+#   make demo       clients against a C server
 
 # Where `make install` puts things, by GNU's names or by those in capitals; DESTDIR comes before all of it.
 DESTDIR      ?=
@@ -16,21 +17,34 @@ includedir   ?= $(PREFIX)/include
 include make/common.mk
 include $(filter-out make/common.mk,$(sort $(wildcard make/*.mk)))
 
-# Stages share cargo's locks and two cores; some of them measure time. `make -j` is welcome and changes nothing.
+# Some targets measure time, so that `make -j` is welcome and changes nothing: what may run at once is `side-by-side`.
+ifdef AT_ONCE
+# Cargo and CMake would ask for the jobs of this make, which are not theirs.
+unexport MAKEFLAGS
+else
 .NOTPARALLEL:
+endif
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all demo test clean help
+.PHONY: all check test side-by-side demo clean help
 
 all: library ## build the release library (the default)
 	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
 
+check: check-form check-rust check-c ## what to run at each save: form, clippy, unit tests, the quick C tests
+
+test: test-tools ## run every test
+	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'
+	@printf '\nall tests passed\n'
+
+# Two at once keep two cores busy: builds end in a long link, and many tests wait. Each part prints when it has ended.
+side-by-side: ## make the targets PARTS, which must not measure time, two at once
+	@printf '\n== side by side: %s ==\n' '$(PARTS)'
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=recurse AT_ONCE=2 $(PARTS)
+
 demo: demo-tools server venv ## run one client of each framing, and the C client, against a C server
 	$(STAGE) 'demo'
 	$(VENV)/bin/python $(INTEROP)/demo.py --client $(DEMO_BUILD)/client $(SERVER)
-
-test: test-paths test-tools test-library test-rust test-c test-c-pure-rust test-interop test-validator test-consumers ## run every test
-	@printf '\nall tests passed\n'
 
 clean: ## remove everything that was made, except the header
 	@case '$(CURDIR)/' in '$(TARGET_DIR)'/*|/*/../*) \

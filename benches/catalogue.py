@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import python_package
 from measurement import Measurement, openssl_speed
 
 FRAMINGS = ("v2", "v3", "v4", "gcm")
@@ -69,6 +70,7 @@ def catalogue(paths: Paths) -> list[Measurement]:
         *rsa(paths),
         *exchanges(paths),
         *requests(paths),
+        *python_package.measurements(paths, real_peers),
         *large_messages(paths),
         *many_sessions(paths),
         *parallel(paths),

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import python_package
 from catalogue import (
     BASE_SESSIONS,
     DIRECTIONS,
@@ -270,4 +271,5 @@ def competitors(results: Results) -> list[Row]:
     for what in ("exchange", *(f"request/{framing}" for framing in FRAMINGS)):
         python, own = (table.series(f"peers/{server}/{what}", server_cpu) for server in ("python", "libanwdl"))
         table.add(f"{what.replace('/', ', ')}, Python server", python, "C server on libanwdl", own)
+    python_package.add_rows(table)
     return table.rows

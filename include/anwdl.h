@@ -1,25 +1,19 @@
 /**
  * @file anwdl.h
  *
- * libanwdl: talk to Anweddol clients from a C or C++ server, and to servers from a client.
+ * libanwdl: talk to Anweddol clients from a C or C++ server, and to Anweddol servers from a client.
  *
- * The server accepts a connection and hands the descriptor to the library, which does the rest of
- * what ClientInstance does in the Python server: it exchanges the keys, receives requests and sends
- * responses. Every released Anweddol client is understood (releases 2.0 to 4.1), and so is the
- * authenticated framing, which no Python release speaks yet; the library finds out by itself which
- * one the peer uses.
+ * The server accepts a connection and hands its descriptor to the library, which does the rest of what
+ * ClientInstance does in the Python server: it exchanges keys, receives requests and sends responses. It
+ * understands every released Anweddol client (2.0 to 4.1) and the authenticated framing, which no Python
+ * release speaks yet, and finds out by itself which of them the peer uses.
  *
  * This header is made from the source of the library (`make header`): change it there.
  *
- * There are three handles, and one protocol machine behind them:
- *
- * - anwdl_client_t: a connected client, seen from the server, on a descriptor;
+ * There are three kinds of handles, over one implementation of the protocol:
+ * - anwdl_client_t: a connected client, as its server sees it, on a descriptor;
  * - anwdl_session_t: either side, without a descriptor, for programs that move the bytes themselves;
  * - anwdl_client_interface_t: the side that connects.
- *
- * Names. anwdl_TYPE_METHOD is the method METHOD, in snake case, of the Python class that TYPE
- * stands for: ClientInstance (anwdl_client_t), ClientInterface (anwdl_client_interface_t), RSAWrapper
- * (anwdl_rsa_wrapper_t) and AESWrapper (anwdl_aes_wrapper_t).
  *
  * A server for one connection, from accept() to the end:
  *
@@ -63,44 +57,66 @@
  * }
  * @endcode
  *
- * Statuses. A function that can fail returns an anwdl_status_t: ANWDL_OK is 0, a failure is
- * negative. What exactly happened is kept for each thread: anwdl_last_error_reason() for the
- * program (each reason belongs to one status), anwdl_last_error_message() for a person,
- * anwdl_last_error_errno() for the system call that failed. Functions without a status return NULL,
- * 0, false or -1 instead; what that means is said at each. The statuses and reasons that a function
- * can return are listed at it; ANWDL_REASON_INTERNAL can come from any of them and is not repeated.
+ * @par Names
+ * anwdl_TYPE_METHOD() is the method METHOD, in snake case, of the Python class that TYPE stands for:
+ * ClientInstance (anwdl_client_t), ClientInterface (anwdl_client_interface_t), RSAWrapper
+ * (anwdl_rsa_wrapper_t) or AESWrapper (anwdl_aes_wrapper_t). Each function names its Python counterpart, if
+ * it has one.
  *
- * Arguments. Pointers must be NULL or point to what their type says, and objects must not be freed
- * yet. NULL where it is not allowed, an unknown enum number, and text that is not UTF-8 are refused
- * with ANWDL_VALUE_ERROR and ANWDL_REASON_INVALID_ARGUMENT, and the message names the argument.
- * Text is UTF-8 and ends with NUL. Inputs are copied where they are needed for longer than the
- * call.
+ * @par Errors
+ * A function that can fail returns an anwdl_status_t: 0 (ANWDL_OK) for success, a negative number for a
+ * failure. Error details are stored per thread: anwdl_last_error_reason() is for the program,
+ * anwdl_last_error_message() for a person, anwdl_last_error_errno() has the errno of a failed system call.
+ * Each reason belongs to one status, and each function lists its reasons. Two are not repeated:
+ * ANWDL_REASON_INVALID_ARGUMENT, for which see "Arguments", and ANWDL_REASON_INTERNAL, which any function
+ * can return. Functions that do not return a status return NULL, 0, false or -1 if they fail, which is only
+ * for a NULL object unless they say otherwise. Where that is also an ordinary answer, such as NULL for
+ * "none", it leaves the last error alone.
  *
- * Results. The places that "out" arguments point to are written only if the call succeeds.
+ * @par Arguments
+ * NULL, an unknown enum number and text that is not UTF-8 are refused with ANWDL_VALUE_ERROR and
+ * ANWDL_REASON_INVALID_ARGUMENT, unless a parameter says that it may be NULL or need not be UTF-8. So is a
+ * number outside the range that is given. The message names the argument, and nothing has been done.
+ * Pointers must point to what their type says, and objects must not have been freed. Text ends with NUL.
+ * Data may be NULL if its length is 0. The library copies what it needs after the call, so the caller may
+ * change or free every argument at once; the exceptions say so.
  *
- * Ownership. An object or memory that comes out through a pointer to a pointer that is not const,
- * or from a function whose name ends in _new, belongs to the caller, who frees it with the one
- * function that is named: anwdl_string_free() for char *, anwdl_bytes_free() for uint8_t *, the
- * function of the type for objects. Never free it with free(). Whatever comes as a pointer to const
- * is borrowed: it belongs to the object that it was asked of, is never freed by the caller, and is
- * valid until that object is changed or freed (where it stays valid for longer, it is said). All
- * functions that free take NULL and then do nothing.
+ * @par Results
+ * A result goes where an "out" parameter points, and only if the call succeeds. Strings and bytes that the
+ * caller owns have one more zero byte at the end, which the length does not count.
  *
- * Threads. An object may be used by one thread at a time, different objects by different threads at
- * once. Objects that are only read (passed as pointers to const) may be read by many threads at
- * once, except clients, sessions and client interfaces. Many clients on many threads can share one RSA key pair.
+ * @par Ownership
+ * What comes through a pointer to a pointer that is not const, or from a function whose name ends in _new,
+ * belongs to the caller: free char * with anwdl_string_free(), uint8_t * with anwdl_bytes_free() and an
+ * object with the function of its type, never with free(). What comes as a pointer to const is borrowed:
+ * never free it. It is valid until the object that it came from changes or is freed, unless the function
+ * says otherwise. All functions that free accept NULL and do nothing.
  *
- * Blocking clients (the default) wait: each call returns when its work is done, or fails with
- * ANWDL_REASON_TIMEOUT when the timeout of the options has passed since the call began. The flags
- * of the descriptor do not matter and are never changed. If the caller limited each wait by
- * SO_RCVTIMEO or SO_SNDTIMEO before the client was made, the call fails with ANWDL_REASON_TIMEOUT
- * when one wait takes longer than that, too.
+ * @par Threads
+ * Use an object on one thread at a time, whichever that is; different objects may be used at the same time.
+ * Many threads may read one object at once (functions that take it as a pointer to const) as long as none
+ * changes it. This does not hold for clients, sessions and client interfaces. Any number of clients on any
+ * number of threads can share one RSA key pair.
  *
- * Non-blocking clients (anwdl_client_options_set_non_blocking()) never wait: a call that would have
- * to returns ANWDL_WANT_READ or ANWDL_WANT_WRITE. That is no failure. Wait until the descriptor is
- * ready, together with all others that the program serves, and call the same function again with
- * the same arguments; it goes on where it was. One operation at a time: another one is refused with
- * ANWDL_REASON_OPERATION_PENDING. The same loop with one client only:
+ * @par Operations
+ * The key exchange, its four steps, sending and receiving are operations. All of them can fail with
+ * ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
+ * ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_OPERATION_PENDING and, in a client that expects a PROXY header,
+ * ANWDL_REASON_BAD_PROXY_HEADER. A session has no descriptor, so ANWDL_REASON_CLOSED, ANWDL_REASON_TIMEOUT,
+ * ANWDL_REASON_IO_FAILED and ANWDL_REASON_BAD_PROXY_HEADER never come from one.
+ *
+ * @par Blocking
+ * Clients and client interfaces wait by default: a call returns when its work is done, or fails with
+ * ANWDL_REASON_TIMEOUT when the timeout of the options has passed since it began. The flags of the
+ * descriptor do not matter and are never changed. If SO_RCVTIMEO or SO_SNDTIMEO was set before the client
+ * was made, a single wait that takes longer than that fails with ANWDL_REASON_TIMEOUT as well.
+ *
+ * @par Non-blocking
+ * With anwdl_client_options_set_non_blocking() no operation waits. One that would have to returns
+ * ANWDL_WANT_READ or ANWDL_WANT_WRITE, which is not a failure. Wait until the descriptor is readable or
+ * writable, together with all others that the program serves, and call the same function again with the same
+ * arguments: it continues where it stopped. One operation can be under way at a time: another one is refused
+ * with ANWDL_REASON_OPERATION_PENDING. The loop for a single client:
  *
  * @code{.c}
  * #include <poll.h>
@@ -122,47 +138,44 @@
  * }
  * @endcode
  *
- * With a timeout set, poll for no longer than that, and call again in any case: the call itself
- * sees that the time has passed.
+ * With a timeout, poll for no longer than that and call again in any case: the call itself notices that the
+ * time is up.
  *
- * Computations. The private key operation of a key exchange takes milliseconds. So that an event
- * loop does not stand still for it, it can be kept apart
- * (anwdl_client_options_set_separate_computation()): the exchange then returns
- * ANWDL_WANT_COMPUTATION, and anwdl_client_compute() does the operation on any other thread.
+ * @par Separate computations
+ * The private key operation of a key exchange takes milliseconds. To keep it out of an event loop, set
+ * anwdl_client_options_set_separate_computation(): the exchange then returns ANWDL_WANT_COMPUTATION, and
+ * anwdl_client_compute() does the work on any other thread.
  *
- * Turns. A client sends one request and receives one response, and again. What is out of turn is
- * refused with ANWDL_REASON_OUT_OF_TURN, moves no byte, and the session goes on: a second request
- * before the response, a second response to one request, and on a server's side another
- * anwdl_client_recv_request() before the last request, well-formed or not, has its response. A
- * released client that gave up waiting and asks again is answered in order. Only a server that is
- * not available may send one response before any request.
+ * @par Turns
+ * One request, one response, and so on. A call that is out of turn is refused with ANWDL_REASON_OUT_OF_TURN;
+ * it moves no byte, and the session continues. That is a second request before the response, a second
+ * response to one request, and on a server receiving again before the last request, well-formed or not, has
+ * its response. A released client that gave up waiting and asks again is answered in order. A server may
+ * send one response before any request, to say that it is unavailable.
  *
- * Failed sessions. A failure to decrypt, bytes that break the protocol, a failed system call, and a
- * timeout or a closed connection in the middle of a message end the session: its keys are wiped,
- * and every later exchange, receive or send fails with ANWDL_REASON_SESSION_FAILED. A request that
- * was decrypted well but does not fit the request format (ANWDL_REASON_MALFORMED_REQUEST) does not
- * end it.
+ * @par Failed sessions
+ * A failure to decrypt, bytes that break the protocol, a failed system call, and a timeout or a closed
+ * connection in the middle of a message end the session: its keys are wiped, and every later operation fails
+ * with ANWDL_REASON_SESSION_FAILED. A request that decrypts but does not fit the request format
+ * (ANWDL_REASON_MALFORMED_REQUEST) does not end it.
  *
- * Signals and processes. No call raises SIGPIPE; a call that a signal interrupts goes on. A signal
- * handler must not call the library. After
- * fork(), only one of the two processes may go on with a client or session: two that send under one
- * key repeat an IV, which shows equal beginnings, or in the authenticated framing a nonce, which
- * gives the texts away and lets others forge messages. fork() may be called while other threads are
- * in calls of the library, but not while another thread is in a call with an object that the child
- * goes on with. On Linux a thread whose
- * cancellation is deferred, as it is by default, is not cancelled (pthread_cancel()) in a call: the call
- * goes on to its end, and the cancellation comes at the caller's own next cancellation point. Errors
- * can be read in destructors of thread-specific data and in atexit() handlers, too. A call needs at
- * most 64 KiB of stack; in the build without AWS-LC, the key exchange of the authenticated framing
- * 96 KiB.
+ * @par Signals and processes
+ * No call raises SIGPIPE, and a call that a signal interrupts continues. A signal handler must not call the
+ * library. After fork(), only one of the two processes may continue a session: if both send under one key,
+ * they repeat an IV, which shows equal beginnings, or in the authenticated framing a nonce, which reveals
+ * the texts and lets others forge messages. fork() is safe while other threads are in calls of the library,
+ * but not while one is in a call with an object that the child continues to use. On Linux, a thread with
+ * deferred cancellation (the default) is not cancelled in a call but at its next cancellation point after
+ * it. Errors can also be read in destructors of thread-specific data and in atexit() handlers. A call needs
+ * at most 64 KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96
+ * KiB.
  *
- * Defects. A defect of the library does not unwind into the caller and does not leave it with
- * undefined behaviour: the call fails with ANWDL_REASON_INTERNAL, and a report is written to
- * standard error. Three cases abort the process instead: a second defect while the first is being
- * cleaned up, no memory for the library's own work, and a system that gives AWS-LC no random bytes,
- * which it draws by itself for RSA and asks for several times. Where it is AWS-LC that has no
- * memory, RSA fails: to encrypt with ANWDL_REASON_INTERNAL, to decrypt with
- * ANWDL_REASON_DECRYPTION_FAILED, as nothing tells why it did not decrypt.
+ * @par Defects
+ * A defect of the library does not unwind into the caller and is not undefined behaviour: the call fails
+ * with ANWDL_REASON_INTERNAL, and standard error has a report. Three cases abort the process instead: a
+ * second defect while the first is cleaned up, no memory for the library's own work, and a system that gives
+ * AWS-LC no random bytes after several attempts. If AWS-LC runs out of memory, RSA fails: encryption with
+ * ANWDL_REASON_INTERNAL, decryption with ANWDL_REASON_DECRYPTION_FAILED, as it does not tell why.
  */
 
 #ifndef ANWDL_H
@@ -173,9 +186,8 @@
 #include <stdint.h>
 
 /**
- * Has the compiler warn where the result of a function is not used: a status that nobody looks at,
- * an object that nobody frees. Empty where the compiler has no such warning; a program that wants
- * none defines it as empty before it includes this header.
+ * Makes the compiler warn if the result of a function is not used: a status that is not checked, an object
+ * that is never freed. To turn the warning off, define this as empty before including the header.
  */
 #ifndef ANWDL_MUST_USE
 #if defined(__cplusplus) && __cplusplus >= 201703L
@@ -189,7 +201,7 @@
 #endif
 #endif
 
-/** Has the compiler warn where a function is called; `note`, a text, says what to call instead. */
+/** Makes the compiler warn if a function is called; `note`, a string, says what to call instead. */
 #ifndef ANWDL_DEPRECATED
 #if defined(__GNUC__)
 #  define ANWDL_DEPRECATED(note) __attribute__((__deprecated__(note)))
@@ -200,7 +212,7 @@
 #endif
 #endif
 
-/** Tells gcc's analyzer (-fanalyzer) which function frees what the one that follows returns. */
+/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. */
 #ifndef ANWDL_DEALLOC
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
@@ -209,7 +221,7 @@
 #endif
 #endif
 
-/** Gives an enum the size of an int, as the library has it, also with -fshort-enums. */
+/** Gives an enum the size of an int, as in the library, even with -fshort-enums. */
 #ifndef ANWDL_INT_ENUM
 #if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
 #  define ANWDL_INT_ENUM : int
@@ -241,426 +253,255 @@
 /** Response message: the client token does not belong to the container. */
 #define ANWDL_RESPONSE_MSG_BAD_AUTH "Bad authentication"
 
-/** Response message: the request does not fit the request format, or not this server. */
+/** Response message: the request does not fit the request format, or this server. */
 #define ANWDL_RESPONSE_MSG_BAD_REQ "Bad request"
 
-/** Response message: the server does not want to carry out the request. */
+/** Response message: the server refuses to carry out the request. */
 #define ANWDL_RESPONSE_MSG_REFUSED_REQ "Refused request"
 
-/** Response message: the server cannot carry out the request at present. */
+/** Response message: the server cannot carry out the request now. */
 #define ANWDL_RESPONSE_MSG_UNAVAILABLE "Unavailable"
 
-/** Response message: the server failed while it carried out the request. */
+/** Response message: the server failed while carrying out the request. */
 #define ANWDL_RESPONSE_MSG_INTERNAL_ERROR "Internal error"
 
-
 /**
- * Why a call failed.
- *
- * The numbers from 100 are warnings: the call has done its work and returned ANWDL_OK, and says at
- * itself that it can leave one. The numbers never change their meaning. Later versions may add
- * some, so give a `switch` over
- * them a default case.
+ * Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its
+ * meaning. Later versions may add some, so give a `switch` over them a default case.
  */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * No call has failed on this thread yet.
-   */
+  /** No call has failed on this thread yet. */
   ANWDL_REASON_NONE = 0,
-  /**
-   * (VALUE_ERROR) An argument is NULL, out of range, of a wrong size, an unknown enum number or
-   * not UTF-8. The message names the argument. Nothing was done.
-   */
+  /** (VALUE_ERROR) An argument is NULL, out of range, of a wrong size, an unknown enum number or not UTF-8. The
+   * message names it. Nothing was done. */
   ANWDL_REASON_INVALID_ARGUMENT = 1,
-  /**
-   * (VALUE_ERROR) The descriptor is closed, is no stream socket, is not connected, or is
-   * listening. It is still the caller's.
-   */
+  /** (VALUE_ERROR) The descriptor is closed, not a stream socket, not connected, or listening. It still belongs
+   * to the caller. */
   ANWDL_REASON_INVALID_DESCRIPTOR = 2,
-  /**
-   * (VALUE_ERROR) A key is not acceptable, the caller's or the peer's: it is no RSA key
-   * in PEM or DER, or its modulus or exponent is out of bounds.
-   */
+  /** (VALUE_ERROR) A key, the caller's or the peer's, is not an RSA key in PEM or DER, or its modulus or
+   * exponent is out of bounds. */
   ANWDL_REASON_INVALID_KEY = 3,
-  /**
-   * (VALUE_ERROR) The request was received and decrypted, but does not fit the request format, or
-   * is no strict JSON though Python's json.loads() reads it; anwdl_client_get_request_errors()
-   * tells how. The session goes on: answer it with ANWDL_RESPONSE_MSG_BAD_REQ. Or the request to
-   * send does not fit the format: nothing was sent, and the session goes on.
-   */
+  /** (VALUE_ERROR) A received request decrypts but does not fit the request format, or is not strict JSON
+   * although Python's json.loads() reads it; anwdl_client_get_request_errors() has the details. The session
+   * continues: answer with ANWDL_RESPONSE_MSG_BAD_REQ. Or a request to send does not fit the format: nothing
+   * was sent, and the session continues. */
   ANWDL_REASON_MALFORMED_REQUEST = 4,
-  /**
-   * (VALUE_ERROR) The response to send does not fit the response format. Nothing was sent, and
-   * the session goes on. Or the response that was received does not fit it: the session has
-   * ended.
-   */
+  /** (VALUE_ERROR) A response to send does not fit the response format: nothing was sent, and the session
+   * continues. Or a received response does not fit it: the session has ended. */
   ANWDL_REASON_MALFORMED_RESPONSE = 5,
-  /**
-   * (VALUE_ERROR) The peer announced a message beyond the limit: it was refused, and the session
-   * has ended. Or a message to send is longer than the framing can carry: nothing was sent, and
-   * the session goes on.
-   */
+  /** (VALUE_ERROR) The peer announced a message above the limit, or a PEM of more than 16 KiB: the session has
+   * ended. Or a message to send is longer than the framing can carry: nothing was sent, and the session
+   * continues. */
   ANWDL_REASON_MESSAGE_TOO_LARGE = 6,
-  /**
-   * (VALUE_ERROR) The peer sent bytes that the protocol does not allow, such as a length that is
-   * no number. The session has ended.
-   */
+  /** (VALUE_ERROR) The peer sent bytes that the protocol does not allow, such as a length that is not a number.
+   * The session has ended. */
   ANWDL_REASON_PROTOCOL_VIOLATION = 7,
-  /**
-   * (VALUE_ERROR) What was to be decrypted does not decrypt to anything that a released peer could
-   * read. On purpose, nothing tells whether the key, the padding, the tag or the text was wrong.
-   * In a session, it has ended.
-   */
+  /** (VALUE_ERROR) The data does not decrypt to anything that a released peer could read. Whether the key, the
+   * padding, the tag or the text was wrong is kept secret on purpose. A session has ended with it. */
   ANWDL_REASON_DECRYPTION_FAILED = 8,
-  /**
-   * (VALUE_ERROR) The peer speaks another framing than the one that
-   * anwdl_client_options_set_protocol() asked for. The session has ended.
-   */
+  /** (VALUE_ERROR) The peer speaks another framing than anwdl_client_options_set_protocol() asked for: the
+   * session has ended. Or an AES wrapper was given for the authenticated framing, which takes none. */
   ANWDL_REASON_PROTOCOL_MISMATCH = 9,
-  /**
-   * (VALUE_ERROR) The call belongs to the other side of the connection: a response asked of a
-   * session in the role of a client, for example. Nothing was done.
-   */
+  /** (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
+   * of a client. Nothing was done. */
   ANWDL_REASON_WRONG_ROLE = 10,
-  /**
-   * (VALUE_ERROR) It is not this side's turn: a second response to one request, a request before
-   * the response to the last one, another request received before the last one was answered, or a
-   * computation while none is due. Nothing was done, and the session goes on.
-   */
+  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
+   * the session continues. */
   ANWDL_REASON_OUT_OF_TURN = 11,
-  /**
-   * (VALUE_ERROR) There is a connection already. It goes on.
-   */
+  /** (VALUE_ERROR) There is a connection already. It continues. */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
-  /**
-   * (VALUE_ERROR) The connection does not begin with the PROXY protocol header that
-   * anwdl_client_options_set_proxy_protocol() asked for: it is missing, malformed or too long.
-   * Nothing was sent, and the session has ended.
-   */
+  /** (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
+   * missing, malformed or too long. Nothing was sent, and the session has ended. */
   ANWDL_REASON_BAD_PROXY_HEADER = 13,
-  /**
-   * (RUNTIME_ERROR) The client was closed by anwdl_client_close_connection(), or its descriptor
-   * was given back by anwdl_client_detach(). A client interface: it is not connected.
-   */
+  /** (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected. */
   ANWDL_REASON_CLOSED = 20,
-  /**
-   * (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end
-   * of a session; in the middle of one, the session has ended as well.
-   */
+  /** (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end of a session;
+   * in the middle of one, the session has ended too. */
   ANWDL_REASON_PEER_CLOSED = 21,
-  /**
-   * (RUNTIME_ERROR) The peer answered that it does not accept what was offered (any answer byte
-   * but '1'). The session is where it was before the step.
-   */
+  /** (RUNTIME_ERROR) The peer does not accept what was sent (it answered with a byte other than '1'). The
+   * session is where it was before the step. */
   ANWDL_REASON_PEER_REFUSED = 22,
-  /**
-   * (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had
-   * moved, the session is unharmed and the call can be repeated; otherwise the session has
-   * ended, and the next call says ANWDL_REASON_SESSION_FAILED.
-   */
+  /** (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had moved, the
+   * call can be repeated; otherwise the session has ended. */
   ANWDL_REASON_TIMEOUT = 23,
-  /**
-   * (RUNTIME_ERROR) A system call failed; anwdl_last_error_errno() tells how. A session has ended
-   * with it.
-   */
+  /** (RUNTIME_ERROR) A system call failed; see anwdl_last_error_errno(). A session has ended with it. */
   ANWDL_REASON_IO_FAILED = 24,
-  /**
-   * (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. All that is
-   * left is to close, detach or free the client.
-   */
+  /** (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. It can only be closed,
+   * detached or freed. */
   ANWDL_REASON_SESSION_FAILED = 25,
-  /**
-   * (VALUE_ERROR) A key that the call needs is not set; the message names it.
-   */
+  /** (VALUE_ERROR) A key that the call needs is not set; the message names it. */
   ANWDL_REASON_KEY_MISSING = 26,
-  /**
-   * (RUNTIME_ERROR) The keys must be exchanged before this call.
-   */
+  /** (RUNTIME_ERROR) The keys must be exchanged before this call. */
   ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
-  /**
-   * (RUNTIME_ERROR) The keys, or the part of them that this step exchanges, are exchanged
-   * already.
-   */
+  /** (RUNTIME_ERROR) The keys are exchanged already, or the part of them that this step exchanges. */
   ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
-  /**
-   * (RUNTIME_ERROR) Another operation of this client or session returned ANWDL_WANT_READ,
-   * ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and is to be finished first.
-   */
+  /** (RUNTIME_ERROR) Another operation is under way: it returned ANWDL_WANT_READ, ANWDL_WANT_WRITE or
+   * ANWDL_WANT_COMPUTATION and must be finished first. */
   ANWDL_REASON_OPERATION_PENDING = 29,
-  /**
-   * (RUNTIME_ERROR) As many messages as one key may protect have passed in one direction. No call
-   * fails with it: the authenticated framing replaces its keys before they have protected too much.
-   */
+  /** (RUNTIME_ERROR) One key has protected as many messages as it may. No call fails with it: the authenticated
+   * framing replaces its keys in time. */
   ANWDL_REASON_SESSION_SPENT = 30,
-  /**
-   * (RUNTIME_ERROR) The system's random generator failed; anwdl_last_error_errno() tells how. A
-   * message to send was not begun, and the session goes on: the call can be repeated. In the
-   * middle of a key exchange, the session has ended.
-   */
+  /** (RUNTIME_ERROR) The system's random generator failed; see anwdl_last_error_errno(). In the middle of a key
+   * exchange the session has ended; otherwise nothing was sent and the call can be repeated. */
   ANWDL_REASON_RANDOM_FAILED = 31,
-  /**
-   * (RUNTIME_ERROR) A defect of this library, caught before it could reach the caller, or no
-   * memory for a result. Any function can return it, and it is not listed at each. Free the
-   * objects of the call; a client refuses further work with ANWDL_REASON_SESSION_FAILED.
-   */
+  /** (RUNTIME_ERROR) A defect of this library, or no memory for a result. Any function can return it. Free the
+   * objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED. */
   ANWDL_REASON_INTERNAL = 32,
-  /**
-   * (RUNTIME_ERROR) The peer's public key has another fingerprint than the one that
-   * anwdl_client_options_set_expected_fingerprint() asked for; the message has both. It was
-   * refused before this side sent any secret, and the session has ended.
-   */
+  /** (RUNTIME_ERROR) The peer's public key does not have the fingerprint that
+   * anwdl_client_options_set_expected_fingerprint() asked for; the message has both. The session has ended,
+   * and this side had sent no secret. */
   ANWDL_REASON_FINGERPRINT_MISMATCH = 33,
-  /**
-   * (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses could
-   * be connected to; anwdl_last_error_errno() has the errno of the last attempt, if there was one.
-   */
+  /** (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses accepts a
+   * connection; anwdl_last_error_errno() has the errno of the last attempt, if there was one. */
   ANWDL_REASON_CONNECT_FAILED = 34,
-  /**
-   * (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but others than the owner of the
-   * file have rights to it, or its owner is neither this user nor root: they may know the key.
-   */
+  /** (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but users other than its owner have rights to
+   * the file, or its owner is neither this user nor root: others may know the key. */
   ANWDL_REASON_KEY_FILE_EXPOSED = 100
 } anwdl_error_reason_t;
 
 /**
- * What every function that can fail returns.
- *
- * Zero is success, positive is "not yet" (only where the call does not wait itself), negative is a
- * failure, which anwdl_last_error_reason() and anwdl_last_error_message() explain.
+ * What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
+ * a failure. See "Errors" at the top.
  */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * Done. All outputs are written.
-   */
+  /** Done. All results are written. */
   ANWDL_OK = 0,
-  /**
-   * Not an error; only with the non-blocking option, and from sessions without a descriptor. Call
-   * the same function again, with the same arguments, when the descriptor is readable; after
-   * anwdl_session_feed().
-   */
+  /** Not a failure. Call the same function again, with the same arguments, when the descriptor is readable; for
+   * a session, after anwdl_session_feed(). Only from non-blocking clients and interfaces, and from sessions. */
   ANWDL_WANT_READ = 1,
-  /**
-   * Not an error; only with the non-blocking option, and from sessions without a descriptor. Call
-   * the same function again, with the same arguments, when the descriptor is writable; after
-   * anwdl_session_sent().
-   */
+  /** Not a failure. The same, when the descriptor is writable; for a session, after anwdl_session_sent(). */
   ANWDL_WANT_WRITE = 2,
-  /**
-   * Not an error; only where anwdl_client_options_set_separate_computation() asked for it: a
-   * computation is due, the private key operation or, second, the answer to the peer's ephemeral keys
-   * in the authenticated framing. Call anwdl_client_compute(), anwdl_session_compute() or
-   * anwdl_client_interface_compute(), on any thread, then the same function again, with the same
-   * arguments.
-   */
+  /** Not a failure. Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on
+   * any thread, then the same function again with the same arguments. Only with
+   * anwdl_client_options_set_separate_computation(). */
   ANWDL_WANT_COMPUTATION = 3,
-  /**
-   * Python's ValueError: a bad argument, or bad content from the peer. The reasons that belong
-   * to it have the numbers 1 to 19, and 26 (ANWDL_REASON_KEY_MISSING).
-   */
+  /** Python's ValueError: a bad argument, or bad content from the peer. Its reasons have the numbers 1 to 19,
+   * and 26 (ANWDL_REASON_KEY_MISSING). */
   ANWDL_VALUE_ERROR = -1,
-  /**
-   * Python's RuntimeError: closed, refused by the peer, timed out, a system call failed, or the
-   * call does not fit the state of the session. All other reasons from 20 to 99 belong to it; from
-   * 100 on they are warnings, which come with ANWDL_OK.
-   */
+  /** Python's RuntimeError: closed, refused by the peer, timed out, a failed system call, or a call that does
+   * not fit the state of the session. Its reasons are all others from 20 to 99. */
   ANWDL_RUNTIME_ERROR = -2
 } anwdl_status_t;
 
-/**
- * How requests and responses are framed on the wire.
- */
+/** How requests and responses are framed on the wire. */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * As an option: whatever the peer speaks (the default). As the state of a client: not known
-   * yet; releases 2 to 4 first show themselves in the first request.
-   */
+  /** As an option: whatever the peer speaks (the default). As a result: not known yet; releases 2 to 4 can
+   * first be told apart by the first request. */
   ANWDL_PROTOCOL_AUTO = 0,
-  /**
-   * Releases 2.0 and 2.1: AES-CBC with one IV for the whole session.
-   */
+  /** Releases 2.0 and 2.1: AES-CBC with one IV for the whole session. */
   ANWDL_PROTOCOL_V2 = 1,
-  /**
-   * Release 3.1: AES-CBC; each message carries the next IV.
-   */
+  /** Release 3.1: AES-CBC; each message carries the next IV. */
   ANWDL_PROTOCOL_V3 = 2,
-  /**
-   * Release 4.1: as release 3.1, with an encrypted length.
-   */
+  /** Release 4.1: as release 3.1, with an encrypted length. */
   ANWDL_PROTOCOL_V4 = 3,
-  /**
-   * The authenticated framing, AES-256-GCM. No Python release speaks it. Only here is a message
-   * that was changed on its way, and a key exchange that was meddled with, noticed; and only here
-   * does a recording stay secret if the RSA keys become known later.
-   */
+  /** The authenticated framing, AES-256-GCM, which no Python release speaks. Only this one detects changed
+   * messages and a tampered key exchange, and keeps recordings secret if the RSA keys become known later. */
   ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
 
-/**
- * Which side of a connection this is.
- */
+/** A side of a connection. */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * The side that accepted the connection: it receives requests and sends responses.
-   */
+  /** The side that accepted the connection: it receives requests and sends responses. */
   ANWDL_ROLE_SERVER = 0,
-  /**
-   * The side that connected: it sends requests and receives responses.
-   */
+  /** The side that connected: it sends requests and receives responses. */
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
-/**
- * How much a log message matters.
- */
+/** How important a log message is. */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * Each step, for someone who looks for a fault.
-   */
+  /** Each step, to look for a fault. */
   ANWDL_LOG_DEBUG = 0,
-  /**
-   * What usually happens, once or twice in a session: keys exchanged, framing detected.
-   */
+  /** What usually happens, once or twice in a session: keys exchanged, framing detected. */
   ANWDL_LOG_INFO = 1,
-  /**
-   * What the library or the peer refused; the session may go on.
-   */
+  /** What the library or the peer refused; the session may continue. */
   ANWDL_LOG_WARNING = 2,
-  /**
-   * What ended a session before its time.
-   */
+  /** What ended a session early. */
   ANWDL_LOG_ERROR = 3
 } anwdl_log_level_t;
 
-/**
- * Whether connections begin with a PROXY protocol header.
- */
+/** Whether connections begin with a PROXY protocol header. */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * They do not (the default).
-   */
+  /** They do not (the default). */
   ANWDL_PROXY_PROTOCOL_OFF = 0,
-  /**
-   * They do, of version 1 or 2. One that does not is refused.
-   */
+  /** They do, in version 1 or 2. Connections without one are refused. */
   ANWDL_PROXY_PROTOCOL_REQUIRED = 1
 } anwdl_proxy_protocol_t;
 
-/**
- * How an AES wrapper uses its key.
- */
+/** How an AES wrapper uses its key. */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper.
-   * It keeps a text secret and does not notice changes.
-   */
+  /** Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper. It keeps a text
+   * secret but does not detect changes. */
   ANWDL_AES_CBC = 0,
-  /**
-   * Galois/counter mode, with a random nonce of 12 bytes for each text and a tag of 16 bytes. It
-   * keeps a text secret and notices every change. No Python release has it.
-   */
+  /** Galois/counter mode with a random nonce of 12 bytes for each text and a tag of 16 bytes. It keeps a text
+   * secret and detects every change. No Python release has it. */
   ANWDL_AES_GCM = 1
 } anwdl_aes_mode_t;
 
 /**
- * An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV: the Python AESWrapper.
- *
- * It may be read by many threads at once (by the functions that take it as const) as long as none
- * changes it. The key is wiped when the wrapper is freed.
+ * An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV. The key is wiped when the
+ * wrapper is freed. Python: AESWrapper.
  */
 typedef struct anwdl_aes_wrapper_t anwdl_aes_wrapper_t;
 
 /**
- * A client of a server: the Python ClientInterface.
- *
- * One interface has one connection at a time, and can make another after it was closed. It may be
- * used by one thread at a time, whichever that is.
+ * A client of a server. It has one connection at a time, and can make another after closing it.
+ * Python: ClientInterface.
  */
 typedef struct anwdl_client_interface_t anwdl_client_interface_t;
 
 /**
- * Options: a set of values that anwdl_client_new(), anwdl_session_new() and
- * anwdl_client_interface_new() copy.
- *
- * What is said of a client here holds for a session and for a client interface as well, and what is
- * said of anwdl_client_X() for the functions of that name of the other two, unless it says
- * otherwise.
- *
- * One set can serve for any number of clients. It may be read by many threads at once (by those
- * three functions) as long as none changes it.
+ * Options, which anwdl_client_new(), anwdl_session_new() and anwdl_client_interface_new() copy. One set can
+ * serve any number of clients. What is said of a client here holds for sessions and client interfaces too,
+ * and what is said of anwdl_client_X() for their functions of that name, unless it says otherwise.
  */
 typedef struct anwdl_client_options_t anwdl_client_options_t;
 
-/**
- * A connected client: the Python ClientInstance.
- *
- * It may be used by one thread at a time, whichever that is.
- */
+/** A connected client, as the server sees it. Python: ClientInstance. */
 typedef struct anwdl_client_t anwdl_client_t;
 
 /**
- * A JSON object, or an array, that is put together value by value: the data of a response, or the
- * parameters of a request.
- *
- * An object's members are set by name and stand in the order in which they were first set; to set
- * a name again replaces its value. What is put in is copied. At most 64 levels of objects and
- * arrays lie in one another; in the parameters of a request, 63.
- *
- * It may be read by many threads at once (by the functions that take it as const) as long as none
- * changes it. Names and values are wiped when they are replaced, or freed.
+ * A JSON object or array that is built value by value: the data of a response, or the parameters of a
+ * request. The members of an object keep the order in which they were first set; setting a name again
+ * replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
+ * parameters of a request, 63. Names and values are wiped when they are replaced or freed.
  */
 typedef struct anwdl_data_t anwdl_data_t;
 
 /**
- * A request from a client, checked against the request format.
- *
- * It never changes and does not depend on the client that it came from. It may be read by many
- * threads at once. All strings and numbers read from it are what was received, to the last digit.
+ * A received request that fits the request format. It never changes, and does not depend on the session that
+ * it came from. Strings and numbers are exactly as received, to the last digit.
  */
 typedef struct anwdl_request_t anwdl_request_t;
 
 /**
- * A response from a server, checked against the response format.
- *
- * It never changes and does not depend on the session that it came from. It may be read by many
- * threads at once. All strings and numbers read from it are what was received, to the last digit.
+ * A received response that fits the response format. It never changes, and does not depend on the session
+ * that it came from. Strings and numbers are exactly as received, to the last digit.
  */
 typedef struct anwdl_response_t anwdl_response_t;
 
 /**
- * A local RSA key pair and a peer's public key, each of which may be missing: the Python
- * RSAWrapper.
+ * A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
  *
- * Keys are PEM text of at most 16 KiB, written as freely as OpenSSL takes it: with text around it, a
- * byte-order mark, blanks, CRLF, lines of any length. Functions whose names end in "_der" have them
- * as DER, of at most 16 KiB too. Where a key is refused, the error message says
- * what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is odd, at
- * least 3, and has at most 33 bits.
- *
- * It may be read by many threads at once (by the functions that take it as const) as long as none
- * changes it. The private key is wiped when the last wrapper or client that shares it is freed.
+ * Keys are PEM of at most 16 KiB, read as freely as OpenSSL reads it: with text around it, a byte-order
+ * mark, blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16
+ * KiB. The message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an
+ * exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or
+ * client that shares it is freed.
  */
 typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
 
 /**
- * A session without a descriptor: one side of one connection, for programs that move the bytes
- * themselves, through libuv, Asio, io_uring, TLS or a tunnel.
- *
- * No call waits, and none calls the kernel, except for random bytes. It is the same machine that
- * works behind anwdl_client_t.
- *
- * Each operation (exchange_keys and its steps, send and recv of requests and responses) returns
- * one of these until it is done:
- * - ANWDL_WANT_READ: bring bytes from the peer with anwdl_session_feed(), as they come, in pieces
- *   of any size;
- * - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() lends, and count it with
+ * A session without a descriptor: one side of one connection, for programs that move the bytes themselves,
+ * through libuv, Asio, io_uring, TLS or a tunnel. It never waits, and its only system calls are those for
+ * random bytes. Each operation returns one of these until it is done; then call it again, with the same
+ * arguments:
+ * - ANWDL_WANT_READ: pass on bytes from the peer with anwdl_session_feed(), in pieces of any size;
+ * - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() returns, and report it with
  *   anwdl_session_sent();
- * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute(), on any
- *   thread.
+ * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
  *
- * Then call the same operation again, with the same arguments. One operation is under way at a
- * time. A session has no clock: when the patience with a peer ends, call anwdl_session_end() or
- * free the session. One way to receive a request, called whenever bytes have
- * come from the peer and the last request has its response:
+ * A session has no clock. To give up on a peer, call anwdl_session_end() or free the session. One way to
+ * receive a request, called whenever bytes have come and the last request has its response:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -696,25 +537,20 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * }
  * @endcode
  *
- * The caller owns the socket, and what is to be set on it. On a TCP socket set TCP_NODELAY. The
- * released peers leave Nagle's algorithm on, write small pieces by themselves, and wait for the
- * acknowledgement of one before the next leaves, which a system delays by about 40 ms: on Linux, set
- * TCP_QUICKACK to 1 whenever anwdl_session_exchange_keys() or one of its steps returns ANWDL_OK or
- * ANWDL_WANT_READ. The option does not last, and once is not enough. Requests need none of it.
- *
- * It may be used by one thread at a time, whichever that is.
+ * The caller owns the socket and its options. Set TCP_NODELAY on a TCP socket. The released peers leave
+ * Nagle's algorithm on and write small pieces, so each waits for the acknowledgement of the last, which
+ * systems delay by about 40 ms. On Linux, set TCP_QUICKACK to 1 whenever anwdl_session_exchange_keys() or
+ * one of its steps returns ANWDL_OK or ANWDL_WANT_READ; the option does not last. Requests do not need it.
  */
 typedef struct anwdl_session_t anwdl_session_t;
 
 /**
- * A function that takes log messages; see anwdl_set_log_callback().
- *
- * @param level How much the message matters.
- * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
- *   where there is none; never NULL. Valid during the call.
- * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
- *   call. The text may change between versions.
- * @param user_data What was given to anwdl_set_log_callback().
+ * A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
+ * @param level How important the message is.
+ * @param client_id The ID of the client that it is about, as from anwdl_client_get_id(), or ""; never NULL.
+ * @param message One line of English, UTF-8, without a line end; never NULL. The text may change between
+ *   versions.
+ * @param user_data What was passed to anwdl_set_log_callback().
  */
 typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
                                      const char *client_id,
@@ -730,71 +566,52 @@ extern "C" {
  * ------------------ */
 
 /**
- * Why the last failing call on this thread failed.
- *
- * Each thread has its own last error, for as long as it runs: also in destructors of thread-specific
- * data and in atexit() handlers. It stays until another call fails on the same thread: a call
- * that succeeds, or returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, does not touch it. So ask only
- * after a call has failed; or after anwdl_rsa_wrapper_load(), the one call that leaves a warning or
- * ANWDL_REASON_NONE here when it succeeds.
+ * Why the last failing call on this thread failed. The last error stays until another call fails on the same
+ * thread: success, ANWDL_WANT_READ, ANWDL_WANT_WRITE and ANWDL_WANT_COMPUTATION leave it alone. So ask only
+ * after a failure, or after anwdl_rsa_wrapper_load(), the one call that sets it on success. Python: the
+ * class of the exception, in more detail.
  *
  * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
- *
- * Python: the class of the exception, in more detail.
  */
 anwdl_error_reason_t anwdl_last_error_reason(void);
 
 /**
- * What the last failing call on this thread has to say, as one line of English for a person.
+ * The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no
+ * secret. Control characters in what others have named, such as a host or a path, are escaped (`\n`,
+ * `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
+ * of the exception.
  *
- * It holds no secret and needs no freeing, and has at most 1000 bytes. What others named in it, such
- * as a host or a path, has its control characters escaped (`\n`, `\u{1b}`), so that it cannot forge
- * a line of a log. The text may change between versions: let programs decide by the reason.
- *
- * @return The message, UTF-8, never NULL ("no error" if no call has failed on this thread yet). It
- *   is valid until the next call that fails on this thread, or until the thread ends.
- *
- * Python: str() of the exception.
+ * @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call that
+ *   fails on this thread, or until the thread ends.
  */
 const char *anwdl_last_error_message(void);
 
 /**
- * The errno of the system call behind the last failing call on this thread.
- *
- * @return A number as in errno.h (ECONNRESET, EPIPE, ...) with ANWDL_REASON_IO_FAILED, and where
- *   another reason comes from a system call; 0 if no system call had failed.
- *
- * Python: errno of the OSError.
+ * The errno of the system call behind the last failing call on this thread. Python: errno of the OSError.
+ * @return A number from errno.h, with ANWDL_REASON_IO_FAILED and where another reason comes from a system
+ *   call; otherwise 0.
  */
 int anwdl_last_error_errno(void);
 
 /**
  * The name of a reason, for logs.
- *
  * @param reason Any number.
- *
- * @return The name without its prefix, such as "TIMEOUT" for ANWDL_REASON_TIMEOUT; "UNKNOWN" for a
- *   number that is no reason. Never NULL, valid for ever, not to be freed.
+ * @return The name without its prefix, such as "TIMEOUT" for ANWDL_REASON_TIMEOUT; "UNKNOWN" for other
+ *   numbers. Never NULL; a constant.
  */
 const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 
 /**
- * The version of the library that the program runs with.
- *
- * Compare it with ANWDL_VERSION, the version of the header that the program was compiled with.
- *
- * @return "MAJOR.MINOR.PATCH". Never NULL, valid for ever, not to be freed.
- *
- * Python: anwdlserver.__version__.
+ * The version of the library that the program runs with. ANWDL_VERSION is that of the header it was compiled
+ * with. Python: anwdlserver.__version__.
+ * @return "MAJOR.MINOR.PATCH". Never NULL; a constant.
  */
 const char *anwdl_version(void);
 
 /**
- * The version of the library that the program runs with, and how it was built: for logs and for
- * reports of defects.
- *
- * @return "libanwdl MAJOR.MINOR.PATCH (AWS-LC)", or "(pure Rust)" in place of "(AWS-LC)" if the
- *   library was built without it. Never NULL, valid for ever, not to be freed.
+ * The version of the library and how it was built, for logs and bug reports.
+ * @return "libanwdl MAJOR.MINOR.PATCH (AWS-LC)", or "(pure Rust)" for a build without AWS-LC. Never NULL; a
+ *   constant.
  */
 const char *anwdl_build_info(void);
 
@@ -803,1433 +620,817 @@ const char *anwdl_build_info(void);
  * ------------------- */
 
 /**
- * Frees a set of options. Clients that were made with it are not affected.
- *
- * @param options The options; NULL is fine and does nothing.
+ * Frees options. Clients that were made with them are not affected.
+ * @param options The options; NULL is fine.
  */
 void anwdl_client_options_free(anwdl_client_options_t *options);
 
 /**
- * Makes a set of options, all at their defaults.
- *
- * @return The options, to be freed with anwdl_client_options_free(); NULL only after an internal
- *   failure (ANWDL_REASON_INTERNAL).
- *
- * Python: the default arguments of ClientInstance().
+ * Makes a set of options, all at their defaults. Python: the default arguments of ClientInstance().
+ * @return The options, to be freed with anwdl_client_options_free(); NULL only with ANWDL_REASON_INTERNAL.
  */
 ANWDL_MUST_USE
 ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
 
 /**
- * Sets how long an operation on the connection may take.
+ * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
+ * it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
+ * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
+ * exchange is one operation, and so is anwdl_client_interface_connect_server(). A session ignores it.
+ * Python: ClientInstance(timeout=...), in seconds, and for each recv().
  *
- * It is a deadline for the whole operation, counted from the call that begins it, however slowly
- * the peer drips its bytes. A blocking call returns when it has passed; a non-blocking client
- * looks at it each time the operation is called again. anwdl_client_new() with the automatic key
- * exchange counts as one operation, and so does anwdl_client_interface_connect_server(). A session
- * has no clock: to it, the timeout means nothing.
- *
- * @param options The options; not NULL.
+ * @param options The options.
  * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
- *
- * Python: ClientInstance(timeout=...), which is in seconds there, and for each recv() by itself.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
-                                                uint32_t milliseconds);
+anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
 /**
- * Sets the RSA key pair of the clients.
- *
- * Without it, all clients of the process share one key pair of 4096 bits, which is made when the
- * first of them needs it; that call then takes seconds.
- *
- * @param options The options; not NULL.
- * @param wrapper The wrapper; not NULL. It is copied cheaply: the copies share its local key pair,
- *   and the peer's public key is not copied. The caller may change or free it at once. One key
- *   pair can serve any number of clients on any number of threads; each client keeps its own
- *   peer's key.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL.
- *
+ * Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
+ * bits, which is made when the first of them needs it; that call takes seconds.
  * Python: ClientInstance(rsa_wrapper=...).
+ *
+ * @param options The options.
+ * @param wrapper The wrapper. Its local key pair is shared, not copied; its peer's key is ignored, as each
+ *   client receives its own.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_rsa_wrapper_t *wrapper);
 
 /**
- * Sets the AES key that the clients begin with.
+ * Sets the AES key that the clients begin with, for the framings v2 to v4. Where keys are exchanged, this
+ * side offers it if it sends its AES key first (receive_first is false); if the peer sends first, the peer's
+ * key takes its place. Where keys are not exchanged (anwdl_client_options_set_exchange_keys()), the session
+ * is ready at once under this key, which the peer must have received in some other way.
  *
- * Where keys are exchanged, it is the key that this side offers if it sends its AES key first
- * (receive_first is false); if the peer sends first, the peer's key takes its place. Where keys
- * are not exchanged (anwdl_client_options_set_exchange_keys() with false), the session is ready at
- * once under this key, which the peer must have got in some other way.
- *
- * The key is for the framings v2 to v4, and in CBC mode. The authenticated framing, which
- * anwdl_client_options_set_protocol() chooses, always exchanges its keys: what was recorded under a
- * key that is used again could be replayed. So a wrapper in GCM mode is refused.
- *
- * Without it, each client draws a fresh key if it is the one to decide. Leave it so for peers that may
- * be released ones: they send the key back, so that sessions that share one can be replayed to each other.
- *
- * @param options The options; not NULL.
- * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
- *   it at once.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or wrapper is NULL, or the
- *   wrapper is in GCM mode.
- *
+ * Without it, a client that sends its key first draws a fresh one. Leave it so for peers that may be
+ * released ones: they send the key back, and sessions that share a key can be replayed to each other. The
+ * authenticated framing takes no key: recordings under a key that is used again could be replayed.
  * Python: ClientInstance(aes_wrapper=...).
+ *
+ * @param options The options.
+ * @param wrapper The wrapper, in CBC mode; GCM is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_aes_wrapper_t *wrapper);
 
 /**
- * Sets whether anwdl_client_new() exchanges the keys itself, the peer speaking first, and
- * anwdl_client_interface_connect_server(), this side speaking first.
+ * Sets whether anwdl_client_new() exchanges the keys, the peer speaking first, and
+ * anwdl_client_interface_connect_server(), this side speaking first. Neither does so for a non-blocking
+ * client or with a separate computation, and a session never does it by itself: call
+ * anwdl_client_exchange_keys() or its four steps. Python: ClientInstance(exchange_keys=...).
  *
- * Neither does for a non-blocking client or one with a separate computation, and nothing does for a
- * session: call anwdl_client_exchange_keys(), or its four steps.
- *
- * @param options The options; not NULL.
+ * @param options The options.
  * @param exchange_keys true (the default) to exchange them there.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
- *
- * Python: ClientInstance(exchange_keys=...).
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options,
-                                                      bool exchange_keys);
+anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options, bool exchange_keys);
 
 /**
- * Sets whether an AES key that was received is sent back as it came, as the released Python peers
- * do.
+ * Sets whether a received AES key is sent back unchanged, as the released Python peers do. By default this
+ * side answers with a new key that is derived from it (HKDF-SHA-256, RFC 5869), which every released peer
+ * accepts. The authenticated framing never sends a key back.
  *
- * By default this side answers it with a new key that is derived from it (HKDF-SHA-256, RFC 5869),
- * which every released peer takes. The authenticated framing never sends anything back.
+ * With true, someone who recorded a session can connect later with a key pair of their own, replay the
+ * recorded key, get it back under their own key, and read the recording; someone who holds only the public
+ * key of a pinned peer that speaks first can pass for that peer; and recorded requests can be replayed. Set
+ * it only to replay recordings, or for a peer that insists on its own key.
  *
- * With true, whoever recorded a session can connect later with a key pair of his own, replay the
- * recorded key, get it back under his own key, and read the recording; whoever holds only the public
- * key of a pinned peer that speaks first passes for that peer; and recorded requests can be replayed.
- * Set it only to replay recordings, or for a peer that insists on its own key.
- *
- * @param options The options; not NULL.
+ * @param options The options.
  * @param key_echo true to send received keys back; false (the default) to answer with a new one.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options,
-                                                 bool key_echo);
+anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options, bool key_echo);
 
 /**
- * Sets whether calls that would have to wait for the peer return ANWDL_WANT_READ or
- * ANWDL_WANT_WRITE instead.
- *
- * The flags of the descriptor are never changed and do not matter: a blocking client works on a
- * descriptor with O_NONBLOCK set, and a non-blocking one without it. A session never waits, whatever
- * is set here.
- *
- * @param options The options; not NULL.
- * @param non_blocking true to return instead of waiting; false (the default) to wait.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
- *
- * Python: none; its sockets always block.
+ * Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting. The flags of the
+ * descriptor do not matter and are never changed. A session never waits.
+ * @param options The options.
+ * @param non_blocking true to return; false (the default) to wait.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *options,
-                                                     bool non_blocking);
+anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *options, bool non_blocking);
 
 /**
- * Sets the only framing that the clients accept.
+ * Sets the only framing that the clients accept. A peer that speaks another one is refused with
+ * ANWDL_REASON_PROTOCOL_MISMATCH: in the key exchange if its secret shows the framing (the authenticated one
+ * against all others), otherwise at its first request. With ANWDL_PROTOCOL_GCM nobody on the path can read
+ * or change a message unnoticed, provided that the peer knows this side's fingerprint.
  *
- * A peer that speaks another one is refused, with ANWDL_REASON_PROTOCOL_MISMATCH: in the key
- * exchange where its secret already shows it (the authenticated framing against all others), else
- * at its first request. With ANWDL_PROTOCOL_GCM, nobody on the path can read or alter a message
- * unnoticed, provided the peer knows this side's fingerprint.
+ * The side that connects speaks this framing; to it, ANWDL_PROTOCOL_AUTO means ANWDL_PROTOCOL_V4, unless the
+ * server sends its secret first and chooses the authenticated framing.
  *
- * To the side that connects, this is the framing that it speaks, and ANWDL_PROTOCOL_AUTO means
- * ANWDL_PROTOCOL_V4, unless the server sends its secret first and chooses the authenticated framing.
- *
- * @param options The options; not NULL.
+ * @param options The options.
  * @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or protocol is an
- *   unknown number.
- *
- * Python: none; each release speaks one framing.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options,
-                                                 anwdl_protocol_t protocol);
+anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options, anwdl_protocol_t protocol);
 
 /**
- * Sets how long a request, or a response to this side, may be.
- *
- * A peer that announces a longer one is refused before anything is received or allocated for it,
- * with ANWDL_REASON_MESSAGE_TOO_LARGE.
- *
- * @param options The options; not NULL.
- * @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), from 1 to
- *   99999999. The default is 1048576 (1 MiB).
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or bytes is out of
- *   range.
- *
- * Python: none; there is no limit.
+ * Sets how long a received request or response may be. A peer that announces more is refused with
+ * ANWDL_REASON_MESSAGE_TOO_LARGE, before anything is received or allocated for it.
+ * @param options The options.
+ * @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), 1 to 99999999; 1048576
+ *   (1 MiB) by default. Others are ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t *options,
-                                                         size_t bytes);
+anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t *options, size_t bytes);
 
 /**
- * Sets the IP address that the clients are said to have, in place of the address of the socket's
- * peer.
+ * Sets the IP address that anwdl_client_get_ip() returns and that anwdl_client_get_id() is computed from, in
+ * place of that of the socket's peer: for a Unix socket, or a proxy that reports the address in a way of its
+ * own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
  *
- * It is what anwdl_client_get_ip() returns and what anwdl_client_get_id() is computed from: for a
- * server behind a proxy that reports the true address in some way of its own (for the usual one see
- * anwdl_client_options_set_proxy_protocol()), or on a Unix socket. It belongs to one
- * peer, so such options serve for one client.
- *
- * @param options The options; not NULL.
- * @param ip An IPv4 or IPv6 address as text, the latter with or without a zone
- *   ("fe80::1%eth0"); not NULL. It is copied, in the form that anwdl_client_get_ip() describes.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options or ip is NULL, or ip is not
- *   UTF-8 or no IP address.
- *
- * Python: none.
+ * @param options The options.
+ * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"). Anything else is
+ *   ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
-                                                const char *ip);
+anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
 
 /**
- * Sets whether the connections of the clients begin with a PROXY protocol header: for a server behind
- * a proxy that sends one (HAProxy's "send-proxy" and "send-proxy-v2", and many others).
+ * Sets whether connections begin with a PROXY protocol header, as HAProxy ("send-proxy", "send-proxy-v2")
+ * and other proxies send it. Sessions and client interfaces ignore this.
  *
- * The header is received at the beginning of the client's first operation, whichever that is, and
- * within its timeout; anwdl_client_new() with the automatic key exchange is such an operation. Not
- * one byte of what follows the header is taken with it. From then on anwdl_client_get_ip() and
- * anwdl_client_get_id() tell of the address in the header; "" if that is of a Unix socket. Before,
- * and after a header that names no client (LOCAL in version 2, as proxies send it for checks of
- * their own; UNKNOWN in version 1), they tell of the socket's. What
- * anwdl_client_options_set_peer_ip() gave has precedence over both. The additions of version 2
+ * The first operation of the client receives the header, within its timeout, and not one byte beyond it.
+ * From then on anwdl_client_get_ip() and anwdl_client_get_id() report the address in the header ("" for a
+ * Unix socket). Before, and after a header without a client (LOCAL in version 2, UNKNOWN in version 1), they
+ * report the socket's. anwdl_client_options_set_peer_ip() takes precedence over both. Additions of version 2
  * (TLVs) are skipped.
  *
- * A connection that begins with anything else, or with a header that is malformed or too long
- * (more than 107 bytes in version 1, or 4096 behind the first 16 in version 2), is refused with
- * ANWDL_REASON_BAD_PROXY_HEADER: nothing is sent to it, and the session has ended. One that stays
- * silent, or ends, is a timeout or a closed connection as in any other operation.
+ * A connection that begins with anything else, or with a malformed or too long header (more than 107 bytes
+ * in version 1, 4096 after the first 16 in version 2), is refused with ANWDL_REASON_BAD_PROXY_HEADER:
+ * nothing is sent, and the session has ended.
  *
- * Nothing proves what a header tells: with this option, nobody but the proxy may be able to connect
- * to the server, or everybody can claim any address.
+ * Nothing proves what a header says: make sure that only the proxy can connect to the server, or anyone can
+ * claim any address.
  *
- * To a session, which has no connection, and to a client interface this means nothing.
- *
- * @param options The options; not NULL.
+ * @param options The options.
  * @param proxy_protocol ANWDL_PROXY_PROTOCOL_OFF (the default) or ANWDL_PROXY_PROTOCOL_REQUIRED.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or proxy_protocol is an
- *   unknown number.
- *
- * Python: none.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *options,
                                                        anwdl_proxy_protocol_t proxy_protocol);
 
 /**
- * Sets whether the private key operation of the key exchange is left to the caller.
+ * Sets whether the private key operation of the key exchange, which takes milliseconds, is left to the
+ * caller. With true, an exchange returns ANWDL_WANT_COMPUTATION when it is due, from blocking clients too.
+ * Then call anwdl_client_compute() on any thread, while no other call uses the client, and call the exchange
+ * again. If the peer chose the authenticated framing, a second, shorter computation follows: do the same
+ * again.
  *
- * It takes milliseconds, for which an event loop would stand still. With true, an exchange returns
- * ANWDL_WANT_COMPUTATION when the operation is due. The caller then has anwdl_client_compute()
- * called on whatever thread it likes, while no other call uses the client, and calls the exchange
- * again afterwards. If the peer chose the authenticated framing, a second, shorter computation
- * follows: do the same again. This holds for blocking clients as well.
+ * Set an RSA wrapper as well: without one, the client makes the key pair of the process, or waits for it,
+ * when it begins the exchange.
  *
- * A client that was given no RSA wrapper makes its key pair, or waits for it, when it begins to
- * exchange the keys, and that takes longer still: give it one.
- *
- * @param options The options; not NULL.
- * @param separate_computation true to leave it to the caller; false (the default) to do it within
- *   the exchange.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL.
- *
- * Python: none.
+ * @param options The options.
+ * @param separate_computation true to leave it to the caller; false (the default) to do it in the exchange.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_options_t *options,
                                                              bool separate_computation);
 
 /**
- * Sets the fingerprint of the only public RSA key that is accepted from the peer.
+ * Sets the fingerprint of the only RSA public key that is accepted from the peer in a key exchange. Another
+ * key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret. This keeps
+ * others from passing for the server; a server can pin a client in the same way.
  *
- * Another key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret.
- * It counts in a key exchange only. For the side that connects, this is what keeps others from
- * passing for the server; a server can pin a client in the same way.
+ * If the peer speaks first (receive_first is true), the exchange succeeds before the peer has shown that it
+ * owns the key; only its first message shows that. Do nothing on its behalf until then. Python: none; its
+ * client shows the fingerprint and asks the user.
  *
- * If the peer speaks first (receive_first is true), the exchange succeeds before the peer has shown
- * that it owns the key: only its first message does. Do nothing on its behalf until one was received.
- *
- * @param options The options; not NULL.
- * @param hex The fingerprint, 64 hexadecimal digits of either case, as
- *   anwdl_rsa_wrapper_get_fingerprint() and the Python client show it. It is copied. NULL (the
- *   default) to accept every key.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: options is NULL, or hex is something else
- *   than 64 hexadecimal digits.
- *
- * Python: none; its client shows the fingerprint and asks the user.
+ * @param options The options.
+ * @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
+ *   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options,
-                                                             const char *hex);
+anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options, const char *hex);
 
 /* ----------------------------------
  * Clients: the Python ClientInstance
  * ---------------------------------- */
 
 /**
- * Makes a client from a connected socket, as accept() returns it.
+ * Makes a client from a connected socket, as accept() returns it, and exchanges the keys, the peer speaking
+ * first, unless the options say otherwise. It does not exchange them for a non-blocking client or one with a
+ * separate computation, so it never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
  *
- * Unless the options say otherwise, the call exchanges the keys before it returns, the peer
- * speaking first. It never does so for a non-blocking client or one with a separate computation,
- * and so never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
+ * It sets SO_RCVLOWAT to 1 and, on a TCP socket, sets TCP_NODELAY and clears TCP_CORK (Linux), so that no
+ * piece of the protocol waits for the next. TCP_QUICKACK (Linux) is set twice during the key exchange. All
+ * other options, and the flags of the descriptor, stay as they are. Python: ClientInstance(socket, timeout,
+ * rsa_wrapper, aes_wrapper, exchange_keys).
  *
- * The flags of the descriptor are not changed. Of its options, SO_RCVLOWAT becomes 1 and, on a TCP
- * socket, TCP_NODELAY is set and TCP_CORK (Linux) cleared, so that no piece of the protocol waits for
- * the next. TCP_QUICKACK (Linux) is set twice while the keys are exchanged. All others hold as the
- * caller set them.
- *
- * @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
- *   not use or close it otherwise from then on. After every failure it still belongs to the caller
- *   and is open.
- * @param options The options, copied; NULL for the defaults.
- * @param out_client Where to write the client, to be freed with anwdl_client_free(); not NULL.
- *
+ * @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it: do not use
+ *   or close it afterwards. After a failure it still belongs to the caller and is open.
+ * @param options The options; NULL for the defaults.
+ * @param out_client Where to write the client, to be freed with anwdl_client_free().
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_client is NULL.
- *   ANWDL_REASON_INVALID_DESCRIPTOR. If keys are exchanged, also those of
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR; if keys are exchanged, also those of
  *   anwdl_client_exchange_keys().
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED. If keys are
- *   exchanged, also those of anwdl_client_exchange_keys().
- *
- * Python: ClientInstance(socket, timeout, rsa_wrapper, aes_wrapper, exchange_keys).
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED; likewise.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_new(int fd,
-                                const anwdl_client_options_t *options,
-                                anwdl_client_t **out_client);
+anwdl_status_t anwdl_client_new(int fd, const anwdl_client_options_t *options, anwdl_client_t **out_client);
 
 /**
- * Closes the connection if it is open, wipes the keys and frees the client.
- *
- * Everything borrowed from the client ends with it. Requests that anwdl_client_recv_request()
- * returned through out_request do not.
- *
- * @param client The client; NULL is fine and does nothing.
- *
- * Python: del.
+ * Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
+ * becomes invalid; requests that the caller owns stay valid. Python: del.
+ * @param client The client; NULL is fine.
  */
 void anwdl_client_free(anwdl_client_t *client);
 
 /**
- * Closes the connection. The client stays, and must still be freed.
- *
- * @param client The client; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: it is closed, or detached, already.
- *
+ * Closes the connection and wipes the keys. The client must still be freed.
  * Python: ClientInstance.closeConnection().
+ * @param client The client.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED.
  */
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
 /**
- * Gives the descriptor back to the caller, unclosed. From then on the client counts as closed; it
- * must still be freed.
+ * Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
+ * freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
+ * beyond the message that it receives. Python: socket.detach().
  *
- * Nothing that the peer has sent is lost if no operation is under way: the library does not read
- * beyond the message that it receives.
- *
- * @param client The client; not NULL.
- *
- * @return The descriptor, which the caller closes from now on. -1 if the client is closed or
- *   detached already (ANWDL_REASON_CLOSED), or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: socket.detach().
+ * @param client The client.
+ * @return The descriptor, which the caller must close; -1 if the client is closed or detached
+ *   (ANWDL_REASON_CLOSED).
  */
 ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
 
 /**
- * Tells whether the client was closed or detached on this side.
- *
- * It does not notice that the peer has closed: the next operation does.
- *
- * @param client The client; not NULL.
- *
- * @return true after anwdl_client_close_connection() or anwdl_client_detach(), else false; false
- *   as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.isClosed().
+ * Whether the client was closed or detached on this side. That the peer has closed shows in the next
+ * operation. Python: ClientInstance.isClosed().
+ * @param client The client.
+ * @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
  */
 bool anwdl_client_is_closed(const anwdl_client_t *client);
 
 /**
- * Tells whether the session has ended, by a failure or because the connection was closed or
- * detached.
+ * Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
+ * whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
+ * no byte had moved.
  *
- * Asked after a failure, it tells whether the client is still of use: after ANWDL_REASON_TIMEOUT
- * before any byte has moved, say, the same call can be repeated; after one in the midst of a message
- * the session has ended.
- *
- * @param client The client; not NULL.
- *
- * @return true if nothing is left but to close and free the client, else false; false as well if
- *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none; there, a socket that failed is told from a sound one by trying again.
+ * @param client The client.
+ * @return true if the client can only be closed and freed, otherwise false.
  */
 bool anwdl_client_has_failed(const anwdl_client_t *client);
 
 /**
- * Changes how long an operation on the connection may take.
- *
- * It holds for the operations that begin after the call; one that is under way in a non-blocking
- * client keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
- *
- * @param client The client; not NULL.
+ * Changes the timeout of operations that begin after this call; see anwdl_client_options_set_timeout().
+ * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds, and for each recv().
+ * @param client The client.
  * @param milliseconds The timeout in milliseconds; 0 for none.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *
- * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each
- * recv() by itself.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_set_timeout(anwdl_client_t *client,
-                                        uint32_t milliseconds);
+anwdl_status_t anwdl_client_set_timeout(anwdl_client_t *client, uint32_t milliseconds);
 
 /**
- * The descriptor of the connection, for poll(), epoll and the like.
- *
- * It stays the client's: do not close it, and do not read from it or write to it.
- *
- * @param client The client; not NULL.
- *
- * @return The descriptor; -1 if the client is closed, which is no failure: the last error stays as
- *   it was. -1 as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getSocketDescriptor().
+ * The descriptor of the connection, for poll(), epoll and the like. It belongs to the client: do not close
+ * it, read from it or write to it. Python: ClientInstance.getSocketDescriptor().
+ * @param client The client.
+ * @return The descriptor; -1 if the client is closed.
  */
 int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
 
 /**
- * The IP address of the peer as text.
+ * The IP address of the peer: dotted IPv4 ("192.0.2.1"), also if it came mapped into IPv6, or IPv6 as in RFC
+ * 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
+ * replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
+ * has received the header; ask again then. Python: ClientInstance.getIP().
  *
- * IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
- * 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its
- * place. For sockets
- * of another family, a Unix socket for example, it is "" otherwise.
- *
- * Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the
- * address of the socket's peer, the proxy, until the first operation has received the header; ask
- * again then. A text from before stays valid, and as it was.
- *
- * @param client The client; not NULL.
- *
- * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getIP().
+ * @param client The client.
+ * @return The text, valid and unchanged until the client is freed.
  */
 const char *anwdl_client_get_ip(const anwdl_client_t *client);
 
 /**
- * The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text.
- *
- * So two connections from one address have one ID. It changes when the text does: see
- * anwdl_client_get_ip().
- *
- * @param client The client; not NULL.
- *
- * @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
+ * address have one ID. It changes when the text does; see anwdl_client_get_ip().
  * Python: ClientInstance.getID().
+ *
+ * @param client The client.
+ * @return The text, valid and unchanged until the client is freed.
  */
 const char *anwdl_client_get_id(const anwdl_client_t *client);
 
 /**
- * When the client was made.
- *
- * @param client The client; not NULL.
- *
- * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getCreationTimestamp().
+ * When the client was made. Python: ClientInstance.getCreationTimestamp().
+ * @param client The client.
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before.
  */
 int64_t anwdl_client_get_creation_timestamp(const anwdl_client_t *client);
 
 /**
- * The framing that the session uses.
- *
- * @param client The client; not NULL.
- *
- * @return The framing, once it is known: at once where the options name it, after the key exchange
- *   for the authenticated one, after the first request (or response) for the others. Until then,
- *   ANWDL_PROTOCOL_AUTO; also if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none; each release speaks one framing.
+ * The framing that the session uses. It is known at once if the options name it, after the key exchange if
+ * it is the authenticated one, otherwise after the first request (or response).
+ * @param client The client.
+ * @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
  */
 anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
 
 /**
- * The RSA wrapper of the client: its local key pair and, once received, the peer's public key.
- *
- * @param client The client; not NULL.
- *
- * @return The wrapper, borrowed until the next call that takes the client without const, or its
- *   end: do not free it. NULL while the client has none, which is no failure: one that was given
- *   none takes the process's key pair when it first needs it. NULL as well if client is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
+ * without one takes the key pair of the process when it first needs it.
  * Python: ClientInstance.getRSAWrapper().
+ *
+ * @param client The client.
+ * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet.
  */
 const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *client);
 
 /**
- * The AES wrapper of the client: the key of the session and its present IV.
- *
- * @param client The client; not NULL.
- *
- * @return The wrapper, borrowed until the next call that takes the client without const, or its
- *   end: do not free it. NULL while the client has none, which is no failure, and in a session of the
- *   authenticated framing, whose keys, one for each
- *   direction, the library keeps to itself. NULL as well if
- *   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getAESWrapper().
+ * The AES wrapper of the client: the session key and the current IV. The authenticated framing has none: its
+ * keys, one for each direction, stay inside the library. Python: ClientInstance.getAESWrapper().
+ * @param client The client.
+ * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none.
  */
 const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *client);
 
 /**
- * Replaces the RSA key pair of the client, before keys are exchanged.
- *
- * @param client The client; not NULL.
- * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
- *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
- *   once.
- *
+ * Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+ * @param client The client.
+ * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL.
+ * @retval ANWDL_VALUE_ERROR
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
- *
- * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client,
-                                            const anwdl_rsa_wrapper_t *wrapper);
+anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client, const anwdl_rsa_wrapper_t *wrapper);
 
 /**
- * Replaces the AES key of the client, before keys are exchanged or where none are.
- *
- * What it then means is said at anwdl_client_options_set_aes_wrapper().
- *
- * @param client The client; not NULL.
- * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
- *   it at once.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
- *   wrapper is in GCM mode.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
- *
+ * Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
+ * @param client The client.
+ * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
+ * @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper().
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client,
-                                            const anwdl_aes_wrapper_t *wrapper);
+anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_aes_wrapper_t *wrapper);
 
 /**
- * Exchanges public RSA keys and the AES key with the peer: all four steps.
+ * Exchanges RSA public keys and the AES key with the peer. With receive_first the four steps are
+ * anwdl_client_recv_public_rsa_key(), anwdl_client_send_public_rsa_key(), anwdl_client_recv_aes_key() and
+ * anwdl_client_send_aes_key(); without it, "recv" and "send" change places. The side that sends its AES key
+ * first decides the key of the session.
  *
- * With receive_first: anwdl_client_recv_public_rsa_key(), anwdl_client_send_public_rsa_key(),
- * anwdl_client_recv_aes_key(), anwdl_client_send_aes_key(). Without it, each "recv" and "send"
- * change places. The side that sends its AES key first decides the key of the session.
- *
- * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
- * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
- * where it blocks otherwise.
- *
- * @param client The client; not NULL.
- * @param receive_first true if the peer speaks first, as the released clients do.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
- *   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the
- *   wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
- *   ANWDL_REASON_FINGERPRINT_MISMATCH.
- *
+ * With a separate computation it returns ANWDL_WANT_COMPUTATION once, or twice in the authenticated framing.
  * Python: ClientInstance.exchangeKeys(receive_first).
+ *
+ * @param client The client.
+ * @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+ * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
+ *   peer's PEM has more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+ *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or a step comes
+ *   before the peer's public key.
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client,
-                                          bool receive_first);
+anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
 
 /**
- * One step of the key exchange: sends the local public RSA key.
- *
- * @param client The client; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInstance.sendPublicRSAKey().
+ * One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
+ * @param client The client.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
 
 /**
- * One step of the key exchange: receives the peer's public RSA key.
- *
- * @param client The client; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
- *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
- *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
- *
+ * One step of the key exchange: receives the peer's RSA public key.
  * Python: ClientInstance.recvPublicRSAKey().
+ * @param client The client.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 
 /**
- * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
- *
- * If the peer's AES key was received before, a new key that is derived from it is sent, see
- * anwdl_client_options_set_key_echo().
- *
- * @param client The client; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key, or the peer's public key was not received yet.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
- *
+ * One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
+ * AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
  * Python: ClientInstance.sendAESKey().
+ *
+ * @param client The client.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
 
 /**
- * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
- * key.
- *
- * @param client The client; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
- *   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
+ * One step of the key exchange: receives the peer's AES key, encrypted under the local RSA public key.
  * Python: ClientInstance.recvAESKey().
+ * @param client The client.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
 /**
- * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
- * or, second, the answer to the peer's ephemeral keys in the authenticated framing.
+ * Does the long part of the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation or, the
+ * second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
+ * and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
+ * whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
  *
- * It takes milliseconds, and may be called on any thread; no other call may use the client
- * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
- * again, which is due in any case.
- *
- * @param client The client; not NULL.
- *
+ * @param client The client.
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
- *
- * Python: none; it is a part of ClientInstance.recvAESKey().
  */
 anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
 
 /**
- * Receives a request.
- *
- * Blocking: the call returns when a whole request is there or the timeout has passed.
- * Non-blocking: it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is.
- *
- * @param client The client; not NULL.
+ * Receives a request. Python: ClientInstance.recvRequest(store_request).
+ * @param client The client.
  * @param store_request true to keep the request in the client, in place of an earlier one, for
  *   anwdl_client_get_stored_request(); false to leave the stored one as it is.
- * @param out_request Where to write the request, to be freed with anwdl_request_free(); it stays
- *   valid whatever happens to the client. NULL is fine if store_request is true.
- *
+ * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
+ *   client. NULL is fine if store_request is true.
  * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
- *   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on,
- *   anwdl_client_get_request_errors() tells what is wrong, and
- *   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the last
- *   request, well-formed or not, has no response yet; nothing was received, and the session goes
- *   on. ANWDL_REASON_MESSAGE_TOO_LARGE,
- *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING.
- *
- * Python: ClientInstance.recvRequest(store_request).
+ * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+ * @retval ANWDL_VALUE_ERROR The session continues after ANWDL_REASON_MALFORMED_REQUEST (see
+ *   anwdl_client_get_request_errors() and anwdl_client_get_malformed_request_json()) and
+ *   ANWDL_REASON_OUT_OF_TURN (the last request has no response yet; nothing was received). It has ended
+ *   after ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED
+ *   and ANWDL_REASON_PROTOCOL_MISMATCH.
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client,
-                                         bool store_request,
+anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client, bool store_request,
                                          anwdl_request_t **out_request);
 
 /**
- * The request that the client keeps: the last one that anwdl_client_recv_request() received with
- * store_request.
- *
- * @param client The client; not NULL.
- *
- * @return The request, borrowed until the client stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure. NULL as well if client is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The last request that anwdl_client_recv_request() received with store_request.
  * Python: ClientInstance.getStoredRequest().
+ * @param client The client.
+ * @return The request, borrowed until the client stores another one or is freed; NULL if none is stored.
  */
 const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *client);
 
 /**
- * What is wrong with the last request, if it did not fit the request format
- * (ANWDL_REASON_MALFORMED_REQUEST).
+ * What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
+ * the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
+ * [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
+ * strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
+ * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
+ * ClientInstance.recvRequest() returns.
  *
- * It has the shape that the Python peers' validator gives, for example {"verb": ["required
- * field"], "parameters": [{"client_token": ["must be of string type"]}]}. Of a text that Python's
- * json.loads() reads and that is no strict JSON, it tells what is not, and where: {"request": ["no
- * strict JSON at line 1 column 37 (byte 36): no number of JSON: write null, or a string"]}.
- *
- * @param client The client; not NULL.
- *
- * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
- *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
- *   malformed, which is no failure. NULL as well if client is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
+ * @param client The client.
+ * @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
+ *   request was not malformed.
  */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
 
 /**
- * The text of the last request, if it did not fit the request format
- * (ANWDL_REASON_MALFORMED_REQUEST).
+ * The text of the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST), exactly as received
+ * but without the blanks around it: for a log, or for a server that accepts more than the format allows.
+ * Python's json.loads() reads it, but other parsers may not: it can contain NaN, Infinity, half surrogate
+ * pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
+ * tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
+ * returns.
  *
- * It is the very text that was received, without the blanks around it: for a log of one's own, or
- * for a server that takes more than the format allows. Python's json.loads() reads it. Not every
- * other reader does: it may hold NaN, Infinity, half surrogate pairs, a key twice, and more than 64
- * levels of objects and arrays. Nothing says that it is an object.
- *
- * It may hold client tokens, and is wiped when it ends.
- *
- * @param client The client; not NULL.
- *
- * @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
- *   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
- *   malformed, which is no failure. NULL as well if client is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the request in the tuple that ClientInstance.recvRequest() returns.
+ * @param client The client.
+ * @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
+ *   the last request was not malformed.
  */
 const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client);
 
 /**
- * Sends a response.
+ * Sends a response: {"success": success, "message": message, "data": data}, with the data as given. With a
+ * reason, the message becomes "message (reason : reason)".
  *
- * What goes out is {"success": success, "message": message, "data": data}, with the data as they
- * were given. With a reason, the message becomes "message (reason : reason)".
+ * The data is checked against the response format first: container_uuid, client_token, container_iso_sha256,
+ * container_username, container_password and container_listen_port come together or not at all, so do uptime
+ * and version, and each has its own format. Other keys are allowed.
  *
- * The data are checked against the response format before anything is sent: container_uuid,
- * client_token, container_iso_sha256, container_username, container_password and
- * container_listen_port come together or not at all, so do uptime and version, and each fits its
- * own format. Other keys are allowed.
+ * Each request gets one response, in order (see "Turns"). A response before the first request uses the
+ * framing of anwdl_client_options_set_protocol(), or ANWDL_PROTOCOL_V4 without it, which clients of releases
+ * 2 and 3 cannot read; to answer those, receive their request first. In non-blocking use, repeated calls
+ * finish the response of the first. Python: ClientInstance.sendResponse(success, message, data, reason).
  *
- * There is one response to each request that was received, in their order. One may be sent before the
- * first request, to say that the server is unavailable. As no request has shown then what the client
- * speaks, it goes out in the framing that anwdl_client_options_set_protocol() names, and in that of
- * ANWDL_PROTOCOL_V4 without it, which clients of the releases 2 and 3 cannot read; to answer those,
- * receive their request first.
- *
- * Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
- * returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
- * of the first.
- *
- * @param client The client; not NULL.
+ * @param client The client.
  * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data_json The text of a JSON object, UTF-8; NULL for {}. It is strict JSON that every
- *   released peer reads: no NaN, no key twice, no half surrogate pair, at most 63 levels, no integer
- *   of more than 4300 digits. Numbers stay as they are written, 1e400 and -0 too.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
- *
+ * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data_json A JSON object, UTF-8; NULL for {}. It must be strict JSON that every released peer reads:
+ *   no NaN, no duplicate keys, no half surrogate pairs, at most 63 levels, no integer of more than 4300
+ *   digits. Numbers stay as written, 1e400 and -0 too.
+ * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
  * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
- *   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
- *   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE:
- *   longer than the framing can carry.
- *   ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all these cases
- *   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInstance.sendResponse(success, message, data, reason).
+ * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+ * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
+ *   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
+ *   ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can carry) and ANWDL_REASON_OUT_OF_TURN (each
+ *   request has its response).
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_send_response(anwdl_client_t *client,
-                                          bool success,
-                                          const char *message,
-                                          const char *data_json,
-                                          const char *reason);
+anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, const char *message,
+                                          const char *data_json, const char *reason);
 
 /* -----------------------------
  * Sessions without a descriptor
  * ----------------------------- */
 
 /**
- * Makes a session. It begins to exchange the keys only when it is told to.
+ * Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
+ * the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
+ * ClientInstance() needs a socket.
  *
  * @param role Which side of the connection it is.
- * @param options The options, copied; NULL for the defaults. The timeout and the non-blocking
- *   option mean nothing to a session. If keys are not to be exchanged, it is ready at once under
- *   the AES wrapper of the options.
- * @param out_session Where to write the session, to be freed with anwdl_session_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: role is an unknown number, or
- *   out_session is NULL. ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit
- *   the framing that the options name.
- *
- * Python: none; ClientInstance() needs a socket.
+ * @param options The options; NULL for the defaults. The timeout and the non-blocking option are ignored.
+ * @param out_session Where to write the session, to be freed with anwdl_session_free().
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
+ *   the framing of the options.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_new(anwdl_role_t role,
-                                 const anwdl_client_options_t *options,
+anwdl_status_t anwdl_session_new(anwdl_role_t role, const anwdl_client_options_t *options,
                                  anwdl_session_t **out_session);
 
 /**
- * Wipes the keys and frees the session.
- *
- * Everything borrowed from the session ends with it. Requests and responses that were received do
- * not.
- *
- * @param session The session; NULL is fine and does nothing.
- *
- * Python: del.
+ * Wipes the keys and frees the session. Everything borrowed from it becomes invalid; requests and responses
+ * that the caller owns stay valid. Python: del.
+ * @param session The session; NULL is fine.
  */
 void anwdl_session_free(anwdl_session_t *session);
 
 /**
- * Exchanges public RSA keys and the AES key with the peer: all four steps.
- *
- * With receive_first: anwdl_session_recv_public_rsa_key(), anwdl_session_send_public_rsa_key(),
- * anwdl_session_recv_aes_key(), anwdl_session_send_aes_key(). Without it, each "recv" and "send"
- * change places. The side that sends its AES key first decides the key of the session.
- *
- * It returns ANWDL_WANT_READ, ANWDL_WANT_WRITE and, with a separate computation,
- * ANWDL_WANT_COMPUTATION until it is done.
- *
- * @param session The session; not NULL.
+ * Exchanges the keys with the peer, as anwdl_client_exchange_keys().
+ * Python: ClientInstance.exchangeKeys(receive_first).
+ * @param session The session.
  * @param receive_first true if the peer speaks first, as the released clients do: usual for
  *   ANWDL_ROLE_SERVER; false if this side does.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
- *   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
- *   ANWDL_REASON_FINGERPRINT_MISMATCH.
- *
- * Python: ClientInstance.exchangeKeys(receive_first).
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session,
-                                           bool receive_first);
+anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
 
 /**
- * One step of the key exchange: sends the local public RSA key.
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInstance.sendPublicRSAKey().
+ * One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
+ * @param session The session.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
 
 /**
- * One step of the key exchange: receives the peer's public RSA key.
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
- *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
- *
+ * One step of the key exchange: receives the peer's RSA public key.
  * Python: ClientInstance.recvPublicRSAKey().
+ * @param session The session.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 
 /**
- * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
- *
- * If the peer's AES key was received before, a new key that is derived from it is sent, see
- * anwdl_client_options_set_key_echo().
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
- *   not received yet.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
- *
+ * One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
  * Python: ClientInstance.sendAESKey().
+ * @param session The session.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
 
 /**
- * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
- * key.
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInstance.recvAESKey().
+ * One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
+ * @param session The session.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /**
- * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
- * or, second, the answer to the peer's ephemeral keys in the authenticated framing.
- *
- * It takes milliseconds, and may be called on any thread; no other call may use the session
- * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
- * called again, which is due in any case.
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED.
- *
- * Python: none; it is a part of ClientInstance.recvAESKey().
+ * Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
+ * ClientInstance.recvAESKey().
+ * @param session The session.
+ * @return As anwdl_client_compute().
  */
 anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
 
 /**
- * ANWDL_ROLE_SERVER only. Receives a request.
- *
- * @param session The session; not NULL.
- * @param store_request true to keep the request in the session, in place of an earlier one, for
- *   anwdl_session_get_stored_request(); false to leave the stored one as it is.
- * @param out_request Where to write the request, to be freed with anwdl_request_free(); it stays
- *   valid whatever happens to the session. NULL is fine if store_request is true.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
- *   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
- *   goes on, anwdl_session_get_request_errors() tells what is wrong, and
- *   anwdl_session_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the
- *   last request, well-formed or not, has no response yet; nothing was received, and the session
- *   goes on. ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
- *   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
- *
+ * ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
  * Python: ClientInstance.recvRequest(store_request).
+ * @param session The session.
+ * @param store_request true to keep the request for anwdl_session_get_stored_request(), in place of an
+ *   earlier one.
+ * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
+ *   session. NULL is fine if store_request is true.
+ * @return As anwdl_client_recv_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session,
-                                          bool store_request,
+anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session, bool store_request,
                                           anwdl_request_t **out_request);
 
 /**
- * ANWDL_ROLE_SERVER only. Sends a response.
- *
- * What goes out, what is checked before, and when a response may be sent, is said at
- * anwdl_client_send_response().
- *
- * @param session The session; not NULL.
- * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said at
- *   anwdl_client_send_response().
- * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or message is NULL, or a text
- *   is not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no
- *   acceptable JSON object or breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the
- *   framing can carry. ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all
- *   these cases nothing was sent and the session goes on.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
+ * ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response().
  * Python: ClientInstance.sendResponse(success, message, data, reason).
+ * @param session The session.
+ * @param success Whether the request was carried out.
+ * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data_json A JSON object, UTF-8; NULL for {}.
+ * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
+ * @return As anwdl_client_send_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_send_response(anwdl_session_t *session,
-                                           bool success,
-                                           const char *message,
-                                           const char *data_json,
-                                           const char *reason);
+anwdl_status_t anwdl_session_send_response(anwdl_session_t *session, bool success, const char *message,
+                                           const char *data_json, const char *reason);
 
 /**
- * ANWDL_ROLE_CLIENT only. Sends a request.
- *
- * What goes out is {"verb": verb, "parameters": parameters}, with the parameters as they were
- * given. Both are checked against the request format before anything is sent: the verb has letters
- * A to Z only, and container_uuid and client_token come together or not at all, and each fits its
- * own format. Other parameters are allowed.
- *
- * There is one response to each request, and it is received before the next request is sent.
- *
- * @param session The session; not NULL.
- * @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
- *   "STAT".
- * @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
- *   the data_json of anwdl_client_send_response().
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or verb is NULL, or a text is
- *   not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json
- *   breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
- *   ANWDL_REASON_OUT_OF_TURN: the last request has no response yet. In all these cases nothing was
- *   sent and the session goes on.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
+ * ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request().
  * Python: ClientInterface.sendRequest(verb, parameters).
+ * @param session The session.
+ * @param verb What is asked for, UTF-8.
+ * @param parameters_json A JSON object, UTF-8; NULL for {}.
+ * @return As anwdl_client_interface_send_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_send_request(anwdl_session_t *session,
-                                          const char *verb,
+anwdl_status_t anwdl_session_send_request(anwdl_session_t *session, const char *verb,
                                           const char *parameters_json);
 
 /**
- * ANWDL_ROLE_CLIENT only. Receives a response.
- *
- * @param session The session; not NULL.
- * @param out_response Where to write the response, to be freed with anwdl_response_free(); it
- *   stays valid whatever happens to the session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ
- * @retval ANWDL_WANT_WRITE
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or out_response is NULL.
- *   ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
- *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
- *
+ * ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response().
  * Python: ClientInterface.recvResponse().
+ * @param session The session.
+ * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
+ *   session.
+ * @return As anwdl_client_interface_recv_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session,
-                                           anwdl_response_t **out_response);
+anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session, anwdl_response_t **out_response);
 
 /**
- * Takes bytes that came from the peer.
+ * Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
+ * use now: none if there is none, or if it has all it waited for and must be called again. What follows a
+ * message stays with the caller. Python: none; socket.recv() is called inside.
  *
- * No more are taken than the operation under way can use now: none if there is none under way, or
- * if it has all that it waited for and is to be called again. So what follows a message stays with
- * the caller. Pieces of any size will do.
- *
- * @param session The session; not NULL.
- * @param bytes The bytes, copied; NULL is fine if len is 0.
+ * @param session The session.
+ * @param bytes The bytes; NULL is fine if len is 0.
  * @param len Their number.
- * @param out_taken Where to write how many bytes were taken, counted from the first; the rest is
- *   to be fed again, after the operation was called again; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or out_taken is NULL, or bytes
- *   is NULL and len is not 0.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
- *   ANWDL_REASON_PEER_CLOSED: anwdl_session_feed_end() was called before.
- *
- * Python: none; socket.recv() is called inside.
+ * @param out_taken Where to write how many bytes were taken, from the first on. Feed the rest again after
+ *   calling the operation.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end())
+ *   or ANWDL_REASON_PEER_CLOSED (after anwdl_session_feed_end()).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_feed(anwdl_session_t *session,
-                                  const uint8_t *bytes,
-                                  size_t len,
+anwdl_status_t anwdl_session_feed(anwdl_session_t *session, const uint8_t *bytes, size_t len,
                                   size_t *out_taken);
 
 /**
- * Tells the session that the peer has closed its side: no more bytes will be fed.
+ * Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
+ * ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
+ * is called inside.
  *
- * An operation that waits for bytes then fails with ANWDL_REASON_PEER_CLOSED when it is called
- * again, as on a socket, and so does every later one.
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
- *
- * Python: none; socket.recv() is called inside.
+ * @param session The session.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
+ *   anwdl_session_end()).
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 
 /**
- * The bytes that are to be sent to the peer.
+ * The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
+ * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
+ * keep a copy. Python: none; socket.sendall() is called inside.
  *
- * After ANWDL_WANT_WRITE there are some. Send them in their order, all at once or in pieces of any
- * size, and count those that are on their way with anwdl_session_sent(). Whoever counts them
- * before they have left has to keep a copy.
- *
- * @param session The session; not NULL.
- * @param bytes Where to write the address of the bytes, borrowed until the next call that takes
- *   the session without const: do not free them; not NULL.
- * @param len Where to write their number, which may be 0; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
- * Python: none; socket.sendall() is called inside.
+ * @param session The session.
+ * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
+ *   session.
+ * @param len Where to write their number, which may be 0.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session,
-                                         const uint8_t **bytes,
-                                         size_t *len);
+anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session, const uint8_t **bytes, size_t *len);
 
 /**
- * Counts bytes that anwdl_session_get_pending() lent and that are on their way to the peer.
- *
- * @param session The session; not NULL.
- * @param count How many of them, counted from the first; 0 is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or fewer bytes are
- *   pending.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, only after a defect of the library.
- *
- * Python: none; socket.sendall() is called inside.
+ * Reports that bytes of anwdl_session_get_pending() are on their way to the peer. Python: none;
+ * socket.sendall() is called inside.
+ * @param session The session.
+ * @param count How many of them, from the first on; more than are pending is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED, only after a defect of the
+ *   library.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
 
 /**
  * What the operation under way waits for.
- *
- * @param session The session; not NULL.
- *
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
- *   would return it. ANWDL_OK if it waits for nothing: none is under way, or the one under way
- *   gets further by being called again, as after the last byte that it waited for.
- *   ANWDL_VALUE_ERROR if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none.
+ * @param session The session.
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under
+ *   way, or it continues when it is called again; ANWDL_VALUE_ERROR for NULL.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
 
 /**
- * Ends the session and wipes its keys: for a peer that took too long, or after the last message.
- * The session must still be freed.
+ * Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
+ * operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
+ * nothing. Python: ClientInstance.closeConnection().
  *
- * Every later operation fails with ANWDL_REASON_SESSION_FAILED. Ending it again does nothing.
- *
- * @param session The session; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *
- * Python: ClientInstance.closeConnection().
+ * @param session The session.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 anwdl_status_t anwdl_session_end(anwdl_session_t *session);
 
 /**
- * Tells whether a failure, or anwdl_session_end(), ended the session. What is pending then is
- * nothing more.
- *
- * @param session The session; not NULL.
- *
- * @return true if nothing is left but to free it, else false; false as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none.
+ * Whether a failure or anwdl_session_end() has ended the session. Nothing is pending then.
+ * @param session The session.
+ * @return true if the session can only be freed, otherwise false.
  */
 bool anwdl_session_has_failed(const anwdl_session_t *session);
 
 /**
- * Which side of the connection the session is.
- *
- * @param session The session; not NULL.
- *
- * @return The role that it was made with; ANWDL_ROLE_SERVER as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the class, ClientInstance or ClientInterface.
+ * Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
+ * @param session The session.
+ * @return The role that it was made with; ANWDL_ROLE_SERVER for NULL.
  */
 anwdl_role_t anwdl_session_get_role(const anwdl_session_t *session);
 
 /**
- * The framing that the session uses.
- *
- * @param session The session; not NULL.
- *
- * @return The framing, once it is known: at once where the options name it and in the role of a
- *   client, after the key exchange for the authenticated one, after the first request for the
- *   others. Until then, ANWDL_PROTOCOL_AUTO. ANWDL_PROTOCOL_AUTO as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none; each release speaks one framing.
+ * The framing that the session uses, as anwdl_client_get_protocol(). In the role of a client it is known at
+ * once if the options name it.
+ * @param session The session.
+ * @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
  */
 anwdl_protocol_t anwdl_session_get_protocol(const anwdl_session_t *session);
 
 /**
- * The RSA wrapper of the session: its local key pair and, once received, the peer's public key.
- *
- * @param session The session; not NULL.
- *
- * @return The wrapper, borrowed until the next call that takes the session without const, or its
- *   end: do not free it. NULL while the session has none, which is no failure: one that was given
- *   none takes the process's key pair when it first needs it. NULL as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getRSAWrapper().
+ * The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
+ * @param session The session.
+ * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none yet.
  */
 const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *session);
 
 /**
- * The AES wrapper of the session: the key of the session and its present IV.
- *
- * @param session The session; not NULL.
- *
- * @return The wrapper, borrowed until the next call that takes the session without const, or its
- *   end: do not free it. NULL while the session has none, which is no failure, and in a session of the
- *   authenticated framing, whose keys, one for each
- *   direction, the library keeps to itself. NULL as well if
- *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getAESWrapper().
+ * The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
+ * @param session The session.
+ * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none.
  */
 const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *session);
 
 /**
- * Replaces the RSA key pair of the session, before keys are exchanged.
- *
- * @param session The session; not NULL.
- * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
- *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
- *   once.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING.
- *
- * Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+ * Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+ * @param session The session.
+ * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
+ * @return As anwdl_client_set_rsa_wrapper().
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session,
-                                             const anwdl_rsa_wrapper_t *wrapper);
+anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session, const anwdl_rsa_wrapper_t *wrapper);
 
 /**
- * Replaces the AES key of the session, before keys are exchanged or where none are.
- *
- * What it then means is said at anwdl_client_options_set_aes_wrapper().
- *
- * @param session The session; not NULL.
- * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
- *   it at once.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
- *   wrapper is in GCM mode.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING.
- *
+ * Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
+ * @param session The session.
+ * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
+ * @return As anwdl_client_set_aes_wrapper().
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session,
-                                             const anwdl_aes_wrapper_t *wrapper);
+anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session, const anwdl_aes_wrapper_t *wrapper);
 
 /**
- * The request that the session keeps: the last one that anwdl_session_recv_request() received with
- * store_request.
- *
- * @param session The session; not NULL.
- *
- * @return The request, borrowed until the session stores another one or is freed: do not free it.
- *   NULL if none is stored, which is no failure. NULL as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The last request that anwdl_session_recv_request() received with store_request.
  * Python: ClientInstance.getStoredRequest().
+ * @param session The session.
+ * @return The request, borrowed until the session stores another one or is freed; NULL if none is stored.
  */
 const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *session);
 
 /**
- * What is wrong with the last request, if it did not fit the request format
- * (ANWDL_REASON_MALFORMED_REQUEST).
- *
- * It has the shape that is shown at anwdl_client_get_request_errors().
- *
- * @param session The session; not NULL.
- *
- * @return A JSON object in UTF-8, ending with NUL, borrowed until the next
- *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
- *   malformed, which is no failure. NULL as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
+ * @param session The session.
+ * @return A JSON object in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last
+ *   request was not malformed.
  */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 
 /**
- * The text of the last request, if it did not fit the request format
- * (ANWDL_REASON_MALFORMED_REQUEST).
- *
- * What it may be is said at anwdl_client_get_malformed_request_json().
- *
- * @param session The session; not NULL.
- *
- * @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
- *   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
- *   malformed, which is no failure. NULL as well if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
  * Python: the request in the tuple that ClientInstance.recvRequest() returns.
+ * @param session The session.
+ * @return The text in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last request
+ *   was not malformed.
  */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
@@ -2238,453 +1439,241 @@ const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *sess
  * -------------------------------------------------- */
 
 /**
- * Makes a client interface that is not connected yet.
- *
- * @param options The options, copied; NULL for the defaults. ANWDL_PROTOCOL_AUTO means
- *   ANWDL_PROTOCOL_V4, as the released servers speak, unless the server chooses the authenticated
- *   framing. The peer's IP address means nothing here.
- * @param out_interface Where to write the interface, to be freed with
- *   anwdl_client_interface_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_interface is NULL.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit the framing that the
- *   options name.
- *
- * Python: ClientInterface(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper); here the
- * address comes with the call that connects.
+ * Makes a client interface, not connected yet. Python: ClientInterface(server_ip, server_listen_port,
+ * timeout, rsa_wrapper, aes_wrapper); here the address is passed when connecting.
+ * @param options The options; NULL for the defaults. ANWDL_PROTOCOL_AUTO means ANWDL_PROTOCOL_V4, as the
+ *   released servers speak, unless the server chooses the authenticated framing. The peer's IP address is
+ *   ignored.
+ * @param out_interface Where to write the interface, to be freed with anwdl_client_interface_free().
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
+ *   the framing of the options.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
                                           anwdl_client_interface_t **out_interface);
 
 /**
- * Closes the connection if there is one, wipes the keys and frees the interface.
- *
- * Everything borrowed from the interface ends with it. Responses that were received do not.
- *
- * @param client_interface The interface; NULL is fine and does nothing.
- *
- * Python: del.
+ * Closes the connection if there is one, wipes the keys and frees the interface. Everything borrowed from it
+ * becomes invalid; responses stay valid. Python: del.
+ * @param client_interface The interface; NULL is fine.
  */
 void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /**
- * Connects to a server and, unless the options say otherwise, exchanges the keys, this side
- * speaking first.
+ * Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
+ * It tries all addresses of a name in turn, each with its share of the time left. It waits until all is done
+ * or the timeout has passed, even in a non-blocking interface. That, or one with a separate computation,
+ * exchanges its keys only in anwdl_client_interface_exchange_keys(), so this call never returns
+ * ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION. To let the server speak first, turn off
+ * anwdl_client_options_set_exchange_keys() and call that function.
  *
- * All addresses of a name are tried in turn, each with its share of the time that is left. The
- * call waits until all is done or the timeout of the options has passed, in a non-blocking
- * interface too; that one, and one with a separate computation, exchanges its keys only in
- * anwdl_client_interface_exchange_keys(), and so the call never returns ANWDL_WANT_READ,
- * ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION. To let the server speak first, set
- * anwdl_client_options_set_exchange_keys() to false and call that function as well.
- *
- * With a timeout, a name is looked up on a thread of the library's own, on which all signals are
- * blocked, and which is left behind if the timeout passes first.
- *
- * After a failure there is no connection, and the call can be repeated. If it was the server's key
- * that was not the expected one, anwdl_client_interface_get_server_fingerprint() still has its
- * fingerprint.
- *
- * @param client_interface The interface; not NULL.
- * @param host An IPv4 or IPv6 address or a name, UTF-8; not NULL.
- * @param port The port, 1 to 65535; servers listen at 6150 by default.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or host is NULL, host is
- *   empty or not UTF-8, or port is 0. ANWDL_REASON_ALREADY_CONNECTED: close the connection first.
- *   If keys are exchanged, also those of anwdl_client_interface_exchange_keys().
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT. If keys are
- *   exchanged, also those of anwdl_client_interface_exchange_keys().
- *
- * Python: ClientInterface.connectServer(receive_first), which exchanges the keys as well and takes the
+ * With a timeout, a name is looked up on a thread of the library's own, on which all signals are blocked; it
+ * is left behind if the timeout passes first. After a failure there is no connection, and the call can be
+ * repeated. After ANWDL_REASON_FINGERPRINT_MISMATCH, anwdl_client_interface_get_server_fingerprint() still
+ * has the server's fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the
  * address from the constructor.
+ *
+ * @param client_interface The interface.
+ * @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
+ * @param port The port, 1 to 65535; servers listen on 6150 by default.
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
+ *   anwdl_client_interface_exchange_keys().
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
-                                                     const char *host,
-                                                     uint16_t port);
+                                                     const char *host, uint16_t port);
 
 /**
- * Closes the connection and wipes the keys of the session. The interface stays, can connect again,
- * and must still be freed.
- *
- * @param client_interface The interface; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: there is no connection.
- *
- * Python: ClientInterface.closeConnection().
+ * Closes the connection and wipes the keys of the session. The interface can connect again, and must still
+ * be freed. Python: ClientInterface.closeConnection().
+ * @param client_interface The interface.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection.
  */
 anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *client_interface);
 
 /**
- * Tells whether there is no connection: none was made yet, or it was closed on this side.
- *
- * It does not notice that the server has closed: the next operation does.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return true if there is no connection, else false; false as well if client_interface is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInterface.isClosed().
+ * Whether there is no connection: none was made yet, or it was closed on this side. That the server has
+ * closed shows in the next operation. Python: ClientInterface.isClosed().
+ * @param client_interface The interface.
+ * @return true if there is no connection, otherwise false.
  */
 bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
 
 /**
- * Tells whether the session has ended, by a failure or because the connection was closed.
- *
- * What it is asked for is said at anwdl_client_has_failed(). It has not ended before there was a
- * connection, nor where connecting failed.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return true if nothing is left but to close the connection, else false; false as well if
- *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none; there, a socket that failed is told from a sound one by trying again.
+ * Whether the session has ended, by a failure or because it was closed; see anwdl_client_has_failed(). It
+ * has not ended before there was a connection, nor if connecting failed.
+ * @param client_interface The interface.
+ * @return true if the connection can only be closed, otherwise false.
  */
 bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_interface);
 
 /**
- * Changes how long an operation may take, in this connection and in those that are made later.
+ * Changes the timeout of operations that begin after this call, in this connection and later ones; see
+ * anwdl_client_options_set_timeout(). Python: ClientInterface.getSocketDescriptor().settimeout(), in
+ * seconds, and for each recv().
  *
- * It holds for the operations that begin after the call; one that is under way in a non-blocking
- * interface keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
- *
- * @param client_interface The interface; not NULL.
+ * @param client_interface The interface.
  * @param milliseconds The timeout in milliseconds; 0 for none.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *
- * Python: ClientInterface.getSocketDescriptor().settimeout(), in seconds there, and for each
- * recv() by itself.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_timeout(anwdl_client_interface_t *client_interface,
                                                   uint32_t milliseconds);
 
 /**
- * The descriptor of the connection, for poll(), epoll and the like.
- *
- * It stays the interface's: do not close it, and do not read from it or write to it.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return The descriptor; -1 if there is no connection, which is no failure: the last error stays
- *   as it was. -1 as well if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The descriptor of the connection, as anwdl_client_get_socket_descriptor().
  * Python: ClientInterface.getSocketDescriptor().
+ * @param client_interface The interface.
+ * @return The descriptor; -1 if there is no connection.
  */
 int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *client_interface);
 
 /**
- * The fingerprint of the server's public RSA key, once it was received.
- *
- * @param client_interface The interface; not NULL.
- * @param out_hex Where to write the fingerprint, 64 hexadecimal digits in lower case, to be freed
- *   with anwdl_string_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *   ANWDL_REASON_KEY_MISSING: no key of the server was received yet.
- *
+ * The fingerprint of the server's RSA public key, once received; see anwdl_rsa_wrapper_get_fingerprint().
  * Python: none; its client computes it.
+ * @param client_interface The interface.
+ * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: no key of the server was received
+ *   yet.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *client_interface,
                                                              char **out_hex);
 
 /**
- * The framing that the session uses.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return The framing that the options name, ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO; the
- *   authenticated one once it is agreed on. ANWDL_PROTOCOL_AUTO as well if client_interface is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none; each release speaks one framing.
+ * The framing that the session uses, as anwdl_client_get_protocol().
+ * @param client_interface The interface.
+ * @return The framing that the options name (ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO); the authenticated
+ *   one once it is agreed on.
  */
 anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *client_interface);
 
 /**
- * The RSA wrapper of the interface: its local key pair and, once received, the peer's public key.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return The wrapper, borrowed until the next call that takes the interface without const, or its
- *   end: do not free it. NULL while the interface has none, which is no failure: one that was
- *   given none takes the process's key pair when it first needs it. NULL as well if client_interface is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The RSA wrapper of the interface, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's.
  * Python: ClientInterface.getRSAWrapper().
+ * @param client_interface The interface.
+ * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none yet.
  */
 const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
- * The AES wrapper of the interface: the key of the session and its present IV.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return The wrapper, borrowed until the next call that takes the interface without const, or its
- *   end: do not free it. NULL while the interface has none, which is no failure, and in a session of the
- *   authenticated framing, whose keys, one for each
- *   direction, the library keeps to itself. NULL as well if
- *   client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The AES wrapper of the session, as anwdl_client_get_aes_wrapper().
  * Python: ClientInterface.getAESWrapper().
+ * @param client_interface The interface.
+ * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none.
  */
 const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *client_interface);
 
 /**
- * Replaces the RSA key pair of the interface, before keys are exchanged. What is set is kept for
- * later connections.
- *
- * @param client_interface The interface; not NULL.
- * @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
- *   key pair is shared, its peer's key is not copied, and the caller may change or free it at
- *   once.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING.
- *
+ * Replaces the RSA key pair before keys are exchanged. Later connections use it too.
  * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
+ * @param client_interface The interface.
+ * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
+ * @return As anwdl_client_set_rsa_wrapper().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
 
 /**
- * Replaces the AES key of the interface, before keys are exchanged or where none are. What is set
- * is kept for later connections.
- *
- * What it then means is said at anwdl_client_options_set_aes_wrapper().
- *
- * @param client_interface The interface; not NULL.
- * @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
- *   it at once.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or wrapper is NULL, or the
- *   wrapper is in GCM mode.
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING.
- *
+ * Replaces the AES key before keys are exchanged, or where none are. Later connections use it too.
  * Python: ClientInterface.setAESWrapper(aes_wrapper).
+ * @param client_interface The interface.
+ * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
+ * @return As anwdl_client_set_aes_wrapper().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
 
 /**
- * Exchanges public RSA keys and the AES key with the peer: all four steps.
- *
- * With receive_first: anwdl_client_interface_recv_public_rsa_key(),
- * anwdl_client_interface_send_public_rsa_key(), anwdl_client_interface_recv_aes_key(),
- * anwdl_client_interface_send_aes_key(). Without it, each "recv" and "send" change places. The
- * side that sends its AES key first decides the key of the session.
- *
- * Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
- * it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
- * returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
- * where it blocks otherwise.
- *
- * @param client_interface The interface; not NULL.
- * @param receive_first true if the server speaks first; false if this side does, as the released
- *   clients do.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
- *   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
- *   key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
- *   ANWDL_REASON_FINGERPRINT_MISMATCH.
- *
+ * Exchanges the keys with the server, as anwdl_client_exchange_keys().
  * Python: ClientInterface.connectServer(receive_first), of which it is a part.
+ * @param client_interface The interface.
+ * @param receive_first true if the server speaks first; false if this side does, as the released clients do.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *client_interface,
                                                     bool receive_first);
 
 /**
- * One step of the key exchange: sends the local public RSA key.
- *
- * @param client_interface The interface; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInterface.sendPublicRSAKey().
+ * One step of the key exchange: sends the local RSA public key. Python: ClientInterface.sendPublicRSAKey().
+ * @param client_interface The interface.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
- * One step of the key exchange: receives the peer's public RSA key.
- *
- * @param client_interface The interface; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
- *   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
- *
+ * One step of the key exchange: receives the server's RSA public key.
  * Python: ClientInterface.recvPublicRSAKey().
+ * @param client_interface The interface.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *client_interface);
 
 /**
- * One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
- *
- * If the peer's AES key was received before, a new key that is derived from it is sent, see
- * anwdl_client_options_set_key_echo().
- *
- * @param client_interface The interface; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
- *   not received yet.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
- *
+ * One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
  * Python: ClientInterface.sendAESKey().
+ * @param client_interface The interface.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
- * One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
- * key.
- *
- * @param client_interface The interface; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
- *   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInterface.recvAESKey().
+ * One step of the key exchange: receives the server's AES key. Python: ClientInterface.recvAESKey().
+ * @param client_interface The interface.
+ * @return As anwdl_client_exchange_keys().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /**
- * Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
- * or, second, the answer to the peer's ephemeral keys in the authenticated framing.
- *
- * It takes milliseconds, and may be called on any thread; no other call may use the interface
- * meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
- * called again, which is due in any case.
- *
- * @param client_interface The interface; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *   ANWDL_REASON_OUT_OF_TURN: no computation is due.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
- *
- * Python: none; it is a part of ClientInterface.recvAESKey().
+ * Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
+ * ClientInterface.recvAESKey().
+ * @param client_interface The interface.
+ * @return As anwdl_client_compute().
  */
 anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 
 /**
- * Sends a request.
+ * Sends a request: {"verb": verb, "parameters": parameters}, with the parameters as given. Both are checked
+ * against the request format first: the verb consists of the letters A to Z; container_uuid and client_token
+ * come together or not at all, and each has its own format. Other parameters are allowed. Receive the
+ * response before sending the next request. Python: ClientInterface.sendRequest(verb, parameters).
  *
- * What goes out is {"verb": verb, "parameters": parameters}, with the parameters as they were
- * given. Both are checked against the request format before anything is sent: the verb has letters
- * A to Z only, and container_uuid and client_token come together or not at all, and each fits its
- * own format. Other parameters are allowed.
- *
- * There is one response to each request, and it is received before the next request is sent.
- *
- * @param client_interface The interface; not NULL.
- * @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
- *   "STAT".
- * @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
- *   the data_json of anwdl_client_send_response().
- *
+ * @param client_interface The interface.
+ * @param verb What is asked for, UTF-8. Every server knows "CREATE", "DESTROY" and "STAT".
+ * @param parameters_json A JSON object, UTF-8; NULL for {}. The rules for the data_json of
+ *   anwdl_client_send_response() apply.
  * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or verb is NULL, or a text is
- *   not UTF-8. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json breaks the format.
- *   ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry. ANWDL_REASON_OUT_OF_TURN:
- *   the last request has no response yet. In all these cases nothing was sent and the session goes
- *   on.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
- *   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
- *   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
- *   ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: ClientInterface.sendRequest(verb, parameters).
+ * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+ * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_REQUEST
+ *   (verb or parameters_json breaks the format), ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can
+ *   carry) and ANWDL_REASON_OUT_OF_TURN (the last request has no response yet).
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *client_interface,
-                                                   const char *verb,
+anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *client_interface, const char *verb,
                                                    const char *parameters_json);
 
 /**
- * Receives a response.
- *
- * @param client_interface The interface; not NULL.
- * @param out_response Where to write the response, to be freed with anwdl_response_free(); it
- *   stays valid whatever happens to the interface; not NULL.
- *
+ * Receives a response. Python: ClientInterface.recvResponse().
+ * @param client_interface The interface.
+ * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
+ *   interface.
  * @retval ANWDL_OK
- * @retval ANWDL_WANT_READ Non-blocking only.
- * @retval ANWDL_WANT_WRITE Non-blocking only.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface or out_response is NULL.
- *   ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
- *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
- *   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
- *   ANWDL_REASON_OPERATION_PENDING.
- *
- * Python: ClientInterface.recvResponse().
+ * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
+ *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the
+ *   session has ended.
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
@@ -2695,113 +1684,66 @@ anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *cl
  * -------- */
 
 /**
- * The verb of a request: what the peer wants.
- *
- * Every server knows "CREATE", "DESTROY" and "STAT"; others are up to the server.
- *
- * @param request The request; not NULL.
- *
- * @return One or more of the letters A to Z, ending with NUL, borrowed until the request is freed;
- *   NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
+ * The verb of a request: what the peer wants. Every server knows "CREATE", "DESTROY" and "STAT"; others are
+ * up to the server. Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
+ * @param request The request.
+ * @return One or more of the letters A to Z, borrowed until the request is freed.
  */
 const char *anwdl_request_get_verb(const anwdl_request_t *request);
 
 /**
- * The whole request as JSON text.
+ * The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
+ * levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
+ * that ClientInstance.recvRequest() returns.
  *
- * It is the very text that was received and checked: no duplicate keys, no NaN, no invalid UTF-8,
- * at most 64 levels deep, integers with every digit. Keys that the format does not know are in it.
- *
- * @param request The request; not NULL.
- *
- * @return JSON in UTF-8, ending with NUL, borrowed until the request is freed; NULL if request is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the dictionary that ClientInstance.recvRequest() returns.
+ * @param request The request.
+ * @return JSON in UTF-8, borrowed until the request is freed.
  */
 const char *anwdl_request_get_json(const anwdl_request_t *request);
 
 /**
- * The parameters of a request as the text of a JSON object.
- *
- * @param request The request; not NULL.
- *
- * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
- *   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
- *   copy (ANWDL_REASON_INTERNAL).
- *
- * Python: the "parameters" of the dictionary that ClientInstance.recvRequest() returns.
+ * The parameters of a request as JSON. Python: the "parameters" of the dictionary that
+ * ClientInstance.recvRequest() returns.
+ * @param request The request.
+ * @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the request is freed; NULL also
+ *   without memory for a copy (ANWDL_REASON_INTERNAL).
  */
 const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
 
 /**
- * A parameter of a request that is a string.
- *
- * "container_uuid" and "client_token", where present, fit their formats.
- *
- * @param request The request; not NULL.
- * @param parameter The name of the parameter, UTF-8; not NULL.
- * @param out_len Where to write the length of the value in bytes, without the NUL at its end; may
- *   be NULL. A value can have NULs of its own, which only the length tells from its end. Written
- *   only if a string is returned.
- *
- * @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the request
- *   is freed. NULL if there is no such parameter or it is no string, which is no failure: the last
- *   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if request or
- *   parameter is NULL or parameter is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory
- *   to decode the strings.
- *
+ * A string parameter of a request. "container_uuid" and "client_token", if present, fit their formats.
  * Python: request["parameters"].get(parameter).
+ * @param request The request.
+ * @param parameter The name of the parameter, UTF-8.
+ * @param out_len Where to write the length of the value in bytes; may be NULL. A value can contain NULs, so
+ *   only the length shows where it ends. Written only if a string is returned.
+ * @return The value in UTF-8 with its JSON escapes decoded, borrowed until the request is freed; NULL if
+ *   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL).
  */
-const char *anwdl_request_get_string(const anwdl_request_t *request,
-                                     const char *parameter,
-                                     size_t *out_len);
+const char *anwdl_request_get_string(const anwdl_request_t *request, const char *parameter, size_t *out_len);
 
 /**
- * A parameter of a request that is an integer.
- *
- * @param request The request; not NULL.
- * @param parameter The name of the parameter, UTF-8; not NULL.
- * @param out_value Where to write the value; not NULL. Written only if true is returned.
- *
- * @return true if the parameter is an integer and fits 64 bits with a sign. false if there is no
- *   such parameter, or it is something else (1.0, 1e3 and true are no integers), or it is larger,
- *   which is no failure: the last error stays as it was, and anwdl_request_get_parameters_json()
- *   has every digit. false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or
- *   parameter is not UTF-8.
- *
- * Python: request["parameters"].get(parameter).
+ * An integer parameter of a request. Python: request["parameters"].get(parameter).
+ * @param request The request.
+ * @param parameter The name of the parameter, UTF-8.
+ * @param out_value Where to write the value. Written only if true is returned.
+ * @return true if it is an integer that fits 64 bits with a sign; otherwise false (1.0, 1e3 and true are not
+ *   integers; anwdl_request_get_parameters_json() has larger ones with every digit).
  */
-bool anwdl_request_get_integer(const anwdl_request_t *request,
-                               const char *parameter,
-                               int64_t *out_value);
+bool anwdl_request_get_integer(const anwdl_request_t *request, const char *parameter, int64_t *out_value);
 
 /**
- * A parameter of a request that is true or false.
- *
- * @param request The request; not NULL.
- * @param parameter The name of the parameter, UTF-8; not NULL.
- * @param out_value Where to write the value; not NULL. Written only if true is returned.
- *
- * @return true if the parameter is a boolean. false if there is no such parameter or it is
- *   something else (1 and "true" are no booleans), which is no failure: the last error stays as it
- *   was. false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or parameter is
- *   not UTF-8.
- *
- * Python: request["parameters"].get(parameter).
+ * A boolean parameter of a request. Python: request["parameters"].get(parameter).
+ * @param request The request.
+ * @param parameter The name of the parameter, UTF-8.
+ * @param out_value Where to write the value. Written only if true is returned.
+ * @return true if it is true or false; otherwise false (1 and "true" are not booleans).
  */
-bool anwdl_request_get_boolean(const anwdl_request_t *request,
-                               const char *parameter,
-                               bool *out_value);
+bool anwdl_request_get_boolean(const anwdl_request_t *request, const char *parameter, bool *out_value);
 
 /**
- * Frees a request that anwdl_client_recv_request() returned.
- *
- * Not for the one that anwdl_client_get_stored_request() lends.
- *
- * @param request The request; NULL is fine and does nothing.
+ * Frees a request that the caller owns; not one from anwdl_client_get_stored_request().
+ * @param request The request; NULL is fine.
  */
 void anwdl_request_free(anwdl_request_t *request);
 
@@ -2810,121 +1752,74 @@ void anwdl_request_free(anwdl_request_t *request);
  * --------- */
 
 /**
- * Whether the request was carried out.
- *
- * @param response The response; not NULL.
- *
- * @return What the server said; false as well if response is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the "success" of the dictionary that ClientInterface.recvResponse() returns.
+ * Whether the request was carried out. Python: the "success" of the dictionary that
+ * ClientInterface.recvResponse() returns.
+ * @param response The response.
+ * @return What the server said.
  */
 bool anwdl_response_get_success(const anwdl_response_t *response);
 
 /**
- * The message of a response, with the reason in it if the server gave one.
- *
- * @param response The response; not NULL.
- *
- * @return The text in UTF-8, one of the ANWDL_RESPONSE_MSG_ strings for example, ending with NUL,
- *   borrowed until the response is freed. A NUL inside reads as '?'. NULL if response is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the "message" of the dictionary that ClientInterface.recvResponse() returns.
+ * The message of a response, with the reason in it if the server gave one. Python: the "message" of the
+ * dictionary that ClientInterface.recvResponse() returns.
+ * @param response The response.
+ * @return The text in UTF-8, for example one of the ANWDL_RESPONSE_MSG_ strings, borrowed until the response
+ *   is freed. A NUL in it reads as '?'.
  */
 const char *anwdl_response_get_message(const anwdl_response_t *response);
 
 /**
- * The whole response as JSON text.
- *
- * It is the very text that was received and checked: no duplicate keys, no NaN, no invalid UTF-8,
- * at most 64 levels deep, integers with every digit. Keys that the format does not know are in it.
- *
- * @param response The response; not NULL.
- *
- * @return JSON in UTF-8, ending with NUL, borrowed until the response is freed; NULL if response is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: the dictionary that ClientInterface.recvResponse() returns.
+ * The whole response as JSON, exactly as received; see anwdl_request_get_json(). Python: the dictionary that
+ * ClientInterface.recvResponse() returns.
+ * @param response The response.
+ * @return JSON in UTF-8, borrowed until the response is freed.
  */
 const char *anwdl_response_get_json(const anwdl_response_t *response);
 
 /**
- * The data of a response as the text of a JSON object.
- *
- * @param response The response; not NULL.
- *
- * @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the response is
- *   freed; NULL if response is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
- *   copy (ANWDL_REASON_INTERNAL).
- *
- * Python: the "data" of the dictionary that ClientInterface.recvResponse() returns.
+ * The data of a response as JSON. Python: the "data" of the dictionary that ClientInterface.recvResponse()
+ * returns.
+ * @param response The response.
+ * @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the response is freed; NULL also
+ *   without memory for a copy (ANWDL_REASON_INTERNAL).
  */
 const char *anwdl_response_get_data_json(const anwdl_response_t *response);
 
 /**
- * A string among the data of a response.
- *
- * "container_uuid", "client_token", "container_iso_sha256", "container_username",
- * "container_password" and "version", where present, fit their formats.
- *
- * @param response The response; not NULL.
- * @param name The name in the data, UTF-8; not NULL.
- * @param out_len Where to write the length of the value in bytes, without the NUL at its end; may
- *   be NULL. A value can have NULs of its own, which only the length tells from its end. Written
- *   only if a string is returned.
- *
- * @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the response
- *   is freed. NULL if the data have no such name or it is no string, which is no failure: the last
- *   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if response or name is
- *   NULL or name is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory to decode the
- *   strings.
- *
+ * A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
+ * "container_username", "container_password" and "version", if present, fit their formats.
  * Python: response["data"].get(name).
+ *
+ * @param response The response.
+ * @param name The name in the data, UTF-8.
+ * @param out_len Where to write the length in bytes; may be NULL. See anwdl_request_get_string().
+ * @return The value in UTF-8 with its JSON escapes decoded, borrowed until the response is freed; NULL if
+ *   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL).
  */
-const char *anwdl_response_get_string(const anwdl_response_t *response,
-                                      const char *name,
-                                      size_t *out_len);
+const char *anwdl_response_get_string(const anwdl_response_t *response, const char *name, size_t *out_len);
 
 /**
- * An integer among the data of a response.
- *
- * @param response The response; not NULL.
- * @param name The name in the data, UTF-8; not NULL.
- * @param out_value Where to write the value; not NULL. Written only if true is returned.
- *
- * @return true if it is an integer and fits 64 bits with a sign. false if the data have no such
- *   name, or it is something else (1.0, 1e3 and true are no integers), or it is larger, which is no
- *   failure: the last error stays as it was, and anwdl_response_get_data_json() has every digit.
- *   false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or name is not UTF-8.
- *
- * Python: response["data"].get(name).
+ * An integer in the data of a response. Python: response["data"].get(name).
+ * @param response The response.
+ * @param name The name in the data, UTF-8.
+ * @param out_value Where to write the value. Written only if true is returned.
+ * @return true if it is an integer that fits 64 bits with a sign; otherwise false. See
+ *   anwdl_request_get_integer().
  */
-bool anwdl_response_get_integer(const anwdl_response_t *response,
-                                const char *name,
-                                int64_t *out_value);
+bool anwdl_response_get_integer(const anwdl_response_t *response, const char *name, int64_t *out_value);
 
 /**
- * A boolean among the data of a response.
- *
- * @param response The response; not NULL.
- * @param name The name in the data, UTF-8; not NULL.
- * @param out_value Where to write the value; not NULL. Written only if true is returned.
- *
- * @return true if it is a boolean. false if the data have no such name or it is something else (1
- *   and "true" are no booleans), which is no failure: the last error stays as it was. false as
- *   well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or name is not UTF-8.
- *
- * Python: response["data"].get(name).
+ * A boolean in the data of a response. Python: response["data"].get(name).
+ * @param response The response.
+ * @param name The name in the data, UTF-8.
+ * @param out_value Where to write the value. Written only if true is returned.
+ * @return true if it is true or false; otherwise false. See anwdl_request_get_boolean().
  */
-bool anwdl_response_get_boolean(const anwdl_response_t *response,
-                                const char *name,
-                                bool *out_value);
+bool anwdl_response_get_boolean(const anwdl_response_t *response, const char *name, bool *out_value);
 
 /**
  * Wipes and frees a response.
- *
- * @param response The response; NULL is fine and does nothing.
+ * @param response The response; NULL is fine.
  */
 void anwdl_response_free(anwdl_response_t *response);
 
@@ -2933,940 +1828,596 @@ void anwdl_response_free(anwdl_response_t *response);
  * -------------------------------------------- */
 
 /**
- * Makes an empty object.
- *
- * @param out_data Where to write the object, to be freed with anwdl_data_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
- *
- * Python: {}.
+ * Makes an empty object. Python: {}.
+ * @param out_data Where to write the object, to be freed with anwdl_data_free().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
 
 /**
- * Makes an empty array, to be filled by the functions whose names have "add" in them.
- *
- * @param out_data Where to write the array, to be freed with anwdl_data_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_data is NULL.
- *
- * Python: [].
+ * Makes an empty array, to be filled with the anwdl_data_add_ functions. Python: [].
+ * @param out_data Where to write the array, to be freed with anwdl_data_free().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
 
 /**
- * Makes an object from JSON text. Numbers and strings stay as they are written, to the last digit.
- *
- * @param json The text of a JSON object, UTF-8; not NULL.
- * @param out_data Where to write the object, to be freed with anwdl_data_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or json is not
- *   UTF-8, no object, or no strict JSON that every released peer reads: NaN, a key twice, half a
- *   surrogate pair, more than 64 levels and an integer of more than 4300 digits are refused too. The
- *   message names line, column and cure.
- *
+ * Makes an object from JSON. Numbers and strings stay as written, to the last digit.
  * Python: json.loads(text).
+ * @param json A JSON object, UTF-8. Anything else is ANWDL_REASON_INVALID_ARGUMENT, and so is JSON that not
+ *   every released peer reads: NaN, duplicate keys, half a surrogate pair, more than 64 levels, an integer
+ *   of more than 4300 digits. The message has line, column and cure.
+ * @param out_data Where to write the object, to be freed with anwdl_data_free().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_from_json(const char *json,
-                                    anwdl_data_t **out_data);
+anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
 
 /**
- * The data as JSON text, written as Python writes it, but with characters beyond ASCII as they
- * are: {"a": 1, "b": [true]}.
- *
- * @param data The data; not NULL.
- * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
- *   freed with anwdl_string_free(), which wipes it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
- * Python: json.dumps(data, ensure_ascii=False).
+ * The data as JSON, formatted as Python does, but with characters beyond ASCII unescaped: {"a": 1, "b":
+ * [true]}. Python: json.dumps(data, ensure_ascii=False).
+ * @param data The data.
+ * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_to_json(const anwdl_data_t *data, char **out_json);
 
 /**
  * Wipes and frees data.
- *
- * @param data The data; NULL is fine and does nothing.
+ * @param data The data; NULL is fine.
  */
 void anwdl_data_free(anwdl_data_t *data);
 
 /**
- * Sets a member of an object to a string.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The string, UTF-8, ending with NUL; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or value is
- *   not UTF-8, or data is an array.
- *
- * Python: data[name] = value.
+ * Sets a member of an object to a string. Python: data[name] = value.
+ * @param data The object; an array is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_set_ functions.
+ * @param name The name of the member, UTF-8.
+ * @param value The string, UTF-8.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_string(anwdl_data_t *data,
-                                     const char *name,
-                                     const char *value);
+anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const char *value);
 
 /**
- * Sets a member of an object to a string of a given length, which may have NULs inside.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The string, UTF-8; copied; NULL is fine if len is 0.
+ * Sets a member of an object to a string that may contain NULs. Python: data[name] = value.
+ * @param data The object.
+ * @param name The name of the member, UTF-8.
+ * @param value The string, UTF-8; NULL is fine if len is 0.
  * @param len Its length in bytes.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, value is NULL
- *   with a length, name or value is not UTF-8, or data is an array.
- *
- * Python: data[name] = value.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data,
-                                                 const char *name,
-                                                 const char *value,
+anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data, const char *name, const char *value,
                                                  size_t len);
 
 /**
- * Sets a member of an object to an integer.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
+ * Sets a member of an object to an integer. Python: data[name] = value.
+ * @param data The object.
+ * @param name The name of the member, UTF-8.
  * @param value The integer.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
- *   UTF-8, or data is an array.
- *
- * Python: data[name] = value.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data,
-                                      const char *name,
-                                      int64_t value);
+anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int64_t value);
 
 /**
- * Sets a member of an object to true or false.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
+ * Sets a member of an object to true or false. Python: data[name] = value.
+ * @param data The object.
+ * @param name The name of the member, UTF-8.
  * @param value true or false.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
- *   UTF-8, or data is an array.
- *
- * Python: data[name] = value.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data,
-                                      const char *name,
-                                      bool value);
+anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool value);
 
 /**
- * Sets a member of an object to null.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
- *   UTF-8, or data is an array.
- *
- * Python: data[name] = None.
+ * Sets a member of an object to null. Python: data[name] = None.
+ * @param data The object.
+ * @param name The name of the member, UTF-8.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
 
 /**
- * Sets a member of an object to a copy of an object.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The object, as it is now; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name is not
- *   UTF-8, data is an array, value is an array, or data would have more than 64 levels.
- *
- * Python: data[name] = dict(value).
+ * Sets a member of an object to a copy of an object. Python: data[name] = dict(value).
+ * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param name The name of the member, UTF-8.
+ * @param value The object to copy, which may be data itself; an array is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_object(anwdl_data_t *data,
-                                     const char *name,
-                                     const anwdl_data_t *value);
+anwdl_status_t anwdl_data_set_object(anwdl_data_t *data, const char *name, const anwdl_data_t *value);
 
 /**
- * Sets a member of an object to a copy of an array.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param array The array, as it is now; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name is not
- *   UTF-8, data is an array, array is an object, or data would have more than 64 levels.
- *
- * Python: data[name] = list(array).
+ * Sets a member of an object to a copy of an array. Python: data[name] = list(array).
+ * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param name The name of the member, UTF-8.
+ * @param array The array to copy; an object is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_array(anwdl_data_t *data,
-                                    const char *name,
-                                    const anwdl_data_t *array);
+anwdl_status_t anwdl_data_set_array(anwdl_data_t *data, const char *name, const anwdl_data_t *array);
 
 /**
- * Adds a string at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The string, UTF-8, ending with NUL; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, value is not
- *   UTF-8, or data is an object.
- *
- * Python: data.append(value).
+ * Appends a string to an array. Python: data.append(value).
+ * @param data The array; an object is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_add_ functions.
+ * @param value The string, UTF-8.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
 
 /**
- * Adds a string of a given length, which may have NULs inside, at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The string, UTF-8; copied; NULL is fine if len is 0.
+ * Appends a string that may contain NULs to an array. Python: data.append(value).
+ * @param data The array.
+ * @param value The string, UTF-8; NULL is fine if len is 0.
  * @param len Its length in bytes.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, value is NULL with a
- *   length, value is not UTF-8, or data is an object.
- *
- * Python: data.append(value).
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data,
-                                                 const char *value,
-                                                 size_t len);
+anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char *value, size_t len);
 
 /**
- * Adds an integer at the end of an array.
- *
- * @param data The array; not NULL.
+ * Appends an integer to an array. Python: data.append(value).
+ * @param data The array.
  * @param value The integer.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
- *
- * Python: data.append(value).
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
 
 /**
- * Adds true or false at the end of an array.
- *
- * @param data The array; not NULL.
+ * Appends true or false to an array. Python: data.append(value).
+ * @param data The array.
  * @param value true or false.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
- *
- * Python: data.append(value).
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
 
 /**
- * Adds null at the end of an array.
- *
- * @param data The array; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, or data is an object.
- *
- * Python: data.append(None).
+ * Appends null to an array. Python: data.append(None).
+ * @param data The array.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
 
 /**
- * Adds a copy of an object at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The object, as it is now; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, data is an
- *   object, value is an array, or data would have more than 64 levels.
- *
- * Python: data.append(dict(value)).
+ * Appends a copy of an object to an array. Python: data.append(dict(value)).
+ * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param value The object to copy; an array is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *value);
 
 /**
- * Adds a copy of an array at the end of an array.
- *
- * @param data The array; not NULL.
- * @param array The array, as it is now; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, data is an
- *   object, array is an object, or data would have more than 64 levels.
- *
- * Python: data.append(list(array)).
+ * Appends a copy of an array to an array. Python: data.append(list(array)).
+ * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param array The array to copy, which may be data itself; an object is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *array);
 
 /**
- * Sets the six members that describe a new container: container_uuid, client_token,
- * container_iso_sha256, container_username, container_password and container_listen_port.
+ * Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
+ * container_username, container_password and container_listen_port. If one does not fit its format, none is
+ * set. Python: the data of the response to CREATE.
  *
- * They are checked against the response format first; if one does not fit, none is set.
- *
- * @param data The object; not NULL.
- * @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12,
- *   with hyphens between them; not NULL.
- * @param token What the client must show to have the container destroyed: 255 letters, digits,
- *   hyphens and underscores; not NULL.
- * @param iso_sha256 The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits; not
- *   NULL.
- * @param user_name Whom to log in as: "user_" and five digits; not NULL.
- * @param password The password of that user: letters and digits; not NULL.
+ * @param data The object.
+ * @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
+ *   hyphens between.
+ * @param token What the client must show to destroy the container: 255 letters, digits, hyphens and
+ *   underscores.
+ * @param iso_sha256 The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits.
+ * @param user_name The user to log in as: "user_" and five digits.
+ * @param password The password of that user: letters and digits.
  * @param port The port on which the container listens; not 0.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL or not UTF-8, or
- *   data is an array. ANWDL_REASON_MALFORMED_RESPONSE: a value does not fit its format; the message
- *   names the member.
- *
- * Python: the data of the response to CREATE.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_MALFORMED_RESPONSE: a value does not fit its
+ *   format; the message names the member.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_container(anwdl_data_t *data,
-                                        const char *uuid,
-                                        const char *token,
-                                        const char *iso_sha256,
-                                        const char *user_name,
-                                        const char *password,
+anwdl_status_t anwdl_data_set_container(anwdl_data_t *data, const char *uuid, const char *token,
+                                        const char *iso_sha256, const char *user_name, const char *password,
                                         uint16_t port);
 
 /**
- * Sets the two members that describe the server: uptime and version.
- *
- * @param data The object; not NULL.
- * @param uptime For how many seconds the server has been running.
- * @param version Its version; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or version is NULL, version is not
- *   UTF-8, or data is an array.
- *
- * Python: the data of the response to STAT.
+ * Sets the two members that describe the server: uptime and version. Python: the data of the response to
+ * STAT.
+ * @param data The object.
+ * @param uptime How many seconds the server has been running.
+ * @param version Its version, UTF-8.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data,
-                                         uint64_t uptime,
-                                         const char *version);
+anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, const char *version);
 
 /**
- * Sends a response whose data were put together value by value.
- *
- * Else it is anwdl_client_send_response().
- *
- * @param client The client; not NULL.
- * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data An object; NULL for {}. It is copied.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
- *
- * @return As anwdl_client_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
- *   data is an array.
- *
+ * Sends a response with data that was built value by value, as anwdl_client_send_response().
  * Python: ClientInstance.sendResponse(success, message, data, reason).
- */
-ANWDL_MUST_USE
-anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client,
-                                               bool success,
-                                               const char *message,
-                                               const anwdl_data_t *data,
-                                               const char *reason);
-
-/**
- * Sends a response whose data were put together value by value.
- *
- * Else it is anwdl_session_send_response().
- *
- * @param session The session; not NULL.
+ * @param client The client.
  * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data An object; NULL for {}. It is copied.
- * @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
- *
- * @return As anwdl_session_send_response(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
- *   data is an array.
- *
- * Python: ClientInstance.sendResponse(success, message, data, reason).
+ * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+ * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
+ * @return As anwdl_client_send_response().
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session,
-                                                bool success,
-                                                const char *message,
-                                                const anwdl_data_t *data,
-                                                const char *reason);
+anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client, bool success, const char *message,
+                                               const anwdl_data_t *data, const char *reason);
 
 /**
- * Sends a request whose parameters were put together value by value.
- *
- * Else it is anwdl_session_send_request().
- *
- * @param session The session; not NULL.
- * @param verb What is asked for, UTF-8; not NULL.
- * @param parameters An object; NULL for {}. It is copied.
- *
- * @return As anwdl_session_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
- *   parameters is an array.
- *
+ * ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data().
+ * Python: ClientInstance.sendResponse(success, message, data, reason).
+ * @param session The session.
+ * @param success Whether the request was carried out.
+ * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+ * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+ * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
+ * @return As anwdl_session_send_response().
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session, bool success, const char *message,
+                                                const anwdl_data_t *data, const char *reason);
+
+/**
+ * ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data().
  * Python: ClientInterface.sendRequest(verb, parameters).
+ * @param session The session.
+ * @param verb What is asked for, UTF-8.
+ * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return As anwdl_session_send_request().
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session,
-                                               const char *verb,
+anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session, const char *verb,
                                                const anwdl_data_t *parameters);
 
 /**
- * Sends a request whose parameters were put together value by value.
- *
- * Else it is anwdl_client_interface_send_request().
- *
- * @param client_interface The interface; not NULL.
- * @param verb What is asked for, UTF-8; not NULL.
- * @param parameters An object; NULL for {}. It is copied.
- *
- * @return As anwdl_client_interface_send_request(). ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT also if
- *   parameters is an array.
- *
+ * Sends a request with parameters that were built value by value, as anwdl_client_interface_send_request().
  * Python: ClientInterface.sendRequest(verb, parameters).
+ * @param client_interface The interface.
+ * @param verb What is asked for, UTF-8.
+ * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return As anwdl_client_interface_send_request().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
-                                                        const char *verb,
-                                                        const anwdl_data_t *parameters);
+                                                        const char *verb, const anwdl_data_t *parameters);
 
 /* -------------------------------
  * RSA keys: the Python RSAWrapper
  * ------------------------------- */
 
 /**
- * Makes an RSA wrapper, with or without a new key pair.
- *
- * @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which
- *   takes seconds; false for a wrapper without any key.
- * @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free(); not
- *   NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: RSAWrapper(generate_key_pair=...).
+ * Makes an RSA wrapper, with or without a new key pair. Python: RSAWrapper(generate_key_pair=...).
+ * @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which takes
+ *   seconds; false for no keys.
+ * @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free().
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair,
-                                     anwdl_rsa_wrapper_t **out_wrapper);
+anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t **out_wrapper);
 
 /**
- * Makes a new local key pair in place of the present one, if any. It takes seconds for large keys.
- *
- * Wrappers and clients that share the old key pair keep it.
- *
- * @param wrapper The wrapper; not NULL.
- * @param public_exponent An odd number from 3 and below 2^33; 65537 is usual.
- * @param key_size The size of the modulus in bits, from 2048 to 8192; 4096 is usual.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or a number is out of
- *   range.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
+ * Replaces the local key pair with a new one, which takes seconds for large keys. Wrappers and clients that
+ * share the old pair keep it. Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
+ * @param wrapper The wrapper.
+ * @param public_exponent An odd number from 3 and below 2^33; 65537 is usual. Others are
+ *   ANWDL_REASON_INVALID_ARGUMENT.
+ * @param key_size The size of the modulus in bits, 2048 to 8192; 4096 is usual. Others are
+ *   ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
-                                                   uint64_t public_exponent,
+anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper, uint64_t public_exponent,
                                                    uint32_t key_size);
 
 /**
- * The size of the local public key.
- *
- * @param wrapper The wrapper; not NULL.
- *
- * @return The size of its modulus in bits; 0 if there is no local public key, even if there is a
- *   private one, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: RSAWrapper.getKeySize(), which gives None for 0.
+ * The size of the local public key. Python: RSAWrapper.getKeySize(), which gives None for 0.
+ * @param wrapper The wrapper.
+ * @return The size of its modulus in bits; 0 if there is no local public key, even if there is a private
+ *   one.
  */
 uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
 
 /**
- * The local public key as PEM (SubjectPublicKeyInfo, with LF line ends).
- *
- * @param wrapper The wrapper; not NULL.
- * @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
- *   NULL if there is no local public key; not NULL itself.
- *
- * @retval ANWDL_OK Also if there is no such key.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
- * Python: RSAWrapper.getPublicKey().
+ * The local public key as PEM (SubjectPublicKeyInfo, LF line ends). Python: RSAWrapper.getPublicKey().
+ * @param wrapper The wrapper.
+ * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); the PEM is NULL if there is
+ *   no such key.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper,
-                                                char **out_pem);
+anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
 /**
  * The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
- *
- * @param wrapper The wrapper; not NULL.
- * @param out Where to write the address of the DER, to be freed with
- *   anwdl_bytes_free(), or NULL if there is no local public key; not NULL itself.
- * @param out_len Where to write its length in bytes, or 0; not NULL.
- *
- * @retval ANWDL_OK Also if there is no such key.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
  * Python: RSAWrapper.getPublicKey(pem_format=False).
+ * @param wrapper The wrapper.
+ * @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+ *   such key.
+ * @param out_len Where to write its length in bytes, or 0.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
-                                                    uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
                                                     size_t *out_len);
 
 /**
- * The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
- *
- * @param wrapper The wrapper; not NULL.
- * @param out_pem Where to write the PEM, ending with NUL, or NULL if there is no private key; not
- *   NULL itself. Free it with anwdl_string_free(), which wipes it; do so soon.
- *
- * @retval ANWDL_OK Also if there is no such key.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
- * Python: RSAWrapper.getPrivateKey().
+ * The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
+ * @param wrapper The wrapper.
+ * @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
+ *   anwdl_string_free(), which wipes it.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper,
-                                                 char **out_pem);
+anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
 /**
  * The local private key as DER (PKCS #8, RFC 5958, not encrypted).
- *
- * @param wrapper The wrapper; not NULL.
- * @param out Where to write the address of the DER, or NULL if there is no private
- *   key; not NULL itself. Free it with anwdl_bytes_free(), which wipes it; do so soon.
- * @param out_len Where to write its length in bytes, or 0; not NULL.
- *
- * @retval ANWDL_OK Also if there is no such key.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
  * Python: RSAWrapper.getPrivateKey(pem_format=False).
+ * @param wrapper The wrapper.
+ * @param out Where to write the address of the DER; NULL if there is no such key. Free it soon with
+ *   anwdl_bytes_free(), which wipes it.
+ * @param out_len Where to write its length in bytes, or 0.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper,
-                                                     uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
                                                      size_t *out_len);
 
 /**
- * The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
- *
- * In the wrapper of a client (anwdl_client_get_rsa_wrapper()) it is there once the peer has sent
- * it.
- *
- * @param wrapper The wrapper; not NULL.
- * @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
- *   NULL if there is no such key; not NULL itself.
- *
- * @retval ANWDL_OK Also if there is no such key.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
+ * The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
+ * (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
  * Python: RSAWrapper.getRemotePublicKey().
+ *
+ * @param wrapper The wrapper.
+ * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper,
-                                                       char **out_pem);
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
 /**
  * The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
- *
- * @param wrapper The wrapper; not NULL.
- * @param out Where to write the address of the DER, to be freed with
- *   anwdl_bytes_free(), or NULL if there is no such key; not NULL itself.
- * @param out_len Where to write its length in bytes, or 0; not NULL.
- *
- * @retval ANWDL_OK Also if there is no such key.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
  * Python: RSAWrapper.getRemotePublicKey(pem_format=False).
+ * @param wrapper The wrapper.
+ * @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+ *   such key.
+ * @param out_len Where to write its length in bytes, or 0.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
-                                                           uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
                                                            size_t *out_len);
 
 /**
- * Sets the local public key. The private key stays as it is.
- *
- * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
- *   UTF-8.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
- *
- * Python: RSAWrapper.setPublicKey(public_key).
+ * Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
+ * @param wrapper The wrapper.
+ * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper,
-                                                const char *pem);
+anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
 
 /**
- * Sets the local public key, given as DER. The private key stays as it is.
- *
- * @param wrapper The wrapper; not NULL.
- * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
+ * Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key,
+ * pem_format=False).
+ * @param wrapper The wrapper.
+ * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
- *   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
- *
- * Python: RSAWrapper.setPublicKey(public_key, pem_format=False).
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_set_public_key_der(anwdl_rsa_wrapper_t *wrapper,
-                                                    const uint8_t *der,
+anwdl_status_t anwdl_rsa_wrapper_set_public_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                     size_t len);
 
 /**
- * Sets the local private key.
- *
- * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL; text around it need not
- *   be UTF-8. Certificates and public keys beside it are passed over; a second private key is not.
- * @param derivate_public_key true to set the local public key to the one that belongs to it; false
- *   to leave the public key as it is.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
- *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
- *
- * Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
+ * Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
+ * @param wrapper The wrapper.
+ * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); text around it need not be UTF-8.
+ *   Certificates and public keys beside it are skipped; a second private key is refused.
+ * @param derivate_public_key true to set the local public key to match; false to leave it as it is.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper,
-                                                 const char *pem,
+anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper, const char *pem,
                                                  bool derivate_public_key);
 
 /**
- * Sets the local private key, given as DER.
- *
- * @param wrapper The wrapper; not NULL.
- * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is
- *   then no key.
+ * Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, pem_format=False,
+ * derivate_public_key=...).
+ * @param wrapper The wrapper.
+ * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
- * @param derivate_public_key true to set the local public key to the one that belongs to it; false
- *   to leave the public key as it is.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
- *   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old keys are kept.
- *
- * Python: RSAWrapper.setPrivateKey(private_key, pem_format=False, derivate_public_key=...).
+ * @param derivate_public_key true to set the local public key to match; false to leave it as it is.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrapper,
-                                                     const uint8_t *der,
-                                                     size_t len,
-                                                     bool derivate_public_key);
+anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
+                                                     size_t len, bool derivate_public_key);
 
 /**
- * Sets the local private key to the one in a file, and the local public key to the one that belongs
- * to it.
+ * Loads the local private key from a file, and sets the local public key to match. So restarts, and all
+ * servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
  *
- * Restarts and all the servers of a fleet keep one identity in this way, and clients that expect
- * its fingerprint go on.
+ * The key is loaded even if users other than the file's owner have rights to it (mode & 077), or the owner
+ * is neither the effective user of the process nor root: others may have read the key, or can replace it.
+ * Then the last error is ANWDL_REASON_KEY_FILE_EXPOSED although the status is ANWDL_OK, and an
+ * ANWDL_LOG_WARNING is logged. After any other successful load the last error is ANWDL_REASON_NONE.
  *
- * The key is loaded also when others than the owner of the file have any rights to it (mode & 077),
- * or when the file belongs to another user than the effective one of the process and root, who may
- * have read the key and can replace it. anwdl_last_error_reason() then is
- * ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
- * is ANWDL_REASON_NONE after a load without that fault. A log message of the level
- * ANWDL_LOG_WARNING tells it too.
- *
- * @param wrapper The wrapper; not NULL.
- * @param path The file, of at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). Not
- *   NULL; it need not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may
- *   have to be waited for.
- *
+ * @param wrapper The wrapper.
+ * @param path The file, at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). The path need
+ *   not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may take a while.
  * @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *   ANWDL_REASON_INVALID_KEY: the file holds no acceptable key, or is too long; the old keys are
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: not an acceptable key, or too long; the old keys are
  *   kept.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are
- *   kept.
- *
- * Python: none.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper,
-                                      const char *path);
+anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper, const char *path);
 
 /**
- * Writes the local private key to a file that only its owner can read and write.
+ * Writes the local private key to a file with the mode 0600, from the first byte and under any umask. An
+ * existing file is replaced as a whole: readers find the old key or the new one, even after a power cut. A
+ * symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
+ * Other processes may see a hidden file beside it during the call; a process that is killed in the middle
+ * leaves it behind.
  *
- * The file has the mode 0600 from its first byte, under any umask. One that has the name already is
- * replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a
- * power cut. A
- * symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
- * replaced. Other processes may see a hidden file beside it for the time of the call; one that is
- * killed just then leaves it behind.
- *
- * @param wrapper The wrapper; not NULL.
- * @param path The file; not NULL; it need not be UTF-8. The key is written as PEM (PKCS #8, not
- *   encrypted, with LF line ends).
- *
+ * @param wrapper The wrapper.
+ * @param path The file; it need not be UTF-8. A path that cannot name a file is
+ *   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot
- *   be the name of a file. ANWDL_REASON_KEY_MISSING: there is no local private key.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST:
- *   something else than a file is there); what was there is as it was.
- *   ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: none.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
+ *   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper,
-                                      const char *path);
+anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const char *path);
 
 /**
- * Sets the peer's public key of this wrapper.
- *
- * A client never takes a peer's key from a wrapper that it is given: it receives it.
- *
- * @param wrapper The wrapper; not NULL.
- * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
- *   UTF-8.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
- *
+ * Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
+ * @param wrapper The wrapper.
+ * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper,
-                                                       const char *pem);
+anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
 
 /**
- * Sets the peer's public key of this wrapper, given as DER.
- *
- * @param wrapper The wrapper; not NULL.
- * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
- * @param len Its length in bytes.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
- *   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
- *
+ * Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
+ * @param wrapper The wrapper.
+ * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
+ * @param len Its length in bytes.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *wrapper,
-                                                           const uint8_t *der,
+anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                            size_t len);
 
 /**
- * Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
- * mask, and an empty label.
- *
- * @param wrapper The wrapper; not NULL.
+ * Encrypts data under a public key: RSA-OAEP (RFC 8017) with SHA-256 for label and mask, and an empty label.
+ * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
+ * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
- * @param len Its length in bytes: at most the size of the modulus less 66 (446 for 4096 bits).
- * @param use_local_public_key true to encrypt under the local public key; false for the peer's.
- * @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
- *   not NULL.
- * @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
- *
+ * @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
+ *   ANWDL_REASON_INVALID_ARGUMENT.
+ * @param use_local_public_key true for the local public key; false for the peer's.
+ * @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
+ * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
- *   is NULL with a length, or data is too long. ANWDL_REASON_KEY_MISSING: the public key is not
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
+                                              size_t len, bool use_local_public_key, uint8_t **out,
+                                              size_t *out_len);
+
+/**
+ * Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
+ * sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
+ * and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
+ *
+ * @param wrapper The wrapper.
+ * @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
+ * @param len Its length in bytes.
+ * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_len Where to write its length in bytes.
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
  *   set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper,
-                                              const uint8_t *data,
-                                              size_t len,
-                                              bool use_local_public_key,
-                                              uint8_t **out,
-                                              size_t *out_len);
+anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
+                                              size_t len, uint8_t **out, size_t *out_len);
 
 /**
- * Decrypts, with the local private key, what was encrypted under the local public key.
+ * Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
  *
- * With the key pair of sessions, that includes the secrets of their key exchanges: let no stranger
- * choose what is decrypted with it, and use another key pair for other purposes.
+ * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
+ * anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
  *
- * @param wrapper The wrapper; not NULL.
- * @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
- * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
- *   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
- *   string, and a result of no bytes has an address too.
- * @param out_len Where to write the length of the result in bytes; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
- *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
- *   ANWDL_REASON_KEY_MISSING: the private key is not set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: RSAWrapper.decryptData(cipher, decode=False).
- */
-ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper,
-                                              const uint8_t *data,
-                                              size_t len,
-                                              uint8_t **out,
-                                              size_t *out_len);
-
-/**
- * Signs data with the local private key: RSA-PSS with SHA-256 and the longest salt that fits.
- *
- * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory gives the private
- * key away to who can read that, and its time depends on the key to some degree.
- *
- * @param wrapper The wrapper; not NULL.
+ * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
- *   NULL.
- * @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
- *
+ * @param out Where to write the address of the signature, to be freed with anwdl_bytes_free().
+ * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
- *   data is NULL with a length. ANWDL_REASON_KEY_MISSING: the private key is not set.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: RSAWrapper.signData(data).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper,
-                                           const uint8_t *data,
-                                           size_t len,
-                                           uint8_t **out,
-                                           size_t *out_len);
+anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data, size_t len,
+                                           uint8_t **out, size_t *out_len);
 
 /**
- * Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
- * makes it, under the peer's public key.
+ * Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
+ * method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
+ * Python: none; RSAWrapper.verifyDataSignature() is another function.
  *
- * The Python method of this name verifies under the local public key:
- * anwdl_rsa_wrapper_verify_data_signature_with_key() does that.
- *
- * @param wrapper The wrapper; not NULL.
+ * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out_valid Where to write true if the signature fits, false if not; not NULL.
- *
- * @retval ANWDL_OK Whatever the verdict is.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
- *   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: the peer's public key is
- *   not set.
- *
- * Python: none; RSAWrapper.verifyDataSignature() is another function.
+ * @param out_valid Where to write true if the signature is valid, false if not.
+ * @retval ANWDL_OK Valid or not.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
-                                                       const uint8_t *signature,
-                                                       size_t signature_len,
-                                                       const uint8_t *data,
-                                                       size_t len,
-                                                       bool *out_valid);
+                                                       const uint8_t *signature, size_t signature_len,
+                                                       const uint8_t *data, size_t len, bool *out_valid);
 
 /**
- * Tells whether a signature fits the data, as anwdl_rsa_wrapper_verify_data_signature() does, under
- * the peer's public key or the local one.
+ * Verifies a signature under the peer's public key or the local one; see
+ * anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
+ * use_local_public_key.
  *
- * @param wrapper The wrapper; not NULL.
+ * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param use_local_public_key true to verify under the local public key, and so what this side has
- *   signed; false for the peer's.
- * @param out_valid Where to write true if the signature fits, false if not; not NULL.
- *
- * @retval ANWDL_OK Whatever the verdict is.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
- *   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: that public key is not set.
- *
- * Python: RSAWrapper.verifyDataSignature(signature, data), with use_local_public_key.
+ * @param use_local_public_key true for the local public key, so for what this side has signed; false for the
+ *   peer's.
+ * @param out_valid Where to write true if the signature is valid, false if not.
+ * @return As anwdl_rsa_wrapper_verify_data_signature().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature_with_key(const anwdl_rsa_wrapper_t *wrapper,
-                                                                const uint8_t *signature,
-                                                                size_t signature_len,
-                                                                const uint8_t *data,
-                                                                size_t len,
-                                                                bool use_local_public_key,
-                                                                bool *out_valid);
+                                                                const uint8_t *signature, size_t signature_len,
+                                                                const uint8_t *data, size_t len,
+                                                                bool use_local_public_key, bool *out_valid);
 
 /**
- * The fingerprint of a public key, as the Python client shows it: the SHA-256 of the key as
- * anwdl_rsa_wrapper_get_public_key() writes it (PEM with LF line ends).
+ * The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
+ * PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
+ * line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
  *
- * Users compare it to be sure whom they talk to. It depends on the key alone, not on the form in
- * which a peer sent it: another line end or another line length gives the same fingerprint.
- *
- * @param wrapper The wrapper; not NULL.
+ * @param wrapper The wrapper.
  * @param remote true for the peer's public key; false for the local one.
- * @param out_hex Where to write 64 hexadecimal digits, ending with NUL, to be freed with
- *   anwdl_string_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
- *   ANWDL_REASON_KEY_MISSING: that public key is not set.
- *
- * Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
+ * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: that public key is not set.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper,
-                                                 bool remote,
+anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper, bool remote,
                                                  char **out_hex);
 
 /**
- * Frees an RSA wrapper that the caller owns.
- *
- * Not for the one that anwdl_client_get_rsa_wrapper() lends. Clients and options that share its
- * key pair keep it.
- *
- * @param wrapper The wrapper; NULL is fine and does nothing.
+ * Frees an RSA wrapper that the caller owns; not one from anwdl_client_get_rsa_wrapper(). Clients and
+ * options that share its key pair keep it.
+ * @param wrapper The wrapper; NULL is fine.
  */
 void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
 
@@ -3876,141 +2427,85 @@ void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
 
 /**
  * Makes an AES wrapper with a fresh random key and, in CBC mode, a fresh random IV.
- *
- * @param key_size The size of the key in bits: 128, 192 or 256.
- * @param mode ANWDL_AES_CBC or ANWDL_AES_GCM.
- * @param out_wrapper Where to write the wrapper, to be freed with anwdl_aes_wrapper_free(); not
- *   NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL, key_size is none
- *   of the three, or mode is an unknown number.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
  * Python: AESWrapper(key_size).
+ * @param key_size The size of the key in bits: 128, 192 or 256. Others are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param mode ANWDL_AES_CBC or ANWDL_AES_GCM.
+ * @param out_wrapper Where to write the wrapper, to be freed with anwdl_aes_wrapper_free().
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size,
-                                     anwdl_aes_mode_t mode,
+anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size, anwdl_aes_mode_t mode,
                                      anwdl_aes_wrapper_t **out_wrapper);
 
 /**
- * The size of the key.
- *
- * @param wrapper The wrapper; not NULL.
- *
- * @return The size in bits: 128, 192 or 256; 0 if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: AESWrapper.getKeySize().
+ * The size of the key. Python: AESWrapper.getKeySize().
+ * @param wrapper The wrapper.
+ * @return The size in bits: 128, 192 or 256.
  */
 uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
 
 /**
- * The key and the IV.
- *
- * Both are borrowed from the wrapper, and not copied: they are valid until it changes or is freed.
- *
- * @param wrapper The wrapper; not NULL.
- * @param key Where to write the address of the key; not NULL.
- * @param key_len Where to write the length of the key in bytes: 16, 24 or 32; not NULL.
- * @param iv Where to write the address of the IV, or NULL in GCM mode; not NULL.
- * @param iv_len Where to write the length of the IV in bytes: 16, or 0 in GCM mode; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
- * Python: AESWrapper.getKey().
+ * The key and the IV, both borrowed from the wrapper. Python: AESWrapper.getKey().
+ * @param wrapper The wrapper.
+ * @param key Where to write the address of the key.
+ * @param key_len Where to write the length of the key in bytes: 16, 24 or 32.
+ * @param iv Where to write the address of the IV, or NULL in GCM mode.
+ * @param iv_len Where to write the length of the IV in bytes: 16, or 0 in GCM mode.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper,
-                                         const uint8_t **key,
-                                         size_t *key_len,
-                                         const uint8_t **iv,
-                                         size_t *iv_len);
+anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper, const uint8_t **key,
+                                         size_t *key_len, const uint8_t **iv, size_t *iv_len);
 
 /**
- * Replaces the key and the IV. The mode stays.
- *
- * @param wrapper The wrapper; not NULL.
- * @param key The key; copied; not NULL.
- * @param key_len Its length in bytes: 16, 24 or 32.
- * @param iv The IV; copied. NULL is fine if iv_len is 0.
- * @param iv_len Its length in bytes: 16; or 0, to have one drawn at random, which
- *   anwdl_aes_wrapper_get_key() tells. In GCM mode there is none: 0.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
- *   a length, or a length is wrong.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
- *
- * Python: AESWrapper.setKey(key, iv).
+ * Replaces the key and the IV. The mode stays. Python: AESWrapper.setKey(key, iv).
+ * @param wrapper The wrapper.
+ * @param key The key.
+ * @param key_len Its length in bytes: 16, 24 or 32. Others are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param iv The IV; NULL is fine if iv_len is 0.
+ * @param iv_len Its length in bytes: 16, or 0 to draw a random IV; 0 in GCM mode, which has none. Others are
+ *   ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper,
-                                         const uint8_t *key,
-                                         size_t key_len,
-                                         const uint8_t *iv,
-                                         size_t iv_len);
+anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uint8_t *key, size_t key_len,
+                                         const uint8_t *iv, size_t iv_len);
 
 /**
- * Encrypts data.
+ * Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
+ * does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
+ * bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
  *
- * In CBC mode, the result is the ciphertext of the padded data under the wrapper's IV, which stays
- * as it is: the same data gives the same result, as in Python. In GCM mode, the result is a fresh
- * nonce (12 bytes), the ciphertext and the tag (16 bytes), in this order.
- *
- * @param wrapper The wrapper; not NULL.
+ * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
- *   NULL.
- * @param out_len Where to write the length of the result in bytes; not NULL.
- *
+ * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_len Where to write its length in bytes.
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
- *   data is NULL with a length. ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64
- *   GiB).
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- *
- * Python: AESWrapper.encryptData(data).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper,
-                                              const uint8_t *data,
-                                              size_t len,
-                                              uint8_t **out,
-                                              size_t *out_len);
+anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
+                                              size_t len, uint8_t **out, size_t *out_len);
 
 /**
  * Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
- *
- * @param wrapper The wrapper; not NULL.
- * @param data The encrypted data; NULL is fine if len is 0, and is then not decryptable.
- * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
- *   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
- *   string, and a result of no bytes has an address too.
- * @param out_len Where to write the length of the result in bytes; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
- *   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
- *
  * Python: AESWrapper.decryptData(cipher, decode=False).
+ * @param wrapper The wrapper.
+ * @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
+ * @param len Its length in bytes.
+ * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_len Where to write its length in bytes.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper,
-                                              const uint8_t *data,
-                                              size_t len,
-                                              uint8_t **out,
-                                              size_t *out_len);
+anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
+                                              size_t len, uint8_t **out, size_t *out_len);
 
 /**
- * Wipes and frees an AES wrapper that the caller owns.
- *
- * Not for the one that anwdl_client_get_aes_wrapper() lends.
- *
- * @param wrapper The wrapper; NULL is fine and does nothing.
+ * Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
+ * @param wrapper The wrapper; NULL is fine.
  */
 void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
 
@@ -4019,36 +2514,26 @@ void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
  * ------------ */
 
 /**
- * Sets the function that takes the log messages of the library, in place of an earlier one. There
- * is one for the whole process.
+ * Sets the function that takes the log messages of the whole process, in place of an earlier one. Messages
+ * report key exchanges, framings, refusals and failures. They never hold a secret.
  *
- * It may be set at any time, from any thread. When this call returns, no call of an earlier
- * function is under way and none will begin, so what its user_data points to may then be freed.
- * For this the call waits for the function to return; so do not hold a lock meanwhile that the
- * function takes. From within the function this cannot be so, as that very call is under way:
- * there, anwdl_set_log_callback() does not wait, and only a later one from outside tells that all
- * calls have ended.
+ * It can be set at any time, from any thread. When this call returns, no call of an earlier function is
+ * running or will begin, so its user_data may be freed. For this it waits for running calls to return: do
+ * not hold a lock that the function takes. Called from within the function it does not wait, as that call is
+ * still running.
  *
- * The function is called on the thread that does the work, before the call that does it returns;
- * on several threads at once if several work. No lock is held, and it may call this library, also
- * anwdl_set_log_callback(), but must not touch the object whose call is under way. What these
- * calls would log is left out, or it would be called by itself without end. It must return: no
- * longjmp() and no C++ exception may leave it.
- *
- * Messages tell of key exchanges, framings, refusals and failures. They never hold a secret.
- *
- * @param least_level Messages below this level are left out, and are not even made.
- * @param function The function; NULL to log nothing, as in the beginning.
- * @param user_data Handed to each call of the function as it is; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
- *   earlier function stays.
- *
+ * The function runs on the thread that does the work, before the call that does it returns, and on several
+ * threads at once if several work. The library holds no lock meanwhile. The function may call this library,
+ * even anwdl_set_log_callback(), but must not touch the object whose call is running; its own calls log
+ * nothing. It must return: neither longjmp() nor a C++ exception may leave it.
  * Python: logging.Logger.addHandler().
+ *
+ * @param least_level Messages below this level are skipped, and cost nothing.
+ * @param function The function; NULL to log nothing (the default).
+ * @param user_data Passed to each call of the function; NULL is fine.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT: the earlier function stays.
  */
-anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level,
-                                      anwdl_log_function_t function,
+anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_function_t function,
                                       void *user_data);
 
 /* ---------------------------
@@ -4056,23 +2541,16 @@ anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level,
  * --------------------------- */
 
 /**
- * Wipes and frees a string that the library returned through a `char **`.
- *
- * The whole string is overwritten with zeros first, so that a private key does not stay behind in
- * memory. Wiped is what strlen() sees: a string that the caller has cut short leaves the rest
- * unwiped.
- *
- * @param string A string from this library, not freed yet. NULL is fine and does nothing. A string
- *   that was returned as `const char *` is borrowed and must not be freed.
+ * Wipes and frees a string that the library returned through a `char **`. It is wiped up to its first NUL,
+ * so a string that the caller has cut short is wiped only in part.
+ * @param string The string, not freed yet; NULL is fine. A `const char *` is borrowed: never free it.
  */
 void anwdl_string_free(char *string);
 
 /**
  * Wipes and frees bytes that the library returned through a `uint8_t **`.
- *
- * @param bytes Bytes from this library, not freed yet. NULL is fine and does nothing. Bytes that
- *   were returned as `const uint8_t *` are borrowed and must not be freed.
- * @param len Their number, exactly as it came with them: so many are overwritten with zeros.
+ * @param bytes The bytes, not freed yet; NULL is fine. A `const uint8_t *` is borrowed: never free it.
+ * @param len Their number, exactly as it came with them.
  */
 void anwdl_bytes_free(uint8_t *bytes, size_t len);
 

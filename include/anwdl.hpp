@@ -36,44 +36,44 @@
  * }
  * @endcode
  *
- * (If the constructor of the client throws, the descriptor is still the caller's: a real server
- * closes it then.)
+ * (If the constructor of the client throws, the descriptor still belongs to the caller, who must
+ * close it.)
  *
- * Names. What is anwdl_TYPE_METHOD() in C is the member METHOD() of the class TYPE, with the same
- * meaning: anwdl.h is the manual of what each one does, and here stands what is different in C++.
- * Constants are those of C (ANWDL_RESPONSE_MSG_OK, ANWDL_REASON_TIMEOUT), enums are enum classes.
+ * Names. anwdl_TYPE_METHOD() in C is the member METHOD() of the class TYPE, with the same meaning.
+ * anwdl.h documents what each one does; this header documents what is different in C++. Constants
+ * are those of C (ANWDL_RESPONSE_MSG_OK, ANWDL_REASON_TIMEOUT), enums are enum classes.
  *
- * Objects. Each class owns one object of the C library and frees it in its destructor. They move
- * and do not copy; a pointer is all that they hold. An object that was moved from may be assigned
- * to and destroyed; whatever else is asked of it is refused with a value_error. get() lends the C
- * object, release() hands it over, TYPE::adopt() takes one over. Classes whose names end in _view
- * own nothing: they are what C lends as a pointer to const, valid until the object that lent it
- * changes or ends, and may be empty.
+ * Objects. Each class owns one object of the C library and frees it in its destructor. Objects can
+ * be moved but not copied, and are the size of a pointer. An object that was moved from can only be
+ * assigned to and destroyed; anything else is refused with a value_error. get() returns the C
+ * object, release() gives up its ownership, TYPE::adopt() takes ownership of one. Classes whose
+ * names end in _view own nothing: they wrap what C returns as a pointer to const, are valid until
+ * the object that they come from changes or ends, and may be empty.
  *
- * Strings that C lends are returned as const char *, without a copy. Texts are taken as
- * const anwdl::text &, which is made from a const char *, a std::string or an anwdl::string at no
- * cost, and with C++17 from a std::string_view, which is copied because C wants a NUL at the end.
+ * Strings that C returns as const char * are not copied. Texts are taken as const anwdl::text &,
+ * which is made from a const char *, a std::string or an anwdl::string without a copy, and with
+ * C++17 from a std::string_view, which is copied because C needs a NUL at the end.
  *
- * Failures. What is ANWDL_VALUE_ERROR in C is thrown as anwdl::value_error, a
- * std::invalid_argument; ANWDL_RUNTIME_ERROR as anwdl::runtime_error, a std::runtime_error. Both
- * carry the reason and the errno, and both are an anwdl::failure. No memory is std::bad_alloc.
+ * Failures. ANWDL_VALUE_ERROR is thrown as anwdl::value_error, a std::invalid_argument;
+ * ANWDL_RUNTIME_ERROR as anwdl::runtime_error, a std::runtime_error. Both carry the reason and the
+ * errno, and both are an anwdl::failure. Out of memory is std::bad_alloc.
  *
  * Waiting. Operations that may have to wait for the peer come in up to three forms:
  *
- * - operation(...) does its work, returns the result, and throws if it fails. It is the form for
- *   blocking clients. If it returns ANWDL_WANT_READ or another of these statuses in C, it throws
+ * - operation(...) does its work, returns the result, and throws if it fails. It is for blocking
+ *   clients. Where C returns ANWDL_WANT_READ or another of these statuses, it throws
  *   anwdl::unfinished; the operation is then under way all the same.
- * - poll_operation(...) is the form for non-blocking clients, and for sessions: it does what can be
- *   done now and returns an anwdl::progress. Unless that is progress::done, call it again with the
- *   same arguments when what it wants has come. It throws if the operation fails.
+ * - poll_operation(...) is for non-blocking clients, and for sessions: it does what can be done now
+ *   and returns an anwdl::progress. Unless that is progress::done, call it again with the same
+ *   arguments when it can continue. It throws if the operation fails.
  * - try_operation(...), with C++23, throws neither: it returns a std::expected with the result or
- *   an anwdl::error, which says as well what an unfinished operation wants. It exists for
- *   everything that can fail for a reason outside of the program, also where nothing waits.
+ *   an anwdl::error, which can also be an unfinished operation. It exists for everything that can
+ *   fail for a reason outside of the program, even where nothing waits.
  *
  * Threads are as in C: one object, one thread at a time.
  *
- * A program must be compiled with one version of this header; parts of it may be compiled for
- * different standards, as long as they do not hand each other objects of these classes.
+ * Compile all parts of a program with one version of this header. They may be compiled for
+ * different standards, as long as they do not pass objects of these classes to each other.
  */
 
 #ifndef ANWDL_HPP
@@ -103,8 +103,8 @@
 #include <expected>
 #endif
 
-/* What the standard at hand offers. Its name is part of that of every class, so that parts of a
-   program for which the classes differ do not take one for the other. */
+/* What the C++ standard in use offers. Its name is part of the name of every class, so that the
+   linker keeps classes apart that differ between the parts of a program. */
 #if defined(__cpp_lib_expected)
 #define ANWDL_DETAIL_STANDARD cpp23
 #elif __cplusplus >= 201703L
@@ -128,7 +128,7 @@ inline namespace ANWDL_DETAIL_STANDARD {
 /// How requests and responses are framed on the wire: anwdl_protocol_t.
 enum class protocol {
     automatic =
-        ANWDL_PROTOCOL_AUTO, ///< as an option: whatever the peer speaks; else: not known yet
+        ANWDL_PROTOCOL_AUTO, ///< as an option: whatever the peer speaks; as a result: not known yet
     v2 = ANWDL_PROTOCOL_V2,
     v3 = ANWDL_PROTOCOL_V3,
     v4 = ANWDL_PROTOCOL_V4,
@@ -153,7 +153,7 @@ enum class role {
     client = ANWDL_ROLE_CLIENT,
 };
 
-/// How much a log message matters: anwdl_log_level_t.
+/// How important a log message is: anwdl_log_level_t.
 enum class log_level {
     debug = ANWDL_LOG_DEBUG,
     info = ANWDL_LOG_INFO,
@@ -161,9 +161,9 @@ enum class log_level {
     error = ANWDL_LOG_ERROR,
 };
 
-/// How far an operation came.
+/// How far an operation has come.
 enum class progress {
-    done = ANWDL_OK,             ///< it is finished, and its results are there
+    done = ANWDL_OK,             ///< finished; its results are written
     want_read = ANWDL_WANT_READ, ///< call again when the descriptor is readable, or bytes were fed
     want_write = ANWDL_WANT_WRITE, ///< call again when it is writable, or pending bytes were sent
     want_computation = ANWDL_WANT_COMPUTATION, ///< call compute(), on any thread; then call again
@@ -231,8 +231,8 @@ class runtime_error : public std::runtime_error, public failure {
     }
 };
 
-/// An operation was called in the form that finishes or throws, and has to wait: use its form with
-/// poll_ in front. Nothing is lost: the operation is under way.
+/// An operation in the form that finishes or throws has to wait: use its poll_ form. Nothing is
+/// lost: the operation is under way.
 class unfinished : public std::logic_error {
   public:
     explicit unfinished(progress wants)
@@ -250,7 +250,7 @@ class unfinished : public std::logic_error {
 
 namespace detail {
 
-/// Throws what the last call on this thread failed with.
+/// Throws the failure of the last call on this thread.
 [[noreturn]] inline void raise(anwdl_status_t status) {
     if (status == ANWDL_VALUE_ERROR)
         throw value_error(anwdl_last_error_reason(), anwdl_last_error_message(),
@@ -278,10 +278,10 @@ inline progress advance(anwdl_status_t status) {
 
 #if defined(__cpp_lib_expected)
 
-/// Why an operation did not give its result: the failure, or that it is unfinished.
+/// Why an operation has no result: it failed, or it is unfinished.
 class error : public failure {
   public:
-    /// What the last call on this thread failed with, if it returned `status`.
+    /// The failure of the last call on this thread, which returned `status`.
     static error last(anwdl_status_t status) {
         return status < ANWDL_OK ? error(status, anwdl_last_error_reason(),
                                          anwdl_last_error_errno(), anwdl_last_error_message())
@@ -293,7 +293,7 @@ class error : public failure {
         return status_;
     }
 
-    /// Whether nothing is wrong: the operation is to be called again.
+    /// Whether this is not a failure: call the operation again.
     bool is_unfinished() const noexcept {
         return status_ > ANWDL_OK;
     }
@@ -355,8 +355,7 @@ template <class T> result<T> expect(anwdl_status_t status, T &value) {
 #if __cplusplus >= 201703L
 using std::string_view;
 #else
-/// What std::string_view is later: characters and their number, not owned, without a NUL at the
-/// end.
+/// As std::string_view: characters and their number, not owned, without a NUL at the end.
 class string_view {
   public:
     string_view() noexcept : data_(nullptr), size_(0) {
@@ -402,7 +401,7 @@ class string_view {
 
 namespace detail {
 
-/// Frees with a function of the C library; takes no room in a std::unique_ptr.
+/// Frees with a function of the C library; takes no space in a std::unique_ptr.
 template <class Handle, void (*Free)(Handle *)> struct freer {
     void operator()(Handle *handle) const noexcept {
         Free(handle);
@@ -414,7 +413,7 @@ using owner = std::unique_ptr<Handle, freer<Handle, Free>>;
 
 } // namespace detail
 
-/// A string that the library made for the caller, or none. It is wiped when it is freed, for it may
+/// A string that the library made for the caller, or none. It is wiped when it is freed, as it may
 /// be a private key.
 class string {
   public:
@@ -422,7 +421,7 @@ class string {
 
     string() = default;
 
-    /// Takes over what came through a char **.
+    /// Takes ownership of what came through a char **.
     static string adopt(char *text) noexcept {
         return string(text);
     }
@@ -452,7 +451,7 @@ class string {
     detail::owner<char, anwdl_string_free> text_{};
 };
 
-/// Bytes that belong to somebody else: made from a pointer and a length, or from anything that has
+/// Bytes that are not owned: made from a pointer and a length, or from anything that has
 /// data() and size() and whose elements are bytes (std::vector, std::array, std::string, std::span,
 /// anwdl::bytes).
 class bytes_view {
@@ -512,7 +511,7 @@ class bytes {
         anwdl_bytes_free(data_, size_);
     }
 
-    /// Takes over what came through a uint8_t ** and a size_t *.
+    /// Takes ownership of what came through a uint8_t ** and a size_t *.
     static bytes adopt(std::uint8_t *data, std::size_t size) noexcept {
         bytes taken;
         taken.data_ = data;
@@ -541,8 +540,8 @@ class bytes {
     std::size_t size_;
 };
 
-/// A text for a C function, as an argument only: it lasts as long as the call. nullptr is no text,
-/// which C refuses where one is needed.
+/// A text as an argument for a C function: it is valid during the call. nullptr is no text, which C
+/// refuses where one is needed.
 ///
 /// A C text ends at its first NUL, so one that has a NUL inside is refused with a value_error, in
 /// every form of a call.
@@ -616,7 +615,7 @@ template <class Handle, void (*Free)(Handle *)> class object {
   public:
     using handle_type = Handle;
 
-    /// The C object, lent. NULL once it was moved from or released.
+    /// The C object, borrowed. NULL after a move or release().
     Handle *get() noexcept {
         return handle_.get();
     }
@@ -624,12 +623,12 @@ template <class Handle, void (*Free)(Handle *)> class object {
         return handle_.get();
     }
 
-    /// Hands the C object over to the caller.
+    /// Passes ownership of the C object to the caller.
     Handle *release() noexcept {
         return handle_.release();
     }
 
-    /// Whether it owns a C object: false once it was moved from or released.
+    /// Whether it owns a C object: false after a move or release().
     explicit operator bool() const noexcept {
         return handle_ != nullptr;
     }
@@ -646,7 +645,7 @@ template <class Handle, void (*Free)(Handle *)> class object {
     owner<Handle, Free> handle_{};
 };
 
-/// The part of a class that lends an object of the C library for reading.
+/// The part of a class that borrows an object of the C library for reading.
 template <class Handle> class view {
   public:
     /// The C object; NULL if there is none.
@@ -675,7 +674,7 @@ template <class Handle> class view {
 
 namespace detail {
 
-/// What can be asked of an RSA wrapper without changing it.
+/// The functions of an RSA wrapper that do not change it.
 template <class Self> class reads_rsa_wrapper {
   public:
     /// The size of the local public key in bits; 0 if there is none.
@@ -758,8 +757,7 @@ template <class Self> class reads_rsa_wrapper {
         return signature;
     }
 
-    /// Tells whether a signature fits the content, under the public key of the peer, or under the
-    /// local one, as in Python.
+    /// Verifies a signature under the public key of the peer, or under the local one, as in Python.
     bool verify_data_signature(const bytes_view &signature, const bytes_view &content,
                                bool use_local_public_key = false) const {
         bool valid = false;
@@ -817,7 +815,7 @@ template <class Self> class reads_rsa_wrapper {
 
 } // namespace detail
 
-/// An RSA wrapper that belongs to somebody else: to a client, for example. It may be empty.
+/// An RSA wrapper that is borrowed, from a client for example. It may be empty.
 class rsa_wrapper_view : public detail::view<anwdl_rsa_wrapper_t>,
                          public detail::reads_rsa_wrapper<rsa_wrapper_view> {
   public:
@@ -841,7 +839,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         return made;
     }
 
-    /// Takes over what anwdl_rsa_wrapper_new() made.
+    /// Takes ownership of what anwdl_rsa_wrapper_new() made.
     static rsa_wrapper adopt(anwdl_rsa_wrapper_t *wrapper) noexcept {
         return rsa_wrapper(wrapper);
     }
@@ -940,7 +938,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
 
 namespace detail {
 
-/// What can be asked of an AES wrapper without changing it.
+/// The functions of an AES wrapper that do not change it.
 template <class Self> class reads_aes_wrapper {
   public:
     /// The size of the key in bits.
@@ -948,12 +946,12 @@ template <class Self> class reads_aes_wrapper {
         return anwdl_aes_wrapper_get_key_size(handle());
     }
 
-    /// The key, lent: valid until the wrapper changes or ends.
+    /// The key, borrowed until the wrapper changes or ends.
     bytes_view get_key() const {
         return get_parts().first;
     }
 
-    /// The IV, lent as the key is; empty in GCM mode.
+    /// The IV, borrowed likewise; empty in GCM mode.
     bytes_view get_iv() const {
         return get_parts().second;
     }
@@ -1007,7 +1005,7 @@ template <class Self> class reads_aes_wrapper {
 
 } // namespace detail
 
-/// An AES wrapper that belongs to somebody else: to a client, for example. It may be empty.
+/// An AES wrapper that is borrowed, from a client for example. It may be empty.
 class aes_wrapper_view : public detail::view<anwdl_aes_wrapper_t>,
                          public detail::reads_aes_wrapper<aes_wrapper_view> {
   public:
@@ -1025,7 +1023,7 @@ class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper
                                     static_cast<anwdl_aes_mode_t>(mode)));
     }
 
-    /// Takes over what anwdl_aes_wrapper_new() made.
+    /// Takes ownership of what anwdl_aes_wrapper_new() made.
     static aes_wrapper adopt(anwdl_aes_wrapper_t *wrapper) noexcept {
         return aes_wrapper(wrapper);
     }
@@ -1081,10 +1079,10 @@ template <class Self, class Handle> class reads_members {
     using functions = member_functions<Handle>;
 
   public:
-    /// A string among the parameters of a request, or the data of a response. It may have NULs
-    /// inside, and one more follows it; it is lent, and valid until the object ends.
+    /// A string in the parameters of a request, or the data of a response. It may contain NULs, and
+    /// one more follows it; it is borrowed until the object ends.
     ///
-    /// @return Whether there is one; else `value` stays as it is.
+    /// @return Whether there is one; if not, `value` is unchanged.
     bool get_string(const text &name, string_view &value) const noexcept {
         std::size_t size = 0;
         const char *found = functions::get_string(handle(), name.c_str(), &size);
@@ -1124,10 +1122,10 @@ template <class Self, class Handle> class reads_members {
     }
 };
 
-/// What can be asked of a request.
+/// The functions of a request.
 template <class Self> class reads_request : public reads_members<Self, anwdl_request_t> {
   public:
-    /// What the peer wants: letters A to Z. Lent, as the others are.
+    /// What the peer wants: letters A to Z. Borrowed, as all texts of a request.
     const char *get_verb() const noexcept {
         return anwdl_request_get_verb(static_cast<const Self *>(this)->get());
     }
@@ -1145,7 +1143,7 @@ template <class Self> class reads_request : public reads_members<Self, anwdl_req
 
 } // namespace detail
 
-/// A request that belongs to somebody else: the one that a client has stored. It may be empty.
+/// A request that is borrowed: the one that a client has stored. It may be empty.
 class request_view : public detail::view<anwdl_request_t>,
                      public detail::reads_request<request_view> {
   public:
@@ -1158,10 +1156,10 @@ class request_view : public detail::view<anwdl_request_t>,
 class request : public detail::object<anwdl_request_t, anwdl_request_free>,
                 public detail::reads_request<request> {
   public:
-    /// None yet: a place for poll_recv_request() to put one in.
+    /// Empty, for poll_recv_request() to put a request in.
     request() = default;
 
-    /// Takes over what anwdl_client_recv_request() made.
+    /// Takes ownership of what anwdl_client_recv_request() made.
     static request adopt(anwdl_request_t *taken) noexcept {
         return request(taken);
     }
@@ -1176,10 +1174,10 @@ class request : public detail::object<anwdl_request_t, anwdl_request_free>,
 class response : public detail::object<anwdl_response_t, anwdl_response_free>,
                  public detail::reads_members<response, anwdl_response_t> {
   public:
-    /// None yet: a place for poll_recv_response() to put one in.
+    /// Empty, for poll_recv_response() to put a response in.
     response() = default;
 
-    /// Takes over what anwdl_session_recv_response() made.
+    /// Takes ownership of what anwdl_session_recv_response() made.
     static response adopt(anwdl_response_t *taken) noexcept {
         return response(taken);
     }
@@ -1189,7 +1187,7 @@ class response : public detail::object<anwdl_response_t, anwdl_response_free>,
         return anwdl_response_get_success(get());
     }
 
-    /// What the server says, with its reason if it gave one. Lent, as the others are.
+    /// What the server says, with its reason if it gave one. Borrowed, as all texts of a response.
     const char *get_message() const noexcept {
         return anwdl_response_get_message(get());
     }
@@ -1209,8 +1207,8 @@ class response : public detail::object<anwdl_response_t, anwdl_response_free>,
     }
 };
 
-/// A JSON object, or an array, that is put together value by value: the data of a response, or the
-/// parameters of a request.
+/// A JSON object or array that is built value by value: the data of a response, or the parameters
+/// of a request.
 ///
 /// @code
 /// auto disks = anwdl::data::array();
@@ -1239,7 +1237,7 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
         return made;
     }
 
-    /// Takes over what anwdl_data_new() made.
+    /// Takes ownership of what anwdl_data_new() made.
     static data adopt(anwdl_data_t *taken) noexcept {
         return data(taken);
     }
@@ -1294,14 +1292,14 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
         return done(anwdl_data_add_array(get(), array.get()));
     }
 
-    /// Sets what a server tells of a new container: all six members, checked, or none.
+    /// Sets the six members that describe a new container, checked: all or none.
     data &set_container(const text &uuid, const text &token, const text &iso_sha256,
                         const text &user_name, const text &password, std::uint16_t port) {
         return done(anwdl_data_set_container(get(), uuid.c_str(), token.c_str(), iso_sha256.c_str(),
                                              user_name.c_str(), password.c_str(), port));
     }
 
-    /// Sets what a server tells of itself: for how many seconds it has been running, its version.
+    /// Sets the members that describe the server: its uptime in seconds, and its version.
     data &set_statistics(std::uint64_t uptime, const text &version) {
         return done(anwdl_data_set_statistics(get(), uptime, version.c_str()));
     }
@@ -1345,8 +1343,8 @@ inline std::uint32_t milliseconds(std::chrono::milliseconds timeout) {
 }
 } // namespace detail
 
-/// Options for new clients, sessions and client interfaces, which copy them. What a function of
-/// this class does, and what holds without it, is said in anwdl.h at the function of the same name.
+/// Options for new clients, sessions and client interfaces, which copy them. anwdl.h documents each
+/// function, and the default, at the function of the same name.
 ///
 /// @code
 /// anwdl::client_options options;
@@ -1359,12 +1357,12 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
             detail::raise(ANWDL_RUNTIME_ERROR);
     }
 
-    /// Takes over what anwdl_client_options_new() made.
+    /// Takes ownership of what anwdl_client_options_new() made.
     static client_options adopt(anwdl_client_options_t *taken) noexcept {
         return client_options(taken);
     }
 
-    /// How long an operation may take; 0 for as long as it likes.
+    /// How long an operation may take; 0 for no limit.
     client_options &set_timeout(std::chrono::milliseconds timeout) {
         return done(anwdl_client_options_set_timeout(get(), detail::milliseconds(timeout)));
     }
@@ -1381,12 +1379,12 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return done(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
     }
 
-    /// Whether received AES keys are sent back as they came: for recordings and stubborn peers.
+    /// Whether received AES keys are sent back unchanged; read the warning in anwdl.h.
     client_options &set_key_echo(bool key_echo) {
         return done(anwdl_client_options_set_key_echo(get(), key_echo));
     }
 
-    /// Whether operations are to be polled instead of waiting.
+    /// Whether operations return instead of waiting.
     client_options &set_non_blocking(bool non_blocking) {
         return done(anwdl_client_options_set_non_blocking(get(), non_blocking));
     }
@@ -1401,7 +1399,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return done(anwdl_client_options_set_max_message_size(get(), size));
     }
 
-    /// The address that the peer is said to have.
+    /// The IP address to report for the peer.
     client_options &set_peer_ip(const text &ip) {
         return done(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
     }
@@ -1412,7 +1410,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
             get(), static_cast<anwdl_proxy_protocol_t>(value)));
     }
 
-    /// Whether the private key operation, and what answers ephemeral keys, is left to compute().
+    /// Whether the private key operation of the key exchange is left to compute().
     client_options &set_separate_computation(bool separate) {
         return done(anwdl_client_options_set_separate_computation(get(), separate));
     }
@@ -1505,8 +1503,8 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
     using functions = detail::functions<Handle>;
 
   public:
-    /// Exchanges all keys. receive_first is true if the peer speaks first: so it is unless said
-    /// otherwise, but not with a client_interface. A session that is the client passes false.
+    /// Exchanges all keys. receive_first is true if the peer speaks first: the default, except for
+    /// a client_interface. Pass false for a session in the role of a client.
     void exchange_keys(bool receive_first = ReceiveFirst) {
         finish(functions::exchange_keys(handle(), receive_first));
     }
@@ -1546,8 +1544,8 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
         return advance(functions::recv_aes_key(handle()));
     }
 
-    /// Does the computation that progress::want_computation asks for, on any thread;
-    /// then call again what asked for it. If it fails, that call tells.
+    /// Does the computation after progress::want_computation, on any thread. Then call the
+    /// operation again, which reports whether it failed.
     void compute() {
         finish(functions::compute(handle()));
     }
@@ -1612,11 +1610,11 @@ template <class Self, class Handle> class serves_requests {
     using functions = detail::functions<Handle>;
 
   public:
-    /// Receives a request; with store_request, it is kept for get_stored_request(), too.
+    /// Receives a request; with store_request, get_stored_request() returns it too.
     ///
     /// A value_error with ANWDL_REASON_MALFORMED_REQUEST does not end the session:
-    /// get_request_errors() tells what is wrong, get_malformed_request_json() what was received,
-    /// and ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
+    /// get_request_errors() has the errors, get_malformed_request_json() the text, and
+    /// ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
     ANWDL_DETAIL_NODISCARD request recv_request(bool store_request = false) {
         request received;
         finish(make(received, functions::recv_request, handle(), store_request));
@@ -1754,13 +1752,14 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
                public detail::serves_requests<client, anwdl_client_t> {
   public:
     /// Makes a client from a connected socket and, unless the options say otherwise, exchanges the
-    /// keys. From then on the descriptor is the client's; if this throws, it is still the caller's.
+    /// keys. The descriptor then belongs to the client; if this throws, it still belongs to the
+    /// caller.
     explicit client(int descriptor) : client(descriptor, nullptr, 0) {
     }
     client(int descriptor, const client_options &options) : client(descriptor, options.get(), 0) {
     }
 
-    /// Takes over what anwdl_client_new() made.
+    /// Takes ownership of what anwdl_client_new() made.
     static client adopt(anwdl_client_t *taken) noexcept {
         return client(taken);
     }
@@ -1779,12 +1778,12 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
     }
 #endif
 
-    /// Closes the connection. The destructor does so, too.
+    /// Closes the connection, as the destructor does.
     void close_connection() {
         detail::finish(anwdl_client_close_connection(get()));
     }
 
-    /// Gives the descriptor back, unclosed; the client counts as closed from then on.
+    /// Gives the open descriptor back; the client counts as closed from then on.
     ANWDL_DETAIL_NODISCARD int detach() {
         const int descriptor = anwdl_client_detach(get());
         if (descriptor < 0)
@@ -1803,7 +1802,7 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return anwdl_client_has_failed(get());
     }
 
-    /// How long each operation that begins from now on may take; zero for as long as it takes.
+    /// How long each operation that begins after this call may take; zero for no limit.
     void set_timeout(std::chrono::milliseconds timeout) {
         detail::finish(anwdl_client_set_timeout(get(), detail::milliseconds(timeout)));
     }
@@ -1840,10 +1839,11 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
 // Sessions without a descriptor
 // -------------------------------------------------------------------------------------------------
 
-/// The protocol itself, for programs that move the bytes on their own: over libuv, Asio, TLS.
+/// The protocol without a socket, for programs that move the bytes themselves: over libuv, Asio,
+/// TLS.
 ///
-/// No function waits or touches a descriptor. Operations are polled; while one wants to read,
-/// feed() takes what was received, and whatever get_pending() shows is to be sent:
+/// No function waits or uses a descriptor. Poll the operations; when one wants to read, feed() it
+/// what was received, and always send what get_pending() returns:
 ///
 /// @code
 /// anwdl::request request;
@@ -1865,7 +1865,7 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
     session(role side, const client_options &options) : session(side, options.get(), 0) {
     }
 
-    /// Takes over what anwdl_session_new() made.
+    /// Takes ownership of what anwdl_session_new() made.
     static session adopt(anwdl_session_t *taken) noexcept {
         return session(taken);
     }
@@ -1885,7 +1885,7 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
     }
 #endif
 
-    /// Hands over bytes that were received.
+    /// Takes bytes that were received.
     ///
     /// @return How many were taken: no more than the operation under way can use now. Feed the rest
     ///   again later.
@@ -1895,12 +1895,12 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return taken;
     }
 
-    /// Says that the peer has closed its side.
+    /// Reports that the peer has closed its side.
     void feed_end() {
         detail::finish(anwdl_session_feed_end(get()));
     }
 
-    /// The bytes that are to be sent, lent: valid until the session changes.
+    /// The bytes to be sent, borrowed until the session changes.
     bytes_view get_pending() const {
         const std::uint8_t *pending = nullptr;
         std::size_t size = 0;
@@ -1908,7 +1908,7 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return bytes_view(pending, size);
     }
 
-    /// Says that so many of the pending bytes are on their way.
+    /// Reports that `count` of the pending bytes are on their way.
     void sent(std::size_t count) {
         detail::finish(anwdl_session_sent(get(), count));
     }
@@ -1946,7 +1946,7 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
 // The connecting side: the Python ClientInterface
 // -------------------------------------------------------------------------------------------------
 
-/// A client that connects to a server and asks it.
+/// A client of a server.
 ///
 /// @code
 /// anwdl::client_interface server;
@@ -1964,7 +1964,7 @@ class client_interface
     explicit client_interface(const client_options &options) : client_interface(options.get(), 0) {
     }
 
-    /// Takes over what anwdl_client_interface_new() made.
+    /// Takes ownership of what anwdl_client_interface_new() made.
     static client_interface adopt(anwdl_client_interface_t *taken) noexcept {
         return client_interface(taken);
     }
@@ -1988,7 +1988,7 @@ class client_interface
         detail::finish(anwdl_client_interface_connect_server(get(), host.c_str(), port));
     }
 
-    /// Closes the connection. The destructor does so, too.
+    /// Closes the connection, as the destructor does.
     void close_connection() {
         detail::finish(anwdl_client_interface_close_connection(get()));
     }
@@ -2010,7 +2010,7 @@ class client_interface
         return anwdl_client_interface_has_failed(get());
     }
 
-    /// How long each operation that begins from now on may take; zero for as long as it takes.
+    /// How long each operation that begins after this call may take; zero for no limit.
     void set_timeout(std::chrono::milliseconds timeout) {
         detail::finish(anwdl_client_interface_set_timeout(get(), detail::milliseconds(timeout)));
     }
@@ -2020,7 +2020,7 @@ class client_interface
         return anwdl_client_interface_get_socket_descriptor(get());
     }
 
-    /// The fingerprint of the server's public key, to be compared with what its owner says.
+    /// The fingerprint of the server's public key.
     string get_server_fingerprint() const {
         string hex;
         detail::finish(detail::make(hex, anwdl_client_interface_get_server_fingerprint, get()));
@@ -2046,7 +2046,7 @@ using log_function =
 
 namespace detail {
 
-/// The log functions of this program, and what they threw.
+/// The log functions of this program, and the exceptions that they threw.
 struct log_state {
     std::mutex mutex{};
     /// Every function that was set and may still be running. Their addresses must not change.
@@ -2083,17 +2083,15 @@ struct log_state {
 
 } // namespace detail
 
-/// Sets what takes the log messages of the library, in place of an earlier one: any callable. There
-/// is one for the whole process; an empty function means none.
+/// Sets the function that takes the log messages of the whole process, in place of an earlier one:
+/// any callable. An empty one logs nothing.
 ///
-/// When this returns, no call of an earlier function is under way, and it is destroyed; only if it
-/// was called from within the function itself, that comes later. The function is called on any
-/// thread, on several at once, and must not use the object whose call is under way; else see
-/// anwdl_set_log_callback().
+/// When this returns, no call of an earlier function is running, and it is destroyed; called from
+/// within the function itself, that happens later. The function runs on any thread, and on several
+/// at once, and must not use the object whose call is running; see anwdl_set_log_callback().
 ///
-/// An exception that leaves the function goes no further, since C lies between it and whoever made
-/// the call: the call of the library goes on as if nothing had been thrown. The first one is kept
-/// for take_log_exception().
+/// An exception that leaves the function is caught, as it must not pass through C, and the call of
+/// the library continues. The first one is stored for take_log_exception().
 inline void set_log_callback(log_level least_level, log_function function) {
     detail::log_state &state = detail::log_state::get();
     std::list<log_function> fresh;

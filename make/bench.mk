@@ -6,7 +6,7 @@ BENCH_VENV   ?= $(BENCH_DIR)/venv
 BENCH_FLAGS  ?=
 INSTRUCTIONS_BUILD ?= $(BENCH_DIR)/instructions
 
-bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv ## measure, beside floors and competitors
+bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv python ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'
 	$(BENCH_VENV)/bin/python benches/run.py --bare $(TARGET_DIR)/release/bare --sessions $(BENCH_BUILD) \
 	    --library $(LIBRARY) --server $(SERVER) --peer-python $(VENV)/bin/python \

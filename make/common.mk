@@ -41,6 +41,14 @@ INTEROP      := tests/interop
 USER_TARGETS := all library pure-library server install install-debug installcheck uninstall clean help
 ifeq ($(filter-out $(USER_TARGETS),$(MAKECMDGOALS)),)
 export ANWDL_INSTALL_TOOLS ?= no
+else
+# Release, tests and controls all compile the same C code of AWS-LC, and both libraries are tested with the same C programs:
+# a compiler cache, where there is one, does each once. It is found by PATH, as cargo builds anew what gets another CC.
+CACHED_COMPILERS := $(firstword $(wildcard /usr/lib/ccache/bin/cc /usr/lib64/ccache/cc /usr/lib/ccache/cc))
+ifneq ($(CACHED_COMPILERS),)
+export CCACHE_DIR ?= $(TARGET_DIR)/ccache
+export PATH := $(dir $(CACHED_COMPILERS)):$(PATH)
+endif
 endif
 
 STAGE = @printf '\n== %s ==\n'

@@ -1,6 +1,8 @@
 # The manual.
 
 DOCS_DIR     := $(TARGET_DIR)/docs
+PICTURES     := $(wildcard docs/pictures/*.d2)
+PICTURES_DIR := $(TARGET_DIR)/pictures
 
 # The header is looked at once more, as nothing in it may be undocumented.
 docs: export ANWDL_DOCS_VERSION = $(shell scripts/version release)
@@ -8,12 +10,25 @@ docs: export ANWDL_DOCS_OUTPUT = $(DOCS_DIR)
 docs: ## build the manual
 	$(STAGE) 'manual'
 	@scripts/ensure-tools doxygen
+	@for picture in $(PICTURES); do \
+	    grep -q -F "source: $$(sha256sum <$$picture | cut -d ' ' -f 1)" "$${picture%.d2}.svg" || \
+	    { echo "$$picture has changed since its SVG was drawn: type make pictures" >&2; exit 1; }; \
+	done
 	@rm -rf $(DOCS_DIR) && mkdir -p $(DOCS_DIR)
 	{ cat docs/Doxyfile; printf '%s\n' 'INPUT = include/anwdl.h' 'USE_MDFILE_AS_MAINPAGE =' 'HTML_OUTPUT = header' \
 	  'WARN_IF_UNDOCUMENTED = YES' 'WARN_NO_PARAMDOC = YES'; } | doxygen -
 	@rm -rf $(DOCS_DIR)/header
 	doxygen docs/Doxyfile
+	@mkdir -p $(DOCS_DIR)/html/pictures && cp docs/pictures/*.svg $(DOCS_DIR)/html/pictures/
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps --lib
 	@printf '%s\n' "$(DOCS_DIR)/html/index.html" "$(TARGET_DIR)/doc/anwdl/index.html"
 
-.PHONY: docs
+pictures: ## draw the pictures of the manual, after changes of docs/pictures/*.d2
+	$(STAGE) 'pictures'
+	@scripts/ensure-tools npm
+	@mkdir -p $(PICTURES_DIR)
+	@cp docs/pictures/package.json docs/pictures/package-lock.json docs/pictures/render.mjs $(PICTURES_DIR)/
+	npm --prefix $(PICTURES_DIR) ci --silent --no-audit --no-fund
+	node $(PICTURES_DIR)/render.mjs $(abspath $(PICTURES))
+
+.PHONY: docs pictures

@@ -8,7 +8,7 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 	CARGO='$(CARGO)' scripts/dist $(TARGET_DIR)/dist
 
 # Apart from the other tests, as it compiles everything anew. Python's packages are no part of the archive, so
-# that what needs them is left out: test-interop, test-validator and demo, of which it builds the C programs.
+# that what needs them is left out: test-interop, test-validator, test-python and demo, of which it builds the C programs.
 DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-consumers test-licences docs
 test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
 	$(STAGE) 'source archive, without network'
@@ -52,6 +52,6 @@ test-cargo-c: library ## install with cargo-c, compare that with `make install`,
 test-reproducible: ## build in two folders and homes, and compare the bytes
 	$(STAGE) 'the same bytes elsewhere'
 	@scripts/ensure-tools cargo cc git
-	scripts/reproducible-test $(TARGET_DIR)/reproducible
+	CCACHE_DISABLE=1 scripts/reproducible-test $(TARGET_DIR)/reproducible
 
 .PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible

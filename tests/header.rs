@@ -47,22 +47,22 @@ const RESPONSE_MESSAGES: &[(&str, &str, &str)] = &[
     (
         "BAD_REQ",
         message::RESPONSE_MSG_BAD_REQ,
-        "the request does not fit the request format, or not this server.",
+        "the request does not fit the request format, or this server.",
     ),
     (
         "REFUSED_REQ",
         message::RESPONSE_MSG_REFUSED_REQ,
-        "the server does not want to carry out the request.",
+        "the server refuses to carry out the request.",
     ),
     (
         "UNAVAILABLE",
         message::RESPONSE_MSG_UNAVAILABLE,
-        "the server cannot carry out the request at present.",
+        "the server cannot carry out the request now.",
     ),
     (
         "INTERNAL_ERROR",
         message::RESPONSE_MSG_INTERNAL_ERROR,
-        "the server failed while it carried out the request.",
+        "the server failed while carrying out the request.",
     ),
 ];
 
@@ -86,9 +86,8 @@ static COMMITTED: LazyLock<String> = LazyLock::new(|| {
 
 /// What tells compilers more than C99 can say.
 const ATTRIBUTES: &str = r#"/**
- * Has the compiler warn where the result of a function is not used: a status that nobody looks at,
- * an object that nobody frees. Empty where the compiler has no such warning; a program that wants
- * none defines it as empty before it includes this header.
+ * Makes the compiler warn if the result of a function is not used: a status that is not checked, an object
+ * that is never freed. To turn the warning off, define this as empty before including the header.
  */
 #ifndef ANWDL_MUST_USE
 #if defined(__cplusplus) && __cplusplus >= 201703L
@@ -102,7 +101,7 @@ const ATTRIBUTES: &str = r#"/**
 #endif
 #endif
 
-/** Has the compiler warn where a function is called; `note`, a text, says what to call instead. */
+/** Makes the compiler warn if a function is called; `note`, a string, says what to call instead. */
 #ifndef ANWDL_DEPRECATED
 #if defined(__GNUC__)
 #  define ANWDL_DEPRECATED(note) __attribute__((__deprecated__(note)))
@@ -113,7 +112,7 @@ const ATTRIBUTES: &str = r#"/**
 #endif
 #endif
 
-/** Tells gcc's analyzer (-fanalyzer) which function frees what the one that follows returns. */
+/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. */
 #ifndef ANWDL_DEALLOC
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
@@ -122,7 +121,7 @@ const ATTRIBUTES: &str = r#"/**
 #endif
 #endif
 
-/** Gives an enum the size of an int, as the library has it, also with -fshort-enums. */
+/** Gives an enum the size of an int, as in the library, even with -fshort-enums. */
 #ifndef ANWDL_INT_ENUM
 #if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
 #  define ANWDL_INT_ENUM : int
@@ -190,7 +189,7 @@ fn macros() -> String {
 fn generated_header() -> String {
     let mut config =
         cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml is valid");
-    config.after_includes = Some(format!("\n{}", macros()));
+    config.after_includes = Some(format!("\n{}", macros().trim_end()));
     let sources = root().join("src/ffi");
     let mut builder = cbindgen::Builder::new().with_config(config);
     for (file, _) in SECTIONS {
@@ -203,7 +202,54 @@ fn generated_header() -> String {
         .write(&mut header);
     let header = String::from_utf8(header).expect("the header is UTF-8");
     let header = for_old_compilers(&header.replace("\n\n\n", "\n\n"));
-    with_headings(with_attributes(header))
+    with_headings(with_attributes(with_dense_lines(&header)))
+}
+
+/// How wide the header is.
+const WIDTH: usize = 112;
+
+/// cbindgen writes the marks of a comment on lines of their own, and if the parameters of a function
+/// do not fit on one line, each of them too. This fills the lines: comments of one line and those of
+/// enum members share lines with their marks, and parameters with each other.
+fn with_dense_lines(header: &str) -> String {
+    let mut text = String::new();
+    let mut lines = header.lines().peekable();
+    while let Some(line) = lines.next() {
+        let indent = line.len() - line.trim_start().len();
+        if line.trim_start() == "/**" {
+            let mut comment = vec![];
+            for line in lines.by_ref().take_while(|line| line.trim() != "*/") {
+                comment.push(line.trim_start());
+            }
+            let is_short = comment.len() == 1 && indent + comment[0].len() + 5 <= WIDTH;
+            let margin = " ".repeat(indent);
+            if is_short || indent > 0 {
+                let content = comment.join(&format!("\n{margin} "));
+                writeln!(text, "{margin}/*{content} */").unwrap();
+            } else {
+                let content = comment.join("\n ");
+                writeln!(text, "/**\n {content}\n */").unwrap();
+            }
+        } else if line.ends_with(',') && line.contains(" anwdl_") && line.contains('(') {
+            let indent = line.find('(').expect("it was found") + 1;
+            let mut width = line.len();
+            text.push_str(line);
+            while let Some(parameter) = lines.next_if(|line| line.starts_with("  ")) {
+                let parameter = parameter.trim_start();
+                if width + 1 + parameter.len() <= WIDTH {
+                    write!(text, " {parameter}").unwrap();
+                    width += 1 + parameter.len();
+                } else {
+                    write!(text, "\n{}{parameter}", " ".repeat(indent)).unwrap();
+                    width = indent + parameter.len();
+                }
+            }
+            text.push('\n');
+        } else {
+            writeln!(text, "{line}").unwrap();
+        }
+    }
+    text
 }
 
 /// Puts attributes on lines of their own, and those that cbindgen does not know to their places.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the exported functions down as a table in C (callers.h), from what anwdl.h says of them.
 
-What a parameter may be is read from its documentation there; one whose documentation does not say it stops the
-build. So the table has every function, and a new one is in it as soon as it is in the header.
+What a parameter may be is read from its documentation there: as the header says under "Arguments", NULL is refused
+where that does not allow it. So the table has every function, and a new one is in it as soon as it is in the header.
 """
 
 import re
@@ -32,12 +32,13 @@ class Parameter:
         condition = re.search(r"NULL is fine if (\w+) is (\w+)", self.text)
         if condition:
             self.condition = (condition[1], {"true": 1, "0": 0}[condition[2]])
-        elif re.search(r"\b[Nn]ot NULL\b", self.text):
-            return
         elif re.search(r"NULL is fine|may be NULL|\bNULL (\(the default\) )?(for|to) ", self.text):
             self.null = "NULL_ALLOWED"
-        else:
-            sys.exit(f"{self.owner}: the header does not say whether {self.name} may be NULL")
+
+    def can_be_invalid(self):
+        if self.type.startswith("anwdl_") and not self.is_pointer:
+            return "Any number" not in self.text
+        return self.is_pointer and (self.null == "NULL_REFUSED" or self.type == "const char *")
 
     def kind(self, enums):
         if self.type in enums:
@@ -75,16 +76,22 @@ class Function:
     reasons: set = field(default_factory=set)
     statuses: set = field(default_factory=set)
 
-    def document(self, functions):
-        """The outcomes that are documented; those of other functions too, where it refers to them."""
+    def document(self, functions, of_operations, of_no_session):
+        """The outcomes that are documented; those of other functions and of operations, where it refers to them."""
         outcomes = "".join(self.documentation.partition("@ret")[1:])
         referred = re.findall(r"(?:also those of|As) (anwdl_\w+)\(\)", outcomes)
         self.reasons = set(re.findall(r"ANWDL_REASON_\w+", outcomes))
+        if "every operation" in outcomes:
+            self.reasons |= of_operations
+        if self.type != "void" and any(parameter.can_be_invalid() for parameter in self.parameters):
+            self.reasons.add("ANWDL_REASON_INVALID_ARGUMENT")
         self.statuses = set(re.findall(r"ANWDL_(?:OK|WANT_\w+)", outcomes))
         for name in referred:
-            other = functions[name].document(functions)
+            other = functions[name].document(functions, of_operations, of_no_session)
             self.reasons |= other.reasons
             self.statuses |= other.statuses
+        if self.name.startswith("anwdl_session_"):
+            self.reasons -= of_no_session
         return self
 
 
@@ -96,6 +103,8 @@ def read(header):
     enums = {match[2]: [int(number) for number in re.findall(r" = (-?\d+),?\n", match[1])]
              for match in re.finditer(r"typedef enum \w+ \{(.*?\n)\} (\w+);", header, re.DOTALL)}
     functions = {}
+    paragraph = re.search(r"@par Operations\n(.*?)\n \*\n", header, re.DOTALL)[1]
+    of_operations = [set(re.findall(r"ANWDL_REASON_\w+", text)) for text in paragraph.split("A session has no descriptor")]
     declarations = header[header.index('extern "C" {'):]
     pattern = r"/\*\*((?:(?!\*/).)*)\*/\n(?:ANWDL_[^\n]*\n)*([a-z]\w*(?: \w+)?[ *]+)(anwdl_\w+)\(([^;]*)\);"
     for comment, returned, name, parameters in re.findall(pattern, declarations, re.DOTALL):
@@ -107,7 +116,7 @@ def read(header):
                 parsed.append(Parameter(parameter_name, kind.strip(), words(texts[parameter_name]), name))
         functions[name] = Function(name, returned.strip(), parsed, words(comment))
     for function in functions.values():
-        function.document(functions)
+        function.document(functions, *of_operations)
     return enums, functions
 
 

@@ -340,13 +340,17 @@ void free_peer(handle_t *handle) {
     handle->peer_fd = handle->detached_fd = -1;
 }
 
-void free_handle(handle_t *handle) {
+void free_object(const handle_t *handle) {
     if (handle->type == CLIENT)
         anwdl_client_free(handle->object);
     else if (handle->type == INTERFACE)
         anwdl_client_interface_free(handle->object);
     else
         anwdl_session_free(handle->object);
+}
+
+void free_handle(handle_t *handle) {
+    free_object(handle);
     handle->object = NULL;
     free_peer(handle);
 }

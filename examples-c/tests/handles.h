@@ -33,6 +33,9 @@ extern const char *const STATE_NAMES[STATES];
 handle_t make_handle(handle_type_t type, state_t state);
 void free_handle(handle_t *handle);
 
+/* Frees nothing but what the library made, and leaves the handle as it is. */
+void free_object(const handle_t *handle);
+
 /* Frees all but the handle itself. */
 void free_peer(handle_t *handle);
 

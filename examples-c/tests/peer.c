@@ -435,6 +435,28 @@ void peer_init_gcm(peer_t *peer, int fd, anwdl_client_t *client) {
     REQUIRE(status == ANWDL_OK);
 }
 
+anwdl_client_t *peer_open_client(peer_t *peer, const int ends[2],
+                                 const anwdl_client_options_t *options, anwdl_protocol_t framing,
+                                 const char *key_name) {
+    anwdl_client_t *client = NULL;
+    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
+    if (framing == ANWDL_PROTOCOL_GCM && key_name == NULL)
+        peer_init_gcm(peer, ends[PEER_SIDE], client);
+    else
+        peer_init(peer, ends[PEER_SIDE], framing, key_name);
+    return client;
+}
+
+anwdl_client_t *peer_open_gcm_client(peer_t *peer, const anwdl_client_options_t *options) {
+    anwdl_client_options_t *late = make_late_options();
+    int ends[2];
+    make_unix_pair(ends);
+    anwdl_client_t *client =
+        peer_open_client(peer, ends, options != NULL ? options : late, ANWDL_PROTOCOL_GCM, NULL);
+    anwdl_client_options_free(late);
+    return client;
+}
+
 /* -- messages: v2, v3, v4 ---------------------------------------------------------------------- */
 
 static anwdl_aes_wrapper_t *make_cipher(const peer_t *peer) {

@@ -66,6 +66,16 @@ bool peer_exchange_keys(peer_t *peer, bool speaks_first);
    sides. */
 void peer_init_gcm(peer_t *peer, int fd, anwdl_client_t *client);
 
+/* A client on one end of a connection, and a new peer on the other. With a key name, their keys are
+   still to be exchanged; without, they have theirs: those that the options bring, or in gcm those
+   that peer_init_gcm() exchanges. */
+anwdl_client_t *peer_open_client(peer_t *peer, const int ends[2],
+                                 const anwdl_client_options_t *options, anwdl_protocol_t framing,
+                                 const char *key_name);
+
+/* The same in gcm, over a connection of its own; without options, with make_late_options(). */
+anwdl_client_t *peer_open_gcm_client(peer_t *peer, const anwdl_client_options_t *options);
+
 /* Its four parts. */
 bool peer_send_public_key(peer_t *peer);
 bool peer_receive_public_key(peer_t *peer);

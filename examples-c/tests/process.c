@@ -51,16 +51,35 @@ static bool read_more(process_t *process) {
     return true;
 }
 
-bool read_line(process_t *process, char line[LONGEST_LINE + 1]) {
-    char *line_end;
-    while ((line_end = memchr(process->lines, '\n', process->len)) == NULL)
-        if (!read_more(process))
-            return false;
+/* Takes a whole line of what was read; false when there is none. */
+static bool take_line(process_t *process, char line[LONGEST_LINE + 1]) {
+    char *line_end = memchr(process->lines, '\n', process->len);
+    if (line_end == NULL)
+        return false;
     size_t len = (size_t)(line_end - process->lines);
     memcpy(line, process->lines, len);
     line[len] = '\0';
     process->len -= len + 1;
     memmove(process->lines, line_end + 1, process->len);
+    return true;
+}
+
+bool read_line(process_t *process, char line[LONGEST_LINE + 1]) {
+    while (!take_line(process, line))
+        if (!read_more(process))
+            return false;
+    return true;
+}
+
+bool read_ready_line(process_t *process, char line[LONGEST_LINE + 1]) {
+    while (!take_line(process, line)) {
+        REQUIRE(process->len < sizeof process->lines);
+        ssize_t count = read(process->output, process->lines + process->len,
+                             sizeof process->lines - process->len);
+        if (count <= 0)
+            return false;
+        process->len += (size_t)count;
+    }
     return true;
 }
 

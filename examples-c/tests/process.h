@@ -29,6 +29,9 @@ process_t start_server(char *const prefix[], char *server, char *const options[]
 /* The next line, without its end; false when there is none. */
 bool read_line(process_t *process, char line[LONGEST_LINE + 1]);
 
+/* The same of an output that was made non-blocking: false, too, when no whole line has come yet. */
+bool read_ready_line(process_t *process, char line[LONGEST_LINE + 1]);
+
 /* Reads lines until one contains the text. False, after it said so, when there is none. */
 bool find_line(process_t *process, const char *text);
 

@@ -174,14 +174,18 @@ size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity) {
     return len;
 }
 
-size_t count_open_descriptors(void) {
-    DIR *directory = opendir("/proc/self/fd");
+size_t count_names(const char *folder) {
+    DIR *directory = opendir(folder);
     size_t count = 0;
     REQUIRE(directory != NULL);
     while (readdir(directory) != NULL)
         count++;
     closedir(directory);
-    return count;
+    return count - 2;
+}
+
+size_t count_open_descriptors(void) {
+    return count_names("/proc/self/fd");
 }
 
 bool raise_descriptor_limit(size_t needed) {

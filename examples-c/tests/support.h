@@ -57,6 +57,9 @@ size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity);
 
 size_t count_open_descriptors(void);
 
+/* The names in a folder, without . and .. */
+size_t count_names(const char *folder);
+
 /* Has the system allow so many open descriptors; false where it does not. */
 bool raise_descriptor_limit(size_t needed);
 

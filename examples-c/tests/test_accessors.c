@@ -223,14 +223,9 @@ static void check_request(const anwdl_request_t *request) {
 
 static void test_request(void) {
     /* In gcm a request needs no answer from the server, so that one thread does for both sides. */
-    anwdl_client_options_t *options = make_late_options();
-    anwdl_client_t *client = NULL;
     anwdl_request_t *request = NULL;
     peer_t peer;
-    int ends[2];
-    make_unix_pair(ends);
-    CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
     CHECK(peer_send_request(&peer, "{\"verb\": \"ECHO\", \"parameters\": " PARAMETERS
                                    ", \"more\": [true]}"));
     CHECK_OK(anwdl_client_recv_request(client, true, &request));
@@ -244,7 +239,6 @@ static void test_request(void) {
     check_request(request);
     anwdl_request_free(request);
     peer_free(&peer);
-    anwdl_client_options_free(options);
 }
 
 /* Whoever passes no object gets nothing, and is told which argument it was. */

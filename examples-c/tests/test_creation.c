@@ -230,13 +230,9 @@ static void test_options_are_copied(void) {
 /* A message may be as long as the limit says, and no longer. */
 static void check_message_limit(size_t limit, const char *json, anwdl_status_t expected) {
     anwdl_client_options_t *options = make_late_options();
-    anwdl_client_t *client = NULL;
     peer_t peer;
-    int ends[2];
     CHECK_OK(anwdl_client_options_set_max_message_size(options, limit));
-    make_unix_pair(ends);
-    CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_gcm_client(&peer, options);
     CHECK(peer_send_request(&peer, json));
     anwdl_status_t status = anwdl_client_recv_request(client, true, NULL);
     CHECK_STATUS(status, expected);

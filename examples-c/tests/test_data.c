@@ -251,15 +251,10 @@ static void check_answer(peer_t *peer, const char *expected) {
 
 /* What the peer receives from a client that sends data. */
 static void test_sending(void) {
-    anwdl_client_options_t *options = make_late_options();
     anwdl_data_t *data = make_object();
     anwdl_data_t *list = make_array();
-    anwdl_client_t *client = NULL;
     peer_t peer;
-    int ends[2];
-    make_unix_pair(ends);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
 
     CHECK(peer_send_request(&peer, STAT));
     CHECK_OK(anwdl_client_recv_request(client, true, NULL));
@@ -278,7 +273,6 @@ static void test_sending(void) {
     check_answer(&peer, "{\"success\": false, \"message\": \"no\", \"data\": {}}");
 
     anwdl_client_free(client);
-    anwdl_client_options_free(options);
     anwdl_data_free(data);
     anwdl_data_free(list);
     peer_free(&peer);

@@ -255,15 +255,6 @@ static int descriptor_of(const handle_t *handle) {
                : -1;
 }
 
-static void free_object(const handle_t *handle) {
-    if (handle->type == CLIENT)
-        anwdl_client_free(handle->object);
-    else if (handle->type == INTERFACE)
-        anwdl_client_interface_free(handle->object);
-    else
-        anwdl_session_free(handle->object);
-}
-
 static void test_states(void) {
     for (int type = 0; type < HANDLE_TYPES; type++)
         for (int state = 0; state < STATES; state++)

@@ -101,8 +101,6 @@ typedef struct {
     bad_t *bad;
     size_t ended_count;
     size_t lines_connected;
-    char output[65536]; /* of the server: what is not yet a whole line */
-    size_t output_len;
     pthread_t honest[HONEST_COUNT];
     atomic_bool honest_stop;
     atomic_size_t conversations[HONEST_COUNT];
@@ -178,22 +176,11 @@ static void look(scene_t *scene, bad_t *bad) {
 /* -- the server's output ----------------------------------------------------------------------- */
 
 static void read_output(scene_t *scene) {
-    ssize_t count;
-    while ((count = read(scene->server.output, scene->output + scene->output_len,
-                         sizeof scene->output - 1 - scene->output_len)) > 0) {
-        char *line = scene->output;
-        char *line_end;
-        scene->output_len += (size_t)count;
-        scene->output[scene->output_len] = '\0';
-        while ((line_end = strchr(line, '\n')) != NULL) {
-            *line_end = '\0';
-            if (strstr(line, ": connected from") != NULL)
-                scene->lines_connected++;
-            CHECK(strstr(line, "refused") == NULL || strstr(line, "closed") != NULL);
-            line = line_end + 1;
-        }
-        scene->output_len -= (size_t)(line - scene->output);
-        memmove(scene->output, line, scene->output_len);
+    char line[LONGEST_LINE + 1];
+    while (read_ready_line(&scene->server, line)) {
+        if (strstr(line, ": connected from") != NULL)
+            scene->lines_connected++;
+        CHECK(strstr(line, "refused") == NULL || strstr(line, "closed") != NULL);
     }
 }
 

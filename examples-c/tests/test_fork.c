@@ -271,7 +271,6 @@ static void ask(peer_t *peer) {
 static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool closes) {
     bool is_gcm = framing == ANWDL_PROTOCOL_GCM;
     anwdl_client_options_t *options = is_gcm ? make_late_options() : make_shared_key_options();
-    anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2], is_freed[2];
     char byte = 0;
@@ -279,12 +278,8 @@ static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool 
     REQUIRE(pipe(is_freed) == 0);
     REQUIRE(anwdl_client_options_set_protocol(options, framing) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
+    anwdl_client_t *client = peer_open_client(&peer, ends, options, framing, NULL);
     anwdl_client_options_free(options);
-    if (is_gcm)
-        peer_init_gcm(&peer, ends[PEER_SIDE], client);
-    else
-        peer_init(&peer, ends[PEER_SIDE], framing, NULL);
     pid_t pid = start_child();
     bool goes_on = (pid == 0) == child_goes_on;
     if (!goes_on) {

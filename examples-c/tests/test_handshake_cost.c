@@ -237,14 +237,16 @@ static void add_numbers(scene_t *scene, const char *name, size_t bits, uint8_t f
     free(modulus);
 }
 
+typedef struct {
+    const char *name;
+    size_t bits;
+    uint8_t fill;
+    uint8_t last;
+    bool is_taken;
+} number_t;
+
 static void add_keys(scene_t *scene) {
-    static const struct {
-        const char *name;
-        size_t bits;
-        uint8_t fill;
-        uint8_t last;
-        bool is_taken;
-    } MODULI[] = {
+    static const number_t MODULI[] = {
         {"a modulus of 1024 bits", 1024, 0xff, 0xff, false},
         {"a modulus of 2047 bits", 2047, 0xff, 0xff, false},
         {"a modulus of 2048 ones", 2048, 0xff, 0xff, true},
@@ -259,13 +261,7 @@ static void add_keys(scene_t *scene) {
         add_numbers(scene, MODULI[at].name, MODULI[at].bits, MODULI[at].fill, MODULI[at].last,
                     USUAL_EXPONENT, sizeof USUAL_EXPONENT, MODULI[at].is_taken);
 
-    static const struct {
-        const char *name;
-        size_t bits;
-        uint8_t fill;
-        uint8_t last;
-        bool is_taken;
-    } EXPONENTS[] = {
+    static const number_t EXPONENTS[] = {
         {"the exponent 1", 1, 0, 1, false},
         {"the exponent 2", 2, 0, 2, false},
         {"the exponent 3", 2, 0xff, 3, true},

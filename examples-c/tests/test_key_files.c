@@ -47,16 +47,6 @@ static int mode_of(const char *path) {
     return found.st_mode & 07777;
 }
 
-static size_t count_entries(void) {
-    DIR *directory = opendir(folder);
-    size_t count = 0;
-    REQUIRE(directory != NULL);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count - 2; /* . and .. */
-}
-
 static void check_same_identity(const anwdl_rsa_wrapper_t *one, const anwdl_rsa_wrapper_t *other) {
     char *expected = NULL;
     char *found = NULL;
@@ -87,7 +77,7 @@ static void test_restart(void) {
         umask(mask);
         CHECK_INTEGER(mode_of(path), 0600);
     }
-    CHECK_INTEGER(count_entries(), 1);
+    CHECK_INTEGER(count_names(folder), 1);
     CHECK_OK(anwdl_rsa_wrapper_load(after, path));
     CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_NONE);
     check_same_identity(before, after);
@@ -108,7 +98,7 @@ static void test_replaced(void) {
     /* Whoever has the old file open has the old file. */
     CHECK_INTEGER(read(old, content, sizeof content - 1), sizeof content - 1);
     CHECK_STRING(content, "the old content");
-    CHECK_INTEGER(count_entries(), 1);
+    CHECK_INTEGER(count_names(folder), 1);
     close(old);
     anwdl_rsa_wrapper_free(wrapper);
     CHECK_INTEGER(unlink(path), 0);
@@ -145,7 +135,7 @@ static void test_replaced_while_others_read(void) {
     atomic_store(&reader.done, true);
     REQUIRE(pthread_join(thread, NULL) == 0);
     CHECK(reader.loads > 0);
-    CHECK_INTEGER(count_entries(), 1);
+    CHECK_INTEGER(count_names(folder), 1);
     CHECK_INTEGER(unlink(reader.path), 0);
     anwdl_rsa_wrapper_free(keys[0]);
     anwdl_rsa_wrapper_free(keys[1]);
@@ -213,7 +203,7 @@ static void test_full_disk(void) {
         CHECK_INTEGER(anwdl_last_error_errno(), EFBIG);
         if (CHECK_OK(anwdl_rsa_wrapper_load(found, path)))
             check_same_identity(found, old);
-        CHECK_INTEGER(count_entries(), 1);
+        CHECK_INTEGER(count_names(folder), 1);
         failures++;
     }
     CHECK_OK(anwdl_rsa_wrapper_save(new, path));
@@ -304,7 +294,7 @@ static void test_no_regular_file(void) {
     REQUIRE(symlink("/dev/null", link) == 0);
     check_not_replaced(wrapper, link, S_IFCHR);
     CHECK_INTEGER(unlink(link), 0);
-    CHECK_INTEGER(count_entries(), 0);
+    CHECK_INTEGER(count_names(folder), 0);
     anwdl_rsa_wrapper_free(wrapper);
 }
 
@@ -322,7 +312,7 @@ static void test_failures_to_save(void) {
     CHECK_FAILURE(anwdl_rsa_wrapper_save(wrapper, path), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_IO_FAILED);
     CHECK_INTEGER(anwdl_last_error_errno(), EISDIR);
-    CHECK_INTEGER(count_entries(), 1);
+    CHECK_INTEGER(count_names(folder), 1);
     CHECK_INTEGER(rmdir(path), 0);
     CHECK_FAILURE(anwdl_rsa_wrapper_save(wrapper, ""), ANWDL_VALUE_ERROR,
                   ANWDL_REASON_INVALID_ARGUMENT);
@@ -577,7 +567,7 @@ int main(int argc, char **argv) {
     test_other_forms();
     if (argc > 1)
         test_server(argv[1]);
-    CHECK_INTEGER(count_entries(), 0);
+    CHECK_INTEGER(count_names(folder), 0);
     CHECK_INTEGER(rmdir(folder), 0);
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();

@@ -113,18 +113,13 @@ static void test_what_is_logged(anwdl_protocol_t framing, const char *name) {
 static void test_no_secret_is_logged(void) {
     static const char *const secrets[] = {"hunter2hunter2", "tttttttttt"};
     journal_t journal = {0};
-    anwdl_client_options_t *options = make_late_options();
-    anwdl_client_t *client = NULL;
     peer_t peer;
-    int ends[2];
     char request[600];
     char token[256];
     memset(token, 't', 255);
     token[255] = '\0';
-    make_tcp_pair(ends);
     CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, keep, &journal));
-    CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
     snprintf(request, sizeof request,
              "{\"verb\": \"DESTROY\", \"parameters\": {\"container_uuid\": \"hunter2hunter2\", "
              "\"client_token\": \"%s\"}}",
@@ -142,7 +137,6 @@ static void test_no_secret_is_logged(void) {
         for (size_t secret = 0; secret < sizeof secrets / sizeof secrets[0]; secret++)
             CHECK(strstr(journal.entries[at].message, secrets[secret]) == NULL);
     anwdl_client_free(client);
-    anwdl_client_options_free(options);
     peer_free(&peer);
 }
 

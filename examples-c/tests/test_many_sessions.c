@@ -12,7 +12,6 @@
 
 #include <anwdl.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -75,8 +74,6 @@ typedef struct {
     size_t lines_exchanged;
     size_t lines_closed;
     size_t lines_asked[FRAMING_COUNT];
-    char output[65536]; /* of the server: what is not yet a whole line */
-    size_t output_len;
 } scene_t;
 
 static anwdl_client_options_t *make_peer_options(size_t framing, const anwdl_rsa_wrapper_t *key) {
@@ -245,21 +242,9 @@ static void count_line(scene_t *scene, const char *line) {
 }
 
 static void read_output(scene_t *scene) {
-    ssize_t count;
-    while ((count = read(scene->server.output, scene->output + scene->output_len,
-                         sizeof scene->output - 1 - scene->output_len)) > 0) {
-        char *line = scene->output;
-        char *line_end;
-        scene->output_len += (size_t)count;
-        scene->output[scene->output_len] = '\0';
-        while ((line_end = strchr(line, '\n')) != NULL) {
-            *line_end = '\0';
-            count_line(scene, line);
-            line = line_end + 1;
-        }
-        scene->output_len -= (size_t)(line - scene->output);
-        memmove(scene->output, line, scene->output_len);
-    }
+    char line[LONGEST_LINE + 1];
+    while (read_ready_line(&scene->server, line))
+        count_line(scene, line);
 }
 
 /* -- events ------------------------------------------------------------------------------------ */
@@ -415,14 +400,8 @@ static void begin_slow_requests(scene_t *scene) {
 
 static size_t count_descriptors(pid_t pid) {
     char path[64];
-    size_t count = 0;
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    REQUIRE(directory != NULL);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
+    return count_names(path);
 }
 
 /* -- the whole --------------------------------------------------------------------------------- */

@@ -35,11 +35,7 @@ static void session_open(session_t *session, anwdl_protocol_t framing,
     memset(session, 0, sizeof *session);
     make_tcp_pair(ends);
     make_non_blocking(ends[SERVER_SIDE]);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session->client) == ANWDL_OK);
-    if (peer_key == NULL)
-        peer_init_gcm(&session->peer, ends[PEER_SIDE], session->client);
-    else
-        peer_init(&session->peer, ends[PEER_SIDE], framing, peer_key);
+    session->client = peer_open_client(&session->peer, ends, options, framing, peer_key);
     make_unix_pair(session->gate);
     session->peer.gate = session->gate[READ_GATE];
 }
@@ -212,13 +208,11 @@ static void test_peer_that_does_not_read(void) {
 
 static void test_operation_pending(void) {
     anwdl_client_options_t *options = make_options(make_late_options());
-    anwdl_client_t *client = NULL;
     peer_t peer;
     int ends[2];
     make_tcp_pair(ends);
     make_non_blocking(ends[SERVER_SIDE]);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_client(&peer, ends, options, ANWDL_PROTOCOL_GCM, NULL);
 
     /* Half a request; then something else is asked for; then the other half. */
     int pipe_ends[2];

@@ -54,16 +54,12 @@ typedef struct {
 
 static session_t open_session(anwdl_client_options_t *options, anwdl_protocol_t framing,
                               const char *peer_key) {
-    session_t session = {.client = NULL};
+    session_t session;
     int ends[2];
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
     make_tcp_pair(ends);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &session.client) == ANWDL_OK);
+    session.client = peer_open_client(&session.peer, ends, options, framing, peer_key);
     anwdl_client_options_free(options);
-    if (framing == ANWDL_PROTOCOL_GCM)
-        peer_init_gcm(&session.peer, ends[PEER_SIDE], session.client);
-    else
-        peer_init(&session.peer, ends[PEER_SIDE], framing, peer_key);
     return session;
 }
 

@@ -235,16 +235,10 @@ static anwdl_client_options_t *make_options(bool separate) {
 static void make_request(void) {
     static conversation_t conversation = {
         .json = "{\"verb\": \"STAT\", \"parameters\": {\"text\": \"everybody's\"}}"};
-    anwdl_client_options_t *options = make_late_options();
-    anwdl_client_t *client = NULL;
     peer_t peer;
-    int ends[2];
-    make_unix_pair(ends);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    peer_init_gcm(&peer, ends[PEER_SIDE], client);
+    anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
     REQUIRE(peer_send_request(&peer, conversation.json));
     REQUIRE(anwdl_client_recv_request(client, false, &shared.request) == ANWDL_OK);
-    anwdl_client_options_free(options);
     anwdl_client_free(client);
     peer_free(&peer);
 }

@@ -44,17 +44,13 @@ static void check_failed(anwdl_client_t *client, anwdl_status_t status) {
  */
 static bool play_cut_session(const anwdl_client_options_t *options, anwdl_protocol_t framing,
                              bool exchange, size_t budget) {
-    anwdl_client_t *client = NULL;
     anwdl_status_t status = ANWDL_OK;
     peer_t peer;
     bool finished = false;
     int ends[2];
     make_unix_pair(ends);
-    REQUIRE(anwdl_client_new(ends[SERVER_SIDE], options, &client) == ANWDL_OK);
-    if (framing == ANWDL_PROTOCOL_GCM && !exchange)
-        peer_init_gcm(&peer, ends[PEER_SIDE], client);
-    else
-        peer_init(&peer, ends[PEER_SIDE], framing, exchange ? "peer-1" : NULL);
+    anwdl_client_t *client =
+        peer_open_client(&peer, ends, options, framing, exchange ? "peer-1" : NULL);
     peer.budget = budget;
     peer.bytes_sent = 0;
     peer_start(&peer, exchange ? play_exchange_too : play_requests_alone, &finished);

@@ -3,10 +3,8 @@
 use std::ffi::c_int;
 
 use super::error::anwdl_status_t;
-use super::memory::bytes_output;
-use super::{
-    Handle, borrow, borrow_mut, bytes, give, output, status, status_of_secrets, take_back, value_or,
-};
+use super::memory::transform;
+use super::{Handle, borrow, bytes, change, create, free, output, read, status, wiping_keys};
 use crate::crypto::{AesMode, AesWrapper};
 use crate::error::Error;
 
@@ -14,25 +12,24 @@ use crate::error::Error;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_aes_mode_t {
-    /// Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper.
-    /// It keeps a text secret and does not notice changes.
+    /// Cipher block chaining with PKCS#7 padding and an IV of 16 bytes, as the Python AESWrapper. It keeps a text
+    /// secret but does not detect changes.
     ANWDL_AES_CBC = 0,
-    /// Galois/counter mode, with a random nonce of 12 bytes for each text and a tag of 16 bytes. It
-    /// keeps a text secret and notices every change. No Python release has it.
+    /// Galois/counter mode with a random nonce of 12 bytes for each text and a tag of 16 bytes. It keeps a text
+    /// secret and detects every change. No Python release has it.
     ANWDL_AES_GCM = 1,
 }
 
 /// An [`anwdl_aes_mode_t`] as C passes it: any number.
 pub type AesModeNumber = c_int;
 
-/// An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV: the Python AESWrapper.
-///
-/// It may be read by many threads at once (by the functions that take it as const) as long as none
-/// changes it. The key is wiped when the wrapper is freed.
+/// An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV. The key is wiped when the
+/// wrapper is freed. Python: AESWrapper.
 pub enum anwdl_aes_wrapper_t {}
 
 impl Handle for anwdl_aes_wrapper_t {
     type Inner = AesWrapper;
+    const NAME: &'static str = "wrapper";
 }
 
 fn mode_of(number: AesModeNumber) -> Result<AesMode, Error> {
@@ -48,18 +45,11 @@ fn mode_of(number: AesModeNumber) -> Result<AesMode, Error> {
 }
 
 /// Makes an AES wrapper with a fresh random key and, in CBC mode, a fresh random IV.
-///
-/// @param key_size The size of the key in bits: 128, 192 or 256.
-/// @param mode ANWDL_AES_CBC or ANWDL_AES_GCM.
-/// @param out_wrapper Where to write the wrapper, to be freed with anwdl_aes_wrapper_free(); not
-///   NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL, key_size is none
-///   of the three, or mode is an unknown number.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
 /// Python: AESWrapper(key_size).
+/// @param key_size The size of the key in bits: 128, 192 or 256. Others are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param mode ANWDL_AES_CBC or ANWDL_AES_GCM.
+/// @param out_wrapper Where to write the wrapper, to be freed with anwdl_aes_wrapper_free().
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_new(
@@ -67,47 +57,32 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
     mode: AesModeNumber,
     out_wrapper: *mut *mut anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a place for the wrapper.
-        let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
-        let wrapper = AesWrapper::new(key_size, mode_of(mode)?)?;
-        out_wrapper.set(give(wrapper));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_wrapper, "out_wrapper"), || {
+            AesWrapper::new(key_size, mode_of(mode)?)
+        })
     })
 }
 
-/// The size of the key.
-///
-/// @param wrapper The wrapper; not NULL.
-///
-/// @return The size in bits: 128, 192 or 256; 0 if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: AESWrapper.getKeySize().
+/// The size of the key. Python: AESWrapper.getKeySize().
+/// @param wrapper The wrapper.
+/// @return The size in bits: 128, 192 or 256.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> u32 {
-    value_or(0, || {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        Ok(wrapper.key_size())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { read(wrapper, 0, |wrapper| Ok(wrapper.key_size())) }
 }
 
-/// The key and the IV.
-///
-/// Both are borrowed from the wrapper, and not copied: they are valid until it changes or is freed.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param key Where to write the address of the key; not NULL.
-/// @param key_len Where to write the length of the key in bytes: 16, 24 or 32; not NULL.
-/// @param iv Where to write the address of the IV, or NULL in GCM mode; not NULL.
-/// @param iv_len Where to write the length of the IV in bytes: 16, or 0 in GCM mode; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
-/// Python: AESWrapper.getKey().
+/// The key and the IV, both borrowed from the wrapper. Python: AESWrapper.getKey().
+/// @param wrapper The wrapper.
+/// @param key Where to write the address of the key.
+/// @param key_len Where to write the length of the key in bytes: 16, 24 or 32.
+/// @param iv Where to write the address of the IV, or NULL in GCM mode.
+/// @param iv_len Where to write the length of the IV in bytes: 16, or 0 in GCM mode.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
@@ -139,21 +114,14 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
     })
 }
 
-/// Replaces the key and the IV. The mode stays.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param key The key; copied; not NULL.
-/// @param key_len Its length in bytes: 16, 24 or 32.
-/// @param iv The IV; copied. NULL is fine if iv_len is 0.
-/// @param iv_len Its length in bytes: 16; or 0, to have one drawn at random, which
-///   anwdl_aes_wrapper_get_key() tells. In GCM mode there is none: 0.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or key is NULL, iv is NULL with
-///   a length, or a length is wrong.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
-///
-/// Python: AESWrapper.setKey(key, iv).
+/// Replaces the key and the IV. The mode stays. Python: AESWrapper.setKey(key, iv).
+/// @param wrapper The wrapper.
+/// @param key The key.
+/// @param key_len Its length in bytes: 16, 24 or 32. Others are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param iv The IV; NULL is fine if iv_len is 0.
+/// @param iv_len Its length in bytes: 16, or 0 to draw a random IV; 0 in GCM mode, which has none. Others are
+///   ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
@@ -163,37 +131,26 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
     iv: *const u8,
     iv_len: usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let key = unsafe { bytes(key, key_len, "key") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let iv = unsafe { bytes(iv, iv_len, "iv") }?;
-        wrapper.set_key(key, iv)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_key(bytes(key, key_len, "key")?, bytes(iv, iv_len, "iv")?)
+        })
     })
 }
 
-/// Encrypts data.
+/// Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
+/// does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
+/// bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
 ///
-/// In CBC mode, the result is the ciphertext of the padded data under the wrapper's IV, which stays
-/// as it is: the same data gives the same result, as in Python. In GCM mode, the result is a fresh
-/// nonce (12 bytes), the ciphertext and the tag (16 bytes), in this order.
-///
-/// @param wrapper The wrapper; not NULL.
+/// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
-///   NULL.
-/// @param out_len Where to write the length of the result in bytes; not NULL.
-///
+/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+/// @param out_len Where to write its length in bytes.
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
-///   data is NULL with a length. ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64
-///   GiB).
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: AESWrapper.encryptData(data).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
@@ -203,32 +160,20 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.encrypt_data(data)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, AesWrapper::encrypt_data)
     })
 }
 
 /// Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param data The encrypted data; NULL is fine if len is 0, and is then not decryptable.
-/// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
-///   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
-///   string, and a result of no bytes has an address too.
-/// @param out_len Where to write the length of the result in bytes; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
-///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
-///
 /// Python: AESWrapper.decryptData(cipher, decode=False).
+/// @param wrapper The wrapper.
+/// @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
+/// @param len Its length in bytes.
+/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+/// @param out_len Where to write its length in bytes.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
@@ -238,27 +183,16 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.decrypt_data(data)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, AesWrapper::decrypt_data)
     })
 }
 
-/// Wipes and frees an AES wrapper that the caller owns.
-///
-/// Not for the one that anwdl_client_get_aes_wrapper() lends.
-///
-/// @param wrapper The wrapper; NULL is fine and does nothing.
+/// Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
+/// @param wrapper The wrapper; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_free(wrapper: *mut anwdl_aes_wrapper_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        unsafe { take_back(wrapper) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(wrapper) }
 }

@@ -1,5 +1,5 @@
-//! `pthread_cancel()`: a thread that is cancelled in a call would be unwound through Rust's frames,
-//! which ends the process, and would leave a session half-way between two states.
+//! `pthread_cancel()`: cancelling a thread in a call would unwind through Rust frames, which aborts
+//! the process, and would leave a session half-way between two states.
 
 use std::ffi::c_int;
 
@@ -10,17 +10,17 @@ unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, old_state: *mut c_int) -> c_int;
 }
 
-/// While it lives, this thread is not cancelled; what asks for it is kept for later.
-pub(super) struct Delayed {
+/// While it exists, cancellation requests for this thread stay pending.
+pub(super) struct Disabled {
     #[cfg(target_os = "linux")]
     earlier: c_int,
 }
 
-impl Delayed {
+impl Disabled {
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> Self {
         let mut earlier = DISABLE;
-        // SAFETY: the state is one of the two that there are, and the place can be written.
+        // SAFETY: the state is valid, and the pointer can be written.
         unsafe { pthread_setcancelstate(DISABLE, &raw mut earlier) };
         Self { earlier }
     }
@@ -32,9 +32,9 @@ impl Delayed {
 }
 
 #[cfg(target_os = "linux")]
-impl Drop for Delayed {
+impl Drop for Disabled {
     fn drop(&mut self) {
-        // SAFETY: the state is one that the system gave; NULL is fine for a place.
+        // SAFETY: the state came from the system; the pointer may be NULL.
         unsafe { pthread_setcancelstate(self.earlier, std::ptr::null_mut()) };
     }
 }

@@ -4,81 +4,51 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::request::{anwdl_request_t, share};
+use super::handle::{
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_wrapper,
+    has_failed, operate, query, recv_request, send_response, set_wrapper,
+};
+use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, value_or,
+    BooleanByte, Handle, borrow_mut, change, free, into_raw, optional_text, output,
+    status_wiping_keys, value_or, wiping_keys,
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
 use crate::error::{Error, Reason};
+use crate::message::MalformedRequest;
 
-/// A connected client: the Python ClientInstance.
-///
-/// It may be used by one thread at a time, whichever that is.
+/// A connected client, as the server sees it. Python: ClientInstance.
 pub enum anwdl_client_t {}
 
 impl Handle for anwdl_client_t {
-    type Inner = Client;
+    type Inner = PoisonOnPanic<ClientInstance>;
+    const NAME: &'static str = "client";
 }
 
-/// A client that refuses to go on after a panic.
-pub(super) struct Client {
-    guarded: Guarded<ClientInstance>,
-}
-
-impl Client {
-    fn new(instance: ClientInstance) -> Self {
-        Self {
-            guarded: Guarded::new(instance),
-        }
-    }
-
-    fn instance(&self) -> &ClientInstance {
-        &self.guarded.inner
-    }
-
-    /// Runs an operation that moves the session.
-    pub(super) fn operate<T>(
-        &mut self,
-        operation: impl FnOnce(&mut ClientInstance) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.guarded.operate(operation)
-    }
-}
-
-/// Makes a client from a connected socket, as accept() returns it.
+/// Makes a client from a connected socket, as accept() returns it, and exchanges the keys, the peer speaking
+/// first, unless the options say otherwise. It does not exchange them for a non-blocking client or one with a
+/// separate computation, so it never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
 ///
-/// Unless the options say otherwise, the call exchanges the keys before it returns, the peer
-/// speaking first. It never does so for a non-blocking client or one with a separate computation,
-/// and so never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
+/// It sets SO_RCVLOWAT to 1 and, on a TCP socket, sets TCP_NODELAY and clears TCP_CORK (Linux), so that no
+/// piece of the protocol waits for the next. TCP_QUICKACK (Linux) is set twice during the key exchange. All
+/// other options, and the flags of the descriptor, stay as they are. Python: ClientInstance(socket, timeout,
+/// rsa_wrapper, aes_wrapper, exchange_keys).
 ///
-/// The flags of the descriptor are not changed. Of its options, SO_RCVLOWAT becomes 1 and, on a TCP
-/// socket, TCP_NODELAY is set and TCP_CORK (Linux) cleared, so that no piece of the protocol waits for
-/// the next. TCP_QUICKACK (Linux) is set twice while the keys are exchanged. All others hold as the
-/// caller set them.
-///
-/// @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it; do
-///   not use or close it otherwise from then on. After every failure it still belongs to the caller
-///   and is open.
-/// @param options The options, copied; NULL for the defaults.
-/// @param out_client Where to write the client, to be freed with anwdl_client_free(); not NULL.
-///
+/// @param fd A connected stream socket. With ANWDL_OK it belongs to the client, which closes it: do not use
+///   or close it afterwards. After a failure it still belongs to the caller and is open.
+/// @param options The options; NULL for the defaults.
+/// @param out_client Where to write the client, to be freed with anwdl_client_free().
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_client is NULL.
-///   ANWDL_REASON_INVALID_DESCRIPTOR. If keys are exchanged, also those of
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR; if keys are exchanged, also those of
 ///   anwdl_client_exchange_keys().
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED. If keys are
-///   exchanged, also those of anwdl_client_exchange_keys().
-///
-/// Python: ClientInstance(socket, timeout, rsa_wrapper, aes_wrapper, exchange_keys).
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED; likewise.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_new(
@@ -86,7 +56,7 @@ pub unsafe extern "C" fn anwdl_client_new(
     options: *const anwdl_client_options_t,
     out_client: *mut *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a place for the client.
         let out_client = unsafe { output(out_client, "out_client") }?;
         // SAFETY: the caller passes NULL or live options.
@@ -101,84 +71,63 @@ pub unsafe extern "C" fn anwdl_client_new(
                 return Err(refusal.error);
             }
         };
-        let mut client = Client::new(instance);
+        let mut client = PoisonOnPanic::new(instance);
         if options.exchanges_at_once() {
-            // A panic would close the descriptor on its way out, and the caller once more.
+            // Unwinding would close the descriptor, and then the caller would close it again.
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);
             if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.guarded.inner.detach());
+                leave_open(client.get_mut().detach());
             }
             exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
-        out_client.set(give(client));
+        out_client.set(into_raw(client));
         Ok(())
     })
 }
 
-/// Lets go of a descriptor that is the caller's.
+/// Leaves a descriptor open that belongs to the caller.
 fn leave_open(socket: Option<OwnedFd>) {
     if let Some(socket) = socket {
         let _ = socket.into_raw_fd();
     }
 }
 
-/// Closes the connection if it is open, wipes the keys and frees the client.
-///
-/// Everything borrowed from the client ends with it. Requests that anwdl_client_recv_request()
-/// returned through out_request do not.
-///
-/// @param client The client; NULL is fine and does nothing.
-///
-/// Python: del.
+/// Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
+/// becomes invalid; requests that the caller owns stay valid. Python: del.
+/// @param client The client; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        unsafe { take_back(client) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(client) }
 }
 
-/// Closes the connection. The client stays, and must still be freed.
-///
-/// @param client The client; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED: it is closed, or detached, already.
-///
+/// Closes the connection and wipes the keys. The client must still be freed.
 /// Python: ClientInstance.closeConnection().
+/// @param client The client.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_close_connection(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.guarded.inner.close_connection()
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { change(client, |client| client.get_mut().close_connection()) })
 }
 
-/// Gives the descriptor back to the caller, unclosed. From then on the client counts as closed; it
-/// must still be freed.
+/// Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
+/// freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
+/// beyond the message that it receives. Python: socket.detach().
 ///
-/// Nothing that the peer has sent is lost if no operation is under way: the library does not read
-/// beyond the message that it receives.
-///
-/// @param client The client; not NULL.
-///
-/// @return The descriptor, which the caller closes from now on. -1 if the client is closed or
-///   detached already (ANWDL_REASON_CLOSED), or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: socket.detach().
+/// @param client The client.
+/// @return The descriptor, which the caller must close; -1 if the client is closed or detached
+///   (ANWDL_REASON_CLOSED).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        match client.guarded.inner.detach() {
+        match client.get_mut().detach() {
             Some(socket) => Ok(socket.into_raw_fd()),
             None => Err(Error::new(
                 Reason::Closed,
@@ -188,503 +137,286 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
     })
 }
 
-/// Tells whether the client was closed or detached on this side.
-///
-/// It does not notice that the peer has closed: the next operation does.
-///
-/// @param client The client; not NULL.
-///
-/// @return true after anwdl_client_close_connection() or anwdl_client_detach(), else false; false
-///   as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.isClosed().
+/// Whether the client was closed or detached on this side. That the peer has closed shows in the next
+/// operation. Python: ClientInstance.isClosed().
+/// @param client The client.
+/// @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().is_closed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { query(client, false, ClientInstance::is_closed) }
 }
 
-/// Tells whether the session has ended, by a failure or because the connection was closed or
-/// detached.
+/// Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
+/// whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
+/// no byte had moved.
 ///
-/// Asked after a failure, it tells whether the client is still of use: after ANWDL_REASON_TIMEOUT
-/// before any byte has moved, say, the same call can be repeated; after one in the midst of a message
-/// the session has ended.
-///
-/// @param client The client; not NULL.
-///
-/// @return true if nothing is left but to close and free the client, else false; false as well if
-///   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none; there, a socket that failed is told from a sound one by trying again.
+/// @param client The client.
+/// @return true if the client can only be closed and freed, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.guarded.broken || client.instance().has_failed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { has_failed(client, ClientInstance::has_failed) }
 }
 
-/// Changes how long an operation on the connection may take.
-///
-/// It holds for the operations that begin after the call; one that is under way in a non-blocking
-/// client keeps its deadline. What a timeout is, is said at anwdl_client_options_set_timeout().
-///
-/// @param client The client; not NULL.
+/// Changes the timeout of operations that begin after this call; see anwdl_client_options_set_timeout().
+/// Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds, and for each recv().
+/// @param client The client.
 /// @param milliseconds The timeout in milliseconds; 0 for none.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///
-/// Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds there, and for each
-/// recv() by itself.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_timeout(
     client: *mut anwdl_client_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        let timeout = Duration::from_millis(milliseconds.into());
-        client.guarded.inner.set_timeout(Some(timeout));
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(client, |client| {
+            let timeout = Duration::from_millis(milliseconds.into());
+            client.get_mut().set_timeout(Some(timeout));
+            Ok(())
+        })
+    }
 }
 
-/// The descriptor of the connection, for poll(), epoll and the like.
-///
-/// It stays the client's: do not close it, and do not read from it or write to it.
-///
-/// @param client The client; not NULL.
-///
-/// @return The descriptor; -1 if the client is closed, which is no failure: the last error stays as
-///   it was. -1 as well if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getSocketDescriptor().
+/// The descriptor of the connection, for poll(), epoll and the like. It belongs to the client: do not close
+/// it, read from it or write to it. Python: ClientInstance.getSocketDescriptor().
+/// @param client The client.
+/// @return The descriptor; -1 if the client is closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
     client: *const anwdl_client_t,
 ) -> c_int {
-    value_or(-1, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().socket_descriptor().unwrap_or(-1))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client, -1, |session| {
+            session.socket_descriptor().unwrap_or(-1)
+        })
+    }
 }
 
-/// The IP address of the peer as text.
+/// The IP address of the peer: dotted IPv4 ("192.0.2.1"), also if it came mapped into IPv6, or IPv6 as in RFC
+/// 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
+/// replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
+/// has received the header; ask again then. Python: ClientInstance.getIP().
 ///
-/// IPv4 is dotted ("192.0.2.1"), also where it came mapped into IPv6; IPv6 is in the form of RFC
-/// 5952 ("2001:db8::1"), without a zone. What anwdl_client_options_set_peer_ip() gave takes its
-/// place. For sockets
-/// of another family, a Unix socket for example, it is "" otherwise.
-///
-/// Where a PROXY protocol header is to come (anwdl_client_options_set_proxy_protocol()), it is the
-/// address of the socket's peer, the proxy, until the first operation has received the header; ask
-/// again then. A text from before stays valid, and as it was.
-///
-/// @param client The client; not NULL.
-///
-/// @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
-///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getIP().
+/// @param client The client.
+/// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .guarded
-            .inner
-            .identity()
-            .ip_with_nul()
-            .as_ptr()
-            .cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client, ptr::null(), |client| {
+            client.identity().ip_with_nul().as_ptr().cast()
+        })
+    }
 }
 
-/// The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text.
-///
-/// So two connections from one address have one ID. It changes when the text does: see
-/// anwdl_client_get_ip().
-///
-/// @param client The client; not NULL.
-///
-/// @return The text, borrowed until the client is freed, also while it is closed; NULL if client is
-///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
+/// address have one ID. It changes when the text does; see anwdl_client_get_ip().
 /// Python: ClientInstance.getID().
+///
+/// @param client The client.
+/// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .guarded
-            .inner
-            .identity()
-            .id_with_nul()
-            .as_ptr()
-            .cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(client, ptr::null(), |client| {
+            client.identity().id_with_nul().as_ptr().cast()
+        })
+    }
 }
 
-/// When the client was made.
-///
-/// @param client The client; not NULL.
-///
-/// @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if client is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getCreationTimestamp().
+/// When the client was made. Python: ClientInstance.getCreationTimestamp().
+/// @param client The client.
+/// @return Seconds since 1970-01-01 00:00 UTC, negative before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwdl_client_t) -> i64 {
-    value_or(0, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().creation_timestamp())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { query(client, 0, ClientInstance::creation_timestamp) }
 }
 
-/// The framing that the session uses.
-///
-/// @param client The client; not NULL.
-///
-/// @return The framing, once it is known: at once where the options name it, after the key exchange
-///   for the authenticated one, after the first request (or response) for the others. Until then,
-///   ANWDL_PROTOCOL_AUTO; also if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none; each release speaks one framing.
+/// The framing that the session uses. It is known at once if the options name it, after the key exchange if
+/// it is the authenticated one, otherwise after the first request (or response).
+/// @param client The client.
+/// @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_protocol(
     client: *const anwdl_client_t,
 ) -> anwdl_protocol_t {
-    value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().protocol().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_protocol(client, ClientInstance::protocol) }
 }
 
-/// The RSA wrapper of the client: its local key pair and, once received, the peer's public key.
-///
-/// @param client The client; not NULL.
-///
-/// @return The wrapper, borrowed until the next call that takes the client without const, or its
-///   end: do not free it. NULL while the client has none, which is no failure: one that was given
-///   none takes the process's key pair when it first needs it. NULL as well if client is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
+/// without one takes the key pair of the process when it first needs it.
 /// Python: ClientInstance.getRSAWrapper().
+///
+/// @param client The client.
+/// @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
     client: *const anwdl_client_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().rsa_wrapper().map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(client, ClientInstance::rsa_wrapper) }
 }
 
-/// The AES wrapper of the client: the key of the session and its present IV.
-///
-/// @param client The client; not NULL.
-///
-/// @return The wrapper, borrowed until the next call that takes the client without const, or its
-///   end: do not free it. NULL while the client has none, which is no failure, and in a session of the
-///   authenticated framing, whose keys, one for each
-///   direction, the library keeps to itself. NULL as well if
-///   client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getAESWrapper().
+/// The AES wrapper of the client: the session key and the current IV. The authenticated framing has none: its
+/// keys, one for each direction, stay inside the library. Python: ClientInstance.getAESWrapper().
+/// @param client The client.
+/// @return The wrapper, borrowed until the next call that changes the client; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
     client: *const anwdl_client_t,
 ) -> *const anwdl_aes_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client.instance().aes_wrapper().map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(client, ClientInstance::aes_wrapper) }
 }
 
-/// Replaces the RSA key pair of the client, before keys are exchanged.
-///
-/// @param client The client; not NULL.
-/// @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
-///   key pair is shared, its peer's key is not copied, and the caller may change or free it at
-///   once.
-///
+/// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+/// @param client The client.
+/// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL.
+/// @retval ANWDL_VALUE_ERROR
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
-///
-/// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        client.operate(|instance| instance.set_rsa_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_wrapper(client, wrapper, ClientInstance::set_rsa_wrapper) }
 }
 
-/// Replaces the AES key of the client, before keys are exchanged or where none are.
-///
-/// What it then means is said at anwdl_client_options_set_aes_wrapper().
-///
-/// @param client The client; not NULL.
-/// @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
-///   it at once.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or wrapper is NULL, or the
-///   wrapper is in GCM mode.
-///   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
-///
+/// Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
+/// @param client The client.
+/// @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
+/// @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        client.operate(|instance| instance.set_aes_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { set_wrapper(client, wrapper, ClientInstance::set_aes_wrapper) })
 }
 
-/// Exchanges public RSA keys and the AES key with the peer: all four steps.
+/// Exchanges RSA public keys and the AES key with the peer. With receive_first the four steps are
+/// anwdl_client_recv_public_rsa_key(), anwdl_client_send_public_rsa_key(), anwdl_client_recv_aes_key() and
+/// anwdl_client_send_aes_key(); without it, "recv" and "send" change places. The side that sends its AES key
+/// first decides the key of the session.
 ///
-/// With receive_first: anwdl_client_recv_public_rsa_key(), anwdl_client_send_public_rsa_key(),
-/// anwdl_client_recv_aes_key(), anwdl_client_send_aes_key(). Without it, each "recv" and "send"
-/// change places. The side that sends its AES key first decides the key of the session.
-///
-/// Blocking: the call returns when the keys are exchanged or the timeout has passed. Non-blocking:
-/// it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is done. With a separate computation, it
-/// returns ANWDL_WANT_COMPUTATION once, in the authenticated framing twice if the peer chose that, also
-/// where it blocks otherwise.
-///
-/// @param client The client; not NULL.
-/// @param receive_first true if the peer speaks first, as the released clients do.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
-///   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the
-///   wrapper given lacks a local key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
-///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
-///   ANWDL_REASON_FINGERPRINT_MISMATCH.
-///
+/// With a separate computation it returns ANWDL_WANT_COMPUTATION once, or twice in the authenticated framing.
 /// Python: ClientInstance.exchangeKeys(receive_first).
+///
+/// @param client The client.
+/// @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
+/// @retval ANWDL_OK
+/// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
+///   peer's PEM has more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
+///   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or a step comes
+///   before the peer's public key.
+/// @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
+///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(|instance| instance.exchange_keys(receive_first != 0))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, |session| session.exchange_keys(receive_first != 0)) }
 }
 
-/// One step of the key exchange: sends the local public RSA key.
-///
-/// @param client The client; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
-///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: ClientInstance.sendPublicRSAKey().
+/// One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
+/// @param client The client.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::send_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::send_public_rsa_key) }
 }
 
-/// One step of the key exchange: receives the peer's public RSA key.
-///
-/// @param client The client; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
-///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION,
-///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
-///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
-///
+/// One step of the key exchange: receives the peer's RSA public key.
 /// Python: ClientInstance.recvPublicRSAKey().
+/// @param client The client.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::recv_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::recv_public_rsa_key) }
 }
 
-/// One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
-///
-/// If the peer's AES key was received before, a new key that is derived from it is sent, see
-/// anwdl_client_options_set_key_echo().
-///
-/// @param client The client; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key, or the peer's public key was not received yet.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
-///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
-///
+/// One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
+/// AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
 /// Python: ClientInstance.sendAESKey().
+///
+/// @param client The client.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::send_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::send_aes_key) }
 }
 
-/// One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
-/// key.
-///
-/// @param client The client; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH,
-///   ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
-///   ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
-///
+/// One step of the key exchange: receives the peer's AES key, encrypted under the local RSA public key.
 /// Python: ClientInstance.recvAESKey().
+/// @param client The client.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::recv_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::recv_aes_key) }
 }
 
-/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
-/// or, second, the answer to the peer's ephemeral keys in the authenticated framing.
+/// Does the long part of the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation or, the
+/// second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
+/// and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
+/// whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
 ///
-/// It takes milliseconds, and may be called on any thread; no other call may use the client
-/// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is called
-/// again, which is due in any case.
-///
-/// @param client The client; not NULL.
-///
+/// @param client The client.
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
-///
-/// Python: none; it is a part of ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        client.operate(ClientInstance::compute)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(client, ClientInstance::compute) }
 }
 
-/// Receives a request.
-///
-/// Blocking: the call returns when a whole request is there or the timeout has passed.
-/// Non-blocking: it returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is.
-///
-/// @param client The client; not NULL.
+/// Receives a request. Python: ClientInstance.recvRequest(store_request).
+/// @param client The client.
 /// @param store_request true to keep the request in the client, in place of an earlier one, for
 ///   anwdl_client_get_stored_request(); false to leave the stored one as it is.
-/// @param out_request Where to write the request, to be freed with anwdl_request_free(); it stays
-///   valid whatever happens to the client. NULL is fine if store_request is true.
-///
+/// @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
+///   client. NULL is fine if store_request is true.
 /// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL, or out_request is NULL
-///   and store_request false. ANWDL_REASON_MALFORMED_REQUEST: the session goes on,
-///   anwdl_client_get_request_errors() tells what is wrong, and
-///   anwdl_client_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the last
-///   request, well-formed or not, has no response yet; nothing was received, and the session goes
-///   on. ANWDL_REASON_MESSAGE_TOO_LARGE,
-///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH, ANWDL_REASON_BAD_PROXY_HEADER: the session has ended.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT,
-///   ANWDL_REASON_IO_FAILED, ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING.
-///
-/// Python: ClientInstance.recvRequest(store_request).
+/// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+/// @retval ANWDL_VALUE_ERROR The session continues after ANWDL_REASON_MALFORMED_REQUEST (see
+///   anwdl_client_get_request_errors() and anwdl_client_get_malformed_request_json()) and
+///   ANWDL_REASON_OUT_OF_TURN (the last request has no response yet; nothing was received). It has ended
+///   after ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED
+///   and ANWDL_REASON_PROTOCOL_MISMATCH.
+/// @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_request(
@@ -692,152 +424,104 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
     store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        let out_request = if out_request.is_null() && store_request != 0 {
-            None
-        } else {
-            // SAFETY: the caller passes NULL or a place for the request.
-            Some(unsafe { output(out_request, "out_request") }?)
-        };
-        let request = client.operate(|instance| instance.recv_request(store_request != 0))?;
-        if let Some(out_request) = out_request {
-            out_request.set(share(request));
-        }
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        recv_request(
+            client,
+            store_request,
+            out_request,
+            ClientInstance::recv_request,
+        )
+    }
 }
 
-/// The request that the client keeps: the last one that anwdl_client_recv_request() received with
-/// store_request.
-///
-/// @param client The client; not NULL.
-///
-/// @return The request, borrowed until the client stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure. NULL as well if client is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// The last request that anwdl_client_recv_request() received with store_request.
 /// Python: ClientInstance.getStoredRequest().
+/// @param client The client.
+/// @return The request, borrowed until the client stores another one or is freed; NULL if none is stored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_stored_request(
     client: *const anwdl_client_t,
 ) -> *const anwdl_request_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        Ok(client
-            .instance()
-            .stored_request()
-            .map_or(ptr::null(), |request| Arc::as_ptr(request).cast()))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_stored_request(client, ClientInstance::stored_request) }
 }
 
-/// What is wrong with the last request, if it did not fit the request format
-/// (ANWDL_REASON_MALFORMED_REQUEST).
+/// What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
+/// the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
+/// [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
+/// strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
+/// number of JSON: write null, or a string"]}. Python: the errors in the tuple that
+/// ClientInstance.recvRequest() returns.
 ///
-/// It has the shape that the Python peers' validator gives, for example {"verb": ["required
-/// field"], "parameters": [{"client_token": ["must be of string type"]}]}. Of a text that Python's
-/// json.loads() reads and that is no strict JSON, it tells what is not, and where: {"request": ["no
-/// strict JSON at line 1 column 37 (byte 36): no number of JSON: write null, or a string"]}.
-///
-/// @param client The client; not NULL.
-///
-/// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
-///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure. NULL as well if client is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
+/// @param client The client.
+/// @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
+///   request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_request_errors(
     client: *const anwdl_client_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        let request = client.instance().malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.errors_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            client,
+            ClientInstance::malformed_request,
+            MalformedRequest::errors_with_nul,
+        )
+    }
 }
 
-/// The text of the last request, if it did not fit the request format
-/// (ANWDL_REASON_MALFORMED_REQUEST).
+/// The text of the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST), exactly as received
+/// but without the blanks around it: for a log, or for a server that accepts more than the format allows.
+/// Python's json.loads() reads it, but other parsers may not: it can contain NaN, Infinity, half surrogate
+/// pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
+/// tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
+/// returns.
 ///
-/// It is the very text that was received, without the blanks around it: for a log of one's own, or
-/// for a server that takes more than the format allows. Python's json.loads() reads it. Not every
-/// other reader does: it may hold NaN, Infinity, half surrogate pairs, a key twice, and more than 64
-/// levels of objects and arrays. Nothing says that it is an object.
-///
-/// It may hold client tokens, and is wiped when it ends.
-///
-/// @param client The client; not NULL.
-///
-/// @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
-///   anwdl_client_recv_request() or the end of the client. NULL if the last request was not
-///   malformed, which is no failure. NULL as well if client is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: the request in the tuple that ClientInstance.recvRequest() returns.
+/// @param client The client.
+/// @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
+///   the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
     client: *const anwdl_client_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live client.
-        let client = unsafe { borrow(client, "client") }?;
-        let request = client.instance().malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.json_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            client,
+            ClientInstance::malformed_request,
+            MalformedRequest::json_with_nul,
+        )
+    }
 }
 
-/// Sends a response.
+/// Sends a response: {"success": success, "message": message, "data": data}, with the data as given. With a
+/// reason, the message becomes "message (reason : reason)".
 ///
-/// What goes out is {"success": success, "message": message, "data": data}, with the data as they
-/// were given. With a reason, the message becomes "message (reason : reason)".
+/// The data is checked against the response format first: container_uuid, client_token, container_iso_sha256,
+/// container_username, container_password and container_listen_port come together or not at all, so do uptime
+/// and version, and each has its own format. Other keys are allowed.
 ///
-/// The data are checked against the response format before anything is sent: container_uuid,
-/// client_token, container_iso_sha256, container_username, container_password and
-/// container_listen_port come together or not at all, so do uptime and version, and each fits its
-/// own format. Other keys are allowed.
+/// Each request gets one response, in order (see "Turns"). A response before the first request uses the
+/// framing of anwdl_client_options_set_protocol(), or ANWDL_PROTOCOL_V4 without it, which clients of releases
+/// 2 and 3 cannot read; to answer those, receive their request first. In non-blocking use, repeated calls
+/// finish the response of the first. Python: ClientInstance.sendResponse(success, message, data, reason).
 ///
-/// There is one response to each request that was received, in their order. One may be sent before the
-/// first request, to say that the server is unavailable. As no request has shown then what the client
-/// speaks, it goes out in the framing that anwdl_client_options_set_protocol() names, and in that of
-/// ANWDL_PROTOCOL_V4 without it, which clients of the releases 2 and 3 cannot read; to answer those,
-/// receive their request first.
-///
-/// Blocking: the call returns when the response is sent or the timeout has passed. Non-blocking: it
-/// returns ANWDL_WANT_READ or ANWDL_WANT_WRITE until it is; the repeated calls finish the response
-/// of the first.
-///
-/// @param client The client; not NULL.
+/// @param client The client.
 /// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data_json The text of a JSON object, UTF-8; NULL for {}. It is strict JSON that every
-///   released peer reads: no NaN, no key twice, no half surrogate pair, at most 63 levels, no integer
-///   of more than 4300 digits. Numbers stay as they are written, 1e400 and -0 too.
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
-///
+/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+/// @param data_json A JSON object, UTF-8; NULL for {}. It must be strict JSON that every released peer reads:
+///   no NaN, no duplicate keys, no half surrogate pairs, at most 63 levels, no integer of more than 4300
+///   digits. Numbers stay as written, 1e400 and -0 too.
+/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
 /// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ Non-blocking only.
-/// @retval ANWDL_WANT_WRITE Non-blocking only.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client or message is NULL, or a text is
-///   not UTF-8. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no acceptable JSON object, and the
-///   message names line, column and cure, or it breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE:
-///   longer than the framing can carry.
-///   ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all these cases
-///   nothing was sent and the session goes on. ANWDL_REASON_BAD_PROXY_HEADER: it has ended.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED,
-///   ANWDL_REASON_PEER_REFUSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: ClientInstance.sendResponse(success, message, data, reason).
+/// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
+/// @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
+///   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
+///   ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can carry) and ANWDL_REASON_OUT_OF_TURN (each
+///   request has its response).
+/// @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
+///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response(
@@ -847,15 +531,15 @@ pub unsafe extern "C" fn anwdl_client_send_response(
     data_json: *const c_char,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let message = unsafe { text(message, "message") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let data_json = unsafe { optional_text(data_json, "data_json") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let reason = unsafe { optional_text(reason, "reason") }?;
-        client.operate(|instance| instance.send_response(success != 0, message, data_json, reason))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_response(
+            client,
+            success,
+            message,
+            move || optional_text(data_json, "data_json"),
+            reason,
+            ClientInstance::send_response,
+        )
+    }
 }

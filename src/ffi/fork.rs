@@ -1,5 +1,5 @@
-//! `fork()`: the child has only the thread that forked. A lock that another thread holds in that
-//! moment would never be released in the child, and what that thread does would never be done.
+//! `fork()`: the child has only the thread that forked. A lock that another thread holds at that
+//! moment would never be released in the child.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -45,12 +45,12 @@ thread_local! {
     static HELD: Cell<Option<Held>> = const { Cell::new(None) };
 }
 
-/// Tells the system, once, what to do around a fork.
-pub(super) fn prepare_once() {
-    static IS_DONE: AtomicBool = AtomicBool::new(false);
-    if !IS_DONE.load(Ordering::Relaxed) && !IS_DONE.swap(true, Ordering::Relaxed) {
-        // SAFETY: three functions of this kind are passed. Without memory for them, forks are as they
-        // would be without this module.
+/// Registers, once, what to do around a fork.
+pub(super) fn register_handlers_once() {
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !IS_REGISTERED.load(Ordering::Relaxed) && !IS_REGISTERED.swap(true, Ordering::Relaxed) {
+        // SAFETY: the three functions have the right type. If there is no memory to register them,
+        // forks are as they would be without this module.
         unsafe { pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
     }
 }

@@ -8,17 +8,17 @@ use super::{c_string, status};
 use crate::error::Error;
 use crate::log::{self, Hook, Level};
 
-/// How much a log message matters.
+/// How important a log message is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_log_level_t {
-    /// Each step, for someone who looks for a fault.
+    /// Each step, to look for a fault.
     ANWDL_LOG_DEBUG = 0,
     /// What usually happens, once or twice in a session: keys exchanged, framing detected.
     ANWDL_LOG_INFO = 1,
-    /// What the library or the peer refused; the session may go on.
+    /// What the library or the peer refused; the session may continue.
     ANWDL_LOG_WARNING = 2,
-    /// What ended a session before its time.
+    /// What ended a session early.
     ANWDL_LOG_ERROR = 3,
 }
 
@@ -27,14 +27,12 @@ use anwdl_log_level_t::*;
 /// An [`anwdl_log_level_t`] as C passes it: any number.
 pub type LogLevelNumber = c_int;
 
-/// A function that takes log messages; see anwdl_set_log_callback().
-///
-/// @param level How much the message matters.
-/// @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
-///   where there is none; never NULL. Valid during the call.
-/// @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
-///   call. The text may change between versions.
-/// @param user_data What was given to anwdl_set_log_callback().
+/// A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
+/// @param level How important the message is.
+/// @param client_id The ID of the client that it is about, as from anwdl_client_get_id(), or ""; never NULL.
+/// @param message One line of English, UTF-8, without a line end; never NULL. The text may change between
+///   versions.
+/// @param user_data What was passed to anwdl_set_log_callback().
 pub type anwdl_log_function_t = Option<
     unsafe extern "C" fn(
         level: anwdl_log_level_t,
@@ -65,11 +63,11 @@ fn level_of(number: LogLevelNumber) -> Result<Level, Error> {
         })
 }
 
-/// The caller's pointer, which the library only hands back.
+/// The caller's pointer, which the library passes back and never dereferences.
 struct UserData(*mut c_void);
 
-// SAFETY: the library does not look behind it. The caller is told that the function runs on any
-// thread, on several at once.
+// SAFETY: the library does not dereference it. The documentation says that the function runs on any
+// thread, and on several at once.
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
@@ -80,33 +78,24 @@ impl UserData {
     }
 }
 
-/// Sets the function that takes the log messages of the library, in place of an earlier one. There
-/// is one for the whole process.
+/// Sets the function that takes the log messages of the whole process, in place of an earlier one. Messages
+/// report key exchanges, framings, refusals and failures. They never hold a secret.
 ///
-/// It may be set at any time, from any thread. When this call returns, no call of an earlier
-/// function is under way and none will begin, so what its user_data points to may then be freed.
-/// For this the call waits for the function to return; so do not hold a lock meanwhile that the
-/// function takes. From within the function this cannot be so, as that very call is under way:
-/// there, anwdl_set_log_callback() does not wait, and only a later one from outside tells that all
-/// calls have ended.
+/// It can be set at any time, from any thread. When this call returns, no call of an earlier function is
+/// running or will begin, so its user_data may be freed. For this it waits for running calls to return: do
+/// not hold a lock that the function takes. Called from within the function it does not wait, as that call is
+/// still running.
 ///
-/// The function is called on the thread that does the work, before the call that does it returns;
-/// on several threads at once if several work. No lock is held, and it may call this library, also
-/// anwdl_set_log_callback(), but must not touch the object whose call is under way. What these
-/// calls would log is left out, or it would be called by itself without end. It must return: no
-/// longjmp() and no C++ exception may leave it.
-///
-/// Messages tell of key exchanges, framings, refusals and failures. They never hold a secret.
-///
-/// @param least_level Messages below this level are left out, and are not even made.
-/// @param function The function; NULL to log nothing, as in the beginning.
-/// @param user_data Handed to each call of the function as it is; NULL is fine.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
-///   earlier function stays.
-///
+/// The function runs on the thread that does the work, before the call that does it returns, and on several
+/// threads at once if several work. The library holds no lock meanwhile. The function may call this library,
+/// even anwdl_set_log_callback(), but must not touch the object whose call is running; its own calls log
+/// nothing. It must return: neither longjmp() nor a C++ exception may leave it.
 /// Python: logging.Logger.addHandler().
+///
+/// @param least_level Messages below this level are skipped, and cost nothing.
+/// @param function The function; NULL to log nothing (the default).
+/// @param user_data Passed to each call of the function; NULL is fine.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT: the earlier function stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_set_log_callback(
     least_level: LogLevelNumber,
@@ -121,7 +110,7 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
                 let (client_id, message) = (c_string(client_id), c_string(message));
                 // What the function binds at its first use puts the registers on the stack.
                 super::registers::wipe();
-                // SAFETY: the caller vouches for the function; the strings live as long as the call.
+                // SAFETY: the caller guarantees the function; the strings live as long as the call.
                 unsafe {
                     function(
                         level.into(),

@@ -1,19 +1,19 @@
 //! Memory that the caller owns: strings and bytes that the library made for it.
 //!
 //! It comes from the C allocator, because C programmers shorten strings (a NUL over the last
-//! newline, `strtok`): Rust's own types would then compute another length than the one that was
-//! allocated, which an allocator that is told the size takes badly. And C's allocator can say
-//! that it has no memory.
+//! newline, `strtok`), and Rust's allocators must be given the original size back. Also, C's
+//! allocator can report that it has no memory.
 
 use std::ffi::c_char;
 use std::ptr;
 
 use zeroize::Zeroize;
 
-use super::{Output, output, value_or};
+use super::error::anwdl_status_t;
+use super::{Handle, Output, borrow, bytes, output, status, value_or};
 use crate::error::{Error, Reason};
 
-/// A copy of `bytes` for the caller, followed by a zero byte. So even no bytes have an address, and
+/// A copy of `bytes` for the caller, followed by a zero byte: so an empty copy has an address, and
 /// a text is a C string.
 fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
     // No slice is longer than isize::MAX, so this cannot overflow.
@@ -26,7 +26,7 @@ fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
             "there is no memory for the result",
         ));
     }
-    // SAFETY: `start` has room for the bytes and one more, and is nobody else's.
+    // SAFETY: `start` has room for the bytes and one more, and nobody else has it.
     unsafe {
         ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
         start.add(bytes.len()).write(0);
@@ -34,35 +34,35 @@ fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
     Ok(start)
 }
 
-/// The places of the caller's for bytes that it will own.
-pub(super) struct BytesOutput<'a> {
+/// Where the caller wants bytes that it will own.
+struct BytesOutput<'a> {
     start: Output<'a, *mut u8>,
     len: Output<'a, usize>,
 }
 
-/// Checks the places for the address and the number of bytes.
+/// Checks the pointers for the address and the number of bytes.
 ///
 /// # Safety
 /// As for [`output`].
-pub(super) unsafe fn bytes_output<'a>(
+unsafe fn bytes_output<'a>(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> Result<BytesOutput<'a>, Error> {
-    // SAFETY: the caller vouches for both.
+    // SAFETY: the caller guarantees both.
     let (start, len) = unsafe { (output(out, "out")?, output(out_len, "out_len")?) };
     Ok(BytesOutput { start, len })
 }
 
 impl BytesOutput<'_> {
     /// Gives the caller a copy of `bytes`.
-    pub(super) fn set(self, bytes: &[u8]) -> Result<(), Error> {
+    fn set(self, bytes: &[u8]) -> Result<(), Error> {
         self.start.set(copy(bytes)?);
         self.len.set(bytes.len());
         Ok(())
     }
 
     /// As [`set`](Self::set); NULL and no bytes for none.
-    pub(super) fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
+    fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
         match bytes {
             Some(bytes) => self.set(bytes),
             None => {
@@ -86,10 +86,69 @@ pub(super) fn set_string(
     Ok(())
 }
 
+/// The body of a function that gives the caller a copy of a text, which has no NUL inside, or NULL.
+///
 /// # Safety
-/// `start` came from `copy` of at least `len` bytes, and nobody uses it any more.
+/// As for [`borrow`] and [`output`].
+pub(super) unsafe fn get_string<'a, H: Handle<Inner: 'a>, T: AsRef<str>>(
+    object: *const H,
+    (out, name): (*mut *mut c_char, &str),
+    get: impl FnOnce(&'a H::Inner) -> Result<Option<T>, Error>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let object = unsafe { borrow(object, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let out = unsafe { output(out, name) }?;
+        set_string(out, get(object)?)
+    })
+}
+
+/// The body of a function that gives the caller a copy of bytes, or NULL.
+///
+/// # Safety
+/// As for [`borrow`] and [`output`].
+pub(super) unsafe fn get_bytes<H: Handle>(
+    object: *const H,
+    out: *mut *mut u8,
+    out_len: *mut usize,
+    get: impl FnOnce(&H::Inner) -> Option<&[u8]>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let object = unsafe { borrow(object, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let out = unsafe { bytes_output(out, out_len) }?;
+        out.set_optional(get(object))
+    })
+}
+
+/// The body of a function that makes other bytes from data, under the key of a wrapper.
+///
+/// # Safety
+/// As for [`borrow`], [`bytes`] and [`output`].
+pub(super) unsafe fn transform<H: Handle, T: AsRef<[u8]>>(
+    wrapper: *const H,
+    (data, len): (*const u8, usize),
+    out: *mut *mut u8,
+    out_len: *mut usize,
+    transform: impl FnOnce(&H::Inner, &[u8]) -> Result<T, Error>,
+) -> anwdl_status_t {
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let wrapper = unsafe { borrow(wrapper, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let data = unsafe { bytes(data, len, "data") }?;
+        // SAFETY: the caller guarantees it.
+        let out = unsafe { bytes_output(out, out_len) }?;
+        out.set(transform(wrapper, data)?.as_ref())
+    })
+}
+
+/// # Safety
+/// `start` came from `copy` of at least `len` bytes, and nobody uses it afterwards.
 unsafe fn wipe_and_free(start: *mut u8, len: usize) {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe {
         wipe(start, len);
         libc::free(start.cast());
@@ -99,18 +158,13 @@ unsafe fn wipe_and_free(start: *mut u8, len: usize) {
 /// # Safety
 /// There are `len` bytes at `start`, and nobody else uses them.
 pub(super) unsafe fn wipe(start: *mut u8, len: usize) {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { std::slice::from_raw_parts_mut(start, len) }.zeroize();
 }
 
-/// Wipes and frees a string that the library returned through a `char **`.
-///
-/// The whole string is overwritten with zeros first, so that a private key does not stay behind in
-/// memory. Wiped is what strlen() sees: a string that the caller has cut short leaves the rest
-/// unwiped.
-///
-/// @param string A string from this library, not freed yet. NULL is fine and does nothing. A string
-///   that was returned as `const char *` is borrowed and must not be freed.
+/// Wipes and frees a string that the library returned through a `char **`. It is wiped up to its first NUL,
+/// so a string that the caller has cut short is wiped only in part.
+/// @param string The string, not freed yet; NULL is fine. A `const char *` is borrowed: never free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_string_free(string: *mut c_char) {
     value_or((), || {
@@ -123,10 +177,8 @@ pub unsafe extern "C" fn anwdl_string_free(string: *mut c_char) {
 }
 
 /// Wipes and frees bytes that the library returned through a `uint8_t **`.
-///
-/// @param bytes Bytes from this library, not freed yet. NULL is fine and does nothing. Bytes that
-///   were returned as `const uint8_t *` are borrowed and must not be freed.
-/// @param len Their number, exactly as it came with them: so many are overwritten with zeros.
+/// @param bytes The bytes, not freed yet; NULL is fine. A `const uint8_t *` is borrowed: never free it.
+/// @param len Their number, exactly as it came with them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_bytes_free(bytes: *mut u8, len: usize) {
     value_or((), || {

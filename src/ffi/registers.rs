@@ -1,11 +1,10 @@
-//! Vector registers: what AES leaves in them, round keys above all, would otherwise stay until
-//! something else uses them, and get onto the caller's stack where the dynamic linker or a signal
-//! saves them.
+//! Vector registers: AES leaves data in them, above all round keys. It would stay until something
+//! else uses the registers, and reach the caller's stack if the dynamic linker or a signal saves them.
 
 /// Wipes the vector registers that a call may change, when it is dropped.
-pub(super) struct WipedAtTheEnd;
+pub(super) struct WipeOnDrop;
 
-impl Drop for WipedAtTheEnd {
+impl Drop for WipeOnDrop {
     fn drop(&mut self) {
         wipe();
     }
@@ -16,13 +15,13 @@ pub(super) fn wipe() {
     use std::arch::is_x86_feature_detected;
 
     if !is_x86_feature_detected!("avx") {
-        // SAFETY: every processor of this kind has SSE2.
+        // SAFETY: every x86-64 processor has SSE2.
         unsafe { wipe_sse() };
         return;
     }
     // SAFETY: the processor has AVX.
     unsafe { wipe_avx() };
-    // The upper sixteen cost something once they are used: only where AES uses them, too.
+    // Using the upper sixteen costs time, so they are wiped only where AES uses them.
     if is_x86_feature_detected!("vaes") && is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has AVX-512.
         unsafe { wipe_avx512() };
@@ -33,7 +32,7 @@ pub(super) fn wipe() {
 /// The processor has SSE2.
 #[cfg(target_arch = "x86_64")]
 unsafe fn wipe_sse() {
-    // SAFETY: it changes no memory, and no register that it does not say.
+    // SAFETY: it changes no memory, and declares all registers that it changes.
     unsafe {
         std::arch::asm!(
             "pxor xmm0, xmm0",
@@ -62,7 +61,7 @@ unsafe fn wipe_sse() {
 /// The processor has AVX.
 #[cfg(target_arch = "x86_64")]
 unsafe fn wipe_avx() {
-    // SAFETY: it changes no memory, and no register that it does not say.
+    // SAFETY: it changes no memory, and declares all registers that it changes.
     unsafe {
         std::arch::asm!(
             "vzeroall",
@@ -76,7 +75,7 @@ unsafe fn wipe_avx() {
 /// The processor has AVX-512F.
 #[cfg(target_arch = "x86_64")]
 unsafe fn wipe_avx512() {
-    // SAFETY: it changes no memory, and no register that it does not say.
+    // SAFETY: it changes no memory, and declares all registers that it changes.
     unsafe {
         std::arch::asm!(
             "vpxord zmm16, zmm16, zmm16",
@@ -101,10 +100,10 @@ unsafe fn wipe_avx512() {
     }
 }
 
-/// All but the lower halves of v8 to v15, which every function gives back as it found them.
+/// All but the lower halves of v8 to v15, which every function must preserve.
 #[cfg(target_arch = "aarch64")]
 pub(super) fn wipe() {
-    // SAFETY: it changes no memory, and no register that it does not say.
+    // SAFETY: it changes no memory, and declares all registers that it changes.
     unsafe {
         std::arch::asm!(
             "movi v0.2d, #0",

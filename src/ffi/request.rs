@@ -4,197 +4,192 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use super::{Handle, borrow, output, text, value_or};
+use super::{Handle, output, read, text, value_or};
+use crate::error::Error;
 use crate::message::Request;
 
-/// A request from a client, checked against the request format.
-///
-/// It never changes and does not depend on the client that it came from. It may be read by many
-/// threads at once. All strings and numbers read from it are what was received, to the last digit.
+/// A received request that fits the request format. It never changes, and does not depend on the session that
+/// it came from. Strings and numbers are exactly as received, to the last digit.
 pub enum anwdl_request_t {}
 
 impl Handle for anwdl_request_t {
     type Inner = Request;
+    const NAME: &'static str = "request";
 }
 
-/// Gives C a share of the request.
-pub(super) fn share(request: Arc<Request>) -> *mut anwdl_request_t {
+/// Hands C one of the references to the request.
+pub(super) fn request_into_raw(request: Arc<Request>) -> *mut anwdl_request_t {
     Arc::into_raw(request).cast_mut().cast()
 }
 
-/// The verb of a request: what the peer wants.
+/// A pointer for C to read through, valid as long as that reference; NULL for `None`.
+pub(super) fn request_as_ptr(request: Option<&Arc<Request>>) -> *const anwdl_request_t {
+    request.map_or(ptr::null(), |request| Arc::as_ptr(request).cast())
+}
+
+/// A string value as C gets it, its length in `out_len` unless that is NULL; NULL for `None`.
 ///
-/// Every server knows "CREATE", "DESTROY" and "STAT"; others are up to the server.
+/// # Safety
+/// As for [`output`].
+pub(super) unsafe fn string_and_length(
+    value_with_nul: Option<&str>,
+    out_len: *mut usize,
+) -> Result<*const c_char, Error> {
+    let Some(value) = value_with_nul else {
+        return Ok(ptr::null());
+    };
+    if !out_len.is_null() {
+        // SAFETY: the caller guarantees it.
+        unsafe { output(out_len, "out_len") }?.set(value.len() - 1);
+    }
+    Ok(value.as_ptr().cast())
+}
+
+/// The body of a function that reads an integer or a boolean by its name.
 ///
-/// @param request The request; not NULL.
-///
-/// @return One or more of the letters A to Z, ending with NUL, borrowed until the request is freed;
-///   NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
+/// # Safety
+/// As for [`read`], [`text`] and [`output`].
+pub(super) unsafe fn get_scalar<H: Handle, T>(
+    object: *const H,
+    (name, parameter): (*const c_char, &str),
+    out_value: *mut T,
+    get: impl FnOnce(&H::Inner, &str) -> Option<T>,
+) -> bool {
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        read(object, false, |object| {
+            let name = text(name, parameter)?;
+            let out_value = output(out_value, "out_value")?;
+            let value = get(object, name);
+            Ok(value.map(|value| out_value.set(value)).is_some())
+        })
+    }
+}
+
+/// The verb of a request: what the peer wants. Every server knows "CREATE", "DESTROY" and "STAT"; others are
+/// up to the server. Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
+/// @param request The request.
+/// @return One or more of the letters A to Z, borrowed until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        Ok(request.verb_with_nul().as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            Ok(request.verb_with_nul().as_ptr().cast())
+        })
+    }
 }
 
-/// The whole request as JSON text.
+/// The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
+/// levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
+/// that ClientInstance.recvRequest() returns.
 ///
-/// It is the very text that was received and checked: no duplicate keys, no NaN, no invalid UTF-8,
-/// at most 64 levels deep, integers with every digit. Keys that the format does not know are in it.
-///
-/// @param request The request; not NULL.
-///
-/// @return JSON in UTF-8, ending with NUL, borrowed until the request is freed; NULL if request is
-///   NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: the dictionary that ClientInstance.recvRequest() returns.
+/// @param request The request.
+/// @return JSON in UTF-8, borrowed until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        Ok(request.json_with_nul().as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            Ok(request.json_with_nul().as_ptr().cast())
+        })
+    }
 }
 
-/// The parameters of a request as the text of a JSON object.
-///
-/// @param request The request; not NULL.
-///
-/// @return JSON in UTF-8, ending with NUL ("{}" if there are none), borrowed until the request is
-///   freed; NULL if request is NULL (ANWDL_REASON_INVALID_ARGUMENT), or there is no memory for a
-///   copy (ANWDL_REASON_INTERNAL).
-///
-/// Python: the "parameters" of the dictionary that ClientInstance.recvRequest() returns.
+/// The parameters of a request as JSON. Python: the "parameters" of the dictionary that
+/// ClientInstance.recvRequest() returns.
+/// @param request The request.
+/// @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the request is freed; NULL also
+///   without memory for a copy (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_parameters_json(
     request: *const anwdl_request_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        Ok(request.parameters_json_with_nul()?.as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            Ok(request.parameters_json_with_nul()?.as_ptr().cast())
+        })
+    }
 }
 
-/// A parameter of a request that is a string.
-///
-/// "container_uuid" and "client_token", where present, fit their formats.
-///
-/// @param request The request; not NULL.
-/// @param parameter The name of the parameter, UTF-8; not NULL.
-/// @param out_len Where to write the length of the value in bytes, without the NUL at its end; may
-///   be NULL. A value can have NULs of its own, which only the length tells from its end. Written
-///   only if a string is returned.
-///
-/// @return The value in UTF-8, JSON escapes resolved, ending with NUL, borrowed until the request
-///   is freed. NULL if there is no such parameter or it is no string, which is no failure: the last
-///   error stays as it was. NULL as well, with ANWDL_REASON_INVALID_ARGUMENT, if request or
-///   parameter is NULL or parameter is not UTF-8; with ANWDL_REASON_INTERNAL, if there is no memory
-///   to decode the strings.
-///
+/// A string parameter of a request. "container_uuid" and "client_token", if present, fit their formats.
 /// Python: request["parameters"].get(parameter).
+/// @param request The request.
+/// @param parameter The name of the parameter, UTF-8.
+/// @param out_len Where to write the length of the value in bytes; may be NULL. A value can contain NULs, so
+///   only the length shows where it ends. Written only if a string is returned.
+/// @return The value in UTF-8 with its JSON escapes decoded, borrowed until the request is freed; NULL if
+///   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_string(
     request: *const anwdl_request_t,
     parameter: *const c_char,
     out_len: *mut usize,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameter = unsafe { text(parameter, "parameter") }?;
-        let Some(value) = request.string_with_nul(parameter)? else {
-            return Ok(ptr::null());
-        };
-        if !out_len.is_null() {
-            // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { output(out_len, "out_len") }?.set(value.len() - 1);
-        }
-        Ok(value.as_ptr().cast())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        read(request, ptr::null(), |request| {
+            string_and_length(
+                request.string_with_nul(text(parameter, "parameter")?)?,
+                out_len,
+            )
+        })
+    }
 }
 
-/// A parameter of a request that is an integer.
-///
-/// @param request The request; not NULL.
-/// @param parameter The name of the parameter, UTF-8; not NULL.
-/// @param out_value Where to write the value; not NULL. Written only if true is returned.
-///
-/// @return true if the parameter is an integer and fits 64 bits with a sign. false if there is no
-///   such parameter, or it is something else (1.0, 1e3 and true are no integers), or it is larger,
-///   which is no failure: the last error stays as it was, and anwdl_request_get_parameters_json()
-///   has every digit. false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or
-///   parameter is not UTF-8.
-///
-/// Python: request["parameters"].get(parameter).
+/// An integer parameter of a request. Python: request["parameters"].get(parameter).
+/// @param request The request.
+/// @param parameter The name of the parameter, UTF-8.
+/// @param out_value Where to write the value. Written only if true is returned.
+/// @return true if it is an integer that fits 64 bits with a sign; otherwise false (1.0, 1e3 and true are not
+///   integers; anwdl_request_get_parameters_json() has larger ones with every digit).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_integer(
     request: *const anwdl_request_t,
     parameter: *const c_char,
     out_value: *mut i64,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameter = unsafe { text(parameter, "parameter") }?;
-        // SAFETY: the caller passes NULL or a place for the value.
-        let out_value = unsafe { output(out_value, "out_value") }?;
-        Ok(request
-            .integer(parameter)
-            .map(|value| out_value.set(value))
-            .is_some())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_scalar(
+            request,
+            (parameter, "parameter"),
+            out_value,
+            Request::integer,
+        )
+    }
 }
 
-/// A parameter of a request that is true or false.
-///
-/// @param request The request; not NULL.
-/// @param parameter The name of the parameter, UTF-8; not NULL.
-/// @param out_value Where to write the value; not NULL. Written only if true is returned.
-///
-/// @return true if the parameter is a boolean. false if there is no such parameter or it is
-///   something else (1 and "true" are no booleans), which is no failure: the last error stays as it
-///   was. false as well, with ANWDL_REASON_INVALID_ARGUMENT, if an argument is NULL or parameter is
-///   not UTF-8.
-///
-/// Python: request["parameters"].get(parameter).
+/// A boolean parameter of a request. Python: request["parameters"].get(parameter).
+/// @param request The request.
+/// @param parameter The name of the parameter, UTF-8.
+/// @param out_value Where to write the value. Written only if true is returned.
+/// @return true if it is true or false; otherwise false (1 and "true" are not booleans).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_boolean(
     request: *const anwdl_request_t,
     parameter: *const c_char,
     out_value: *mut bool,
 ) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live request.
-        let request = unsafe { borrow(request, "request") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameter = unsafe { text(parameter, "parameter") }?;
-        // SAFETY: the caller passes NULL or a place for the value.
-        let out_value = unsafe { output(out_value, "out_value") }?;
-        Ok(request
-            .boolean(parameter)
-            .map(|value| out_value.set(value))
-            .is_some())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_scalar(
+            request,
+            (parameter, "parameter"),
+            out_value,
+            Request::boolean,
+        )
+    }
 }
 
-/// Frees a request that anwdl_client_recv_request() returned.
-///
-/// Not for the one that anwdl_client_get_stored_request() lends.
-///
-/// @param request The request; NULL is fine and does nothing.
+/// Frees a request that the caller owns; not one from anwdl_client_get_stored_request().
+/// @param request The request; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_free(request: *mut anwdl_request_t) {
     value_or((), || {
         if !request.is_null() {
-            // SAFETY: `share` made it, and the caller gives its share back.
+            // SAFETY: `request_into_raw` made it, and the caller gives up its reference.
             drop(unsafe { Arc::from_raw(request.cast::<Request>()) });
         }
         Ok(())

@@ -5,71 +5,55 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
-use super::memory::{bytes_output, set_string};
+use super::memory::{get_bytes, get_string, transform};
 use super::{
-    BooleanByte, Handle, borrow, borrow_mut, bytes, give, null, output, status, status_of_secrets,
-    take_back, value_or,
+    BooleanByte, Handle, borrow, borrow_mut, bytes, change, create, free, null, output, read,
+    status, status_wiping_keys, wiping_keys,
 };
 use crate::crypto::RsaWrapper;
 use crate::error::Error;
 
-/// A local RSA key pair and a peer's public key, each of which may be missing: the Python
-/// RSAWrapper.
+/// A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
 ///
-/// Keys are PEM text of at most 16 KiB, written as freely as OpenSSL takes it: with text around it, a
-/// byte-order mark, blanks, CRLF, lines of any length. Functions whose names end in "_der" have them
-/// as DER, of at most 16 KiB too. Where a key is refused, the error message says
-/// what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is odd, at
-/// least 3, and has at most 33 bits.
-///
-/// It may be read by many threads at once (by the functions that take it as const) as long as none
-/// changes it. The private key is wiped when the last wrapper or client that shares it is freed.
+/// Keys are PEM of at most 16 KiB, read as freely as OpenSSL reads it: with text around it, a byte-order
+/// mark, blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16
+/// KiB. The message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an
+/// exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or
+/// client that shares it is freed.
 pub enum anwdl_rsa_wrapper_t {}
 
 impl Handle for anwdl_rsa_wrapper_t {
     type Inner = RsaWrapper;
+    const NAME: &'static str = "wrapper";
 }
 
-/// Makes an RSA wrapper, with or without a new key pair.
-///
-/// @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which
-///   takes seconds; false for a wrapper without any key.
-/// @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free(); not
-///   NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: out_wrapper is NULL.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: RSAWrapper(generate_key_pair=...).
+/// Makes an RSA wrapper, with or without a new key pair. Python: RSAWrapper(generate_key_pair=...).
+/// @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which takes
+///   seconds; false for no keys.
+/// @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free().
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
     generate_key_pair: BooleanByte,
     out_wrapper: *mut *mut anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a place for the wrapper.
-        let out_wrapper = unsafe { output(out_wrapper, "out_wrapper") }?;
-        out_wrapper.set(give(RsaWrapper::new(generate_key_pair != 0)?));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_wrapper, "out_wrapper"), || {
+            RsaWrapper::new(generate_key_pair != 0)
+        })
     })
 }
 
-/// Makes a new local key pair in place of the present one, if any. It takes seconds for large keys.
-///
-/// Wrappers and clients that share the old key pair keep it.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param public_exponent An odd number from 3 and below 2^33; 65537 is usual.
-/// @param key_size The size of the modulus in bits, from 2048 to 8192; 4096 is usual.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or a number is out of
-///   range.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
+/// Replaces the local key pair with a new one, which takes seconds for large keys. Wrappers and clients that
+/// share the old pair keep it. Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
+/// @param wrapper The wrapper.
+/// @param public_exponent An odd number from 3 and below 2^33; 65537 is usual. Others are
+///   ANWDL_REASON_INVALID_ARGUMENT.
+/// @param key_size The size of the modulus in bits, 2048 to 8192; 4096 is usual. Others are
+///   ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
@@ -77,68 +61,52 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     public_exponent: u64,
     key_size: u32,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        wrapper.generate_key_pair(public_exponent, key_size)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.generate_key_pair(public_exponent, key_size)
+        })
     })
 }
 
-/// The size of the local public key.
-///
-/// @param wrapper The wrapper; not NULL.
-///
-/// @return The size of its modulus in bits; 0 if there is no local public key, even if there is a
-///   private one, and if wrapper is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: RSAWrapper.getKeySize(), which gives None for 0.
+/// The size of the local public key. Python: RSAWrapper.getKeySize(), which gives None for 0.
+/// @param wrapper The wrapper.
+/// @return The size of its modulus in bits; 0 if there is no local public key, even if there is a private
+///   one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> u32 {
-    value_or(0, || {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        Ok(wrapper.key_size())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { read(wrapper, 0, |wrapper| Ok(wrapper.key_size())) }
 }
 
-/// The local public key as PEM (SubjectPublicKeyInfo, with LF line ends).
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
-///   NULL if there is no local public key; not NULL itself.
-///
-/// @retval ANWDL_OK Also if there is no such key.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
-/// Python: RSAWrapper.getPublicKey().
+/// The local public key as PEM (SubjectPublicKeyInfo, LF line ends). Python: RSAWrapper.getPublicKey().
+/// @param wrapper The wrapper.
+/// @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); the PEM is NULL if there is
+///   no such key.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_pem = unsafe { output(out_pem, "out_pem") }?;
-        set_string(out_pem, wrapper.public_key())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            Ok(wrapper.public_key())
+        })
+    }
 }
 
 /// The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param out Where to write the address of the DER, to be freed with
-///   anwdl_bytes_free(), or NULL if there is no local public key; not NULL itself.
-/// @param out_len Where to write its length in bytes, or 0; not NULL.
-///
-/// @retval ANWDL_OK Also if there is no such key.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
 /// Python: RSAWrapper.getPublicKey(pem_format=False).
+/// @param wrapper The wrapper.
+/// @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+///   such key.
+/// @param out_len Where to write its length in bytes, or 0.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
@@ -146,51 +114,36 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set_optional(wrapper.public_key_der())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::public_key_der) }
 }
 
-/// The local private key as PEM (PKCS #8, not encrypted, with LF line ends).
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param out_pem Where to write the PEM, ending with NUL, or NULL if there is no private key; not
-///   NULL itself. Free it with anwdl_string_free(), which wipes it; do so soon.
-///
-/// @retval ANWDL_OK Also if there is no such key.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
-/// Python: RSAWrapper.getPrivateKey().
+/// The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
+/// @param wrapper The wrapper.
+/// @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
+///   anwdl_string_free(), which wipes it.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_pem = unsafe { output(out_pem, "out_pem") }?;
-        set_string(out_pem, wrapper.private_key())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            Ok(wrapper.private_key())
+        })
     })
 }
 
 /// The local private key as DER (PKCS #8, RFC 5958, not encrypted).
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param out Where to write the address of the DER, or NULL if there is no private
-///   key; not NULL itself. Free it with anwdl_bytes_free(), which wipes it; do so soon.
-/// @param out_len Where to write its length in bytes, or 0; not NULL.
-///
-/// @retval ANWDL_OK Also if there is no such key.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
 /// Python: RSAWrapper.getPrivateKey(pem_format=False).
+/// @param wrapper The wrapper.
+/// @param out Where to write the address of the DER; NULL if there is no such key. Free it soon with
+///   anwdl_bytes_free(), which wipes it.
+/// @param out_len Where to write its length in bytes, or 0.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
@@ -198,54 +151,38 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set_optional(wrapper.private_key_der())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::private_key_der) })
 }
 
-/// The peer's public key as PEM (SubjectPublicKeyInfo, with LF line ends).
-///
-/// In the wrapper of a client (anwdl_client_get_rsa_wrapper()) it is there once the peer has sent
-/// it.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param out_pem Where to write the PEM, ending with NUL, to be freed with anwdl_string_free(), or
-///   NULL if there is no such key; not NULL itself.
-///
-/// @retval ANWDL_OK Also if there is no such key.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
+/// The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
+/// (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
 /// Python: RSAWrapper.getRemotePublicKey().
+///
+/// @param wrapper The wrapper.
+/// @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_pem = unsafe { output(out_pem, "out_pem") }?;
-        set_string(out_pem, wrapper.remote_public_key())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            Ok(wrapper.remote_public_key())
+        })
+    }
 }
 
 /// The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param out Where to write the address of the DER, to be freed with
-///   anwdl_bytes_free(), or NULL if there is no such key; not NULL itself.
-/// @param out_len Where to write its length in bytes, or 0; not NULL.
-///
-/// @retval ANWDL_OK Also if there is no such key.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
 /// Python: RSAWrapper.getRemotePublicKey(pem_format=False).
+/// @param wrapper The wrapper.
+/// @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+///   such key.
+/// @param out_len Where to write its length in bytes, or 0.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
@@ -253,52 +190,34 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set_optional(wrapper.remote_public_key_der())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::remote_public_key_der) }
 }
 
-/// Sets the local public key. The private key stays as it is.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
-///   UTF-8.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
-///
-/// Python: RSAWrapper.setPublicKey(public_key).
+/// Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
+/// @param wrapper The wrapper.
+/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { c_string(pem, "pem") }?;
-        wrapper.set_public_key(pem)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_public_key(c_string(pem, "pem")?)
+        })
+    }
 }
 
-/// Sets the local public key, given as DER. The private key stays as it is.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
+/// Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key,
+/// pem_format=False).
+/// @param wrapper The wrapper.
+/// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
 /// @param len Its length in bytes.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
-///   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
-///
-/// Python: RSAWrapper.setPublicKey(public_key, pem_format=False).
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
@@ -306,28 +225,20 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
     der: *const u8,
     len: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let der = unsafe { bytes(der, len, "der") }?;
-        wrapper.set_public_key_der(der)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_public_key_der(bytes(der, len, "der")?)
+        })
+    }
 }
 
-/// Sets the local private key.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); not NULL; text around it need not
-///   be UTF-8. Certificates and public keys beside it are passed over; a second private key is not.
-/// @param derivate_public_key true to set the local public key to the one that belongs to it; false
-///   to leave the public key as it is.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or pem is NULL.
-///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old keys are kept.
-///
-/// Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
+/// Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
+/// @param wrapper The wrapper.
+/// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); text around it need not be UTF-8.
+///   Certificates and public keys beside it are skipped; a second private key is refused.
+/// @param derivate_public_key true to set the local public key to match; false to leave it as it is.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
@@ -335,29 +246,21 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     pem: *const c_char,
     derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { c_string(pem, "pem") }?;
-        wrapper.set_private_key(pem, derivate_public_key != 0)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_private_key(c_string(pem, "pem")?, derivate_public_key != 0)
+        })
     })
 }
 
-/// Sets the local private key, given as DER.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, and is
-///   then no key.
+/// Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, pem_format=False,
+/// derivate_public_key=...).
+/// @param wrapper The wrapper.
+/// @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, but not a key.
 /// @param len Its length in bytes.
-/// @param derivate_public_key true to set the local public key to the one that belongs to it; false
-///   to leave the public key as it is.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
-///   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old keys are kept.
-///
-/// Python: RSAWrapper.setPrivateKey(private_key, pem_format=False, derivate_public_key=...).
+/// @param derivate_public_key true to set the local public key to match; false to leave it as it is.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
@@ -366,17 +269,15 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
     len: usize,
     derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let der = unsafe { bytes(der, len, "der") }?;
-        wrapper.set_private_key_der(der, derivate_public_key != 0)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_private_key_der(bytes(der, len, "der")?, derivate_public_key != 0)
+        })
     })
 }
 
-/// The string behind `pointer`: bytes of any encoding. A key may have text around it, and the
-/// system takes paths so.
+/// The string behind `pointer` in any encoding, for paths and for keys with text around them.
 ///
 /// # Safety
 /// As for [`text`](super::text).
@@ -384,7 +285,7 @@ unsafe fn c_string<'a>(pointer: *const c_char, name: &str) -> Result<&'a [u8], E
     if pointer.is_null() {
         return Err(null(name));
     }
-    // SAFETY: it is not NULL; the caller vouches for the rest.
+    // SAFETY: it is not NULL; the caller guarantees the rest.
     Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
 }
 
@@ -393,44 +294,33 @@ unsafe fn c_string<'a>(pointer: *const c_char, name: &str) -> Result<&'a [u8], E
 /// # Safety
 /// As for [`c_string`].
 unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let bytes = unsafe { c_string(pointer, "path") }?;
     Ok(Path::new(OsStr::from_bytes(bytes)))
 }
 
-/// Sets the local private key to the one in a file, and the local public key to the one that belongs
-/// to it.
+/// Loads the local private key from a file, and sets the local public key to match. So restarts, and all
+/// servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
 ///
-/// Restarts and all the servers of a fleet keep one identity in this way, and clients that expect
-/// its fingerprint go on.
+/// The key is loaded even if users other than the file's owner have rights to it (mode & 077), or the owner
+/// is neither the effective user of the process nor root: others may have read the key, or can replace it.
+/// Then the last error is ANWDL_REASON_KEY_FILE_EXPOSED although the status is ANWDL_OK, and an
+/// ANWDL_LOG_WARNING is logged. After any other successful load the last error is ANWDL_REASON_NONE.
 ///
-/// The key is loaded also when others than the owner of the file have any rights to it (mode & 077),
-/// or when the file belongs to another user than the effective one of the process and root, who may
-/// have read the key and can replace it. anwdl_last_error_reason() then is
-/// ANWDL_REASON_KEY_FILE_EXPOSED, though the status is ANWDL_OK; it
-/// is ANWDL_REASON_NONE after a load without that fault. A log message of the level
-/// ANWDL_LOG_WARNING tells it too.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param path The file, of at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). Not
-///   NULL; it need not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may
-///   have to be waited for.
-///
+/// @param wrapper The wrapper.
+/// @param path The file, at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). The path need
+///   not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may take a while.
 /// @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///   ANWDL_REASON_INVALID_KEY: the file holds no acceptable key, or is too long; the old keys are
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: not an acceptable key, or too long; the old keys are
 ///   kept.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are
-///   kept.
-///
-/// Python: none.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
     wrapper: *mut anwdl_rsa_wrapper_t,
     path: *const c_char,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a wrapper that it owns.
         let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -444,34 +334,26 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
     })
 }
 
-/// Writes the local private key to a file that only its owner can read and write.
+/// Writes the local private key to a file with the mode 0600, from the first byte and under any umask. An
+/// existing file is replaced as a whole: readers find the old key or the new one, even after a power cut. A
+/// symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
+/// Other processes may see a hidden file beside it during the call; a process that is killed in the middle
+/// leaves it behind.
 ///
-/// The file has the mode 0600 from its first byte, under any umask. One that has the name already is
-/// replaced as a whole: whoever reads it meanwhile finds the old key or the new one, also after a
-/// power cut. A
-/// symbolic link is replaced, not followed; a pipe, a socket or a device, or a link to one, is not
-/// replaced. Other processes may see a hidden file beside it for the time of the call; one that is
-/// killed just then leaves it behind.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param path The file; not NULL; it need not be UTF-8. The key is written as PEM (PKCS #8, not
-///   encrypted, with LF line ends).
-///
+/// @param wrapper The wrapper.
+/// @param path The file; it need not be UTF-8. A path that cannot name a file is
+///   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, or path cannot
-///   be the name of a file. ANWDL_REASON_KEY_MISSING: there is no local private key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST:
-///   something else than a file is there); what was there is as it was.
-///   ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: none.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
+///   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
     wrapper: *const anwdl_rsa_wrapper_t,
     path: *const c_char,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
+    status_wiping_keys(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
         // SAFETY: the caller passes NULL or a string.
@@ -479,45 +361,31 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
     })
 }
 
-/// Sets the peer's public key of this wrapper.
-///
-/// A client never takes a peer's key from a wrapper that it is given: it receives it.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); not NULL; text around it need not be
-///   UTF-8.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///   ANWDL_REASON_INVALID_KEY: pem is no acceptable key; the old key is kept.
-///
+/// Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
+/// @param wrapper The wrapper.
+/// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let pem = unsafe { c_string(pem, "pem") }?;
-        wrapper.set_remote_public_key(pem)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_remote_public_key(c_string(pem, "pem")?)
+        })
+    }
 }
 
-/// Sets the peer's public key of this wrapper, given as DER.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, and is then no key.
-/// @param len Its length in bytes.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper is NULL, or der is NULL with a
-///   length. ANWDL_REASON_INVALID_KEY: der is no acceptable key; the old key is kept.
-///
+/// Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
+/// @param wrapper The wrapper.
+/// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
+/// @param len Its length in bytes.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
@@ -525,33 +393,26 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
     der: *const u8,
     len: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        let wrapper = unsafe { borrow_mut(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let der = unsafe { bytes(der, len, "der") }?;
-        wrapper.set_remote_public_key_der(der)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_remote_public_key_der(bytes(der, len, "der")?)
+        })
+    }
 }
 
-/// Encrypts data under the peer's public key, or the local one: RSA-OAEP with SHA-256 for label and
-/// mask, and an empty label.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param data The data; NULL is fine if len is 0.
-/// @param len Its length in bytes: at most the size of the modulus less 66 (446 for 4096 bits).
-/// @param use_local_public_key true to encrypt under the local public key; false for the peer's.
-/// @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free();
-///   not NULL.
-/// @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, data
-///   is NULL with a length, or data is too long. ANWDL_REASON_KEY_MISSING: the public key is not
-///   set.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
+/// Encrypts data under a public key: RSA-OAEP (RFC 8017) with SHA-256 for label and mask, and an empty label.
 /// Python: RSAWrapper.encryptData(data, use_local_public_key=...).
+/// @param wrapper The wrapper.
+/// @param data The data; NULL is fine if len is 0.
+/// @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
+///   ANWDL_REASON_INVALID_ARGUMENT.
+/// @param use_local_public_key true for the local public key; false for the peer's.
+/// @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
+/// @param out_len Where to write its length in bytes: the size of the modulus.
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
@@ -562,37 +423,27 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.encrypt_data(data, use_local_public_key != 0)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, |wrapper, data| {
+            wrapper.encrypt_data(data, use_local_public_key != 0)
+        })
     })
 }
 
-/// Decrypts, with the local private key, what was encrypted under the local public key.
+/// Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
+/// sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
+/// and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
 ///
-/// With the key pair of sessions, that includes the secrets of their key exchanges: let no stranger
-/// choose what is decrypted with it, and use another key pair for other purposes.
-///
-/// @param wrapper The wrapper; not NULL.
-/// @param data The ciphertext; NULL is fine if len is 0, and is then not decryptable.
+/// @param wrapper The wrapper.
+/// @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free(); not
-///   NULL. A zero byte that is not counted follows the result, so that a text can be used as a C
-///   string, and a result of no bytes has an address too.
-/// @param out_len Where to write the length of the result in bytes; not NULL.
-///
+/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+/// @param out_len Where to write its length in bytes.
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
-///   data is NULL with a length. ANWDL_REASON_DECRYPTION_FAILED: whatever else is wrong.
-///   ANWDL_REASON_KEY_MISSING: the private key is not set.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
+///   set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: RSAWrapper.decryptData(cipher, decode=False).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
@@ -602,35 +453,25 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.decrypt_data(data)?)
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        transform(wrapper, (data, len), out, out_len, RsaWrapper::decrypt_data)
     })
 }
 
-/// Signs data with the local private key: RSA-PSS with SHA-256 and the longest salt that fits.
+/// Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
 ///
-/// In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory gives the private
-/// key away to who can read that, and its time depends on the key to some degree.
+/// In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
+/// anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
 ///
-/// @param wrapper The wrapper; not NULL.
+/// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the signature, to be freed with anwdl_bytes_free(); not
-///   NULL.
-/// @param out_len Where to write its length in bytes, which is the size of the modulus; not NULL.
-///
+/// @param out Where to write the address of the signature, to be freed with anwdl_bytes_free().
+/// @param out_len Where to write its length in bytes: the size of the modulus.
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper, out or out_len is NULL, or
-///   data is NULL with a length. ANWDL_REASON_KEY_MISSING: the private key is not set.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: RSAWrapper.signData(data).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
@@ -640,36 +481,22 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     out: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
-        let data = unsafe { bytes(data, len, "data") }?;
-        // SAFETY: the caller passes NULL or places for an address and a length.
-        let result = unsafe { bytes_output(out, out_len) }?;
-        result.set(&wrapper.sign_data(data)?)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { transform(wrapper, (data, len), out, out_len, RsaWrapper::sign_data) })
 }
 
-/// Tells whether a signature of the peer's fits the data: RSA-PSS as anwdl_rsa_wrapper_sign_data()
-/// makes it, under the peer's public key.
+/// Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
+/// method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
+/// Python: none; RSAWrapper.verifyDataSignature() is another function.
 ///
-/// The Python method of this name verifies under the local public key:
-/// anwdl_rsa_wrapper_verify_data_signature_with_key() does that.
-///
-/// @param wrapper The wrapper; not NULL.
+/// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out_valid Where to write true if the signature fits, false if not; not NULL.
-///
-/// @retval ANWDL_OK Whatever the verdict is.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
-///   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: the peer's public key is
-///   not set.
-///
-/// Python: none; RSAWrapper.verifyDataSignature() is another function.
+/// @param out_valid Where to write true if the signature is valid, false if not.
+/// @retval ANWDL_OK Valid or not.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
@@ -680,7 +507,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     len: usize,
     out_valid: *mut bool,
 ) -> anwdl_status_t {
-    // SAFETY: the caller vouches for the same.
+    // SAFETY: the caller guarantees the same.
     unsafe {
         anwdl_rsa_wrapper_verify_data_signature_with_key(
             wrapper,
@@ -694,23 +521,19 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     }
 }
 
-/// Tells whether a signature fits the data, as anwdl_rsa_wrapper_verify_data_signature() does, under
-/// the peer's public key or the local one.
+/// Verifies a signature under the peer's public key or the local one; see
+/// anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
+/// use_local_public_key.
 ///
-/// @param wrapper The wrapper; not NULL.
+/// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param use_local_public_key true to verify under the local public key, and so what this side has
-///   signed; false for the peer's.
-/// @param out_valid Where to write true if the signature fits, false if not; not NULL.
-///
-/// @retval ANWDL_OK Whatever the verdict is.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_valid is NULL, or
-///   signature or data is NULL with a length. ANWDL_REASON_KEY_MISSING: that public key is not set.
-///
-/// Python: RSAWrapper.verifyDataSignature(signature, data), with use_local_public_key.
+/// @param use_local_public_key true for the local public key, so for what this side has signed; false for the
+///   peer's.
+/// @param out_valid Where to write true if the signature is valid, false if not.
+/// @return As anwdl_rsa_wrapper_verify_data_signature().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
@@ -725,9 +548,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
     status(|| {
         // SAFETY: the caller passes NULL or a live wrapper.
         let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
+        // SAFETY: the caller passes NULL or that many bytes.
         let signature = unsafe { bytes(signature, signature_len, "signature") }?;
-        // SAFETY: the caller passes NULL or so many bytes.
+        // SAFETY: the caller passes NULL or that many bytes.
         let data = unsafe { bytes(data, len, "data") }?;
         // SAFETY: the caller passes NULL or a place for the verdict.
         let out_valid = unsafe { output(out_valid, "out_valid") }?;
@@ -737,22 +560,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
     })
 }
 
-/// The fingerprint of a public key, as the Python client shows it: the SHA-256 of the key as
-/// anwdl_rsa_wrapper_get_public_key() writes it (PEM with LF line ends).
+/// The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
+/// PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
+/// line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
 ///
-/// Users compare it to be sure whom they talk to. It depends on the key alone, not on the form in
-/// which a peer sent it: another line end or another line length gives the same fingerprint.
-///
-/// @param wrapper The wrapper; not NULL.
+/// @param wrapper The wrapper.
 /// @param remote true for the peer's public key; false for the local one.
-/// @param out_hex Where to write 64 hexadecimal digits, ending with NUL, to be freed with
-///   anwdl_string_free(); not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: wrapper or out_hex is NULL.
-///   ANWDL_REASON_KEY_MISSING: that public key is not set.
-///
-/// Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
+/// @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: that public key is not set.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
@@ -760,26 +575,19 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
     remote: BooleanByte,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        // SAFETY: the caller passes NULL or a place for the string.
-        let out_hex = unsafe { output(out_hex, "out_hex") }?;
-        set_string(out_hex, Some(wrapper.fingerprint(remote != 0)?))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_string(wrapper, (out_hex, "out_hex"), |wrapper| {
+            Ok(Some(wrapper.fingerprint(remote != 0)?))
+        })
+    }
 }
 
-/// Frees an RSA wrapper that the caller owns.
-///
-/// Not for the one that anwdl_client_get_rsa_wrapper() lends. Clients and options that share its
-/// key pair keep it.
-///
-/// @param wrapper The wrapper; NULL is fine and does nothing.
+/// Frees an RSA wrapper that the caller owns; not one from anwdl_client_get_rsa_wrapper(). Clients and
+/// options that share its key pair keep it.
+/// @param wrapper The wrapper; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_free(wrapper: *mut anwdl_rsa_wrapper_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a wrapper that it owns.
-        unsafe { take_back(wrapper) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(wrapper) }
 }

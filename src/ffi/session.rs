@@ -1,24 +1,28 @@
 //! `anwdl_session_t`: a session without a descriptor.
 
 use std::ffi::{c_char, c_int};
-use std::ptr;
-use std::sync::Arc;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::request::{anwdl_request_t, share};
+use super::handle::{
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_wrapper,
+    has_failed, operate, query, recv_request, recv_response, send_request, send_response,
+    set_wrapper,
+};
+use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Guarded, Handle, borrow, borrow_mut, give, lend, optional_text, output, status,
-    status_of_secrets, take_back, text, try_give, value_or,
+    BooleanByte, Handle, borrow, borrow_mut, change, create, free, optional_text, output, status,
+    wiping_keys,
 };
 use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
+use crate::message::MalformedRequest;
 use crate::protocol::Role;
 
-/// Which side of a connection this is.
+/// A side of a connection.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_role_t {
@@ -47,25 +51,17 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
         .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is no role")))
 }
 
-/// A session without a descriptor: one side of one connection, for programs that move the bytes
-/// themselves, through libuv, Asio, io_uring, TLS or a tunnel.
-///
-/// No call waits, and none calls the kernel, except for random bytes. It is the same machine that
-/// works behind anwdl_client_t.
-///
-/// Each operation (exchange_keys and its steps, send and recv of requests and responses) returns
-/// one of these until it is done:
-/// - ANWDL_WANT_READ: bring bytes from the peer with anwdl_session_feed(), as they come, in pieces
-///   of any size;
-/// - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() lends, and count it with
+/// A session without a descriptor: one side of one connection, for programs that move the bytes themselves,
+/// through libuv, Asio, io_uring, TLS or a tunnel. It never waits, and its only system calls are those for
+/// random bytes. Each operation returns one of these until it is done; then call it again, with the same
+/// arguments:
+/// - ANWDL_WANT_READ: pass on bytes from the peer with anwdl_session_feed(), in pieces of any size;
+/// - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() returns, and report it with
 ///   anwdl_session_sent();
-/// - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute(), on any
-///   thread.
+/// - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
 ///
-/// Then call the same operation again, with the same arguments. One operation is under way at a
-/// time. A session has no clock: when the patience with a peer ends, call anwdl_session_end() or
-/// free the session. One way to receive a request, called whenever bytes have
-/// come from the peer and the last request has its response:
+/// A session has no clock. To give up on a peer, call anwdl_session_end() or free the session. One way to
+/// receive a request, called whenever bytes have come and the last request has its response:
 ///
 /// @code{.c}
 /// #include <anwdl.h>
@@ -101,54 +97,26 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 /// }
 /// @endcode
 ///
-/// The caller owns the socket, and what is to be set on it. On a TCP socket set TCP_NODELAY. The
-/// released peers leave Nagle's algorithm on, write small pieces by themselves, and wait for the
-/// acknowledgement of one before the next leaves, which a system delays by about 40 ms: on Linux, set
-/// TCP_QUICKACK to 1 whenever anwdl_session_exchange_keys() or one of its steps returns ANWDL_OK or
-/// ANWDL_WANT_READ. The option does not last, and once is not enough. Requests need none of it.
-///
-/// It may be used by one thread at a time, whichever that is.
+/// The caller owns the socket and its options. Set TCP_NODELAY on a TCP socket. The released peers leave
+/// Nagle's algorithm on and write small pieces, so each waits for the acknowledgement of the last, which
+/// systems delay by about 40 ms. On Linux, set TCP_QUICKACK to 1 whenever anwdl_session_exchange_keys() or
+/// one of its steps returns ANWDL_OK or ANWDL_WANT_READ; the option does not last. Requests do not need it.
 pub enum anwdl_session_t {}
 
 impl Handle for anwdl_session_t {
-    type Inner = Session;
+    type Inner = PoisonOnPanic<SansIoSession>;
+    const NAME: &'static str = "session";
 }
 
-/// A session that refuses to go on after a panic.
-pub(super) struct Session {
-    guarded: Guarded<SansIoSession>,
-}
-
-impl Session {
-    pub(super) fn new(session: SansIoSession) -> Self {
-        Self {
-            guarded: Guarded::new(session),
-        }
-    }
-
-    /// Runs an operation that moves the session.
-    pub(super) fn operate<T>(
-        &mut self,
-        operation: impl FnOnce(&mut SansIoSession) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.guarded.operate(operation)
-    }
-}
-
-/// Makes a session. It begins to exchange the keys only when it is told to.
+/// Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
+/// the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
+/// ClientInstance() needs a socket.
 ///
 /// @param role Which side of the connection it is.
-/// @param options The options, copied; NULL for the defaults. The timeout and the non-blocking
-///   option mean nothing to a session. If keys are not to be exchanged, it is ready at once under
-///   the AES wrapper of the options.
-/// @param out_session Where to write the session, to be freed with anwdl_session_free(); not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: role is an unknown number, or
-///   out_session is NULL. ANWDL_REASON_PROTOCOL_MISMATCH: the mode of the AES wrapper does not fit
-///   the framing that the options name.
-///
-/// Python: none; ClientInstance() needs a socket.
+/// @param options The options; NULL for the defaults. The timeout and the non-blocking option are ignored.
+/// @param out_session Where to write the session, to be freed with anwdl_session_free().
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
+///   the framing of the options.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_new(
@@ -156,234 +124,109 @@ pub unsafe extern "C" fn anwdl_session_new(
     options: *const anwdl_client_options_t,
     out_session: *mut *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        let role = role_of(role)?;
-        // SAFETY: the caller passes NULL or live options.
-        let options = unsafe { options_or_defaults(options) }?;
-        // SAFETY: the caller passes NULL or a place for the session.
-        let out_session = unsafe { output(out_session, "out_session") }?;
-        out_session.set(give(Session::new(SansIoSession::new(role, &options)?)));
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_session, "out_session"), || {
+            let role = role_of(role)?;
+            let options = options_or_defaults(options)?;
+            Ok(PoisonOnPanic::new(SansIoSession::new(role, &options)?))
+        })
     })
 }
 
-/// Wipes the keys and frees the session.
-///
-/// Everything borrowed from the session ends with it. Requests and responses that were received do
-/// not.
-///
-/// @param session The session; NULL is fine and does nothing.
-///
-/// Python: del.
+/// Wipes the keys and frees the session. Everything borrowed from it becomes invalid; requests and responses
+/// that the caller owns stay valid. Python: del.
+/// @param session The session; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
-    value_or((), || {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        unsafe { take_back(session) };
-        Ok(())
-    });
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { free(session) }
 }
 
-/// Exchanges public RSA keys and the AES key with the peer: all four steps.
-///
-/// With receive_first: anwdl_session_recv_public_rsa_key(), anwdl_session_send_public_rsa_key(),
-/// anwdl_session_recv_aes_key(), anwdl_session_send_aes_key(). Without it, each "recv" and "send"
-/// change places. The side that sends its AES key first decides the key of the session.
-///
-/// It returns ANWDL_WANT_READ, ANWDL_WANT_WRITE and, with a separate computation,
-/// ANWDL_WANT_COMPUTATION until it is done.
-///
-/// @param session The session; not NULL.
+/// Exchanges the keys with the peer, as anwdl_client_exchange_keys().
+/// Python: ClientInstance.exchangeKeys(receive_first).
+/// @param session The session.
 /// @param receive_first true if the peer speaks first, as the released clients do: usual for
 ///   ANWDL_ROLE_SERVER; false if this side does.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's. ANWDL_REASON_MESSAGE_TOO_LARGE: the peer announced a
-///   PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local
-///   key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED,
-///   ANWDL_REASON_FINGERPRINT_MISMATCH.
-///
-/// Python: ClientInstance.exchangeKeys(receive_first).
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(|inner| inner.exchange_keys(receive_first != 0))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, |session| session.exchange_keys(receive_first != 0)) }
 }
 
-/// One step of the key exchange: sends the local public RSA key.
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: ClientInstance.sendPublicRSAKey().
+/// One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
+/// @param session The session.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::send_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::send_public_rsa_key) }
 }
 
-/// One step of the key exchange: receives the peer's public RSA key.
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_INVALID_KEY: the peer's, which is refused. ANWDL_REASON_MESSAGE_TOO_LARGE: the
-///   peer announced a PEM of more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION.
-///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
-///
+/// One step of the key exchange: receives the peer's RSA public key.
 /// Python: ClientInstance.recvPublicRSAKey().
+/// @param session The session.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::recv_public_rsa_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::recv_public_rsa_key) }
 }
 
-/// One step of the key exchange: sends the AES key, encrypted under the peer's public RSA key.
-///
-/// If the peer's AES key was received before, a new key that is derived from it is sent, see
-/// anwdl_client_options_set_key_echo().
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key, or the peer's public key was
-///   not received yet.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING, ANWDL_REASON_RANDOM_FAILED.
-///
+/// One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
 /// Python: ClientInstance.sendAESKey().
+/// @param session The session.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::send_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::send_aes_key) }
 }
 
-/// One step of the key exchange: receives the peer's AES key, encrypted under the local public RSA
-/// key.
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_DECRYPTION_FAILED: it is refused. ANWDL_REASON_PROTOCOL_MISMATCH.
-///   ANWDL_REASON_KEY_MISSING: the wrapper given lacks a local key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
-///
-/// Python: ClientInstance.recvAESKey().
+/// One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
+/// @param session The session.
+/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::recv_aes_key)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::recv_aes_key) }
 }
 
-/// Does what takes long in the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation
-/// or, second, the answer to the peer's ephemeral keys in the authenticated framing.
-///
-/// It takes milliseconds, and may be called on any thread; no other call may use the session
-/// meanwhile. Whether the peer's secret could be decrypted is told by the exchange when it is
-/// called again, which is due in any case.
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///   ANWDL_REASON_OUT_OF_TURN: no computation is due.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED.
-///
-/// Python: none; it is a part of ClientInstance.recvAESKey().
+/// Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
+/// ClientInstance.recvAESKey().
+/// @param session The session.
+/// @return As anwdl_client_compute().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::compute)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::compute) }
 }
 
-/// ANWDL_ROLE_SERVER only. Receives a request.
-///
-/// @param session The session; not NULL.
-/// @param store_request true to keep the request in the session, in place of an earlier one, for
-///   anwdl_session_get_stored_request(); false to leave the stored one as it is.
-/// @param out_request Where to write the request, to be freed with anwdl_request_free(); it stays
-///   valid whatever happens to the session. NULL is fine if store_request is true.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or out_request is NULL
-///   and store_request false. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: the session
-///   goes on, anwdl_session_get_request_errors() tells what is wrong, and
-///   anwdl_session_get_malformed_request_json() what was received. ANWDL_REASON_OUT_OF_TURN: the
-///   last request, well-formed or not, has no response yet; nothing was received, and the session
-///   goes on. ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION,
-///   ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
-///
+/// ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
 /// Python: ClientInstance.recvRequest(store_request).
+/// @param session The session.
+/// @param store_request true to keep the request for anwdl_session_get_stored_request(), in place of an
+///   earlier one.
+/// @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
+///   session. NULL is fine if store_request is true.
+/// @return As anwdl_client_recv_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_request(
@@ -391,48 +234,25 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
     store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        let out_request = if out_request.is_null() && store_request != 0 {
-            None
-        } else {
-            // SAFETY: the caller passes NULL or a place for the request.
-            Some(unsafe { output(out_request, "out_request") }?)
-        };
-        let request = session.operate(|inner| inner.recv_request(store_request != 0))?;
-        if let Some(out_request) = out_request {
-            out_request.set(share(request));
-        }
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        recv_request(
+            session,
+            store_request,
+            out_request,
+            SansIoSession::recv_request,
+        )
+    }
 }
 
-/// ANWDL_ROLE_SERVER only. Sends a response.
-///
-/// What goes out, what is checked before, and when a response may be sent, is said at
-/// anwdl_client_send_response().
-///
-/// @param session The session; not NULL.
-/// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8; not NULL. Use one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said at
-///   anwdl_client_send_response().
-/// @param reason Why the request was refused or failed, UTF-8; NULL for none; "" is none, too.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or message is NULL, or a text
-///   is not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE: data_json is no
-///   acceptable JSON object or breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the
-///   framing can carry. ANWDL_REASON_OUT_OF_TURN: each request has its response already. In all
-///   these cases nothing was sent and the session goes on.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
-///
+/// ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response().
 /// Python: ClientInstance.sendResponse(success, message, data, reason).
+/// @param session The session.
+/// @param success Whether the request was carried out.
+/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+/// @param data_json A JSON object, UTF-8; NULL for {}.
+/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
+/// @return As anwdl_client_send_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response(
@@ -442,47 +262,25 @@ pub unsafe extern "C" fn anwdl_session_send_response(
     data_json: *const c_char,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let message = unsafe { text(message, "message") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let data_json = unsafe { optional_text(data_json, "data_json") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let reason = unsafe { optional_text(reason, "reason") }?;
-        session.operate(|inner| inner.send_response(success != 0, message, data_json, reason))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_response(
+            session,
+            success,
+            message,
+            move || optional_text(data_json, "data_json"),
+            reason,
+            SansIoSession::send_response,
+        )
+    }
 }
 
-/// ANWDL_ROLE_CLIENT only. Sends a request.
-///
-/// What goes out is {"verb": verb, "parameters": parameters}, with the parameters as they were
-/// given. Both are checked against the request format before anything is sent: the verb has letters
-/// A to Z only, and container_uuid and client_token come together or not at all, and each fits its
-/// own format. Other parameters are allowed.
-///
-/// There is one response to each request, and it is received before the next request is sent.
-///
-/// @param session The session; not NULL.
-/// @param verb What is asked for, UTF-8; not NULL. Every server knows "CREATE", "DESTROY" and
-///   "STAT".
-/// @param parameters_json The text of a JSON object, UTF-8; NULL for {}. What is accepted is said of
-///   the data_json of anwdl_client_send_response().
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or verb is NULL, or a text is
-///   not UTF-8. ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_REQUEST: verb or parameters_json
-///   breaks the format. ANWDL_REASON_MESSAGE_TOO_LARGE: longer than the framing can carry.
-///   ANWDL_REASON_OUT_OF_TURN: the last request has no response yet. In all these cases nothing was
-///   sent and the session goes on.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_PEER_REFUSED,
-///   ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING,
-///   ANWDL_REASON_RANDOM_FAILED.
-///
+/// ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request().
 /// Python: ClientInterface.sendRequest(verb, parameters).
+/// @param session The session.
+/// @param verb What is asked for, UTF-8.
+/// @param parameters_json A JSON object, UTF-8; NULL for {}.
+/// @return As anwdl_client_interface_send_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request(
@@ -490,70 +288,44 @@ pub unsafe extern "C" fn anwdl_session_send_request(
     verb: *const c_char,
     parameters_json: *const c_char,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let verb = unsafe { text(verb, "verb") }?;
-        // SAFETY: the caller passes NULL or a string.
-        let parameters_json = unsafe { optional_text(parameters_json, "parameters_json") }?;
-        session.operate(|inner| inner.send_request(verb, parameters_json))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        send_request(
+            session,
+            verb,
+            move || optional_text(parameters_json, "parameters_json"),
+            SansIoSession::send_request,
+        )
+    }
 }
 
-/// ANWDL_ROLE_CLIENT only. Receives a response.
-///
-/// @param session The session; not NULL.
-/// @param out_response Where to write the response, to be freed with anwdl_response_free(); it
-///   stays valid whatever happens to the session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_WANT_READ
-/// @retval ANWDL_WANT_WRITE
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or out_response is NULL.
-///   ANWDL_REASON_WRONG_ROLE. ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
-///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH: the session has ended.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_SESSION_FAILED,
-///   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
-///
+/// ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response().
 /// Python: ClientInterface.recvResponse().
+/// @param session The session.
+/// @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
+///   session.
+/// @return As anwdl_client_interface_recv_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_response(
     session: *mut anwdl_session_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a place for the response.
-        let out_response = unsafe { output(out_response, "out_response") }?;
-        let response = session.operate(SansIoSession::recv_response)?;
-        out_response.set(try_give(response)?);
-        Ok(())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
-/// Takes bytes that came from the peer.
+/// Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
+/// use now: none if there is none, or if it has all it waited for and must be called again. What follows a
+/// message stays with the caller. Python: none; socket.recv() is called inside.
 ///
-/// No more are taken than the operation under way can use now: none if there is none under way, or
-/// if it has all that it waited for and is to be called again. So what follows a message stays with
-/// the caller. Pieces of any size will do.
-///
-/// @param session The session; not NULL.
-/// @param bytes The bytes, copied; NULL is fine if len is 0.
+/// @param session The session.
+/// @param bytes The bytes; NULL is fine if len is 0.
 /// @param len Their number.
-/// @param out_taken Where to write how many bytes were taken, counted from the first; the rest is
-///   to be fed again, after the operation was called again; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or out_taken is NULL, or bytes
-///   is NULL and len is not 0.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
-///   ANWDL_REASON_PEER_CLOSED: anwdl_session_feed_end() was called before.
-///
-/// Python: none; socket.recv() is called inside.
+/// @param out_taken Where to write how many bytes were taken, from the first on. Feed the rest again after
+///   calling the operation.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end())
+///   or ANWDL_REASON_PEER_CLOSED (after anwdl_session_feed_end()).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed(
@@ -565,7 +337,7 @@ pub unsafe extern "C" fn anwdl_session_feed(
     status(|| {
         // SAFETY: the caller passes NULL or a session that it owns.
         let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes so many bytes.
+        // SAFETY: the caller passes that many bytes.
         let bytes = unsafe { super::bytes(bytes, len, "bytes") }?;
         // SAFETY: the caller passes NULL or a place for the number.
         let out_taken = unsafe { output(out_taken, "out_taken") }?;
@@ -575,43 +347,29 @@ pub unsafe extern "C" fn anwdl_session_feed(
     })
 }
 
-/// Tells the session that the peer has closed its side: no more bytes will be fed.
+/// Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
+/// ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
+/// is called inside.
 ///
-/// An operation that waits for bytes then fails with ANWDL_REASON_PEER_CLOSED when it is called
-/// again, as on a socket, and so does every later one.
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED: also after anwdl_session_end().
-///
-/// Python: none; socket.recv() is called inside.
+/// @param session The session.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
+///   anwdl_session_end()).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(SansIoSession::feed_end)
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, SansIoSession::feed_end) }
 }
 
-/// The bytes that are to be sent to the peer.
+/// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
+/// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
+/// keep a copy. Python: none; socket.sendall() is called inside.
 ///
-/// After ANWDL_WANT_WRITE there are some. Send them in their order, all at once or in pieces of any
-/// size, and count those that are on their way with anwdl_session_sent(). Whoever counts them
-/// before they have left has to keep a copy.
-///
-/// @param session The session; not NULL.
-/// @param bytes Where to write the address of the bytes, borrowed until the next call that takes
-///   the session without const: do not free them; not NULL.
-/// @param len Where to write their number, which may be 0; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
-///
-/// Python: none; socket.sendall() is called inside.
+/// @param session The session.
+/// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
+///   session.
+/// @param len Where to write their number, which may be 0.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_pending(
@@ -626,47 +384,33 @@ pub unsafe extern "C" fn anwdl_session_get_pending(
         let bytes = unsafe { output(bytes, "bytes") }?;
         // SAFETY: the caller passes NULL or a place for the number.
         let len = unsafe { output(len, "len") }?;
-        let pending = session.guarded.inner.pending();
+        let pending = session.get_ref().pending();
         bytes.set(pending.as_ptr());
         len.set(pending.len());
         Ok(())
     })
 }
 
-/// Counts bytes that anwdl_session_get_pending() lent and that are on their way to the peer.
-///
-/// @param session The session; not NULL.
-/// @param count How many of them, counted from the first; 0 is fine.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL, or fewer bytes are
-///   pending.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, only after a defect of the library.
-///
-/// Python: none; socket.sendall() is called inside.
+/// Reports that bytes of anwdl_session_get_pending() are on their way to the peer. Python: none;
+/// socket.sendall() is called inside.
+/// @param session The session.
+/// @param count How many of them, from the first on; more than are pending is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED, only after a defect of the
+///   library.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_sent(
     session: *mut anwdl_session_t,
     count: usize,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.operate(|inner| inner.sent(count))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, |session| session.sent(count)) }
 }
 
 /// What the operation under way waits for.
-///
-/// @param session The session; not NULL.
-///
-/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
-///   would return it. ANWDL_OK if it waits for nothing: none is under way, or the one under way
-///   gets further by being called again, as after the last byte that it waited for.
-///   ANWDL_VALUE_ERROR if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none.
+/// @param session The session.
+/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under
+///   way, or it continues when it is called again; ANWDL_VALUE_ERROR for NULL.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_wants(
@@ -675,275 +419,161 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
     status(|| {
         // SAFETY: the caller passes NULL or a live session.
         let session = unsafe { borrow(session, "session") }?;
-        match session.guarded.inner.wants() {
+        match session.get_ref().wants() {
             None => Ok(()),
             Some(interest) => Err(Error::WouldBlock(interest)),
         }
     })
 }
 
-/// Ends the session and wipes its keys: for a peer that took too long, or after the last message.
-/// The session must still be freed.
+/// Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
+/// operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
+/// nothing. Python: ClientInstance.closeConnection().
 ///
-/// Every later operation fails with ANWDL_REASON_SESSION_FAILED. Ending it again does nothing.
-///
-/// @param session The session; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///
-/// Python: ClientInstance.closeConnection().
+/// @param session The session.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        session.guarded.inner.end();
-        Ok(())
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(session, |session| {
+            session.get_mut().end();
+            Ok(())
+        })
     })
 }
 
-/// Tells whether a failure, or anwdl_session_end(), ended the session. What is pending then is
-/// nothing more.
-///
-/// @param session The session; not NULL.
-///
-/// @return true if nothing is left but to free it, else false; false as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none.
+/// Whether a failure or anwdl_session_end() has ended the session. Nothing is pending then.
+/// @param session The session.
+/// @return true if the session can only be freed, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_t) -> bool {
-    value_or(false, || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session.guarded.broken || session.guarded.inner.has_failed())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { has_failed(session, SansIoSession::has_failed) }
 }
 
-/// Which side of the connection the session is.
-///
-/// @param session The session; not NULL.
-///
-/// @return The role that it was made with; ANWDL_ROLE_SERVER as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: the class, ClientInstance or ClientInterface.
+/// Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
+/// @param session The session.
+/// @return The role that it was made with; ANWDL_ROLE_SERVER for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t) -> anwdl_role_t {
-    value_or(anwdl_role_t::ANWDL_ROLE_SERVER, || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session.guarded.inner.role().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(session, anwdl_role_t::ANWDL_ROLE_SERVER, |session| {
+            session.role().into()
+        })
+    }
 }
 
-/// The framing that the session uses.
-///
-/// @param session The session; not NULL.
-///
-/// @return The framing, once it is known: at once where the options name it and in the role of a
-///   client, after the key exchange for the authenticated one, after the first request for the
-///   others. Until then, ANWDL_PROTOCOL_AUTO. ANWDL_PROTOCOL_AUTO as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none; each release speaks one framing.
+/// The framing that the session uses, as anwdl_client_get_protocol(). In the role of a client it is known at
+/// once if the options name it.
+/// @param session The session.
+/// @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_protocol(
     session: *const anwdl_session_t,
 ) -> anwdl_protocol_t {
-    value_or(anwdl_protocol_t::ANWDL_PROTOCOL_AUTO, || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session.guarded.inner.protocol().into())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_protocol(session, SansIoSession::protocol) }
 }
 
-/// The RSA wrapper of the session: its local key pair and, once received, the peer's public key.
-///
-/// @param session The session; not NULL.
-///
-/// @return The wrapper, borrowed until the next call that takes the session without const, or its
-///   end: do not free it. NULL while the session has none, which is no failure: one that was given
-///   none takes the process's key pair when it first needs it. NULL as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getRSAWrapper().
+/// The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
+/// @param session The session.
+/// @return The wrapper, borrowed until the next call that changes the session; NULL if there is none yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .guarded
-            .inner
-            .rsa_wrapper()
-            .map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(session, SansIoSession::rsa_wrapper) }
 }
 
-/// The AES wrapper of the session: the key of the session and its present IV.
-///
-/// @param session The session; not NULL.
-///
-/// @return The wrapper, borrowed until the next call that takes the session without const, or its
-///   end: do not free it. NULL while the session has none, which is no failure, and in a session of the
-///   authenticated framing, whose keys, one for each
-///   direction, the library keeps to itself. NULL as well if
-///   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getAESWrapper().
+/// The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
+/// @param session The session.
+/// @return The wrapper, borrowed until the next call that changes the session; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_aes_wrapper_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .guarded
-            .inner
-            .aes_wrapper()
-            .map_or(ptr::null(), lend))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wrapper(session, SansIoSession::aes_wrapper) }
 }
 
-/// Replaces the RSA key pair of the session, before keys are exchanged.
-///
-/// @param session The session; not NULL.
-/// @param wrapper The wrapper; not NULL. As with anwdl_client_options_set_rsa_wrapper(), its local
-///   key pair is shared, its peer's key is not copied, and the caller may change or free it at
-///   once.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING.
-///
-/// Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+/// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+/// @param session The session.
+/// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
+/// @return As anwdl_client_set_rsa_wrapper().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        session.operate(|inner| inner.set_rsa_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_wrapper(session, wrapper, SansIoSession::set_rsa_wrapper) }
 }
 
-/// Replaces the AES key of the session, before keys are exchanged or where none are.
-///
-/// What it then means is said at anwdl_client_options_set_aes_wrapper().
-///
-/// @param session The session; not NULL.
-/// @param wrapper The wrapper; not NULL. Key, IV and mode are copied; the caller may change or free
-///   it at once.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session or wrapper is NULL, or the
-///   wrapper is in GCM mode.
-///   ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing, which takes no key.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_KEYS_ALREADY_EXCHANGED,
-///   ANWDL_REASON_OPERATION_PENDING.
-///
+/// Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
+/// @param session The session.
+/// @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
+/// @return As anwdl_client_set_aes_wrapper().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    status_of_secrets(|| {
-        // SAFETY: the caller passes NULL or a session that it owns.
-        let session = unsafe { borrow_mut(session, "session") }?;
-        // SAFETY: the caller passes NULL or a live wrapper.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        session.operate(|inner| inner.set_aes_wrapper(wrapper))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe { set_wrapper(session, wrapper, SansIoSession::set_aes_wrapper) })
 }
 
-/// The request that the session keeps: the last one that anwdl_session_recv_request() received with
-/// store_request.
-///
-/// @param session The session; not NULL.
-///
-/// @return The request, borrowed until the session stores another one or is freed: do not free it.
-///   NULL if none is stored, which is no failure. NULL as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// The last request that anwdl_session_recv_request() received with store_request.
 /// Python: ClientInstance.getStoredRequest().
+/// @param session The session.
+/// @return The request, borrowed until the session stores another one or is freed; NULL if none is stored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_stored_request(
     session: *const anwdl_session_t,
 ) -> *const anwdl_request_t {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        Ok(session
-            .guarded
-            .inner
-            .stored_request()
-            .map_or(ptr::null(), |request| Arc::as_ptr(request).cast()))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_stored_request(session, SansIoSession::stored_request) }
 }
 
-/// What is wrong with the last request, if it did not fit the request format
-/// (ANWDL_REASON_MALFORMED_REQUEST).
-///
-/// It has the shape that is shown at anwdl_client_get_request_errors().
-///
-/// @param session The session; not NULL.
-///
-/// @return A JSON object in UTF-8, ending with NUL, borrowed until the next
-///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
-///   malformed, which is no failure. NULL as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
+/// @param session The session.
+/// @return A JSON object in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last
+///   request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_request_errors(
     session: *const anwdl_session_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        let request = session.guarded.inner.malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.errors_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            session,
+            SansIoSession::malformed_request,
+            MalformedRequest::errors_with_nul,
+        )
+    }
 }
 
-/// The text of the last request, if it did not fit the request format
-/// (ANWDL_REASON_MALFORMED_REQUEST).
-///
-/// What it may be is said at anwdl_client_get_malformed_request_json().
-///
-/// @param session The session; not NULL.
-///
-/// @return The text in UTF-8, ending with NUL and with no NUL inside, borrowed until the next
-///   anwdl_session_recv_request() or the end of the session. NULL if the last request was not
-///   malformed, which is no failure. NULL as well if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
 /// Python: the request in the tuple that ClientInstance.recvRequest() returns.
+/// @param session The session.
+/// @return The text in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last request
+///   was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     session: *const anwdl_session_t,
 ) -> *const c_char {
-    value_or(ptr::null(), || {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        let request = session.guarded.inner.malformed_request();
-        Ok(request.map_or(ptr::null(), |request| {
-            request.json_with_nul().as_ptr().cast()
-        }))
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        get_malformed_request(
+            session,
+            SansIoSession::malformed_request,
+            MalformedRequest::json_with_nul,
+        )
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Interest;
-use crate::ffi::{Output, guard, output, status, value_or};
+use crate::ffi::{Output, boundary, output, status, value_or};
 
 #[test]
 fn strings_may_be_shortened_before_they_are_freed() {
@@ -77,7 +77,7 @@ fn each_error_has_its_status() {
     }
     let (_, _, message) = reported(Error::new(Reason::Timeout, "a NUL \0 inside"));
     assert_eq!(message, "a NUL \\u{0} inside");
-    assert!(guard(|| Ok(())).is_ok());
+    assert!(boundary(|| Ok(())).is_ok());
     assert_eq!(last_message(), "a NUL \\u{0} inside");
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::client::ClientInstance;
 use crate::crypto::RsaWrapper;
 use crate::endpoint::options::ClientOptions;
-use crate::ffi::{borrow_mut, give, status};
+use crate::ffi::{borrow_mut, into_raw, status};
 use crate::message;
 
 const CLIENT_KEY: &str = include_str!("../../../examples-c/tests/keys/peer-1.pem");
@@ -286,7 +286,7 @@ fn an_interface_that_panicked_goes_no_further() {
 fn response() -> *mut anwdl_response_t {
     let text = r#"{"success": true, "message": "a\u0000b", "data": {"text": "a\u0000b", "number": -5, "flag": true}}"#;
     let response = message::Response::from_text(text);
-    give(response)
+    into_raw(response)
 }
 
 #[test]

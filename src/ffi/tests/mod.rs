@@ -169,7 +169,7 @@ fn client() -> (*mut anwdl_client_t, UnixStream) {
 fn request() -> *mut anwdl_request_t {
     let text =
         r#"{"verb": "STAT", "parameters": {"name": "a\u0000b", "number": -5, "flag": true}}"#;
-    share(Arc::new(Request::from_text(text)))
+    request_into_raw(Arc::new(Request::from_text(text)))
 }
 
 /// The files with exported functions.

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::*;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::endpoint::sans_io::SansIoSession;
-use crate::ffi::session::Session as Inner;
-use crate::ffi::{borrow_mut, give, status};
+use crate::ffi::handle::PoisonOnPanic;
+use crate::ffi::{borrow_mut, into_raw, status};
 use crate::protocol::session::{Config, Session};
 use crate::protocol::{Protocol, Role};
 
@@ -422,7 +422,7 @@ fn recorded_session(recording: &Value, role: Role) -> *mut anwdl_session_t {
     let mut session = Session::new(config);
     session.set_rsa_wrapper(&rsa).unwrap();
     session.set_aes_wrapper(&aes).unwrap();
-    give(Inner::new(SansIoSession::from_session(session)))
+    into_raw(PoisonOnPanic::new(SansIoSession::from_session(session)))
 }
 
 fn c_string(text: &str) -> std::ffi::CString {

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
-from client_instance import AESWrapper, LibraryValueError, RSAWrapper
+from anwdl import AESWrapper, LibraryValueError, RSAWrapper
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""The server of server.py on asyncio: all clients on one thread, the private key operations on others."""
+
+import argparse
+import asyncio
+import signal
+import socket
+from typing import Set
+
+import anwdl
+from server import MALFORMED, answer, command_line, key_pair_of, options, say, tell_the_end
+
+MOST_CLIENTS = 1000
+
+
+async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
+    """One client, until it leaves."""
+    name = "a client"
+    try:
+        with connection, anwdl.AsyncClientInstance(connection, key_pair, arguments.timeout / 1000, options=options(arguments)) as client:
+            await client.exchangeKeys(receive_first=arguments.receive_first == "yes")
+            name = f"client {client.getID()}"
+            say(f"{name}: keys exchanged")
+            while True:
+                try:
+                    request = await client.recvRequest()
+                except anwdl.LibraryValueError as error:
+                    if error.reason != "MALFORMED_REQUEST":
+                        raise
+                    await client.sendResponse(*MALFORMED)
+                    say(f"{name}: {client.getProtocol().name.lower()}: malformed request")
+                else:
+                    await client.sendResponse(*answer(request))
+                    say(f"{name}: {client.getProtocol().name.lower()}: {request['verb']}")
+    except anwdl.Failure as failure:
+        tell_the_end(name, failure)
+
+
+async def serve_all(listener: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
+    """Serves clients until it is cancelled."""
+    loop = asyncio.get_running_loop()
+    places = asyncio.Semaphore(MOST_CLIENTS)
+    sessions: Set["asyncio.Task[None]"] = set()
+
+    def done(session: "asyncio.Task[None]") -> None:
+        sessions.discard(session)
+        places.release()
+
+    while True:
+        await places.acquire()
+        connection, _ = await loop.sock_accept(listener)
+        session = loop.create_task(serve(connection, key_pair, arguments))
+        sessions.add(session)
+        session.add_done_callback(done)
+
+
+async def main() -> None:
+    """Serves clients until SIGTERM."""
+    arguments = command_line()
+    key_pair = key_pair_of(arguments)
+    with socket.create_server(("127.0.0.1", arguments.port)) as listener:
+        listener.setblocking(False)
+        say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(serve_all(listener, key_pair, arguments))
+        loop.add_signal_handler(signal.SIGTERM, serving.cancel)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            pass
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""An Anweddol server with a thread for each client and every option of the library, for trying things out."""
+
+import argparse
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import anwdl
+
+STARTED_AT = time.monotonic()
+MOST_CLIENTS = 100
+"""Threads, so that a crowd waits its turn instead of filling the memory."""
+
+Answer = Tuple[bool, str, Dict[str, Any], Optional[str]]
+
+CREATED_CONTAINER = {
+    "container_uuid": "0b7f9c1e-52d4-4a86-9e3b-7d1c5f20a948",
+    "client_token": "Tok3n-_" * 36 + "end",
+    "container_iso_sha256": "5e" * 32,
+    "container_username": "user_40961",
+    "container_password": "correctHorse7",
+    "container_listen_port": 2222,
+}
+
+
+def answer(request: Dict[str, Any]) -> Answer:
+    """What sendResponse() is to be called with."""
+    verb, parameters = request["verb"], request["parameters"]
+    if verb == "STAT":
+        return True, anwdl.RESPONSE_MSG_OK, {"uptime": int(time.monotonic() - STARTED_AT), "version": anwdl.__version__}, None
+    if verb == "CREATE":
+        return True, anwdl.RESPONSE_MSG_OK, CREATED_CONTAINER, None
+    if verb == "DESTROY":
+        if "container_uuid" in parameters:
+            return True, anwdl.RESPONSE_MSG_OK, {}, None
+        return False, anwdl.RESPONSE_MSG_BAD_REQ, {}, None
+    if verb == "ECHO":
+        return True, anwdl.RESPONSE_MSG_OK, {"echo": parameters}, None
+    return False, anwdl.RESPONSE_MSG_REFUSED_REQ, {}, "unknown verb"
+
+
+MALFORMED: Answer = (False, anwdl.RESPONSE_MSG_BAD_REQ, {}, "malformed request")
+
+
+def say(line: str) -> None:
+    """One line for each event, at once."""
+    print(line, flush=True)
+
+
+def tell_the_end(name: str, failure: anwdl.Failure) -> None:
+    """Why a session is over; that the client left is nothing special."""
+    say(f"{name}: closed" if failure.reason == "PEER_CLOSED" else f"{name}: session failed: {failure}")
+
+
+def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
+    """One client, until it leaves."""
+    name = "a client"
+    try:
+        with (
+            connection,
+            anwdl.ClientInstance(connection, arguments.timeout / 1000, key_pair, exchange_keys=False, options=options(arguments)) as client,
+        ):
+            client.exchangeKeys(receive_first=arguments.receive_first == "yes")
+            name = f"client {client.getID()}"
+            say(f"{name}: keys exchanged")
+            while True:
+                try:
+                    request = client.recvRequest()
+                except anwdl.LibraryValueError as error:
+                    if error.reason != "MALFORMED_REQUEST":
+                        raise
+                    client.sendResponse(*MALFORMED)
+                    say(f"{name}: {client.getProtocol().name.lower()}: malformed request")
+                else:
+                    client.sendResponse(*answer(request))
+                    say(f"{name}: {client.getProtocol().name.lower()}: {request['verb']}")
+    except anwdl.Failure as failure:
+        tell_the_end(name, failure)
+
+
+def options(arguments: argparse.Namespace) -> anwdl.Options:
+    """As the command line has them."""
+    return anwdl.Options(
+        protocol=anwdl.Protocol[arguments.protocol.upper()],
+        max_message_size=arguments.max_message_size,
+        key_echo=arguments.key_echo,
+    )
+
+
+def command_line() -> argparse.Namespace:
+    """The same as that of the C server, examples-c/anwdl_server.c."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=6150, help="0 for any free port")
+    parser.add_argument("--receive-first", choices=("yes", "no"), default="yes")
+    parser.add_argument("--max-message-size", type=int, default=1 << 20, metavar="BYTES")
+    parser.add_argument("--timeout", type=int, default=10_000, metavar="MS")
+    parser.add_argument("--private-key", type=Path, metavar="FILE.pem")
+    parser.add_argument("--protocol", choices=[protocol.name.lower() for protocol in anwdl.Protocol], default="auto")
+    parser.add_argument("--key-echo", action="store_true")
+    return parser.parse_args()
+
+
+def key_pair_of(arguments: argparse.Namespace) -> anwdl.RSAWrapper:
+    """That of the file, or a new one."""
+    key_pair = anwdl.RSAWrapper(generate_key_pair=arguments.private_key is None)
+    if arguments.private_key is not None:
+        key_pair.load(arguments.private_key)
+    return key_pair
+
+
+def main() -> None:
+    """Serves clients until SIGTERM."""
+    arguments = command_line()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
+    key_pair = key_pair_of(arguments)
+    with socket.create_server(("127.0.0.1", arguments.port)) as listener, ThreadPoolExecutor(MOST_CLIENTS) as pool:
+        say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
+        while True:
+            connection, _ = listener.accept()
+            pool.submit(serve, connection, key_pair, arguments)
+
+
+if __name__ == "__main__":
+    main()

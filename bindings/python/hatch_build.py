@@ -1,0 +1,71 @@
+"""Puts libanwdl.so and what cffi makes of its header into the wheel.
+
+The library is the one that ANWDL_LIBRARY names, or target/lib/libanwdl.so of this repository, which is built if it is not there.
+cffi's ABI mode is what is best kept: nothing is compiled for a version of Python, so that one wheel serves all of them, free-threaded
+ones among them, and the declarations are those of the header that the library was built with.
+"""
+
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import cffi
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEADER = REPOSITORY / "include" / "anwdl.h"
+MADE = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
+
+
+def library() -> Path:
+    """The shared library."""
+    named = os.environ.get("ANWDL_LIBRARY")
+    if named:
+        return Path(named)
+    if not HEADER.exists():
+        raise FileNotFoundError("build this package within the repository of libanwdl, or set ANWDL_LIBRARY")
+    built = MADE / "lib" / "libanwdl.so"
+    if not built.exists():
+        subprocess.run(["make", "-C", str(REPOSITORY), "library"], check=True)
+    return built
+
+
+def declarations(header: str) -> str:
+    """What cffi can read of the header: all but comments, attributes and the preprocessor's lines."""
+    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    text = re.sub(r"^ *#(?:.*\\\n)*.*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r'^extern "C" \{|^\}\s*$', "", text, flags=re.MULTILINE)
+    return re.sub(r"\bANWDL_(?:MUST_USE|INT_ENUM|(?:DEALLOC|DEPRECATED)\([^)]*\))", "", text)
+
+
+def text_macros(header: str) -> dict[str, str]:
+    """The macros that stand for a text."""
+    return dict(re.findall(r'^#define ANWDL_(\w+) "(.*)"$', header, re.MULTILINE))
+
+
+class CustomBuildHook(BuildHookInterface[Any]):
+    """What hatchling looks for."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        folder = MADE / "python" / "made"
+        folder.mkdir(parents=True, exist_ok=True)
+        header = HEADER.read_text(encoding="utf-8")
+        ffi = cffi.FFI()
+        ffi.cdef(declarations(header))
+        ffi.set_source("_declarations", None)
+        ffi.emit_python_code(str(folder / "_declarations.py"))
+        macros = "".join(f"{name} = {value!r}\n" for name, value in text_macros(header).items())
+        (folder / "_macros.py").write_text(macros, encoding="utf-8")
+        platform = re.sub(r"[^A-Za-z0-9]", "_", sysconfig.get_platform())
+        build_data["tag"] = f"py3-none-{platform}"
+        build_data["force_include"].update(
+            {
+                str(library()): "anwdl/libanwdl.so",
+                str(folder / "_declarations.py"): "anwdl/_declarations.py",
+                str(folder / "_macros.py"): "anwdl/_macros.py",
+                **{str(REPOSITORY / name): f"anwdl/{name}" for name in ("LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.md")},
+            }
+        )

@@ -1,0 +1,227 @@
+"""A connected client, seen from the server."""
+
+import asyncio
+import socket as sockets
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any, Callable, Dict, Optional, TypeVar
+
+from anwdl._connection import BlockingSteps, Connection, Steps, closed, functions_of, json_object, parsed, text_or_none
+from anwdl._library import WANT_COMPUTATION, WANT_READ, LibraryValueError, check, ffi, given_text, invalid, lib, string
+from anwdl._options import Options, handle_of, milliseconds
+from anwdl._wrappers import AESWrapper, RSAWrapper
+
+T = TypeVar("T")
+
+
+class Instance(Connection):
+    """A client on a socket that stays the caller's object too."""
+
+    _functions = functions_of("anwdl_client_")
+    socket: sockets.socket
+    _descriptor = -1
+
+    def __init__(
+        self,
+        socket: sockets.socket,
+        timeout: Optional[float],
+        rsa_wrapper: Optional[RSAWrapper],
+        aes_wrapper: Optional[AESWrapper],
+        options: Options,
+    ) -> None:
+        super().__init__()
+        self.socket = socket
+        self._options = options
+        self._stored_request: Optional[Dict[str, Any]] = None
+        self._milliseconds = milliseconds(timeout)
+        out = ffi.new("anwdl_client_t **")
+        check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
+        self._handle = ffi.gc(out[0], lib.anwdl_client_free)
+        self._descriptor = socket.fileno()
+
+    def __del__(self) -> None:
+        if self._descriptor != -1:
+            self._let_go()
+            self.socket.close()
+
+    def getSocketDescriptor(self) -> sockets.socket:
+        """The socket."""
+        return self.socket
+
+    def getIP(self) -> str:
+        """The IPv4 or IPv6 address of the client; "" if it has none."""
+        with self._guard:
+            return string(lib.anwdl_client_get_ip(self._handle))
+
+    def getID(self) -> str:
+        """The first 7 digits of the address's SHA-256."""
+        with self._guard:
+            return string(lib.anwdl_client_get_id(self._handle))
+
+    def getCreationTimestamp(self) -> int:
+        """When this object was made, in seconds since 1970."""
+        with self._guard:
+            return int(lib.anwdl_client_get_creation_timestamp(self._handle))
+
+    def getStoredRequest(self) -> Optional[Dict[str, Any]]:
+        """The last request that was received and stored, or None."""
+        return self._stored_request
+
+    def getRequestErrors(self) -> Optional[Dict[str, Any]]:
+        """What is wrong with the last request, or None if it was well-formed."""
+        with self._guard:
+            errors = text_or_none(lib.anwdl_client_get_request_errors(self._handle))
+        return None if errors is None else parsed(errors, "INTERNAL")
+
+    def getMalformedRequest(self) -> Optional[str]:
+        """The text of the last request if it was malformed, or None."""
+        with self._guard:
+            return text_or_none(lib.anwdl_client_get_malformed_request_json(self._handle))
+
+    def _let_go(self) -> None:
+        if self._descriptor != -1:
+            self._descriptor = -1
+            lib.anwdl_client_detach(self._handle)
+
+    def _give_back(self) -> None:
+        """Leaves the socket to the caller, open."""
+        with self._guard:
+            self._let_go()
+
+    def _check_open(self) -> None:
+        # Somebody else may have closed the socket, and the number may be another one's by now.
+        if self._descriptor == -1 or self.socket.fileno() != self._descriptor:
+            self._let_go()
+            raise closed()
+
+    def _receive(self, store_request: bool) -> Steps[Dict[str, Any]]:
+        out = ffi.new("anwdl_request_t **")
+        yield from self._operation(lambda: int(lib.anwdl_client_recv_request(self._handle, False, out)))
+        try:
+            request = parsed(string(lib.anwdl_request_get_json(out[0])), "MALFORMED_REQUEST")
+        finally:
+            lib.anwdl_request_free(out[0])
+        if store_request:
+            self._stored_request = request
+        return request
+
+    def _send(self, success: bool, message: str, data: Optional[Dict[str, Any]], reason: Optional[str]) -> Steps[None]:
+        if not isinstance(success, bool):
+            raise LibraryValueError('the response is malformed: {"success": ["must be of boolean type"]}', "MALFORMED_RESPONSE")
+        texts = given_text("message", message), json_object("data", data)
+        why = ffi.NULL if reason is None else given_text("reason", reason)
+        return self._operation(lambda: int(lib.anwdl_client_send_response(self._handle, success, *texts, why)))
+
+
+class ClientInstance(BlockingSteps, Instance):
+    """ClientInstance of the Python server, whose documentation page describes it; docs/python.md of libanwdl says what is different."""
+
+    def __init__(
+        self,
+        socket: sockets.socket,
+        timeout: Optional[float] = None,
+        rsa_wrapper: Optional[RSAWrapper] = None,
+        aes_wrapper: Optional[AESWrapper] = None,
+        exchange_keys: bool = True,
+        *,
+        options: Options = Options(),
+    ) -> None:
+        if timeout:
+            socket.settimeout(timeout)
+        super().__init__(socket, socket.gettimeout(), rsa_wrapper, aes_wrapper, options)
+        if exchange_keys and not options.non_blocking:
+            try:
+                self.exchangeKeys()
+            except BaseException:
+                self._give_back()
+                raise
+
+    def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
+        """Receives a request."""
+        return self._drive(self._receive(store_request))
+
+    def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
+        """Sends the response to the last request; no data are an empty dictionary."""
+        self._drive(self._send(success, message, data, reason))
+
+
+class AsyncClientInstance(Instance):
+    """The same for asyncio: what waits is a coroutine, and the private key operation is done on a thread of the executor."""
+
+    def __init__(
+        self,
+        socket: sockets.socket,
+        rsa_wrapper: RSAWrapper,
+        timeout: Optional[float] = None,
+        aes_wrapper: Optional[AESWrapper] = None,
+        *,
+        options: Options = Options(),
+        executor: Optional[Executor] = None,
+    ) -> None:
+        if options.non_blocking or options.separate_computation:
+            raise invalid("an AsyncClientInstance sets non_blocking and separate_computation itself")
+        self._seconds = timeout
+        self._executor = executor
+        self._stop_waiting: Optional[Callable[[], None]] = None
+        own = replace(options, non_blocking=True, separate_computation=True)
+        super().__init__(socket, timeout, rsa_wrapper, aes_wrapper, own)
+
+    def closeConnection(self) -> None:
+        """Closes the connection and wipes the keys of the session. A task that waits for it goes on, and fails."""
+        if self._stop_waiting is not None:
+            self._stop_waiting()
+        super().closeConnection()
+
+    async def exchangeKeys(self, receive_first: bool = True) -> None:
+        """Exchanges the keys; the peer speaks first unless told otherwise."""
+        await self._await(self._exchange(receive_first))
+
+    async def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
+        """Receives a request."""
+        return await self._await(self._receive(store_request))
+
+    async def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
+        """Sends the response to the last request; no data are an empty dictionary."""
+        await self._await(self._send(success, message, data, reason))
+
+    def _timeout(self) -> Optional[float]:
+        return self._seconds
+
+    async def _await(self, steps: Steps[T]) -> T:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._seconds if self._seconds else None
+        try:
+            while True:
+                want = next(steps)
+                if want == WANT_COMPUTATION:
+                    await loop.run_in_executor(self._executor, self.compute)
+                else:
+                    await self._until_ready(want == WANT_READ, deadline)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            steps.close()
+
+    async def _until_ready(self, to_read: bool, deadline: Optional[float]) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        descriptor = self.socket.fileno()
+
+        def stop() -> None:
+            # Before the descriptor is closed: its number may be another socket's right after.
+            self._stop_waiting = None
+            (loop.remove_reader if to_read else loop.remove_writer)(descriptor)
+            if not ready.done():
+                ready.set_result(None)
+
+        (loop.add_reader if to_read else loop.add_writer)(descriptor, stop)
+        self._stop_waiting = stop
+        timer = None if deadline is None else loop.call_at(deadline, stop)
+        try:
+            await ready
+        finally:
+            if self._stop_waiting is stop:
+                stop()
+            if timer is not None:
+                timer.cancel()

@@ -1,0 +1,98 @@
+"""The side that connects."""
+
+import os
+import socket as sockets
+from typing import Any, Dict, Optional
+
+from anwdl._connection import BlockingSteps, Steps, closed, functions_of, json_object, parsed
+from anwdl._library import check, ffi, given_number, given_text, lib, string, taken_string
+from anwdl._options import Options, handle_of, milliseconds
+from anwdl._wrappers import AESWrapper, RSAWrapper
+
+DEFAULT_SERVER_LISTEN_PORT = 6150
+MOST_PORT = (1 << 16) - 1
+
+
+class ClientInterface(BlockingSteps):
+    """ClientInterface of the Python client; docs/python.md of libanwdl says what is different."""
+
+    _functions = functions_of("anwdl_client_interface_")
+
+    def __init__(
+        self,
+        server_ip: str,
+        server_listen_port: int = DEFAULT_SERVER_LISTEN_PORT,
+        timeout: Optional[float] = None,
+        rsa_wrapper: Optional[RSAWrapper] = None,
+        aes_wrapper: Optional[AESWrapper] = None,
+        *,
+        options: Options = Options(),
+    ) -> None:
+        super().__init__()
+        self._server = given_text("server_ip", server_ip), given_number("server_listen_port", server_listen_port, MOST_PORT)
+        self._options = options
+        self._seconds = timeout or None
+        self._milliseconds = milliseconds(timeout)
+        out = ffi.new("anwdl_client_interface_t **")
+        check(lib.anwdl_client_interface_new(handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
+        self._handle = ffi.gc(out[0], lib.anwdl_client_interface_free)
+
+    def __del__(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
+
+    def connectServer(self, receive_first: bool = False) -> None:
+        """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys().
+
+        Looking up the name, and connecting, wait in the library, for no longer than the timeout."""
+        with self._guard:
+            if self.isClosed():
+                self._let_go()
+            check(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
+            # Of one's own, as the other one is the library's: of the same connection.
+            self.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
+            self.socket.settimeout(self._seconds)
+        if not self._options.non_blocking:
+            try:
+                self.exchangeKeys(receive_first)
+            except BaseException:
+                if not self.isClosed():
+                    self.closeConnection()
+                raise
+
+    def getSocketDescriptor(self) -> Optional[sockets.socket]:
+        """A socket of the connection, or None before there is one."""
+        return self.socket
+
+    def getServerFingerprint(self) -> str:
+        """The fingerprint of the server's public key: 64 hexadecimal digits."""
+        with self._guard:
+            fingerprint = taken_string(lib.anwdl_client_interface_get_server_fingerprint, self._handle)
+        assert fingerprint is not None
+        return fingerprint.decode()
+
+    def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
+        """Sends a request; no parameters are an empty dictionary."""
+        texts = given_text("verb", verb), json_object("parameters", parameters)
+        self._drive(self._operation(lambda: int(lib.anwdl_client_interface_send_request(self._handle, *texts))))
+
+    def recvResponse(self) -> Dict[str, Any]:
+        """Receives the response to the last request."""
+        return self._drive(self._receive())
+
+    def _receive(self) -> Steps[Dict[str, Any]]:
+        out = ffi.new("anwdl_response_t **")
+        yield from self._operation(lambda: int(lib.anwdl_client_interface_recv_response(self._handle, out)))
+        try:
+            return parsed(string(lib.anwdl_response_get_json(out[0])), "MALFORMED_RESPONSE")
+        finally:
+            lib.anwdl_response_free(out[0])
+
+    def _let_go(self) -> None:
+        if not lib.anwdl_client_interface_is_closed(self._handle):
+            check(lib.anwdl_client_interface_close_connection(self._handle))
+
+    def _check_open(self) -> None:
+        if self.isClosed():
+            self._let_go()
+            raise closed()

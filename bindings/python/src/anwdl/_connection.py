@@ -1,0 +1,244 @@
+"""What ClientInstance, AsyncClientInstance and ClientInterface have in common: operations on a socket."""
+
+import contextlib
+import json
+import select
+import socket as sockets
+import time
+from types import SimpleNamespace, TracebackType
+from typing import Any, Callable, ClassVar, Dict, Generator, Optional, Type, TypeVar
+
+from anwdl._library import (
+    OK,
+    WANT_READ,
+    WANTS,
+    Guard,
+    LibraryRuntimeError,
+    LibraryValueError,
+    check,
+    failure,
+    ffi,
+    given_text,
+    lib,
+    string,
+)
+from anwdl._options import Options, Protocol, milliseconds
+from anwdl._wrappers import AESWrapper, RSAWrapper
+
+T = TypeVar("T")
+C = TypeVar("C", bound="Connection")
+W = TypeVar("W", RSAWrapper, AESWrapper)
+
+Steps = Generator[int, None, T]
+"""An operation, that yields the status of each call that would have had to wait, and in the end returns its result."""
+
+
+LONGEST_POLL = (1 << 31) - 1
+"""Milliseconds."""
+
+to_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def functions_of(prefix: str) -> SimpleNamespace:
+    """The functions whose names begin like that, by the rest of their names."""
+    return SimpleNamespace(**{name[len(prefix) :]: getattr(lib, name) for name in dir(lib) if name.startswith(prefix)})
+
+
+def closed() -> LibraryRuntimeError:
+    return LibraryRuntimeError("the connection is closed", "CLOSED")
+
+
+def json_object(name: str, value: Any) -> bytes:
+    """An argument that is a dictionary. What is none is refused by the library, in its own words."""
+    return given_text(name, to_json({} if value is None else value))
+
+
+def parsed(text: str, reason: str) -> Dict[str, Any]:
+    """A message that the library has found good."""
+    try:
+        message: Dict[str, Any] = json.loads(text)
+    except ValueError as error:  # Python has a limit to the digits of a number
+        raise LibraryValueError(f"Python does not read the message: {error}", reason) from error
+    return message
+
+
+class Connection:
+    """A connection whose socket is a Python object, and whose calls never wait in the library: a handler of a signal can run,
+    another thread can close the connection, and one operation goes on where an exception left it."""
+
+    _functions: ClassVar[SimpleNamespace]
+    socket: Optional[sockets.socket] = None
+    _handle: Any
+    _options: Options
+
+    def __init__(self) -> None:
+        self._guard = Guard()
+        self._is_operating = False
+        self._milliseconds = 0
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
+        if not self.isClosed():
+            self.closeConnection()
+
+    def isClosed(self) -> bool:
+        """Whether the socket is closed, by whomever."""
+        return self.socket is None or self.socket.fileno() == -1
+
+    def closeConnection(self) -> None:
+        """Closes the connection and wipes the keys of the session. Calls that wait on other threads end."""
+        with self._guard:
+            if self.socket is None or self.isClosed():
+                raise closed()
+            if self._is_operating:
+                with contextlib.suppress(OSError):
+                    self.socket.shutdown(sockets.SHUT_RDWR)
+            self._let_go()
+            self.socket.close()
+
+    def getRSAWrapper(self) -> Optional[RSAWrapper]:
+        """The RSA keys of the session, or None before there are any."""
+        return self._wrapper(RSAWrapper, self._functions.get_rsa_wrapper)
+
+    def getAESWrapper(self) -> Optional[AESWrapper]:
+        """The AES key of the session, or None: before the exchange, and in the framing GCM."""
+        return self._wrapper(AESWrapper, self._functions.get_aes_wrapper)
+
+    def setRSAWrapper(self, rsa_wrapper: RSAWrapper) -> None:
+        """Sets the RSA keys, of which the connection makes a copy."""
+        first, second = sorted((self._guard, rsa_wrapper._guard), key=id)
+        with first, second:
+            check(self._functions.set_rsa_wrapper(self._handle, rsa_wrapper._read()))
+
+    def setAESWrapper(self, aes_wrapper: AESWrapper) -> None:
+        """Sets the AES key, of which the connection makes a copy."""
+        first, second = sorted((self._guard, aes_wrapper._guard), key=id)
+        with first, second:
+            check(self._functions.set_aes_wrapper(self._handle, aes_wrapper._read()))
+
+    def getProtocol(self) -> Protocol:
+        """The framing, or AUTO until it is known."""
+        with self._guard:
+            return Protocol(self._functions.get_protocol(self._handle))
+
+    def hasFailed(self) -> bool:
+        """Whether the session has ended by a failure."""
+        with self._guard:
+            return bool(self._functions.has_failed(self._handle))
+
+    def compute(self) -> None:
+        """Does what a WantComputation asks for; on any thread."""
+        with self._guard:
+            self._check_open()
+            check(self._functions.compute(self._handle))
+
+    # -- what the classes make their operations of ---------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """Ends the session. The library has no descriptor then."""
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        """Raises if the library's descriptor is no longer the socket's."""
+        raise NotImplementedError
+
+    def _timeout(self) -> Optional[float]:
+        """The timeout of the operation that begins, in seconds."""
+        return self.socket.gettimeout() if self.socket is not None else None
+
+    def _wrapper(self, kind: Type[W], look_up: Any) -> Optional[W]:
+        with self._guard:
+            has_one = look_up(self._handle) != ffi.NULL
+        return kind._lent_by(self._guard, lambda: look_up(self._handle)) if has_one else None
+
+    def _operation(self, call: Callable[[], int]) -> Steps[None]:
+        """An operation, of which `call` is the library's function."""
+        is_mine = False
+        try:
+            with self._guard:
+                self._check_open()
+                if self._is_operating:
+                    raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
+                timeout = milliseconds(self._timeout())
+                if timeout != self._milliseconds:
+                    check(self._functions.set_timeout(self._handle, timeout))
+                    self._milliseconds = timeout
+                self._is_operating = is_mine = True
+            while True:
+                with self._guard:
+                    self._check_open()
+                    status = call()
+                    if status < OK:
+                        raise failure(status)
+                if status == OK:
+                    return
+                yield status
+        finally:
+            if is_mine:
+                self._is_operating = False
+
+    def _exchange(self, receive_first: bool) -> Steps[None]:
+        return self._operation(lambda: int(self._functions.exchange_keys(self._handle, bool(receive_first))))
+
+    def _step(self, name: str) -> Steps[None]:
+        function = getattr(self._functions, name)
+        return self._operation(lambda: int(function(self._handle)))
+
+    def _drive(self, steps: Steps[T]) -> T:
+        """Waits for an operation as the options say, and gives its result."""
+        timeout = self._timeout()
+        deadline = time.monotonic() + timeout if timeout else None
+        try:
+            while True:
+                want = next(steps)
+                if self._options.non_blocking:
+                    raise WANTS[want]
+                self._wait(want, deadline)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            steps.close()
+
+    def _wait(self, want: int, deadline: Optional[float]) -> None:
+        descriptor = self.socket.fileno() if self.socket is not None else -1
+        if descriptor == -1:
+            return
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
+        if deadline is None:
+            poller.poll()
+        else:
+            # The library has the last word on whether the time has passed; a millisecond more spares it an early question.
+            poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
+
+
+class BlockingSteps(Connection):
+    """The key exchange, of those that wait on their thread."""
+
+    def exchangeKeys(self, receive_first: bool = True) -> None:
+        """Exchanges the keys; the peer speaks first unless told otherwise."""
+        self._drive(self._exchange(receive_first))
+
+    def sendPublicRSAKey(self) -> None:
+        """Sends the local public key."""
+        self._drive(self._step("send_public_rsa_key"))
+
+    def recvPublicRSAKey(self) -> None:
+        """Receives the peer's public key."""
+        self._drive(self._step("recv_public_rsa_key"))
+
+    def sendAESKey(self) -> None:
+        """Sends the AES key."""
+        self._drive(self._step("send_aes_key"))
+
+    def recvAESKey(self) -> None:
+        """Receives the peer's AES key."""
+        self._drive(self._step("recv_aes_key"))
+
+
+def text_or_none(borrowed: Any) -> Optional[str]:
+    """A text of the library's, or None for NULL."""
+    return None if borrowed == ffi.NULL else string(borrowed)

@@ -1,0 +1,54 @@
+"""The library's log messages, in Python's `logging`."""
+
+import atexit
+import logging
+from functools import lru_cache
+from typing import Any, Optional
+
+from anwdl._library import check, ffi, handling, lib, string
+
+LEVELS = {
+    lib.ANWDL_LOG_DEBUG: logging.DEBUG,
+    lib.ANWDL_LOG_INFO: logging.INFO,
+    lib.ANWDL_LOG_WARNING: logging.WARNING,
+    lib.ANWDL_LOG_ERROR: logging.ERROR,
+}
+
+_logger: Optional[logging.Logger] = None
+
+
+def _record(level: int, client_id: Any, message: Any, _user_data: Any) -> None:
+    logger = _logger
+    if logger is None:
+        return
+    handling.log_record = True
+    try:
+        known = string(client_id) if client_id != ffi.NULL else ""
+        text = string(message)
+        logger.log(LEVELS[level], "%s", f"client {known}: {text}" if known else text, extra={"client_id": known})
+    finally:
+        handling.log_record = False
+
+
+@lru_cache(maxsize=None)
+def _callback() -> Any:
+    """One for ever: the library may be calling it."""
+    # A thread that comes back from the library into an interpreter that ends would be ended within the library.
+    atexit.register(set_logger, None)
+    return ffi.callback("anwdl_log_function_t", _record)
+
+
+def set_logger(logger: Optional[logging.Logger], level: Optional[int] = None) -> None:
+    """Hands the library's messages of a level, and above, to a logger; None hands them to nobody, as in the beginning.
+
+    The level is the logger's own unless it is given. Each record has the client's ID as `client_id`, which is "" where there is none.
+    """
+    global _logger
+    if logger is None:
+        check(lib.anwdl_set_log_callback(lib.ANWDL_LOG_ERROR, ffi.NULL, ffi.NULL))
+        _logger = None
+        return
+    wanted = logger.getEffectiveLevel() if level is None else level
+    least = min((number for number, known in LEVELS.items() if known >= wanted), default=lib.ANWDL_LOG_ERROR)
+    _logger = logger
+    check(lib.anwdl_set_log_callback(least, _callback(), ffi.NULL))

@@ -1,0 +1,76 @@
+"""What only this library has."""
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from anwdl._library import check, ffi, given_number, given_text, invalid, lib
+from anwdl._wrappers import AESWrapper, RSAWrapper
+
+MOST_MILLISECONDS = (1 << 32) - 1
+MOST_BYTES = (1 << 63) - 1
+
+
+class Protocol(enum.IntEnum):
+    """The framings."""
+
+    AUTO = lib.ANWDL_PROTOCOL_AUTO
+    V2 = lib.ANWDL_PROTOCOL_V2
+    V3 = lib.ANWDL_PROTOCOL_V3
+    V4 = lib.ANWDL_PROTOCOL_V4
+    GCM = lib.ANWDL_PROTOCOL_GCM
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the functions anwdl_client_options_set_...() of anwdl.h set, with their defaults; the header says what each does."""
+
+    protocol: Protocol = Protocol.AUTO
+    """The only framing that is accepted; the one that a ClientInterface speaks."""
+    max_message_size: int = 1 << 20
+    """Bytes of JSON text that the peer may send in one message."""
+    expected_fingerprint: Optional[str] = None
+    """The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal digits."""
+    peer_ip: Optional[str] = None
+    """The address that the client is said to have, in place of the socket's."""
+    proxy_protocol: bool = False
+    """Whether a PROXY protocol header comes first."""
+    key_echo: bool = False
+    """Whether a received AES key is sent back as it came. It opens recorded sessions: see the header."""
+    non_blocking: bool = False
+    """Whether calls raise WantRead or WantWrite instead of waiting. No keys are exchanged by the constructor then."""
+    separate_computation: bool = False
+    """Whether a non-blocking key exchange raises WantComputation, and leaves the private key operation to compute()."""
+
+
+def milliseconds(timeout: Optional[float]) -> int:
+    """A timeout of a socket as the library has it. A socket that never waits has none: the library waits in its own way."""
+    return min(max(int(timeout * 1000), 1), MOST_MILLISECONDS) if timeout else 0
+
+
+def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[RSAWrapper], aes_wrapper: Optional[AESWrapper]) -> Any:
+    """The library's object. It never waits: this package does, so that handlers of signals run."""
+    if options.separate_computation and not options.non_blocking:
+        raise invalid("separate_computation is for non-blocking clients")
+    handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
+    check(lib.anwdl_client_options_set_non_blocking(handle, True))
+    check(lib.anwdl_client_options_set_exchange_keys(handle, False))
+    check(lib.anwdl_client_options_set_timeout(handle, milliseconds(timeout)))
+    check(lib.anwdl_client_options_set_protocol(handle, options.protocol))
+    size = given_number("max_message_size", options.max_message_size, MOST_BYTES)
+    check(lib.anwdl_client_options_set_max_message_size(handle, size))
+    check(lib.anwdl_client_options_set_key_echo(handle, bool(options.key_echo)))
+    check(lib.anwdl_client_options_set_proxy_protocol(handle, int(bool(options.proxy_protocol))))
+    check(lib.anwdl_client_options_set_separate_computation(handle, bool(options.separate_computation)))
+    if options.expected_fingerprint is not None:
+        fingerprint = given_text("expected_fingerprint", options.expected_fingerprint)
+        check(lib.anwdl_client_options_set_expected_fingerprint(handle, fingerprint))
+    if options.peer_ip is not None:
+        check(lib.anwdl_client_options_set_peer_ip(handle, given_text("peer_ip", options.peer_ip)))
+    if rsa_wrapper is not None:
+        with rsa_wrapper._guard:
+            check(lib.anwdl_client_options_set_rsa_wrapper(handle, rsa_wrapper._read()))
+    if aes_wrapper is not None:
+        with aes_wrapper._guard:
+            check(lib.anwdl_client_options_set_aes_wrapper(handle, aes_wrapper._read()))
+    return handle

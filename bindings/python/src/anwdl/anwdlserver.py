@@ -1,0 +1,101 @@
+"""Released Anweddol servers on this library: `python3 -m anwdl.anwdlserver start` in place of `anwdlserver start`."""
+
+import importlib
+import json
+import sys
+from types import ModuleType
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import anwdl
+from anwdl._library import Failure, LibraryValueError
+
+SERVER = "anwdlserver"
+
+
+def malformed(client: anwdl.ClientInstance) -> Any:
+    """What the text of a malformed request stands for, as far as Python reads it."""
+    try:
+        return json.loads(client.getMalformedRequest() or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+class ServerClientInstance(anwdl.ClientInstance):
+    """As the released servers use it: recvRequest() gives a tuple, and a session that has failed is closed."""
+
+    _is_made = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # A socket whose client could not be made is left to the server.
+        self._is_made = True
+
+    def recvRequest(  # type: ignore[override]
+        self, store_request: bool = True
+    ) -> Tuple[bool, Any, Optional[Dict[str, Any]]]:
+        """Whether the request is well-formed, the request, and what is wrong with it."""
+        try:
+            return True, super().recvRequest(store_request), None
+        except LibraryValueError as error:
+            if error.reason != "MALFORMED_REQUEST":
+                raise
+            return False, malformed(self), self.getRequestErrors()
+
+    def _drive(self, steps: Any) -> Any:
+        try:
+            return super()._drive(steps)
+        except Failure:
+            # The servers answer every exception with a response, for which there is no session any more.
+            if self._is_made and self.hasFailed() and not self.isClosed():
+                self.closeConnection()
+            raise
+
+
+CLASSES: Dict[str, Dict[str, type]] = {
+    "core.client": {"ClientInstance": ServerClientInstance},
+    "core.crypto": {"RSAWrapper": anwdl.RSAWrapper, "AESWrapper": anwdl.AESWrapper},
+}
+"""The modules that define the classes, and what stands in for these."""
+
+_originals: Dict[type, type] = {}
+"""What was replaced, by what replaced it."""
+
+
+def _modules() -> Iterator[ModuleType]:
+    """Those of the server that are loaded."""
+    for name, module in list(sys.modules.items()):
+        if module is not None and (name == SERVER or name.startswith(f"{SERVER}.")):
+            yield module
+
+
+def _replace(replacements: Dict[type, type]) -> None:
+    for module in _modules():
+        for name, value in list(vars(module).items()):
+            if isinstance(value, type) and value in replacements:
+                setattr(module, name, replacements[value])
+
+
+def install_into_anwdlserver() -> None:
+    """Has the released server that is installed use this library's classes in place of its own.
+
+    Call it before the server makes objects of them. A second call does nothing.
+    """
+    if _originals:
+        return
+    for module, classes in CLASSES.items():
+        found = importlib.import_module(f"{SERVER}.{module}")
+        for name, own in classes.items():
+            _originals[own] = getattr(found, name)
+    _replace({original: own for own, original in _originals.items()})
+
+
+def remove_from_anwdlserver() -> None:
+    """Has the server use its own classes again, for the objects that it makes from then on."""
+    _replace(_originals)
+    _originals.clear()
+
+
+if __name__ == "__main__":
+    # This file is then __main__ and not the module that others import.
+    importlib.import_module("anwdl.anwdlserver").install_into_anwdlserver()
+    importlib.import_module(f"{SERVER}.cli").MainAnweddolServerCLI()

@@ -1,0 +1,131 @@
+"""AsyncClientInstance: many clients on one thread."""
+
+import asyncio
+import gc
+import json
+import threading
+import unittest
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from anwdl import AsyncClientInstance, LibraryRuntimeError, LibraryValueError, Options
+from ends import STAT, TIMEOUT, fails, is_at_end, own_keys, peer_settings, two_ends
+from peer import ProtocolName, Session
+
+CLIENTS = 10
+
+T = TypeVar("T")
+
+
+# Not the loop's own threads, which do the computations that these wait for.
+PEERS = ThreadPoolExecutor(CLIENTS)
+
+
+def in_thread(function: Callable[[], T]) -> "asyncio.Future[T]":
+    """What the peer does, which waits."""
+    return asyncio.get_running_loop().run_in_executor(PEERS, function)
+
+
+class Asyncio(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self) -> None:
+        # On a busy machine everything takes long.
+        asyncio.get_running_loop().slow_callback_duration = TIMEOUT
+
+    async def with_peer(self, use: Callable[[AsyncClientInstance, Session], Awaitable[T]], framing: ProtocolName = ProtocolName.V4) -> T:
+        with two_ends() as (near, far):
+            near.setblocking(False)
+            with AsyncClientInstance(near, own_keys(), TIMEOUT) as client:
+                connect = partial(Session.connect, far, peer_settings(protocol=framing, max_message_size=1 << 22))
+                peer, _ = await asyncio.gather(in_thread(connect), client.exchangeKeys())
+                with peer:
+                    return await use(client, peer)
+
+    async def test_many_clients_at_once(self) -> None:
+        async def serve(number: int) -> None:
+            async def session(client: AsyncClientInstance, peer: Session) -> None:
+                asked = in_thread(partial(peer.request, "ECHO", {"number": number}))
+                request = await client.recvRequest()
+                # More than the buffers of the connection hold.
+                await client.sendResponse(True, "OK", {**request["parameters"], "text": "x" * (1 << 21)})
+                self.assertEqual((await asked)["data"]["number"], number)
+                self.assertEqual(client.getStoredRequest(), request)
+
+            await self.with_peer(session, list(ProtocolName)[1 + number % 4])
+
+        await asyncio.gather(*map(serve, range(CLIENTS)))
+
+    async def test_the_loop_runs_while_keys_are_exchanged(self) -> None:
+        computed: list[int] = []
+
+        class Recorded(AsyncClientInstance):
+            def compute(self) -> None:
+                computed.append(threading.get_ident())
+                super().compute()
+
+        with two_ends() as (near, far), Recorded(near, own_keys(), TIMEOUT) as client:
+            await asyncio.gather(in_thread(partial(Session.connect, far, peer_settings())), client.exchangeKeys())
+        self.assertEqual(len(computed), 1)
+        self.assertNotIn(threading.get_ident(), computed)
+
+    async def test_a_timeout(self) -> None:
+        with two_ends() as (near, _), AsyncClientInstance(near, own_keys(), 0.01) as client:
+            with fails(LibraryRuntimeError, "TIMEOUT"):
+                await client.exchangeKeys()
+
+    async def test_a_cancelled_operation_goes_on(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._stop_waiting is None:
+                await asyncio.sleep(0)
+            receiving.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await receiving
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                await client.exchangeKeys()
+            sent = in_thread(partial(peer.send_text, json.dumps(STAT)))
+            self.assertEqual(await client.recvRequest(), STAT)
+            await sent
+
+        await self.with_peer(session)
+
+    async def test_closing_ends_what_waits(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            # So that it cannot be the timeout that ends it.
+            client._seconds = None
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._stop_waiting is None:
+                await asyncio.sleep(0)
+            client.closeConnection()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await asyncio.wait_for(receiving, TIMEOUT)
+
+        await self.with_peer(session)
+
+    async def test_two_tasks_cannot_use_one_client(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._stop_waiting is None:
+                await asyncio.sleep(0)
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                await client.recvRequest()
+            await in_thread(partial(peer.send_text, json.dumps(STAT)))
+            self.assertEqual(await receiving, STAT)
+
+        await self.with_peer(session)
+
+    async def test_the_end_of_an_object_closes_its_connection(self) -> None:
+        with two_ends() as (near, far):
+            client = AsyncClientInstance(near, own_keys())
+            del client
+            gc.collect()
+            self.assertTrue(is_at_end(far))
+
+    async def test_what_it_sets_itself_cannot_be_set(self) -> None:
+        with two_ends() as (near, _), fails(LibraryValueError, "INVALID_ARGUMENT"):
+            AsyncClientInstance(near, own_keys(), options=Options(non_blocking=True))
+
+
+if __name__ == "__main__":
+    unittest.main()

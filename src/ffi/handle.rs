@@ -1,0 +1,297 @@
+//! What the three handles (client, session, client interface) do alike: the bodies of their
+//! functions, each written once. An exported function names the method of its own class.
+
+use std::ffi::c_char;
+use std::ptr;
+use std::sync::Arc;
+
+use super::client_options::anwdl_protocol_t;
+use super::error::anwdl_status_t;
+use super::request::{anwdl_request_t, request_as_ptr, request_into_raw};
+use super::response::anwdl_response_t;
+use super::{
+    BooleanByte, Handle, as_ptr, borrow, borrow_mut, optional_text, output, read, status, text,
+    try_into_raw,
+};
+use crate::error::{Error, Reason};
+use crate::message::{MalformedRequest, Request, Response};
+use crate::protocol::Protocol;
+
+/// A session that an operation can leave half-way between two states, by a panic. It is poisoned
+/// then, and begins no other operation.
+pub(super) struct PoisonOnPanic<S> {
+    session: S,
+    is_poisoned: bool,
+}
+
+impl<S> PoisonOnPanic<S> {
+    pub(super) fn new(session: S) -> Self {
+        Self {
+            session,
+            is_poisoned: false,
+        }
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        &self.session
+    }
+
+    /// For what may be done to a poisoned session, too.
+    pub(super) fn get_mut(&mut self) -> &mut S {
+        &mut self.session
+    }
+
+    /// Runs an operation of the session.
+    pub(super) fn operate<T>(
+        &mut self,
+        operation: impl FnOnce(&mut S) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.is_poisoned {
+            return Err(Error::new(
+                Reason::SessionFailed,
+                "a defect of the library ended this session earlier",
+            ));
+        }
+        self.is_poisoned = true;
+        let result = operation(&mut self.session);
+        self.is_poisoned = false;
+        result
+    }
+}
+
+/// A question to a session, which one that is poisoned answers, too.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn query<H, S, T>(handle: *const H, fallback: T, query: impl FnOnce(&S) -> T) -> T
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe { read(handle, fallback, |handle| Ok(query(handle.get_ref()))) }
+}
+
+/// The framing that the peer speaks.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_protocol<H, S>(
+    handle: *const H,
+    get: impl FnOnce(&S) -> Protocol,
+) -> anwdl_protocol_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    let unknown = anwdl_protocol_t::ANWDL_PROTOCOL_AUTO;
+    // SAFETY: the caller guarantees it.
+    unsafe { query(handle, unknown, |session| get(session).into()) }
+}
+
+/// A wrapper of a session, borrowed; NULL for none.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_wrapper<H, S, W: Handle>(
+    handle: *const H,
+    get: impl FnOnce(&S) -> Option<&W::Inner>,
+) -> *const W
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe { query(handle, ptr::null(), |session| as_ptr(get(session))) }
+}
+
+/// The stored request of a session, borrowed; NULL for none.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_stored_request<H, S>(
+    handle: *const H,
+    get: impl FnOnce(&S) -> Option<&Arc<Request>>,
+) -> *const anwdl_request_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe { query(handle, ptr::null(), |session| request_as_ptr(get(session))) }
+}
+
+/// A text of the malformed request that a session received last, borrowed; NULL for none.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_malformed_request<H, S>(
+    handle: *const H,
+    get: impl FnOnce(&S) -> Option<&MalformedRequest>,
+    text_with_nul: impl FnOnce(&MalformedRequest) -> &str,
+) -> *const c_char
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        query(handle, ptr::null(), |session| {
+            get(session).map_or(ptr::null(), |request| {
+                text_with_nul(request).as_ptr().cast()
+            })
+        })
+    }
+}
+
+/// Whether a session has failed, or is poisoned.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn has_failed<H, S>(handle: *const H, has_failed: impl FnOnce(&S) -> bool) -> bool
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        read(handle, false, |handle| {
+            Ok(handle.is_poisoned || has_failed(handle.get_ref()))
+        })
+    }
+}
+
+/// An operation without arguments that need checking.
+///
+/// # Safety
+/// As for [`borrow_mut`].
+pub(super) unsafe fn operate<H, S>(
+    handle: *mut H,
+    operation: impl FnOnce(&mut S) -> Result<(), Error>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    status(|| unsafe { borrow_mut(handle, H::NAME) }?.operate(operation))
+}
+
+/// Gives a session the keys of a wrapper.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`borrow`].
+pub(super) unsafe fn set_wrapper<H, S, W: Handle>(
+    handle: *mut H,
+    wrapper: *const W,
+    set: impl FnOnce(&mut S, &W::Inner) -> Result<(), Error>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
+        handle.operate(|session| set(session, wrapper))
+    })
+}
+
+/// Receives a request.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`output`].
+pub(super) unsafe fn recv_request<H, S>(
+    handle: *mut H,
+    store_request: BooleanByte,
+    out_request: *mut *mut anwdl_request_t,
+    recv: impl FnOnce(&mut S, bool) -> Result<Arc<Request>, Error>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    let store_request = store_request != 0;
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        let out_request = if out_request.is_null() && store_request {
+            None
+        } else {
+            // SAFETY: the caller guarantees it.
+            Some(unsafe { output(out_request, "out_request") }?)
+        };
+        let request = handle.operate(|session| recv(session, store_request))?;
+        if let Some(out_request) = out_request {
+            out_request.set(request_into_raw(request));
+        }
+        Ok(())
+    })
+}
+
+/// Sends a response; `data` gives the text of its JSON object.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`text`].
+pub(super) unsafe fn send_response<H, S, J: AsRef<str>>(
+    handle: *mut H,
+    success: BooleanByte,
+    message: *const c_char,
+    data: impl FnOnce() -> Result<Option<J>, Error>,
+    reason: *const c_char,
+    send: impl FnOnce(&mut S, bool, &str, Option<&str>, Option<&str>) -> Result<(), Error>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let message = unsafe { text(message, "message") }?;
+        let data = data()?;
+        let data = data.as_ref().map(AsRef::as_ref);
+        // SAFETY: the caller guarantees it.
+        let reason = unsafe { optional_text(reason, "reason") }?;
+        handle.operate(|session| send(session, success != 0, message, data, reason))
+    })
+}
+
+/// Sends a request; `parameters` gives the text of its JSON object.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`text`].
+pub(super) unsafe fn send_request<H, S, J: AsRef<str>>(
+    handle: *mut H,
+    verb: *const c_char,
+    parameters: impl FnOnce() -> Result<Option<J>, Error>,
+    send: impl FnOnce(&mut S, &str, Option<&str>) -> Result<(), Error>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let verb = unsafe { text(verb, "verb") }?;
+        let parameters = parameters()?;
+        let parameters = parameters.as_ref().map(AsRef::as_ref);
+        handle.operate(|session| send(session, verb, parameters))
+    })
+}
+
+/// Receives a response.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`output`].
+pub(super) unsafe fn recv_response<H, S>(
+    handle: *mut H,
+    out_response: *mut *mut anwdl_response_t,
+    recv: impl FnOnce(&mut S) -> Result<Response, Error>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    status(|| {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        // SAFETY: the caller guarantees it.
+        let out_response = unsafe { output(out_response, "out_response") }?;
+        out_response.set(try_into_raw(handle.operate(recv)?)?);
+        Ok(())
+    })
+}
