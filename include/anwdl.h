@@ -305,8 +305,9 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
    * of a client. Nothing was done. */
   ANWDL_REASON_WRONG_ROLE = 10,
-  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
-   * the session continues. */
+  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
+   * detached from which the start of another message was read already. Nothing was done, and the session
+   * continues. */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /** (VALUE_ERROR) There is a connection already. It continues. */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
@@ -406,6 +407,44 @@ typedef enum ANWDL_INT_ENUM {
   /** The side that connected: it sends requests and receives responses. */
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
+
+/**
+ * What a value is.
+ */
+typedef enum ANWDL_INT_ENUM {
+  /**
+   * There is no value: what was looked for is not there.
+   */
+  ANWDL_VALUE_NONE = 0,
+  /**
+   * null.
+   */
+  ANWDL_VALUE_NULL = 1,
+  /**
+   * true or false.
+   */
+  ANWDL_VALUE_BOOLEAN = 2,
+  /**
+   * A number without fraction and exponent, of however many digits.
+   */
+  ANWDL_VALUE_INTEGER = 3,
+  /**
+   * Any other number: 1.0 and 1e3 are floats.
+   */
+  ANWDL_VALUE_FLOAT = 4,
+  /**
+   * A string.
+   */
+  ANWDL_VALUE_STRING = 5,
+  /**
+   * An array.
+   */
+  ANWDL_VALUE_ARRAY = 6,
+  /**
+   * An object.
+   */
+  ANWDL_VALUE_OBJECT = 7
+} anwdl_value_type_t;
 
 /** How important a log message is. */
 typedef enum ANWDL_INT_ENUM {
@@ -545,6 +584,66 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
 typedef struct anwdl_session_t anwdl_session_t;
 
 /**
+ * A value among the parameters of a request, the data of a response, or data that were put together.
+ *
+ * It is copied like a number and never freed. It belongs to the request, response or data that it was
+ * asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
+ * are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
+ * none; all functions take that, and find nothing in it.
+ *
+ * A value is a place in the text that was received. What is asked of it is read from there: a call
+ * takes no longer than to read that text once, to pass all elements of an array takes no longer
+ * either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
+ * one is asked for. They are wiped with the request, and take no more memory than its text.
+ *
+ * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
+ * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
+ * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
+ * looked for by anwdl_value_get_member(), which takes it as it is.
+ *
+ * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
+ *
+ * @code{.c}
+ * #include <stdio.h>
+ *
+ * #include <anwdl.h>
+ *
+ * anwdl_status_t print_disks(const anwdl_request_t *request)
+ * {
+ *     anwdl_value_t parameters = anwdl_request_get_parameters(request);
+ *     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+ *
+ *     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+ *         const char *name;
+ *         double size;
+ *         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
+ *
+ *         if (status == ANWDL_OK)
+ *             status = anwdl_value_get_float(disk, "/size", &size);
+ *         if (status != ANWDL_OK)
+ *             return status;
+ *         printf("%s: %g\n", name, size);
+ *     }
+ *     return ANWDL_OK;
+ * }
+ * @endcode
+ */
+typedef struct {
+  /**
+   * What it belongs to; NULL if there is no value.
+   */
+  const void *owner;
+  /**
+   * Where it is there.
+   */
+  uint32_t place;
+  /**
+   * How many objects and arrays it is in.
+   */
+  uint32_t level;
+} anwdl_value_t;
+
+/**
  * A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
  * @param level How important the message is.
  * @param client_id The ID of the client that it is about, as from anwdl_client_get_id(), or ""; never NULL.
@@ -556,6 +655,25 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
                                      const char *client_id,
                                      const char *message,
                                      void *user_data);
+
+/**
+ * A function that takes log messages and whose they are; see anwdl_set_log_handler().
+ *
+ * @param level How much the message matters.
+ * @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
+ *   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
+ *   or it is about none.
+ * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
+ *   where there is none; never NULL. Valid during the call.
+ * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
+ *   call. The text may change between versions.
+ * @param user_data What was given to anwdl_set_log_handler().
+ */
+typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
+                                    void *owner,
+                                    const char *client_id,
+                                    const char *message,
+                                    void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -602,6 +720,23 @@ int anwdl_last_error_errno(void);
 const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 
 /**
+ * Forgets the last error of this thread, as if no call had failed on it.
+ *
+ * Python: none.
+ */
+void anwdl_last_error_clear(void);
+
+/**
+ * The name of a status, for logs.
+ *
+ * @param status Any number.
+ *
+ * @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
+ *   that is no status. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_status_name(anwdl_status_t status);
+
+/**
  * The version of the library that the program runs with. ANWDL_VERSION is that of the header it was compiled
  * with. Python: anwdlserver.__version__.
  * @return "MAJOR.MINOR.PATCH". Never NULL; a constant.
@@ -632,6 +767,21 @@ void anwdl_client_options_free(anwdl_client_options_t *options);
 ANWDL_MUST_USE
 ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
+
+/**
+ * Copies a set of options.
+ *
+ * @param options The options; not NULL.
+ * @param out_options Where to write the copy, to be freed with anwdl_client_options_free(); not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
+ *
+ * Python: copy.copy().
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
+                                         anwdl_client_options_t **out_options);
 
 /**
  * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
@@ -820,6 +970,16 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options, const char *hex);
 
+/**
+ * The name of a framing, for logs.
+ *
+ * @param protocol Any number.
+ *
+ * @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
+ *   that is no framing. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_protocol_name(anwdl_protocol_t protocol);
+
 /* ----------------------------------
  * Clients: the Python ClientInstance
  * ---------------------------------- */
@@ -863,12 +1023,14 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
 /**
  * Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
- * freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
- * beyond the message that it receives. Python: socket.detach().
+ * freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
+ * message was read already, which only the authenticated framing does and only if the peer sent it out of
+ * turn, the descriptor stays with the client. Python: socket.detach().
  *
  * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
- *   (ANWDL_REASON_CLOSED).
+ *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
+ *   first, or call again to do without it).
  */
 ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
@@ -1149,6 +1311,48 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, const char *message,
                                           const char *data_json, const char *reason);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if none is under way, as always in a blocking client.
+ *   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
+
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the client is known.
+ *
+ * The library only hands it back: from anwdl_client_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
+ *
+ * @param client The client; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_data);
+
+/**
+ * The pointer that anwdl_client_set_user_data() keeps.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
 /* -----------------------------
  * Sessions without a descriptor
@@ -1434,6 +1638,81 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the session is known.
+ *
+ * The library only hands it back: from anwdl_session_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
+ *
+ * @param session The session; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session,
+                                           void *user_data);
+
+/**
+ * The pointer that anwdl_session_set_user_data() keeps.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_session_get_user_data(const anwdl_session_t *session);
+
+/**
+ * The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
+ *   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getIP().
+ */
+const char *anwdl_session_get_ip(const anwdl_session_t *session);
+
+/**
+ * The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
+ *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getID().
+ */
+const char *anwdl_session_get_id(const anwdl_session_t *session);
+
+/**
+ * When the session was made.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getCreationTimestamp().
+ */
+int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
+
+/**
+ * The name of a role, for logs.
+ *
+ * @param role Any number.
+ *
+ * @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
+ *   that is no role. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_role_name(anwdl_role_t role);
+
 /* --------------------------------------------------
  * The side that connects: the Python ClientInterface
  * -------------------------------------------------- */
@@ -1678,6 +1957,49 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
+ *   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
+
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the interface is known.
+ *
+ * The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
+ *
+ * @param client_interface The interface; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *client_interface,
+                                                    void *user_data);
+
+/**
+ * The pointer that anwdl_client_interface_set_user_data() keeps.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
 /* --------
  * Requests
@@ -2090,6 +2412,345 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb, const anwdl_data_t *parameters);
 
+/**
+ * The parameters of a request, for reading.
+ *
+ * @param request The request; not NULL.
+ *
+ * @return The parameters, an object, valid until the request is freed. No value if request is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: request["parameters"].
+ */
+anwdl_value_t anwdl_request_get_parameters(const anwdl_request_t *request);
+
+/**
+ * The data of a response, for reading.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return The data, an object, valid until the response is freed. No value if response is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: response["data"].
+ */
+anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
+
+/**
+ * Data that were put together, for reading.
+ *
+ * They are written as one text for it, which is kept until they are changed.
+ *
+ * @param data The data; not NULL.
+ *
+ * @return The data, an object or an array, valid until they are changed or freed. No value if data is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
+ *
+ * Python: data.
+ */
+anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
+
+/**
+ * What a value is.
+ *
+ * @param value The value.
+ *
+ * @return Its type; ANWDL_VALUE_NONE if there is no value.
+ *
+ * Python: type(value).
+ */
+anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
+
+/**
+ * The value that a JSON Pointer leads to.
+ *
+ * @param value The value where it begins.
+ * @param pointer The JSON Pointer, UTF-8; not NULL.
+ *
+ * @return The value, valid as long as the one it was asked of. No value if there is none there, which
+ *   is no failure: the last error stays as it was. No value as well, with
+ *   ANWDL_REASON_INVALID_ARGUMENT, if pointer is NULL, not UTF-8 or no JSON Pointer.
+ *
+ * Python: value["disks"][0] for "/disks/0".
+ */
+anwdl_value_t anwdl_value_find(anwdl_value_t value,
+                               const char *pointer);
+
+/**
+ * The member of an object that has a name, taken as it is.
+ *
+ * @param value The object.
+ * @param name The name of the member, UTF-8; not NULL.
+ *
+ * @return The value of the member, valid as long as the object. No value if there is no such member,
+ *   or value is no object, which is no failure: the last error stays as it was. No value as well, with
+ *   ANWDL_REASON_INVALID_ARGUMENT, if name is NULL or not UTF-8.
+ *
+ * Python: value.get(name).
+ */
+anwdl_value_t anwdl_value_get_member(anwdl_value_t value,
+                                     const char *name);
+
+/**
+ * The first element of an array, or the value of the first member of an object.
+ *
+ * @param value The array or object.
+ *
+ * @return The element, valid as long as the array or object. No value if there is none, or value is
+ *   neither.
+ *
+ * Python: next(iter(value)).
+ */
+anwdl_value_t anwdl_value_get_first(anwdl_value_t value);
+
+/**
+ * The next element of the array that a value is in, or the value of the next member of the object.
+ *
+ * The order is that of the text. To pass all elements takes as long as to read the array once.
+ *
+ * @param value The element, or the value of a member.
+ *
+ * @return The next one, valid as long as value. No value if value was the last one, or is in no array
+ *   or object.
+ *
+ * Python: next() of the iterator.
+ */
+anwdl_value_t anwdl_value_get_next(anwdl_value_t value);
+
+/**
+ * How many elements an array has, or how many members an object.
+ *
+ * @param value The array or object. They are counted each time.
+ *
+ * @return Their number; 0 if there is no value, or value is neither.
+ *
+ * Python: len(value).
+ */
+size_t anwdl_value_get_count(anwdl_value_t value);
+
+/**
+ * The name of a member of an object.
+ *
+ * @param value The value of the member.
+ * @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
+ *   NULL. A name can have NULs of its own, which only the length tells from its end. Written only if a
+ *   name is returned.
+ *
+ * @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
+ *   value is no member of an object, which is no failure: the last error stays as it was. NULL as
+ *   well, with ANWDL_REASON_INTERNAL, if there is no memory to decode the names.
+ *
+ * Python: the key in value.items().
+ */
+const char *anwdl_value_get_name(anwdl_value_t value,
+                                 size_t *out_len);
+
+/**
+ * Reads true or false.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/is_shared"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is something else (1 and "true" are no booleans). ANWDL_REASON_INVALID_ARGUMENT: pointer or
+ *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value,
+                                       const char *pointer,
+                                       bool *out_value);
+
+/**
+ * Reads an integer of 64 bits with a sign.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/size"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is something else (1.0, 1e3 and true are no integers). ANWDL_REASON_OUT_OF_RANGE: it does not
+ *   fit 64 bits; anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or
+ *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_integer(anwdl_value_t value,
+                                       const char *pointer,
+                                       int64_t *out_value);
+
+/**
+ * Reads a number as a double, the nearest one.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/load"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL. Never infinite.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is no number. ANWDL_REASON_OUT_OF_RANGE: it is larger than every double;
+ *   anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_value is
+ *   NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: float(value[name]).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_float(anwdl_value_t value,
+                                     const char *pointer,
+                                     double *out_value);
+
+/**
+ * Reads a string.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/name"; "" for value itself; UTF-8; not NULL.
+ * @param out_string Where to write the string: UTF-8, JSON escapes resolved, ending with NUL, borrowed,
+ *   valid as long as value; not NULL.
+ * @param out_len Where to write the length of the string in bytes, without the NUL at its end; may be
+ *   NULL. A string can have NULs of its own, which only the length tells from its end.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is no string. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_string is NULL, or pointer is not
+ *   UTF-8 or no JSON Pointer.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_INTERNAL: there is no memory to decode the strings.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_string(anwdl_value_t value,
+                                      const char *pointer,
+                                      const char **out_string,
+                                      size_t *out_len);
+
+/**
+ * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
+ * it. It is written as anwdl_data_to_json() writes.
+ *
+ * @param value The value.
+ * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
+ *   freed with anwdl_string_free(), which wipes it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   out_json is NULL.
+ *
+ * Python: json.dumps(value, ensure_ascii=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_to_json(anwdl_value_t value,
+                                   char **out_json);
+
+/**
+ * Sets a member of an object to a copy of a value.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The value, of whatever type; copied. It may be one of data's own.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   data or name is NULL, name is not UTF-8, data is an array, or data would have more than 64 levels.
+ *
+ * Python: data[name] = copy.deepcopy(value).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_value(anwdl_data_t *data,
+                                    const char *name,
+                                    anwdl_value_t value);
+
+/**
+ * Adds a copy of a value at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The value, of whatever type; copied. It may be one of data's own.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   data is NULL, data is an object, or data would have more than 64 levels.
+ *
+ * Python: data.append(copy.deepcopy(value)).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_value(anwdl_data_t *data,
+                                    anwdl_value_t value);
+
+/**
+ * Sets a member of an object to a float.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The float; it is written so that the same one is read again, 1 as 1.0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
+ *   UTF-8, data is an array, or value is infinite or NaN, which JSON cannot say.
+ *
+ * Python: data[name] = value.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_float(anwdl_data_t *data,
+                                    const char *name,
+                                    double value);
+
+/**
+ * Adds a float at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The float; it is written so that the same one is read again, 1 as 1.0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, data is an object, or value
+ *   is infinite or NaN, which JSON cannot say.
+ *
+ * Python: data.append(value).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_float(anwdl_data_t *data,
+                                    double value);
+
+/**
+ * Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
+ * example. Numbers and strings stay as they are written, to the last digit.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param json The text of any JSON value, UTF-8; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or json is not
+ *   UTF-8, json is no JSON as anwdl_data_from_json() takes it, data is an array, or data would have
+ *   more than 64 levels.
+ *
+ * Python: data[name] = json.loads(text).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_json(anwdl_data_t *data,
+                                   const char *name,
+                                   const char *json);
+
+/**
+ * Adds a value that is written as JSON at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param json The text of any JSON value, UTF-8; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, json is not UTF-8 or
+ *   no JSON as anwdl_data_from_json() takes it, data is an object, or data would have more than 64
+ *   levels.
+ *
+ * Python: data.append(json.loads(text)).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_json(anwdl_data_t *data,
+                                   const char *json);
+
 /* -------------------------------
  * RSA keys: the Python RSAWrapper
  * ------------------------------- */
@@ -2140,13 +2801,13 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  * The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getPublicKey(pem_format=False).
  * @param wrapper The wrapper.
- * @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+ * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                     size_t *out_len);
 
 /**
@@ -2163,13 +2824,13 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  * The local private key as DER (PKCS #8, RFC 5958, not encrypted).
  * Python: RSAWrapper.getPrivateKey(pem_format=False).
  * @param wrapper The wrapper.
- * @param out Where to write the address of the DER; NULL if there is no such key. Free it soon with
+ * @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
  *   anwdl_bytes_free(), which wipes it.
  * @param out_len Where to write its length in bytes, or 0.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                      size_t *out_len);
 
 /**
@@ -2188,13 +2849,13 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getRemotePublicKey(pem_format=False).
  * @param wrapper The wrapper.
- * @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+ * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                            size_t *out_len);
 
 /**
@@ -2311,7 +2972,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  * @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
  *   ANWDL_REASON_INVALID_ARGUMENT.
  * @param use_local_public_key true for the local public key; false for the peer's.
- * @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
@@ -2319,7 +2980,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, bool use_local_public_key, uint8_t **out,
+                                              size_t len, bool use_local_public_key, uint8_t **out_bytes,
                                               size_t *out_len);
 
 /**
@@ -2330,7 +2991,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param wrapper The wrapper.
  * @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
@@ -2339,7 +3000,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, uint8_t **out, size_t *out_len);
+                                              size_t len, uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
@@ -2350,7 +3011,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the signature, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
@@ -2358,7 +3019,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data, size_t len,
-                                           uint8_t **out, size_t *out_len);
+                                           uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
@@ -2479,7 +3140,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uin
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
@@ -2487,7 +3148,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uin
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, uint8_t **out, size_t *out_len);
+                                              size_t len, uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
@@ -2495,13 +3156,13 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
  * @param wrapper The wrapper.
  * @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, uint8_t **out, size_t *out_len);
+                                              size_t len, uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
@@ -2535,6 +3196,35 @@ void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
  */
 anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_function_t function,
                                       void *user_data);
+
+/**
+ * As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
+ *
+ * There is one function for the whole process: each of the two calls takes the place of the other.
+ *
+ * @param least_level Messages below this level are left out, and are not even made.
+ * @param function The function; NULL to log nothing, as in the beginning.
+ * @param user_data Handed to each call of the function as it is; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
+ *   earlier function stays.
+ *
+ * Python: logging.Logger.addHandler().
+ */
+anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level,
+                                     anwdl_log_handler_t function,
+                                     void *user_data);
+
+/**
+ * The name of a log level, for logs.
+ *
+ * @param level Any number.
+ *
+ * @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
+ *   that is no level. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_log_level_name(anwdl_log_level_t level);
 
 /* ---------------------------
  * Memory that the caller owns

@@ -1,10 +1,10 @@
-//! [`ClientInstance`]: one connected client, as the Python server's class of that name.
+//! [`ClientInstance`]: one connected client, like the Python server's class of that name.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::endpoint::Endpoint;
@@ -13,16 +13,16 @@ use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
 use crate::endpoint::transport::connection::Connection;
 use crate::endpoint::transport::socket::{self, Socket};
-use crate::error::{Error, Result};
+use crate::error::{Error, Interest, Result};
 use crate::message::{MalformedRequest, Request};
 use crate::protocol::{Protocol, Role};
 
-/// Why no client was made, and the socket, which is open still.
+/// Why no client was made, and the socket, which is still open.
 #[derive(Debug)]
 pub struct CreationError {
     /// What went wrong.
     pub error: Error,
-    /// The socket that was given.
+    /// The socket that was passed in.
     pub socket: OwnedFd,
 }
 
@@ -51,7 +51,6 @@ pub fn check_descriptor(fd: RawFd) -> Result<()> {
 /// The connection is closed when the instance is dropped.
 pub struct ClientInstance {
     endpoint: Endpoint<Connection>,
-    creation_timestamp: i64,
 }
 
 impl ClientInstance {
@@ -63,41 +62,39 @@ impl ClientInstance {
     ) -> std::result::Result<Self, CreationError> {
         let socket = socket.into();
         let mut client = match socket::check_descriptor(socket.as_raw_fd()) {
-            Ok(peer_ip) => Self::from_checked(socket, peer_ip, options)?,
+            Ok(peer_ip) => Self::from_checked_socket(socket, peer_ip, options)?,
             Err(error) => return Err(CreationError { error, socket }),
         };
-        if options.exchanges_at_once()
+        if options.exchanges_keys_at_creation()
             && let Err(error) = client.exchange_keys(true)
         {
-            let socket = client.detach().expect("it was just made");
+            let socket = client.take_socket().expect("it was just made");
             return Err(CreationError { error, socket });
         }
         Ok(client)
     }
 
-    /// A client that has exchanged no keys yet, over a socket that
-    /// [`socket::check_descriptor`] has accepted and told the peer's address of.
-    pub(crate) fn from_checked(
+    /// A client that has exchanged no keys yet, over a socket that [`socket::check_descriptor`]
+    /// accepted, and the address that it returned.
+    pub(crate) fn from_checked_socket(
         socket: OwnedFd,
         peer_ip: Option<IpAddr>,
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let identity = Identity::new(options.peer_ip().or(peer_ip));
         let connection = Connection::new(options.timeout(), options.non_blocking());
-        let mut endpoint = match Endpoint::join(Role::Server, options, connection, identity) {
-            Ok(endpoint) => endpoint,
-            Err(error) => return Err(CreationError { error, socket }),
-        };
+        let mut endpoint =
+            match Endpoint::with_transport(Role::Server, options, connection, identity) {
+                Ok(endpoint) => endpoint,
+                Err(error) => return Err(CreationError { error, socket }),
+            };
         endpoint
             .transport_mut()
             .open(Socket::new(socket, peer_ip.is_some()));
         if options.proxy_protocol() == ProxyProtocol::Required {
             endpoint.expect_proxy_header(options.peer_ip().is_some());
         }
-        Ok(Self {
-            endpoint,
-            creation_timestamp: unix_seconds(SystemTime::now()),
-        })
+        Ok(Self { endpoint })
     }
 
     /// Whether the connection is closed on this side. Mirrors `ClientInstance.isClosed`.
@@ -112,8 +109,13 @@ impl ClientInstance {
         self.endpoint.has_failed()
     }
 
-    /// How long each operation that begins from now on may take; `None` or zero for as long as it
-    /// takes. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
+    /// What the operation under way waits for; `None` if there is none, or if it gets further by
+    /// being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        self.endpoint.wants()
+    }
+
+    /// How long each operation that begins after this may take; `None` or zero: no limit. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         let timeout = timeout.filter(|timeout| !timeout.is_zero());
         self.endpoint.transport_mut().set_timeout(timeout);
@@ -145,7 +147,7 @@ impl ClientInstance {
     /// When the instance was made, in seconds since 1970. Mirrors
     /// `ClientInstance.getCreationTimestamp`.
     pub fn creation_timestamp(&self) -> i64 {
-        self.creation_timestamp
+        self.endpoint.creation_timestamp()
     }
 
     /// The framing that the client speaks; [`Protocol::Auto`] until it is known.
@@ -226,8 +228,6 @@ impl ClientInstance {
     /// Does the private key operation of the key exchange, where that was asked to be
     /// separate and an operation waits for it ([`Interest::Computation`]). How it ended is
     /// told by the operation when it is called again.
-    ///
-    /// [`Interest::Computation`]: crate::error::Interest::Computation
     pub fn compute(&mut self) -> Result<()> {
         self.endpoint.compute()
     }
@@ -265,9 +265,17 @@ impl ClientInstance {
         self.endpoint.close_connection()
     }
 
-    /// Gives the socket back, open. To this instance the connection is closed then. Nothing
-    /// that was received is lost: no more is ever read than the message under way.
-    pub fn detach(&mut self) -> Option<OwnedFd> {
+    /// Returns the socket, still open. For this instance the connection is then closed. Nothing
+    /// that was received is lost if no operation is under way: while the beginning of another
+    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`]: receive it
+    /// first, or detach again to do without it.
+    pub fn detach(&mut self) -> Result<OwnedFd> {
+        self.endpoint.check_detachable()?;
+        Ok(self.take_socket().expect("it was found open"))
+    }
+
+    /// The same, whatever was received.
+    pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }
 }
@@ -280,14 +288,5 @@ impl fmt::Debug for ClientInstance {
             .field("protocol", &self.protocol())
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
-    }
-}
-
-fn unix_seconds(time: SystemTime) -> i64 {
-    let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => seconds(since),
-        // A machine without a clock of its own may think that it is before 1970.
-        Err(error) => -seconds(error.duration()),
     }
 }

@@ -34,6 +34,11 @@ static const struct {
     {"_get_server_fingerprint", "KEY_MISSING"},
 };
 
+anwdl_value_t value_of(const value_t *value) {
+    static const anwdl_value_t NONE = {NULL, 0, 0};
+    return value->pointer == NULL ? NONE : *(const anwdl_value_t *)value->pointer;
+}
+
 bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
@@ -109,7 +114,7 @@ static size_t clear_places(call_t *call) {
             touched += place[byte] != UNTOUCHED;
         written += touched > 0;
         if (touched > 0 && call->function->parameters[at].type[0] != '\0' &&
-            strstr("size_t int64_t bool", call->function->parameters[at].type) == NULL) {
+            strstr("size_t int64_t bool double", call->function->parameters[at].type) == NULL) {
             void *thing;
             memcpy(&thing, place, sizeof thing);
             free_by_type(call->function->parameters[at].type, thing);
@@ -133,7 +138,7 @@ outcome_t run_call_and_look(call_t *call, size_t *out_written) {
         keep(call, close_descriptor, (void *)(intptr_t)outcome.number);
     if (strcmp(function->name, "anwdl_client_options_new") == 0 && outcome.pointer != NULL)
         keep(call, free_options, (void *)(uintptr_t)outcome.pointer);
-    if (strcmp(function->name, "anwdl_set_log_callback") == 0)
+    if (strncmp(function->name, "anwdl_set_log_", strlen("anwdl_set_log_")) == 0)
         REQUIRE(outcome.status != ANWDL_OK ||
                 anwdl_set_log_callback(ANWDL_LOG_DEBUG, NULL, NULL) == ANWDL_OK);
     *out_written = clear_places(call);

@@ -12,6 +12,7 @@
 
 typedef enum {
     KIND_OBJECT, /* a handle of the library */
+    KIND_VALUE,  /* an anwdl_value_t, behind the pointer; NULL for none */
     KIND_TEXT,   /* ends with NUL, or a length follows */
     KIND_BYTES,  /* a length follows */
     KIND_OUTPUT, /* a place for a result */
@@ -39,7 +40,10 @@ typedef struct {
     void *pointer;
     long long number;
     anwdl_log_function_t function;
+    anwdl_log_handler_t handler;
 } value_t;
+
+anwdl_value_t value_of(const value_t *value);
 
 typedef struct {
     anwdl_status_t status;

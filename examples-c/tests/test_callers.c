@@ -51,7 +51,7 @@ static const struct {
     {"iv_len", NULL, -1},
 };
 
-static struct { unsigned refused_null, allowed_null, numbers, not_utf8, overlong; } cases;
+static struct { unsigned refused_null, allowed_null, numbers, not_utf8, overlong, no_value; } cases;
 
 static char *overlong;
 
@@ -120,7 +120,7 @@ static void check_unusual(call_t *call, const parameter_t *parameter) {
 
 static void check_null(const function_t *function, size_t at) {
     const parameter_t *parameter = &function->parameters[at];
-    value_t null = {NULL, 0, NULL};
+    value_t null = {.pointer = NULL};
     call_t call;
     if (parameter->null == NULL_REFUSED) {
         cases.refused_null++;
@@ -148,11 +148,34 @@ static void check_null(const function_t *function, size_t at) {
     free_call(&call);
 }
 
+/* No value at all. */
+static void check_no_value(const function_t *function, size_t at) {
+    call_t call;
+    size_t written;
+    make_call(&call, function);
+    value_t right = call.values[at];
+    call.values[at] = (value_t){.pointer = NULL};
+    cases.no_value++;
+    forget_last_error();
+    outcome_t outcome = run_call_and_look(&call, &written);
+    bool has_status = function->returns == RETURNS_STATUS;
+    expect(strcmp(name_of(function, &outcome), has_status ? "NOT_FOUND" : "-") == 0, function,
+           function->parameters[at].name, "there is nothing in no value", &outcome);
+    expect(has_failed(function, &outcome), function, function->parameters[at].name,
+           "nothing is found", &outcome);
+    expect(is_documented(function, &outcome), function, function->parameters[at].name,
+           "the outcome is documented", &outcome);
+    expect(written == 0, function, function->parameters[at].name, "no result is written", &outcome);
+    call.values[at] = right;
+    check_right(&call, function->parameters[at].name);
+    free_call(&call);
+}
+
 static void check_enum(const function_t *function, size_t at) {
     const parameter_t *parameter = &function->parameters[at];
     const int unknown[] = {-1, parameter->last_number + 1, 100, INT_MAX, INT_MIN};
     for (size_t entry = 0; entry < sizeof unknown / sizeof *unknown; entry++) {
-        value_t wrong = {NULL, unknown[entry], NULL};
+        value_t wrong = {.number = unknown[entry]};
         cases.numbers++;
         if (parameter->takes_all) {
             call_t call;
@@ -171,7 +194,7 @@ static void check_number(const function_t *function, size_t at) {
     if (ends_with(function->name, "_free")) /* the length of what is freed must be right */
         return;
     for (size_t entry = 0; entry < sizeof OUT_OF_RANGE / sizeof *OUT_OF_RANGE; entry++) {
-        value_t wrong = {NULL, OUT_OF_RANGE[entry].number, NULL};
+        value_t wrong = {.number = OUT_OF_RANGE[entry].number};
         const char *only = OUT_OF_RANGE[entry].function;
         if (strcmp(OUT_OF_RANGE[entry].name, name) != 0 ||
             (only != NULL && strcmp(only, function->name) != 0))
@@ -230,6 +253,9 @@ static void check_function(const function_t *function) {
         case KIND_ENUM:
             check_enum(function, at);
             break;
+        case KIND_VALUE:
+            check_no_value(function, at);
+            break;
         case KIND_NUMBER:
             check_number(function, at);
             break;
@@ -259,6 +285,7 @@ int main(void) {
     printf("cases: %u times NULL where it is refused\n", cases.refused_null);
     printf("cases: %u times NULL where it is allowed\n", cases.allowed_null);
     printf("cases: %u numbers that are unknown or out of range\n", cases.numbers);
+    printf("cases: %u times no value\n", cases.no_value);
     printf("cases: %u texts that are not UTF-8\n", cases.not_utf8);
     printf("cases: %u texts of 1 MiB, or empty\n", cases.overlong);
     return check_finish();

@@ -15,6 +15,7 @@ pub(crate) mod transport;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use self::identity::Identity;
 use self::options::ClientOptions;
@@ -43,6 +44,9 @@ pub struct Endpoint<T> {
     stored_request: Option<Arc<Request>>,
     malformed_request: Option<MalformedRequest>,
     turns: Turns,
+    creation_timestamp: i64,
+    /// Whether giving the socket back was refused, for what was read off it, since the last operation.
+    is_loss_accepted: bool,
 }
 
 struct ProxyHeader {
@@ -51,16 +55,16 @@ struct ProxyHeader {
     is_overridden: bool,
 }
 
-/// Whose turn it is to send: the protocol is half-duplex.
+/// Whose turn it is: the protocol is half-duplex.
 struct Turns {
     may_send: bool,
     has_received: bool,
 }
 
 impl Turns {
-    /// A server answers before it receives again. In v3 and v4 a message brings the IV of the
-    /// next: who is on the path and could have two decrypted in a row would choose what the
-    /// second begins with, and learn from how it is taken.
+    /// A server answers before it receives again. In v3 and v4 a message carries the IV of the
+    /// next: an attacker on the path who could have two decrypted in a row would choose how the
+    /// second begins, and learn from the reaction to it.
     fn may_receive(&self, role: Role) -> bool {
         role == Role::Client || !self.has_received || !self.may_send
     }
@@ -76,7 +80,8 @@ impl Turns {
 }
 
 impl Default for Turns {
-    /// A client may ask. A server may speak first, once: to say that it is unavailable.
+    /// A client may send. So may a server, once, before any request: to say that it is
+    /// unavailable.
     fn default() -> Self {
         Self {
             may_send: true,
@@ -87,23 +92,23 @@ impl Default for Turns {
 
 impl<T: Transport> Endpoint<T> {
     /// An endpoint before its first operation.
-    pub(crate) fn join(
+    pub(crate) fn with_transport(
         role: Role,
         options: &ClientOptions,
         transport: T,
         identity: Identity,
     ) -> Result<Self> {
-        let mut session = Session::new(options.config(role));
+        let mut session = Session::new(options.session_config(role));
         if let Some(wrapper) = options.rsa_wrapper() {
             session.set_rsa_wrapper(wrapper)?;
         }
         if let Some(wrapper) = options.aes_wrapper() {
             session.set_aes_wrapper(wrapper)?;
         }
-        Ok(Self::around(session, transport, identity))
+        Ok(Self::from_parts(session, transport, identity))
     }
 
-    fn around(session: Session, transport: T, identity: Identity) -> Self {
+    fn from_parts(session: Session, transport: T, identity: Identity) -> Self {
         Self {
             session,
             transport,
@@ -113,6 +118,35 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
+            is_loss_accepted: false,
+            creation_timestamp: unix_seconds(SystemTime::now()),
+        }
+    }
+
+    /// The peer's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty where it is not known.
+    pub fn ip(&self) -> &str {
+        self.identity.ip()
+    }
+
+    /// The first 7 hexadecimal digits of the SHA-256 of the IP text; empty in a session that was
+    /// told no address.
+    pub fn id(&self) -> &str {
+        self.identity.id()
+    }
+
+    /// When the endpoint was made, in seconds since 1970.
+    pub fn creation_timestamp(&self) -> i64 {
+        self.creation_timestamp
+    }
+
+    /// What the operation under way waits for; `None` if there is none, or if it gets further by
+    /// being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        let wanted = self.session.wants();
+        match self.proxy_header {
+            // It comes before whatever the session would do.
+            Some(_) if self.session.operation().is_some() => Some(Interest::Read),
+            _ => wanted.filter(|&interest| self.transport.can_bring(interest)),
         }
     }
 
@@ -202,19 +236,19 @@ impl<T: Transport> Endpoint<T> {
         self.run_exchange(Operation::ReceiveAesKey)
     }
 
-    /// Does the private key operation that an operation waits for
-    /// ([`Interest::Computation`]). It can be done on another thread than the rest. How it
-    /// ended is told by the operation when it is called again.
+    /// Does the private key operation that an operation waits for ([`Interest::Computation`]), on
+    /// any thread. Call that operation again to learn how it ended.
     pub fn compute(&mut self) -> Result<()> {
         self.transport.check_open()?;
         self.session.compute()
     }
 
-    /// As a server, receives a request and, with `store_request`, keeps it too. Before the
-    /// last one has its response this is [`Reason::OutOfTurn`]. One that
-    /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
-    /// [`request_errors`](Self::request_errors), its text by
-    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
+    /// As a server, receives a request and, with `store_request`, keeps it too. It fails with
+    /// [`Reason::OutOfTurn`] while the last request has no response, and with
+    /// [`Reason::MalformedRequest`] if the request does not fit the format: then
+    /// [`request_errors`](Self::request_errors) has the errors,
+    /// [`malformed_request_json`](Self::malformed_request_json) the text, and the session
+    /// continues.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
         match self.run_receive()? {
@@ -336,7 +370,7 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    /// Begins an operation, or goes on with the one that is under way if it is the same.
+    /// Begins an operation, or continues it if it is the current one.
     fn run(
         &mut self,
         operation: Operation,
@@ -344,17 +378,18 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<Option<Message>> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
-            // Where keys have to be made first, that takes seconds and is no peer's fault.
+            // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline();
         }
+        self.is_loss_accepted = false;
         let was_exchanged = self.session.is_exchanged();
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
             Ok(()) => self
                 .receive_proxy_header()
                 .and_then(|()| drive(&mut self.session, &mut self.transport)),
-            Err(failure) => Err(self.fail_before_drive(failure)),
+            Err(failure) => Err(self.fail_before_session(failure)),
         };
         match (&result, operation) {
             (Ok(_), Operation::Receive) => self.turns.received(),
@@ -368,7 +403,7 @@ impl<T: Transport> Endpoint<T> {
         let protocol = self.session.protocol();
         if protocol != earlier_protocol {
             log::emit(Level::Info, self.identity.id(), || {
-                format!("the framing is {}", name_of(protocol))
+                format!("the framing is {}", protocol_name(protocol))
             });
         }
         result
@@ -390,7 +425,7 @@ impl<T: Transport> Endpoint<T> {
                 }
                 Ok(())
             }
-            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_drive(error)),
+            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_session(error)),
             Err(ReceiveError::PeerClosed) => {
                 let is_survivable = !self.is_within_proxy_header();
                 Err(self.session.interrupt(peer_closed(), is_survivable))
@@ -414,8 +449,8 @@ impl<T: Transport> Endpoint<T> {
             .is_some_and(|header| header.incoming.has_begun())
     }
 
-    /// As [`fail`]. The session does not know that a part of a header was received.
-    fn fail_before_drive(&mut self, error: TransferError) -> Error {
+    /// As [`fail`], before the session has seen any bytes: it does not know of the header.
+    fn fail_before_session(&mut self, error: TransferError) -> Error {
         match error {
             TransferError::TimedOut if self.is_within_proxy_header() => {
                 self.session.interrupt(timed_out(), false)
@@ -439,9 +474,9 @@ impl<T: Transport> Endpoint<T> {
 /// Moves bytes between a session and its transport until the operation is done.
 fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option<Message>> {
     loop {
-        // Looked at where it lies: with a message in it, it is large.
+        // Not moved around: with a message in it, it is large.
         let progress = session.advance();
-        if session.take_peer_goes_on() && progress.is_ok() {
+        if session.take_ack_due() && progress.is_ok() {
             transport.acknowledge();
         }
         match progress {
@@ -451,7 +486,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.space()) {
+            Ok(Progress::Read) => match transport.receive(session.receive_buffer_ahead()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
@@ -485,6 +520,18 @@ impl Endpoint<Connection> {
         });
     }
 
+    /// Fails once while the beginning of another message is here and no longer in the socket.
+    pub(crate) fn check_detachable(&mut self) -> Result<()> {
+        self.transport.check_open()?;
+        if self.is_loss_accepted || !self.session.has_read_ahead() {
+            return Ok(());
+        }
+        self.is_loss_accepted = true;
+        Err(out_of_turn(
+            "the start of another message was read off the socket already: receive it first, or detach again to do without it",
+        ))
+    }
+
     /// Returns the socket, still open, and ends the session.
     pub(crate) fn detach(&mut self) -> Option<OwnedFd> {
         let socket = self.transport.detach()?;
@@ -508,7 +555,16 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
     }
 }
 
-fn name_of(protocol: Protocol) -> &'static str {
+fn unix_seconds(time: SystemTime) -> i64 {
+    let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => seconds(since),
+        // A machine without a clock of its own may think that it is before 1970.
+        Err(error) => -seconds(error.duration()),
+    }
+}
+
+fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Auto => "not known",
         Protocol::V2 => "v2",

@@ -1,6 +1,6 @@
 //! `anwdl_client_t`: a connected client.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
@@ -10,8 +10,9 @@ use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
 use super::handle::{
-    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_wrapper,
-    has_failed, operate, query, recv_request, send_response, set_wrapper,
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_user_data,
+    get_wants, get_wrapper, has_failed, operate, query, recv_request, send_response, set_user_data,
+    set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
-use crate::error::{Error, Reason};
 use crate::message::MalformedRequest;
 
 /// A connected client, as the server sees it. Python: ClientInstance.
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn anwdl_client_new(
         let peer_ip = check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        let instance = match ClientInstance::from_checked(socket, peer_ip, &options) {
+        let instance = match ClientInstance::from_checked_socket(socket, peer_ip, &options) {
             Ok(instance) => instance,
             Err(refusal) => {
                 leave_open(Some(refusal.socket));
@@ -72,12 +72,12 @@ pub unsafe extern "C" fn anwdl_client_new(
             }
         };
         let mut client = PoisonOnPanic::new(instance);
-        if options.exchanges_at_once() {
+        if options.exchanges_keys_at_creation() {
             // Unwinding would close the descriptor, and then the caller would close it again.
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);
             if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.get_mut().detach());
+                leave_open(client.get_mut().take_socket());
             }
             exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
@@ -115,25 +115,21 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 }
 
 /// Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
-/// freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
-/// beyond the message that it receives. Python: socket.detach().
+/// freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
+/// message was read already, which only the authenticated framing does and only if the peer sent it out of
+/// turn, the descriptor stays with the client. Python: socket.detach().
 ///
 /// @param client The client.
 /// @return The descriptor, which the caller must close; -1 if the client is closed or detached
-///   (ANWDL_REASON_CLOSED).
+///   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
+///   first, or call again to do without it).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        match client.get_mut().detach() {
-            Some(socket) => Ok(socket.into_raw_fd()),
-            None => Err(Error::new(
-                Reason::Closed,
-                "the client is closed: it has no descriptor to give back",
-            )),
-        }
+        Ok(client.get_mut().detach()?.into_raw_fd())
     })
 }
 
@@ -542,4 +538,55 @@ pub unsafe extern "C" fn anwdl_client_send_response(
             ClientInstance::send_response,
         )
     }
+}
+
+/// What the operation under way waits for.
+///
+/// @param client The client; not NULL.
+///
+/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+///   would return it. ANWDL_OK if none is under way, as always in a blocking client.
+///   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: none.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wants(client, ClientInstance::wants) }
+}
+
+/// Keeps a pointer of the caller's, so that it is found where only the client is known.
+///
+/// The library only hands it back: from anwdl_client_get_user_data(), and to the function of
+/// anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
+///
+/// @param client The client; not NULL.
+/// @param user_data The pointer; NULL is fine.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+///
+/// Python: an attribute of the object.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_set_user_data(
+    client: *mut anwdl_client_t,
+    user_data: *mut c_void,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_user_data(client, user_data) }
+}
+
+/// The pointer that anwdl_client_set_user_data() keeps.
+///
+/// @param client The client; not NULL.
+///
+/// @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: an attribute of the object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_t) -> *mut c_void {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_user_data(client) }
 }

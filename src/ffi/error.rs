@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Write as _};
 
 use super::value_or;
-use crate::error::{Error, LONGEST_MESSAGE, Reason, boundary_before, one_line};
+use crate::error::{Error, LONGEST_MESSAGE, Reason, floor_char_boundary, one_line};
 
 /// What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
 /// a failure. See "Errors" at the top.
@@ -72,14 +72,23 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
     /// of a client. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
-    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
-    /// the session continues.
+    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
+    /// detached from which the start of another message was read already. Nothing was done, and the session
+    /// continues.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It continues.
     ANWDL_REASON_ALREADY_CONNECTED = 12,
     /// (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
     /// missing, malformed or too long. Nothing was sent, and the session has ended.
     ANWDL_REASON_BAD_PROXY_HEADER = 13,
+    /// (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place.
+    ANWDL_REASON_NOT_FOUND = 14,
+    /// (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
+    /// asked for; the message names both.
+    ANWDL_REASON_WRONG_TYPE = 15,
+    /// (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
+    /// anwdl_value_to_json() has every digit.
+    ANWDL_REASON_OUT_OF_RANGE = 16,
 
     /// (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected.
     ANWDL_REASON_CLOSED = 20,
@@ -133,6 +142,19 @@ use anwdl_error_reason_t::*;
 /// An [`anwdl_error_reason_t`] as C passes it: any number.
 pub type ErrorReasonNumber = c_int;
 
+/// An [`anwdl_status_t`] as C passes it: any number.
+pub type StatusNumber = c_int;
+
+/// Every status with its name.
+const STATUS_NAMES: &[(anwdl_status_t, &CStr)] = &[
+    (anwdl_status_t::ANWDL_OK, c"OK"),
+    (anwdl_status_t::ANWDL_WANT_READ, c"WANT_READ"),
+    (anwdl_status_t::ANWDL_WANT_WRITE, c"WANT_WRITE"),
+    (anwdl_status_t::ANWDL_WANT_COMPUTATION, c"WANT_COMPUTATION"),
+    (anwdl_status_t::ANWDL_VALUE_ERROR, c"VALUE_ERROR"),
+    (anwdl_status_t::ANWDL_RUNTIME_ERROR, c"RUNTIME_ERROR"),
+];
+
 /// Every reason with its name.
 const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_NONE, c"NONE"),
@@ -149,6 +171,9 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_OUT_OF_TURN, c"OUT_OF_TURN"),
     (ANWDL_REASON_ALREADY_CONNECTED, c"ALREADY_CONNECTED"),
     (ANWDL_REASON_BAD_PROXY_HEADER, c"BAD_PROXY_HEADER"),
+    (ANWDL_REASON_NOT_FOUND, c"NOT_FOUND"),
+    (ANWDL_REASON_WRONG_TYPE, c"WRONG_TYPE"),
+    (ANWDL_REASON_OUT_OF_RANGE, c"OUT_OF_RANGE"),
     (ANWDL_REASON_CLOSED, c"CLOSED"),
     (ANWDL_REASON_PEER_CLOSED, c"PEER_CLOSED"),
     (ANWDL_REASON_PEER_REFUSED, c"PEER_REFUSED"),
@@ -228,7 +253,7 @@ impl Message {
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = LONGEST_MESSAGE - self.len;
-        let text = &text.as_bytes()[..boundary_before(text, room)];
+        let text = &text.as_bytes()[..floor_char_boundary(text, room)];
         self.bytes[self.len..][..text.len()].copy_from_slice(text);
         self.len += text.len();
         Ok(())
@@ -289,6 +314,9 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::OutOfTurn => ANWDL_REASON_OUT_OF_TURN,
             Reason::AlreadyConnected => ANWDL_REASON_ALREADY_CONNECTED,
             Reason::BadProxyHeader => ANWDL_REASON_BAD_PROXY_HEADER,
+            Reason::NotFound => ANWDL_REASON_NOT_FOUND,
+            Reason::WrongType => ANWDL_REASON_WRONG_TYPE,
+            Reason::OutOfRange => ANWDL_REASON_OUT_OF_RANGE,
             Reason::Closed => ANWDL_REASON_CLOSED,
             Reason::PeerClosed => ANWDL_REASON_PEER_CLOSED,
             Reason::PeerRefused => ANWDL_REASON_PEER_REFUSED,
@@ -355,6 +383,33 @@ pub unsafe extern "C" fn anwdl_last_error_errno() -> c_int {
 pub unsafe extern "C" fn anwdl_error_reason_name(reason: ErrorReasonNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {
         let found = NAMES.iter().find(|(known, _)| *known as c_int == reason);
+        Ok(found.map_or(c"UNKNOWN", |(_, name)| name).as_ptr())
+    })
+}
+
+/// Forgets the last error of this thread, as if no call had failed on it.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_last_error_clear() {
+    value_or((), || {
+        record_warning(None);
+        Ok(())
+    });
+}
+
+/// The name of a status, for logs.
+///
+/// @param status Any number.
+///
+/// @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
+///   that is no status. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_status_name(status: StatusNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let found = STATUS_NAMES
+            .iter()
+            .find(|(known, _)| *known as StatusNumber == status);
         Ok(found.map_or(c"UNKNOWN", |(_, name)| name).as_ptr())
     })
 }

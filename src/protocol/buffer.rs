@@ -1,5 +1,5 @@
-//! Bytes that came in and bytes that go out. Both may hold secrets: they are wiped
-//! whenever they are let go of.
+//! The bytes that a session received and those that it will send. Both may hold secrets, so they
+//! are wiped before their memory is freed.
 
 use std::ops::Range;
 
@@ -7,66 +7,113 @@ use zeroize::Zeroize;
 
 use crate::secret::{NoMemory, SecretBytes};
 
-/// What is received at once at most before more memory is taken: a length that the peer
+/// The most memory that a message gets before its bytes have arrived: a length that the peer
 /// merely claims never makes this side allocate.
 const FIRST_ALLOCATION: usize = 16 * 1024;
-/// The largest buffer that an idle session keeps: enough for the requests and responses of
-/// every day.
+/// The largest buffer that an idle session keeps: enough for everyday requests and responses.
 const KEPT_CAPACITY: usize = 256;
-/// Room behind a message that is taken out, for a verb and what ends a text.
+/// Spare room behind a message that is taken out, for a verb and the NULs.
 const SPARE_CAPACITY: usize = 16;
 
-/// The longest header. What is no longer needs no buffer.
+/// The longest header. Whatever fits here needs no allocation.
 const HEADER_CAPACITY: usize = 16;
 
-/// Received bytes, up to the number that is waited for.
+/// Received bytes, up to the number that is waited for or, where records are read ahead, a few
+/// more.
 #[derive(Default)]
 pub struct Input {
     /// Headers and answers.
     header: [u8; HEADER_CAPACITY],
-    /// Everything longer.
+    /// Everything longer, and records with their headers.
     bytes: SecretBytes,
+    /// What `bytes` was before a record came that is too long for it, for the next one.
+    small: SecretBytes,
     filled: usize,
     wanted: usize,
+    /// How many bytes may be here at least, where more than those waited for may. Such bytes
+    /// are all in `bytes`.
+    ahead: usize,
 }
 
 impl Input {
-    /// Waits for `wanted` bytes, those that are here already among them. What began as
-    /// a header stays no longer than the longest one.
+    /// Waits until there are `wanted` bytes, including those already received. What began as a
+    /// header never grows longer than the longest one.
     pub fn want(&mut self, wanted: usize) {
         debug_assert!(
             self.filled == 0 || (wanted <= HEADER_CAPACITY) == (self.wanted <= HEADER_CAPACITY)
         );
         self.wanted = wanted;
+        self.ahead = 0;
     }
 
-    /// Whether all bytes that were waited for are here.
+    /// Waits for the header of a record, of which what was read ahead is the beginning. Until
+    /// the record is whole, `ahead` bytes are taken at once if they are there.
+    pub fn want_header(&mut self, size: usize, ahead: usize) {
+        self.wanted = size;
+        self.ahead = ahead;
+    }
+
+    /// Lets go of that header and waits for the packet behind it.
+    pub fn want_packet(&mut self, size: usize) {
+        let header_size = self.wanted;
+        self.bytes.copy_within(header_size..self.filled, 0);
+        self.filled -= header_size;
+        self.ahead -= header_size;
+        self.wanted = size;
+    }
+
+    /// Whether all of these bytes were received.
     pub fn is_complete(&self) -> bool {
-        self.filled == self.wanted
+        self.filled >= self.wanted
     }
 
-    /// Sees to it that there is [`space`](Self::space) for some of the bytes that are missing;
+    /// What was read ahead: the beginning of the next record.
+    pub fn next_record(&mut self) -> &mut [u8] {
+        let start = self.filled - self.len_ahead();
+        self.bytes.get_mut(start..self.filled).unwrap_or_default()
+    }
+
+    /// How many bytes were read ahead.
+    pub fn len_ahead(&self) -> usize {
+        self.filled.saturating_sub(self.wanted)
+    }
+
+    #[inline]
+    fn is_in_header(&self) -> bool {
+        self.wanted <= HEADER_CAPACITY && self.ahead == 0
+    }
+
+    /// Sees to it that there is [`unfilled`](Self::unfilled) for some of the bytes that are missing;
     /// fails if there is no memory for it.
-    pub fn make_space(&mut self) -> Result<(), NoMemory> {
-        if self.wanted <= HEADER_CAPACITY {
+    #[inline]
+    pub fn reserve(&mut self) -> Result<(), NoMemory> {
+        if self.is_in_header() || self.bytes.len() >= self.wanted.max(self.ahead) {
             return Ok(());
         }
+        self.grow()
+    }
+
+    fn grow(&mut self) -> Result<(), NoMemory> {
         // One call of the system takes a whole message, unless it is a large one. The buffer
         // grows when it is full, by its own size, so that small pieces cost no more than large
         // ones.
-        let target = if self.filled < self.bytes.len() {
-            self.bytes.len()
+        let needed = self.wanted.max(self.ahead);
+        let is_full = self.filled == self.bytes.len();
+        let target = needed.min(if is_full {
+            FIRST_ALLOCATION.max(2 * self.filled)
         } else {
-            self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled))
-        };
+            FIRST_ALLOCATION
+        });
         if self.bytes.len() < target {
-            let spare = if target == self.wanted {
-                SPARE_CAPACITY
+            let spare = if target == needed { SPARE_CAPACITY } else { 0 };
+            let more = target - self.bytes.len() + spare;
+            let is_small = (1..=KEPT_CAPACITY).contains(&self.bytes.capacity());
+            if self.ahead > 0 && is_small && self.bytes.len() + more > self.bytes.capacity() {
+                let longer = SecretBytes::try_copy(&self.bytes, more)?;
+                self.small = std::mem::replace(&mut self.bytes, longer);
             } else {
-                0
-            };
-            self.bytes
-                .try_reserve_exact(target - self.bytes.len() + spare)?;
+                self.bytes.try_reserve_exact(more)?;
+            }
             self.bytes.resize(target, 0);
         }
         Ok(())
@@ -74,56 +121,91 @@ impl Input {
 
     /// Where the next bytes go. Never longer than what is still missing, so that nothing is
     /// taken off the socket that belongs to a later message. It is empty if there is no memory,
-    /// of which [`make_space`](Self::make_space) tells.
-    pub fn space(&mut self) -> &mut [u8] {
-        if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[self.filled..self.wanted];
-        }
-        let _ = self.make_space();
-        let end = self.wanted.min(self.bytes.len());
-        &mut self.bytes[self.filled..end]
+    /// of which [`reserve`](Self::reserve) tells.
+    pub fn unfilled(&mut self) -> &mut [u8] {
+        self.unfilled_up_to(self.wanted)
     }
 
-    /// Counts `count` bytes that were written to [`space`](Self::space).
-    pub fn fill(&mut self, count: usize) {
+    /// The same with room for what may be read ahead.
+    pub fn unfilled_ahead(&mut self) -> &mut [u8] {
+        self.unfilled_up_to(self.wanted.max(self.ahead))
+    }
+
+    #[inline]
+    fn unfilled_up_to(&mut self, end: usize) -> &mut [u8] {
+        if self.is_in_header() {
+            return &mut self.header[self.filled..end];
+        }
+        let _ = self.reserve();
+        let end = end.min(self.bytes.len());
+        &mut self.bytes[self.filled.min(end)..end]
+    }
+
+    /// Counts `count` bytes that were written to [`unfilled`](Self::unfilled).
+    pub fn advance(&mut self, count: usize) {
         self.filled += count;
-        debug_assert!(self.filled <= self.wanted);
+        debug_assert!(self.filled <= self.wanted.max(self.ahead));
     }
 
-    /// The bytes that are here.
-    pub fn bytes(&mut self) -> &mut [u8] {
-        if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[..self.filled];
+    /// The bytes that are here of those that are waited for.
+    pub fn filled(&mut self) -> &mut [u8] {
+        let end = self.filled.min(self.wanted);
+        if self.is_in_header() {
+            return &mut self.header[..end];
         }
-        &mut self.bytes[..self.filled]
+        &mut self.bytes[..end]
+    }
+
+    /// Wipes everything but what was read ahead, and waits for nothing.
+    #[inline]
+    pub fn clear(&mut self) {
+        let kept = self.len_ahead();
+        if kept == 0 {
+            self.wipe();
+        } else {
+            self.keep_ahead(kept);
+        }
+    }
+
+    #[cold]
+    fn keep_ahead(&mut self, len: usize) {
+        self.bytes.copy_within(self.wanted..self.filled, 0);
+        self.bytes[len..].zeroize();
+        self.filled = len;
+        self.wanted = 0;
     }
 
     /// Wipes everything and waits for nothing.
-    pub fn clear(&mut self) {
+    pub fn wipe(&mut self) {
         self.header.zeroize();
         self.bytes.wipe();
         self.filled = 0;
         self.wanted = 0;
-        shrink(&mut self.bytes);
+        self.ahead = 0;
+        if self.bytes.capacity() == 0 || self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes = std::mem::take(&mut self.small);
+            self.bytes.wipe();
+        }
     }
 
-    /// Takes the bytes at `range` out, with room for a few more, and clears the rest. Long
-    /// ones take the buffer along instead of being copied.
+    /// Takes out the bytes at `range`, with room for a few more, and clears the rest. Short ones
+    /// are copied; long ones take the buffer with them.
     pub fn take(&mut self, range: Range<usize>) -> Result<SecretBytes, NoMemory> {
         if self.bytes.capacity() <= KEPT_CAPACITY {
-            let taken = SecretBytes::try_copy(&self.bytes()[range], SPARE_CAPACITY)?;
+            let taken = SecretBytes::try_copy(&self.filled()[range], SPARE_CAPACITY)?;
             self.clear();
             return Ok(taken);
         }
+        // It is longer than what is ever read ahead, so that nothing stands behind it.
         let mut taken = std::mem::take(&mut self.bytes);
-        self.clear();
+        self.wipe();
         taken.truncate(range.end);
         taken.remove_front(range.start);
         Ok(taken)
     }
 }
 
-/// Bytes to send, of which a later part may have to wait for an answer.
+/// Bytes to send. The later part of them may have to wait for an answer.
 #[derive(Default)]
 pub struct Output {
     bytes: SecretBytes,
@@ -132,7 +214,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds bytes that may be sent at once; fails if there is no memory for them.
+    /// Adds bytes that may be sent right away; fails if there is no memory for them.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
         self.bytes.try_reserve_exact(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
@@ -147,13 +229,13 @@ impl Output {
         self.released = released;
     }
 
-    /// An empty buffer to write the next message in, which keeps its memory.
+    /// An empty buffer for the next message. It keeps its memory.
     pub fn take(&mut self) -> SecretBytes {
         self.clear();
         std::mem::take(&mut self.bytes)
     }
 
-    /// Lets the rest go too.
+    /// Allows the rest to be sent too.
     pub fn release(&mut self) {
         self.released = self.bytes.len();
     }
@@ -169,7 +251,7 @@ impl Output {
         debug_assert!(self.sent <= self.released);
     }
 
-    /// All bytes of the message under way, sent or not.
+    /// All bytes of the current message, sent or not.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -183,7 +265,7 @@ impl Output {
     }
 }
 
-/// Lets go of more memory than an idle session keeps.
+/// Frees a buffer that is larger than an idle session keeps.
 fn shrink(bytes: &mut SecretBytes) {
     if bytes.capacity() > KEPT_CAPACITY {
         *bytes = SecretBytes::default();
@@ -198,12 +280,12 @@ mod tests {
     fn a_claimed_length_allocates_nothing() {
         let mut input = Input::default();
         input.want(99_999_999);
-        let space = input.space();
+        let space = input.unfilled();
         assert_eq!(space.len(), FIRST_ALLOCATION);
         space.fill(7);
-        input.fill(FIRST_ALLOCATION);
-        assert_eq!(input.space().len(), FIRST_ALLOCATION);
-        assert!(input.bytes().iter().all(|&byte| byte == 7));
+        input.advance(FIRST_ALLOCATION);
+        assert_eq!(input.unfilled().len(), FIRST_ALLOCATION);
+        assert!(input.filled().iter().all(|&byte| byte == 7));
     }
 
     /// Each time that the buffer moves, all of it is copied and wiped.
@@ -214,10 +296,10 @@ mod tests {
             input.want(1 << 20);
             let (mut moves, mut place) = (0, 0);
             while !input.is_complete() {
-                let space = input.space();
+                let space = input.unfilled();
                 let count = space.len().min(piece);
-                input.fill(count);
-                let now = input.bytes().as_ptr().addr();
+                input.advance(count);
+                let now = input.filled().as_ptr().addr();
                 moves += usize::from(now != place);
                 place = now;
             }
@@ -230,32 +312,32 @@ mod tests {
     fn space_ends_where_the_message_ends() {
         let mut input = Input::default();
         input.want(3);
-        assert_eq!(input.space().len(), 3);
-        input.fill(2);
+        assert_eq!(input.unfilled().len(), 3);
+        input.advance(2);
         assert!(!input.is_complete());
-        assert_eq!(input.space().len(), 1);
-        input.fill(1);
+        assert_eq!(input.unfilled().len(), 1);
+        input.advance(1);
         assert!(input.is_complete());
         input.want(5);
-        assert_eq!(input.space().len(), 2);
+        assert_eq!(input.unfilled().len(), 2);
         input.clear();
         input.want(1);
-        assert_eq!(input.space(), [0]);
+        assert_eq!(input.unfilled(), [0]);
     }
 
     #[test]
     fn a_longer_message_has_its_space_at_once() {
         let mut input = Input::default();
         input.want(8);
-        assert_eq!(input.space().len(), 8);
-        input.fill(8);
+        assert_eq!(input.unfilled().len(), 8);
+        input.advance(8);
         input.want(16);
-        assert_eq!(input.space().len(), 8);
-        input.fill(8);
+        assert_eq!(input.unfilled().len(), 8);
+        input.advance(8);
         input.clear();
         assert_eq!(input.bytes.capacity(), 0);
         input.want(16 * 1024);
-        assert_eq!(input.space().len(), 16 * 1024);
+        assert_eq!(input.unfilled().len(), 16 * 1024);
     }
 
     #[test]
@@ -265,14 +347,14 @@ mod tests {
             input.want(len + 3);
             while !input.is_complete() {
                 let from = input.filled;
-                let space = input.space();
+                let space = input.unfilled();
                 for (at, byte) in space.iter_mut().enumerate() {
                     *byte = (from + at) as u8;
                 }
                 let count = space.len();
-                input.fill(count);
+                input.advance(count);
             }
-            let place = input.bytes().as_ptr();
+            let place = input.filled().as_ptr();
             let capacity = input.bytes.capacity();
             let taken = input.take(1..len + 1).unwrap();
             let is_moved = capacity > KEPT_CAPACITY;
@@ -283,7 +365,62 @@ mod tests {
                 "{len}"
             );
             assert!(taken.capacity() >= len + 2);
-            assert!(input.bytes().is_empty());
+            assert!(input.filled().is_empty());
+        }
+    }
+
+    /// Receives a record of `len` bytes behind a header of 4, with as many of the next one's as
+    /// have room; gives where it was received.
+    fn receive_record(input: &mut Input, len: usize) -> *const u8 {
+        input.want_header(4, 95);
+        while !input.is_complete() {
+            let space = input.unfilled_ahead();
+            space.fill(1);
+            let count = space.len();
+            input.advance(count);
+        }
+        input.want_packet(len);
+        while !input.is_complete() {
+            let space = input.unfilled_ahead();
+            space.fill(2);
+            let count = space.len();
+            input.advance(count);
+        }
+        assert_eq!(input.filled().len(), len);
+        input.filled().as_ptr()
+    }
+
+    #[test]
+    fn what_was_read_ahead_stays_until_everything_is_wiped() {
+        let mut input = Input::default();
+        receive_record(&mut input, 60);
+        assert_eq!(input.len_ahead(), 31);
+        input.next_record().fill(3);
+        assert_eq!(*input.take(0..60).unwrap(), [1; 60]);
+        input.clear();
+        assert_eq!(*input.next_record(), [3; 31]);
+        assert!(input.bytes.iter().skip(31).all(|&byte| byte == 0));
+        input.want_header(4, 95);
+        assert!(input.is_complete());
+        assert_eq!(
+            (input.unfilled().len(), input.unfilled_ahead().len()),
+            (0, 95 - 31)
+        );
+        input.wipe();
+        assert_eq!(input.len_ahead(), 0);
+        assert!(input.filled().is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_a_short_record_serves_the_next_one_behind_a_long_one() {
+        let mut input = Input::default();
+        let place = receive_record(&mut input, 91);
+        input.take(0..91).unwrap();
+        for len in [91, 300, 40, 100_000, 91] {
+            input.wipe();
+            let here = receive_record(&mut input, len);
+            assert_eq!(here == place, len <= 91, "{len}");
+            input.take(0..len).unwrap();
         }
     }
 

@@ -7,12 +7,17 @@ pub(crate) mod socket;
 
 use std::io;
 
-use crate::error::Result;
+use crate::error::{Interest, Result};
 
 /// Moves the bytes of a session.
 pub trait Transport {
     /// Fails if the transport is closed.
     fn check_open(&self) -> Result<()>;
+
+    /// Whether what an operation waits for can still come.
+    fn can_bring(&self, _interest: Interest) -> bool {
+        true
+    }
 
     /// An operation begins: its deadline is counted from here.
     fn start_deadline(&mut self);

@@ -24,7 +24,7 @@ impl EncryptingKey {
         OaepPublicEncryptingKey::new(key).ok().map(Self)
     }
 
-    /// Encrypts a text that is known to fit.
+    /// Encrypts a text that was checked to fit.
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
         let mut ciphertext = try_zeros(self.0.ciphertext_size())?;
         self.0
@@ -55,24 +55,25 @@ impl DecryptingKey {
     }
 }
 
-/// Signs with the longest salt, whose length AWS-LC knows by itself. The key is made ready for each signature, of which few callers
-/// make one: so no thread shares it, and a child of the process has one of its own.
-pub fn sign(pkcs8: &[u8], _longest_salt: usize, data: &[u8]) -> Result<Vec<u8>> {
+/// Signs with the longest salt, whose length AWS-LC knows by itself. The key is made ready for each
+/// signature, of which few callers make one: so no thread shares it, and a child of the process has
+/// one of its own.
+pub fn sign(pkcs8: &[u8], _max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> {
     static ENCODING: RsaSignatureEncoding =
         RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Max);
-    let unsigned = || Error::new(Reason::Internal, "the RSA private key could not sign");
-    let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| unsigned())?;
+    let failed = || Error::new(Reason::Internal, "the RSA private key could not sign");
+    let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| failed())?;
     let mut signature = vec![0; key.public_modulus_len()];
     key.sign(&ENCODING, &SystemRandom::new(), data, &mut signature)
-        .map_err(|_| unsigned())?;
+        .map_err(|_| failed())?;
     Ok(signature)
 }
 
-/// None, which is the empty one.
+/// The empty label.
 const LABEL: Option<&[u8]> = None;
 
-/// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
-pub fn generate_quickly(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
+/// A new key as PKCS #8, or `None` if AWS-LC does not generate keys of this kind.
+pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let size = match (public_exponent, key_size) {
         (65537, 2048) => KeySize::Rsa2048,
         (65537, 3072) => KeySize::Rsa3072,

@@ -31,7 +31,7 @@ impl EncryptingKey {
     /// Encrypts a text that is known to fit.
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
         self.0
-            .encrypt(&mut random::generator()?, Oaep::<Sha256>::new(), text)
+            .encrypt(&mut random::rng()?, Oaep::<Sha256>::new(), text)
             .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))
     }
 }
@@ -46,27 +46,24 @@ impl DecryptingKey {
 
     /// `None` if the ciphertext does not decrypt.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let text =
-            self.0
-                .decrypt_blinded(&mut random::generator()?, Oaep::<Sha256>::new(), ciphertext);
+        let text = self
+            .0
+            .decrypt_blinded(&mut random::rng()?, Oaep::<Sha256>::new(), ciphertext);
         Ok(text.ok().map(Zeroizing::new))
     }
 }
 
 /// Signs with the longest salt.
-pub fn sign(pkcs8: &[u8], longest_salt: usize, data: &[u8]) -> Result<Vec<u8>> {
-    let unsigned = || Error::new(Reason::Internal, "the RSA private key could not sign");
-    let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| unsigned())?;
-    let signature = SigningKey::<Sha256>::new_with_salt_len(key, longest_salt)
-        .try_sign_with_rng(&mut random::generator()?, data)
-        .map_err(|_| unsigned())?;
+pub fn sign(pkcs8: &[u8], max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> {
+    let failed = || Error::new(Reason::Internal, "the RSA private key could not sign");
+    let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| failed())?;
+    let signature = SigningKey::<Sha256>::new_with_salt_len(key, max_salt_len)
+        .try_sign_with_rng(&mut random::rng()?, data)
+        .map_err(|_| failed())?;
     Ok(signature.to_vec())
 }
 
 /// This backend has no quicker way than the general one.
-pub fn generate_quickly(
-    _public_exponent: u64,
-    _key_size: u32,
-) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub fn try_generate(_public_exponent: u64, _key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(None)
 }
