@@ -314,6 +314,14 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
    * missing, malformed or too long. Nothing was sent, and the session has ended. */
   ANWDL_REASON_BAD_PROXY_HEADER = 13,
+  /** (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place. */
+  ANWDL_REASON_NOT_FOUND = 14,
+  /** (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
+   * asked for; the message names both. */
+  ANWDL_REASON_WRONG_TYPE = 15,
+  /** (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
+   * anwdl_value_to_json() has every digit. */
+  ANWDL_REASON_OUT_OF_RANGE = 16,
   /** (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected. */
   ANWDL_REASON_CLOSED = 20,
   /** (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end of a session;
@@ -408,41 +416,23 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
-/**
- * What a value is.
- */
+/** What a value is. */
 typedef enum ANWDL_INT_ENUM {
-  /**
-   * There is no value: what was looked for is not there.
-   */
+  /** There is no value: what was looked for is not there. */
   ANWDL_VALUE_NONE = 0,
-  /**
-   * null.
-   */
+  /** null. */
   ANWDL_VALUE_NULL = 1,
-  /**
-   * true or false.
-   */
+  /** true or false. */
   ANWDL_VALUE_BOOLEAN = 2,
-  /**
-   * A number without fraction and exponent, of however many digits.
-   */
+  /** A number without fraction and exponent, of however many digits. */
   ANWDL_VALUE_INTEGER = 3,
-  /**
-   * Any other number: 1.0 and 1e3 are floats.
-   */
+  /** Any other number: 1.0 and 1e3 are floats. */
   ANWDL_VALUE_FLOAT = 4,
-  /**
-   * A string.
-   */
+  /** A string. */
   ANWDL_VALUE_STRING = 5,
-  /**
-   * An array.
-   */
+  /** An array. */
   ANWDL_VALUE_ARRAY = 6,
-  /**
-   * An object.
-   */
+  /** An object. */
   ANWDL_VALUE_OBJECT = 7
 } anwdl_value_type_t;
 
@@ -629,17 +619,11 @@ typedef struct anwdl_session_t anwdl_session_t;
  * @endcode
  */
 typedef struct {
-  /**
-   * What it belongs to; NULL if there is no value.
-   */
+  /** What it belongs to; NULL if there is no value. */
   const void *owner;
-  /**
-   * Where it is there.
-   */
+  /** Where it is there. */
   uint32_t place;
-  /**
-   * How many objects and arrays it is in.
-   */
+  /** How many objects and arrays it is in. */
   uint32_t level;
 } anwdl_value_t;
 
@@ -769,15 +753,11 @@ ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
 
 /**
- * Copies a set of options.
+ * Copies a set of options. Python: copy.copy().
  *
- * @param options The options; not NULL.
- * @param out_options Where to write the copy, to be freed with anwdl_client_options_free(); not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
- *
- * Python: copy.copy().
+ * @param options The options.
+ * @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
@@ -903,7 +883,8 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  * own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
  *
  * @param options The options.
- * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"). Anything else is
+ * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL
+ *   (the default) for that of the socket. Anything else is
  *   ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
@@ -1653,8 +1634,7 @@ const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *sess
  * Python: an attribute of the object.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session,
-                                           void *user_data);
+anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session, void *user_data);
 
 /**
  * The pointer that anwdl_session_set_user_data() keeps.
@@ -2412,6 +2392,10 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb, const anwdl_data_t *parameters);
 
+/* -----------------------------------
+ * Values: reading parameters and data
+ * ----------------------------------- */
+
 /**
  * The parameters of a request, for reading.
  *
@@ -2473,8 +2457,7 @@ anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
  *
  * Python: value["disks"][0] for "/disks/0".
  */
-anwdl_value_t anwdl_value_find(anwdl_value_t value,
-                               const char *pointer);
+anwdl_value_t anwdl_value_find(anwdl_value_t value, const char *pointer);
 
 /**
  * The member of an object that has a name, taken as it is.
@@ -2488,8 +2471,7 @@ anwdl_value_t anwdl_value_find(anwdl_value_t value,
  *
  * Python: value.get(name).
  */
-anwdl_value_t anwdl_value_get_member(anwdl_value_t value,
-                                     const char *name);
+anwdl_value_t anwdl_value_get_member(anwdl_value_t value, const char *name);
 
 /**
  * The first element of an array, or the value of the first member of an object.
@@ -2542,8 +2524,7 @@ size_t anwdl_value_get_count(anwdl_value_t value);
  *
  * Python: the key in value.items().
  */
-const char *anwdl_value_get_name(anwdl_value_t value,
-                                 size_t *out_len);
+const char *anwdl_value_get_name(anwdl_value_t value, size_t *out_len);
 
 /**
  * Reads true or false.
@@ -2560,9 +2541,7 @@ const char *anwdl_value_get_name(anwdl_value_t value,
  * Python: value[name].
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value,
-                                       const char *pointer,
-                                       bool *out_value);
+anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value, const char *pointer, bool *out_value);
 
 /**
  * Reads an integer of 64 bits with a sign.
@@ -2580,9 +2559,7 @@ anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value,
  * Python: value[name].
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_value_get_integer(anwdl_value_t value,
-                                       const char *pointer,
-                                       int64_t *out_value);
+anwdl_status_t anwdl_value_get_integer(anwdl_value_t value, const char *pointer, int64_t *out_value);
 
 /**
  * Reads a number as a double, the nearest one.
@@ -2600,9 +2577,7 @@ anwdl_status_t anwdl_value_get_integer(anwdl_value_t value,
  * Python: float(value[name]).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_value_get_float(anwdl_value_t value,
-                                     const char *pointer,
-                                     double *out_value);
+anwdl_status_t anwdl_value_get_float(anwdl_value_t value, const char *pointer, double *out_value);
 
 /**
  * Reads a string.
@@ -2623,9 +2598,7 @@ anwdl_status_t anwdl_value_get_float(anwdl_value_t value,
  * Python: value[name].
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_value_get_string(anwdl_value_t value,
-                                      const char *pointer,
-                                      const char **out_string,
+anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, const char **out_string,
                                       size_t *out_len);
 
 /**
@@ -2643,8 +2616,7 @@ anwdl_status_t anwdl_value_get_string(anwdl_value_t value,
  * Python: json.dumps(value, ensure_ascii=False).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_value_to_json(anwdl_value_t value,
-                                   char **out_json);
+anwdl_status_t anwdl_value_to_json(anwdl_value_t value, char **out_json);
 
 /**
  * Sets a member of an object to a copy of a value.
@@ -2660,9 +2632,7 @@ anwdl_status_t anwdl_value_to_json(anwdl_value_t value,
  * Python: data[name] = copy.deepcopy(value).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_value(anwdl_data_t *data,
-                                    const char *name,
-                                    anwdl_value_t value);
+anwdl_status_t anwdl_data_set_value(anwdl_data_t *data, const char *name, anwdl_value_t value);
 
 /**
  * Adds a copy of a value at the end of an array.
@@ -2677,8 +2647,7 @@ anwdl_status_t anwdl_data_set_value(anwdl_data_t *data,
  * Python: data.append(copy.deepcopy(value)).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_add_value(anwdl_data_t *data,
-                                    anwdl_value_t value);
+anwdl_status_t anwdl_data_add_value(anwdl_data_t *data, anwdl_value_t value);
 
 /**
  * Sets a member of an object to a float.
@@ -2694,9 +2663,7 @@ anwdl_status_t anwdl_data_add_value(anwdl_data_t *data,
  * Python: data[name] = value.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_float(anwdl_data_t *data,
-                                    const char *name,
-                                    double value);
+anwdl_status_t anwdl_data_set_float(anwdl_data_t *data, const char *name, double value);
 
 /**
  * Adds a float at the end of an array.
@@ -2711,8 +2678,7 @@ anwdl_status_t anwdl_data_set_float(anwdl_data_t *data,
  * Python: data.append(value).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_add_float(anwdl_data_t *data,
-                                    double value);
+anwdl_status_t anwdl_data_add_float(anwdl_data_t *data, double value);
 
 /**
  * Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
@@ -2730,9 +2696,7 @@ anwdl_status_t anwdl_data_add_float(anwdl_data_t *data,
  * Python: data[name] = json.loads(text).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_set_json(anwdl_data_t *data,
-                                   const char *name,
-                                   const char *json);
+anwdl_status_t anwdl_data_set_json(anwdl_data_t *data, const char *name, const char *json);
 
 /**
  * Adds a value that is written as JSON at the end of an array.
@@ -2748,8 +2712,7 @@ anwdl_status_t anwdl_data_set_json(anwdl_data_t *data,
  * Python: data.append(json.loads(text)).
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_data_add_json(anwdl_data_t *data,
-                                   const char *json);
+anwdl_status_t anwdl_data_add_json(anwdl_data_t *data, const char *json);
 
 /* -------------------------------
  * RSA keys: the Python RSAWrapper
@@ -2855,8 +2818,8 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
-                                                           size_t *out_len);
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
+                                                           uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
@@ -3212,8 +3175,7 @@ anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_f
  *
  * Python: logging.Logger.addHandler().
  */
-anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level,
-                                     anwdl_log_handler_t function,
+anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level, anwdl_log_handler_t function,
                                      void *user_data);
 
 /**
