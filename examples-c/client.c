@@ -114,53 +114,38 @@ static void print_clean(FILE *stream, const char *text, size_t len) {
     }
 }
 
-/* The end of the JSON value that begins here; that it is well-formed, the library has checked. */
-static const char *skip_value(const char *at) {
-    int depth = 0;
-    bool in_string = false;
-    for (;; at++) {
-        if (in_string && *at == '\\')
-            at++;
-        else if (*at == '"')
-            in_string = !in_string;
-        else if (!in_string && (*at == '{' || *at == '['))
-            depth++;
-        else if (!in_string && (*at == '}' || *at == ']'))
-            depth--;
-        else
-            continue;
-        if (depth == 0 && !in_string)
-            return at + 1;
+/* Prints a string as it is, and whatever else as JSON. */
+static bool print_value(anwdl_value_t value) {
+    const char *string;
+    char *json = NULL;
+    size_t len;
+    if (anwdl_value_get_string(value, "", &string, &len) == ANWDL_OK) {
+        print_clean(stdout, string, len);
+        return true;
     }
-}
-
-/* The end of a value that may also be a number or a word. */
-static const char *skip_any_value(const char *at) {
-    return strchr("\"{[", *at) != NULL ? skip_value(at) : at + strcspn(at, ",} \t\r\n");
-}
-
-/* Prints a string without its quotes, unless escapes make it differ from its JSON. */
-static void print_value(const char *from, const char *to) {
-    bool is_plain = *from == '"' && memchr(from, '\\', (size_t)(to - from)) == NULL;
-    print_clean(stdout, is_plain ? from + 1 : from, (size_t)(to - from) - (is_plain ? 2 : 0));
+    if (anwdl_value_to_json(value, &json) != ANWDL_OK)
+        return false;
+    print_clean(stdout, json, strlen(json));
+    anwdl_string_free(json);
+    return true;
 }
 
 /* Prints each member of an object on a line of its own. */
-static void print_members(const char *object) {
-    static const char BLANKS[] = " \t\r\n";
-    static const char BLANKS_AND_SEPARATORS[] = " \t\r\n:,";
-    const char *at = object + 1;
-    at += strspn(at, BLANKS);
-    while (*at != '}') {
-        const char *end_of_name = skip_any_value(at);
-        const char *value = end_of_name + strspn(end_of_name, BLANKS_AND_SEPARATORS);
-        const char *end_of_value = skip_any_value(value);
-        print_value(at, end_of_name);
+static bool print_members(anwdl_value_t object) {
+    anwdl_value_t member = anwdl_value_get_first(object);
+    for (; anwdl_value_get_type(member) != ANWDL_VALUE_NONE;
+         member = anwdl_value_get_next(member)) {
+        size_t len;
+        const char *name = anwdl_value_get_name(member, &len);
+        if (name == NULL)
+            return false;
+        print_clean(stdout, name, len);
         fputs(": ", stdout);
-        print_value(value, end_of_value);
+        if (!print_value(member))
+            return false;
         putchar('\n');
-        at = end_of_value + strspn(end_of_value, BLANKS_AND_SEPARATORS);
     }
+    return true;
 }
 
 static int print_response(const settings_t *settings, const char *verb,
@@ -172,7 +157,8 @@ static int print_response(const settings_t *settings, const char *verb,
     } else {
         print_clean(stdout, message, strlen(message));
         putchar('\n');
-        print_members(anwdl_response_get_data_json(response));
+        if (!print_members(anwdl_response_get_data(response)))
+            return report(FAILED, "the response");
     }
     if (fflush(stdout) != 0) {
         perror("client: cannot print the response");

@@ -85,6 +85,7 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -151,6 +152,18 @@ enum class aes_mode {
 enum class role {
     server = ANWDL_ROLE_SERVER,
     client = ANWDL_ROLE_CLIENT,
+};
+
+/// What a value is: anwdl_value_type_t.
+enum class value_type {
+    none = ANWDL_VALUE_NONE, ///< there is no value
+    null = ANWDL_VALUE_NULL,
+    boolean = ANWDL_VALUE_BOOLEAN,
+    integer = ANWDL_VALUE_INTEGER, ///< of however many digits
+    floating = ANWDL_VALUE_FLOAT,  ///< any other number
+    string = ANWDL_VALUE_STRING,
+    array = ANWDL_VALUE_ARRAY,
+    object = ANWDL_VALUE_OBJECT,
 };
 
 /// How important a log message is: anwdl_log_level_t.
@@ -1058,6 +1071,165 @@ class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper
 // Requests, responses and their data
 // -------------------------------------------------------------------------------------------------
 
+/// A value among the parameters of a request, the data of a response, or data that were put
+/// together; or none. It is copied like a number, and valid until what it was asked of is changed,
+/// or ends.
+///
+/// A pointer is a JSON Pointer, such as "/disks/0/size"; "" is the value itself. A range-for passes
+/// the elements of an array, or the values of the members of an object:
+///
+/// @code
+/// for (anwdl::value disk : request.get_parameters().find("/disks"))
+///     if (auto size = disk.get_integer("/size"))
+///         add_disk(*size);
+/// @endcode
+class value {
+  public:
+    /// Passes elements and members in the order of the text.
+    class iterator {
+      public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = value;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const value *;
+        using reference = value;
+
+        iterator() = default;
+        explicit iterator(anwdl_value_t at) noexcept : at_(at) {
+        }
+
+        value operator*() const noexcept {
+            return value(at_);
+        }
+        iterator &operator++() noexcept {
+            at_ = anwdl_value_get_next(at_);
+            return *this;
+        }
+        iterator operator++(int) noexcept {
+            iterator before = *this;
+            ++*this;
+            return before;
+        }
+        friend bool operator==(iterator one, iterator other) noexcept {
+            return one.at_.owner == other.at_.owner && one.at_.place == other.at_.place;
+        }
+        friend bool operator!=(iterator one, iterator other) noexcept {
+            return !(one == other);
+        }
+
+      private:
+        anwdl_value_t at_{};
+    };
+
+    /// No value.
+    value() = default;
+
+    /// Takes what the C library gave.
+    explicit value(anwdl_value_t given) noexcept : value_(given) {
+    }
+
+    anwdl_value_t get() const noexcept {
+        return value_;
+    }
+
+    /// Whether there is a value.
+    explicit operator bool() const noexcept {
+        return get_type() != anwdl::value_type::none;
+    }
+
+    anwdl::value_type get_type() const noexcept {
+        return static_cast<anwdl::value_type>(anwdl_value_get_type(value_));
+    }
+
+    /// The value that a JSON Pointer leads to, or none.
+    value find(const text &pointer) const noexcept {
+        return value(anwdl_value_find(value_, pointer.c_str()));
+    }
+
+    /// The member of this name, taken as it is, or none.
+    value get_member(const text &name) const noexcept {
+        return value(anwdl_value_get_member(value_, name.c_str()));
+    }
+
+    /// How many elements or members there are. They are counted each time.
+    std::size_t get_count() const noexcept {
+        return anwdl_value_get_count(value_);
+    }
+
+    iterator begin() const noexcept {
+        return iterator(anwdl_value_get_first(value_));
+    }
+    iterator end() const noexcept {
+        return iterator();
+    }
+
+    /// The value as JSON text, with every digit.
+    string to_json() const {
+        string json;
+        detail::finish(detail::make(json, anwdl_value_to_json, value_));
+        return json;
+    }
+
+    /// The name of a member. It may have NULs inside, and one more follows it.
+    ///
+    /// @return Whether it is a member; else `name` stays as it is.
+    bool get_name(string_view &name) const noexcept {
+        std::size_t size = 0;
+        const char *found = anwdl_value_get_name(value_, &size);
+        if (found != nullptr)
+            name = string_view(found, size);
+        return found != nullptr;
+    }
+
+    /// A string. It may have NULs inside, and one more follows it.
+    ///
+    /// @return Whether it is there, of that type, and fits; else the result stays as it is, and
+    /// anwdl_last_error_reason() tells why. So do the others.
+    bool get_string(const text &pointer, string_view &result) const noexcept {
+        std::size_t size = 0;
+        const char *found = nullptr;
+        if (anwdl_value_get_string(value_, pointer.c_str(), &found, &size) != ANWDL_OK)
+            return false;
+        result = string_view(found, size);
+        return true;
+    }
+    bool get_integer(const text &pointer, std::int64_t &result) const noexcept {
+        return anwdl_value_get_integer(value_, pointer.c_str(), &result) == ANWDL_OK;
+    }
+    bool get_float(const text &pointer, double &result) const noexcept {
+        return anwdl_value_get_float(value_, pointer.c_str(), &result) == ANWDL_OK;
+    }
+    bool get_boolean(const text &pointer, bool &result) const noexcept {
+        return anwdl_value_get_boolean(value_, pointer.c_str(), &result) == ANWDL_OK;
+    }
+
+#if __cplusplus >= 201703L
+    std::optional<std::string_view> get_name() const noexcept {
+        std::string_view name;
+        return get_name(name) ? std::optional(name) : std::nullopt;
+    }
+    std::optional<std::string_view> get_string(const text &pointer = "") const noexcept {
+        std::string_view result;
+        return get_string(pointer, result) ? std::optional(result) : std::nullopt;
+    }
+    std::optional<std::int64_t> get_integer(const text &pointer = "") const noexcept {
+        std::int64_t result = 0;
+        return get_integer(pointer, result) ? std::optional(result) : std::nullopt;
+    }
+    std::optional<double> get_float(const text &pointer = "") const noexcept {
+        double result = 0;
+        return get_float(pointer, result) ? std::optional(result) : std::nullopt;
+    }
+    std::optional<bool> get_boolean(const text &pointer = "") const noexcept {
+        bool result = false;
+        return get_boolean(pointer, result) ? std::optional(result) : std::nullopt;
+    }
+#endif
+
+  private:
+    anwdl_value_t value_{};
+};
+
 namespace detail {
 
 /// The members of a request or response that have a name: get_string() and so on.
@@ -1135,6 +1307,11 @@ template <class Self> class reads_request : public reads_members<Self, anwdl_req
         return anwdl_request_get_json(static_cast<const Self *>(this)->get());
     }
 
+    /// Its parameters, an object, for reading.
+    value get_parameters() const noexcept {
+        return value(anwdl_request_get_parameters(static_cast<const Self *>(this)->get()));
+    }
+
     /// Its parameters, a JSON object.
     const char *get_parameters_json() const noexcept {
         return anwdl_request_get_parameters_json(static_cast<const Self *>(this)->get());
@@ -1190,6 +1367,11 @@ class response : public detail::object<anwdl_response_t, anwdl_response_free>,
     /// What the server says, with its reason if it gave one. Borrowed, as all texts of a response.
     const char *get_message() const noexcept {
         return anwdl_response_get_message(get());
+    }
+
+    /// The data, an object, for reading.
+    value get_data() const noexcept {
+        return value(anwdl_response_get_data(get()));
     }
 
     /// The data, a JSON object.
@@ -1249,6 +1431,11 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
         return json;
     }
 
+    /// The data, for reading.
+    value get_value() const noexcept {
+        return value(anwdl_data_get_value(get()));
+    }
+
     // Members of an object. The value may have NULs inside, the name may not.
 
     data &set_string(const text &name, string_view value) {
@@ -1257,6 +1444,9 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     }
     data &set_integer(const text &name, std::int64_t value) {
         return done(anwdl_data_set_integer(get(), name.c_str(), value));
+    }
+    data &set_float(const text &name, double value) {
+        return done(anwdl_data_set_float(get(), name.c_str(), value));
     }
     data &set_boolean(const text &name, bool value) {
         return done(anwdl_data_set_boolean(get(), name.c_str(), value));
@@ -1271,6 +1461,15 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
         return done(anwdl_data_set_array(get(), name.c_str(), array.get()));
     }
 
+    /// Sets a copy of a value that is read.
+    data &set_value(const text &name, const anwdl::value &value) {
+        return done(anwdl_data_set_value(get(), name.c_str(), value.get()));
+    }
+    /// Sets a value from its JSON text.
+    data &set_json(const text &name, const text &json) {
+        return done(anwdl_data_set_json(get(), name.c_str(), json.c_str()));
+    }
+
     // Elements of an array.
 
     data &add_string(string_view value) {
@@ -1278,6 +1477,9 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     }
     data &add_integer(std::int64_t value) {
         return done(anwdl_data_add_integer(get(), value));
+    }
+    data &add_float(double value) {
+        return done(anwdl_data_add_float(get(), value));
     }
     data &add_boolean(bool value) {
         return done(anwdl_data_add_boolean(get(), value));
@@ -1290,6 +1492,13 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     }
     data &add_array(const data &array) {
         return done(anwdl_data_add_array(get(), array.get()));
+    }
+
+    data &add_value(const anwdl::value &value) {
+        return done(anwdl_data_add_value(get(), value.get()));
+    }
+    data &add_json(const text &json) {
+        return done(anwdl_data_add_json(get(), json.c_str()));
     }
 
     /// Sets the six members that describe a new container, checked: all or none.

@@ -1,4 +1,4 @@
-//! [`ClientInstance`]: one connected client, as the Python server's class of that name.
+//! [`ClientInstance`]: one connected client, like the Python server's class of that name.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,12 +17,12 @@ use crate::error::{Error, Result};
 use crate::message::{MalformedRequest, Request};
 use crate::protocol::{Protocol, Role};
 
-/// Why no client was made, and the socket, which is open still.
+/// Why no client was made, and the socket, which is still open.
 #[derive(Debug)]
 pub struct CreationError {
     /// What went wrong.
     pub error: Error,
-    /// The socket that was given.
+    /// The socket that was passed in.
     pub socket: OwnedFd,
 }
 
@@ -63,10 +63,10 @@ impl ClientInstance {
     ) -> std::result::Result<Self, CreationError> {
         let socket = socket.into();
         let mut client = match socket::check_descriptor(socket.as_raw_fd()) {
-            Ok(peer_ip) => Self::from_checked(socket, peer_ip, options)?,
+            Ok(peer_ip) => Self::from_checked_socket(socket, peer_ip, options)?,
             Err(error) => return Err(CreationError { error, socket }),
         };
-        if options.exchanges_at_once()
+        if options.exchanges_keys_at_creation()
             && let Err(error) = client.exchange_keys(true)
         {
             let socket = client.detach().expect("it was just made");
@@ -75,19 +75,20 @@ impl ClientInstance {
         Ok(client)
     }
 
-    /// A client that has exchanged no keys yet, over a socket that
-    /// [`socket::check_descriptor`] has accepted and told the peer's address of.
-    pub(crate) fn from_checked(
+    /// A client that has exchanged no keys yet, over a socket that [`socket::check_descriptor`]
+    /// accepted, and the address that it returned.
+    pub(crate) fn from_checked_socket(
         socket: OwnedFd,
         peer_ip: Option<IpAddr>,
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let identity = Identity::new(options.peer_ip().or(peer_ip));
         let connection = Connection::new(options.timeout(), options.non_blocking());
-        let mut endpoint = match Endpoint::join(Role::Server, options, connection, identity) {
-            Ok(endpoint) => endpoint,
-            Err(error) => return Err(CreationError { error, socket }),
-        };
+        let mut endpoint =
+            match Endpoint::with_transport(Role::Server, options, connection, identity) {
+                Ok(endpoint) => endpoint,
+                Err(error) => return Err(CreationError { error, socket }),
+            };
         endpoint
             .transport_mut()
             .open(Socket::new(socket, peer_ip.is_some()));
@@ -112,8 +113,7 @@ impl ClientInstance {
         self.endpoint.has_failed()
     }
 
-    /// How long each operation that begins from now on may take; `None` or zero for as long as it
-    /// takes. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
+    /// How long each operation that begins after this may take; `None` or zero: no limit. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         let timeout = timeout.filter(|timeout| !timeout.is_zero());
         self.endpoint.transport_mut().set_timeout(timeout);
@@ -265,8 +265,8 @@ impl ClientInstance {
         self.endpoint.close_connection()
     }
 
-    /// Gives the socket back, open. To this instance the connection is closed then. Nothing
-    /// that was received is lost: no more is ever read than the message under way.
+    /// Returns the socket, still open. For this instance the connection is then closed. No received
+    /// bytes are lost: only the bytes of the current message are ever read.
     pub fn detach(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }
@@ -287,7 +287,7 @@ fn unix_seconds(time: SystemTime) -> i64 {
     let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => seconds(since),
-        // A machine without a clock of its own may think that it is before 1970.
+        // A machine without a battery-backed clock may think that it is before 1970.
         Err(error) => -seconds(error.duration()),
     }
 }

@@ -1,4 +1,4 @@
-//! [`ClientInterface`]: the side that connects, as the Python client's class of that name.
+//! [`ClientInterface`]: the side that connects, like the Python client's class of that name.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -33,7 +33,7 @@ use crate::protocol::{Protocol, Role};
 /// # Ok::<(), anwdl::Error>(())
 /// ```
 pub struct ClientInterface {
-    /// What the next connection is made with.
+    /// The options of the next connection.
     options: ClientOptions,
     endpoint: Endpoint<Connection>,
 }
@@ -68,7 +68,7 @@ impl ClientInterface {
         self.endpoint = unconnected(&self.options)?;
         let connection = self.endpoint.transport_mut();
         connection.open(socket);
-        if self.options.exchanges_at_once() {
+        if self.options.exchanges_keys_at_creation() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             connection.set_timeout(left);
             let exchanged = self.endpoint.exchange_keys(false);
@@ -218,11 +218,11 @@ impl ClientInterface {
 
 /// A session that has no connection yet.
 fn unconnected(options: &ClientOptions) -> Result<Endpoint<Connection>> {
-    Endpoint::join(
+    Endpoint::with_transport(
         Role::Client,
         options,
         Connection::new(options.timeout(), options.non_blocking()),
-        Identity::none(),
+        Identity::unknown(),
     )
 }
 

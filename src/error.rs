@@ -1,8 +1,8 @@
 //! What can go wrong, and why.
 //!
 //! [`Error`] mirrors the two exceptions of the Python server, `ValueError` and
-//! `RuntimeError`; the [`Reason`] inside tells what exactly happened, in a form that
-//! programs can switch on, and the message tells it to a person.
+//! `RuntimeError`. The [`Reason`] inside says what happened, for programs to switch on; the message
+//! says it to a person.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,12 +17,12 @@ pub enum Error {
     Value(Failure),
     /// Python's `RuntimeError`: closed, refused by the peer, timed out, failed in the system.
     Runtime(Failure),
-    /// Nothing is wrong: the call has to wait for something that it does not wait for
-    /// itself. Call the same function again, with the same arguments, when that is there.
+    /// Nothing is wrong: the call would have to wait. Call the same function again, with the same
+    /// arguments, when what it waits for is there.
     WouldBlock(Interest),
 }
 
-/// What has to be there before a call can go on.
+/// What a call waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// Bytes from the peer: a readable socket.
@@ -104,6 +104,12 @@ reasons! {
     AlreadyConnected = 12, Value, "ALREADY_CONNECTED";
     /// The connection does not begin with the PROXY protocol header that was asked for.
     BadProxyHeader = 13, Value, "BAD_PROXY_HEADER";
+    /// There is no such value among the parameters or data.
+    NotFound = 14, Value, "NOT_FOUND";
+    /// A value among the parameters or data is of another type.
+    WrongType = 15, Value, "WRONG_TYPE";
+    /// A number among the parameters or data is beyond what the result can hold.
+    OutOfRange = 16, Value, "OUT_OF_RANGE";
     /// The connection was closed, or its descriptor given back, on this side.
     Closed = 20, Runtime, "CLOSED";
     /// The peer closed the connection.
@@ -201,15 +207,15 @@ pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
         }
     }
     if line.len() > LONGEST_MESSAGE {
-        let head = boundary_before(&line, KEPT.0);
-        let tail = boundary_before(&line, line.len() - KEPT.1);
+        let head = floor_char_boundary(&line, KEPT.0);
+        let tail = floor_char_boundary(&line, line.len() - KEPT.1);
         line.replace_range(head..tail, "…");
     }
     line.into()
 }
 
 /// The last place up to `at` where `text` can be cut.
-pub(crate) fn boundary_before(text: &str, at: usize) -> usize {
+pub(crate) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

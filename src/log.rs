@@ -1,11 +1,10 @@
-//! What the library tells of its work while it works: a hook for the program's log.
+//! Log messages, for a hook of the program's.
 //!
-//! There is one hook for the whole process. Without one, telling costs one load of a
-//! number. With one, the message is made and handed over on the thread that does the work.
+//! There is one hook for the whole process. Without one, a message costs one load of a number.
+//! With one, the message is made and passed to the hook on the thread that does the work.
 //!
-//! No lock is held while the hook runs, so it may call this library, [`set_hook`] too. What
-//! these calls would tell is not told, or a hook that uses the library would call itself
-//! without end.
+//! No lock is held while the hook runs, so it may call this library, even [`set_hook`]. Those
+//! calls log nothing, or a hook that uses the library would call itself without end.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,17 +13,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::one_line;
 
-/// How much a message matters.
+/// How important a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Level {
-    /// Each step, for someone who looks for a fault.
+    /// Each step, for debugging.
     Debug = 0,
-    /// What usually happens, once or twice in a session.
+    /// Normal events, once or twice in a session.
     Info = 1,
-    /// What the library or the peer refused; the session may go on.
+    /// Something that the library or the peer refused; the session may continue.
     Warning = 2,
-    /// What ended a session before its time.
+    /// Something that ended a session early.
     Error = 3,
 }
 
@@ -32,11 +31,11 @@ pub enum Level {
 /// none), and the text. Neither ever holds a secret.
 pub type Hook = Arc<dyn Fn(Level, &str, &str) + Send + Sync>;
 
-/// Above every level: nothing is told.
+/// Above every level: nothing is logged.
 const OFF: u8 = u8::MAX;
 
-/// The least level that the hook takes. Only a hint: [`STATE`] decides.
-static LEAST: AtomicU8 = AtomicU8::new(OFF);
+/// The lowest level that the hook takes. Only a hint: [`STATE`] decides.
+static MIN_LEVEL: AtomicU8 = AtomicU8::new(OFF);
 
 static STATE: Mutex<State> = Mutex::new(State {
     hook: None,
@@ -44,14 +43,14 @@ static STATE: Mutex<State> = Mutex::new(State {
     running: BTreeMap::new(),
 });
 
-/// A call of the hook has ended, and was the last of its generation.
-static ENDED: Condvar = Condvar::new();
+/// Notified when the last call of a generation of the hook has ended.
+static CALL_ENDED: Condvar = Condvar::new();
 
 pub(crate) struct State {
     hook: Option<(Level, Hook)>,
     /// How many times the hook was set.
     generation: u64,
-    /// How many calls are under way, by the generation of the hook.
+    /// How many calls are running, by the generation of the hook.
     running: BTreeMap<u64, usize>,
 }
 
@@ -66,44 +65,44 @@ impl State {
 }
 
 thread_local! {
-    /// The generation of the hook that this thread is in a call of.
+    /// The generation of the hook that this thread is running.
     static IN_HOOK: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Sets the hook for messages of `least` and above, in place of an earlier one; `None` for
-/// none.
+/// Replaces the hook; it gets messages of `min_level` and above. `None` removes it.
 ///
-/// When this returns, no call of any earlier hook is under way, and none will begin. Two
-/// things follow. A hook must not wait for a thread that is about to set it, nor for a lock
-/// that this thread holds. And from within a hook this cannot be so, as that very call is
-/// under way: there, `set_hook` does not wait, and only a later one from outside tells that
+/// When this returns, no call of an earlier hook is running, and none will start. So a hook must
+/// not wait for a thread that is about to set it, nor for a lock that this thread holds. Called
+/// from within a hook, `set_hook` does not wait: only a later call from outside guarantees that
 /// the calls have ended.
-pub fn set_hook(least: Level, hook: Option<Hook>) {
-    let least_number = hook.as_ref().map_or(OFF, |_| least as u8);
+pub fn set_hook(min_level: Level, hook: Option<Hook>) {
+    let min_level_number = hook.as_ref().map_or(OFF, |_| min_level as u8);
     let mut state = lock();
-    let earlier = std::mem::replace(&mut state.hook, hook.map(|hook| (least, hook)));
-    LEAST.store(least_number, Ordering::Relaxed);
+    let earlier = std::mem::replace(&mut state.hook, hook.map(|hook| (min_level, hook)));
+    MIN_LEVEL.store(min_level_number, Ordering::Relaxed);
     state.generation += 1;
     let generation = state.generation;
     if IN_HOOK.get().is_none() {
         while state.running.range(..generation).next().is_some() {
-            state = ENDED.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = CALL_ENDED
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
-    // What a hook owns may use the library when it is dropped.
+    // Dropping a hook may run code that uses the library.
     drop(state);
     drop(earlier);
 }
 
-/// Tells the hook, if it takes this level, what happened. The message is only made then.
+/// Passes a message to the hook if it takes this level. Only then the message is made.
 pub(crate) fn emit<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
-    if level as u8 >= LEAST.load(Ordering::Relaxed) {
-        tell(level, client_id, message);
+    if level as u8 >= MIN_LEVEL.load(Ordering::Relaxed) {
+        call_hook(level, client_id, message);
     }
 }
 
 #[cold]
-fn tell<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
+fn call_hook<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
     if IN_HOOK.get().is_some() {
         return;
     }
@@ -113,10 +112,10 @@ fn tell<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> 
     }
 }
 
-/// A call of the hook that is under way.
+/// A running call of the hook.
 struct Call {
     hook: Hook,
-    /// Its end is what others wait for, so it comes after that of the hook.
+    /// Others wait for its end, so it is dropped after the hook.
     _running: Running,
 }
 
@@ -127,8 +126,8 @@ struct Running {
 impl Call {
     fn begin(level: Level) -> Option<Self> {
         let mut state = lock();
-        let (least, hook) = state.hook.as_ref()?;
-        if level < *least {
+        let (min_level, hook) = state.hook.as_ref()?;
+        if level < *min_level {
             return None;
         }
         let hook = hook.clone();
@@ -150,18 +149,17 @@ impl Drop for Running {
         *count -= 1;
         if *count == 0 {
             state.running.remove(&self.generation);
-            ENDED.notify_all();
+            CALL_ENDED.notify_all();
         }
     }
 }
 
-/// No panic leaves the state half-changed: nothing of the caller's runs under the lock.
+/// A panic cannot leave the state half-changed: no code of the caller's runs under the lock.
 pub(crate) fn lock() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// There is one hook: tests that set it do so one after the other, and know their own
-/// messages by the ID.
+/// There is one hook: tests that set it take turns, and know their messages by the ID.
 #[cfg(test)]
 pub(crate) static TESTS: Mutex<()> = Mutex::new(());
 
@@ -174,7 +172,7 @@ mod tests {
 
     /// Whether the hook was taken off, as a call of it can see while it lasts.
     fn is_off() -> bool {
-        LEAST.load(Ordering::Relaxed) == OFF
+        MIN_LEVEL.load(Ordering::Relaxed) == OFF
     }
 
     fn wait_until(condition: impl Fn() -> bool) {

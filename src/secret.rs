@@ -22,7 +22,7 @@ pub(crate) struct SecretBytes(Vec<u8>);
 #[derive(Default)]
 pub(crate) struct SecretText(String);
 
-/// There is no memory for what a message needs.
+/// There is no memory for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoMemory;
 
@@ -34,7 +34,7 @@ impl From<TryReserveError> for NoMemory {
 
 impl From<NoMemory> for Error {
     fn from(NoMemory: NoMemory) -> Self {
-        // The text is static: an error that took memory could not be told.
+        // The text is static: an error that needed memory could not be made.
         Self::new(Reason::Internal, "there is no memory for the message")
     }
 }
@@ -45,7 +45,7 @@ impl SecretBytes {
         self.0.capacity()
     }
 
-    /// Makes room for `additional` bytes more.
+    /// Makes room for `additional` more bytes.
     #[inline]
     pub fn reserve(&mut self, additional: usize) {
         let needed = self.0.len() + additional;
@@ -54,7 +54,7 @@ impl SecretBytes {
         }
     }
 
-    /// As [`reserve`](Self::reserve), and for no more than that.
+    /// As [`reserve`](Self::reserve), but for no more than that.
     pub fn reserve_exact(&mut self, additional: usize) {
         let needed = self.0.len() + additional;
         if needed > self.0.capacity() {
@@ -62,8 +62,8 @@ impl SecretBytes {
         }
     }
 
-    /// As [`reserve_exact`](Self::reserve_exact), for a size that a peer has a say in; fails if
-    /// there is no memory for it, and changes nothing then.
+    /// As [`reserve_exact`](Self::reserve_exact), for a size that depends on a peer; without
+    /// memory for it, fails and changes nothing.
     pub fn try_reserve_exact(&mut self, additional: usize) -> Result<(), NoMemory> {
         let needed = self.0.len().checked_add(additional).ok_or(NoMemory)?;
         if self.0.capacity() == 0 {
@@ -76,7 +76,7 @@ impl SecretBytes {
         Ok(())
     }
 
-    /// A copy of `bytes`, with room for `additional` ones more; fails if there is no memory.
+    /// A copy of `bytes` with room for `additional` more; fails if there is no memory.
     pub fn try_copy(bytes: &[u8], additional: usize) -> Result<Self, NoMemory> {
         let mut copy = Self::default();
         copy.try_reserve_exact(bytes.len().saturating_add(additional))?;
@@ -91,7 +91,7 @@ impl SecretBytes {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Adds at the end what stands at `range`.
+    /// Appends a copy of the bytes at `range`.
     pub fn extend_from_within(&mut self, range: Range<usize>) {
         self.reserve(range.len());
         self.0.extend_from_within(range);
@@ -110,19 +110,19 @@ impl SecretBytes {
         self.0.resize(len, fill);
     }
 
-    /// Cuts the bytes off at `len`. What is cut off is wiped later, with the rest.
+    /// Cuts the bytes off at `len`. The rest is wiped later, with everything else.
     pub fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }
 
-    /// Takes the first `count` bytes away.
+    /// Removes the first `count` bytes.
     pub fn remove_front(&mut self, count: usize) {
         self.0.drain(..count);
     }
 
     /// Wipes the bytes and keeps their memory.
     pub fn wipe(&mut self) {
-        // A slice is wiped many bytes at a time, a vector one by one.
+        // `zeroize` wipes a slice many bytes at a time, but a vector one by one.
         self.0.as_mut_slice().zeroize();
         self.0.clear();
     }
@@ -156,8 +156,7 @@ impl SecretBytes {
 }
 
 impl SecretText {
-    /// The text with a NUL behind it, in one allocation of exactly that size; fails if there is
-    /// no memory for it.
+    /// The text and a NUL, in one allocation of exactly that size; fails if there is no memory.
     pub fn try_with_nul(text: &str) -> Result<Self, NoMemory> {
         let mut copy = String::new();
         copy.try_reserve_exact(text.len() + 1)?;
@@ -167,7 +166,7 @@ impl SecretText {
     }
 }
 
-/// An owned text becomes this one without being copied.
+/// An owned text is moved, not copied.
 impl From<Cow<'_, str>> for SecretText {
     fn from(text: Cow<'_, str>) -> Self {
         Self(text.into_owned())
@@ -233,11 +232,11 @@ impl fmt::Debug for SecretText {
 
 type Piece = [u64; 32];
 
-/// What making, moving and unwrapping keys leaves on the stack at most, in pieces.
+/// The most stack that making, moving and decrypting keys uses, in pieces.
 pub(crate) const KEYS_STACK: usize = 64;
 
-/// Does `work`, and wipes `PIECES` times 256 bytes of the stack that it used: there lie copies that nobody has
-/// a name for, of values that were moved and of keys that were expanded.
+/// Does `work`, then wipes `PIECES` times 256 bytes of the stack that it used: moved values and
+/// expanded keys leave copies there that no variable owns.
 pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> T {
     #[inline(never)]
     fn below<T>(work: impl FnOnce() -> T) -> T {
@@ -248,7 +247,7 @@ pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> 
         let mut stack = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
         for piece in &mut stack {
             piece.write([0; 32]);
-            // Somebody might read it: so it has to be written.
+            // Keeps the compiler from removing the write.
             black_box(piece);
         }
     }

@@ -27,6 +27,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("request.rs", "Requests"),
     ("response.rs", "Responses"),
     ("data.rs", "Data of responses and parameters of requests"),
+    ("value.rs", "Values: reading parameters and data"),
     ("rsa_wrapper.rs", "RSA keys: the Python RSAWrapper"),
     ("aes_wrapper.rs", "AES keys: the Python AESWrapper"),
     ("log.rs", "Log messages"),

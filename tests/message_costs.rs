@@ -8,7 +8,7 @@
 
 use std::process::Command;
 
-use anwdl::message::Data;
+use anwdl::message::{Data, Value, ValueType};
 use anwdl::protocol::session::{Message, Progress, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper};
@@ -112,7 +112,7 @@ fn counted_receive(receiver: &mut Session, mut bytes: &[u8], piece: usize) -> bo
     let message = loop {
         match receiver.advance() {
             Ok(Progress::Read) => {
-                let space = receiver.space();
+                let space = receiver.receive_buffer();
                 let count = space.len().min(bytes.len()).min(piece);
                 space[..count].copy_from_slice(&bytes[..count]);
                 bytes = &bytes[count..];
@@ -276,6 +276,43 @@ fn growth_under_callgrind() {
     println!("\nbytes: 1");
 }
 
+/// Reads each name and each value, and asks for some by their places.
+#[inline(never)]
+fn counted_reading(root: Value<'_>) -> usize {
+    let mut count = root.count();
+    for pointer in ["", "/text", "/list/1000000", "/number", "/absent"] {
+        count += usize::from(root.at(pointer).unwrap().is_some());
+    }
+    // Which levels are open is kept here instead of on the stack.
+    let mut open: Vec<_> = root.first().into_iter().collect();
+    while let Some(value) = open.pop() {
+        count += 1;
+        count += value.name_with_nul().unwrap().map_or(0, str::len);
+        count += match value.value_type() {
+            ValueType::String => value.string("").unwrap().len(),
+            ValueType::Integer => usize::from(value.integer("").is_ok()),
+            ValueType::Float => usize::from(value.float("").is_ok()),
+            _ => 0,
+        };
+        open.extend(value.next());
+        open.extend(value.first());
+    }
+    count
+}
+
+#[test]
+#[ignore = "another test runs it under callgrind"]
+fn reading_under_callgrind() {
+    let mut kinds = KINDS.iter();
+    let (_, members) = kinds.find(|(kind, _)| *kind == setting("KIND")).unwrap();
+    let bytes = sent(&message(Role::Server, &members(number("SIZE"))));
+    let received = receive(&mut preset(Role::Server, Protocol::V2), &bytes);
+    if let Some(Message::Request(request)) = received.unwrap().unwrap() {
+        assert!(counted_reading(request.parameters()) > 0);
+    }
+    println!("\nbytes: {}", bytes.len());
+}
+
 /// Instructions for each byte.
 fn measure(test: &str, settings: &[(&str, &str)]) -> f64 {
     let output = Command::new("valgrind")
@@ -416,6 +453,29 @@ fn four_times_as_many_names_cost_four_times_as_much() {
             four_times / once
         );
         assert!(four_times <= 4.6 * once, "{kind}: {once} {four_times}");
+    }
+}
+
+#[test]
+fn four_times_as_much_to_read_costs_four_times_as_much() {
+    if !has_valgrind() {
+        return;
+    }
+    // The others are no requests.
+    let read = KINDS.iter().filter(|(kind, _)| {
+        !kind.starts_with("deep") && !kind.ends_with("without end") && *kind != "NaN"
+    });
+    for (kind, _) in read {
+        let cost = |size: usize| {
+            let size = size.to_string();
+            measure(
+                "reading_under_callgrind",
+                &[("KIND", kind), ("SIZE", &size)],
+            )
+        };
+        let (once, four_times) = (cost(SIZE / 4), cost(SIZE));
+        println!("figure: {kind}: {once:.1} instructions a byte to read all of it");
+        assert!(four_times <= 1.25 * once, "{kind}: {once} {four_times}");
     }
 }
 

@@ -120,7 +120,7 @@ fn play(session: &mut Session, incoming: &[u8], pieces: Pieces) -> (Vec<u8>, Opt
                 session.sent(count);
             }
             Progress::Read => {
-                let space = session.space();
+                let space = session.receive_buffer();
                 let count = pieces.next(arrived, space.len().min(incoming.len() - arrived));
                 assert!(count > 0, "the session waits for more than was recorded");
                 space[..count].copy_from_slice(&incoming[arrived..arrived + count]);

@@ -230,7 +230,7 @@ fn go_on_until_computation(
             Progress::Compute => return false,
             Progress::Read if inbox.is_empty() => return false,
             Progress::Read => {
-                let space = session.space();
+                let space = session.receive_buffer();
                 let count = space.len().min(inbox.len());
                 space[..count].copy_from_slice(&inbox[..count]);
                 inbox.drain(..count);
@@ -368,7 +368,7 @@ fn only_an_untouched_operation_survives_its_interruption() {
     for count in [0, 1] {
         server.begin_exchange(Operation::ReceivePublicKey).unwrap();
         assert!(matches!(server.advance(), Ok(Progress::Read)));
-        server.space()[0] = b'8';
+        server.receive_buffer()[0] = b'8';
         server.received(count);
         server.interrupt(timeout(), true);
         assert_eq!(server.has_failed(), count > 0);
@@ -430,7 +430,7 @@ fn an_answer_to_what_was_not_sent_lets_nothing_go() {
     let mut client = preset(Role::Client, Protocol::V4);
     client.begin_request("STAT", None).unwrap();
     assert!(matches!(client.advance(), Ok(Progress::Write)));
-    client.space()[0] = b'1';
+    client.receive_buffer()[0] = b'1';
     client.received(1);
     assert!(matches!(client.advance(), Ok(Progress::Write)));
     assert_eq!(client.pending().len(), BLOCK_SIZE);

@@ -29,13 +29,7 @@ static anwdl_status_t set_container(anwdl_data_t *data) {
 }
 
 static anwdl_status_t set_echo(anwdl_data_t *data, const anwdl_request_t *request) {
-    anwdl_data_t *parameters = NULL;
-    anwdl_status_t status =
-        anwdl_data_from_json(anwdl_request_get_parameters_json(request), &parameters);
-    if (status == ANWDL_OK)
-        status = anwdl_data_set_object(data, "echo", parameters);
-    anwdl_data_free(parameters);
-    return status;
+    return anwdl_data_set_value(data, "echo", anwdl_request_get_parameters(request));
 }
 
 /* The library has checked that both are well-formed, and that neither stands alone. */

@@ -9,11 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UUID      "12345678-1234-1234-1234-123456789abc"
-#define SIXTEEN   "0123456789abcdef"
-#define DIGEST    SIXTEEN SIXTEEN SIXTEEN SIXTEEN
-#define FIFTY_ONE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"
-#define TOKEN     FIFTY_ONE FIFTY_ONE FIFTY_ONE FIFTY_ONE FIFTY_ONE
+#define PARAMETERS "{\"text\": \"a\", \"boolean\": true, \"integer\": 1, \"float\": 1.5}"
+#define UUID       "12345678-1234-1234-1234-123456789abc"
+#define SIXTEEN    "0123456789abcdef"
+#define DIGEST     SIXTEEN SIXTEEN SIXTEEN SIXTEEN
+#define FIFTY_ONE  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"
+#define TOKEN      FIFTY_ONE FIFTY_ONE FIFTY_ONE FIFTY_ONE FIFTY_ONE
 
 /* Texts that suit every parameter of the name, except where a function is named. */
 static const struct {
@@ -31,6 +32,10 @@ static const struct {
     {"parameter", NULL, "text"},
     {"name", NULL, "text"},
     {"value", NULL, "some text"},
+    {"pointer", "anwdl_value_get_boolean", "/boolean"},
+    {"pointer", "anwdl_value_get_integer", "/integer"},
+    {"pointer", "anwdl_value_get_float", "/float"},
+    {"pointer", NULL, "/text"},
     {"version", NULL, "1.0"},
     {"uuid", NULL, UUID},
     {"token", NULL, TOKEN},
@@ -196,7 +201,7 @@ static void make_messages(anwdl_request_t **out_request, anwdl_response_t **out_
     anwdl_session_t *client = make_gcm_session(ANWDL_ROLE_CLIENT);
     exchange_keys_of(server, client);
     REQUIRE(anwdl_session_recv_request(server, false, out_request) == ANWDL_WANT_READ);
-    REQUIRE(anwdl_session_send_request(client, "STAT", "{\"text\": \"a\"}") == ANWDL_WANT_WRITE);
+    REQUIRE(anwdl_session_send_request(client, "STAT", PARAMETERS) == ANWDL_WANT_WRITE);
     pass_on(client, server);
     REQUIRE(anwdl_session_recv_request(server, false, out_request) == ANWDL_OK);
     REQUIRE(anwdl_session_send_request(client, "STAT", NULL) == ANWDL_OK);
@@ -324,6 +329,14 @@ static void make_object(call_t *call, const parameter_t *parameter, value_t *val
         REQUIRE(!"nobody knows how to make an object of this type");
 }
 
+static void make_read_value(call_t *call, value_t *value) {
+    anwdl_value_t *made = malloc(sizeof *made);
+    REQUIRE(made != NULL);
+    make_message(call, value, true);
+    *made = anwdl_request_get_parameters(value->pointer);
+    value->pointer = keep(call, free, made);
+}
+
 /* -- everything else --------------------------------------------------------------------------- */
 
 static void make_text(call_t *call, const parameter_t *parameter, value_t *value) {
@@ -446,6 +459,9 @@ void make_value(call_t *call, size_t at) {
     switch (parameter->kind) {
     case KIND_OBJECT:
         make_object(call, parameter, value);
+        break;
+    case KIND_VALUE:
+        make_read_value(call, value);
         break;
     case KIND_TEXT:
         make_text(call, parameter, value);

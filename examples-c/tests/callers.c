@@ -34,6 +34,11 @@ static const struct {
     {"_get_server_fingerprint", "KEY_MISSING"},
 };
 
+anwdl_value_t value_of(const value_t *value) {
+    static const anwdl_value_t NONE = {NULL, 0, 0};
+    return value->pointer == NULL ? NONE : *(const anwdl_value_t *)value->pointer;
+}
+
 bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
@@ -109,7 +114,7 @@ static size_t clear_places(call_t *call) {
             touched += place[byte] != UNTOUCHED;
         written += touched > 0;
         if (touched > 0 && call->function->parameters[at].type[0] != '\0' &&
-            strstr("size_t int64_t bool", call->function->parameters[at].type) == NULL) {
+            strstr("size_t int64_t bool double", call->function->parameters[at].type) == NULL) {
             void *thing;
             memcpy(&thing, place, sizeof thing);
             free_by_type(call->function->parameters[at].type, thing);

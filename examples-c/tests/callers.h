@@ -12,6 +12,7 @@
 
 typedef enum {
     KIND_OBJECT, /* a handle of the library */
+    KIND_VALUE,  /* an anwdl_value_t, behind the pointer; NULL for none */
     KIND_TEXT,   /* ends with NUL, or a length follows */
     KIND_BYTES,  /* a length follows */
     KIND_OUTPUT, /* a place for a result */
@@ -40,6 +41,8 @@ typedef struct {
     long long number;
     anwdl_log_function_t function;
 } value_t;
+
+anwdl_value_t value_of(const value_t *value);
 
 typedef struct {
     anwdl_status_t status;

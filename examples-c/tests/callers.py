@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 RETURNS = {"anwdl_status_t": "RETURNS_STATUS", "void": "RETURNS_NOTHING"}
 OBJECT = re.compile(r"(?:const )?(anwdl_\w+_t) \*")
-OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool) \*")
+OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool|double) \*")
 
 
 @dataclass
@@ -48,6 +48,8 @@ class Parameter:
             return "CALLBACK"
         if self.type == "void *":
             return "ANYTHING"
+        if self.type == "anwdl_value_t":
+            return "VALUE"
         if self.type == "int" and self.name == "fd":
             return "DESCRIPTOR"
         if match := OUTPUT.fullmatch(self.type):
@@ -62,7 +64,7 @@ class Parameter:
                  "bool": "BOOLEAN"}
         if self.type in known:
             return known[self.type]
-        if self.type in ("size_t", "uint16_t", "uint32_t", "uint64_t", "int64_t"):
+        if self.type in ("size_t", "uint16_t", "uint32_t", "uint64_t", "int64_t", "double"):
             return "NUMBER"
         sys.exit(f"{self.owner}: nobody knows what to pass for {self.type} {self.name}")
 
@@ -133,16 +135,21 @@ def c_of(number, function, enums):
             "true" if "need not be UTF-8" in parameter.text or "Any number" in parameter.text else "false"]) + "},")
         if kind == "CALLBACK":
             arguments.append(f"values[{at}].function")
+        elif kind == "VALUE":
+            arguments.append(f"value_of(&values[{at}])")
         elif parameter.is_pointer:
             arguments.append(f"values[{at}].pointer")
         else:
             arguments.append(f"({parameter.type})values[{at}].number")
     call = f"{function.name}({', '.join(arguments)})"
+    if function.type == "anwdl_value_t":
+        call += ".owner"
+    is_pointer = function.type.endswith("*") or function.type == "anwdl_value_t"
     target = "out->status = " if function.type == "anwdl_status_t" else ""
     if not target and function.type != "void":
-        target = "out->pointer = " if function.type.endswith("*") else "out->number = (long long)"
+        target = "out->pointer = " if is_pointer else "out->number = (long long)"
     parameters = f"PARAMETERS_{number}" if rows else "NULL"
-    returns = RETURNS.get(function.type) or ("RETURNS_POINTER" if function.type.endswith("*") else "RETURNS_NUMBER")
+    returns = RETURNS.get(function.type) or ("RETURNS_POINTER" if is_pointer else "RETURNS_NUMBER")
     # What it returns if it fails.
     fallback = -1 if function.type == "int" and "errno" not in function.name else 0
     if re.search(r"[Nn]ever NULL", "".join(function.documentation.partition("@return")[1:])):

@@ -51,7 +51,7 @@ static const struct {
     {"iv_len", NULL, -1},
 };
 
-static struct { unsigned refused_null, allowed_null, numbers, not_utf8, overlong; } cases;
+static struct { unsigned refused_null, allowed_null, numbers, not_utf8, overlong, no_value; } cases;
 
 static char *overlong;
 
@@ -148,6 +148,29 @@ static void check_null(const function_t *function, size_t at) {
     free_call(&call);
 }
 
+/* No value at all. */
+static void check_no_value(const function_t *function, size_t at) {
+    call_t call;
+    size_t written;
+    make_call(&call, function);
+    value_t right = call.values[at];
+    call.values[at] = (value_t){NULL, 0, NULL};
+    cases.no_value++;
+    forget_last_error();
+    outcome_t outcome = run_call_and_look(&call, &written);
+    bool has_status = function->returns == RETURNS_STATUS;
+    expect(strcmp(name_of(function, &outcome), has_status ? "NOT_FOUND" : "-") == 0, function,
+           function->parameters[at].name, "there is nothing in no value", &outcome);
+    expect(has_failed(function, &outcome), function, function->parameters[at].name,
+           "nothing is found", &outcome);
+    expect(is_documented(function, &outcome), function, function->parameters[at].name,
+           "the outcome is documented", &outcome);
+    expect(written == 0, function, function->parameters[at].name, "no result is written", &outcome);
+    call.values[at] = right;
+    check_right(&call, function->parameters[at].name);
+    free_call(&call);
+}
+
 static void check_enum(const function_t *function, size_t at) {
     const parameter_t *parameter = &function->parameters[at];
     const int unknown[] = {-1, parameter->last_number + 1, 100, INT_MAX, INT_MIN};
@@ -230,6 +253,9 @@ static void check_function(const function_t *function) {
         case KIND_ENUM:
             check_enum(function, at);
             break;
+        case KIND_VALUE:
+            check_no_value(function, at);
+            break;
         case KIND_NUMBER:
             check_number(function, at);
             break;
@@ -259,6 +285,7 @@ int main(void) {
     printf("cases: %u times NULL where it is refused\n", cases.refused_null);
     printf("cases: %u times NULL where it is allowed\n", cases.allowed_null);
     printf("cases: %u numbers that are unknown or out of range\n", cases.numbers);
+    printf("cases: %u times no value\n", cases.no_value);
     printf("cases: %u texts that are not UTF-8\n", cases.not_utf8);
     printf("cases: %u texts of 1 MiB, or empty\n", cases.overlong);
     return check_finish();

@@ -324,6 +324,51 @@ void test_data() {
     CHECK(std::strstr(normalized.to_json().c_str(), "\"uptime\": 18446744073709551615"));
 }
 
+void test_values() {
+    anwdl::data data = anwdl::data::from_json(
+        "{\"disks\": [{\"name\": \"sda\", \"size\": 10}, {\"size\": 2.5}], \"on\": true}");
+    anwdl::value root = data.get_value();
+    CHECK(root && root.get_type() == anwdl::value_type::object && root.get_count() == 2);
+    double sum = 0, size = 0;
+    for (anwdl::value disk : root.find("/disks")) {
+        CHECK(disk.get_float("/size", size));
+        sum += size;
+    }
+    CHECK(sum == 12.5);
+    std::string names;
+    for (anwdl::value member : root) {
+        anwdl::string_view name;
+        CHECK(member.get_name(name));
+        names += std::string(name);
+    }
+    CHECK_STRING(names.c_str(), "diskson");
+    anwdl::string_view string = "untouched";
+    std::int64_t integer = 0;
+    bool boolean = false;
+    CHECK(!root.get_string("/disks/1/name", string) && is_same(string, "untouched"));
+    CHECK(anwdl_last_error_reason() == ANWDL_REASON_NOT_FOUND);
+    CHECK(root.get_string("/disks/0/name", string) && is_same(string, "sda"));
+    CHECK(root.get_integer("/disks/0/size", integer) && integer == 10);
+    CHECK(root.get_member("on").get_boolean("", boolean) && boolean);
+    CHECK_STRING(root.find("/disks/1").to_json().c_str(), "{\"size\": 2.5}");
+    anwdl::value none;
+    CHECK(!none && none.begin() == none.end() && !none.find("/x") && !none.get_name(string));
+    CHECK(fails<anwdl::value_error>(ANWDL_REASON_NOT_FOUND, [&] { none.to_json(); }));
+    anwdl::data list = anwdl::data::array();
+    list.add_value(root.find("/disks/0/size")).add_float(0.5).add_json("18446744073709551616");
+    anwdl::data copy;
+    copy.set_value("list", list.get_value()).set_float("half", 0.5).set_json("none", "null");
+    CHECK_STRING(copy.to_json().c_str(),
+                 "{\"list\": [10, 0.5, 18446744073709551616], \"half\": 0.5, \"none\": null}");
+    CHECK(is_refused([&] { copy.set_json("name", "[1,]"); }));
+#if __cplusplus >= 201703L
+    CHECK(root.get_integer("/disks/0/size") == 10 && !root.get_integer("/on"));
+    CHECK(root.get_float("/disks/1/size") == 2.5 && root.get_boolean("/on") == true);
+    CHECK(root.get_string("/disks/0/name") == "sda" && !root.get_name());
+    CHECK((*root.begin()).get_name() == "disks");
+#endif
+}
+
 /* -- clients ----------------------------------------------------------------------------------- */
 
 void test_client() {
@@ -357,6 +402,7 @@ void test_client() {
     CHECK(request.get_string("s", string) && is_same(string, anwdl::string_view("a\0b", 3)));
     CHECK(request.get_integer("i", integer) && integer == -5);
     CHECK(request.get_boolean("b", boolean) && boolean);
+    CHECK(request.get_parameters().get_integer("/i", integer) && integer == -5);
     CHECK(!request.get_integer("absent", integer) && !request.get_boolean("i", boolean));
 #if __cplusplus >= 201703L
     CHECK(request.get_string("s") == std::string_view("a\0b", 3) && !request.get_string("absent"));
@@ -516,6 +562,7 @@ void test_sessions() {
     CHECK(response.get_string("s", string) && is_same(string, "x"));
     CHECK(response.get_integer("i", integer) && integer == 2);
     CHECK(response.get_boolean("b", boolean) && boolean);
+    CHECK(response.get_data().get_count() == 3);
 
     CHECK(fails<anwdl::value_error>(ANWDL_REASON_OUT_OF_TURN,
                                     [&] { server.send_response(true, "OK"); }));
@@ -857,6 +904,7 @@ int main() {
     test_rsa_wrapper();
     test_aes_wrapper();
     test_data();
+    test_values();
     test_client();
     test_polling();
     test_options();

@@ -243,6 +243,60 @@ static void test_normalized(void) {
     anwdl_data_free(data);
 }
 
+static bool is_json_of(anwdl_value_t value, const char *expected) {
+    char *json = NULL;
+    REQUIRE(anwdl_value_to_json(value, &json) == ANWDL_OK);
+    bool same = CHECK_STRING(json, expected);
+    anwdl_string_free(json);
+    return same;
+}
+
+/* The header's example, more or less. */
+static void test_reading(void) {
+    anwdl_data_t *data = NULL;
+    const char *string = NULL;
+    int64_t integer = 0, sum = 0;
+    double number = 0;
+    bool boolean = false;
+    size_t len = 0, count = 0;
+    CHECK_OK(anwdl_data_from_json(
+        "{\"disks\": [{\"name\": \"sd\\u0061\", \"size\": 10}, {\"size\": 20}], \"load\": 1e-1,"
+        " \"on\": true, \"a/b\": {\"m~n\": \"a\\u0000b\"}, \"big\": 123456789012345678901}",
+        &data));
+    anwdl_value_t root = anwdl_data_get_value(data);
+    anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(root, "/disks"));
+    for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+        CHECK_OK(anwdl_value_get_integer(disk, "/size", &integer));
+        sum += integer;
+        count++;
+    }
+    CHECK_INTEGER(count, 2);
+    CHECK_INTEGER(sum, 30);
+    CHECK_OK(anwdl_value_get_string(root, "/disks/0/name", &string, NULL));
+    CHECK_STRING(string, "sda");
+    CHECK_OK(anwdl_value_get_string(root, "/a~1b/m~0n", &string, &len));
+    CHECK(len == 3 && memcmp(string, "a\0b", 4) == 0);
+    CHECK_OK(anwdl_value_get_float(root, "/load", &number));
+    CHECK(number == 0.1);
+    CHECK_OK(anwdl_value_get_boolean(root, "/on", &boolean));
+    CHECK(boolean);
+    CHECK_FAILURE(anwdl_value_get_integer(root, "/big", &integer), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_OUT_OF_RANGE);
+    is_json_of(anwdl_value_get_member(root, "big"), "123456789012345678901");
+    CHECK_FAILURE(anwdl_value_get_string(root, "/on", &string, NULL), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_WRONG_TYPE);
+    CHECK_STRING(anwdl_last_error_message(), "the value at \"/on\" is a boolean, not a string");
+    CHECK_FAILURE(anwdl_value_get_string(root, "/off", &string, NULL), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_NOT_FOUND);
+    CHECK_STRING(anwdl_last_error_message(), "there is no value at \"/off\"");
+    anwdl_value_t last = anwdl_value_get_member(root, "big");
+    CHECK_STRING(anwdl_value_get_name(last, &len), "big");
+    CHECK_INTEGER(anwdl_value_get_type(anwdl_value_get_next(last)), ANWDL_VALUE_NONE);
+    CHECK_OK(anwdl_data_set_value(data, "disks", anwdl_value_find(root, "/disks/1/size")));
+    is_json_of(anwdl_value_get_first(anwdl_data_get_value(data)), "20");
+    anwdl_data_free(data);
+}
+
 static void check_answer(peer_t *peer, const char *expected) {
     char *response = peer_receive_response(peer);
     CHECK_STRING(response, expected);
@@ -287,6 +341,7 @@ int main(void) {
     test_numbers();
     test_refusals();
     test_depth();
+    test_reading();
     test_normalized();
     test_sending();
     CHECK_INTEGER(count_open_descriptors(), before);

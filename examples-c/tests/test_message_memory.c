@@ -119,6 +119,7 @@ static const kind_t KINDS[] = {
     {.name = "integers", .member = "\"%zx\":0"},
     {.name = "escaped keys and values", .member = "\"\\u0061%zx\":\"\\u00e9\\n\""},
     {.name = "objects", .member = "\"%zx\":{}"},
+    {.name = "nested names", .member = "\"%zx\":{\"\":\"\",\"a\":[\"\",\"\"]}"},
     {.name = "one string", .filling = "x"},
     {.name = "one string of escapes", .filling = "\\u0061"},
     {.name = "one string in front", .filling = "X", .is_in_front = true},
@@ -264,6 +265,26 @@ static anwdl_status_t receive(const message_t *message, anwdl_session_t *session
     }
 }
 
+/* Reads each value, and each name, of what lies in a value. */
+static bool read_all(anwdl_value_t value) {
+    bool holds = true;
+    anwdl_value_t inner = anwdl_value_get_first(value);
+    for (; anwdl_value_get_type(inner) != ANWDL_VALUE_NONE; inner = anwdl_value_get_next(inner)) {
+        const char *string;
+        bool is_string = anwdl_value_get_type(inner) == ANWDL_VALUE_STRING;
+        holds &= (anwdl_value_get_name(inner, NULL) != NULL) ==
+                 (anwdl_value_get_type(value) == ANWDL_VALUE_OBJECT);
+        holds &= !is_string || anwdl_value_get_string(inner, "", &string, NULL) == ANWDL_OK;
+        holds &= read_all(inner);
+    }
+    return holds;
+}
+
+static anwdl_value_t root_of(const received_t *received) {
+    return received->request != NULL ? anwdl_request_get_parameters(received->request)
+                                     : anwdl_response_get_data(received->response);
+}
+
 /* Asks for everything but the copies of the JSON. What was said of a failure must be documented. */
 static bool ask_for_values(const received_t *received) {
     static const char *const NAMES[] = {"text", "0", "a0", "1ff", "absent"};
@@ -285,7 +306,7 @@ static bool ask_for_values(const received_t *received) {
             holds &= anwdl_response_get_json(received->response) != NULL;
         }
     }
-    return holds;
+    return holds && read_all(root_of(received));
 }
 
 static const char *inner_json(const received_t *received) {
@@ -366,6 +387,14 @@ static child_end_t ask_without_memory(const message_t *message, const received_t
         is_counted = false;
         if (string == NULL && !says_no_memory())
             return CHILD_OTHER;
+        is_counted = true;
+        const char *first =
+            !has_members ? ""
+                         : anwdl_value_get_name(anwdl_value_get_first(root_of(received)), NULL);
+        is_counted = false;
+        if (first == NULL && !says_no_memory())
+            return CHILD_OTHER;
+        was_refused |= first == NULL;
         was_refused |= string == NULL;
         is_counted = true;
         const char *json = inner_json(received);
@@ -375,7 +404,7 @@ static child_end_t ask_without_memory(const message_t *message, const received_t
         was_refused |= json == NULL;
         /* From now on there is some. */
         start_counting(SIZE_MAX, 0);
-        if (round == 1 && (string == NULL || json == NULL))
+        if (round == 1 && (string == NULL || first == NULL || json == NULL))
             return CHILD_OTHER;
     }
     return was_refused ? CHILD_REFUSED : CHILD_AS_USUAL;

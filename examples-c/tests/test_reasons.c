@@ -192,6 +192,29 @@ static anwdl_status_t reach_protocol_mismatch(void) {
     return close_session(&session, receive(&session));
 }
 
+/* -- values ------------------------------------------------------------------------------------ */
+
+static anwdl_status_t read_integer(const char *json) {
+    anwdl_data_t *data = NULL;
+    int64_t integer;
+    CHECK_OK(anwdl_data_from_json(json, &data));
+    anwdl_status_t status = anwdl_value_get_integer(anwdl_data_get_value(data), "/size", &integer);
+    anwdl_data_free(data);
+    return status;
+}
+
+static anwdl_status_t reach_not_found(void) {
+    return read_integer("{\"name\": \"sda\"}");
+}
+
+static anwdl_status_t reach_wrong_type(void) {
+    return read_integer("{\"size\": \"large\"}");
+}
+
+static anwdl_status_t reach_out_of_range(void) {
+    return read_integer("{\"size\": 9223372036854775808}");
+}
+
 /* -- states, the peer and the system ----------------------------------------------------------- */
 
 static anwdl_status_t reach_closed(void) {
@@ -415,6 +438,9 @@ static const row_t ROWS[] = {
     VALUE_ROW(OUT_OF_TURN, reach_out_of_turn),
     VALUE_ROW(ALREADY_CONNECTED, reach_already_connected),
     VALUE_ROW(BAD_PROXY_HEADER, reach_bad_proxy_header),
+    VALUE_ROW(NOT_FOUND, reach_not_found),
+    VALUE_ROW(WRONG_TYPE, reach_wrong_type),
+    VALUE_ROW(OUT_OF_RANGE, reach_out_of_range),
     VALUE_ROW(KEY_MISSING, reach_key_missing),
     RUNTIME_ROW(CLOSED, reach_closed),
     RUNTIME_ROW(PEER_CLOSED, reach_peer_closed),

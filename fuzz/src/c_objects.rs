@@ -11,6 +11,7 @@ use anwdl::ffi::memory::{anwdl_bytes_free, anwdl_string_free};
 use anwdl::ffi::request::*;
 use anwdl::ffi::response::*;
 use anwdl::ffi::rsa_wrapper::*;
+use anwdl::ffi::value::*;
 
 use super::c_check::{OK, Out, OutSize, Text, call, check_lent};
 use super::input::Input;
@@ -29,6 +30,8 @@ pub const JSON: [&str; 6] = [
     "[1]",
     "{} ",
 ];
+
+const POINTERS: [&str; 6] = ["", "/a", "/b", "/a/0", "/0", "/b~1"];
 
 /// The place of the wrapper that no session takes: in gcm nothing is preset.
 pub const GCM: usize = 1;
@@ -276,7 +279,7 @@ impl Objects {
         let number = i64::from(input.byte()) - 1;
         // SAFETY: every object is live or NULL, and every buffer as long as it says.
         unsafe {
-            match input.below(16) {
+            match input.below(20) {
                 0..3 => {
                     anwdl_data_free(data);
                     let mut out = Out::new();
@@ -289,6 +292,7 @@ impl Objects {
                     self.data[at] = out.take(status).unwrap_or(ptr::null_mut());
                 }
                 3 => take_string(|out| anwdl_data_to_json(data, out)),
+                19 => read_value(anwdl_data_get_value(data), input),
                 choice => {
                     call(|| match choice {
                         4 => anwdl_data_set_string(data, name.pointer(), value.pointer()),
@@ -310,6 +314,31 @@ impl Objects {
                                 text.len(),
                             )
                         }
+                        15 => {
+                            let value = anwdl_value_find(
+                                anwdl_data_get_value(other),
+                                Text::choose(input, &POINTERS).pointer(),
+                            );
+                            anwdl_data_set_value(data, name.pointer(), value)
+                        }
+                        16 => anwdl_data_add_value(data, anwdl_data_get_value(data)),
+                        17 => {
+                            let json = Text::choose(input, &JSON);
+                            match input.flag() {
+                                false => anwdl_data_set_json(data, name.pointer(), json.pointer()),
+                                true => anwdl_data_add_json(data, json.pointer()),
+                            }
+                        }
+                        18 => {
+                            let float =
+                                f64::from_bits(u64::from_le_bytes(std::array::from_fn(|_| {
+                                    input.byte()
+                                })));
+                            match input.flag() {
+                                false => anwdl_data_set_float(data, name.pointer(), float),
+                                true => anwdl_data_add_float(data, float),
+                            }
+                        }
                         _ => anwdl_data_set_statistics(data, number as u64, value.pointer()),
                     });
                 }
@@ -329,6 +358,7 @@ impl Objects {
             check_lent(anwdl_request_get_string(request, name.pointer(), &mut len));
             anwdl_request_get_integer(request, name.pointer(), &mut integer);
             anwdl_request_get_boolean(request, name.pointer(), &mut boolean);
+            read_value(anwdl_request_get_parameters(request), input);
             if input.flag() {
                 anwdl_request_free(request);
                 self.requests.pop();
@@ -353,10 +383,40 @@ impl Objects {
             anwdl_response_get_integer(response, name.pointer(), &mut integer);
             anwdl_response_get_boolean(response, name.pointer(), &mut boolean);
             anwdl_response_get_success(response);
+            read_value(anwdl_response_get_data(response), input);
             if input.flag() {
                 anwdl_response_free(response);
                 self.responses.pop();
             }
+        }
+    }
+}
+
+/// Reads a value in every way, and some of those behind and inside it.
+fn read_value(mut value: anwdl_value_t, input: &mut Input<'_>) {
+    let (mut len, mut integer, mut float, mut boolean) = (0, 0, 0.0, false);
+    for _ in 0..8 {
+        let name = Text::choose(input, &NAMES);
+        let pointer = Text::choose(input, &POINTERS);
+        let pointer = pointer.pointer();
+        // SAFETY: what the value belongs to is live, and each place takes what the function writes.
+        unsafe {
+            check_lent(anwdl_value_get_name(value, &mut len));
+            call(|| anwdl_value_get_integer(value, pointer, &mut integer));
+            call(|| anwdl_value_get_float(value, pointer, &mut float));
+            call(|| anwdl_value_get_boolean(value, pointer, &mut boolean));
+            let mut string = ptr::null();
+            call(|| anwdl_value_get_string(value, pointer, &mut string, &mut len));
+            check_lent(string);
+            anwdl_value_get_type(value);
+            anwdl_value_get_count(value);
+            take_string(|out| anwdl_value_to_json(value, out));
+            value = match input.below(4) {
+                0 => anwdl_value_get_first(value),
+                1 => anwdl_value_get_next(value),
+                2 => anwdl_value_find(value, pointer),
+                _ => anwdl_value_get_member(value, name.pointer()),
+            };
         }
     }
 }

@@ -57,7 +57,7 @@ pub fn go_on(
                     assert!(session.pending().is_empty());
                     return (taken, None);
                 }
-                let space = session.space();
+                let space = session.receive_buffer();
                 assert!(!space.is_empty());
                 let count = space.len().min(rest.len()).min(piece);
                 space[..count].copy_from_slice(&rest[..count]);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anwdl::message::{Data, Request};
+use anwdl::message::{Data, Request, Value, ValueType};
 use anwdl::protocol::session::{Config, Message, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper};
@@ -118,11 +118,30 @@ fn check_parameters(text: &str, tree: &Tree) {
         };
         assert_eq!(request.boolean(name), boolean);
     }
+    assert_eq!(read_back(request.parameters()), *tree);
     let absent = "a name that no parameter has: \u{1f50d}";
     if tree.get(absent).is_none() {
         assert_eq!(request.string(absent), None);
         assert_eq!(request.integer(absent), None);
         assert_eq!(request.boolean(absent), None);
+    }
+}
+
+/// A value, as reading it piece by piece gives it.
+fn read_back(value: Value<'_>) -> Tree {
+    match value.value_type() {
+        ValueType::Null => Tree::Null,
+        ValueType::Boolean => Tree::Boolean(value.boolean("").unwrap()),
+        ValueType::Integer | ValueType::Float => Tree::Number(value.to_json().to_string()),
+        ValueType::String => Tree::Text(value.string("").unwrap().to_owned()),
+        ValueType::Array => Tree::Array(value.elements().map(read_back).collect()),
+        ValueType::Object => {
+            let members = value.elements().map(|member| {
+                let name = member.name_with_nul().unwrap().expect("it is a member");
+                (name[..name.len() - 1].to_owned(), read_back(member))
+            });
+            Tree::Object(members.collect())
+        }
     }
 }
 

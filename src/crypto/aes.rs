@@ -1,4 +1,4 @@
-//! [`AesWrapper`]: one AES key, as the Python server's class of that name.
+//! [`AesWrapper`]: one AES key, like the Python server's class of that name.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub const TAG_SIZE: usize = 16;
 /// The key of AES-256, in bytes.
 pub const AES_256_SIZE: usize = 32;
 
-const LARGEST_KEY: usize = AES_256_SIZE;
+const MAX_KEY_SIZE: usize = AES_256_SIZE;
 /// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
 pub(crate) const CIPHER_STACK: usize = 32;
 
@@ -36,10 +36,10 @@ pub(crate) const CIPHER_STACK: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AesMode {
     /// Cipher block chaining with PKCS#7 padding (RFC 5652, section 6.3), as the Python
-    /// server's `AESWrapper`. It keeps a text secret and does not notice changes.
+    /// server's `AESWrapper`. It keeps a text secret but does not detect changes.
     Cbc,
     /// Galois/counter mode (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag. It
-    /// keeps a text secret and notices every change.
+    /// keeps a text secret and detects every change.
     Gcm,
 }
 
@@ -48,13 +48,13 @@ pub enum AesMode {
 /// Mirrors the Python server's `AESWrapper`. The key is wiped when the wrapper is dropped.
 #[derive(Clone)]
 pub struct AesWrapper {
-    // Behind a pointer, so that a wrapper that moves leaves no copy of its key behind.
-    keyed: Box<Keyed>,
+    // Boxed, so that moving a wrapper leaves no copy of its key behind.
+    inner: Box<Inner>,
 }
 
 #[derive(Clone)]
-struct Keyed {
-    key: Zeroizing<[u8; LARGEST_KEY]>,
+struct Inner {
+    key: Zeroizing<[u8; MAX_KEY_SIZE]>,
     key_len: usize,
     iv: [u8; BLOCK_SIZE],
     cipher: Cipher,
@@ -71,10 +71,10 @@ enum Cipher {
     Gcm256(AesGcm<Aes256Enc, U12>),
 }
 
-/// Where a decrypted text ends, if its padding is right.
+/// Where a decrypted text ends, if its padding is valid.
 ///
-/// Whether it is right stays a [`Choice`], and so does the length stay a secret until
-/// somebody needs it, so that what follows can take the same time either way.
+/// Both stay secret until they are declassified, so that the code in between takes the same time
+/// either way.
 pub(crate) struct Unpadded {
     pub len: usize,
     pub valid: Choice,
@@ -92,7 +92,7 @@ impl AesWrapper {
                 )));
             }
         };
-        let mut key = Zeroizing::new([0; LARGEST_KEY]);
+        let mut key = Zeroizing::new([0; MAX_KEY_SIZE]);
         random::fill(&mut key[..key_len])?;
         let mut iv = [0; BLOCK_SIZE];
         if mode == AesMode::Cbc {
@@ -119,7 +119,7 @@ impl AesWrapper {
                 iv.len()
             )));
         }
-        let mut padded_key = Zeroizing::new([0; LARGEST_KEY]);
+        let mut padded_key = Zeroizing::new([0; MAX_KEY_SIZE]);
         padded_key[..key.len()].copy_from_slice(key);
         let mut padded_iv = [0; BLOCK_SIZE];
         padded_iv[..iv.len()].copy_from_slice(iv);
@@ -127,7 +127,7 @@ impl AesWrapper {
     }
 
     fn assemble(
-        key: Zeroizing<[u8; LARGEST_KEY]>,
+        key: Zeroizing<[u8; MAX_KEY_SIZE]>,
         key_len: usize,
         iv: [u8; BLOCK_SIZE],
         mode: AesMode,
@@ -143,7 +143,7 @@ impl AesWrapper {
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
         Self {
-            keyed: Box::new(Keyed {
+            inner: Box::new(Inner {
                 key,
                 key_len,
                 iv,
@@ -154,12 +154,12 @@ impl AesWrapper {
 
     /// The size of the key in bits.
     pub fn key_size(&self) -> u32 {
-        self.keyed.key_len as u32 * 8
+        self.inner.key_len as u32 * 8
     }
 
     /// How the key is used.
     pub fn mode(&self) -> AesMode {
-        match self.keyed.cipher {
+        match self.inner.cipher {
             Cipher::Cbc128(_) | Cipher::Cbc192(_) | Cipher::Cbc256(_) => AesMode::Cbc,
             Cipher::Gcm128(_) | Cipher::Gcm192(_) | Cipher::Gcm256(_) => AesMode::Gcm,
         }
@@ -167,14 +167,14 @@ impl AesWrapper {
 
     /// The key. Mirrors the first half of `AESWrapper.getKey`.
     pub fn key(&self) -> &[u8] {
-        &self.keyed.key[..self.keyed.key_len]
+        &self.inner.key[..self.inner.key_len]
     }
 
     /// The IV: 16 bytes in CBC mode, empty in GCM mode, where every encryption draws its
     /// own nonce. Mirrors the second half of `AESWrapper.getKey`.
     pub fn iv(&self) -> &[u8] {
         match self.mode() {
-            AesMode::Cbc => &self.keyed.iv,
+            AesMode::Cbc => &self.inner.iv,
             AesMode::Gcm => &[],
         }
     }
@@ -196,7 +196,7 @@ impl AesWrapper {
 
     /// Replaces the IV and keeps the expanded key.
     pub(crate) fn set_iv(&mut self, iv: [u8; BLOCK_SIZE]) {
-        self.keyed.iv = iv;
+        self.inner.iv = iv;
     }
 
     /// Encrypts `data`. In CBC mode: pads it and returns the ciphertext, as
@@ -212,7 +212,7 @@ impl AesWrapper {
                 Ok(buffer)
             }
             AesMode::Gcm => {
-                if data.len() as u64 > LARGEST_GCM_TEXT {
+                if data.len() as u64 > MAX_GCM_TEXT_SIZE {
                     return Err(text_too_long());
                 }
                 let mut nonce = [0; NONCE_SIZE];
@@ -259,17 +259,17 @@ impl AesWrapper {
         }
     }
 
-    /// Encrypts each of `parts`, a text that [`padding`] ends, in place under the current IV.
+    /// Encrypts each of `parts`, a padded text, in place under the current IV.
     ///
     /// # Panics
     /// In GCM mode.
     pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
-        let iv = &self.keyed.iv;
-        // The stack is wiped behind all of them at once.
+        let iv = &self.inner.iv;
+        // The stack is wiped once, after all of them.
         wiping_stack::<CIPHER_STACK, _>(|| {
             for part in parts {
                 let (blocks, _) = Block::slice_as_chunks_mut(part);
-                match &self.keyed.cipher {
+                match &self.inner.cipher {
                     Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
@@ -279,8 +279,8 @@ impl AesWrapper {
         })
     }
 
-    /// Decrypts `buffer` in place under the current IV and finds the end of the text in
-    /// constant time. `None` if it is empty or no whole number of blocks.
+    /// Decrypts `buffer` in place under the current IV and finds the end of the text in constant
+    /// time. `None` if it is empty or not a whole number of blocks.
     ///
     /// # Panics
     /// In GCM mode.
@@ -289,10 +289,10 @@ impl AesWrapper {
         if blocks.is_empty() || !rest.is_empty() {
             return None;
         }
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
-            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
-            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.keyed.iv, blocks),
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
+            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
+            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
+            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
             _ => panic!("CBC asked of a GCM key"),
         });
         Some(unpad(buffer))
@@ -309,7 +309,7 @@ impl AesWrapper {
         text: &mut [u8],
     ) -> Result<[u8; TAG_SIZE]> {
         let nonce = nonce.into();
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.encrypt_inout_detached(nonce, additional_data, text.into())
             }
@@ -337,7 +337,7 @@ impl AesWrapper {
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
-        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.keyed.cipher {
+        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
@@ -349,12 +349,12 @@ impl AesWrapper {
             }
             _ => panic!("GCM asked of a CBC key"),
         });
-        judge(opened)
+        check_opened(opened)
     }
 }
 
-/// `aes-gcm` has compared the tag in constant time and acted on its verdict already.
-fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
+/// `aes-gcm` has already compared the tag in constant time, and branched on the result.
+fn check_opened(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     if declassify(opened.is_ok()) {
         Ok(())
     } else {
@@ -363,7 +363,7 @@ fn judge(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
 }
 
 /// The longest text of AES-GCM in bytes (NIST SP 800-38D).
-const LARGEST_GCM_TEXT: u64 = (1 << 36) - 32;
+const MAX_GCM_TEXT_SIZE: u64 = (1 << 36) - 32;
 
 pub(crate) fn text_too_long() -> Error {
     Error::new(
@@ -372,9 +372,9 @@ pub(crate) fn text_too_long() -> Error {
     )
 }
 
-impl Drop for Keyed {
+impl Drop for Inner {
     fn drop(&mut self) {
-        // Key and cipher wipe themselves.
+        // The key and the cipher wipe themselves.
         self.iv.zeroize();
     }
 }
@@ -388,8 +388,8 @@ impl fmt::Debug for AesWrapper {
     }
 }
 
-/// The one error of every failed decryption: a caller cannot tell the causes apart, and
-/// so neither can a peer through it.
+/// The one error of every failed decryption: a caller cannot tell the causes apart, so neither can
+/// a peer that watches it.
 pub(crate) fn decryption_failed() -> Error {
     Error::new(
         Reason::DecryptionFailed,
@@ -397,7 +397,7 @@ pub(crate) fn decryption_failed() -> Error {
     )
 }
 
-/// How often PKCS#7 adds the byte of this value to a text of `len` bytes.
+/// The padding byte of PKCS#7 for a text of `len` bytes, which is also how many of them it adds.
 pub(crate) const fn padding(len: usize) -> u8 {
     (BLOCK_SIZE - len % BLOCK_SIZE) as u8
 }
@@ -421,8 +421,8 @@ where
     cbc::Decryptor::inner_iv_init(cipher, iv.into()).decrypt_blocks(blocks);
 }
 
-/// All ones where `less` is below `more`, otherwise 0, without a branch.
-pub(crate) fn below(less: u8, more: u8) -> u8 {
+/// All ones if `less` < `more`, else 0, without a branch.
+pub(crate) fn ct_lt_mask(less: u8, more: u8) -> u8 {
     // The difference borrows.
     (u16::from(less).wrapping_sub(u16::from(more)) >> 8) as u8
 }
@@ -432,14 +432,14 @@ pub(crate) fn below(less: u8, more: u8) -> u8 {
 pub(crate) fn unpad(text: &[u8]) -> Unpadded {
     let last_block = &text[text.len() - BLOCK_SIZE..];
     let padding = last_block[BLOCK_SIZE - 1];
-    let mut wrong = below(BLOCK_SIZE as u8, padding) | below(padding, 1);
+    let mut wrong = ct_lt_mask(BLOCK_SIZE as u8, padding) | ct_lt_mask(padding, 1);
     for (distance, byte) in (0u8..).zip(last_block.iter().rev()) {
-        wrong |= below(distance, padding) & (byte ^ padding);
+        wrong |= ct_lt_mask(distance, padding) & (byte ^ padding);
     }
     let valid = wrong.ct_eq(&0);
-    // Stripped is what the last byte says, right or wrong: whoever reads the text has as much to
-    // read either way.
-    let stripped = padding & below(padding, BLOCK_SIZE as u8 + 1);
+    // The last byte decides how much is stripped, valid or not, so that reading the text takes
+    // the same work either way.
+    let stripped = padding & ct_lt_mask(padding, BLOCK_SIZE as u8 + 1);
     Unpadded {
         len: text.len().wrapping_sub(stripped.into()),
         valid,

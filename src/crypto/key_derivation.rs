@@ -1,5 +1,5 @@
-//! Session keys by HKDF-SHA-256 (RFC 5869) over what both sides have seen, so that two sides
-//! that saw different public keys get different session keys.
+//! Session keys by HKDF-SHA-256 (RFC 5869) over what both sides have seen: two sides that saw
+//! different public keys get different session keys.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
@@ -10,16 +10,15 @@ use super::record_key::RecordKey;
 use crate::crypto::aes::{AES_256_SIZE, AesMode, AesWrapper, BLOCK_SIZE, NONCE_SIZE};
 use crate::error::Result;
 
-/// What each side draws for a gcm session, in bytes.
+/// The random number of each side of a gcm session, in bytes.
 pub const RANDOM_SIZE: usize = 32;
 
-/// What was said in a key exchange for gcm. The initiator is the side that sent its secret
-/// first.
+/// What was sent in a key exchange for gcm. The initiator is the side that sent its secret first.
 pub struct GcmTranscript<'a> {
     pub is_server_initiator: bool,
     pub initiator_pem: &'a [u8],
     pub responder_pem: &'a [u8],
-    /// All of step 9, its part in clear among it.
+    /// All of step 9, including its unencrypted part.
     pub initiator_secret: &'a [u8],
     /// All of step 11.
     pub responder_secret: &'a [u8],
@@ -27,14 +26,14 @@ pub struct GcmTranscript<'a> {
 
 /// The keys of a gcm session, one for each direction.
 pub struct GcmKeys {
-    /// What the client sends with.
+    /// The key of what the client sends.
     pub client: Box<RecordKey>,
-    /// What the server sends with.
+    /// The key of what the server sends.
     pub server: Box<RecordKey>,
 }
 
 impl GcmTranscript<'_> {
-    /// The keys that both sides send with.
+    /// The keys of both directions.
     pub fn keys(
         &self,
         shared: &SharedSecrets,
@@ -78,7 +77,7 @@ fn expand(secrets: &Hkdf<Sha256>, info: &[u8], output: &mut [u8]) {
         .expect("HKDF gives far more than a key");
 }
 
-/// What was said before step 11 of a key exchange for v2, v3 or v4.
+/// What was sent before step 11 of a key exchange for v2, v3 or v4.
 pub struct AesKeyTranscript<'a> {
     pub initiator_pem: &'a [u8],
     pub responder_pem: &'a [u8],
@@ -86,9 +85,9 @@ pub struct AesKeyTranscript<'a> {
 }
 
 impl AesKeyTranscript<'_> {
-    /// The key, as long as the initiator's, with which the responder answers it in place of
-    /// the initiator's own, and `iv`, which the responder drew. A replayed step 9 gives
-    /// another key each time, and nothing of what it carried.
+    /// The key with which the responder answers, as long as the initiator's, and `iv`, which the
+    /// responder chose at random. A replayed step 9 is answered with a different key each time, and
+    /// never with what it carried.
     pub fn answer(&self, initiator: &AesWrapper, iv: &[u8; BLOCK_SIZE]) -> Result<AesWrapper> {
         let mut secret = Zeroizing::new(Vec::with_capacity(initiator.key().len() + BLOCK_SIZE));
         secret.extend_from_slice(initiator.key());
@@ -107,7 +106,7 @@ impl AesKeyTranscript<'_> {
     }
 }
 
-/// SHA-256 over the parts, each behind its length, so that the boundaries between them count.
+/// SHA-256 over the parts, each prefixed with its length, so that their boundaries count too.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {

@@ -10,43 +10,43 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::random;
-use super::rsa::{LARGEST_PEM, RsaWrapper, hex};
+use super::rsa::{MAX_PEM_SIZE, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
 
-/// The rights of a file that holds a private key.
+/// The mode of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
-/// The rights of anybody but the owner.
-const OTHERS: u32 = 0o077;
+/// The mode bits of everybody but the owner.
+const OTHER_USERS: u32 = 0o077;
 
-/// The user who can read and replace every file anyway.
+/// The user who can read and replace every file.
 const ROOT: u32 = 0;
 
-/// How many random bytes make the name of a temporary file one that nobody else has.
+/// How many random bytes make the name of a temporary file unique.
 const NAME_SIZE: usize = 8;
 
-/// What was found of a key file besides the key.
+/// Who else can read or replace a key file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum KeyFileRights {
-    /// Only its owner has any rights to the file.
+pub enum KeyFilePermissions {
+    /// Nobody: only its owner has access.
     Private,
-    /// Others than its owner have rights to the file, and may have read the key.
+    /// Users other than its owner have access, and may have read the key.
     Exposed {
-        /// The rights, as in `chmod`.
+        /// The mode, as in `chmod`.
         mode: u32,
     },
-    /// The file belongs to somebody else than the user whose rights the process has, or root:
-    /// who may have read the key, and can replace it.
+    /// The file belongs neither to the effective user of the process nor to root: its owner may
+    /// have read the key, and can replace it.
     OwnedByOther {
-        /// The number of that user.
+        /// The user ID of the owner.
         owner: u32,
     },
 }
 
-impl KeyFileRights {
+impl KeyFilePermissions {
     fn of(mode: u32, owner: u32, user: u32) -> Self {
-        if mode & OTHERS != 0 {
+        if mode & OTHER_USERS != 0 {
             Self::Exposed { mode }
         } else if owner != user && owner != ROOT {
             Self::OwnedByOther { owner }
@@ -55,7 +55,7 @@ impl KeyFileRights {
         }
     }
 
-    /// What there is to say about a key file, if anything.
+    /// A warning about the key file, if needed.
     pub(crate) fn warning(self, path: &Path) -> Option<String> {
         match self {
             Self::Private => None,
@@ -73,11 +73,11 @@ impl RsaWrapper {
     /// Reads a private key from a file of at most 16 KiB, as [`set_private_key`] takes
     /// it, and derives the public key. After a failure the old keys are kept.
     ///
-    /// A key that others than the owner of the file have rights to, or whose file belongs to
-    /// another user, is taken as well, and told of in a log message.
+    /// If others than the owner have access to the file, or it belongs to another user, the key is
+    /// loaded all the same, and a log message warns.
     ///
     /// [`set_private_key`]: RsaWrapper::set_private_key
-    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFileRights> {
+    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFilePermissions> {
         let path = path.as_ref();
         let (text, rights) = read(path)?;
         self.set_private_key(&*text, true)
@@ -105,34 +105,34 @@ impl RsaWrapper {
     }
 }
 
-/// The content of a file and its rights.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFileRights)> {
+/// The content of a file, and who has access to it.
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFilePermissions)> {
     let failed = |error| failed("read", path, &error);
     let file = File::open(path).map_err(failed)?;
-    // Of what is open, not of what has that name by now.
+    // Of the open file: another may have its name by now.
     let found = file.metadata().map_err(failed)?;
-    let rights = KeyFileRights::of(found.mode() & 0o7777, found.uid(), effective_user());
-    // With room for all of it, so that no copy of a key is left behind when it grows.
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * LARGEST_PEM));
-    file.take(LARGEST_PEM as u64 + 1)
+    let rights = KeyFilePermissions::of(found.mode() & 0o7777, found.uid(), effective_user());
+    // With room for all of it, because growing would leave a copy of the key behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * MAX_PEM_SIZE));
+    file.take(MAX_PEM_SIZE as u64 + 1)
         .read_to_end(&mut text)
         .map_err(failed)?;
-    if text.len() > LARGEST_PEM {
+    if text.len() > MAX_PEM_SIZE {
         return Err(Error::new(
             Reason::InvalidKey,
-            format!("{path:?} has more than the {LARGEST_PEM} bytes that a key may have"),
+            format!("{path:?} has more than the {MAX_PEM_SIZE} bytes that a key may have"),
         ));
     }
     Ok((text, rights))
 }
 
-/// The user whose rights this process has.
+/// The effective user of this process.
 fn effective_user() -> u32 {
     // SAFETY: it takes no arguments and cannot fail.
     unsafe { libc::geteuid() }
 }
 
-/// Puts a file with this content in the place of what has that name, if anything does.
+/// Writes a file with this content, replacing what has that name.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().ok_or_else(|| {
         Error::invalid_argument(format!("path is {path:?}, which is no name for a file"))
@@ -140,9 +140,9 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     let failed = |error| failed("write", path, &error);
     check_replaceable(path).map_err(failed)?;
-    let (mut file, temporary) = create_beside(folder, name, path)?;
+    let (mut file, temporary) = create_temporary(folder, name, path)?;
     file.write_all(content).map_err(failed)?;
-    // Before it gets its name: after a power cut there is the old key or the new one.
+    // Before the rename: after a power cut there is either the old key or the new one.
     file.sync_all().map_err(failed)?;
     temporary.rename(path).map_err(|error| match error.kind() {
         // A container's volume may be a single file.
@@ -156,13 +156,13 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
         ),
         _ => failed(error),
     })?;
-    // The key stands under its name by now. Where its folder cannot be synced, it is only
-    // not known from when on that outlasts a power cut.
+    // The key has its name already. If the folder cannot be synced, a power cut soon after may
+    // still bring back the old one.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
-/// Where a file of this name stands.
+/// The folder of a file.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -170,28 +170,27 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A device or a pipe would be gone for all who use it.
+/// Replacing a device or a pipe would break it for everybody who uses it.
 fn check_replaceable(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
         Ok(found) if !found.is_file() => Err(io::Error::from_raw_os_error(libc::EEXIST)),
-        // Where nothing can be seen there, whoever creates the file hears why.
+        // If nothing can be seen there, creating the file will tell why.
         _ => Ok(()),
     }
 }
 
-/// A new file of a name that nobody else has, in the same folder, since only there it can be
-/// renamed.
-fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temporary)> {
+/// A new file with a unique name, in the same folder because a rename cannot cross file systems.
+fn create_temporary(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, TemporaryFile)> {
     loop {
         let mut bytes = [0; NAME_SIZE];
         random::fill(&mut bytes)?;
-        // Of the name itself there is only a part, so that both together are not too long.
+        // Only a part of the name, so that the whole is not too long.
         let name = &name.as_bytes()[..name.len().min(100)];
         let name = [b".", name, b".", hex(&bytes).as_bytes()].concat();
         let temporary = folder.join(OsStr::from_bytes(&name));
-        // create_new() is O_CREAT with O_EXCL: it follows no link and opens nothing that is
-        // there already. The rights are those of its first moment.
+        // create_new() is O_CREAT with O_EXCL: it follows no link and opens no existing file. The
+        // mode holds from the first moment.
         match OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -200,8 +199,8 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
             .open(&temporary)
         {
             Ok(file) => {
-                let made = Temporary(Some(temporary));
-                // The umask may have taken rights from the owner too.
+                let made = TemporaryFile(Some(temporary));
+                // The umask may have taken access from the owner too.
                 file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
                     .map_err(|error| failed("write", path, &error))?;
                 return Ok((file, made));
@@ -212,10 +211,10 @@ fn create_beside(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, Temp
     }
 }
 
-/// The name of a file that is removed unless it gets another one.
-struct Temporary(Option<PathBuf>);
+/// Removes the file unless it is renamed.
+struct TemporaryFile(Option<PathBuf>);
 
-impl Temporary {
+impl TemporaryFile {
     fn rename(mut self, path: &Path) -> io::Result<()> {
         let from = self.0.as_deref().expect("it has its first name");
         fs::rename(from, path)?;
@@ -224,10 +223,10 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // Something failed already, and that is what is reported.
+            // The earlier failure is the one to report.
             let _ = fs::remove_file(path);
         }
     }
@@ -313,7 +312,7 @@ mod tests {
         loaded
             .set_remote_public_key(saved.public_key().unwrap())
             .unwrap();
-        assert_eq!(loaded.load(&path).unwrap(), KeyFileRights::Private);
+        assert_eq!(loaded.load(&path).unwrap(), KeyFilePermissions::Private);
         assert_eq!(
             *loaded.private_key().unwrap(),
             *saved.private_key().unwrap()
@@ -360,7 +359,7 @@ mod tests {
         reader.read_to_string(&mut found).unwrap();
         assert_eq!(found, old, "the old file is another one");
         let mut loaded = RsaWrapper::default();
-        assert_eq!(loaded.load(&path).unwrap(), KeyFileRights::Private);
+        assert_eq!(loaded.load(&path).unwrap(), KeyFilePermissions::Private);
         assert_eq!(folder.names(), ["server.pem"]);
     }
 
@@ -377,7 +376,7 @@ mod tests {
         let link = folder.path("other.pem");
         symlink(&path, &link).unwrap();
         let mut loaded = RsaWrapper::default();
-        assert_eq!(loaded.load(&link).unwrap(), KeyFileRights::Private);
+        assert_eq!(loaded.load(&link).unwrap(), KeyFilePermissions::Private);
     }
 
     #[test]
@@ -410,7 +409,7 @@ mod tests {
     fn a_file_that_gets_no_name_is_removed() {
         let folder = Folder::new();
         let path = folder.path("key.pem");
-        let (_, temporary) = create_beside(&folder.0, OsStr::new("key.pem"), &path).unwrap();
+        let (_, temporary) = create_temporary(&folder.0, OsStr::new("key.pem"), &path).unwrap();
         assert_eq!(folder.names().len(), 1);
         drop(temporary);
         assert!(folder.names().is_empty());
@@ -462,8 +461,8 @@ mod tests {
             let mut loaded = RsaWrapper::default();
             let is_exposed = mode & 0o77 != 0;
             let expected = match is_exposed {
-                true => KeyFileRights::Exposed { mode },
-                false => KeyFileRights::Private,
+                true => KeyFilePermissions::Exposed { mode },
+                false => KeyFilePermissions::Private,
             };
             assert_eq!(loaded.load(&path).unwrap(), expected, "{mode:o}");
             assert!(loaded.private_key().is_some(), "it is loaded all the same");
@@ -480,7 +479,7 @@ mod tests {
 
     #[test]
     fn an_owner_who_is_neither_the_user_nor_root_is_told() {
-        use KeyFileRights::{Exposed, OwnedByOther, Private};
+        use KeyFilePermissions::{Exposed, OwnedByOther, Private};
         for (mode, owner, user, expected) in [
             (0o600, 1000, 1000, Private),
             (0o600, 0, 0, Private),
@@ -489,7 +488,7 @@ mod tests {
             (0o600, 1001, 1000, OwnedByOther { owner: 1001 }),
             (0o640, 1000, 0, Exposed { mode: 0o640 }),
         ] {
-            assert_eq!(KeyFileRights::of(mode, owner, user), expected);
+            assert_eq!(KeyFilePermissions::of(mode, owner, user), expected);
         }
     }
 
@@ -497,7 +496,7 @@ mod tests {
     fn what_is_no_key_is_refused_and_the_old_one_kept() {
         let folder = Folder::new();
         let mut largest = KEY.to_owned();
-        largest.push_str(&"\n".repeat(LARGEST_PEM - KEY.len()));
+        largest.push_str(&"\n".repeat(MAX_PEM_SIZE - KEY.len()));
         let mut loaded = wrapper(OTHER_KEY);
         for (content, is_key) in [
             (largest.clone().into_bytes(), true),
@@ -509,7 +508,7 @@ mod tests {
             let path = folder.file("key.pem", &content, 0o600);
             let result = loaded.load(&path);
             if is_key {
-                assert_eq!(result.unwrap(), KeyFileRights::Private);
+                assert_eq!(result.unwrap(), KeyFilePermissions::Private);
                 loaded = wrapper(OTHER_KEY);
                 continue;
             }

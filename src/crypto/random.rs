@@ -13,9 +13,9 @@ pub fn fill(bytes: &mut [u8]) -> Result<()> {
     SysRng.try_fill_bytes(bytes).map_err(failed)
 }
 
-/// A generator for one operation, seeded by the system's, for code that cannot report a
-/// failure of the generator half-way.
-pub(super) fn generator() -> Result<StdRng> {
+/// A generator for one operation, seeded by the system's, for code that cannot report a failure of
+/// the generator half-way.
+pub(super) fn rng() -> Result<StdRng> {
     StdRng::try_from_rng(&mut SysRng).map_err(failed)
 }
 

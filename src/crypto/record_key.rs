@@ -1,4 +1,4 @@
-//! What the records of one direction of a gcm session are sealed with.
+//! [`RecordKey`]: the key of one direction of a gcm session.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -9,16 +9,16 @@ use super::record_cipher;
 use crate::error::Result;
 use crate::secret::wiping_stack;
 
-/// How many records one key protects.
-const MOST_RECORDS: u64 = 1 << 20;
-/// How many bytes one key protects, as the lengths of the records count them.
-const MOST_BYTES: u64 = 1 << 36;
-/// The stack on which HKDF spreads a key, in pieces of 256 bytes.
+/// How many records one key may protect.
+const MAX_RECORDS: u64 = 1 << 20;
+/// How many bytes one key may protect, counting the announced lengths of the records.
+const MAX_BYTES: u64 = 1 << 36;
+/// The stack on which HKDF leaves copies of a key, in pieces of 256 bytes.
 const REKEY_STACK: usize = 16;
 
-/// The key and the IV of one direction, the number of its next record, and what the key has
-/// protected so far. Key and IV alone are kept: expanded, a key is twenty times as large, and
-/// expanding it takes less than a record does.
+/// The key and IV of one direction, the number of its next record, and how much the key has
+/// protected so far. The key is not kept expanded: that is twenty times as large, and expanding it
+/// costs less than a record.
 pub struct RecordKey {
     key: Zeroizing<[u8; AES_256_SIZE]>,
     iv: Zeroizing<[u8; NONCE_SIZE]>,
@@ -31,7 +31,7 @@ impl RecordKey {
     /// The size of a key and the IV behind it, in bytes.
     pub const SIZE: usize = AES_256_SIZE + NONCE_SIZE;
 
-    /// In a box, since what moves leaves a copy behind.
+    /// Boxed, because a move would leave a copy behind.
     pub fn new(key: &[u8; AES_256_SIZE], iv: &[u8; NONCE_SIZE]) -> Box<Self> {
         let mut made = Box::new(Self {
             key: Zeroizing::new([0; AES_256_SIZE]),
@@ -50,7 +50,7 @@ impl RecordKey {
         record_cipher::seal(&self.key, &self.nonce(), additional_data, text)
     }
 
-    /// Decrypts the text of the next record in place once its tag has proved it unchanged.
+    /// Decrypts the text of the next record in place, if its tag is valid.
     pub fn open(
         &self,
         additional_data: &[u8],
@@ -60,12 +60,13 @@ impl RecordKey {
         record_cipher::open(&self.key, &self.nonce(), additional_data, text, tag)
     }
 
-    /// Moves on behind a record of this length. The last one that the key protects replaces it.
-    pub fn finish(&mut self, record_len: usize) {
+    /// Moves on after a record of this length. After the last record that the key may protect, it
+    /// is replaced.
+    pub fn advance(&mut self, record_len: usize) {
         self.number += 1;
         self.records += 1;
         self.bytes = self.bytes.saturating_add(record_len as u64);
-        if self.records >= MOST_RECORDS || self.bytes >= MOST_BYTES {
+        if self.records >= MAX_RECORDS || self.bytes >= MAX_BYTES {
             self.rekey();
         }
     }
@@ -111,9 +112,9 @@ mod tests {
     fn pass(from: &mut RecordKey, to: &mut RecordKey) -> Result<()> {
         let mut text = *b"abc";
         let tag = from.seal(b"length", &mut text)?;
-        from.finish(RECORD);
+        from.advance(RECORD);
         to.open(b"length", &mut text, &tag)?;
-        to.finish(RECORD);
+        to.advance(RECORD);
         assert_eq!(text, *b"abc");
         Ok(())
     }
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_key_ends_with_its_last_record_or_byte_on_both_sides_at_once() {
-        for (records, bytes) in [(MOST_RECORDS - 2, 0), (0, MOST_BYTES - 2 * RECORD as u64)] {
+        for (records, bytes) in [(MAX_RECORDS - 2, 0), (0, MAX_BYTES - 2 * RECORD as u64)] {
             let (mut one, mut other) = pair();
             for key in [&mut one, &mut other] {
                 (key.number, key.records, key.bytes) = (7, records, bytes);
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn a_side_that_missed_a_record_reads_no_more() {
         let (mut one, mut other) = pair();
-        one.finish(RECORD);
+        one.advance(RECORD);
         assert!(pass(&mut one, &mut other).is_err());
     }
 }

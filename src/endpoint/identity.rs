@@ -1,4 +1,4 @@
-//! What a server calls a client: its IP address and the ID made from it.
+//! [`Identity`]: a client's IP address and the ID made from it.
 
 use std::net::IpAddr;
 
@@ -6,30 +6,30 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::rsa::hex;
 
-/// How many hexadecimal digits of the hash of its IP make a client's ID.
+/// How many hexadecimal digits of the hash of the IP address are the ID.
 const ID_LEN: usize = 7;
 
-/// An IP address as text and the ID made from it, each with a NUL behind it, in one
-/// allocation: a server keeps one for every client.
+/// An IP address as text and the ID made from it, both NUL-terminated, in one allocation: a
+/// server keeps one for every client.
 pub(crate) struct Identity {
     text: Box<str>,
     ip_len: usize,
 }
 
 impl Identity {
-    /// Of the client with this address; without one the text is empty.
+    /// The identity of the client with this address; without one the text is empty.
     pub fn new(ip: Option<IpAddr>) -> Self {
         let ip = ip.map_or(String::new(), |ip| ip.to_string());
         let id = &hex(&Sha256::digest(&ip))[..ID_LEN];
-        Self::join(&ip, id)
+        Self::from_texts(&ip, id)
     }
 
-    /// Of a peer that is no server's client, or of which nothing is known.
-    pub fn none() -> Self {
-        Self::join("", "")
+    /// The identity of a peer that is not a server's client, or about which nothing is known.
+    pub fn unknown() -> Self {
+        Self::from_texts("", "")
     }
 
-    fn join(ip: &str, id: &str) -> Self {
+    fn from_texts(ip: &str, id: &str) -> Self {
         Self {
             text: [ip, "\0", id, "\0"].concat().into(),
             ip_len: ip.len(),
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(identity.id_with_nul(), "12ca17b\0");
         let nowhere = Identity::new(None);
         assert_eq!((nowhere.ip(), nowhere.id()), ("", "e3b0c44"));
-        let none = Identity::none();
+        let none = Identity::unknown();
         assert_eq!((none.ip(), none.id()), ("", ""));
     }
 }

@@ -51,16 +51,16 @@ struct ProxyHeader {
     is_overridden: bool,
 }
 
-/// Whose turn it is to send: the protocol is half-duplex.
+/// Whose turn it is: the protocol is half-duplex.
 struct Turns {
     may_send: bool,
     has_received: bool,
 }
 
 impl Turns {
-    /// A server answers before it receives again. In v3 and v4 a message brings the IV of the
-    /// next: who is on the path and could have two decrypted in a row would choose what the
-    /// second begins with, and learn from how it is taken.
+    /// A server answers before it receives again. In v3 and v4 a message carries the IV of the
+    /// next: an attacker on the path who could have two decrypted in a row would choose how the
+    /// second begins, and learn from the reaction to it.
     fn may_receive(&self, role: Role) -> bool {
         role == Role::Client || !self.has_received || !self.may_send
     }
@@ -76,7 +76,8 @@ impl Turns {
 }
 
 impl Default for Turns {
-    /// A client may ask. A server may speak first, once: to say that it is unavailable.
+    /// A client may send. So may a server, once, before any request: to say that it is
+    /// unavailable.
     fn default() -> Self {
         Self {
             may_send: true,
@@ -87,23 +88,23 @@ impl Default for Turns {
 
 impl<T: Transport> Endpoint<T> {
     /// An endpoint before its first operation.
-    pub(crate) fn join(
+    pub(crate) fn with_transport(
         role: Role,
         options: &ClientOptions,
         transport: T,
         identity: Identity,
     ) -> Result<Self> {
-        let mut session = Session::new(options.config(role));
+        let mut session = Session::new(options.session_config(role));
         if let Some(wrapper) = options.rsa_wrapper() {
             session.set_rsa_wrapper(wrapper)?;
         }
         if let Some(wrapper) = options.aes_wrapper() {
             session.set_aes_wrapper(wrapper)?;
         }
-        Ok(Self::around(session, transport, identity))
+        Ok(Self::from_parts(session, transport, identity))
     }
 
-    fn around(session: Session, transport: T, identity: Identity) -> Self {
+    fn from_parts(session: Session, transport: T, identity: Identity) -> Self {
         Self {
             session,
             transport,
@@ -202,19 +203,19 @@ impl<T: Transport> Endpoint<T> {
         self.run_exchange(Operation::ReceiveAesKey)
     }
 
-    /// Does the private key operation that an operation waits for
-    /// ([`Interest::Computation`]). It can be done on another thread than the rest. How it
-    /// ended is told by the operation when it is called again.
+    /// Does the private key operation that an operation waits for ([`Interest::Computation`]), on
+    /// any thread. Call that operation again to learn how it ended.
     pub fn compute(&mut self) -> Result<()> {
         self.transport.check_open()?;
         self.session.compute()
     }
 
-    /// As a server, receives a request and, with `store_request`, keeps it too. Before the
-    /// last one has its response this is [`Reason::OutOfTurn`]. One that
-    /// does not fit the format is [`Reason::MalformedRequest`], its errors are given by
-    /// [`request_errors`](Self::request_errors), its text by
-    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on.
+    /// As a server, receives a request and, with `store_request`, keeps it too. It fails with
+    /// [`Reason::OutOfTurn`] while the last request has no response, and with
+    /// [`Reason::MalformedRequest`] if the request does not fit the format: then
+    /// [`request_errors`](Self::request_errors) has the errors,
+    /// [`malformed_request_json`](Self::malformed_request_json) the text, and the session
+    /// continues.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
         match self.run_receive()? {
@@ -336,7 +337,7 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    /// Begins an operation, or goes on with the one that is under way if it is the same.
+    /// Begins an operation, or continues it if it is the current one.
     fn run(
         &mut self,
         operation: Operation,
@@ -344,7 +345,7 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<Option<Message>> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
-            // Where keys have to be made first, that takes seconds and is no peer's fault.
+            // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline();
         }
@@ -354,7 +355,7 @@ impl<T: Transport> Endpoint<T> {
             Ok(()) => self
                 .receive_proxy_header()
                 .and_then(|()| drive(&mut self.session, &mut self.transport)),
-            Err(failure) => Err(self.fail_before_drive(failure)),
+            Err(failure) => Err(self.fail_before_session(failure)),
         };
         match (&result, operation) {
             (Ok(_), Operation::Receive) => self.turns.received(),
@@ -368,7 +369,7 @@ impl<T: Transport> Endpoint<T> {
         let protocol = self.session.protocol();
         if protocol != earlier_protocol {
             log::emit(Level::Info, self.identity.id(), || {
-                format!("the framing is {}", name_of(protocol))
+                format!("the framing is {}", protocol_name(protocol))
             });
         }
         result
@@ -390,7 +391,7 @@ impl<T: Transport> Endpoint<T> {
                 }
                 Ok(())
             }
-            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_drive(error)),
+            Err(ReceiveError::Transfer(error)) => Err(self.fail_before_session(error)),
             Err(ReceiveError::PeerClosed) => {
                 let is_survivable = !self.is_within_proxy_header();
                 Err(self.session.interrupt(peer_closed(), is_survivable))
@@ -414,8 +415,8 @@ impl<T: Transport> Endpoint<T> {
             .is_some_and(|header| header.incoming.has_begun())
     }
 
-    /// As [`fail`]. The session does not know that a part of a header was received.
-    fn fail_before_drive(&mut self, error: TransferError) -> Error {
+    /// As [`fail`], before the session has seen any bytes: it does not know of the header.
+    fn fail_before_session(&mut self, error: TransferError) -> Error {
         match error {
             TransferError::TimedOut if self.is_within_proxy_header() => {
                 self.session.interrupt(timed_out(), false)
@@ -439,9 +440,9 @@ impl<T: Transport> Endpoint<T> {
 /// Moves bytes between a session and its transport until the operation is done.
 fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option<Message>> {
     loop {
-        // Looked at where it lies: with a message in it, it is large.
+        // Not moved around: with a message in it, it is large.
         let progress = session.advance();
-        if session.take_peer_goes_on() && progress.is_ok() {
+        if session.take_ack_due() && progress.is_ok() {
             transport.acknowledge();
         }
         match progress {
@@ -451,7 +452,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.space()) {
+            Ok(Progress::Read) => match transport.receive(session.receive_buffer()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
@@ -508,7 +509,7 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
     }
 }
 
-fn name_of(protocol: Protocol) -> &'static str {
+fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Auto => "not known",
         Protocol::V2 => "v2",

@@ -8,7 +8,7 @@ use super::proxy_header::ProxyProtocol;
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Result};
 use crate::protocol::session::{Config, check_session_key};
-use crate::protocol::{LARGEST_MESSAGE, Protocol, Role};
+use crate::protocol::{MAX_MESSAGE_SIZE, Protocol, Role};
 
 /// The size of a fingerprint in bytes.
 const FINGERPRINT_SIZE: usize = 32;
@@ -51,14 +51,13 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// How long each call may take, from its beginning to its end. `None`, the default, and
-    /// zero: as long as it takes.
+    /// How long each call may take in all. `None`, the default, or zero: no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout.filter(|timeout| !timeout.is_zero());
     }
 
-    /// This side's RSA keys, which are shared, not copied. By default all clients of the
-    /// process share a key pair of 4096 bits, made on first need.
+    /// This side's RSA keys, which are shared, not copied. By default all clients of the process
+    /// share a key pair of 4096 bits, generated when it is first needed.
     pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) {
         self.rsa_wrapper = Some(wrapper.local_keys());
     }
@@ -74,15 +73,15 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// Whether creation exchanges the keys, the client speaking first; default true. A
-    /// non-blocking client exchanges them only when told to.
+    /// Whether creation exchanges the keys, with the client sending first; default true. A
+    /// non-blocking client exchanges them only on request.
     pub fn set_exchange_keys(&mut self, exchange_keys: bool) {
         self.exchange_keys = exchange_keys;
     }
 
-    /// Whether this side sends an AES key that it received back as it came, as the released
-    /// peers do; default false: it answers with a new key that is derived from it, which all
-    /// released peers take.
+    /// Whether this side sends a received AES key back unchanged, as the released peers do;
+    /// default false: it answers with a new key derived from it, which all released peers
+    /// accept.
     ///
     /// With it, who has recorded a session of v2, v3 or v4 can connect with a key pair of
     /// his own, replay the recorded key, have it sent back under his own key, and read the
@@ -93,12 +92,12 @@ impl ClientOptions {
         self.key_echo = key_echo;
     }
 
-    /// Whether calls return [`Error::WouldBlock`] in place of waiting; default false.
+    /// Whether calls return [`Error::WouldBlock`] instead of waiting; default false.
     pub fn set_non_blocking(&mut self, non_blocking: bool) {
         self.non_blocking = non_blocking;
     }
 
-    /// The framing to insist on; by default the one that the client turns out to speak.
+    /// The only framing to accept; by default whichever the client speaks.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
@@ -107,19 +106,19 @@ impl ClientOptions {
     /// default 1 MiB. AES-CBC hides up to 15 bytes of the length of a text, so that up to
     /// that many more may pass.
     pub fn set_max_message_size(&mut self, bytes: usize) -> Result<()> {
-        if !(1..=LARGEST_MESSAGE).contains(&bytes) {
+        if !(1..=MAX_MESSAGE_SIZE).contains(&bytes) {
             return Err(Error::invalid_argument(format!(
-                "bytes is {bytes}; it is 1 to {LARGEST_MESSAGE}"
+                "bytes is {bytes}; it is 1 to {MAX_MESSAGE_SIZE}"
             )));
         }
         self.max_message_size = bytes;
         Ok(())
     }
 
-    /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
-    /// in `fe80::1%eth0`, is left out.
+    /// The client's IP address if the socket belongs to a proxy. The zone of an IPv6 address, as
+    /// in `fe80::1%eth0`, is dropped.
     pub fn set_peer_ip(&mut self, ip: &str) -> Result<()> {
-        let address = read_ip(ip).ok_or_else(|| {
+        let address = parse_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
         })?;
         self.peer_ip = Some(address.to_canonical());
@@ -154,14 +153,14 @@ impl ClientOptions {
     pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
         self.expected_fingerprint = match hex {
             None => None,
-            Some(hex) => Some(read_fingerprint(hex).ok_or_else(|| {
+            Some(hex) => Some(parse_fingerprint(hex).ok_or_else(|| {
                 Error::invalid_argument("hex is no fingerprint: that has 64 hexadecimal digits")
             })?),
         };
         Ok(())
     }
 
-    pub(crate) fn config(&self, role: Role) -> Config {
+    pub(crate) fn session_config(&self, role: Role) -> Config {
         Config {
             protocol: self.protocol,
             max_message_size: self.max_message_size,
@@ -197,15 +196,14 @@ impl ClientOptions {
         self.non_blocking
     }
 
-    /// Whether a connection exchanges its keys as it is made: only where nothing has to be
-    /// called in between.
-    pub(crate) fn exchanges_at_once(&self) -> bool {
+    /// Whether creation exchanges the keys: only if no other call is needed in between.
+    pub(crate) fn exchanges_keys_at_creation(&self) -> bool {
         self.exchange_keys && !self.non_blocking && !self.separate_computation
     }
 }
 
-/// Reads an address as `getnameinfo()` writes it, which puts the zone behind a link-local one.
-fn read_ip(text: &str) -> Option<IpAddr> {
+/// Parses an address as `getnameinfo()` writes it: a link-local one has its zone at the end.
+fn parse_ip(text: &str) -> Option<IpAddr> {
     match text.split_once('%') {
         Some((address, zone)) if !zone.is_empty() => {
             address.parse::<Ipv6Addr>().ok().map(IpAddr::from)
@@ -214,7 +212,7 @@ fn read_ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-fn read_fingerprint(hex: &str) -> Option<[u8; FINGERPRINT_SIZE]> {
+fn parse_fingerprint(hex: &str) -> Option<[u8; FINGERPRINT_SIZE]> {
     let mut fingerprint = [0; FINGERPRINT_SIZE];
     if hex.len() != 2 * FINGERPRINT_SIZE {
         return None;

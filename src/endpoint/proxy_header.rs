@@ -1,5 +1,5 @@
-//! The PROXY protocol header, versions 1 and 2: the first bytes of a connection, in which a
-//! proxy says whose it is. HAProxy's `proxy-protocol.txt` specifies it.
+//! The PROXY protocol header, versions 1 and 2: the first bytes of a connection, in which a proxy
+//! names the client. HAProxy's `proxy-protocol.txt` specifies it.
 //!
 //! [`IncomingHeader`] receives one.
 
@@ -8,40 +8,40 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::transport::{TransferError, Transport};
 use crate::error::{Error, Reason, Result};
 
-/// Whether connections begin with a PROXY protocol header.
+/// Whether a connection begins with a PROXY protocol header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ProxyProtocol {
-    /// They do not.
+    /// It does not.
     #[default]
     Off,
-    /// They do, of version 1 or 2, and those that do not are refused.
+    /// It has to, with version 1 or 2, or it is refused.
     Required,
 }
 
-/// Whose connection it is.
+/// Who is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// That of the socket's own peer: the proxy speaks for itself, or does not know.
-    Socket,
-    /// A client's, with this address if it is one of IP.
+    /// The socket's own peer: the proxy connects for itself, or does not know.
+    Local,
+    /// A client, with this address if it has an IP address.
     Client(Option<IpAddr>),
 }
 
-/// What the first bytes of a connection say.
+/// What the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
-    /// All of them belong to the header, and so do at least this many more.
+    /// A part of a header, of which at least this many bytes are missing.
     NeedMore(usize),
-    /// The header has this length and says this.
+    /// A header of this length, from this source.
     Done(usize, Source),
 }
 
 /// The longest header of version 1, with its line end.
-const LONGEST_LINE: usize = 107;
+const MAX_LINE_SIZE: usize = 107;
 
-/// The longest header of version 2 behind its head: more than any address needs, so that
-/// there is room for what proxies add.
-const LONGEST_BLOCK: usize = 4096;
+/// The longest header of version 2 behind its head: more than any address needs, to leave room for
+/// what proxies add.
+const MAX_BLOCK_SIZE: usize = 4096;
 
 const LINE_START: &[u8] = b"PROXY ";
 const LINE_END: &[u8] = b"\r\n";
@@ -49,28 +49,27 @@ const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The signature, version and command, family and transport, and the length of the rest.
 const HEAD_SIZE: usize = SIGNATURE.len() + 4;
 
-/// Reads a header from the first bytes of a connection, of which there may be more than the
-/// header has.
+/// Parses the header at the start of `bytes`; more may follow it.
 fn parse(bytes: &[u8]) -> Result<Progress> {
-    if begins_as(bytes, LINE_START) {
+    if agrees_with(bytes, LINE_START) {
         parse_line(bytes)
-    } else if begins_as(bytes, SIGNATURE) {
+    } else if agrees_with(bytes, SIGNATURE) {
         parse_block(bytes)
     } else {
         Err(bad("there is no PROXY protocol header"))
     }
 }
 
-/// Whether bytes that may be only the first few are those of `start`.
-fn begins_as(bytes: &[u8], start: &[u8]) -> bool {
+/// Whether `bytes` begin with `start`, as far as there are any.
+fn agrees_with(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
 }
 
 /// Version 1: a line of text.
 fn parse_line(bytes: &[u8]) -> Result<Progress> {
-    let line = &bytes[..bytes.len().min(LONGEST_LINE)];
+    let line = &bytes[..bytes.len().min(MAX_LINE_SIZE)];
     let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
-        if line.len() == LONGEST_LINE {
+        if line.len() == MAX_LINE_SIZE {
             return Err(bad("the PROXY protocol header is too long"));
         }
         let missing = if line.ends_with(b"\r") { 1 } else { 2 };
@@ -79,16 +78,16 @@ fn parse_line(bytes: &[u8]) -> Result<Progress> {
     let source = line[..=end]
         .strip_suffix(LINE_END)
         .and_then(|line| line.strip_prefix(LINE_START))
-        .and_then(source_of_line)
+        .and_then(parse_source)
         .ok_or_else(malformed)?;
     Ok(Progress::Done(end + 1, source))
 }
 
-/// What stands between the start of the line and its end.
-fn source_of_line(line: &[u8]) -> Option<Source> {
-    // Whatever follows is to be ignored.
+/// Parses what is between the start of the line and its end.
+fn parse_source(line: &[u8]) -> Option<Source> {
+    // The specification says to ignore the rest.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
-        return Some(Source::Socket);
+        return Some(Source::Local);
     }
     let mut words = std::str::from_utf8(line).ok()?.split(' ');
     let address: fn(&str) -> Option<IpAddr> = match words.next()? {
@@ -107,13 +106,13 @@ fn source_of_line(line: &[u8]) -> Option<Source> {
     }
 }
 
-/// A port is decimal, without sign and without zeros in front.
+/// A port is decimal, without a sign or leading zeros.
 fn check_port(word: &str) -> Option<u16> {
     let port: u16 = word.parse().ok()?;
     (port.to_string() == word).then_some(port)
 }
 
-/// Version 2: a head that tells the length of the rest, in binary.
+/// Version 2: a binary head that has the length of the rest.
 fn parse_block(bytes: &[u8]) -> Result<Progress> {
     if bytes.len() < HEAD_SIZE {
         return Ok(Progress::NeedMore(HEAD_SIZE - bytes.len()));
@@ -123,60 +122,60 @@ fn parse_block(bytes: &[u8]) -> Result<Progress> {
         unreachable!("the head has its size")
     };
     let len = usize::from(u16::from_be_bytes([high, low]));
-    if len > LONGEST_BLOCK {
+    if len > MAX_BLOCK_SIZE {
         return Err(bad("the PROXY protocol header is too long"));
     }
-    let kind = kind_of(command, family).ok_or_else(malformed)?;
+    let kind = address_family(command, family).ok_or_else(malformed)?;
     if len < kind.addresses_size() {
         return Err(malformed());
     }
     if rest.len() < len {
         return Ok(Progress::NeedMore(len - rest.len()));
     }
-    // What follows the addresses are additions (TLVs), of no use here.
+    // Additions (TLVs) may follow the addresses; they are not used here.
     Ok(Progress::Done(HEAD_SIZE + len, kind.source(rest)))
 }
 
-/// What kind of addresses stand behind the head of version 2.
-enum Kind {
+/// The kind of addresses behind the head of version 2.
+enum AddressFamily {
     /// None that count.
-    Socket,
+    Unspecified,
     V4,
     V6,
     Unix,
 }
 
-fn kind_of(command: u8, family: u8) -> Option<Kind> {
+fn address_family(command: u8, family: u8) -> Option<AddressFamily> {
     match (command, family) {
-        // LOCAL: the rest does not matter, whatever it is.
-        (0x20, _) => Some(Kind::Socket),
-        // PROXY, of an unknown family, or of a stream of a known one.
-        (0x21, 0x00) => Some(Kind::Socket),
-        (0x21, 0x11) => Some(Kind::V4),
-        (0x21, 0x21) => Some(Kind::V6),
-        (0x21, 0x31) => Some(Kind::Unix),
+        // LOCAL: the rest does not matter.
+        (0x20, _) => Some(AddressFamily::Unspecified),
+        // PROXY, with an unknown family, or a stream of a known one.
+        (0x21, 0x00) => Some(AddressFamily::Unspecified),
+        (0x21, 0x11) => Some(AddressFamily::V4),
+        (0x21, 0x21) => Some(AddressFamily::V6),
+        (0x21, 0x31) => Some(AddressFamily::Unix),
         _ => None,
     }
 }
 
-impl Kind {
-    /// Both addresses with their ports.
+impl AddressFamily {
+    /// The size of both addresses with their ports.
     fn addresses_size(&self) -> usize {
         match self {
-            Kind::Socket => 0,
-            Kind::V4 => 2 * (4 + 2),
-            Kind::V6 => 2 * (16 + 2),
-            Kind::Unix => 2 * 108,
+            AddressFamily::Unspecified => 0,
+            AddressFamily::V4 => 2 * (4 + 2),
+            AddressFamily::V6 => 2 * (16 + 2),
+            AddressFamily::Unix => 2 * 108,
         }
     }
 
     /// The source comes first.
     fn source(&self, addresses: &[u8]) -> Source {
         match self {
-            Kind::Socket => Source::Socket,
-            Kind::V4 => client_at(first::<4>(addresses).into()),
-            Kind::V6 => client_at(first::<16>(addresses).into()),
-            Kind::Unix => Source::Client(None),
+            AddressFamily::Unspecified => Source::Local,
+            AddressFamily::V4 => client_at(first::<4>(addresses).into()),
+            AddressFamily::V6 => client_at(first::<16>(addresses).into()),
+            AddressFamily::Unix => Source::Client(None),
         }
     }
 }
@@ -185,7 +184,7 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("their number was checked")
 }
 
-/// An IPv4 address that is mapped into IPv6 reads as IPv4.
+/// An IPv4 address mapped into IPv6 counts as IPv4.
 fn client_at(address: IpAddr) -> Source {
     Source::Client(Some(address.to_canonical()))
 }
@@ -245,7 +244,7 @@ impl IncomingHeader {
                 Progress::NeedMore(count) => count,
                 Progress::Done(_, source) => return Ok(source),
             };
-            let window = missing.max(LONGEST_LINE.saturating_sub(before));
+            let window = missing.max(MAX_LINE_SIZE.saturating_sub(before));
             let mut seen = self.received.clone();
             seen.resize(before + window, 0);
             let count = transport.peek(&mut seen[before..])?;
@@ -287,10 +286,10 @@ mod tests {
     fn good() -> Vec<(Vec<u8>, Source)> {
         let unix = [b"/run/client\0".as_slice(), &[0; 204]].concat();
         let additions = [V4, &[0x03, 0, 4, 1, 2, 3, 4], &[0x20; 300]].concat();
-        let longest = [V4, &[0xff; LONGEST_BLOCK - 12]].concat();
+        let longest = [V4, &[0xff; MAX_BLOCK_SIZE - 12]].concat();
         let full_v6 = "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff \
                        ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n";
-        let longest_line = format!("PROXY UNKNOWN {}\r\n", "x".repeat(LONGEST_LINE - 16));
+        let longest_line = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_LINE_SIZE - 16));
         let line = |text: &str| text.as_bytes().to_vec();
         vec![
             (
@@ -313,12 +312,9 @@ mod tests {
                 line(full_v6),
                 client("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
             ),
-            (line("PROXY UNKNOWN\r\n"), Source::Socket),
-            (
-                line("PROXY UNKNOWN 192.0.2.1 any thing\r\n"),
-                Source::Socket,
-            ),
-            (line(&longest_line), Source::Socket),
+            (line("PROXY UNKNOWN\r\n"), Source::Local),
+            (line("PROXY UNKNOWN 192.0.2.1 any thing\r\n"), Source::Local),
+            (line(&longest_line), Source::Local),
             (block(0x21, 0x11, V4), client("192.0.2.1")),
             (
                 block(0x21, 0x21, &addresses_v6("2001:db8::1")),
@@ -331,11 +327,11 @@ mod tests {
             (block(0x21, 0x31, &unix), Source::Client(None)),
             (block(0x21, 0x11, &additions), client("192.0.2.1")),
             (block(0x21, 0x11, &longest), client("192.0.2.1")),
-            (block(0x21, 0x00, b""), Source::Socket),
-            (block(0x21, 0x00, b"additions"), Source::Socket),
-            (block(0x20, 0x00, b""), Source::Socket),
-            (block(0x20, 0x11, V4), Source::Socket),
-            (block(0x20, 0xff, b"any thing"), Source::Socket),
+            (block(0x21, 0x00, b""), Source::Local),
+            (block(0x21, 0x00, b"additions"), Source::Local),
+            (block(0x20, 0x00, b""), Source::Local),
+            (block(0x20, 0x11, V4), Source::Local),
+            (block(0x20, 0xff, b"any thing"), Source::Local),
         ]
     }
 
@@ -405,7 +401,7 @@ mod tests {
             line("PROXY UNKNOWN \n any thing\r\n"),
             line(&format!(
                 "PROXY UNKNOWN {}\r\n",
-                "x".repeat(LONGEST_LINE - 15)
+                "x".repeat(MAX_LINE_SIZE - 15)
             )),
             b"PROXY TCP4 \xff.0.2.1 198.51.100.7 56324 443\r\n".to_vec(),
             b"\r\n\r\n\0\r\nQUIT\r".to_vec(),
@@ -429,11 +425,11 @@ mod tests {
 
     #[test]
     fn a_line_that_does_not_end_is_refused_at_its_limit() {
-        let endless = [LINE_START, &[b'x'; LONGEST_LINE]].concat();
-        for len in 0..LONGEST_LINE {
+        let endless = [LINE_START, &[b'x'; MAX_LINE_SIZE]].concat();
+        for len in 0..MAX_LINE_SIZE {
             assert_eq!(parse(&endless[..len]), Ok(Progress::NeedMore(2)));
         }
-        assert!(parse(&endless[..LONGEST_LINE]).is_err());
+        assert!(parse(&endless[..MAX_LINE_SIZE]).is_err());
         assert!(parse(&endless).is_err());
     }
 }

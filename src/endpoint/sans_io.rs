@@ -46,10 +46,9 @@ impl Transport for SansIo {
 /// loop's own sockets, TLS, or a tunnel. No call waits or calls the kernel, except for
 /// random bytes.
 ///
-/// Each operation returns [`Error::WouldBlock`] until it is done: for [`Interest::Read`],
-/// `feed` what came from the peer; for [`Interest::Write`], send
-/// `pending` and say so with `sent`; for
-/// [`Interest::Computation`], `compute`. Then call the operation again.
+/// Each operation returns [`Error::WouldBlock`] until it is done. For [`Interest::Read`], `feed`
+/// what you received; for [`Interest::Write`], send `pending` and report it with `sent`; for
+/// [`Interest::Computation`], call `compute`. Then call the operation again.
 /// There is no clock: to give up, call `end`. On a TCP
 /// socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
 /// waits for bytes: released peers wait for acknowledgements between the small pieces that
@@ -76,23 +75,23 @@ impl Transport for SansIo {
 pub type SansIoSession = Endpoint<SansIo>;
 
 impl Endpoint<SansIo> {
-    /// A session before its first operation. The timeout and whether calls block mean
-    /// nothing to it, and it never exchanges the keys by itself.
+    /// A session before its first operation. It ignores the timeout and whether calls block, and
+    /// exchanges keys only on request.
     pub fn new(role: Role, options: &ClientOptions) -> Result<Self> {
         let identity = match options.peer_ip() {
-            None => Identity::none(),
+            None => Identity::unknown(),
             ip => Identity::new(ip),
         };
-        Self::join(role, options, SansIo::default(), identity)
+        Self::with_transport(role, options, SansIo::default(), identity)
     }
 
-    /// Drives a session that was made with a configuration of its own.
+    /// An endpoint for a session with its own configuration.
     pub fn from_session(session: Session) -> Self {
-        Self::around(session, SansIo::default(), Identity::none())
+        Self::from_parts(session, SansIo::default(), Identity::unknown())
     }
 
-    /// Takes bytes that came from the peer, no more than the operation under way can use
-    /// now; gives their number. The rest is to be fed again later.
+    /// Takes bytes from the peer, but no more than the current operation can use; returns how
+    /// many. Feed the rest again later.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize> {
         self.session.check_alive()?;
         if self.transport.has_ended && !bytes.is_empty() {
@@ -103,7 +102,7 @@ impl Endpoint<SansIo> {
         }
         let mut rest = bytes;
         loop {
-            let space = self.session.space();
+            let space = self.session.receive_buffer();
             let count = space.len().min(rest.len());
             if count == 0 {
                 return Ok(bytes.len() - rest.len());
@@ -128,7 +127,7 @@ impl Endpoint<SansIo> {
         self.session.pending()
     }
 
-    /// So many of the [`pending`](Self::pending) bytes are on their way.
+    /// Marks `count` of the [`pending`](Self::pending) bytes as sent.
     pub fn sent(&mut self, count: usize) -> Result<()> {
         let pending = self.session.pending().len();
         if count > pending {
@@ -140,8 +139,8 @@ impl Endpoint<SansIo> {
         Ok(())
     }
 
-    /// What the operation under way waits for; `None` if there is none, or if it gets
-    /// further by being called again.
+    /// What the current operation waits for; `None` if there is none, or if calling it again
+    /// gets it further.
     pub fn wants(&self) -> Option<Interest> {
         match self.session.wants() {
             Some(Interest::Read) if self.transport.has_ended => None,

@@ -64,7 +64,7 @@ pub unsafe extern "C" fn anwdl_client_new(
         let peer_ip = check_descriptor(fd)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        let instance = match ClientInstance::from_checked(socket, peer_ip, &options) {
+        let instance = match ClientInstance::from_checked_socket(socket, peer_ip, &options) {
             Ok(instance) => instance,
             Err(refusal) => {
                 leave_open(Some(refusal.socket));
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn anwdl_client_new(
             }
         };
         let mut client = PoisonOnPanic::new(instance);
-        if options.exchanges_at_once() {
+        if options.exchanges_keys_at_creation() {
             // Unwinding would close the descriptor, and then the caller would close it again.
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);

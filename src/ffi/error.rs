@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Write as _};
 
 use super::value_or;
-use crate::error::{Error, LONGEST_MESSAGE, Reason, boundary_before, one_line};
+use crate::error::{Error, LONGEST_MESSAGE, Reason, floor_char_boundary, one_line};
 
 /// What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
 /// a failure. See "Errors" at the top.
@@ -80,6 +80,14 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
     /// missing, malformed or too long. Nothing was sent, and the session has ended.
     ANWDL_REASON_BAD_PROXY_HEADER = 13,
+    /// (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place.
+    ANWDL_REASON_NOT_FOUND = 14,
+    /// (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
+    /// asked for; the message names both.
+    ANWDL_REASON_WRONG_TYPE = 15,
+    /// (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
+    /// anwdl_value_to_json() has every digit.
+    ANWDL_REASON_OUT_OF_RANGE = 16,
 
     /// (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected.
     ANWDL_REASON_CLOSED = 20,
@@ -149,6 +157,9 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_OUT_OF_TURN, c"OUT_OF_TURN"),
     (ANWDL_REASON_ALREADY_CONNECTED, c"ALREADY_CONNECTED"),
     (ANWDL_REASON_BAD_PROXY_HEADER, c"BAD_PROXY_HEADER"),
+    (ANWDL_REASON_NOT_FOUND, c"NOT_FOUND"),
+    (ANWDL_REASON_WRONG_TYPE, c"WRONG_TYPE"),
+    (ANWDL_REASON_OUT_OF_RANGE, c"OUT_OF_RANGE"),
     (ANWDL_REASON_CLOSED, c"CLOSED"),
     (ANWDL_REASON_PEER_CLOSED, c"PEER_CLOSED"),
     (ANWDL_REASON_PEER_REFUSED, c"PEER_REFUSED"),
@@ -228,7 +239,7 @@ impl Message {
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = LONGEST_MESSAGE - self.len;
-        let text = &text.as_bytes()[..boundary_before(text, room)];
+        let text = &text.as_bytes()[..floor_char_boundary(text, room)];
         self.bytes[self.len..][..text.len()].copy_from_slice(text);
         self.len += text.len();
         Ok(())
@@ -289,6 +300,9 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::OutOfTurn => ANWDL_REASON_OUT_OF_TURN,
             Reason::AlreadyConnected => ANWDL_REASON_ALREADY_CONNECTED,
             Reason::BadProxyHeader => ANWDL_REASON_BAD_PROXY_HEADER,
+            Reason::NotFound => ANWDL_REASON_NOT_FOUND,
+            Reason::WrongType => ANWDL_REASON_WRONG_TYPE,
+            Reason::OutOfRange => ANWDL_REASON_OUT_OF_RANGE,
             Reason::Closed => ANWDL_REASON_CLOSED,
             Reason::PeerClosed => ANWDL_REASON_PEER_CLOSED,
             Reason::PeerRefused => ANWDL_REASON_PEER_REFUSED,

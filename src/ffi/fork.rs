@@ -6,20 +6,20 @@ use std::ffi::c_int;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::crypto::{fork_generation, process_wide};
+use crate::crypto::{default_key_pair, fork_generation};
 use crate::log;
 
 /// All locks of the library: while they are held, no other thread is half-way through anything
 /// that they protect.
 struct Held {
-    key_pair: MutexGuard<'static, process_wide::State>,
+    key_pair: MutexGuard<'static, default_key_pair::State>,
     log: MutexGuard<'static, log::State>,
 }
 
 impl Held {
     fn take() -> Self {
         Self {
-            key_pair: process_wide::lock(),
+            key_pair: default_key_pair::lock(),
             log: log::lock(),
         }
     }

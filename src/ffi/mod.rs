@@ -47,6 +47,7 @@ pub mod request;
 pub mod response;
 pub mod rsa_wrapper;
 pub mod session;
+pub mod value;
 
 #[cfg(test)]
 mod tests;

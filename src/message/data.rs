@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
 use super::format::{CONTAINER, DATA, Places, STATISTICS, write_errors};
-use super::json::{self, LARGEST_DEPTH, Origin};
-use super::members::{FEW, Index};
+use super::hash_index::{FEW, Index};
+use super::json::{self, MAX_DEPTH, Origin};
+use super::value::{Value, Values};
 use crate::error::{Error, Reason, Result};
 use crate::secret::SecretText;
 
@@ -38,6 +40,8 @@ pub struct Data {
     /// Finds the first `indexed` of them, at the place behind their number.
     index: Option<Index>,
     indexed: usize,
+    /// What is read, until something is changed.
+    values: OnceLock<Box<Values>>,
 }
 
 struct Member {
@@ -46,7 +50,7 @@ struct Member {
     value: DataValue,
 }
 
-/// A value to be put into [`Data`]: made from a text, an integer, a boolean or other data.
+/// A value to be put into [`Data`]: made from a text, an integer, a boolean, a value that is read, or other data.
 pub struct DataValue {
     /// The value as JSON, with the blanks that Python's `json.dumps` writes. Characters
     /// beyond ASCII stand for themselves.
@@ -82,6 +86,7 @@ impl Data {
             members: Vec::new(),
             index: None,
             indexed: 0,
+            values: OnceLock::new(),
         }
     }
 
@@ -98,7 +103,7 @@ impl Data {
         let root = json::check(json, Origin::Caller)
             .map_err(|problem| problem.of_argument("json", json))?;
         let Some(object) = root.object() else {
-            return Err(Error::invalid_argument(root.told_as_no_object("json")));
+            return Err(Error::invalid_argument(root.describe_as_no_object("json")));
         };
         // They are known to have distinct names.
         let members = object.members().map(|(name, value)| Member {
@@ -121,6 +126,16 @@ impl Data {
         self.is_array
     }
 
+    /// The data, for reading. They are written as one text for it, which is kept until something is
+    /// changed.
+    pub fn value(&self) -> Value<'_> {
+        let values = self.values.get_or_init(|| {
+            let count = if self.is_array { 0 } else { self.members.len() };
+            Box::new(Values::of_data(&self.to_json(), count))
+        });
+        values.root()
+    }
+
     /// Sets a member of an object. One of the same name is replaced, in its place.
     pub fn set(&mut self, name: &str, value: impl Into<DataValue>) -> Result<()> {
         self.check_object()?;
@@ -139,6 +154,7 @@ impl Data {
         }
         let value = value.into();
         value.check_levels()?;
+        self.values.take();
         self.members.push(Member {
             name: SecretText::default(),
             value,
@@ -204,6 +220,7 @@ impl Data {
     }
 
     fn put(&mut self, name: &str, value: DataValue) {
+        self.values.take();
         match self.find(name) {
             Some(at) => self.members[at].value = value,
             None => self.members.push(Member {
@@ -232,9 +249,13 @@ impl Data {
         if u32::try_from(count).is_err() {
             return;
         }
-        if self.index.as_ref().is_none_or(|index| index.room() < count) {
+        if self
+            .index
+            .as_ref()
+            .is_none_or(|index| index.capacity() < count)
+        {
             self.indexed = 0;
-            self.index = Index::with_room_for(2 * count).ok();
+            self.index = Index::with_capacity(2 * count).ok();
         }
         let Some(index) = &mut self.index else {
             return;
@@ -267,6 +288,29 @@ impl DataValue {
     /// JSON's `null`.
     pub fn null() -> Self {
         Self::word("null")
+    }
+
+    /// Any value, from its JSON text. Strings and numbers stay as they are written.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let value = json::check(json, Origin::Caller)
+            .map_err(|problem| problem.of_argument("json", json))?;
+        Ok(Self::from_accepted(value.as_written()))
+    }
+
+    /// A finite float, as Python writes it.
+    pub fn float(value: f64) -> Result<Self> {
+        if !value.is_finite() {
+            return Err(Error::invalid_argument(
+                "value is infinite or no number, which JSON cannot say",
+            ));
+        }
+        Ok(Self::word(
+            serde_json::to_string(&value).expect("it is finite"),
+        ))
+    }
+
+    pub(super) fn into_json(self) -> Zeroizing<String> {
+        self.json
     }
 
     /// Of what is no secret: a number or a word.
@@ -309,11 +353,11 @@ impl DataValue {
 
     /// Whether data may hold it, being one more level.
     fn check_levels(&self) -> Result<()> {
-        if self.levels < LARGEST_DEPTH {
+        if self.levels < MAX_DEPTH {
             return Ok(());
         }
         Err(Error::invalid_argument(format!(
-            "data would be nested deeper than {LARGEST_DEPTH} levels"
+            "data would be nested deeper than {MAX_DEPTH} levels"
         )))
     }
 }
@@ -372,6 +416,20 @@ impl From<&Data> for DataValue {
             json: into_text(json),
             levels: 1 + levels.max().unwrap_or(0),
         }
+    }
+}
+
+/// A copy of a value that is read.
+impl Value<'_> {
+    /// The value as JSON text, as [`Data::to_json`] writes it.
+    pub fn to_json(self) -> Zeroizing<String> {
+        DataValue::from(self).into_json()
+    }
+}
+
+impl From<Value<'_>> for DataValue {
+    fn from(value: Value<'_>) -> Self {
+        Self::from_accepted(value.as_written())
     }
 }
 
@@ -546,7 +604,7 @@ mod tests {
     #[test]
     fn data_are_as_deep_as_json_may_be_and_no_deeper() {
         let (mut array, mut object) = (Data::new_array(), Data::new());
-        for _ in 1..LARGEST_DEPTH {
+        for _ in 1..MAX_DEPTH {
             let mut outer = Data::new_array();
             outer.add(&array).unwrap();
             array = outer;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
-use super::json::{Kind, NotJson, Observer, Origin, Text, Value, observe_counted};
+use super::json::{JsonError, Kind, Observer, Origin, Text, Value, observe_counted};
 use super::work::{self, Work};
 
 /// More fields than any schema has.
@@ -289,7 +289,7 @@ impl<'a> Document<'a> {
 impl Schema {
     /// Reads a text, in one pass that builds nothing.
     #[inline(always)]
-    pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, NotJson> {
+    pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, JsonError> {
         self.read_counted(text, &mut Work::default())
     }
 
@@ -299,7 +299,7 @@ impl Schema {
         &'static self,
         text: &'a str,
         work: &mut Work,
-    ) -> Result<Document<'a>, NotJson> {
+    ) -> Result<Document<'a>, JsonError> {
         self.read_any(text, 0, Origin::Peer, work)
     }
 
@@ -310,7 +310,7 @@ impl Schema {
         text: &'a str,
         depth: usize,
         origin: Origin,
-    ) -> Result<Document<'a>, NotJson> {
+    ) -> Result<Document<'a>, JsonError> {
         self.read_any(text, depth, origin, &mut Work::default())
     }
 
@@ -321,7 +321,7 @@ impl Schema {
         depth: usize,
         origin: Origin,
         work: &mut Work,
-    ) -> Result<Document<'a>, NotJson> {
+    ) -> Result<Document<'a>, JsonError> {
         let mut document = Document {
             schema: self,
             root: None,
@@ -337,8 +337,9 @@ impl Schema {
 
     fn position(&self, key: Text<'_>, work: &mut usize) -> Option<usize> {
         let written = key.as_written();
-        *work +=
-            work::TOLD + work::FIELD * self.fields.len() + work::TOLD_BYTE * written.len().min(16);
+        *work += work::OBSERVED
+            + work::FIELD * self.fields.len()
+            + work::OBSERVED_BYTE * written.len().min(16);
         let mut fields = self.fields.iter();
         match fields.position(|field| field.name == written) {
             None if key.is_escaped() => {

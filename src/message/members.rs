@@ -1,30 +1,25 @@
 //! The members of an object that was received, for those who ask for them by name.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
+use super::hash_index::{FEW, Index};
+use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
-use super::received::place;
 use crate::secret::{NoMemory, SecretBytes, SecretText};
-
-/// How many members are looked through one by one.
-pub(super) const FEW: usize = 16;
 
 /// What is made of an object when it is asked for: where its members stand, if there are many, and
 /// its strings, decoded. Both together take no more memory than the object's text.
 pub(super) struct Members {
     count: usize,
-    index: OnceLock<Index>,
+    index: RwLock<MadeIndex>,
     strings: OnceLock<Strings>,
 }
 
-/// Finds by its name what is kept elsewhere, at a place that is not 0: a hash table of places. Who
-/// chose the names cannot know the hashes.
-pub(super) struct Index {
-    hashes: RandomState,
-    /// 0 where nothing is.
-    places: Vec<u32>,
-    room: usize,
+enum MadeIndex {
+    NotYet,
+    Made(Index),
+    /// There was no memory for it, or what would take its place is needed for something else.
+    Never,
 }
 
 /// The strings of an object, decoded, each with a NUL behind it, one behind the other.
@@ -39,7 +34,7 @@ impl Members {
     pub fn new(count: usize) -> Self {
         Self {
             count,
-            index: OnceLock::new(),
+            index: RwLock::new(MadeIndex::NotYet),
             strings: OnceLock::new(),
         }
     }
@@ -51,13 +46,30 @@ impl Members {
         if self.count <= FEW {
             return parsed.members().find_map(named);
         }
-        // It only saves time: without memory for it, there is another way.
-        match get_or_try_init(&self.index, || Index::of_members(object, self.count)) {
-            Ok(index) => index.find(name.as_bytes(), |at| {
-                parsed.members_from(at).next().and_then(named)
-            }),
-            Err(NoMemory) => parsed.members().find_map(named),
+        loop {
+            // It only saves time: without it, there is another way.
+            match &*self.index.read().unwrap_or_else(PoisonError::into_inner) {
+                MadeIndex::Made(index) => {
+                    return index.find(name.as_bytes(), |at| {
+                        parsed.members_from(at).next().and_then(named)
+                    });
+                }
+                MadeIndex::Never => return parsed.members().find_map(named),
+                MadeIndex::NotYet => {}
+            }
+            let mut made = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*made, MadeIndex::NotYet) {
+                *made = match index_of_members(object, self.count) {
+                    Ok(index) => MadeIndex::Made(index),
+                    Err(NoMemory) => MadeIndex::Never,
+                };
+            }
         }
+    }
+
+    /// Frees the memory with which members are found faster, and does without from now on.
+    pub fn give_up_index(&self) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = MadeIndex::Never;
     }
 
     /// The same if it is a string: decoded, with a NUL behind it.
@@ -68,104 +80,33 @@ impl Members {
         let Kind::String(text) = value.kind() else {
             return Ok(None);
         };
+        self.decoded(object, value, text).map(Some)
+    }
+
+    /// The string that is the value of a member: decoded, with a NUL behind it.
+    pub fn decoded(
+        &self,
+        object: &str,
+        value: Value<'_>,
+        text: Text<'_>,
+    ) -> Result<&str, NoMemory> {
         let strings = get_or_try_init(&self.strings, || Strings::of_members(object, self.count))?;
         let at = strings.place_of(object, value);
         let string = std::str::from_utf8(&strings.bytes[at..=at + text.decoded_len()]);
-        Ok(Some(string.expect("it was written there as UTF-8")))
+        Ok(string.expect("it was written there as UTF-8"))
     }
 }
 
-impl Index {
-    /// With room for `count` names.
-    pub fn with_room_for(count: usize) -> Result<Self, NoMemory> {
-        let len = count + count / 4 + 1;
-        let mut places = Vec::new();
-        places.try_reserve_exact(len)?;
-        places.resize(len, 0);
-        Ok(Self {
-            hashes: RandomState::new(),
-            places,
-            room: count,
-        })
+/// Where the members of an object begin, by their names.
+fn index_of_members(object: &str, count: usize) -> Result<Index, NoMemory> {
+    let mut index = Index::with_capacity(count)?;
+    for (key, _) in Object::from_accepted(object).members() {
+        let at = narrow(substr_range(object, key.as_written()).start - 1)?;
+        let hash = key.hash(index.hashes());
+        index.insert(hash, at, |_| false);
     }
-
-    /// For how many names there is room in all.
-    pub fn room(&self) -> usize {
-        self.room
-    }
-
-    fn of_members(object: &str, count: usize) -> Result<Self, NoMemory> {
-        let mut index = Self::with_room_for(count)?;
-        for (key, _) in Object::from_accepted(object).members() {
-            let at = narrow(place(object, key.as_written()).start - 1)?;
-            let hash = key.hash(&index.hashes);
-            index.put(hash, at, |_| false);
-        }
-        Ok(index)
-    }
-
-    /// Keeps the place of a name that is not there yet; there has to be room for it.
-    pub fn add(&mut self, name: &str, place: u32) {
-        let mut hasher = self.hashes.build_hasher();
-        hash_into(&mut hasher, name.as_bytes());
-        self.put(hasher.finish(), place, |_| false);
-    }
-
-    /// What names are hashed with.
-    pub fn hashes(&self) -> &RandomState {
-        &self.hashes
-    }
-
-    /// What `get` finds under this name at one of the places where it can be.
-    pub fn find<T>(&self, name: &[u8], mut get: impl FnMut(usize) -> Option<T>) -> Option<T> {
-        let mut hasher = self.hashes.build_hasher();
-        hash_into(&mut hasher, name);
-        let mut slot = self.first_slot(hasher.finish());
-        while self.places[slot] != 0 {
-            if let Some(found) = get(self.places[slot] as usize) {
-                return Some(found);
-            }
-            slot = self.next_slot(slot);
-        }
-        None
-    }
-
-    /// Keeps a place under a hash, for which there has to be room; false, and nothing is kept, if
-    /// one of those at which the name can be already `is_same`.
-    pub fn put(&mut self, hash: u64, place: u32, is_same: impl Fn(usize) -> bool) -> bool {
-        let mut slot = self.first_slot(hash);
-        while self.places[slot] != 0 {
-            if is_same(self.places[slot] as usize) {
-                return false;
-            }
-            slot = self.next_slot(slot);
-        }
-        self.places[slot] = place;
-        true
-    }
-
-    fn first_slot(&self, hash: u64) -> usize {
-        ((u128::from(hash) * self.places.len() as u128) >> u64::BITS) as usize
-    }
-
-    fn next_slot(&self, slot: usize) -> usize {
-        if slot + 1 == self.places.len() {
-            0
-        } else {
-            slot + 1
-        }
-    }
+    Ok(index)
 }
-
-/// Hashes the bytes of a name. Each name comes in the same parts, whatever it is written like:
-/// where the parts end may matter to a hasher.
-pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {
-    name.chunks(HASHED_AT_ONCE)
-        .for_each(|part| hasher.write(part));
-}
-
-/// The length of those parts.
-pub(super) const HASHED_AT_ONCE: usize = 64;
 
 impl Strings {
     fn of_members(object: &str, count: usize) -> Result<Self, NoMemory> {
@@ -190,7 +131,7 @@ impl Strings {
             }
             // Of the member behind this one, and so never of one that is not there.
             if number % FEW == 0 && number < count {
-                let behind = place(object, value.as_written()).end;
+                let behind = substr_range(object, value.as_written()).end;
                 let next = narrow(strings.bytes.len())?;
                 strings.waypoints.push((narrow(behind)?, next));
             }
@@ -200,7 +141,7 @@ impl Strings {
 
     /// Where the decoded string of a member stands.
     fn place_of(&self, object: &str, value: Value<'_>) -> usize {
-        let wanted = place(object, value.as_written()).start;
+        let wanted = substr_range(object, value.as_written()).start;
         let passed = self
             .waypoints
             .partition_point(|(member, _)| *member as usize <= wanted);
@@ -212,7 +153,7 @@ impl Strings {
             None => (1, 0),
         };
         for (_, value) in Object::from_accepted(object).members_from(start) {
-            if place(object, value.as_written()).start == wanted {
+            if substr_range(object, value.as_written()).start == wanted {
                 break;
             }
             if let Kind::String(text) = value.kind() {
@@ -224,12 +165,12 @@ impl Strings {
 }
 
 /// A message is never longer than 32 bits can tell; what were longer would find no memory.
-fn narrow(place: usize) -> Result<u32, NoMemory> {
+pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
     u32::try_from(place).map_err(|_| NoMemory)
 }
 
 /// What is in `cell`, made now if it is not there yet.
-fn get_or_try_init<T>(
+pub(super) fn get_or_try_init<T>(
     cell: &OnceLock<T>,
     make: impl FnOnce() -> Result<T, NoMemory>,
 ) -> Result<&T, NoMemory> {
@@ -252,7 +193,24 @@ impl CopyWithNul {
 }
 
 #[cfg(test)]
+impl Members {
+    pub fn held(&self) -> usize {
+        let index = match &*self.index.read().unwrap() {
+            MadeIndex::Made(index) => index.held(),
+            _ => 0,
+        };
+        let strings = self.strings.get().map_or(0, |strings| {
+            strings.bytes.capacity() + strings.waypoints.capacity() * size_of::<(u32, u32)>()
+        });
+        index + strings
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use std::hash::RandomState;
+
+    use super::super::hash_index::HASHED_AT_ONCE;
     use super::*;
 
     fn object(members: impl Iterator<Item = String>) -> String {
@@ -287,7 +245,8 @@ mod tests {
                 assert!(members.find(&text, absent).is_none());
                 assert_eq!(members.string_with_nul(&text, absent), Ok(None));
             }
-            assert_eq!(members.index.get().is_some(), count > FEW);
+            let index = members.index.read().unwrap();
+            assert_eq!(matches!(*index, MadeIndex::Made(_)), count > FEW);
         }
     }
 
@@ -298,11 +257,9 @@ mod tests {
             let members = Members::new(50_000);
             members.find(&text, "absent");
             members.string_with_nul(&text, "a").unwrap();
-            let index = members.index.get().unwrap().places.capacity() * size_of::<u32>();
-            let strings = members.strings.get().map_or(0, |strings| {
-                strings.bytes.capacity() + strings.waypoints.capacity() * size_of::<(u32, u32)>()
-            });
-            assert!(index + strings <= text.len(), "{value}: {index} {strings}");
+            assert!(matches!(*members.index.read().unwrap(), MadeIndex::Made(_)));
+            let held = members.held();
+            assert!(held <= text.len(), "{value}: {held}");
         }
     }
 

@@ -2,15 +2,21 @@
 //! JSON texts, and the formats that they are checked against.
 
 mod data;
+mod equalize;
 mod format;
+mod hash_index;
+mod inner_strings;
 pub(crate) mod json;
 mod members;
 mod received;
 mod request;
 mod response;
+mod value;
 mod work;
+mod writing;
 
 pub use data::{ContainerData, Data, DataValue};
+pub(crate) use equalize::equalize_work;
 pub(crate) use format::{Document, errors_of_whole};
 pub use request::{MalformedRequest, Request};
 pub(crate) use request::{RequestOutline, write_request};
@@ -19,55 +25,7 @@ pub use response::{
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
 pub(crate) use response::{ResponseOutline, write_response};
+pub(crate) use value::Values;
+pub use value::{Value, ValueType};
 pub(crate) use work::Work;
-
-use crate::secret::{NoMemory, SecretBytes};
-
-/// What a message that is written needs around its text: room for a header before it, and
-/// capacity for a trailer behind it.
-#[derive(Clone, Copy)]
-pub(crate) struct Around {
-    pub before: usize,
-    pub behind: usize,
-}
-
-/// Empties `out` and gives it room for a text of `len` bytes and what is around it.
-fn make_room(out: &mut SecretBytes, around: Around, len: usize) -> Result<(), NoMemory> {
-    out.wipe();
-    out.try_reserve_exact(around.before + len + around.behind)?;
-    out.resize(around.before, 0);
-    Ok(())
-}
-
-/// Writes `text` as it stands between the quotes of a JSON string.
-fn write_escaped(out: &mut SecretBytes, text: &str) {
-    if !text
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    // Written in place: a text of its own would have to be wiped.
-    let start = out.len();
-    serde_json::to_writer(&mut *out, text).expect("memory takes every text");
-    out[start..].rotate_left(1);
-    out.truncate(out.len() - 2);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_character_alone_is_escaped_as_it_must_be() {
-        for character in ('\0'..='\u{ff}').chain(['😀']) {
-            let text = character.to_string();
-            let mut out = SecretBytes::from(&b"before"[..]);
-            write_escaped(&mut out, &text);
-            let quoted = serde_json::to_string(&text).unwrap();
-            assert_eq!(out[..6], *b"before");
-            assert_eq!(&out[6..], &quoted.as_bytes()[1..quoted.len() - 1]);
-        }
-    }
-}
+pub(crate) use writing::Margins;

@@ -77,9 +77,3 @@ impl ReceivedText {
         &self.text[self.json.end + 1..]
     }
 }
-
-/// Where `part`, which was cut out of `text`, stands in it.
-pub(super) fn place(text: &str, part: &str) -> Range<usize> {
-    let start = part.as_ptr().addr() - text.as_ptr().addr();
-    start..start + part.len()
-}

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::format::Document;
 use super::format::{REQUEST, errors_of_whole, write_errors};
-use super::json::{Kind, NotJson, Origin, Value, observe};
-use super::members::{CopyWithNul, Members};
-use super::received::{ReceivedText, place};
-use super::{Around, Document, Work, make_room, write_escaped};
+use super::json::substr_range;
+use super::json::{JsonError, Kind, Origin, observe};
+use super::received::ReceivedText;
+use super::value::{Value, Values};
+use super::work::Work;
+use super::writing::{Margins, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -20,11 +23,8 @@ const PUNCTUATION: usize = 32;
 /// that the format does not name are there too. The text is wiped when the request is
 /// dropped.
 pub struct Request {
-    /// The JSON text, and the verb.
-    text: ReceivedText,
-    parameters: Range<usize>,
-    parameters_with_nul: CopyWithNul,
-    members: Members,
+    /// The parameters, in the JSON text, and the verb.
+    parameters: Values,
 }
 
 /// Where the parts of a request stand in a text that was found to fit the format.
@@ -92,11 +92,9 @@ impl Request {
         text: SecretBytes,
         outline: RequestOutline,
     ) -> std::result::Result<Self, NoMemory> {
+        let text = ReceivedText::new(text, outline.json, outline.verb)?;
         Ok(Self {
-            text: ReceivedText::new(text, outline.json, outline.verb)?,
-            parameters: outline.parameters,
-            parameters_with_nul: CopyWithNul::default(),
-            members: Members::new(outline.parameter_count),
+            parameters: Values::new(text, outline.parameters, outline.parameter_count),
         })
     }
 
@@ -125,12 +123,17 @@ impl Request {
 
     /// The whole request as JSON text.
     pub fn json(&self) -> &str {
-        self.text.json()
+        self.parameters.text().json()
     }
 
     /// The parameters, a JSON object, as text.
     pub fn parameters_json(&self) -> &str {
-        &self.text.all()[self.parameters.clone()]
+        self.parameters.root_json()
+    }
+
+    /// The parameters, an object, for reading.
+    pub fn parameters(&self) -> Value<'_> {
+        self.parameters.root()
     }
 
     /// The parameter of this name if it is a string. It may contain any character,
@@ -146,44 +149,39 @@ impl Request {
 
     /// The parameter of this name if it is an integer that fits in 64 bits with sign.
     pub fn integer(&self, parameter: &str) -> Option<i64> {
-        self.parameter(parameter)?.integer()
+        self.parameters.member(parameter)?.integer()
     }
 
     /// The parameter of this name if it is `true` or `false`.
     pub fn boolean(&self, parameter: &str) -> Option<bool> {
-        self.parameter(parameter)?.boolean()
+        self.parameters.member(parameter)?.boolean()
     }
 
     /// [`verb`](Self::verb) with a NUL behind it, for C.
     pub fn verb_with_nul(&self) -> &str {
-        self.text.extra_with_nul()
+        self.parameters.text().extra_with_nul()
     }
 
     /// [`json`](Self::json) with a NUL behind it, for C.
     pub fn json_with_nul(&self) -> &str {
-        self.text.json_with_nul()
+        self.parameters.text().json_with_nul()
     }
 
     /// [`parameters_json`](Self::parameters_json) with a NUL behind it, for C. Fails if there is no
     /// memory for it.
     pub fn parameters_json_with_nul(&self) -> Result<&str> {
-        Ok(self.parameters_with_nul.of(self.parameters_json())?)
+        Ok(self.parameters.root_json_with_nul()?)
     }
 
     /// [`string`](Self::string) with a NUL behind it, for C. Fails if there is no memory for it.
     pub fn string_with_nul(&self, parameter: &str) -> Result<Option<&str>> {
-        let parameters = self.parameters_json();
-        Ok(self.members.string_with_nul(parameters, parameter)?)
-    }
-
-    fn parameter(&self, name: &str) -> Option<Value<'_>> {
-        self.members.find(self.parameters_json(), name)
+        Ok(self.parameters.string_with_nul(parameter)?)
     }
 }
 
 impl RequestOutline {
     /// Reads a JSON text that should be a request; what is wrong with one that is none.
-    pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
+    pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, JsonError> {
         Ok(Self::of(text, &REQUEST.read(text)?))
     }
 
@@ -192,7 +190,7 @@ impl RequestOutline {
     pub fn read_json<'a>(
         text: &'a str,
         work: &mut Work,
-    ) -> std::result::Result<Document<'a>, NotJson> {
+    ) -> std::result::Result<Document<'a>, JsonError> {
         REQUEST.read_counted(text, work)
     }
 
@@ -207,12 +205,12 @@ impl RequestOutline {
         }
         let required = |name| document.value(name).expect("the format requires it");
         let verb = match required("verb").kind() {
-            Kind::String(verb) => place(text, verb.as_written()),
+            Kind::String(verb) => substr_range(text, verb.as_written()),
             _ => unreachable!("the format requires a string"),
         };
         Ok(Self {
-            json: place(text, document.root().as_written()),
-            parameters: place(text, required("parameters").as_written()),
+            json: substr_range(text, document.root().as_written()),
+            parameters: substr_range(text, required("parameters").as_written()),
             parameter_count: document.inner_count(),
             verb,
         })
@@ -222,7 +220,7 @@ impl RequestOutline {
 /// Writes the JSON text of a request into `out`.
 pub(crate) fn write_request(
     out: &mut SecretBytes,
-    around: Around,
+    margins: Margins,
     verb: &str,
     parameters_json: Option<&str>,
 ) -> Result<()> {
@@ -239,19 +237,19 @@ pub(crate) fn write_request(
             let parameters = observe(text, 1, Origin::Caller, &mut ())
                 .map_err(|problem| problem.of_message(name, text, malformed))?;
             if parameters.object().is_none() {
-                return Err(malformed(parameters.told_as_no_object(name)));
+                return Err(malformed(parameters.describe_as_no_object(name)));
             }
             parameters.as_written()
         }
         None => "{}",
     };
-    make_room(out, around, parameters.len() + verb.len() + PUNCTUATION)?;
+    make_room(out, margins, parameters.len() + verb.len() + PUNCTUATION)?;
     out.extend_from_slice(b"{\"verb\": \"");
     write_escaped(out, verb);
     out.extend_from_slice(b"\", \"parameters\": ");
     out.extend_from_slice(parameters.as_bytes());
     out.push(b'}');
-    let text = std::str::from_utf8(&out[around.before..]).expect("texts were joined");
+    let text = std::str::from_utf8(&out[margins.header..]).expect("texts were joined");
     let problem = match Request::errors_of(text) {
         Ok(None) => return Ok(()),
         Ok(Some(errors)) => errors,
@@ -323,28 +321,28 @@ mod tests {
 
     #[test]
     fn a_request_takes_the_room_that_it_needs_and_no_more() {
-        let around = Around {
-            before: 1000,
-            behind: 500,
+        let margins = Margins {
+            header: 1000,
+            trailer: 500,
         };
         let (verb, parameters) = (
             "V".repeat(100),
             format!("{{\"a\": \"{}\"}}", "p".repeat(200)),
         );
         let mut out = SecretBytes::default();
-        write_request(&mut out, around, &verb, Some(&parameters)).unwrap();
+        write_request(&mut out, margins, &verb, Some(&parameters)).unwrap();
         let texts = verb.len() + parameters.len();
         assert_eq!(out.capacity(), 1000 + texts + PUNCTUATION + 500);
     }
 
     #[test]
     fn parameters_are_one_object_and_nothing_behind_it() {
-        let around = Around {
-            before: 0,
-            behind: 0,
+        let margins = Margins {
+            header: 0,
+            trailer: 0,
         };
         let mut out = SecretBytes::default();
-        write_request(&mut out, around, "STAT", Some(" {\"a\": 1}\n")).unwrap();
+        write_request(&mut out, margins, "STAT", Some(" {\"a\": 1}\n")).unwrap();
         assert_eq!(&*out, br#"{"verb": "STAT", "parameters": {"a": 1}}"#);
         for parameters in [
             r#"{}, "more": 1"#,
@@ -355,13 +353,13 @@ mod tests {
             "null",
             "[]",
         ] {
-            let error = write_request(&mut out, around, "STAT", Some(parameters)).unwrap_err();
+            let error = write_request(&mut out, margins, "STAT", Some(parameters)).unwrap_err();
             assert_eq!(error.reason(), Some(Reason::MalformedRequest));
         }
-        let error = write_request(&mut out, around, "STAT", Some("\n[1,]")).unwrap_err();
+        let error = write_request(&mut out, margins, "STAT", Some("\n[1,]")).unwrap_err();
         let told = "parameters_json is no acceptable JSON at line 2 column 3 (byte 3): a comma";
         assert!(error.to_string().contains(told), "{error}");
-        let error = write_request(&mut out, around, "STAT", Some("[1]")).unwrap_err();
+        let error = write_request(&mut out, margins, "STAT", Some("[1]")).unwrap_err();
         let told = "parameters_json is an array; it has to be an object";
         assert!(error.to_string().contains(told), "{error}");
     }

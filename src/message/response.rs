@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use super::format::Document;
 use super::format::{DATA, RESPONSE, errors_of_whole, write_errors};
-use super::json::{Kind, NotJson, Origin, Text};
-use super::members::{CopyWithNul, Members};
-use super::received::{ReceivedText, place};
-use super::{Around, Document, Work, make_room, write_escaped};
+use super::json::substr_range;
+use super::json::{JsonError, Kind, Origin, Text};
+use super::received::ReceivedText;
+use super::value::{Value, Values};
+use super::work::Work;
+use super::writing::{Margins, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -30,14 +33,11 @@ pub const RESPONSE_MSG_INTERNAL_ERROR: &str = "Internal error";
 
 /// A response that fits the response format, as its JSON text was received.
 pub struct Response {
-    /// The JSON text, and the message.
-    text: ReceivedText,
+    /// The data, in the JSON text, and the message.
+    data: Values,
     success: bool,
     /// The message, as it is written between its quotes.
     message: Range<usize>,
-    data: Range<usize>,
-    data_with_nul: CopyWithNul,
-    members: Members,
 }
 
 /// Where a response stands in a text that was found to fit the format.
@@ -52,7 +52,7 @@ pub(crate) struct ResponseOutline {
 
 impl ResponseOutline {
     /// Reads a JSON text that should be a response; what is wrong with one that is none.
-    pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, NotJson> {
+    pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, JsonError> {
         Ok(Self::of(text, &RESPONSE.read(text)?))
     }
 
@@ -61,7 +61,7 @@ impl ResponseOutline {
     pub fn read_json<'a>(
         text: &'a str,
         work: &mut Work,
-    ) -> std::result::Result<Document<'a>, NotJson> {
+    ) -> std::result::Result<Document<'a>, JsonError> {
         RESPONSE.read_counted(text, work)
     }
 
@@ -76,14 +76,14 @@ impl ResponseOutline {
         }
         let required = |name| document.value(name).expect("the format requires it");
         let message = match required("message").kind() {
-            Kind::String(message) => place(text, message.as_written()),
+            Kind::String(message) => substr_range(text, message.as_written()),
             _ => unreachable!("the format requires a string"),
         };
         Ok(Self {
-            json: place(text, document.root().as_written()),
+            json: substr_range(text, document.root().as_written()),
             success: matches!(required("success").kind(), Kind::Boolean(true)),
             message,
-            data: place(text, required("data").as_written()),
+            data: substr_range(text, required("data").as_written()),
             member_count: document.inner_count(),
         })
     }
@@ -95,13 +95,11 @@ impl Response {
         text: SecretBytes,
         outline: ResponseOutline,
     ) -> std::result::Result<Self, NoMemory> {
+        let text = ReceivedText::new(text, outline.json, outline.message.clone())?;
         Ok(Self {
-            text: ReceivedText::new(text, outline.json, outline.message.clone())?,
+            data: Values::new(text, outline.data, outline.member_count),
             success: outline.success,
             message: outline.message,
-            data: outline.data,
-            data_with_nul: CopyWithNul::default(),
-            members: Members::new(outline.member_count),
         })
     }
 
@@ -124,7 +122,7 @@ impl Response {
 
     /// The whole response as JSON text.
     pub fn json(&self) -> &str {
-        self.text.json()
+        self.data.text().json()
     }
 
     /// Whether the request was served.
@@ -134,45 +132,50 @@ impl Response {
 
     /// The message, with the reason in it if there is one.
     pub fn message(&self) -> Cow<'_, str> {
-        Text::from_accepted(&self.text.all()[self.message.clone()]).decode()
+        Text::from_accepted(&self.data.text().all()[self.message.clone()]).decode()
     }
 
     /// The data, a JSON object, as text.
     pub fn data_json(&self) -> &str {
-        &self.text.all()[self.data.clone()]
+        self.data.root_json()
+    }
+
+    /// The data, an object, for reading.
+    pub fn data(&self) -> Value<'_> {
+        self.data.root()
     }
 
     /// [`json`](Self::json) with a NUL behind it, for C.
     pub fn json_with_nul(&self) -> &str {
-        self.text.json_with_nul()
+        self.data.text().json_with_nul()
     }
 
     /// [`message`](Self::message) with a NUL behind it, for C. A NUL inside reads as `?`.
     pub fn message_with_nul(&self) -> &str {
-        self.text.extra_with_nul()
+        self.data.text().extra_with_nul()
     }
 
     /// [`data_json`](Self::data_json) with a NUL behind it, for C. Fails if there is no memory for
     /// it.
     pub fn data_json_with_nul(&self) -> Result<&str> {
-        Ok(self.data_with_nul.of(self.data_json())?)
+        Ok(self.data.root_json_with_nul()?)
     }
 
     /// The member of the data that has this name, if it is a string, with a NUL behind it, for C.
     /// Fails if there is no memory for it.
     pub fn string_with_nul(&self, name: &str) -> Result<Option<&str>> {
-        Ok(self.members.string_with_nul(self.data_json(), name)?)
+        Ok(self.data.string_with_nul(name)?)
     }
 
     /// The member of the data that has this name, if it is an integer that fits in 64 bits with
     /// sign.
     pub fn integer(&self, name: &str) -> Option<i64> {
-        self.members.find(self.data_json(), name)?.integer()
+        self.data.member(name)?.integer()
     }
 
     /// The member of the data that has this name, if it is `true` or `false`.
     pub fn boolean(&self, name: &str) -> Option<bool> {
-        self.members.find(self.data_json(), name)?.boolean()
+        self.data.member(name)?.boolean()
     }
 }
 
@@ -188,7 +191,7 @@ impl fmt::Debug for Response {
 /// Writes the JSON text of a response into `out`, as the Python server writes it.
 pub(crate) fn write_response(
     out: &mut SecretBytes,
-    around: Around,
+    margins: Margins,
     success: bool,
     message: &str,
     data_json: Option<&str>,
@@ -201,7 +204,7 @@ pub(crate) fn write_response(
         None => "{}",
     };
     let texts = message.len() + reason.map_or(0, str::len) + data.len();
-    make_room(out, around, texts + PUNCTUATION)?;
+    make_room(out, margins, texts + PUNCTUATION)?;
     out.extend_from_slice(if success {
         b"{\"success\": true"
     } else {
@@ -225,7 +228,9 @@ fn checked_data(text: &str) -> Result<&str> {
         .read_inside(text, 1, Origin::Caller)
         .map_err(|problem| problem.of_message("data_json", text, malformed))?;
     if document.root().object().is_none() {
-        return Err(malformed(document.root().told_as_no_object("data_json")));
+        return Err(malformed(
+            document.root().describe_as_no_object("data_json"),
+        ));
     }
     match document.errors() {
         Some(errors) => Err(malformed(format!(
@@ -242,7 +247,7 @@ fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::LARGEST_DEPTH;
+    use super::super::json::MAX_DEPTH;
     use super::*;
 
     fn written(
@@ -251,12 +256,12 @@ mod tests {
         data: Option<&str>,
         reason: Option<&str>,
     ) -> Result<String> {
-        let around = Around {
-            before: 3,
-            behind: 5,
+        let margins = Margins {
+            header: 3,
+            trailer: 5,
         };
         let mut out = SecretBytes::default();
-        write_response(&mut out, around, success, message, data, reason)?;
+        write_response(&mut out, margins, success, message, data, reason)?;
         let capacity = out.capacity();
         assert!(capacity >= out.len() + 5);
         let text = out.into_text().unwrap();
@@ -299,14 +304,22 @@ mod tests {
 
     #[test]
     fn a_response_takes_the_room_that_it_needs_and_no_more() {
-        let around = Around {
-            before: 1000,
-            behind: 500,
+        let margins = Margins {
+            header: 1000,
+            trailer: 500,
         };
         let (message, reason) = ("m".repeat(100), "r".repeat(200));
         let data = format!("{{\"a\": \"{}\"}}", "d".repeat(300));
         let mut out = SecretBytes::default();
-        write_response(&mut out, around, true, &message, Some(&data), Some(&reason)).unwrap();
+        write_response(
+            &mut out,
+            margins,
+            true,
+            &message,
+            Some(&data),
+            Some(&reason),
+        )
+        .unwrap();
         let texts = message.len() + reason.len() + data.len();
         assert_eq!(out.capacity(), 1000 + texts + PUNCTUATION + 500);
     }
@@ -332,9 +345,9 @@ mod tests {
     #[test]
     fn what_is_written_is_never_too_deep_to_be_read() {
         let nested = |depth| format!("{}1{}", "{\"a\": ".repeat(depth), "}".repeat(depth));
-        let text = written(true, "OK", Some(&nested(LARGEST_DEPTH - 1)), None).unwrap();
+        let text = written(true, "OK", Some(&nested(MAX_DEPTH - 1)), None).unwrap();
         assert_eq!(Response::errors_of(&text), Ok(None));
-        let error = written(true, "OK", Some(&nested(LARGEST_DEPTH)), None).unwrap_err();
+        let error = written(true, "OK", Some(&nested(MAX_DEPTH)), None).unwrap_err();
         assert!(error.to_string().contains("too deeply nested"), "{error}");
     }
 

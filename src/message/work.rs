@@ -5,16 +5,12 @@
 //! in it: so the reader counts what it does, and what a refused text lacks of the most that a
 //! message of its size can take is made up for, by reading.
 
-use std::hint::black_box;
-
-use super::json::{Origin, observe_counted};
-
 /// What the reader was counted to do, in about so many instructions.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Work {
-    done: usize,
+    pub(super) done: usize,
     /// How many bytes were found to be UTF-8.
-    checked: usize,
+    pub(super) checked: usize,
 }
 
 /// A text, whatever is in it.
@@ -45,10 +41,10 @@ pub const FRAME: usize = 38;
 /// A member or element, and what stands behind it.
 pub const ELEMENT: usize = 50;
 /// A member that is looked for among the fields of a schema.
-pub const TOLD: usize = 87;
+pub const OBSERVED: usize = 87;
 pub const FIELD: usize = 4;
 /// For each byte of a short key.
-pub const TOLD_BYTE: usize = 12;
+pub const OBSERVED_BYTE: usize = 12;
 /// More for each of them if the key is written with escapes.
 pub const ESCAPED_FIELD: usize = 25;
 pub const KEY: usize = 49;
@@ -66,15 +62,6 @@ pub const KEPT_KEY: usize = 100;
 /// And then is.
 pub const HASHED_KEY: usize = 235;
 pub const HASHED_BYTE: usize = 8;
-/// A byte that is no ASCII, where it is checked that it is UTF-8.
-const UTF8_BYTE: usize = 10;
-
-/// The most for a byte of a text, as a message can come near it that is nothing but short keys.
-const MOST: usize = 100;
-
-/// What is read to make up for work. It is short, as the last one may be one too many.
-const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
-
 impl Work {
     pub fn add(&mut self, more: usize) {
         self.done = self.done.wrapping_add(more);
@@ -87,21 +74,5 @@ impl Work {
         self.add(passed / 2);
         self.checked = self.checked.max(passed);
         checked.ok()
-    }
-
-    /// Reads until as much was done as the bytes of a packet can take whose text was read so many
-    /// `times`.
-    pub fn make_up(mut self, packet: &[u8], times: usize) {
-        // Those that are checked one by one.
-        let others = packet[..self.checked]
-            .iter()
-            .filter(|byte| !byte.is_ascii());
-        self.add(UTF8_BYTE * others.count() * times);
-        let most = MOST.saturating_mul(packet.len()).saturating_mul(times);
-        while self.done < most {
-            let sample = black_box(SAMPLE);
-            let read = observe_counted(sample, 0, Origin::Peer, &mut (), &mut self);
-            black_box(read.is_ok());
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! Bytes that came in and bytes that go out. Both may hold secrets: they are wiped
-//! whenever they are let go of.
+//! The bytes that a session received and those that it will send. Both may hold secrets, so they
+//! are wiped before their memory is freed.
 
 use std::ops::Range;
 
@@ -7,19 +7,18 @@ use zeroize::Zeroize;
 
 use crate::secret::{NoMemory, SecretBytes};
 
-/// What is received at once at most before more memory is taken: a length that the peer
+/// The most memory that a message gets before its bytes have arrived: a length that the peer
 /// merely claims never makes this side allocate.
 const FIRST_ALLOCATION: usize = 16 * 1024;
-/// The largest buffer that an idle session keeps: enough for the requests and responses of
-/// every day.
+/// The largest buffer that an idle session keeps: enough for everyday requests and responses.
 const KEPT_CAPACITY: usize = 256;
-/// Room behind a message that is taken out, for a verb and what ends a text.
+/// Spare room behind a message that is taken out, for a verb and the NULs.
 const SPARE_CAPACITY: usize = 16;
 
-/// The longest header. What is no longer needs no buffer.
+/// The longest header. Whatever fits here needs no allocation.
 const HEADER_CAPACITY: usize = 16;
 
-/// Received bytes, up to the number that is waited for.
+/// Received bytes, up to the number that the session waits for.
 #[derive(Default)]
 pub struct Input {
     /// Headers and answers.
@@ -31,8 +30,8 @@ pub struct Input {
 }
 
 impl Input {
-    /// Waits for `wanted` bytes, those that are here already among them. What began as
-    /// a header stays no longer than the longest one.
+    /// Waits until there are `wanted` bytes, including those already received. What began as a
+    /// header never grows longer than the longest one.
     pub fn want(&mut self, wanted: usize) {
         debug_assert!(
             self.filled == 0 || (wanted <= HEADER_CAPACITY) == (self.wanted <= HEADER_CAPACITY)
@@ -40,20 +39,18 @@ impl Input {
         self.wanted = wanted;
     }
 
-    /// Whether all bytes that were waited for are here.
+    /// Whether all of these bytes were received.
     pub fn is_complete(&self) -> bool {
         self.filled == self.wanted
     }
 
-    /// Sees to it that there is [`space`](Self::space) for some of the bytes that are missing;
-    /// fails if there is no memory for it.
-    pub fn make_space(&mut self) -> Result<(), NoMemory> {
+    /// Makes room for some of the missing bytes; fails if there is no memory for them.
+    pub fn reserve(&mut self) -> Result<(), NoMemory> {
         if self.wanted <= HEADER_CAPACITY {
             return Ok(());
         }
-        // One call of the system takes a whole message, unless it is a large one. The buffer
-        // grows when it is full, by its own size, so that small pieces cost no more than large
-        // ones.
+        // One system call receives a whole message unless it is large. A full buffer doubles, so
+        // that many small pieces cost no more than a few large ones.
         let target = if self.filled < self.bytes.len() {
             self.bytes.len()
         } else {
@@ -72,26 +69,26 @@ impl Input {
         Ok(())
     }
 
-    /// Where the next bytes go. Never longer than what is still missing, so that nothing is
-    /// taken off the socket that belongs to a later message. It is empty if there is no memory,
-    /// of which [`make_space`](Self::make_space) tells.
-    pub fn space(&mut self) -> &mut [u8] {
+    /// Where the next bytes go. Never longer than what is missing, so that bytes of a later
+    /// message stay in the socket. Empty if there is no memory, as [`reserve`](Self::reserve)
+    /// reports.
+    pub fn unfilled(&mut self) -> &mut [u8] {
         if self.wanted <= HEADER_CAPACITY {
             return &mut self.header[self.filled..self.wanted];
         }
-        let _ = self.make_space();
+        let _ = self.reserve();
         let end = self.wanted.min(self.bytes.len());
         &mut self.bytes[self.filled..end]
     }
 
-    /// Counts `count` bytes that were written to [`space`](Self::space).
-    pub fn fill(&mut self, count: usize) {
+    /// Counts `count` bytes that were written to [`unfilled`](Self::unfilled).
+    pub fn advance(&mut self, count: usize) {
         self.filled += count;
         debug_assert!(self.filled <= self.wanted);
     }
 
-    /// The bytes that are here.
-    pub fn bytes(&mut self) -> &mut [u8] {
+    /// The bytes received so far.
+    pub fn filled(&mut self) -> &mut [u8] {
         if self.wanted <= HEADER_CAPACITY {
             return &mut self.header[..self.filled];
         }
@@ -107,11 +104,11 @@ impl Input {
         shrink(&mut self.bytes);
     }
 
-    /// Takes the bytes at `range` out, with room for a few more, and clears the rest. Long
-    /// ones take the buffer along instead of being copied.
+    /// Takes out the bytes at `range`, with room for a few more, and clears the rest. Short ones
+    /// are copied; long ones take the buffer with them.
     pub fn take(&mut self, range: Range<usize>) -> Result<SecretBytes, NoMemory> {
         if self.bytes.capacity() <= KEPT_CAPACITY {
-            let taken = SecretBytes::try_copy(&self.bytes()[range], SPARE_CAPACITY)?;
+            let taken = SecretBytes::try_copy(&self.filled()[range], SPARE_CAPACITY)?;
             self.clear();
             return Ok(taken);
         }
@@ -123,7 +120,7 @@ impl Input {
     }
 }
 
-/// Bytes to send, of which a later part may have to wait for an answer.
+/// Bytes to send. The later part of them may have to wait for an answer.
 #[derive(Default)]
 pub struct Output {
     bytes: SecretBytes,
@@ -132,7 +129,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds bytes that may be sent at once; fails if there is no memory for them.
+    /// Adds bytes that may be sent right away; fails if there is no memory for them.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), NoMemory> {
         self.bytes.try_reserve_exact(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
@@ -147,13 +144,13 @@ impl Output {
         self.released = released;
     }
 
-    /// An empty buffer to write the next message in, which keeps its memory.
+    /// An empty buffer for the next message. It keeps its memory.
     pub fn take(&mut self) -> SecretBytes {
         self.clear();
         std::mem::take(&mut self.bytes)
     }
 
-    /// Lets the rest go too.
+    /// Allows the rest to be sent too.
     pub fn release(&mut self) {
         self.released = self.bytes.len();
     }
@@ -169,7 +166,7 @@ impl Output {
         debug_assert!(self.sent <= self.released);
     }
 
-    /// All bytes of the message under way, sent or not.
+    /// All bytes of the current message, sent or not.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -183,7 +180,7 @@ impl Output {
     }
 }
 
-/// Lets go of more memory than an idle session keeps.
+/// Frees a buffer that is larger than an idle session keeps.
 fn shrink(bytes: &mut SecretBytes) {
     if bytes.capacity() > KEPT_CAPACITY {
         *bytes = SecretBytes::default();
@@ -198,12 +195,12 @@ mod tests {
     fn a_claimed_length_allocates_nothing() {
         let mut input = Input::default();
         input.want(99_999_999);
-        let space = input.space();
+        let space = input.unfilled();
         assert_eq!(space.len(), FIRST_ALLOCATION);
         space.fill(7);
-        input.fill(FIRST_ALLOCATION);
-        assert_eq!(input.space().len(), FIRST_ALLOCATION);
-        assert!(input.bytes().iter().all(|&byte| byte == 7));
+        input.advance(FIRST_ALLOCATION);
+        assert_eq!(input.unfilled().len(), FIRST_ALLOCATION);
+        assert!(input.filled().iter().all(|&byte| byte == 7));
     }
 
     /// Each time that the buffer moves, all of it is copied and wiped.
@@ -214,10 +211,10 @@ mod tests {
             input.want(1 << 20);
             let (mut moves, mut place) = (0, 0);
             while !input.is_complete() {
-                let space = input.space();
+                let space = input.unfilled();
                 let count = space.len().min(piece);
-                input.fill(count);
-                let now = input.bytes().as_ptr().addr();
+                input.advance(count);
+                let now = input.filled().as_ptr().addr();
                 moves += usize::from(now != place);
                 place = now;
             }
@@ -230,32 +227,32 @@ mod tests {
     fn space_ends_where_the_message_ends() {
         let mut input = Input::default();
         input.want(3);
-        assert_eq!(input.space().len(), 3);
-        input.fill(2);
+        assert_eq!(input.unfilled().len(), 3);
+        input.advance(2);
         assert!(!input.is_complete());
-        assert_eq!(input.space().len(), 1);
-        input.fill(1);
+        assert_eq!(input.unfilled().len(), 1);
+        input.advance(1);
         assert!(input.is_complete());
         input.want(5);
-        assert_eq!(input.space().len(), 2);
+        assert_eq!(input.unfilled().len(), 2);
         input.clear();
         input.want(1);
-        assert_eq!(input.space(), [0]);
+        assert_eq!(input.unfilled(), [0]);
     }
 
     #[test]
     fn a_longer_message_has_its_space_at_once() {
         let mut input = Input::default();
         input.want(8);
-        assert_eq!(input.space().len(), 8);
-        input.fill(8);
+        assert_eq!(input.unfilled().len(), 8);
+        input.advance(8);
         input.want(16);
-        assert_eq!(input.space().len(), 8);
-        input.fill(8);
+        assert_eq!(input.unfilled().len(), 8);
+        input.advance(8);
         input.clear();
         assert_eq!(input.bytes.capacity(), 0);
         input.want(16 * 1024);
-        assert_eq!(input.space().len(), 16 * 1024);
+        assert_eq!(input.unfilled().len(), 16 * 1024);
     }
 
     #[test]
@@ -265,14 +262,14 @@ mod tests {
             input.want(len + 3);
             while !input.is_complete() {
                 let from = input.filled;
-                let space = input.space();
+                let space = input.unfilled();
                 for (at, byte) in space.iter_mut().enumerate() {
                     *byte = (from + at) as u8;
                 }
                 let count = space.len();
-                input.fill(count);
+                input.advance(count);
             }
-            let place = input.bytes().as_ptr();
+            let place = input.filled().as_ptr();
             let capacity = input.bytes.capacity();
             let taken = input.take(1..len + 1).unwrap();
             let is_moved = capacity > KEPT_CAPACITY;
@@ -283,7 +280,7 @@ mod tests {
                 "{len}"
             );
             assert!(taken.capacity() >= len + 2);
-            assert!(input.bytes().is_empty());
+            assert!(input.filled().is_empty());
         }
     }
 

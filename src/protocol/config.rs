@@ -2,11 +2,11 @@
 
 use crate::crypto::random::{self, FillRandom};
 
-/// A framing: how messages are cut and encrypted. Releases of the Python server and client
-/// speak one each.
+/// A framing: how messages are delimited and encrypted. Each release of the Python server and
+/// client speaks one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Whatever the peer turns out to speak.
+    /// Whichever the peer turns out to speak.
     Auto,
     /// Releases 2.0 and 2.1: AES-CBC with one IV for the whole session.
     V2,
@@ -14,8 +14,8 @@ pub enum Protocol {
     V3,
     /// Release 4.1: as `V3`, with encrypted lengths.
     V4,
-    /// AES-256-GCM: the only framing that notices changed, repeated or reordered messages, and
-    /// that stays secret if the RSA keys become known later.
+    /// AES-256-GCM: the only framing that detects changed, repeated or reordered messages, and
+    /// that stays secret if the RSA keys leak later.
     Gcm,
 }
 
@@ -29,9 +29,9 @@ pub enum Role {
 }
 
 /// The longest message that can be allowed, in bytes of JSON text.
-pub const LARGEST_MESSAGE: usize = 99_999_999;
+pub const MAX_MESSAGE_SIZE: usize = 99_999_999;
 
-/// What a session is and how far it goes.
+/// How a session behaves.
 #[derive(Clone)]
 pub struct Config {
     /// Which side of the connection this is.
@@ -40,16 +40,16 @@ pub struct Config {
     pub protocol: Protocol,
     /// The longest message that is received, in bytes of JSON text.
     pub max_message_size: usize,
-    /// Whether keys are exchanged. If not, an AES wrapper that was set is the session's key.
+    /// Whether keys are exchanged. If not, the AES wrapper that was set is the session's key.
     pub exchange_keys: bool,
-    /// Whether an AES key that was received is sent back as it came, see
+    /// Whether a received AES key is sent back unchanged, see
     /// [`ClientOptions::set_key_echo`](crate::ClientOptions::set_key_echo).
     pub key_echo: bool,
     /// Whether the private key operation waits for [`Session::compute`](super::session::Session::compute).
     pub separate_computation: bool,
     /// The SHA-256 of the PEM text of the only public key that is accepted from the peer.
     pub expected_fingerprint: Option<[u8; 32]>,
-    /// The random generator; the operating system's unless a test replays a recording.
+    /// The random generator: the operating system's, unless a test replays a recording.
     pub random: FillRandom,
 }
 

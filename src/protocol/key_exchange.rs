@@ -16,7 +16,7 @@ use crate::secret::{declassify_bytes, declassify_choice};
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
 /// The first byte of a secret that chooses the gcm framing.
-const GCM_SECRET: u8 = 0x06;
+const GCM_SECRET_TYPE: u8 = 0x06;
 const GCM_SECRET_SIZE: usize = 1 + RANDOM_SIZE + X25519_SIZE;
 
 /// One of the four steps of a key exchange, as one side sees it.
@@ -28,14 +28,14 @@ pub enum Step {
     ReceiveSecret,
 }
 
-/// The steps of the side that hears the other first.
+/// The steps of the side that receives first.
 pub const RECEIVE_FIRST: &[Step] = &[
     Step::ReceivePublicKey,
     Step::SendPublicKey,
     Step::ReceiveSecret,
     Step::SendSecret,
 ];
-/// The steps of the side that speaks first.
+/// The steps of the side that sends first.
 pub const SEND_FIRST: &[Step] = &[
     Step::SendPublicKey,
     Step::ReceivePublicKey,
@@ -43,33 +43,32 @@ pub const SEND_FIRST: &[Step] = &[
     Step::ReceiveSecret,
 ];
 
-/// A key exchange under way.
+/// A key exchange in progress.
 pub struct KeyExchange {
     /// This side's.
     role: Role,
     done: Vec<Step>,
-    /// The peer's PEM text exactly as it came.
+    /// The peer's PEM text exactly as received.
     remote_pem: Vec<u8>,
-    /// What the step that came first carried, its part in clear among it.
+    /// What the first of the two secret steps carried, including its unencrypted part.
     first_secret: Vec<u8>,
     secret: Option<Secret>,
-    /// The keys of the session, from the moment when both secrets are known until the step that
-    /// settled them is done.
-    agreed: Option<Keys>,
+    /// The keys of the session, from when both secrets are known until that step is done.
+    session_keys: Option<Keys>,
 }
 
-/// What is secret in boxes, so that it has no padding: there, a move would leave what lay in its
-/// place on the stack, such as a part of a key.
+/// Secrets are boxed, so that this enum has no padding: a move copies padding too, and with it
+/// whatever lay on the stack before, such as a part of a key.
 enum Secret {
     Cbc(Box<AesWrapper>),
-    /// This side began.
+    /// This side sent first.
     GcmInitiator {
         random: Random,
         ephemeral: ephemeral::Initiator,
     },
-    /// The peer began, and its encapsulation key is still to come.
+    /// The peer sent first, and its encapsulation key is still missing.
     GcmReceived(GcmSecret),
-    /// The peer began, and what answers it is made.
+    /// The peer sent first, and the answer is ready.
     GcmResponder {
         initiator: Random,
         response: ephemeral::Response,
@@ -78,14 +77,14 @@ enum Secret {
 
 type Random = Box<Zeroizing<[u8; RANDOM_SIZE]>>;
 
-/// What RSA protects of the two gcm steps.
+/// The part of a gcm secret that is encrypted with RSA.
 struct GcmSecret {
     random: Random,
     x25519_public: Box<Zeroizing<[u8; X25519_SIZE]>>,
 }
 
 impl KeyExchange {
-    /// A key exchange of a side, before its first step.
+    /// A key exchange before its first step.
     pub fn new(role: Role) -> Self {
         Self {
             role,
@@ -93,7 +92,7 @@ impl KeyExchange {
             remote_pem: Vec::new(),
             first_secret: Vec::new(),
             secret: None,
-            agreed: None,
+            session_keys: None,
         }
     }
 
@@ -109,39 +108,38 @@ impl KeyExchange {
         self.done.push(step);
     }
 
-    /// Forgets what an operation that is over left of a secret that was not exchanged: the peer
-    /// did not accept it, or never heard of it.
-    pub fn take_back_secret(&mut self) {
+    /// Discards a secret whose operation ended before the peer accepted it, or even received it.
+    pub fn discard_secret(&mut self) {
         if !self.is_done(Step::SendSecret) && !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
             self.first_secret.clear();
         }
-        self.agreed = None;
+        self.session_keys = None;
     }
 
-    /// The keys of the session, once the step is done that settles them.
-    pub fn take_agreed(&mut self) -> Option<Keys> {
-        self.agreed.take()
+    /// Takes the keys of the session once the exchange has them.
+    pub fn take_session_keys(&mut self) -> Option<Keys> {
+        self.session_keys.take()
     }
 
-    /// How many bytes stand in clear behind the secret that the peer sends, as far as it is known
-    /// before the secret is.
-    pub fn announced_clear_part(&self) -> usize {
+    /// How many unencrypted bytes will follow the peer's secret, as far as this is known before
+    /// the secret is received.
+    pub fn expected_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmInitiator { .. }) => CIPHERTEXT_SIZE,
             _ => 0,
         }
     }
 
-    /// How many bytes in clear are missing behind a secret that was accepted.
-    pub fn missing_clear_part(&self) -> usize {
+    /// How many unencrypted bytes are still missing behind an accepted secret.
+    pub fn missing_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmReceived(_)) => ENCAPSULATION_KEY_SIZE,
             _ => 0,
         }
     }
 
-    /// Takes the peer's public key as it came over the wire.
+    /// Accepts the peer's public key as received.
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
@@ -150,8 +148,8 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// The secret that this side sends: the answer to the one that it received, its own AES key,
-    /// or what chooses gcm. With `key_echo`, an AES key is answered with itself.
+    /// Makes the secret that this side sends: the answer to the one received, its own AES key, or
+    /// what chooses gcm. With `key_echo`, an AES key is answered with itself.
     pub fn wrap_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -164,7 +162,7 @@ impl KeyExchange {
         let chosen = match self.secret.take() {
             Some(secret) => secret,
             None if protocol == Protocol::Gcm => Secret::GcmInitiator {
-                random: draw(random)?,
+                random: random_bytes(random)?,
                 ephemeral: ephemeral::Initiator::new(random)?,
             },
             None => Secret::Cbc(Box::new(match own_key {
@@ -188,11 +186,11 @@ impl KeyExchange {
                     transcript.answer(received, &iv)?
                 };
                 let wrapped = wrap_key(rsa, &answer)?;
-                self.agreed = Some(Keys::Cbc(answer));
+                self.session_keys = Some(Keys::Cbc(answer));
                 wrapped
             }
             Secret::GcmInitiator { random, ephemeral } => {
-                let mut sent = wrap_gcm(rsa, random, &ephemeral.x25519_public()?)?;
+                let mut sent = wrap_gcm_secret(rsa, random, &ephemeral.x25519_public()?)?;
                 sent.extend_from_slice(&ephemeral.encapsulation_key()?);
                 sent
             }
@@ -200,8 +198,8 @@ impl KeyExchange {
                 initiator,
                 response,
             } => {
-                let responder = draw(random)?;
-                let mut sent = wrap_gcm(rsa, &responder, &response.x25519_public)?;
+                let responder = random_bytes(random)?;
+                let mut sent = wrap_gcm_secret(rsa, &responder, &response.x25519_public)?;
                 sent.extend_from_slice(&response.ciphertext);
                 let transcript = GcmTranscript {
                     is_server_initiator: self.role == Role::Client,
@@ -211,7 +209,7 @@ impl KeyExchange {
                     responder_secret: &sent,
                 };
                 let keys = transcript.keys(&response.shared, initiator, &responder);
-                self.agreed = Some(Keys::gcm(keys, self.role));
+                self.session_keys = Some(Keys::gcm(keys, self.role));
                 sent
             }
             Secret::GcmReceived(_) => unreachable!("the step that receives is done"),
@@ -222,19 +220,19 @@ impl KeyExchange {
         Ok(sent)
     }
 
-    /// Takes the peer's secret, with what stands in clear behind it as far as that was announced.
+    /// Accepts the peer's secret, with the unencrypted bytes that were expected behind it.
     pub fn accept_secret(
         &mut self,
         rsa: &RsaWrapper,
         received: &[u8],
         protocol: Protocol,
     ) -> Result<()> {
-        let wrapped = &received[..received.len() - self.announced_clear_part()];
+        let wrapped = &received[..received.len() - self.expected_clear_size()];
         let plain = rsa.decrypt_data(wrapped)?;
         self.accept_plain_secret(rsa, &plain, received, protocol)
     }
 
-    /// Takes the peer's secret, once it was unwrapped.
+    /// Accepts the peer's decrypted secret.
     pub(crate) fn accept_plain_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -247,8 +245,8 @@ impl KeyExchange {
                 self.secret = Some(read_secret(plain, protocol)?);
                 self.first_secret = received.to_vec();
             }
-            // Released peers send this side's key back; ours derive one from it. Any other
-            // can only come from somebody who could not read what was sent.
+            // Released peers send this side's key back; this library derives one from it. Any
+            // other comes from somebody who could not read what was sent.
             Some(Secret::Cbc(own)) => {
                 let (_, &iv) = plain
                     .split_last_chunk::<BLOCK_SIZE>()
@@ -259,11 +257,11 @@ impl KeyExchange {
                     initiator_wrapped_secret: &self.first_secret,
                 };
                 let derived = transcript.answer(own, &iv)?;
-                let is_derived = is_key(plain, &derived);
-                if !declassify_choice(is_derived | is_key(plain, own)) {
+                let is_derived = is_same_key(plain, &derived);
+                if !declassify_choice(is_derived | is_same_key(plain, own)) {
                     return Err(decryption_failed());
                 }
-                self.agreed = Some(Keys::Cbc(match declassify_choice(is_derived) {
+                self.session_keys = Some(Keys::Cbc(match declassify_choice(is_derived) {
                     true => derived,
                     false => AesWrapper::clone(own),
                 }));
@@ -282,7 +280,7 @@ impl KeyExchange {
                     responder_secret: received,
                 };
                 let keys = transcript.keys(&shared, random, &responder.random);
-                self.agreed = Some(Keys::gcm(keys, self.role));
+                self.session_keys = Some(Keys::gcm(keys, self.role));
             }
             Some(Secret::GcmReceived(_) | Secret::GcmResponder { .. }) => {
                 unreachable!("a secret is received once")
@@ -291,8 +289,8 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// Takes the peer's secret again, with the encapsulation key that was missing behind it, and
-    /// makes what answers it.
+    /// Takes the peer's secret again, together with its encapsulation key, and prepares the
+    /// answer.
     pub fn accept_encapsulation_key(&mut self, received: &[u8], random: FillRandom) -> Result<()> {
         let Some(Secret::GcmReceived(initiator)) = self.secret.take() else {
             unreachable!("an encapsulation key is missing");
@@ -331,14 +329,14 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     }
 }
 
-/// Reads a secret that chooses gcm: its length first, which is none, then its first byte.
+/// Reads a secret that chooses gcm. Its length is public; its first byte is not.
 fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
-    if !declassify_choice(plain[0].ct_eq(&GCM_SECRET)) {
+    if !declassify_choice(plain[0].ct_eq(&GCM_SECRET_TYPE)) {
         return Err(decryption_failed());
     }
     let (random, x25519_public) = plain[1..].split_at(RANDOM_SIZE);
-    // It keeps the session secret to nobody but its owner.
+    // A public key: only its owner can make a secret of it.
     declassify_bytes(x25519_public);
     let mut secret = GcmSecret {
         random: Box::new(Zeroizing::new([0; RANDOM_SIZE])),
@@ -349,7 +347,7 @@ fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     Ok(secret)
 }
 
-/// The key and its IV, encrypted for the peer.
+/// Encrypts the key and its IV for the peer.
 fn wrap_key(rsa: &RsaWrapper, key: &AesWrapper) -> Result<Vec<u8>> {
     let mut plain = Zeroizing::new(Vec::with_capacity(key.key().len() + BLOCK_SIZE));
     plain.extend_from_slice(key.key());
@@ -357,25 +355,25 @@ fn wrap_key(rsa: &RsaWrapper, key: &AesWrapper) -> Result<Vec<u8>> {
     rsa.encrypt_data(&plain, false)
 }
 
-/// Whether a secret that came is this key and its IV.
-fn is_key(plain: &[u8], expected: &AesWrapper) -> Choice {
+/// Whether a received secret is this key and its IV.
+fn is_same_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     let (key, iv) = plain.split_at(plain.len().saturating_sub(BLOCK_SIZE));
     key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
-/// What RSA protects of a gcm step, encrypted for the peer.
-fn wrap_gcm(
+/// Encrypts the RSA part of a gcm secret for the peer.
+fn wrap_gcm_secret(
     rsa: &RsaWrapper,
     random: &[u8; RANDOM_SIZE],
     x25519_public: &[u8; X25519_SIZE],
 ) -> Result<Vec<u8>> {
-    let mut plain = Zeroizing::new([GCM_SECRET; GCM_SECRET_SIZE]);
+    let mut plain = Zeroizing::new([GCM_SECRET_TYPE; GCM_SECRET_SIZE]);
     plain[1..1 + RANDOM_SIZE].copy_from_slice(random);
     plain[1 + RANDOM_SIZE..].copy_from_slice(x25519_public);
     rsa.encrypt_data(plain.as_slice(), false)
 }
 
-fn draw(random: FillRandom) -> Result<Random> {
+fn random_bytes(random: FillRandom) -> Result<Random> {
     let mut bytes = Box::new(Zeroizing::new([0; RANDOM_SIZE]));
     random(bytes.as_mut_slice())?;
     Ok(bytes)

@@ -1,7 +1,7 @@
 //! The protocol as a state machine: bytes in, bytes out, no socket and no clock.
 //!
 //! [`Session`](session::Session) is one side of one connection. Blocking and non-blocking
-//! clients, tests and replays of recordings all drive this one machine, in either role.
+//! clients, tests and replays of recordings all drive this one state machine, in either role.
 
 mod buffer;
 mod config;
@@ -9,4 +9,4 @@ pub(crate) mod framing;
 pub(crate) mod key_exchange;
 pub mod session;
 
-pub use config::{LARGEST_MESSAGE, Protocol, Role};
+pub use config::{MAX_MESSAGE_SIZE, Protocol, Role};

@@ -207,7 +207,7 @@ fn receive(session: &mut Session, mut bytes: &[u8]) -> Result<()> {
                 return Ok(());
             }
             Progress::Read => {
-                let space = session.space();
+                let space = session.receive_buffer();
                 let count = space.len().min(bytes.len());
                 assert!(count > 0, "the session waits for more");
                 let (now, later) = bytes.split_at(count);

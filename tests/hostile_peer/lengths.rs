@@ -9,8 +9,8 @@ use crate::play::{Act, play, receiving};
 use crate::tell;
 
 /// The longest message that is accepted unless another is set.
-const LARGEST_MESSAGE: u64 = 1024 * 1024;
-const LARGEST_PEM: u64 = 16 * 1024;
+const MAX_MESSAGE_SIZE: u64 = 1024 * 1024;
+const MAX_PEM_SIZE: u64 = 16 * 1024;
 const REQUEST: &[u8] = br#"{"verb": "STAT", "parameters": {}}"#;
 const RESPONSE: &[u8] = br#"{"success": true, "message": "OK", "data": {}}"#;
 
@@ -134,7 +134,7 @@ fn lengths_in_clear() {
                 receive_first: true,
             };
             let played = play(session, &[act], &text);
-            match expected(number, LARGEST_PEM) {
+            match expected(number, MAX_PEM_SIZE) {
                 Some(reason) => {
                     assert_eq!(played.reason(), Some(reason), "{shown:?}");
                     assert_eq!(played.sent, b"0", "{shown:?}");
@@ -166,8 +166,8 @@ fn lengths_in_clear() {
                 let sent = &played.sent[played.sent_before..];
                 let largest = match (role, is_later) {
                     // Both framings are possible still.
-                    (Role::Server, false) => LARGEST_MESSAGE + 32,
-                    _ => LARGEST_MESSAGE + 16 + behind,
+                    (Role::Server, false) => MAX_MESSAGE_SIZE + 32,
+                    _ => MAX_MESSAGE_SIZE + 16 + behind,
                 };
                 let is_number = number.is_some();
                 match expected(number, largest) {
@@ -231,7 +231,7 @@ fn encrypted_lengths() {
             let played = play(session(role, Protocol::V4), &[act], &encrypt_blocks(&block));
             let expected = match number {
                 None => Some(Reason::DecryptionFailed),
-                some => expected(some, LARGEST_MESSAGE + 32),
+                some => expected(some, MAX_MESSAGE_SIZE + 32),
             };
             let shown = String::from_utf8_lossy(&block);
             let found = played.reason();
@@ -252,7 +252,7 @@ fn encrypted_lengths() {
 #[test]
 fn lengths_of_records() {
     let mut cases = 0;
-    let limit = LARGEST_MESSAGE as u32 + 16;
+    let limit = MAX_MESSAGE_SIZE as u32 + 16;
     let numbers = (0..=64).chain([limit - 1, limit, limit + 1, limit + 16, 99_999_999]);
     let bits = (0..32).map(|bit| 1 << bit);
     let ends = [0x7fff_ffff, 0x8000_0000, 0xffff_fff0, u32::MAX];

@@ -196,7 +196,7 @@ pub fn play(mut session: SansIoSession, acts: &[Act], incoming: &[u8]) -> Played
             }
         };
         if failure.is_some() {
-            let has_moved = rest.len() < taken_before || sent.len() > sent_before;
+            let has_transferred = rest.len() < taken_before || sent.len() > sent_before;
             let played = Played {
                 messages,
                 sent,
@@ -204,7 +204,12 @@ pub fn play(mut session: SansIoSession, acts: &[Act], incoming: &[u8]) -> Played
                 failure,
                 session,
             };
-            check_failure(played.failure.as_ref().unwrap(), act, has_moved, &played);
+            check_failure(
+                played.failure.as_ref().unwrap(),
+                act,
+                has_transferred,
+                &played,
+            );
             return played;
         }
     }
@@ -221,7 +226,7 @@ pub fn play(mut session: SansIoSession, acts: &[Act], incoming: &[u8]) -> Played
 /// What the header promises of a failure: which reasons an act can have, and whether the
 /// session goes on.
 #[track_caller]
-fn check_failure(failure: &Error, act: &Act, has_moved: bool, played: &Played) {
+fn check_failure(failure: &Error, act: &Act, has_transferred: bool, played: &Played) {
     use Reason::{
         DecryptionFailed, InvalidKey, MalformedRequest, MalformedResponse, MessageTooLarge,
         PeerClosed, PeerRefused, ProtocolMismatch, ProtocolViolation,
@@ -258,7 +263,7 @@ fn check_failure(failure: &Error, act: &Act, has_moved: bool, played: &Played) {
     assert!(documented.contains(&reason), "{act:?} ended in {reason:?}");
     let goes_on = match reason {
         MalformedRequest | PeerRefused => true,
-        PeerClosed => !has_moved,
+        PeerClosed => !has_transferred,
         _ => false,
     };
     assert_eq!(!played.session.has_failed(), goes_on, "{act:?}: {reason:?}");

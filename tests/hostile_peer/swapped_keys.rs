@@ -115,8 +115,8 @@ fn every_framing_notices_swapped_keys() {
             if swapped != Swapped::None {
                 assert_eq!(reason(received), Reason::DecryptionFailed, "{swapped:?}");
             } else {
-                let is_heard = matches!(received, Some(Ok(Some(Message::Request(_)))));
-                assert!(is_heard, "{protocol:?}, {swapped:?}");
+                let is_received = matches!(received, Some(Ok(Some(Message::Request(_)))));
+                assert!(is_received, "{protocol:?}, {swapped:?}");
             }
             cases += 1;
         }

@@ -73,7 +73,7 @@ pub fn go_on(session: &mut Session, inbox: &mut Vec<u8>, outbox: &mut Vec<u8>) -
             Ok(Progress::Compute) => unreachable!("the computation is not separate"),
             Ok(Progress::Read) if inbox.is_empty() => return None,
             Ok(Progress::Read) => {
-                let space = session.space();
+                let space = session.receive_buffer();
                 let count = space.len().min(inbox.len());
                 space[..count].copy_from_slice(&inbox[..count]);
                 inbox.drain(..count);

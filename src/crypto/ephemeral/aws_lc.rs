@@ -57,12 +57,12 @@ impl DecapsulationKey {
     }
 }
 
-/// Draws a secret, writes it, and gives its ciphertext. `None` if the key is none.
+/// Generates a shared secret, writes it, and returns its ciphertext. `None` if the key is not valid.
 pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option<Vec<u8>>> {
     let Ok(key) = kem::EncapsulationKey::new(&ML_KEM_768, encapsulation_key) else {
         return Ok(None);
     };
-    // Only here is it found out whether the key's numbers are below the modulus.
+    // Only this checks that the key's numbers are below the modulus.
     let Ok((ciphertext, secret)) = key.encapsulate() else {
         return Ok(None);
     };

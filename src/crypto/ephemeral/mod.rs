@@ -27,18 +27,18 @@ pub const CIPHERTEXT_SIZE: usize = 1088;
 /// The shared secret of ML-KEM-768, in bytes.
 const KEM_SECRET_SIZE: usize = 32;
 
-/// What both sides computed: the secret of X25519, and behind it that of ML-KEM.
+/// What both sides computed: the secret of X25519, then that of ML-KEM.
 ///
-/// In a box, as all secrets that are handed on: a value that moves leaves a copy behind.
+/// Boxed, because a move would leave a copy behind.
 pub struct SharedSecrets(Box<Zeroizing<[u8; SharedSecrets::SIZE]>>);
 
-/// The secrets of the side that begins, until the other one has answered.
+/// The secrets of the side that sends first, until the other has answered.
 pub struct Initiator {
     x25519: Box<backend::X25519Secret>,
     kem: Box<backend::DecapsulationKey>,
 }
 
-/// What the other side answers, and what is shared then.
+/// The answer of the other side, and the secrets that both then share.
 pub struct Response {
     pub x25519_public: [u8; X25519_SIZE],
     pub ciphertext: Vec<u8>,
@@ -71,10 +71,10 @@ impl SharedSecrets {
 }
 
 impl Initiator {
-    /// Draws secrets, that of X25519 with `random`.
+    /// Generates the secrets, that of X25519 with `random`.
     pub fn new(random: fn(&mut [u8]) -> Result<()>) -> Result<Self> {
         Ok(Self {
-            x25519: Box::new(draw_x25519(random)?),
+            x25519: Box::new(generate_x25519(random)?),
             kem: Box::new(backend::DecapsulationKey::generate()?),
         })
     }
@@ -83,13 +83,13 @@ impl Initiator {
         self.x25519.public().ok_or_else(failed)
     }
 
-    /// The key of [`ENCAPSULATION_KEY_SIZE`] bytes under which the other side answers.
+    /// The key of [`ENCAPSULATION_KEY_SIZE`] bytes with which the other side answers.
     pub fn encapsulation_key(&self) -> Result<Vec<u8>> {
         self.kem.encapsulation_key().ok_or_else(failed)
     }
 
-    /// Takes the answer. Fails if the peer's public key of X25519 gives a secret that is known to
-    /// everybody. A wrong ciphertext of ML-KEM gives a secret that nobody shares.
+    /// Computes the shared secrets from the answer. Fails if the peer's X25519 public key gives the
+    /// all-zero secret. A wrong ML-KEM ciphertext gives a secret that the peer does not have.
     pub fn finish(&self, x25519_public: &[u8], ciphertext: &[u8]) -> Result<SharedSecrets> {
         let mut shared = SharedSecrets::new();
         self.x25519
@@ -103,14 +103,14 @@ impl Initiator {
 }
 
 impl Response {
-    /// Answers what the side that begins has sent. Fails if one of the two keys is none.
+    /// Answers the side that sent first. Fails if one of its two keys is not valid.
     pub fn new(
         x25519_public: &[u8],
         encapsulation_key: &[u8],
         random: fn(&mut [u8]) -> Result<()>,
     ) -> Result<Self> {
         let mut shared = SharedSecrets::new();
-        let secret = Box::new(draw_x25519(random)?);
+        let secret = Box::new(generate_x25519(random)?);
         secret
             .agree(x25519_public, shared.x25519())
             .ok_or_else(decryption_failed)?;
@@ -124,7 +124,7 @@ impl Response {
     }
 }
 
-fn draw_x25519(random: fn(&mut [u8]) -> Result<()>) -> Result<backend::X25519Secret> {
+fn generate_x25519(random: fn(&mut [u8]) -> Result<()>) -> Result<backend::X25519Secret> {
     let mut bytes = Zeroizing::new([0; X25519_SIZE]);
     random(bytes.as_mut_slice())?;
     backend::X25519Secret::from_bytes(&bytes).ok_or_else(failed)

@@ -69,7 +69,7 @@ impl DecapsulationKey {
     }
 }
 
-/// Draws a secret, writes it, and gives its ciphertext. `None` if the key is none.
+/// Generates a shared secret, writes it, and returns its ciphertext. `None` if the key is not valid.
 pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option<Vec<u8>>> {
     let Ok(bytes) = encapsulation_key.try_into() else {
         return Ok(None);
@@ -77,15 +77,18 @@ pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option
     let Ok(key) = EncapsulationKey768::new(bytes) else {
         return Ok(None);
     };
-    let (ciphertext, secret) = key.encapsulate_with_rng(&mut random::generator()?);
+    let (ciphertext, secret) = key.encapsulate_with_rng(&mut random::rng()?);
     let secret = Zeroizing::new(secret);
     shared.copy_from_slice(&secret);
     Ok(Some(ciphertext.to_vec()))
 }
 
-/// As [`encapsulate`], with a secret that is known.
+/// As [`encapsulate`], with a given random number.
 #[cfg(test)]
-pub fn encapsulate_known(encapsulation_key: &[u8], drawn: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+pub fn encapsulate_deterministic(
+    encapsulation_key: &[u8],
+    drawn: &[u8],
+) -> Option<(Vec<u8>, Vec<u8>)> {
     let key = EncapsulationKey768::new(encapsulation_key.try_into().ok()?).ok()?;
     let (ciphertext, secret) = key.encapsulate_deterministic(drawn.try_into().ok()?);
     Some((ciphertext.to_vec(), secret.to_vec()))

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::secret::declassify;
 use crate::secret::{NoMemory, wiping_stack};
 
-/// From so many bytes on, AWS-LC takes less time: it takes more before it begins.
+/// From this many bytes on, AWS-LC is faster; its setup costs more.
 #[cfg(feature = "aws-lc")]
 const LONG: usize = 1024;
 
@@ -31,7 +31,7 @@ pub fn seal(
     sealed?.ok_or_else(text_too_long)
 }
 
-/// Decrypts `text` in place, of which nothing is left unless `tag` proves it unchanged.
+/// Decrypts `text` in place; wipes it if `tag` is not valid.
 pub fn open(
     key: &[u8; AES_256_SIZE],
     nonce: &[u8; NONCE_SIZE],
@@ -45,7 +45,7 @@ pub fn open(
             LONG.. => aws_lc::open(key, nonce, additional_data, text, tag),
             _ => Ok(pure_rust::open(key, nonce, additional_data, text, tag)),
         });
-    // The tag was compared in constant time, and its verdict acted on, already.
+    // The tag was already compared in constant time, and the result branched on.
     match declassify(opened?.is_some()) {
         true => Ok(()),
         false => Err(decryption_failed()),

@@ -1,4 +1,4 @@
-//! RSA keys: the forms that they are written in, the limits on them, and what they do.
+//! RSA keys: their limits and their operations.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
@@ -15,20 +15,20 @@ use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::key_text::{self, LARGEST_PEM, invalid_key};
-use super::oaep::{DecryptingKey, EncryptingKey, generate_quickly};
+use super::key_text::{self, MAX_PEM_SIZE, invalid_key};
+use super::oaep::{DecryptingKey, EncryptingKey, try_generate};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
-const LARGEST_EXPONENT_BITS: u32 = 33;
+const MAX_EXPONENT_BITS: u32 = 33;
 const HASH_SIZE: usize = 32;
 const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
-/// A public key, kept in the DER form of SubjectPublicKeyInfo (RFC 5280), which is small;
-/// the form that encrypts is large and made again when it was put to rest.
+/// A public key, kept as the DER of SubjectPublicKeyInfo (RFC 5280), which is small. The form that
+/// encrypts is large, and made again if it was freed.
 #[derive(Clone)]
 pub(super) struct PublicKey {
     der: Arc<[u8]>,
@@ -36,23 +36,23 @@ pub(super) struct PublicKey {
     pub(super) encrypting: Option<Arc<EncryptingKey>>,
 }
 
-/// A public key of this side: its PEM text is sent in every key exchange.
+/// This side's public key, with its PEM text, which every key exchange sends.
 pub(super) struct LocalPublicKey {
     pub key: PublicKey,
     pub pem: String,
 }
 
-/// A private key, in its PKCS #8 form and ready to decrypt.
+/// A private key, as PKCS #8 and ready to decrypt.
 pub(super) struct PrivateKey {
     pkcs8: Zeroizing<Vec<u8>>,
     bits: u32,
     decrypting: DecryptingKey,
-    /// In which process that was made. AWS-LC does not survive a fork in a child that uses a key
-    /// which another thread was using.
+    /// The process that made it. In a forked child, AWS-LC cannot use a key that another thread was
+    /// using during the fork.
     made_in: u32,
-    /// The same for a child, and in which.
-    of_child: OnceLock<(u32, DecryptingKey)>,
-    /// Only signing needs this form, and few callers sign.
+    /// The same for a forked child, and which.
+    in_child: OnceLock<(u32, DecryptingKey)>,
+    /// For signing, which few callers do.
     signing: OnceLock<RsaPrivateKey>,
 }
 
@@ -64,17 +64,17 @@ impl LocalPublicKey {
 }
 
 impl PublicKey {
-    /// From a key as people have it.
+    /// From a key in any form that people use.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_info(&key_text::public_key(text)?)
     }
 
     /// As [`from_text`](Self::from_text), in DER.
     pub fn from_der(der: &[u8]) -> Result<Self> {
-        Self::from_info(&key_text::public_key_of_der(der)?)
+        Self::from_info(&key_text::public_key_from_der(der)?)
     }
 
-    /// From a key as peers send it.
+    /// From a key in the form that peers send.
     pub fn from_pem(text: &str) -> Result<Self> {
         let (label, der) = decode_pem(text)?;
         if label != PUBLIC_LABEL {
@@ -118,7 +118,7 @@ impl PublicKey {
         self.bits
     }
 
-    pub fn rest(&mut self) {
+    pub fn free_encrypting_key(&mut self) {
         self.encrypting = None;
     }
 
@@ -139,7 +139,7 @@ impl PublicKey {
     }
 
     pub fn verify(&self, signature: &[u8], data: &[u8]) -> Result<bool> {
-        self.verify_with_salt_of(longest_salt(self.bits), signature, data)
+        self.verify_with_salt_of(max_salt_len(self.bits), signature, data)
     }
 
     /// As [`verify`](Self::verify), for a salt of another length.
@@ -170,16 +170,16 @@ impl PrivateKey {
         let exponent_bits = u64::BITS - public_exponent.leading_zeros();
         if public_exponent < 3
             || public_exponent.is_multiple_of(2)
-            || exponent_bits > LARGEST_EXPONENT_BITS
+            || exponent_bits > MAX_EXPONENT_BITS
         {
             return Err(Error::invalid_argument(format!(
-                "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{LARGEST_EXPONENT_BITS}"
+                "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{MAX_EXPONENT_BITS}"
             )));
         }
-        if let Some(pkcs8) = generate_quickly(public_exponent, key_size)? {
+        if let Some(pkcs8) = try_generate(public_exponent, key_size)? {
             return Self::from_pkcs8(pkcs8);
         }
-        let mut generator = random::generator()?;
+        let mut generator = random::rng()?;
         let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
         let key = RsaPrivateKey::new_with_exp(
             &mut generator,
@@ -196,23 +196,23 @@ impl PrivateKey {
         Self::from_pkcs8(document.to_bytes())
     }
 
-    /// From a key as people have it.
+    /// From a key in any form that people use.
     pub fn from_text(text: &[u8]) -> Result<Self> {
-        Self::from_given(key_text::private_key(text)?)
+        Self::from_user(key_text::private_key(text)?)
     }
 
     /// As [`from_text`](Self::from_text), in DER.
     pub fn from_der(der: &[u8]) -> Result<Self> {
-        Self::from_given(key_text::private_key_of_der(der)?)
+        Self::from_user(key_text::private_key_from_der(der)?)
     }
 
-    fn from_given(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
+    fn from_user(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
         let Some(what) = unusual_primes(&pkcs8) else {
             return Self::from_pkcs8(pkcs8);
         };
         // More than some arithmetic can take: whether this key works shows when it is used.
         match Self::from_pkcs8(pkcs8) {
-            Ok(key) if key.works() => Ok(key),
+            Ok(key) if key.passes_pairwise_check() => Ok(key),
             _ => Err(invalid_key(format!(
                 "the RSA private key has {what}, and such keys are not supported; make another \
                  key with {}",
@@ -222,7 +222,7 @@ impl PrivateKey {
     }
 
     fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
-        let bits = with_public_half(&pkcs8, check_limits)??;
+        let bits = with_public_key(&pkcs8, check_limits)??;
         let decrypting = DecryptingKey::from_pkcs8(&pkcs8).ok_or_else(|| {
             invalid_key("the RSA private key is not acceptable: its numbers do not fit together")
         })?;
@@ -231,13 +231,13 @@ impl PrivateKey {
             bits,
             decrypting,
             made_in: fork_generation::current(),
-            of_child: OnceLock::new(),
+            in_child: OnceLock::new(),
             signing: OnceLock::new(),
         })
     }
 
     /// Whether it signs and decrypts.
-    fn works(&self) -> bool {
+    fn passes_pairwise_check(&self) -> bool {
         let text = b"a key that works";
         let Ok(public) = self.public_key() else {
             return false;
@@ -266,7 +266,7 @@ impl PrivateKey {
     }
 
     pub fn public_key(&self) -> Result<PublicKey> {
-        let der = with_public_half(&self.pkcs8, |key| {
+        let der = with_public_key(&self.pkcs8, |key| {
             let key = key.to_der()?;
             SubjectPublicKeyInfoRef {
                 algorithm: ALGORITHM_ID,
@@ -293,7 +293,7 @@ impl PrivateKey {
 
     fn decrypt_in_child(&self, process: u32, data: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         if let Some((_, key)) = self
-            .of_child
+            .in_child
             .get()
             .filter(|(made_in, _)| *made_in == process)
         {
@@ -307,13 +307,13 @@ impl PrivateKey {
         };
         let key = DecryptingKey::from_pkcs8(&self.pkcs8).ok_or_else(failed)?;
         let decrypted = key.decrypt(data);
-        // A child of a child finds the place taken, and makes one each time.
-        let _ = self.of_child.set((process, key));
+        // In a child of a child the place is taken, so it makes a key each time.
+        let _ = self.in_child.set((process, key));
         decrypted
     }
 
     pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let unsigned = |_| Error::new(Reason::Internal, "the RSA private key could not sign");
+        let failed = |_| Error::new(Reason::Internal, "the RSA private key could not sign");
         let key = match self.signing.get() {
             Some(key) => key,
             None => {
@@ -322,16 +322,16 @@ impl PrivateKey {
                 self.signing.get_or_init(|| key)
             }
         };
-        let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), longest_salt(self.bits));
-        let mut generator = random::generator()?;
+        let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), max_salt_len(self.bits));
+        let mut generator = random::rng()?;
         let signature = key
             .try_sign_with_rng(&mut generator, data)
-            .map_err(unsigned)?;
+            .map_err(failed)?;
         Ok(signature.to_vec())
     }
 }
 
-/// What the primes of a private key are, if not two of one size.
+/// Describes the primes of a private key unless they are two of the same size.
 fn unusual_primes(pkcs8: &[u8]) -> Option<String> {
     let info = PrivateKeyInfoRef::from_der(pkcs8).ok()?;
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).ok()?;
@@ -350,14 +350,14 @@ fn modulus_size(bits: u32) -> usize {
 }
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
-fn longest_salt(bits: u32) -> usize {
+fn max_salt_len(bits: u32) -> usize {
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 
 fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
-    if text.len() > LARGEST_PEM {
+    if text.len() > MAX_PEM_SIZE {
         return Err(invalid_key(format!(
-            "the PEM text has {} bytes; at most {LARGEST_PEM} are read",
+            "the PEM text has {} bytes; at most {MAX_PEM_SIZE} are read",
             text.len()
         )));
     }
@@ -371,7 +371,7 @@ fn encode_pem(label: &str, der: &[u8]) -> String {
 }
 
 /// Calls `read` with the public half of a private key.
-fn with_public_half<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
+fn with_public_key<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
     let unreadable = |_| invalid_key("the key holds no RSA private key");
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
     if info.algorithm != ALGORITHM_ID {
@@ -396,10 +396,10 @@ fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     }
     let exponent = key.public_exponent.as_bytes();
     let exponent_bits = bit_len(exponent);
-    let is_accepted = is_odd(exponent) && (2..=LARGEST_EXPONENT_BITS).contains(&exponent_bits);
+    let is_accepted = is_odd(exponent) && (2..=MAX_EXPONENT_BITS).contains(&exponent_bits);
     if !is_accepted {
         return Err(invalid_key(format!(
-            "the RSA public exponent is even, below 3, or longer than {LARGEST_EXPONENT_BITS} bits"
+            "the RSA public exponent is even, below 3, or longer than {MAX_EXPONENT_BITS} bits"
         )));
     }
     Ok(bits)
@@ -439,8 +439,8 @@ mod tests {
 
     #[test]
     fn a_salt_has_the_room_that_the_last_byte_of_a_modulus_leaves() {
-        assert_eq!(longest_salt(2048), 256 - 32 - 2);
-        assert_eq!(longest_salt(2049), 256 - 32 - 2);
-        assert_eq!(longest_salt(2050), 257 - 32 - 2);
+        assert_eq!(max_salt_len(2048), 256 - 32 - 2);
+        assert_eq!(max_salt_len(2049), 256 - 32 - 2);
+        assert_eq!(max_salt_len(2050), 257 - 32 - 2);
     }
 }

@@ -15,17 +15,17 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Reason, Result};
 
 /// The longest PEM text that is read, in bytes.
-pub(crate) const LARGEST_PEM: usize = 16 * 1024;
+pub(crate) const MAX_PEM_SIZE: usize = 16 * 1024;
 
 /// How to make a key that is accepted.
 pub(super) const NEW_KEY: &str =
     "`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out key.pem`";
 
-/// An RSA key that its owner meant for signatures of one kind (RFC 4055). Its numbers are those
-/// of any RSA key.
+/// The algorithm of an RSA key that is restricted to one kind of signature (RFC 4055). Its numbers
+/// are those of any RSA key.
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
-/// Other algorithms that keys are often made for.
-const OTHERS: [(&str, &str); 6] = [
+/// Other common algorithms, which a message can name.
+const OTHER_ALGORITHMS: [(&str, &str); 6] = [
     ("1.2.840.10045.2.1", "an EC key"),
     ("1.2.840.10040.4.1", "a DSA key"),
     ("1.2.840.113549.1.3.1", "a Diffie-Hellman key"),
@@ -37,17 +37,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
-/// The width that the decoder wants.
-const WIDTH: usize = 64;
+/// The line width that the decoder requires.
+const LINE_WIDTH: usize = 64;
 
-/// What stands between one BEGIN line and its END line.
+/// The text between a BEGIN line and its END line.
 struct Block<'a> {
     label: &'a str,
     is_encrypted: bool,
     base64: Zeroizing<Vec<u8>>,
 }
 
-/// The one private key in a text, as PKCS #8 that says no more than it must.
+/// The one private key in a text, as PKCS #8 without optional fields.
 pub(super) fn private_key(text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let blocks = blocks(text)?;
     let is_private = |block: &&Block<'_>| block.label.ends_with("PRIVATE KEY");
@@ -65,15 +65,15 @@ pub(super) fn private_key(text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         "PRIVATE KEY" => {
             let der = block.decode()?;
             let unreadable = |_| invalid_key("the PEM text holds no private key, whatever it says");
-            plain_pkcs8(PrivateKeyInfoRef::from_der(&der).map_err(unreadable)?)
+            normalized_pkcs8(PrivateKeyInfoRef::from_der(&der).map_err(unreadable)?)
         }
-        "RSA PRIVATE KEY" => pkcs8_around(&block.decode()?),
+        "RSA PRIVATE KEY" => pkcs8_from_pkcs1(&block.decode()?),
         "OPENSSH PRIVATE KEY" => Err(invalid_key(
             "the private key is in OpenSSH's own form; if it is an RSA key, rewrite a copy of it \
              with `ssh-keygen -p -m PEM -f key.pem`",
         )),
-        "EC PRIVATE KEY" => Err(no_rsa_key("an EC key")),
-        "DSA PRIVATE KEY" => Err(no_rsa_key("a DSA key")),
+        "EC PRIVATE KEY" => Err(not_rsa("an EC key")),
+        "DSA PRIVATE KEY" => Err(not_rsa("a DSA key")),
         other => Err(unknown(other)),
     }
 }
@@ -92,26 +92,26 @@ pub(super) fn public_key(text: &[u8]) -> Result<Vec<u8>> {
         return subject_public_key_info(&der);
     }
     let unreadable = |_| invalid_key("the PEM text holds no public key, whatever it says");
-    plain_public_key(SubjectPublicKeyInfoRef::from_der(&der).map_err(unreadable)?)
+    normalized_public_key(SubjectPublicKeyInfoRef::from_der(&der).map_err(unreadable)?)
 }
 
-/// The private key that is all of `der`, as [`private_key`] gives it.
-pub(super) fn private_key_of_der(der: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+/// As [`private_key`], from DER.
+pub(super) fn private_key_from_der(der: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     check_der(der)?;
     match PrivateKeyInfoRef::from_der(der) {
-        Ok(info) => plain_pkcs8(info),
-        Err(_) if RsaPrivateKeyRef::from_der(der).is_ok() => pkcs8_around(der),
+        Ok(info) => normalized_pkcs8(info),
+        Err(_) if RsaPrivateKeyRef::from_der(der).is_ok() => pkcs8_from_pkcs1(der),
         Err(_) => Err(invalid_key(
             "the bytes are no RSA private key in DER (PKCS #8 or PKCS #1, not encrypted)",
         )),
     }
 }
 
-/// The public key that is all of `der`, as [`public_key`] gives it.
-pub(super) fn public_key_of_der(der: &[u8]) -> Result<Vec<u8>> {
+/// As [`public_key`], from DER.
+pub(super) fn public_key_from_der(der: &[u8]) -> Result<Vec<u8>> {
     check_der(der)?;
     match SubjectPublicKeyInfoRef::from_der(der) {
-        Ok(info) => plain_public_key(info),
+        Ok(info) => normalized_public_key(info),
         Err(_) if RsaPublicKeyRef::from_der(der).is_ok() => subject_public_key_info(der),
         Err(_) => Err(invalid_key(
             "the bytes are no RSA public key in DER (SubjectPublicKeyInfo or PKCS #1)",
@@ -119,7 +119,7 @@ pub(super) fn public_key_of_der(der: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// What is no DER at all.
+/// Refuses what cannot be DER.
 fn check_der(bytes: &[u8]) -> Result<()> {
     check_length(bytes, "the key")?;
     if bytes.starts_with(b"-----BEGIN ") {
@@ -129,26 +129,26 @@ fn check_der(bytes: &[u8]) -> Result<()> {
 }
 
 fn check_length(bytes: &[u8], what: &str) -> Result<()> {
-    if bytes.len() > LARGEST_PEM {
+    if bytes.len() > MAX_PEM_SIZE {
         return Err(invalid_key(format!(
-            "{what} has {} bytes; at most {LARGEST_PEM} are read",
+            "{what} has {} bytes; at most {MAX_PEM_SIZE} are read",
             bytes.len()
         )));
     }
     Ok(())
 }
 
-fn plain_pkcs8(info: PrivateKeyInfoRef<'_>) -> Result<Zeroizing<Vec<u8>>> {
+fn normalized_pkcs8(info: PrivateKeyInfoRef<'_>) -> Result<Zeroizing<Vec<u8>>> {
     check_algorithm(&info.algorithm)?;
     pkcs8(info.private_key)
 }
 
-fn pkcs8_around(pkcs1: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+fn pkcs8_from_pkcs1(pkcs1: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let too_long = |_| invalid_key("the RSA private key is too long");
     pkcs8(OctetStringRef::new(pkcs1).map_err(too_long)?)
 }
 
-fn plain_public_key(info: SubjectPublicKeyInfoRef<'_>) -> Result<Vec<u8>> {
+fn normalized_public_key(info: SubjectPublicKeyInfoRef<'_>) -> Result<Vec<u8>> {
     check_algorithm(&info.algorithm)?;
     let uneven = || invalid_key("the public key is no whole number of bytes");
     subject_public_key_info(info.subject_public_key.as_bytes().ok_or_else(uneven)?)
@@ -179,21 +179,21 @@ fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<()> {
         return Ok(());
     }
     let name = algorithm.oid.to_string();
-    match OTHERS.iter().find(|(oid, _)| *oid == name) {
-        Some((_, kind)) => Err(no_rsa_key(kind)),
-        None => Err(no_rsa_key(&format!("a key for the algorithm {name}"))),
+    match OTHER_ALGORITHMS.iter().find(|(oid, _)| *oid == name) {
+        Some((_, kind)) => Err(not_rsa(kind)),
+        None => Err(not_rsa(&format!("a key for the algorithm {name}"))),
     }
 }
 
 fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
     check_length(text, "the PEM text")?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let by_lines = blocks_in(lines(text), text.len());
+    let by_lines = parse_blocks(lines(text), text.len());
     if matches!(&by_lines, Ok(blocks) if !blocks.is_empty()) {
         return by_lines;
     }
-    // As in a variable of the environment, a configuration file, a line of a shell.
-    let by_boundaries = blocks_in(cut_at_boundaries(text), text.len());
+    // As in an environment variable, a configuration file or a shell command.
+    let by_boundaries = parse_blocks(split_at_boundaries(text), text.len());
     match (by_lines, by_boundaries) {
         (_, Ok(blocks)) if !blocks.is_empty() => Ok(blocks),
         (Err(error), _) | (_, Err(error)) => Err(error),
@@ -205,8 +205,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| b"\r\n".contains(byte))
 }
 
-/// The lines of the text, where those that begin and end a block may have something beside them.
-fn cut_at_boundaries(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The lines of a text in which BEGIN and END lines may have other text beside them.
+fn split_at_boundaries(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((start, end)) = next_boundary(rest) {
@@ -225,9 +225,9 @@ fn next_boundary(text: &[u8]) -> Option<(usize, usize)> {
     Some((start, end))
 }
 
-fn blocks_in<'a>(
+fn parse_blocks<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
-    most_digits: usize,
+    max_digits: usize,
 ) -> Result<Vec<Block<'a>>> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
@@ -238,14 +238,14 @@ fn blocks_in<'a>(
                 open = Some(Block {
                     label,
                     is_encrypted: false,
-                    // With room for all of it, so that no copy is left behind when it grows.
-                    base64: Zeroizing::new(Vec::with_capacity(most_digits)),
+                    // With room for all of it, because growing would leave a copy behind.
+                    base64: Zeroizing::new(Vec::with_capacity(max_digits)),
                 });
             }
-            (Some(_), _, Some(block)) => return Err(cut_off(block.label)),
+            (Some(_), _, Some(block)) => return Err(truncated(block.label)),
             (_, Some(label), Some(block)) if label == block.label => blocks.extend(open.take()),
-            (_, Some(_), Some(block)) => return Err(cut_off(block.label)),
-            // Encapsulated headers (RFC 1421): of an encrypted key, or of no weight.
+            (_, Some(_), Some(block)) => return Err(truncated(block.label)),
+            // Encapsulated headers (RFC 1421): they mark an encrypted key, or do not matter.
             (_, _, Some(block)) if line.contains(&b':') => {
                 block.is_encrypted |=
                     line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
@@ -258,7 +258,7 @@ fn blocks_in<'a>(
         }
     }
     match open {
-        Some(block) => Err(cut_off(block.label)),
+        Some(block) => Err(truncated(block.label)),
         None => Ok(blocks),
     }
 }
@@ -273,24 +273,24 @@ fn boundary<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
 impl Block<'_> {
     fn decode(&self) -> Result<Zeroizing<Vec<u8>>> {
         let ending = LineEnding::LF;
-        let lines = self.base64.len().div_ceil(WIDTH);
+        let lines = self.base64.len().div_ceil(LINE_WIDTH);
         let size = self.base64.len() + lines + 2 * (self.label.len() + 20);
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         let label = self.label.as_bytes();
         text.extend([b"-----BEGIN ", label, b"-----\n"].concat());
-        for line in self.base64.chunks(WIDTH) {
+        for line in self.base64.chunks(LINE_WIDTH) {
             text.extend(line);
             text.extend(ending.as_bytes());
         }
         text.extend([b"-----END ", label, b"-----\n"].concat());
-        // Into a buffer that is wiped: what stands before a wrong character is a good part of a key.
+        // Into a buffer that is wiped: what precedes an invalid character may be most of a key.
         let mut der = Zeroizing::new(vec![0; self.base64.len()]);
         let decoded = pem::decode(&text, &mut der).map(|(_, der)| der.len());
-        der.truncate(decoded.map_err(|_| self.no_base64())?);
+        der.truncate(decoded.map_err(|_| self.not_base64())?);
         Ok(der)
     }
 
-    fn no_base64(&self) -> Error {
+    fn not_base64(&self) -> Error {
         if self.base64.contains(&b'\\') {
             return invalid_key(
                 "the line ends of the key are written as \\n, as in JSON; real ones are needed, as \
@@ -304,7 +304,7 @@ impl Block<'_> {
     }
 }
 
-fn cut_off(label: &str) -> Error {
+fn truncated(label: &str) -> Error {
     invalid_key(format!(
         "the PEM text is cut off or mixed up: the line BEGIN {label:?} has no END line of its own"
     ))
@@ -316,7 +316,7 @@ fn too_many(count: usize, kind: &str) -> Error {
     ))
 }
 
-fn no_rsa_key(kind: &str) -> Error {
+fn not_rsa(kind: &str) -> Error {
     invalid_key(format!(
         "the key is {kind}; an RSA key is needed, as made with {NEW_KEY}"
     ))
@@ -364,7 +364,7 @@ fn no_public_key(blocks: &[Block<'_>]) -> Error {
     unknown(label)
 }
 
-/// What a text without PEM is, as far as its beginning tells.
+/// Says what a text without PEM is, judging by how it begins.
 fn no_pem(text: &[u8]) -> Error {
     let start = text.trim_ascii_start();
     let starts = |with: &[&[u8]]| with.iter().any(|with| start.starts_with(with));
@@ -404,7 +404,7 @@ fn no_pem(text: &[u8]) -> Error {
     invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
 }
 
-/// Where the part begins in the text.
+/// Where `part` is in `text`.
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }

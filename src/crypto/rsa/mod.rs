@@ -1,4 +1,4 @@
-//! [`RsaWrapper`]: one side's RSA keys, as the Python server's class of that name.
+//! [`RsaWrapper`]: one side's RSA keys, like the Python server's class of that name.
 
 mod key;
 mod key_text;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Reason, Result};
 
 use key::{LocalPublicKey, PrivateKey, PublicKey};
-pub(crate) use key_text::LARGEST_PEM;
+pub(crate) use key_text::MAX_PEM_SIZE;
 
 /// The size of a generated key pair, in bits, unless another is asked for.
 pub const DEFAULT_KEY_SIZE: u32 = 4096;
@@ -22,9 +22,9 @@ pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing.
 ///
-/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never
-/// change once made, and has a peer's key of its own: many clients can share one key pair
-/// without ever seeing each other's peers.
+/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never change,
+/// but has its own peer's key: many clients can share one key pair without seeing each other's
+/// peers.
 ///
 /// RSA moduli have 2048 to 8192 bits; public exponents are odd, at least 3, and have at
 /// most 33 bits.
@@ -46,10 +46,10 @@ impl RsaWrapper {
         Ok(wrapper)
     }
 
-    /// Makes a new key pair in place of the present one.
+    /// Generates a new key pair and replaces the current one.
     /// Mirrors `RSAWrapper.generateKeyPair`.
     pub fn generate_key_pair(&mut self, public_exponent: u64, key_size: u32) -> Result<()> {
-        self.take_private(PrivateKey::generate(public_exponent, key_size)?, true)
+        self.replace_private(PrivateKey::generate(public_exponent, key_size)?, true)
     }
 
     /// The size of the local public key in bits; 0 without one.
@@ -98,14 +98,14 @@ impl RsaWrapper {
     /// written as freely as OpenSSL takes it.
     /// Mirrors `RSAWrapper.setPublicKey`.
     pub fn set_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
-        self.take_public(PublicKey::from_text(pem.as_ref())?);
+        self.replace_public(PublicKey::from_text(pem.as_ref())?);
         Ok(())
     }
 
     /// Sets the local public key from DER (SubjectPublicKeyInfo or PKCS #1).
     /// Mirrors `RSAWrapper.setPublicKey` with `pem_format=False`.
     pub fn set_public_key_der(&mut self, der: &[u8]) -> Result<()> {
-        self.take_public(PublicKey::from_der(der)?);
+        self.replace_public(PublicKey::from_der(der)?);
         Ok(())
     }
 
@@ -118,14 +118,14 @@ impl RsaWrapper {
         pem: impl AsRef<[u8]>,
         derivate_public_key: bool,
     ) -> Result<()> {
-        self.take_private(PrivateKey::from_text(pem.as_ref())?, derivate_public_key)
+        self.replace_private(PrivateKey::from_text(pem.as_ref())?, derivate_public_key)
     }
 
     /// Sets the local private key from DER (PKCS #8 or PKCS #1, not encrypted) and, with
     /// `derivate_public_key`, the public key that belongs to it.
     /// Mirrors `RSAWrapper.setPrivateKey` with `pem_format=False`.
     pub fn set_private_key_der(&mut self, der: &[u8], derivate_public_key: bool) -> Result<()> {
-        self.take_private(PrivateKey::from_der(der)?, derivate_public_key)
+        self.replace_private(PrivateKey::from_der(der)?, derivate_public_key)
     }
 
     /// Sets the peer's public key from PEM, as [`set_public_key`](Self::set_public_key) takes it.
@@ -142,7 +142,7 @@ impl RsaWrapper {
         Ok(())
     }
 
-    /// Sets the peer's public key as the peer sent it: in the one form that peers write.
+    /// Sets the peer's public key as received: only the one form that peers send is accepted.
     pub fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
         self.remote = Some(PublicKey::from_pem(pem)?);
         Ok(())
@@ -152,7 +152,7 @@ impl RsaWrapper {
     /// under the peer's public key, or the local one. `data` is at most 66 bytes shorter
     /// than the modulus. Mirrors `RSAWrapper.encryptData`.
     pub fn encrypt_data(&self, data: &[u8], use_local_public_key: bool) -> Result<Vec<u8>> {
-        self.public_key_of(use_local_public_key)?.encrypt(data)
+        self.public_key_for(use_local_public_key)?.encrypt(data)
     }
 
     /// Decrypts what was encrypted under the local public key. Every failure is
@@ -175,7 +175,7 @@ impl RsaWrapper {
         data: &[u8],
         use_local_public_key: bool,
     ) -> Result<bool> {
-        self.public_key_of(use_local_public_key)?
+        self.public_key_for(use_local_public_key)?
             .verify(signature, data)
     }
 
@@ -190,7 +190,7 @@ impl RsaWrapper {
         Ok(hex(&digest))
     }
 
-    /// The same local keys without a peer's.
+    /// The same local keys, without the peer's.
     pub(crate) fn local_keys(&self) -> Self {
         Self {
             public: self.public.clone(),
@@ -199,7 +199,7 @@ impl RsaWrapper {
         }
     }
 
-    /// The size in bytes of what is encrypted under the local public key.
+    /// The size in bytes of a ciphertext for the local public key.
     pub(crate) fn ciphertext_size(&self) -> Result<usize> {
         Ok(self.local_private()?.modulus_size())
     }
@@ -209,26 +209,26 @@ impl RsaWrapper {
         self.remote.is_some()
     }
 
-    /// Frees what only encryption under the peer's key needs; it is made again if needed.
-    pub(crate) fn rest(&mut self) {
+    /// Frees the large form of the peer's key that encrypts; it is made again when needed.
+    pub(crate) fn free_encrypting_key(&mut self) {
         if let Some(remote) = &mut self.remote {
-            remote.rest();
+            remote.free_encrypting_key();
         }
     }
 
-    fn take_public(&mut self, public: PublicKey) {
+    fn replace_public(&mut self, public: PublicKey) {
         self.public = Some(Arc::new(LocalPublicKey::new(public)));
     }
 
-    fn take_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
+    fn replace_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
         if derivate_public_key {
-            self.take_public(private.public_key()?);
+            self.replace_public(private.public_key()?);
         }
         self.private = Some(Arc::new(private));
         Ok(())
     }
 
-    fn public_key_of(&self, this_side: bool) -> Result<&PublicKey> {
+    fn public_key_for(&self, this_side: bool) -> Result<&PublicKey> {
         match this_side {
             true => Ok(&self.local_public()?.key),
             false => self.remote(),

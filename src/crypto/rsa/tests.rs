@@ -108,7 +108,7 @@ fn unusable_der_is_refused_and_the_old_keys_are_kept() {
     let mut wrapper = own_peer();
     let private = wrapper.private_key_der().unwrap().to_vec();
     let public = wrapper.public_key_der().unwrap().to_vec();
-    let (longer, long) = ([&private[..], &[0]].concat(), vec![0; LARGEST_PEM + 1]);
+    let (longer, long) = ([&private[..], &[0]].concat(), vec![0; MAX_PEM_SIZE + 1]);
     let short = public_pem(&[0xff; 128], &[1, 0, 1]);
     let (_, short) = rsa::pkcs1::pem::decode_vec(short.as_bytes()).unwrap();
     for (der, word) in [
@@ -157,7 +157,7 @@ fn a_pkcs1_private_key_is_read() {
 #[test]
 fn a_pem_text_is_read_up_to_its_limit() {
     let pem = local().public_key().unwrap().to_owned();
-    let mut text = "-".repeat(LARGEST_PEM - pem.len() - 1) + "\n" + &pem;
+    let mut text = "-".repeat(MAX_PEM_SIZE - pem.len() - 1) + "\n" + &pem;
     let mut wrapper = RsaWrapper::default();
     wrapper.set_public_key(&text).unwrap();
     text.insert(0, '-');
@@ -180,7 +180,7 @@ fn unusable_pem_texts_are_refused() {
         "garbage".to_owned(),
         LOCAL[..LOCAL.len() / 2].to_owned(),
         [LOCAL, LOCAL].concat(),
-        [LOCAL, &"\n".repeat(LARGEST_PEM)].concat(),
+        [LOCAL, &"\n".repeat(MAX_PEM_SIZE)].concat(),
     ] {
         let mut wrapper = RsaWrapper::default();
         assert_reason(wrapper.set_private_key(&pem, true), Reason::InvalidKey);
@@ -193,7 +193,7 @@ fn unusable_pem_texts_are_refused() {
         String::new(),
         "garbage".to_owned(),
         public.repeat(2),
-        [&public, "\n".repeat(LARGEST_PEM).as_str()].concat(),
+        [&public, "\n".repeat(MAX_PEM_SIZE).as_str()].concat(),
     ] {
         let mut wrapper = RsaWrapper::default();
         assert_reason(wrapper.set_public_key(&pem), Reason::InvalidKey);
@@ -255,7 +255,7 @@ fn encryption_and_decryption_fit_together() {
 #[test]
 fn a_key_at_rest_still_encrypts() {
     let mut wrapper = own_peer();
-    wrapper.rest();
+    wrapper.free_encrypting_key();
     let remote = wrapper.remote.as_ref().unwrap();
     assert!(remote.encrypting.is_none());
     let wrapped = wrapper.encrypt_data(b"text", false).unwrap();
@@ -401,8 +401,8 @@ fn made_keys_are_what_was_asked_for() {
 #[test]
 fn a_process_has_one_key_pair_for_all_that_were_given_none() {
     let (one, other) = (
-        crate::crypto::process_wide::key_pair().unwrap(),
-        crate::crypto::process_wide::key_pair().unwrap(),
+        crate::crypto::default_key_pair::get().unwrap(),
+        crate::crypto::default_key_pair::get().unwrap(),
     );
     assert_eq!(one.key_size(), DEFAULT_KEY_SIZE);
     assert!(one.private_key().is_some());

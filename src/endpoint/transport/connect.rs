@@ -9,8 +9,7 @@ use std::time::Instant;
 use super::socket::Socket;
 use crate::error::{Error, Reason, Result};
 
-/// Connects to a host, which is an address or a name. All addresses of a name are tried in
-/// turn.
+/// Connects to a host, given by address or name. All addresses of a name are tried in turn.
 pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Socket> {
     if host.is_empty() || host.contains('\0') {
         return Err(Error::invalid_argument("host is no name and no address"));
@@ -20,13 +19,15 @@ pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Socke
     }
     match connect_to_any(&resolve(host, port, deadline)?, deadline) {
         Ok(stream) => Ok(Socket::new(stream.into(), true)),
-        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Err(late(host)),
+        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            Err(timed_out(host))
+        }
         Err(error) => Err(connect_failed(host, port, &error)),
     }
 }
 
-/// Connects to the first of the addresses that answers. Each has its share of the time that
-/// is left, so that one that does not answer leaves some to the others.
+/// Connects to the first address that answers. Each gets its share of the time left, so that one
+/// that does not answer leaves some for the others.
 fn connect_to_any(addresses: &[SocketAddr], deadline: Option<Instant>) -> io::Result<TcpStream> {
     let mut last_error = io::Error::from(io::ErrorKind::NotFound);
     for (at, address) in addresses.iter().enumerate() {
@@ -56,14 +57,14 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         Ok(addresses)
     };
     let found = match deadline {
-        // An address needs no looking up.
+        // An address needs no lookup.
         _ if host.parse::<IpAddr>().is_ok() => look_up(host),
         None => look_up(host),
         Some(deadline) => {
             let name = host.to_owned();
-            match LOOKUPS.within(deadline, move || look_up(&name)) {
+            match LOOKUPS.run_until(deadline, move || look_up(&name)) {
                 Ok(Some(addresses)) => Ok(addresses),
-                Ok(None) => return Err(late(host)),
+                Ok(None) => return Err(timed_out(host)),
                 Err(error) => Err(error),
             }
         }
@@ -82,64 +83,64 @@ static LOOKUPS: Lookups = Lookups {
     under_way: AtomicUsize::new(0),
 };
 
-/// Lookups of names with a deadline. The system's resolver knows none and cannot be interrupted:
-/// each runs on a thread of its own, which is left behind when the time is over, and ends when the
+/// Name lookups with a deadline. The system's resolver has none and cannot be interrupted, so each
+/// lookup runs on its own thread. After the deadline the thread is abandoned; it ends when the
 /// resolver gives up.
 struct Lookups {
     under_way: AtomicUsize,
 }
 
 impl Lookups {
-    /// A resolver that never answers would take one thread for each try.
-    const MOST: usize = 16;
+    /// Without a limit, a resolver that never answers would cost one thread for each attempt.
+    const MAX: usize = 16;
 
-    /// What `look_up` finds, or `None` if it takes longer than until `deadline`.
-    fn within<T: Send + 'static>(
+    /// The result of `look_up`, or `None` if there is none by `deadline`.
+    fn run_until<T: Send + 'static>(
         &'static self,
         deadline: Instant,
         look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<Option<T>> {
-        let place = self.take_place()?;
+        let permit = self.acquire()?;
         let answer = Arc::new((Mutex::new(None), Condvar::new()));
         let sink = Arc::clone(&answer);
         spawn_without_signals(move || {
             let found = look_up();
-            drop(place);
-            // Nobody may be waiting for it any more.
+            drop(permit);
+            // Perhaps nobody waits for it any more.
             *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             sink.1.notify_one();
         })?;
-        let (found, heard) = &*answer;
+        let (found, answered) = &*answer;
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         let left = deadline.saturating_duration_since(Instant::now());
-        let (mut found, _) = heard
+        let (mut found, _) = answered
             .wait_timeout_while(found, left, |found| found.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         found.take().transpose()
     }
 
-    fn take_place(&'static self) -> io::Result<PlaceOfLookup> {
-        let place = PlaceOfLookup(self);
-        if self.under_way.fetch_add(1, Ordering::Relaxed) >= Self::MOST {
+    fn acquire(&'static self) -> io::Result<LookupPermit> {
+        let permit = LookupPermit(self);
+        if self.under_way.fetch_add(1, Ordering::Relaxed) >= Self::MAX {
             return Err(io::Error::other(format!(
                 "{} names are being looked up already, and the system's resolver does not answer",
-                Self::MOST
+                Self::MAX
             )));
         }
-        Ok(place)
+        Ok(permit)
     }
 }
 
-/// Counts as long as it lives.
-struct PlaceOfLookup(&'static Lookups);
+/// Counts as one lookup until it is dropped.
+struct LookupPermit(&'static Lookups);
 
-impl Drop for PlaceOfLookup {
+impl Drop for LookupPermit {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Starts a thread that takes none of the signals that the program's own threads wait for.
+/// Starts a thread that blocks all signals, so that they go to the program's own threads.
 fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // SAFETY: all bytes zero is a valid set, which is filled and then only read; both sets
     // outlive the calls.
@@ -149,7 +150,7 @@ fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> io::Result<()>
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut earlier);
         earlier
     };
-    // A thread begins with the mask of the one that starts it.
+    // A thread inherits the signal mask of its parent.
     let spawned = std::thread::Builder::new().spawn(work);
     // SAFETY: the set is what the system gave, and outlives the call.
     unsafe {
@@ -166,7 +167,7 @@ fn connect_failed(host: &str, port: u16, error: &io::Error) -> Error {
     )
 }
 
-fn late(host: &str) -> Error {
+fn timed_out(host: &str) -> Error {
     Error::new(
         Reason::Timeout,
         format!("the timeout passed before there was a connection to {host}"),
@@ -206,22 +207,27 @@ mod tests {
         };
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let ended = Arc::new(Mutex::new(ended));
-        for _ in 0..Lookups::MOST {
+        for _ in 0..Lookups::MAX {
             let ended = ended.clone();
             let hanging = move || {
                 let _ = ended.lock().unwrap().recv();
                 Ok(())
             };
-            assert!(LOOKUPS.within(Instant::now(), hanging).unwrap().is_none());
+            assert!(
+                LOOKUPS
+                    .run_until(Instant::now(), hanging)
+                    .unwrap()
+                    .is_none()
+            );
         }
         let later = || Instant::now() + Duration::from_secs(60);
-        let error = LOOKUPS.within(later(), || Ok(())).unwrap_err();
+        let error = LOOKUPS.run_until(later(), || Ok(())).unwrap_err();
         assert!(error.to_string().contains("16 names"), "{error}");
         drop(end);
         while LOOKUPS.under_way.load(Ordering::Relaxed) > 0 {
             std::thread::yield_now();
         }
-        assert_eq!(LOOKUPS.within(later(), || Ok(7)).unwrap(), Some(7));
+        assert_eq!(LOOKUPS.run_until(later(), || Ok(7)).unwrap(), Some(7));
     }
 
     #[test]

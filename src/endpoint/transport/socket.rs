@@ -19,8 +19,8 @@ pub enum WaitLimit {
     Unlimited,
 }
 
-/// A connected stream socket. Its flags are never changed; of its options, those that would keep
-/// small pieces waiting.
+/// A connected stream socket. Its flags are never changed; of its options, only those that would
+/// delay small pieces.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
@@ -28,7 +28,7 @@ pub struct Socket {
     timeouts: Timeouts,
 }
 
-/// Checks that a descriptor is a connected stream socket, and tells its peer's IP address;
+/// Checks that a descriptor is a connected stream socket, and returns its peer's IP address, or
 /// `None` for other families of sockets.
 pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
     let refused = |problem: &str, error: Option<io::Error>| {
@@ -57,12 +57,12 @@ pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
 }
 
 impl Socket {
-    /// Takes a socket, with what [`check_descriptor`] tells of it, and undoes what keeps the
-    /// protocol's small pieces waiting: Nagle's algorithm, a cork, and a low-water mark.
+    /// Takes a socket, of TCP or not, and turns off what would delay the protocol's small pieces:
+    /// Nagle's algorithm, a cork, and a low-water mark.
     pub fn new(fd: OwnedFd, is_tcp: bool) -> Self {
         let timeouts = Timeouts {
-            receive: socket_timeout(fd.as_raw_fd(), option_of(libc::POLLIN)),
-            send: socket_timeout(fd.as_raw_fd(), option_of(libc::POLLOUT)),
+            receive: socket_timeout(fd.as_raw_fd(), timeout_option(libc::POLLIN)),
+            send: socket_timeout(fd.as_raw_fd(), timeout_option(libc::POLLOUT)),
         };
         let socket = Self {
             fd,
@@ -78,17 +78,17 @@ impl Socket {
         socket
     }
 
-    /// Has the system acknowledge at once what was received, where it can be told to, in
-    /// place of waiting for something to send along.
+    /// Acknowledges at once what was received, where the system can be told to, instead of waiting
+    /// for data to send along.
     pub fn acknowledge(&self) {
-        // The option does not last: it sends the acknowledgement that is due.
+        // The option is not permanent: it sends the acknowledgement that is due.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.is_tcp {
             self.set_option(libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
         }
     }
 
-    /// Sets an option. A socket that refuses works all the same, only slower.
+    /// Sets an option. If the socket refuses, it still works, only slower.
     fn set_option(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
         // SAFETY: the option's value is an int that outlives the call.
         unsafe {
@@ -121,7 +121,7 @@ impl Socket {
         self.receive_with(0, buffer, wait_limit)
     }
 
-    /// As [`receive`](Self::receive), and leaves the bytes where they are.
+    /// As [`receive`](Self::receive), but leaves the bytes in the socket.
     pub fn peek(
         &self,
         buffer: &mut [u8],
@@ -187,14 +187,15 @@ impl Socket {
             let error = io::Error::last_os_error();
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                // A blocking call gets here too, where the caller made the descriptor
-                // non-blocking or set SO_RCVTIMEO.
+                // A blocking call gets here too if the caller made the descriptor non-blocking or
+                // set SO_RCVTIMEO.
                 io::ErrorKind::WouldBlock => match wait_limit {
                     WaitLimit::NonBlocking => return Err(TransferError::WouldBlock),
-                    // The kernel waited for as long as the caller's own option says.
+                    // The kernel waited as long as the caller's own option allows.
                     WaitLimit::Unlimited
                         if !is_non_blocking(self.descriptor())
-                            && socket_timeout(self.descriptor(), option_of(event)).is_some() =>
+                            && socket_timeout(self.descriptor(), timeout_option(event))
+                                .is_some() =>
                     {
                         return Err(TransferError::TimedOut);
                     }
@@ -205,7 +206,7 @@ impl Socket {
         }
     }
 
-    /// Waits for the socket to be ready, or for the deadline or the limit of the socket's own,
+    /// Waits until the socket is ready, or until the deadline or the socket's own timeout,
     /// whichever comes first.
     fn wait(
         &self,
@@ -223,7 +224,7 @@ impl Socket {
         };
         let left = match wait_limit {
             WaitLimit::Until(deadline) => {
-                // Rounded up, so as not to wake before the deadline and wait again.
+                // Rounded up, so as not to wake just before the deadline and wait again.
                 let left = deadline.saturating_duration_since(Instant::now())
                     + Duration::from_nanos(999_999);
                 Some(left.as_millis().min(i32::MAX as u128) as libc::c_int)
@@ -249,8 +250,7 @@ impl Socket {
     }
 }
 
-/// How long one wait may last, in milliseconds, as the caller set it by SO_RCVTIMEO and
-/// SO_SNDTIMEO.
+/// The caller's own SO_RCVTIMEO and SO_SNDTIMEO, in milliseconds.
 #[derive(Debug)]
 struct Timeouts {
     receive: Option<libc::c_int>,
@@ -258,7 +258,7 @@ struct Timeouts {
 }
 
 /// The option that limits the wait for an event.
-fn option_of(event: libc::c_short) -> libc::c_int {
+fn timeout_option(event: libc::c_short) -> libc::c_int {
     match event {
         libc::POLLIN => libc::SO_RCVTIMEO,
         _ => libc::SO_SNDTIMEO,

@@ -21,6 +21,7 @@ use super::request::*;
 use super::response::*;
 use super::rsa_wrapper::*;
 use super::session::*;
+use super::value::*;
 use crate::error::{Error, Reason};
 use crate::message::Request;
 
@@ -94,6 +95,7 @@ mod client_interface;
 mod data;
 mod log;
 mod session;
+mod value;
 mod wrappers;
 
 fn options() -> *mut anwdl_client_options_t {
@@ -186,6 +188,7 @@ const SOURCES: &[&str] = &[
     include_str!("../response.rs"),
     include_str!("../rsa_wrapper.rs"),
     include_str!("../session.rs"),
+    include_str!("../value.rs"),
 ];
 
 /// The type of each parameter of each exported function, with both their names.
@@ -215,7 +218,17 @@ fn no_parameter_is_of_a_type_that_forbids_values() {
             || is_callback
             || kind.starts_with("*const ")
             || kind.starts_with("*mut ")
-            || ["c_int", "i64", "u16", "u32", "u64", "usize"].contains(&kind)
+            || [
+                "anwdl_value_t",
+                "c_int",
+                "f64",
+                "i64",
+                "u16",
+                "u32",
+                "u64",
+                "usize",
+            ]
+            .contains(&kind)
     };
     let parameters = parameters();
     assert!(parameters.len() > 200, "only {}", parameters.len());
@@ -242,6 +255,7 @@ fn every_function_is_called_here() {
         include_str!("log.rs"),
         include_str!("mod.rs"),
         include_str!("session.rs"),
+        include_str!("value.rs"),
         include_str!("wrappers.rs"),
     ]
     .concat();

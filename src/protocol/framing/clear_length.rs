@@ -1,12 +1,12 @@
-//! Lengths in clear, as v2, v3 and the key exchange write them: 8 bytes, decimal digits
-//! padded on the right with `=`.
+//! Unencrypted lengths, as v2, v3 and the key exchange write them: 8 bytes, decimal digits padded
+//! on the right with `=`.
 
 use crate::error::{Error, Reason, Result};
 
-/// The size of a length in clear, in bytes.
+/// The size of an unencrypted length, in bytes.
 pub const CLEAR_HEADER_SIZE: usize = 8;
 
-/// Whether these bytes are a length in clear.
+/// Whether these bytes are an unencrypted length.
 pub fn is_clear_header(header: &[u8]) -> bool {
     let digits = header
         .iter()
@@ -15,7 +15,7 @@ pub fn is_clear_header(header: &[u8]) -> bool {
     digits > 0 && header[digits..].iter().all(|&byte| byte == b'=')
 }
 
-/// The number that a length in clear stands for.
+/// Reads an unencrypted length.
 pub fn read_clear_header(header: &[u8]) -> Result<u64> {
     if header.len() != CLEAR_HEADER_SIZE || !is_clear_header(header) {
         return Err(violation(
@@ -26,7 +26,7 @@ pub fn read_clear_header(header: &[u8]) -> Result<u64> {
     Ok(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// Writes a length in clear.
+/// Writes an unencrypted length.
 pub fn clear_header(len: usize) -> Result<[u8; CLEAR_HEADER_SIZE]> {
     let mut header = [b'='; CLEAR_HEADER_SIZE];
     match write_digits(len, &mut header) {
@@ -38,11 +38,11 @@ pub fn clear_header(len: usize) -> Result<[u8; CLEAR_HEADER_SIZE]> {
     }
 }
 
-/// Writes decimal digits to the front of `space`; gives how many, or `None` if they do not fit.
-pub fn write_digits(number: usize, space: &mut [u8]) -> Option<usize> {
+/// Writes decimal digits to the start of `buffer`; returns how many, or `None` if they do not fit.
+pub fn write_digits(number: usize, buffer: &mut [u8]) -> Option<usize> {
     let count = number.checked_ilog10().map_or(1, |last| last as usize + 1);
     let mut rest = number;
-    for digit in space.get_mut(..count)?.iter_mut().rev() {
+    for digit in buffer.get_mut(..count)?.iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }

@@ -1,4 +1,4 @@
-//! Tells v2 and v3 apart, whose headers look alike.
+//! Tells v2 from v3: their headers look alike.
 
 use subtle::{Choice, ConditionallySelectable};
 
@@ -18,10 +18,10 @@ pub struct Detected {
 
 /// Decrypts the first packet of a v2 or v3 session in place.
 ///
-/// A v3 packet is a ciphertext and an IV, a v2 packet is a ciphertext alone, and both
-/// begin with the same IV: decrypting it whole, once, serves both readings. It is v3 if
-/// all but its last block ends in a valid padding and passes `is_message`, which is asked
-/// whether the padding is valid or not.
+/// A v3 packet is a ciphertext and an IV, a v2 packet is a ciphertext alone, and both start with
+/// the same IV: decrypting the whole packet once serves both cases. It is v3 if all but the last
+/// block has a valid padding and passes `is_message`, which is called whether the padding is
+/// valid or not.
 pub fn detect(
     keys: &Keys,
     packet: &mut [u8],

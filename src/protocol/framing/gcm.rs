@@ -1,11 +1,11 @@
-//! gcm: one authenticated record per message, without answers. Each direction has a key of its
-//! own, under which the number of a record is its nonce: so none can be changed, repeated,
-//! reordered or sent back.
+//! gcm: one authenticated record per message, without answers. Each direction has its own key, and
+//! the number of a record is its nonce, so no record can be changed, repeated, reordered or sent
+//! back.
 
 use subtle::Choice;
 
 use super::clear_length::violation;
-use super::packet::{Direction, Framing, Keys, OF_FRAMING, Opened};
+use super::packet::{Direction, Framing, KEYS_MATCH_FRAMING, Keys, Opened};
 use crate::crypto::aes::{TAG_SIZE, decryption_failed};
 use crate::crypto::random::FillRandom;
 use crate::crypto::record_key::RecordKey;
@@ -49,7 +49,7 @@ impl Framing for Gcm {
     }
 
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {
-        // The size that was announced is the one that is here.
+        // The packet has exactly the announced size.
         let header = (packet.len() as u32).to_be_bytes();
         let (text, tag) = packet
             .split_last_chunk_mut::<TAG_SIZE>()
@@ -76,13 +76,13 @@ impl Framing for Gcm {
         Ok(())
     }
 
-    fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]) {
+    fn advance_keys(&self, keys: &mut Keys, direction: Direction, packet: &[u8]) {
         let Keys::Gcm { sent, received } = keys else {
-            unreachable!("{OF_FRAMING}");
+            unreachable!("{KEYS_MATCH_FRAMING}");
         };
         match direction {
-            Direction::Sent => sent.finish(packet.len()),
-            Direction::Received => received.finish(packet.len()),
+            Direction::Sent => sent.advance(packet.len()),
+            Direction::Received => received.advance(packet.len()),
         }
     }
 }
@@ -90,13 +90,13 @@ impl Framing for Gcm {
 fn sent(keys: &Keys) -> &RecordKey {
     match keys {
         Keys::Gcm { sent, .. } => sent,
-        Keys::Cbc(_) => unreachable!("{OF_FRAMING}"),
+        Keys::Cbc(_) => unreachable!("{KEYS_MATCH_FRAMING}"),
     }
 }
 
 fn received(keys: &Keys) -> &RecordKey {
     match keys {
         Keys::Gcm { received, .. } => received,
-        Keys::Cbc(_) => unreachable!("{OF_FRAMING}"),
+        Keys::Cbc(_) => unreachable!("{KEYS_MATCH_FRAMING}"),
     }
 }

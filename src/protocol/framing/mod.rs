@@ -1,4 +1,4 @@
-//! How messages are cut and encrypted: one file per framing, listed in [`of`].
+//! How messages are delimited and encrypted: one file per framing, listed in [`of`].
 
 mod clear_length;
 mod detection;
@@ -12,7 +12,7 @@ use super::config::Protocol;
 
 pub use clear_length::{CLEAR_HEADER_SIZE, clear_header, is_clear_header, read_clear_header};
 pub use detection::{Detected, detect};
-pub use packet::{Direction, Framing, Keys, LARGEST_TRAILER, Opened};
+pub use packet::{Direction, Framing, Keys, MAX_TRAILER_SIZE, Opened};
 
 /// The framing of a protocol; `None` for [`Protocol::Auto`].
 pub fn of(protocol: Protocol) -> Option<&'static dyn Framing> {
@@ -72,7 +72,7 @@ mod tests {
             let framing = of(protocol).unwrap();
             for len in 0..=BLOCK_SIZE {
                 let written = framing.header_size() + len;
-                let mut message = SecretBytes::try_copy(&[], written + LARGEST_TRAILER).unwrap();
+                let mut message = SecretBytes::try_copy(&[], written + MAX_TRAILER_SIZE).unwrap();
                 message.resize(written, b'x');
                 let place = message.as_ptr();
                 let fill = |bytes: &mut [u8]| {

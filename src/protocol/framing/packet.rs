@@ -15,15 +15,14 @@ use crate::error::{Error, Reason, Result};
 use crate::protocol::config::{Protocol, Role};
 use crate::secret::{SecretBytes, declassify};
 
-/// The most bytes that any framing adds behind a text: a whole block of padding and an IV.
-pub const LARGEST_TRAILER: usize = 2 * BLOCK_SIZE;
+/// The most bytes that any framing adds behind a text: a whole block of padding, and an IV.
+pub const MAX_TRAILER_SIZE: usize = 2 * BLOCK_SIZE;
 
-pub const OF_FRAMING: &str = "a session has the keys of its framing";
+pub const KEYS_MATCH_FRAMING: &str = "a session has the keys of its framing";
 
-/// The keys of a session: of one kind or the other, so that no framing can use a key of
-/// another's.
+/// The keys of a session, of one kind or the other: no framing can use a key meant for another.
 pub enum Keys {
-    /// Of v2, v3 and v4: one key and an IV, in both directions.
+    /// Of v2, v3 and v4: one key and IV for both directions.
     Cbc(AesWrapper),
     /// Of gcm: a key for each direction.
     Gcm {
@@ -32,10 +31,10 @@ pub enum Keys {
     },
 }
 
-/// Where a packet that was decrypted in place holds its text.
+/// Where the text is in a packet that was decrypted in place.
 pub struct Opened {
     pub text: Range<usize>,
-    /// Whether the padding was right: still a secret.
+    /// Whether the padding is valid: still a secret.
     pub valid: Choice,
 }
 
@@ -50,25 +49,26 @@ pub enum Direction {
 pub trait Framing: Sync {
     fn protocol(&self) -> Protocol;
 
-    /// The bytes in front of a packet, and of its text before it is sealed.
+    /// The size of the header in front of a packet, and of the room in front of a text that is
+    /// to be sealed.
     fn header_size(&self) -> usize;
 
     /// Whether the receiver answers a header with one byte before the packet is sent.
     fn is_answered(&self) -> bool;
 
-    /// The size of the packet behind `header`, at least 1. `largest` is the longest text
-    /// that is accepted, in bytes.
+    /// The size of the packet behind `header`, at least 1. `largest` is the longest text that is
+    /// accepted, in bytes.
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize>;
 
     /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
 
-    /// Turns `message`, room for a header and behind it a text, into header and packet. Adds at
-    /// most [`LARGEST_TRAILER`] bytes.
+    /// Turns `message` (room for a header, then a text) into header and packet. Adds at most
+    /// [`MAX_TRAILER_SIZE`] bytes.
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
 
-    /// Moves the keys on after a packet went over the wire whole.
-    fn finish(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
+    /// Advances the keys after a whole packet was sent or received.
+    fn advance_keys(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
 }
 
 impl Keys {
@@ -89,17 +89,17 @@ impl Keys {
         }
     }
 
-    /// The same to a framing that uses no other.
+    /// The same, for framings that use no other.
     pub fn cbc(&self) -> &AesWrapper {
-        self.aes().expect(OF_FRAMING)
+        self.aes().expect(KEYS_MATCH_FRAMING)
     }
 
-    /// Takes the IV that the last 16 bytes of a v3 or v4 packet carry.
+    /// Takes the next IV from the last 16 bytes of a v3 or v4 packet.
     pub fn take_next_iv(&mut self, packet: &[u8]) {
         if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
             match self {
                 Self::Cbc(aes) => aes.set_iv(*iv),
-                Self::Gcm { .. } => unreachable!("{OF_FRAMING}"),
+                Self::Gcm { .. } => unreachable!("{KEYS_MATCH_FRAMING}"),
             }
         }
     }
@@ -122,8 +122,7 @@ pub fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Resul
     Ok(announced as usize)
 }
 
-/// Decrypts the AES-CBC ciphertext at the start of a packet, behind which stand
-/// `behind_text` bytes more.
+/// Decrypts the AES-CBC ciphertext at the start of a packet. `behind_text` more bytes follow it.
 pub fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened> {
     let ciphertext_len = packet
         .len()

@@ -1,4 +1,4 @@
-//! v2, of releases 2.0 and 2.1: a length in clear, AES-CBC, one IV for the whole session.
+//! v2, of releases 2.0 and 2.1: an unencrypted length, AES-CBC, one IV for the whole session.
 
 use super::clear_length::{CLEAR_HEADER_SIZE, clear_header, read_clear_header};
 use super::packet::{Direction, Framing, Keys, Opened, checked_size, open_cbc, seal_cbc};
@@ -37,5 +37,5 @@ impl Framing for V2 {
         Ok(())
     }
 
-    fn finish(&self, _keys: &mut Keys, _direction: Direction, _packet: &[u8]) {}
+    fn advance_keys(&self, _keys: &mut Keys, _direction: Direction, _packet: &[u8]) {}
 }

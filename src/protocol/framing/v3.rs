@@ -39,12 +39,12 @@ impl Framing for V3 {
         Ok(())
     }
 
-    fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
+    fn advance_keys(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
         keys.take_next_iv(packet);
     }
 }
 
-/// Adds a fresh IV behind a ciphertext.
+/// Appends a fresh IV to a ciphertext.
 pub(super) fn add_next_iv(message: &mut SecretBytes, random: FillRandom) -> Result<()> {
     let mut next_iv = [0; BLOCK_SIZE];
     random(&mut next_iv)?;

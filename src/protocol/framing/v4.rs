@@ -1,12 +1,12 @@
-//! v4, of release 4.1: as v3, with a length that is encrypted under the same key and IV as
-//! the packet behind it.
+//! v4, of release 4.1: as v3, but the length is encrypted too, under the same key and IV as the
+//! packet behind it.
 
 use subtle::{Choice, ConstantTimeEq};
 
 use super::clear_length::write_digits;
 use super::packet::{Direction, Framing, Keys, Opened, checked_size, open_cbc, pad};
 use super::v3::add_next_iv;
-use crate::crypto::aes::{BLOCK_SIZE, below, decryption_failed, padding};
+use crate::crypto::aes::{BLOCK_SIZE, ct_lt_mask, decryption_failed, padding};
 use crate::crypto::random::FillRandom;
 use crate::error::Result;
 use crate::protocol::config::Protocol;
@@ -14,7 +14,7 @@ use crate::secret::SecretBytes;
 use crate::secret::{declassify, declassify_choice};
 
 /// The longest length that fits in one padded block, in digits.
-const MOST_DIGITS: usize = 15;
+const MAX_DIGITS: usize = 15;
 
 pub struct V4;
 
@@ -50,31 +50,30 @@ impl Framing for V4 {
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()> {
         pad(message, BLOCK_SIZE);
         let (header, text) = message.split_at_mut(BLOCK_SIZE);
-        let digits = write_digits(text.len() + BLOCK_SIZE, &mut header[..MOST_DIGITS])
+        let digits = write_digits(text.len() + BLOCK_SIZE, &mut header[..MAX_DIGITS])
             .expect("no length in memory has more digits");
         header[digits..].fill(padding(digits));
         keys.cbc().encrypt_cbc([header, text]);
         add_next_iv(message, random)
     }
 
-    fn finish(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
+    fn advance_keys(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
         keys.take_next_iv(packet);
     }
 }
 
-/// The number that the first `len` bytes of a block write in decimal digits, and whether they
-/// do, without a branch or an index that depends on any of them: with a wrong IV or key it
-/// can be the padding, the count of the digits or one of them that is wrong, and nobody is
-/// to learn which.
+/// Reads the first `len` bytes of a block as a decimal number, and tells whether they are one,
+/// without a branch or an index that depends on them: with a wrong IV or key, nobody may learn
+/// whether the padding, the number of digits or a digit was wrong.
 fn read_digits(block: &[u8], len: usize) -> (u64, Choice) {
-    // The length of a text in one block.
+    // A text in one block is that short.
     let len = len as u8;
-    let mut wrong = below(len, 1) | below(MOST_DIGITS as u8, len);
+    let mut wrong = ct_lt_mask(len, 1) | ct_lt_mask(MAX_DIGITS as u8, len);
     let mut number = 0u64;
-    for (at, byte) in (0u8..).zip(&block[..MOST_DIGITS]) {
-        let counts = below(at, len);
+    for (at, byte) in (0u8..).zip(&block[..MAX_DIGITS]) {
+        let counts = ct_lt_mask(at, len);
         let digit = byte.wrapping_sub(b'0');
-        wrong |= counts & !below(digit, 10);
+        wrong |= counts & !ct_lt_mask(digit, 10);
         number = number
             .wrapping_mul(u64::from(1 ^ (11 & counts)))
             .wrapping_add(u64::from(digit & counts));
@@ -93,13 +92,13 @@ mod tests {
             bool::from(is_number).then_some(number)
         };
         let text = b"1234567890123459";
-        for len in 1..=MOST_DIGITS {
+        for len in 1..=MAX_DIGITS {
             let digits = std::str::from_utf8(&text[..len]).unwrap();
             assert_eq!(read(text, len), digits.parse().ok());
         }
         assert_eq!((read(text, 0), read(text, BLOCK_SIZE)), (None, None));
         for other in 0..=u8::MAX {
-            for at in 0..MOST_DIGITS {
+            for at in 0..MAX_DIGITS {
                 let mut text = *text;
                 text[at] = other;
                 let expected = std::str::from_utf8(&text[..=at])

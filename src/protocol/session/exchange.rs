@@ -1,8 +1,8 @@
 //! The part of a session that exchanges keys.
 
 use super::{ACCEPTED, Operation, Session, State, Wait, framing_under};
-use crate::crypto::rsa::{LARGEST_PEM, hex};
-use crate::crypto::{RsaWrapper, process_wide};
+use crate::crypto::rsa::{MAX_PEM_SIZE, hex};
+use crate::crypto::{RsaWrapper, default_key_pair};
 use crate::error::{Error, Reason, Result};
 use crate::protocol::config::Role;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
@@ -49,11 +49,11 @@ impl Session {
         Ok(())
     }
 
-    /// Makes or checks what the steps need, so that nothing is missing half-way.
+    /// Makes or checks the keys that the steps need, so that none is missing half-way.
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {
             Some(rsa) => rsa,
-            none => none.insert(wiping_stack::<KEYS_STACK, _>(process_wide::key_pair)?),
+            none => none.insert(wiping_stack::<KEYS_STACK, _>(default_key_pair::get)?),
         };
         let missing = |message| Err(Error::new(Reason::KeyMissing, message));
         if rsa.public_key().is_none() {
@@ -85,7 +85,7 @@ impl Session {
         match wait {
             Wait::Nothing => self.begin_step(steps),
             Wait::LengthAnswer => {
-                self.hear_answer()?;
+                self.receive_answer()?;
                 let rsa = self.rsa.as_ref().expect("keys were prepared");
                 let pem = rsa.public_key().expect("keys were prepared");
                 self.output.push(pem.as_bytes())?;
@@ -93,23 +93,23 @@ impl Session {
                 Ok(())
             }
             Wait::Answer => {
-                self.hear_answer()?;
+                self.receive_answer()?;
                 self.finish_step(steps);
-                // The peer's key or secret follows, or, behind the last answer, a client's
-                // first request.
-                self.peer_goes_on = !self.is_exchanged || self.config.role == Role::Server;
+                // Next comes the peer's key or secret or, after the last answer, a client's first
+                // request.
+                self.ack_due = !self.is_exchanged || self.config.role == Role::Server;
                 Ok(())
             }
             Wait::Length => {
-                let size = match read_clear_header(self.input.bytes()) {
+                let size = match read_clear_header(self.input.filled()) {
                     Ok(0) => Err(Error::new(
                         Reason::ProtocolViolation,
                         "the peer announced an empty public key",
                     )),
-                    Ok(size) if size > LARGEST_PEM as u64 => Err(Error::new(
+                    Ok(size) if size > MAX_PEM_SIZE as u64 => Err(Error::new(
                         Reason::MessageTooLarge,
                         format!(
-                            "the peer announced a public key of {size} bytes; at most {LARGEST_PEM} are read"
+                            "the peer announced a public key of {size} bytes; at most {MAX_PEM_SIZE} are read"
                         ),
                     )),
                     other => other,
@@ -127,7 +127,7 @@ impl Session {
                 let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
                 let expected = self.config.expected_fingerprint;
                 let accepted = exchange
-                    .accept_public_key(rsa, self.input.bytes())
+                    .accept_public_key(rsa, self.input.filled())
                     .and_then(|()| check_fingerprint(rsa, expected));
                 match accepted {
                     Ok(()) => {
@@ -140,10 +140,10 @@ impl Session {
             }
             Wait::Secret => {
                 let (exchange, rsa) = exchange_parts(&mut self.exchange, &mut self.rsa);
-                let received = self.input.bytes();
+                let received = self.input.filled();
                 match exchange.accept_secret(rsa, received, self.config.protocol) {
-                    Ok(()) if exchange.missing_clear_part() > 0 => {
-                        let size = received.len() + exchange.missing_clear_part();
+                    Ok(()) if exchange.missing_clear_size() > 0 => {
+                        let size = received.len() + exchange.missing_clear_size();
                         self.input.want(size);
                         self.set_state(State::Exchange {
                             steps,
@@ -157,7 +157,7 @@ impl Session {
             Wait::EncapsulationKey => {
                 let (exchange, _) = exchange_parts(&mut self.exchange, &mut self.rsa);
                 let accepted =
-                    exchange.accept_encapsulation_key(self.input.bytes(), self.config.random);
+                    exchange.accept_encapsulation_key(self.input.filled(), self.config.random);
                 self.answer_secret(steps, accepted)
             }
         }
@@ -196,7 +196,7 @@ impl Session {
                 self.wait_for(steps, Wait::Answer, 1);
             }
             Step::ReceiveSecret => {
-                let size = rsa.ciphertext_size()? + exchange.announced_clear_part();
+                let size = rsa.ciphertext_size()? + exchange.expected_clear_size();
                 self.wait_for(steps, Wait::Secret, size);
             }
         }
@@ -206,13 +206,13 @@ impl Session {
     fn finish_step(&mut self, steps: &'static [Step]) {
         let (exchange, _) = exchange_parts(&mut self.exchange, &mut self.rsa);
         exchange.finish(steps[0]);
-        if let Some(keys) = exchange.take_agreed() {
+        if let Some(keys) = exchange.take_session_keys() {
             self.framing = framing_under(&self.config, &keys);
             self.keys = Some(keys);
             self.is_exchanged = true;
             self.exchange = None;
             if let Some(rsa) = &mut self.rsa {
-                rsa.rest();
+                rsa.free_encrypting_key();
             }
         }
         self.input.clear();
@@ -223,7 +223,7 @@ impl Session {
     }
 }
 
-/// Checks the peer's public key against the only one that is accepted, if there is one.
+/// Checks the peer's public key against the one expected, if any.
 fn check_fingerprint(rsa: &RsaWrapper, expected: Option<[u8; 32]>) -> Result<()> {
     let Some(expected) = expected else {
         return Ok(());

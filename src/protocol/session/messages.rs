@@ -6,20 +6,20 @@ use std::sync::Arc;
 use super::{ACCEPTED, Message, Operation, Session, State};
 use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
-use crate::message::json::NotJson;
+use crate::message::json::JsonError;
 use crate::message::{
-    Around, Document, MalformedRequest, Request, RequestOutline, Response, ResponseOutline, Work,
-    errors_of_whole, json, write_request, write_response,
+    Document, MalformedRequest, Margins, Request, RequestOutline, Response, ResponseOutline, Work,
+    equalize_work, errors_of_whole, json, write_request, write_response,
 };
 use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
-    self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, LARGEST_TRAILER, Opened, detect,
+    self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, MAX_TRAILER_SIZE, Opened, detect,
     is_clear_header,
 };
 use crate::secret::{NoMemory, SecretBytes};
 use crate::secret::{declassify_bytes, declassify_choice};
 
-/// What a decrypted text says, before it is taken out of the buffer.
+/// A decrypted message, before it is taken out of the buffer.
 enum Reading {
     Request(RequestOutline),
     /// Its text, and its errors.
@@ -53,35 +53,35 @@ impl Session {
         data_json: Option<&str>,
         reason: Option<&str>,
     ) -> Result<()> {
-        self.begin_send(|out, around| {
-            write_response(out, around, success, message, data_json, reason)
+        self.begin_send(|out, margins| {
+            write_response(out, margins, success, message, data_json, reason)
         })
     }
 
     /// Begins to send a request.
     pub fn begin_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
-        self.begin_send(|out, around| write_request(out, around, verb, parameters_json))
+        self.begin_send(|out, margins| write_request(out, margins, verb, parameters_json))
     }
 
     fn begin_send(
         &mut self,
-        write: impl FnOnce(&mut SecretBytes, Around) -> Result<()>,
+        write: impl FnOnce(&mut SecretBytes, Margins) -> Result<()>,
     ) -> Result<()> {
         self.check_idle()?;
         self.check_ready()?;
         let framing = match (self.framing, self.config.protocol) {
             (Some(framing), _) => framing,
-            // A server that speaks before it heard anything speaks as the newest release.
+            // A server that sends before it received anything speaks as the newest release.
             (None, Protocol::Auto) => framing::of(Protocol::V4).expect("it is listed"),
             (None, protocol) => framing::of(protocol).expect("it is listed"),
         };
         let keys = self.keys.as_ref().expect("the session is ready");
         let mut message = self.output.take();
-        let around = Around {
-            before: framing.header_size(),
-            behind: LARGEST_TRAILER,
+        let margins = Margins {
+            header: framing.header_size(),
+            trailer: MAX_TRAILER_SIZE,
         };
-        write(&mut message, around)?;
+        write(&mut message, margins)?;
         framing.seal(keys, &mut message, self.config.random)?;
         let released = if framing.is_answered() {
             framing.header_size()
@@ -100,9 +100,10 @@ impl Session {
         Ok(())
     }
 
-    /// Has the first bytes of the first message: the header of v2 or v3, or half of v4's.
-    pub(super) fn tell_apart(&mut self) -> Result<()> {
-        let is_clear = is_clear_header(self.input.bytes());
+    /// Detects the framing from the first bytes of the first message: the header of v2 or v3, or
+    /// half of v4's.
+    pub(super) fn detect_framing(&mut self) -> Result<()> {
+        let is_clear = is_clear_header(self.input.filled());
         let pinned = self.config.protocol;
         let fits = match pinned {
             Protocol::Auto => true,
@@ -114,7 +115,7 @@ impl Session {
             return self.refuse(mismatch());
         }
         if is_clear {
-            // v3 is the longer of the two.
+            // v3 allows the longer packet.
             return self.accept_header(framing::of(Protocol::V3).expect("it is listed"));
         }
         let v4 = framing::of(Protocol::V4).expect("it is listed");
@@ -125,7 +126,7 @@ impl Session {
 
     pub(super) fn accept_header(&mut self, framing: &'static dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
-        match framing.packet_size(keys, self.input.bytes(), self.config.max_message_size) {
+        match framing.packet_size(keys, self.input.filled(), self.config.max_message_size) {
             Ok(size) => {
                 if framing.is_answered() {
                     self.output.push(&[ACCEPTED])?;
@@ -133,7 +134,7 @@ impl Session {
                 self.input.clear();
                 self.input.want(size);
                 self.set_state(match self.framing {
-                    None if framing.protocol() == Protocol::V3 => State::ReceiveUndetected,
+                    None if framing.protocol() == Protocol::V3 => State::ReceiveV2OrV3,
                     _ => State::ReceivePacket(framing),
                 });
                 Ok(())
@@ -149,21 +150,21 @@ impl Session {
         message: &mut Option<Message>,
     ) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
-        let packet = self.input.bytes();
+        let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
-        // A record of gcm is authentic: its peer knows what is in it.
+        // A record of gcm is authentic: the peer knows what is in it.
         let effort = (framing.protocol() != Protocol::Gcm).then(|| Effort {
             work: Work::default(),
             times: 1,
         });
         let reading = read(self.config.role, packet, &opened, effort)?;
-        framing.finish(keys, Direction::Received, packet);
+        framing.advance_keys(keys, Direction::Received, packet);
         self.finish_receive(framing, opened.text, reading, message)
     }
 
-    pub(super) fn open_undetected(&mut self, message: &mut Option<Message>) -> Result<()> {
+    pub(super) fn open_v2_or_v3(&mut self, message: &mut Option<Message>) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
-        let packet = self.input.bytes();
+        let packet = self.input.filled();
         let mut work = Work::default();
         let Detected {
             is_v3,
@@ -182,7 +183,7 @@ impl Session {
             return Err(mismatch());
         }
         let framing = framing::of(found).expect("it is listed");
-        framing.finish(keys, Direction::Received, &last_block);
+        framing.advance_keys(keys, Direction::Received, &last_block);
         self.finish_receive(framing, opened.text, reading, message)
     }
 
@@ -213,11 +214,11 @@ impl Session {
     pub(super) fn finish_send(&mut self, framing: &'static dyn Framing) {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = &self.output.bytes()[framing.header_size()..];
-        framing.finish(keys, Direction::Sent, packet);
+        framing.advance_keys(keys, Direction::Sent, packet);
         self.stop();
     }
 
-    /// Fails if no message can be begun now.
+    /// Fails if no message can be sent or received right now.
     pub(crate) fn check_ready_to_begin(&self) -> Result<()> {
         self.check_idle()?;
         self.check_ready()
@@ -236,24 +237,24 @@ impl Session {
     }
 }
 
-/// Whether a decrypted text is one that [`read`] reads, as far as there is memory to tell: if not,
-/// the reading of it fails for that reason.
+/// Whether [`read`] accepts a decrypted text. Without memory to tell it says yes, and reading
+/// then fails for that reason.
 fn is_read(text: &[u8], work: &mut Work) -> bool {
     declassify_bytes(text);
     let text = work.check_utf8(text);
     text.is_some_and(|text| json::python_reads(text, work))
 }
 
-/// What was done to read a packet whose text nobody has authenticated.
+/// The work of reading a packet that is not authenticated.
 struct Effort {
     work: Work,
     /// How often the packet is read.
     times: usize,
 }
 
-/// Reads a packet that was decrypted in place, its text first and its padding's verdict last,
-/// so that a wrong padding takes no less time. One that a released peer could not read
-/// either counts as not decrypted, by the same way out, and all of them are the same `effort`.
+/// Reads a packet that was decrypted in place: its text first, and whether its padding is valid
+/// last, so that a wrong padding takes no less time. A text that released peers cannot read fails
+/// in the same way as a failed decryption, and after the same `effort`.
 fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) -> Result<Reading> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
@@ -276,18 +277,18 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
         Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
         _ => {
             if let Some(Effort { work, times }) = effort {
-                work.make_up(packet, times);
+                equalize_work(work, packet, times);
             }
             Err(decryption_failed())
         }
     }
 }
 
-/// What a text says that Python reads, behind a right padding: whoever made it knows it.
+/// Checks a text that Python can read and whose padding is valid: the peer wrote it.
 fn reading(
     role: Role,
     text: &str,
-    document: std::result::Result<Document<'_>, NotJson>,
+    document: std::result::Result<Document<'_>, JsonError>,
 ) -> Result<Reading> {
     let name = match role {
         Role::Server => "request",
@@ -304,12 +305,12 @@ fn reading(
         },
         (Err(problem), _) if problem.is_no_memory() => return Err(NoMemory.into()),
         (Err(problem), _) => {
-            errors_of_whole(name, &format!("no strict JSON {}", problem.tell(text)))
+            errors_of_whole(name, &format!("no strict JSON {}", problem.describe(text)))
         }
     };
     match role {
         Role::Server => {
-            let json = json::without_blanks(text);
+            let json = json::trim_whitespace(text);
             Ok(Reading::MalformedRequest(json, errors))
         }
         Role::Client => Err(Error::new(

@@ -19,7 +19,7 @@ pub use super::config::Config;
 const ACCEPTED: u8 = b'1';
 const REFUSED: u8 = b'0';
 
-/// What an operation of a session does. One is under way at a time.
+/// What an operation of a session does. There is one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// The whole key exchange, the peer speaking first or this side.
@@ -41,7 +41,7 @@ pub enum Operation {
     Send,
 }
 
-/// What a session needs to go on.
+/// What a session needs to continue.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -58,14 +58,14 @@ pub enum Progress {
     Done(Option<Message>),
 }
 
-/// What an operation needs to get further.
+/// What an operation needs next.
 enum Need {
-    /// Nothing: its next step can be taken.
+    /// Nothing: it can take its next step.
     Step,
     Read,
     Write,
     Compute,
-    /// Nothing: all is sent, and it only has to be ended.
+    /// Nothing: everything is sent, and it only has to end.
     End,
 }
 
@@ -81,21 +81,21 @@ pub enum Message {
     Response(Response),
 }
 
-/// Where an operation stands.
+/// How far an operation has come.
 enum State {
     Exchange {
         steps: &'static [Step],
         wait: Wait,
     },
-    /// Waits for the first bytes of a message, enough to tell framings apart.
+    /// Waits for enough bytes of the first message to detect its framing.
     ReceiveFirst,
     ReceiveHeader(&'static dyn Framing),
     ReceivePacket(&'static dyn Framing),
     /// As `ReceivePacket`, while v2 and v3 are still possible.
-    ReceiveUndetected,
+    ReceiveV2OrV3,
     SendHeader(&'static dyn Framing),
     SendPacket(&'static dyn Framing),
-    /// Sends what is left, a refusal, before it fails.
+    /// Sends the refusal, then fails.
     Failing(Error),
 }
 
@@ -108,14 +108,14 @@ enum Wait {
     Length,
     PublicKey,
     Secret,
-    /// What stands in clear behind a secret that chose gcm.
+    /// The unencrypted part of a secret that chose gcm.
     EncapsulationKey,
 }
 
-/// One side of one connection, from the key exchange to its end, without a socket.
+/// One side of one connection, from the key exchange to the end, without a socket.
 ///
-/// An operation is begun, and then [`advance`](Self::advance) tells what it needs: bytes
-/// from the peer are written to [`space`](Self::space) and counted by
+/// Begin an operation; then [`advance`](Self::advance) tells what it needs. Write bytes
+/// from the peer to [`receive_buffer`](Self::receive_buffer) and counted by
 /// [`received`](Self::received); bytes for it are found in [`pending`](Self::pending) and
 /// counted by [`sent`](Self::sent).
 pub struct Session {
@@ -126,10 +126,10 @@ pub struct Session {
     is_exchanged: bool,
     framing: Option<&'static dyn Framing>,
     operation: Option<(Operation, State)>,
-    has_moved: bool,
+    has_transferred: bool,
     has_failed: bool,
-    /// Whether the peer, which has just been heard, speaks again before this side does.
-    peer_goes_on: bool,
+    /// Whether the peer will send again before this side does.
+    ack_due: bool,
     input: Input,
     output: Output,
 }
@@ -145,9 +145,9 @@ impl Session {
             exchange: None,
             is_exchanged: false,
             operation: None,
-            has_moved: false,
+            has_transferred: false,
             has_failed: false,
-            peer_goes_on: false,
+            ack_due: false,
             input: Input::default(),
             output: Output::default(),
         }
@@ -163,7 +163,7 @@ impl Session {
         self.is_exchanged
     }
 
-    /// The framing: the one that was asked for, or the one that was found out.
+    /// The framing: the one that was asked for, or the one that was detected.
     pub fn protocol(&self) -> Protocol {
         match (self.config.protocol, self.framing) {
             (Protocol::Auto, Some(framing)) => framing.protocol(),
@@ -171,13 +171,13 @@ impl Session {
         }
     }
 
-    /// The RSA keys: this side's and, once it was received, the peer's public one.
+    /// The RSA keys: this side's and, once received, the peer's public one.
     pub fn rsa_wrapper(&self) -> Option<&RsaWrapper> {
         self.rsa.as_ref()
     }
 
-    /// The AES key of the session, or the one that is to be sent. `None` in a session of gcm,
-    /// whose keys, one for each direction, nobody needs but the session.
+    /// The AES key of the session, or the one that will be sent. `None` in a session of gcm, which
+    /// has one key for each direction and keeps them to itself.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.keys.as_ref().and_then(Keys::aes)
     }
@@ -189,8 +189,8 @@ impl Session {
         Ok(())
     }
 
-    /// Sets the AES key: the one to send in the key exchange, or, where none takes place,
-    /// the key of the session.
+    /// Sets the AES key: the one to send in the key exchange or, without an exchange, the key of
+    /// the session.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
         self.check_changeable()?;
         check_session_key(wrapper)?;
@@ -209,22 +209,22 @@ impl Session {
         self.has_failed
     }
 
-    /// The operation under way.
+    /// The current operation.
     pub fn operation(&self) -> Option<Operation> {
         self.operation.as_ref().map(|(operation, _)| *operation)
     }
 
-    /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer
-    /// than the message under way. It is empty as well where there is no memory, which the next
-    /// [`advance`](Self::advance) tells.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.input.space()
+    /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer than the
+    /// current message. Also empty if there is no memory, as the next [`advance`](Self::advance)
+    /// reports.
+    pub fn receive_buffer(&mut self) -> &mut [u8] {
+        self.input.unfilled()
     }
 
-    /// Counts bytes that were written to [`space`](Self::space).
+    /// Counts bytes that were written to [`receive_buffer`](Self::receive_buffer).
     pub fn received(&mut self, count: usize) {
-        self.has_moved |= count > 0;
-        self.input.fill(count);
+        self.has_transferred |= count > 0;
+        self.input.advance(count);
     }
 
     /// The bytes to send.
@@ -232,16 +232,16 @@ impl Session {
         self.output.pending()
     }
 
-    /// Counts bytes of [`pending`](Self::pending) that were sent.
+    /// Marks bytes of [`pending`](Self::pending) as sent.
     pub fn sent(&mut self, count: usize) {
-        self.has_moved |= count > 0;
+        self.has_transferred |= count > 0;
         self.output.advance(count);
     }
 
-    /// Takes the operation as far as it goes. On an error the operation is over, and so is
-    /// the session unless the error's reason says that it goes on.
+    /// Runs the operation as far as possible. An error ends the operation, and the session too
+    /// unless its reason says otherwise.
     pub fn advance(&mut self) -> Result<Progress> {
-        // In a place of its own, since it is large and not every step has one to hand on.
+        // Kept here because it is large, and most steps have none to return.
         let mut message = None;
         loop {
             match self.need().expect("an operation was begun") {
@@ -252,7 +252,7 @@ impl Session {
                     }
                 }
                 Need::Read => {
-                    return match self.input.make_space() {
+                    return match self.input.reserve() {
                         Ok(()) => Ok(Progress::Read),
                         Err(error) => Err(self.abort(error.into())),
                     };
@@ -271,8 +271,8 @@ impl Session {
         }
     }
 
-    /// What the operation under way waits for: `None` if there is none, or if
-    /// [`advance`](Self::advance) takes it further as things are.
+    /// What the current operation waits for: `None` if there is none, or if
+    /// [`advance`](Self::advance) can run it further right away.
     pub fn wants(&self) -> Option<Interest> {
         match self.need()? {
             Need::Step | Need::End => None,
@@ -286,20 +286,20 @@ impl Session {
     /// peer's, with nothing of this side's in between. Told once. A peer that leaves Nagle's
     /// algorithm on and writes the two by themselves holds the second back until its system
     /// hears that the first has arrived.
-    pub fn take_peer_goes_on(&mut self) -> bool {
-        std::mem::take(&mut self.peer_goes_on)
+    pub fn take_ack_due(&mut self) -> bool {
+        std::mem::take(&mut self.ack_due)
     }
 
-    /// Does what takes long after [`Progress::Compute`]: the private key operation, or, behind it
-    /// in an exchange for gcm, what answers the ephemeral keys. How it ended is told by
-    /// the next [`advance`](Self::advance).
+    /// Does the expensive work after [`Progress::Compute`]: the private key operation or, after it
+    /// in an exchange for gcm, the answer to the ephemeral keys. The next
+    /// [`advance`](Self::advance) returns how it ended.
     pub fn compute(&mut self) -> Result<()> {
         self.check_alive()?;
         match (self.need(), &self.operation) {
             (Some(Need::Compute), Some((_, State::Exchange { steps, wait }))) => {
                 let (steps, wait) = (*steps, *wait);
                 match self.step_exchange(steps, wait) {
-                    // What cannot be told to the peer ends the session, as in `step`.
+                    // An error that the peer is not told of ends the session, as in `step`.
                     Err(error) if self.operation.is_some() => Err(self.abort(error)),
                     other => other,
                 }
@@ -308,14 +308,14 @@ impl Session {
         }
     }
 
-    /// What the operation under way needs next.
+    /// What the current operation needs next.
     fn need(&self) -> Option<Need> {
         let (_, state) = self.operation.as_ref()?;
         let is_sent = self.output.pending().is_empty();
-        let is_heard = self.input.is_complete();
+        let is_received = self.input.is_complete();
         let is_separate = self.config.separate_computation;
-        // One flight, one send: nothing goes out before everything is written that can be
-        // without hearing from the peer.
+        // One flight, one send: nothing is sent until everything is written that does not depend
+        // on the peer's next bytes.
         let (can_step, otherwise) = match state {
             State::Exchange { steps: [], .. } | State::SendPacket(_) | State::Failing(_) => {
                 (false, Need::End)
@@ -327,9 +327,9 @@ impl Session {
             State::Exchange {
                 wait: Wait::Secret | Wait::EncapsulationKey,
                 ..
-            } if is_separate && is_heard => (false, Need::Compute),
-            State::SendHeader(_) => (is_sent && is_heard, Need::Read),
-            _ => (is_heard, Need::Read),
+            } if is_separate && is_received => (false, Need::Compute),
+            State::SendHeader(_) => (is_sent && is_received, Need::Read),
+            _ => (is_received, Need::Read),
         };
         Some(match (can_step, is_sent) {
             (true, _) => Need::Step,
@@ -343,7 +343,7 @@ impl Session {
     /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
     /// precedence.
     pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
-        if is_survivable && !self.has_moved {
+        if is_survivable && !self.has_transferred {
             self.stop();
             return error;
         }
@@ -359,14 +359,14 @@ impl Session {
     }
 
     fn start(&mut self, operation: Operation, state: State) {
-        self.has_moved = false;
+        self.has_transferred = false;
         self.operation = Some((operation, state));
     }
 
     fn stop(&mut self) {
         self.operation = None;
         if let Some(exchange) = &mut self.exchange {
-            exchange.take_back_secret();
+            exchange.discard_secret();
         }
         self.input.clear();
         self.output.clear();
@@ -388,7 +388,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes one step with complete input; sets `message` if that is the last of receiving one.
+    /// Takes one step with complete input; sets `message` if a message is complete.
     fn step(&mut self, message: &mut Option<Message>) -> Result<()> {
         let (_, state) = self.operation.as_ref().expect("an operation was begun");
         let result = match state {
@@ -396,7 +396,7 @@ impl Session {
                 let (steps, wait) = (*steps, *wait);
                 self.step_exchange(steps, wait)
             }
-            State::ReceiveFirst => self.tell_apart(),
+            State::ReceiveFirst => self.detect_framing(),
             State::ReceiveHeader(framing) => {
                 let framing = *framing;
                 self.accept_header(framing)
@@ -405,27 +405,27 @@ impl Session {
                 let framing = *framing;
                 self.open_packet(framing, message)
             }
-            State::ReceiveUndetected => self.open_undetected(message),
+            State::ReceiveV2OrV3 => self.open_v2_or_v3(message),
             State::SendHeader(framing) => {
                 let framing = *framing;
-                self.hear_answer()?;
+                self.receive_answer()?;
                 self.output.release();
                 self.set_state(State::SendPacket(framing));
                 return Ok(());
             }
             State::SendPacket(_) | State::Failing(_) => unreachable!("they only send"),
         };
-        // What a peer could not be told before is what ends a session; a refusal of its own
-        // has ended the operation already.
+        // An error that the peer is not told of ends the session. A refusal by the peer has ended
+        // the operation already.
         match result {
             Err(error) if self.operation.is_some() => Err(self.abort(error)),
             other => other,
         }
     }
 
-    /// Takes an answer byte. A refusal ends the operation, not the session.
-    fn hear_answer(&mut self) -> Result<()> {
-        let answer = self.input.bytes()[0];
+    /// Receives an answer byte. A refusal ends the operation, not the session.
+    fn receive_answer(&mut self) -> Result<()> {
+        let answer = self.input.filled()[0];
         self.input.clear();
         if answer == ACCEPTED {
             return Ok(());
@@ -442,7 +442,7 @@ impl Session {
         *current = state;
     }
 
-    /// Fails once a failure, or [`end`](Self::end), ended the session.
+    /// Fails if a failure or [`end`](Self::end) has ended the session.
     pub(crate) fn check_alive(&self) -> Result<()> {
         if self.has_failed {
             return Err(Error::new(
@@ -481,7 +481,7 @@ impl Session {
     }
 }
 
-/// The framing under these keys, if it is known before the first message.
+/// The framing for these keys, if it is known before the first message.
 fn framing_under(config: &Config, keys: &Keys) -> Option<&'static dyn Framing> {
     match keys {
         Keys::Gcm { .. } => framing::of(Protocol::Gcm),
@@ -489,17 +489,17 @@ fn framing_under(config: &Config, keys: &Keys) -> Option<&'static dyn Framing> {
     }
 }
 
-/// The same while no keys are known, or those of another framing than gcm.
+/// The same without keys, or with keys of any framing but gcm.
 fn framing_before_keys(config: &Config) -> Option<&'static dyn Framing> {
     match (config.role, config.protocol) {
-        // A server hears the first bytes before it believes in a framing.
+        // A server detects the framing from the first bytes.
         (Role::Server, _) => None,
         (Role::Client, Protocol::Auto) => framing::of(Protocol::V4),
         (Role::Client, protocol) => framing::of(protocol),
     }
 }
 
-/// Checks that a session can begin with this key.
+/// Checks that this key can be preset in a session.
 pub(crate) fn check_session_key(wrapper: &AesWrapper) -> Result<()> {
     if wrapper.mode() == AesMode::Gcm {
         return Err(Error::invalid_argument(

@@ -21,7 +21,7 @@ impl EncryptingKey {
         OaepPublicEncryptingKey::new(key).ok().map(Self)
     }
 
-    /// Encrypts a text that is known to fit.
+    /// Encrypts a text that was checked to fit.
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
         let mut ciphertext = vec![0; self.0.ciphertext_size()];
         self.0
@@ -52,11 +52,11 @@ impl DecryptingKey {
     }
 }
 
-/// None, which is the empty one.
+/// The empty label.
 const LABEL: Option<&[u8]> = None;
 
-/// A new PKCS #8 key, or `None` where AWS-LC makes none of this kind.
-pub fn generate_quickly(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
+/// A new key as PKCS #8, or `None` if AWS-LC does not generate keys of this kind.
+pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let size = match (public_exponent, key_size) {
         (65537, 2048) => KeySize::Rsa2048,
         (65537, 3072) => KeySize::Rsa3072,

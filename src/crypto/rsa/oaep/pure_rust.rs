@@ -28,7 +28,7 @@ impl EncryptingKey {
     /// Encrypts a text that is known to fit.
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
         self.0
-            .encrypt(&mut random::generator()?, Oaep::<Sha256>::new(), text)
+            .encrypt(&mut random::rng()?, Oaep::<Sha256>::new(), text)
             .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))
     }
 }
@@ -43,17 +43,14 @@ impl DecryptingKey {
 
     /// `None` if the ciphertext does not decrypt.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let text =
-            self.0
-                .decrypt_blinded(&mut random::generator()?, Oaep::<Sha256>::new(), ciphertext);
+        let text = self
+            .0
+            .decrypt_blinded(&mut random::rng()?, Oaep::<Sha256>::new(), ciphertext);
         Ok(text.ok().map(Zeroizing::new))
     }
 }
 
 /// This backend has no quicker way than the general one.
-pub fn generate_quickly(
-    _public_exponent: u64,
-    _key_size: u32,
-) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub fn try_generate(_public_exponent: u64, _key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(None)
 }

@@ -1,5 +1,5 @@
-//! The RSA key pair that a process makes on first need and shares between all clients that were
-//! given no other.
+//! The RSA key pair of all clients that were given no other: one per process, generated when it is
+//! first needed.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     is_being_made: false,
 });
 
-/// A thread has made it, or has failed to.
+/// Notified when a thread has generated it, or failed to.
 static ENDED: Condvar = Condvar::new();
 
 pub(crate) struct State {
@@ -20,15 +20,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// In a child, where there is only the thread that forked.
+    /// In a forked child, which has only the thread that forked.
     pub(crate) fn forget_other_threads(&mut self) {
         self.is_being_made = false;
     }
 }
 
-/// The key pair. Making it takes seconds: threads that need it meanwhile wait for the one that
-/// makes it, which holds no lock.
-pub(crate) fn key_pair() -> Result<RsaWrapper> {
+/// The key pair. Generating it takes seconds: other threads that need it wait for the one that
+/// generates it, which holds no lock.
+pub(crate) fn get() -> Result<RsaWrapper> {
     let mut state = lock();
     loop {
         if let Some(made) = &state.made {
@@ -46,7 +46,7 @@ pub(crate) fn key_pair() -> Result<RsaWrapper> {
     Ok(lock().made.get_or_insert(made).clone())
 }
 
-/// No panic leaves the state half-changed: only values are moved under the lock.
+/// A panic cannot leave the state half-changed: the lock is held only to move values.
 pub(crate) fn lock() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }

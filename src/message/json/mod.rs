@@ -1,0 +1,96 @@
+//! A strict reader of JSON text (RFC 8259) that builds nothing.
+//!
+//! Requests and responses are checked once and handed on as the very text that was
+//! checked, so that integers keep every digit and unknown members survive. General JSON
+//! libraries build values, merge duplicate keys or turn long integers into doubles; this
+//! one refuses what two readers could understand differently: duplicate keys, lone
+//! surrogates, anything after the value, and nesting beyond [`MAX_DEPTH`].
+//!
+//! Python's `json`, with which the released peers read and write, takes some of that: of what
+//! is refused, [`JsonError::is_python`] tells whether Python reads it.
+
+mod error;
+mod keys;
+mod reader;
+mod scan;
+mod text;
+
+use std::ops::Range;
+
+use super::work::{self, Work};
+use reader::INLINE_KEYS;
+
+pub use error::JsonError;
+pub(super) use reader::Reader;
+pub use reader::{MAX_DEPTH, Observer};
+pub use text::{Kind, Object, Text, Value, substr_range};
+
+/// How many digits Python turns into an integer at most.
+const MAX_PYTHON_INTEGER_LEN: usize = 4300;
+
+/// Who wrote a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The peer.
+    Peer,
+    /// The program, for the peer: it has to be what every Python reads, too.
+    Caller,
+}
+
+/// Accepts a text that is one JSON value with nothing but blanks around it.
+pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, JsonError> {
+    observe(text, 0, origin, &mut ())
+}
+
+/// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
+pub fn python_reads(text: &str, work: &mut Work) -> bool {
+    observe_counted(text, 0, Origin::Peer, &mut (), work).map_or_else(
+        |problem| problem.is_python || problem.is_no_memory(),
+        |_| true,
+    )
+}
+
+/// Where the value stands in a text that is nothing else but blanks.
+pub fn trim_whitespace(text: &str) -> Range<usize> {
+    substr_range(text, text.trim_matches([' ', '\t', '\n', '\r']))
+}
+
+/// As [`check`], for a text that is to stand `depth` levels deep in another one, and tells
+/// `observer` of the members while it passes them.
+pub fn observe<'a>(
+    text: &'a str,
+    depth: usize,
+    origin: Origin,
+    observer: &mut impl Observer<'a>,
+) -> Result<Value<'a>, JsonError> {
+    observe_counted(text, depth, origin, observer, &mut Work::default())
+}
+
+/// The same, and adds to `work` what it took, whether the text was accepted or not.
+pub fn observe_counted<'a>(
+    text: &'a str,
+    depth: usize,
+    origin: Origin,
+    observer: &mut impl Observer<'a>,
+    work: &mut Work,
+) -> Result<Value<'a>, JsonError> {
+    let mut reader = Reader::<INLINE_KEYS>::new(text, 0);
+    if origin == Origin::Caller {
+        reader.longest_integer = MAX_PYTHON_INTEGER_LEN;
+    }
+    let whole = reader.whole(depth, observer);
+    work.add(work::TEXT.wrapping_add(reader.work()) + observer.work());
+    match (whole, reader.flaw) {
+        (Ok(value), None) => Ok(value),
+        (Ok(_), Some(flaw)) => Err(flaw),
+        (Err(problem), _) if problem.is_no_memory() => Err(problem),
+        // What comes first is told.
+        (Err(problem), flaw) => Err(JsonError {
+            is_python: false,
+            ..flaw.unwrap_or(problem)
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

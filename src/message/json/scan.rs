@@ -1,0 +1,83 @@
+//! Finds the end of a run of bytes, eight at a time.
+
+/// A byte in each place of a word.
+const EACH: u64 = u64::MAX / 0xff;
+
+/// Marks, by its highest bit, the first of eight bytes that does not stand for itself in a
+/// string: a control character, a quote or a backslash. Bytes behind it may be marked too.
+pub fn ends_of_plain(word: u64) -> u64 {
+    // The lowest byte below a limit is the lowest one that borrows into its highest bit. With its
+    // second bit flipped, a quote is below 0x21, too, and no other than the control characters.
+    let controls_and_quotes = (word ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
+    let backslashes = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+    (controls_and_quotes | backslashes) & !word & (EACH * 0x80)
+}
+
+/// Marks, by its highest bit, each of eight bytes that is no digit.
+pub fn ends_of_digits(word: u64) -> u64 {
+    let digits = word ^ (EACH * u64::from(b'0'));
+    // What is more than 9 carries into its highest bit, and no further.
+    (((digits & (EACH * 0x7f)) + EACH * (0x80 - 10)) | digits) & (EACH * 0x80)
+}
+
+/// Where the first byte stands, from `at` on, that `ends` marks in words and of which `is_passed` is
+/// not true.
+#[inline(always)]
+fn behind(
+    bytes: &[u8],
+    mut at: usize,
+    ends: impl Fn(u64) -> u64,
+    is_passed: impl Fn(u8) -> bool,
+) -> usize {
+    // Two words a turn: that takes fewer instructions than one.
+    while let Some(words) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let (words, _) = words.as_chunks();
+        for word in words {
+            let ends = ends(u64::from_le_bytes(*word));
+            if ends != 0 {
+                return at + ends.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+    }
+    while bytes.get(at).is_some_and(|&byte| is_passed(byte)) {
+        at += 1;
+    }
+    at
+}
+
+/// Where what stands for itself in a string ends.
+#[inline(always)]
+pub fn plain_end(bytes: &[u8], at: usize) -> usize {
+    let is_plain = |byte| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    behind(bytes, at, ends_of_plain, is_plain)
+}
+
+/// Where a byte that stands for itself in a string, and those behind it that do, end.
+#[inline(always)]
+pub fn run_end(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at + 1) {
+        // A single one between two escape sequences.
+        Some(b'\\' | b'"') => at + 1,
+        _ => plain_end(bytes, at + 1),
+    }
+}
+
+/// Where digits end.
+#[inline(always)]
+pub fn digits_end(bytes: &[u8], at: usize) -> usize {
+    behind(bytes, at, ends_of_digits, |byte| byte.is_ascii_digit())
+}
+
+/// Where blanks end.
+#[inline(always)]
+pub fn whitespace_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+        at += 1;
+        // Texts that are written for people are indented.
+        while bytes.get(at..).and_then(|rest| rest.first_chunk()) == Some(&[b' '; 8]) {
+            at += 8;
+        }
+    }
+    at
+}
