@@ -31,11 +31,12 @@ check-rust:
 	$(STAGE) 'unit tests, and sessions of two'
 	$(CARGO) test $(CARGO_FLAGS) --lib --test sessions
 
-# The library as cargo builds it for tests: it checks its own assumptions, and is linked in a moment.
+# The library as cargo builds it for tests, with the same features: it checks its own assumptions, and nothing is
+# compiled for this alone.
 check-c:
 	$(STAGE) 'quick C tests'
 	@scripts/ensure-tools cargo cc c++ make cmake python3
-	$(CARGO) build $(CARGO_FLAGS)
+	$(CARGO) build $(CARGO_FLAGS) --lib --test sessions
 	$(CMAKE) -S examples-c -B $(CHECK_BUILD) -DANWDL_LIBRARY=$(TARGET_DIR)/debug/libanwdl.so -DANWDL_VALGRIND=OFF \
 	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF
 	$(CMAKE) --build $(CHECK_BUILD) --parallel $(JOBS)
