@@ -102,8 +102,13 @@
  * The key exchange, its four steps, sending and receiving are operations. All of them can fail with
  * ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  * ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_OPERATION_PENDING and, in a client that expects a PROXY header,
- * ANWDL_REASON_BAD_PROXY_HEADER. A session has no descriptor, so ANWDL_REASON_CLOSED, ANWDL_REASON_TIMEOUT,
- * ANWDL_REASON_IO_FAILED and ANWDL_REASON_BAD_PROXY_HEADER never come from one.
+ * ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_TIMEOUT comes from a session only with
+ * anwdl_session_set_time(). A session has no descriptor, so ANWDL_REASON_CLOSED, ANWDL_REASON_IO_FAILED and
+ * ANWDL_REASON_BAD_PROXY_HEADER never come from one.
+ *
+ * @par Events
+ * anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() run all
+ * operations, one after the other, and return what has happened: the loop of a server is one `switch`.
  *
  * @par Blocking
  * Clients and client interfaces wait by default: a call returns when its work is done, or fails with
@@ -138,8 +143,8 @@
  * }
  * @endcode
  *
- * With a timeout, poll for no longer than that and call again in any case: the call itself notices that the
- * time is up.
+ * With a timeout, poll for no longer than anwdl_client_get_time_left() and call again in any case: the call
+ * itself notices that the time is up.
  *
  * @par Separate computations
  * The private key operation of a key exchange takes milliseconds. To keep it out of an event loop, set
@@ -313,6 +318,14 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
    * missing, malformed or too long. Nothing was sent, and the session has ended. */
   ANWDL_REASON_BAD_PROXY_HEADER = 13,
+  /** (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place. */
+  ANWDL_REASON_NOT_FOUND = 14,
+  /** (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
+   * asked for; the message names both. */
+  ANWDL_REASON_WRONG_TYPE = 15,
+  /** (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
+   * anwdl_value_to_json() has every digit. */
+  ANWDL_REASON_OUT_OF_RANGE = 16,
   /** (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected. */
   ANWDL_REASON_CLOSED = 20,
   /** (RUNTIME_ERROR) The peer closed the connection. Between two messages this is the usual end of a session;
@@ -407,6 +420,26 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
+/** What a value is. */
+typedef enum ANWDL_INT_ENUM {
+  /** There is no value: what was looked for is not there. */
+  ANWDL_VALUE_NONE = 0,
+  /** null. */
+  ANWDL_VALUE_NULL = 1,
+  /** true or false. */
+  ANWDL_VALUE_BOOLEAN = 2,
+  /** A number without fraction and exponent, of however many digits. */
+  ANWDL_VALUE_INTEGER = 3,
+  /** Any other number: 1.0 and 1e3 are floats. */
+  ANWDL_VALUE_FLOAT = 4,
+  /** A string. */
+  ANWDL_VALUE_STRING = 5,
+  /** An array. */
+  ANWDL_VALUE_ARRAY = 6,
+  /** An object. */
+  ANWDL_VALUE_OBJECT = 7
+} anwdl_value_type_t;
+
 /** How important a log message is. */
 typedef enum ANWDL_INT_ENUM {
   /** Each step, to look for a fault. */
@@ -500,7 +533,8 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *   anwdl_session_sent();
  * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
  *
- * A session has no clock. To give up on a peer, call anwdl_session_end() or free the session. One way to
+ * A session has no clock: its timeouts count once anwdl_session_set_time() has told it the time. To give up on
+ * a peer, call anwdl_session_end() or free the session. anwdl_session_next_event() does all operations. One way to
  * receive a request, called whenever bytes have come and the last request has its response:
  *
  * @code{.c}
@@ -543,6 +577,49 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * one of its steps returns ANWDL_OK or ANWDL_WANT_READ; the option does not last. Requests do not need it.
  */
 typedef struct anwdl_session_t anwdl_session_t;
+
+/**
+ * A value among the parameters of a request, the data of a response, or data that were put together.
+ *
+ * It is passed around like a number: copied, compared with nothing, and never freed. It belongs to the
+ * request, response or data that it was asked of, and is valid until that is freed, or changed. Many
+ * threads may read it at once. Its fields are the library's; an anwdl_value_t of zeros is no value, and
+ * so is what is returned where there is none. All functions take that: they find nothing in it.
+ *
+ * A value is a place in the text that was received. What is asked of it is read from there, and takes
+ * no longer than to read that text once; nothing is allocated for a value. Decoded are strings
+ * only, all at once, when the first one is asked for; they are wiped with the request.
+ *
+ * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
+ * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
+ * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
+ * looked for by anwdl_value_get_member(), which takes it as it is.
+ *
+ * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
+ *
+ * @code{.c}
+ * anwdl_value_t parameters = anwdl_request_get_parameters(request);
+ * anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+ *
+ * for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+ *     const char *name;
+ *     int64_t size;
+ *
+ *     if (anwdl_value_get_string(disk, "/name", &name, NULL) != ANWDL_OK ||
+ *         anwdl_value_get_integer(disk, "/size", &size) != ANWDL_OK)
+ *         return refuse(anwdl_last_error_message());
+ *     add_disk(name, size);
+ * }
+ * @endcode
+ */
+typedef struct {
+  /** What it belongs to; NULL if there is no value. */
+  const void *owner;
+  /** Where it is there. */
+  uint32_t place;
+  /** How many objects and arrays it is in. */
+  uint32_t level;
+} anwdl_value_t;
 
 /**
  * A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
@@ -637,7 +714,8 @@ anwdl_client_options_t *anwdl_client_options_new(void);
  * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
  * it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
  * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
- * exchange is one operation, and so is anwdl_client_interface_connect_server(). A session ignores it.
+ * exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the time that
+ * anwdl_session_set_time() tells.
  * Python: ClientInstance(timeout=...), in seconds, and for each recv().
  *
  * @param options The options.
@@ -646,6 +724,18 @@ anwdl_client_options_t *anwdl_client_options_new(void);
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
+
+/**
+ * Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
+ * next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
+ * Python: none.
+ *
+ * @param options The options.
+ * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_set_idle_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
 /**
  * Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
@@ -1150,6 +1240,83 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, const char *message,
                                           const char *data_json, const char *reason);
 
+/**
+ * Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
+ * loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
+ * speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It replaces all other operations but sending:
+ * begin to send a response with anwdl_client_send_response(), once; if that returns ANWDL_WANT_READ or
+ * ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
+ * anwdl_client_exchange_keys() in the same way. Python: none.
+ *
+ * ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
+ * the operation has finished it, unless another operation has begun since.
+ *
+ * After ANWDL_EVENT_ENDED the session has ended, also for reasons after which other functions could be called
+ * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
+ * counts from its first byte on. Until then the idle timeout counts, see
+ * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
+ * ANWDL_EVENT_WANT_WRITE. A server for one connection:
+ *
+ * @code{.c}
+ * #include <anwdl.h>
+ *
+ * // The program's own: waits, or remembers to come back; and sends a response.
+ * void wait_for(anwdl_client_t *client, anwdl_event_t what);
+ * anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request);
+ *
+ * void serve(anwdl_client_t *client)
+ * {
+ *     anwdl_request_t *request = NULL;
+ *     anwdl_status_t status = ANWDL_OK;
+ *
+ *     while (status >= ANWDL_OK) {
+ *         anwdl_event_t event = anwdl_client_next_event(client, &request);
+ *         switch (event) {
+ *         case ANWDL_EVENT_REQUEST:
+ *             status = answer(client, request);
+ *             anwdl_request_free(request);
+ *             break;
+ *         case ANWDL_EVENT_MALFORMED_REQUEST:
+ *             status = anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_BAD_REQ,
+ *                                                 NULL, NULL);
+ *             break;
+ *         case ANWDL_EVENT_EXCHANGED:
+ *         case ANWDL_EVENT_RESPONSE_SENT:
+ *             break;
+ *         case ANWDL_EVENT_WANT_READ:
+ *         case ANWDL_EVENT_WANT_WRITE:
+ *             wait_for(client, event);
+ *             break;
+ *         case ANWDL_EVENT_WANT_COMPUTATION:
+ *             status = anwdl_client_compute(client);
+ *             break;
+ *         default:
+ *             return;
+ *         }
+ *     }
+ * }
+ * @endcode
+ *
+ * @param client The client.
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
+ *   it outlives the client. Untouched otherwise.
+ * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
+ *   anwdl_client_exchange_keys(), also those of anwdl_client_recv_request(), and also those of
+ *   anwdl_client_send_response().
+ */
+ANWDL_MUST_USE
+anwdl_event_t anwdl_client_next_event(anwdl_client_t *client, anwdl_request_t **out_request);
+
+/**
+ * How long the operation under way may still take: wait for no longer, then call it again, which fails with
+ * ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
+ *
+ * @param client The client.
+ * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is over; -1 if there is
+ *   no limit, or no operation is under way.
+ */
+int anwdl_client_get_time_left(const anwdl_client_t *client);
+
 /* -----------------------------
  * Sessions without a descriptor
  * ----------------------------- */
@@ -1160,7 +1327,8 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
  * ClientInstance() needs a socket.
  *
  * @param role Which side of the connection it is.
- * @param options The options; NULL for the defaults. The timeout and the non-blocking option are ignored.
+ * @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
+ *   anwdl_session_set_time().
  * @param out_session Where to write the session, to be freed with anwdl_session_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
  *   the framing of the options.
@@ -1434,6 +1602,43 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
+/**
+ * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
+ * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
+ * ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+ *
+ * @param session The session.
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
+ *   it outlives the session. Not looked at in the role of a client.
+ * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
+ *   anwdl_response_free(); it outlives the session. NULL is fine in the role of a server.
+ * @return As anwdl_client_next_event(); also those of anwdl_client_interface_next_event().
+ */
+ANWDL_MUST_USE
+anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
+                                       anwdl_response_t **out_response);
+
+/**
+ * Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
+ * time matters for; operations that began before the first call have no timeout. A session whose options have no
+ * timeout ignores it. Python: none; the socket has a clock.
+ *
+ * @param session The session.
+ * @param milliseconds The time in milliseconds, since whatever the program counts from, such as
+ *   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
+ *   one is ignored.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ */
+anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
+
+/**
+ * How long the operation under way may still take, from the time that anwdl_session_set_time() told last, as
+ * anwdl_client_get_time_left(). Python: none.
+ * @param session The session.
+ * @return As anwdl_client_get_time_left(); -1 too if the session was not told the time.
+ */
+int anwdl_session_get_time_left(const anwdl_session_t *session);
+
 /* --------------------------------------------------
  * The side that connects: the Python ClientInterface
  * -------------------------------------------------- */
@@ -1678,6 +1883,32 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
+
+/**
+ * Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
+ * the keys (this side speaks first), sends the rest of a request that
+ * anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
+ * next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
+ * ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
+ *
+ * @param client_interface The interface.
+ * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
+ *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
+ * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
+ *   anwdl_client_exchange_keys(), also those of anwdl_client_interface_send_request(), and also those of
+ *   anwdl_client_interface_recv_response().
+ */
+ANWDL_MUST_USE
+anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client_interface,
+                                                anwdl_response_t **out_response);
+
+/**
+ * How long the operation under way may still take, as anwdl_client_get_time_left(). Python: socket.gettimeout(),
+ * which is for each recv().
+ * @param client_interface The interface.
+ * @return As anwdl_client_get_time_left().
+ */
+int anwdl_client_interface_get_time_left(const anwdl_client_interface_t *client_interface);
 
 /* --------
  * Requests
@@ -2089,6 +2320,328 @@ anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session, const c
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb, const anwdl_data_t *parameters);
+
+/* -----------------------------------
+ * Values: reading parameters and data
+ * ----------------------------------- */
+
+/**
+ * The parameters of a request, for reading.
+ *
+ * @param request The request; not NULL.
+ *
+ * @return The parameters, an object, valid until the request is freed. No value if request is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: request["parameters"].
+ */
+anwdl_value_t anwdl_request_get_parameters(const anwdl_request_t *request);
+
+/**
+ * The data of a response, for reading.
+ *
+ * @param response The response; not NULL.
+ *
+ * @return The data, an object, valid until the response is freed. No value if response is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: response["data"].
+ */
+anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
+
+/**
+ * Data that were put together, for reading.
+ *
+ * They are written as one text for it, which is kept until they are changed.
+ *
+ * @param data The data; not NULL.
+ *
+ * @return The data, an object or an array, valid until they are changed or freed. No value if data is
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
+ *
+ * Python: data.
+ */
+anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
+
+/**
+ * What a value is.
+ *
+ * @param value The value.
+ *
+ * @return Its type; ANWDL_VALUE_NONE if there is no value.
+ *
+ * Python: type(value).
+ */
+anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
+
+/**
+ * The value that a JSON Pointer leads to.
+ *
+ * @param value The value where it begins.
+ * @param pointer The JSON Pointer, UTF-8; not NULL.
+ *
+ * @return The value, valid as long as the one it was asked of. No value if there is none there, which
+ *   is no failure: the last error stays as it was. No value as well, with
+ *   ANWDL_REASON_INVALID_ARGUMENT, if pointer is NULL, not UTF-8 or no JSON Pointer.
+ *
+ * Python: value["disks"][0] for "/disks/0".
+ */
+anwdl_value_t anwdl_value_find(anwdl_value_t value, const char *pointer);
+
+/**
+ * The member of an object that has a name, taken as it is.
+ *
+ * @param value The object.
+ * @param name The name of the member, UTF-8; not NULL.
+ *
+ * @return The value of the member, valid as long as the object. No value if there is no such member,
+ *   or value is no object, which is no failure: the last error stays as it was. No value as well, with
+ *   ANWDL_REASON_INVALID_ARGUMENT, if name is NULL or not UTF-8.
+ *
+ * Python: value.get(name).
+ */
+anwdl_value_t anwdl_value_get_member(anwdl_value_t value, const char *name);
+
+/**
+ * The first element of an array, or the value of the first member of an object.
+ *
+ * @param value The array or object.
+ *
+ * @return The element, valid as long as the array or object. No value if there is none, or value is
+ *   neither.
+ *
+ * Python: next(iter(value)).
+ */
+anwdl_value_t anwdl_value_get_first(anwdl_value_t value);
+
+/**
+ * The next element of the array that a value is in, or the value of the next member of the object.
+ *
+ * The order is that of the text. To pass all elements takes as long as to read the array once.
+ *
+ * @param value The element, or the value of a member.
+ *
+ * @return The next one, valid as long as value. No value if value was the last one, or is in no array
+ *   or object.
+ *
+ * Python: next() of the iterator.
+ */
+anwdl_value_t anwdl_value_get_next(anwdl_value_t value);
+
+/**
+ * How many elements an array has, or how many members an object.
+ *
+ * @param value The array or object. They are counted each time.
+ *
+ * @return Their number; 0 if there is no value, or value is neither.
+ *
+ * Python: len(value).
+ */
+size_t anwdl_value_get_count(anwdl_value_t value);
+
+/**
+ * The name of a member of an object.
+ *
+ * @param value The value of the member.
+ * @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
+ *   NULL. A name can have NULs of its own, which only the length tells from its end. Written only if a
+ *   name is returned.
+ *
+ * @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
+ *   value is no member of an object, which is no failure: the last error stays as it was. NULL as
+ *   well, with ANWDL_REASON_INTERNAL, if there is no memory to decode the names.
+ *
+ * Python: the key in value.items().
+ */
+const char *anwdl_value_get_name(anwdl_value_t value, size_t *out_len);
+
+/**
+ * Reads true or false.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/is_shared"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is something else (1 and "true" are no booleans). ANWDL_REASON_INVALID_ARGUMENT: pointer or
+ *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value, const char *pointer, bool *out_value);
+
+/**
+ * Reads an integer of 64 bits with a sign.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/size"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is something else (1.0, 1e3 and true are no integers). ANWDL_REASON_OUT_OF_RANGE: it does not
+ *   fit 64 bits; anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or
+ *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_integer(anwdl_value_t value, const char *pointer, int64_t *out_value);
+
+/**
+ * Reads a number as a double, the nearest one.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/load"; "" for value itself; UTF-8; not NULL.
+ * @param out_value Where to write it; not NULL. Never infinite.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is no number. ANWDL_REASON_OUT_OF_RANGE: it is larger than every double;
+ *   anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_value is
+ *   NULL, or pointer is not UTF-8 or no JSON Pointer.
+ *
+ * Python: float(value[name]).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_float(anwdl_value_t value, const char *pointer, double *out_value);
+
+/**
+ * Reads a string.
+ *
+ * @param value The value where pointer begins.
+ * @param pointer A JSON Pointer, such as "/name"; "" for value itself; UTF-8; not NULL.
+ * @param out_string Where to write the string: UTF-8, JSON escapes resolved, ending with NUL, borrowed,
+ *   valid as long as value; not NULL.
+ * @param out_len Where to write the length of the string in bytes, without the NUL at its end; may be
+ *   NULL. A string can have NULs of its own, which only the length tells from its end.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
+ *   it is no string. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_string is NULL, or pointer is not
+ *   UTF-8 or no JSON Pointer.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_INTERNAL: there is no memory to decode the strings.
+ *
+ * Python: value[name].
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, const char **out_string,
+                                      size_t *out_len);
+
+/**
+ * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
+ * it. It is written as anwdl_data_to_json() writes.
+ *
+ * @param value The value.
+ * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
+ *   freed with anwdl_string_free(), which wipes it; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   out_json is NULL.
+ *
+ * Python: json.dumps(value, ensure_ascii=False).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_value_to_json(anwdl_value_t value, char **out_json);
+
+/**
+ * Sets a member of an object to a copy of a value.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The value, of whatever type; copied. It may be one of data's own.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   data or name is NULL, name is not UTF-8, data is an array, or data would have more than 64 levels.
+ *
+ * Python: data[name] = copy.deepcopy(value).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_value(anwdl_data_t *data, const char *name, anwdl_value_t value);
+
+/**
+ * Adds a copy of a value at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The value, of whatever type; copied. It may be one of data's own.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
+ *   data is NULL, data is an object, or data would have more than 64 levels.
+ *
+ * Python: data.append(copy.deepcopy(value)).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_value(anwdl_data_t *data, anwdl_value_t value);
+
+/**
+ * Sets a member of an object to a float.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param value The float; it is written so that the same one is read again, 1 as 1.0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
+ *   UTF-8, data is an array, or value is infinite or NaN, which JSON cannot say.
+ *
+ * Python: data[name] = value.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_float(anwdl_data_t *data, const char *name, double value);
+
+/**
+ * Adds a float at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param value The float; it is written so that the same one is read again, 1 as 1.0.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, data is an object, or value
+ *   is infinite or NaN, which JSON cannot say.
+ *
+ * Python: data.append(value).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_float(anwdl_data_t *data, double value);
+
+/**
+ * Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
+ * example. Numbers and strings stay as they are written, to the last digit.
+ *
+ * @param data The object; not NULL.
+ * @param name The name of the member, UTF-8; not NULL.
+ * @param json The text of any JSON value, UTF-8; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or json is not
+ *   UTF-8, json is no JSON as anwdl_data_from_json() takes it, data is an array, or data would have
+ *   more than 64 levels.
+ *
+ * Python: data[name] = json.loads(text).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_set_json(anwdl_data_t *data, const char *name, const char *json);
+
+/**
+ * Adds a value that is written as JSON at the end of an array.
+ *
+ * @param data The array; not NULL.
+ * @param json The text of any JSON value, UTF-8; copied; not NULL.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, json is not UTF-8 or
+ *   no JSON as anwdl_data_from_json() takes it, data is an object, or data would have more than 64
+ *   levels.
+ *
+ * Python: data.append(json.loads(text)).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_data_add_json(anwdl_data_t *data, const char *json);
 
 /* -------------------------------
  * RSA keys: the Python RSAWrapper

@@ -17,6 +17,7 @@ use anwdl::message;
 /// and not declared, which `tests/exports.rs` notices.
 const SECTIONS: &[(&str, &str)] = &[
     ("error.rs", "Errors and version"),
+    ("event.rs", "Events: all operations as one loop"),
     ("client_options.rs", "Options for clients"),
     ("client.rs", "Clients: the Python ClientInstance"),
     ("session.rs", "Sessions without a descriptor"),

@@ -47,6 +47,7 @@ static const row_t CLIENT_ROWS[] = {
     {"send_response", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"send_response_data", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, SHUT, SHUT}},
 };
 
 static const row_t SERVER_SESSION_ROWS[] = {
@@ -70,6 +71,8 @@ static const row_t SERVER_SESSION_ROWS[] = {
     {"set_aes_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
     {"send_response_data", {NOT_YET, NOT_YET, BUSY, WRITE, BUSY, OVER, OVER, NONE}},
     {"send_request_data", {ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, NONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, OVER, NONE}},
+    {"set_time", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
 };
 
 static const row_t CLIENT_SESSION_ROWS[] = {
@@ -93,6 +96,8 @@ static const row_t CLIENT_SESSION_ROWS[] = {
     {"set_aes_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
     {"send_response_data", {ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, NONE}},
     {"send_request_data", {NOT_YET, NOT_YET, BUSY, WRITE, BUSY, OVER, OVER, NONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, OVER, NONE}},
+    {"set_time", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
 };
 
 static const row_t INTERFACE_ROWS[] = {
@@ -111,6 +116,7 @@ static const row_t INTERFACE_ROWS[] = {
     {"recv_response", {NOT_YET, NOT_YET, BUSY, READ, READ, OVER, SHUT, SHUT}},
     {"send_request_data", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, SHUT, SHUT}},
 };
 
 /* clang-format on */

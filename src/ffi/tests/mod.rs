@@ -93,6 +93,7 @@ mod boundary;
 mod client;
 mod client_interface;
 mod data;
+mod event;
 mod log;
 mod session;
 mod value;
@@ -182,6 +183,7 @@ const SOURCES: &[&str] = &[
     include_str!("../client_options.rs"),
     include_str!("../data.rs"),
     include_str!("../error.rs"),
+    include_str!("../event.rs"),
     include_str!("../log.rs"),
     include_str!("../memory.rs"),
     include_str!("../request.rs"),
@@ -252,6 +254,7 @@ fn every_function_is_called_here() {
         include_str!("client.rs"),
         include_str!("client_interface.rs"),
         include_str!("data.rs"),
+        include_str!("event.rs"),
         include_str!("log.rs"),
         include_str!("mod.rs"),
         include_str!("session.rs"),
