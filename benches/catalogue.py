@@ -23,6 +23,18 @@ EXCHANGED_FRAMINGS = ("v4", "gcm")
 """The framings whose key exchanges are measured: the others exchange keys as v4 does."""
 KEY_SIZES = {"": [], "/2048": ["--bits", "2048"]}
 """The RSA keys of benches/keys, of 4096 bits, and smaller ones, with what names them."""
+SIDES = {"": [], "/connecting": ["--connecting"]}
+"""Which side of a key exchange is measured: the server, or the side that connects."""
+TLS_LIBRARIES = {"openssl": "OpenSSL", "gnutls": "GnuTLS"}
+CONNECTIONS = 200
+WHOLE_SERVERS = {
+    "epoll_server/v4": ("epoll_server", "v4"),
+    "epoll_server/gcm": ("epoll_server", "gcm"),
+    "uv_server/gcm": ("uv_server", "gcm"),
+    "tls_server": ("TLS 1.3 by OpenSSL", ""),
+    "python/v4": ("Python server", "v4"),
+}
+"""Those that are put under load, each with its title and what is spoken."""
 PARALLEL = ("exchange", "floor-rsa", "request", "floor-calls")
 THREADS = (1, 2)
 SERVERS = ("libanwdl", "python")
@@ -45,7 +57,8 @@ class Paths:
     bare: Path
     sessions: Path
     library: Path
-    server: Path
+    servers: Path
+    """The folder of the example servers."""
     peer_python: Path
     work: Path
 
@@ -74,6 +87,7 @@ def catalogue(paths: Paths) -> list[Measurement]:
         *large_messages(paths),
         *many_sessions(paths),
         *parallel(paths),
+        *whole_servers(paths),
         Measurement("start", [str(paths.sessions / "bench_start"), "--library", str(paths.library)]),
     ]
 
@@ -89,17 +103,27 @@ def rsa(paths: Paths) -> Iterator[Measurement]:
     ):
         command = [str(paths.bare), "rsa", library, operation, "--count", str(count)]
         yield Measurement(f"rsa/{library}/{operation}", command)
-    yield Measurement("rsa/aws-lc/public/2048", [str(paths.bare), "rsa", "aws-lc", "public", "--count", "2000", *KEY_SIZES["/2048"]])
-    yield Measurement("rsa/aws-lc/private/2048", [str(paths.bare), "rsa", "aws-lc", "private", "--count", "300", *KEY_SIZES["/2048"]])
-    yield Measurement("ephemeral", [str(paths.bare), "ephemeral", "--count", "1000"])
+    for bits, options in KEY_SIZES.items():
+        command = [str(paths.bare), "rsa", "aws-lc", "public-new-key", "--count", "2000", *options]
+        yield Measurement(f"rsa/aws-lc/public-new-key{bits}", command)
+    for operation, count in (("public", 2000), ("private", 300)):
+        command = [str(paths.bare), "rsa", "aws-lc", operation, "--count", str(count), *KEY_SIZES["/2048"]]
+        yield Measurement(f"rsa/aws-lc/{operation}/2048", command)
+    for side in ("respond", "initiate"):
+        yield Measurement(f"ephemeral/{side}", [str(paths.bare), "ephemeral", side, "--count", "1000"])
 
 
 def exchanges(paths: Paths) -> Iterator[Measurement]:
     """Key exchanges: the library alone, then both servers against the Python client."""
+    program = str(paths.sessions / "bench_exchange")
     for bits, options in KEY_SIZES.items():
-        for framing in EXCHANGED_FRAMINGS:
-            command = [str(paths.sessions / "bench_exchange"), "--protocol", framing, "--count", "60", *options]
-            yield Measurement(f"exchange/{framing}{bits}", command)
+        for side, side_options in SIDES.items():
+            for framing in EXCHANGED_FRAMINGS:
+                command = [program, "--protocol", framing, "--count", "60", *options, *side_options]
+                yield Measurement(f"exchange/{framing}{bits}{side}", command)
+                yield Measurement(f"exchange/{framing}{bits}{side}/floor", [*command, "--floor"])
+    for library in TLS_LIBRARIES:
+        yield tls(paths, library, "exchange", 40)
     for server in SERVERS:
         yield real_peers(paths, server, "exchange", "v4", 25)
     for what in RELEASED:
@@ -115,14 +139,22 @@ def requests(paths: Paths) -> Iterator[Measurement]:
         command = [program, "--protocol", framing, "--count", str(REQUESTS)]
         yield Measurement(f"request/{framing}", command)
         yield Measurement(f"request/{framing}/floor", [*command, "--floor"])
+    for library in TLS_LIBRARIES:
+        yield tls(paths, library, "request", REQUESTS)
     for server in SERVERS:
         for framing in FRAMINGS:
             yield real_peers(paths, server, "request", framing, 300)
 
 
+def tls(paths: Paths, library: str, what: str, count: int) -> Measurement:
+    """TLS 1.3 in place of an exchange or a request."""
+    command = [str(paths.sessions / "bench_tls"), "--library", library, "--what", what, "--count", str(count)]
+    return Measurement(f"tls/{library}/{what}", command)
+
+
 def real_peers(paths: Paths, server: str, what: str, framing: str, count: int, name: str = "", *options: str) -> Measurement:
     """A server process against the independent Python client."""
-    program = paths.server if server == "libanwdl" else paths.interop / "python_server.py"
+    program = paths.servers / "anwdl_server" if server == "libanwdl" else paths.interop / "python_server.py"
     name = name or f"peers/{server}/{what}" + ("" if what == "exchange" else f"/{framing}")
     script = str(paths.source / "benches" / "python_peer.py")
     command = [str(paths.peer_python), script, what, "--server", str(program), "--protocol", framing]
@@ -172,3 +204,27 @@ def parallel(paths: Paths) -> Iterator[Measurement]:
         for threads in THREADS:
             command = [program, "--what", what, "--threads", str(threads), "--seconds", "1"]
             yield Measurement(f"parallel/{what}/{threads}", command)
+
+
+def whole_servers(paths: Paths) -> Iterator[Measurement]:
+    """Servers under load from many connections, each beside the floor that makes the same calls."""
+    # A busy machine may keep a client waiting for long.
+    key = f"--private-key {paths.keys / 'server.pem'} --timeout 100000"
+    # One loop and one worker, which share a processor; all clients have the same address.
+    limits = ("clients", "clients-per-address", "exchanges-per-address", "computations", "computations-per-address")
+    options = " ".join([key, "--workers 1", *(f"--max-{limit} 4000" for limit in limits)])
+    for framing in EXCHANGED_FRAMINGS:
+        yield load(paths, f"echo/{framing}", "bare", framing, f"{paths.sessions / 'echo_server'} --protocol {framing}")
+        server = f"{paths.servers / 'epoll_server'} --threads 1 {options}"
+        yield load(paths, f"epoll_server/{framing}", "library", framing, server)
+    yield load(paths, "uv_server/gcm", "library", "gcm", f"{paths.servers / 'uv_server'} {options}")
+    yield load(paths, "tls_server", "tls", "gcm", f"{paths.sessions / 'tls_server'} --workers 1")
+    python_server = f"{paths.peer_python} {paths.interop / 'python_server.py'} {key} --threads"
+    yield load(paths, "python/v4", "library", "v4", python_server)
+
+
+def load(paths: Paths, name: str, kind: str, framing: str, server: str) -> Measurement:
+    """One server under load; `kind` is what its clients are."""
+    command = [str(paths.sessions / "bench_load"), "--kind", kind, "--protocol", framing, "--server", server]
+    command += ["--connections", str(CONNECTIONS)]
+    return Measurement(f"load/{name}", command, environment={"PYTHONPATH": str(paths.interop)})

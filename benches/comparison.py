@@ -16,23 +16,35 @@ from catalogue import (
     PARALLEL,
     RELEASED,
     SESSIONS,
+    SIDES,
     SIZES,
     TARGET_SESSIONS,
+    TLS_LIBRARIES,
+    WHOLE_SERVERS,
 )
 from measurement import Results
 
 Series = list[float]
 Format = Callable[[float], str]
 
-EXCHANGE_LIMIT = 1.05
-GCM_EXCHANGE_LIMIT = 1.08
+EXCHANGE_LIMIT = 1.03
+TLS_EXCHANGE_LIMIT = 0.6
 WALL_LIMIT = 1.3
-REQUEST_LIMITS = {"v2": 1.25, "v3": 1.25, "v4": 1.25, "gcm": 1.0}
+REQUEST_LIMIT = 1.1
+TLS_REQUEST_LIMIT = 1.0
 LARGE_LIMIT = 0.7
 MEMORY_LIMIT = 3.0
 HEAP_LIMIT = 2048.0
-GROWTH_LIMIT = 1.1
+GROWTH_LIMIT = 1.05
 PARALLEL_LIMIT = 1.9
+ECHO_LIMIT = 0.8
+STORM_LIMIT = 3.0
+STORM_REACHED = 0.95
+"""The part of the key exchanges asked for that has to be done for a storm to have been one."""
+
+
+OWN_SERVERS = ("epoll_server/v4", "epoll_server/gcm", "uv_server/gcm")
+PERCENTILES = {"p50": "p50", "p99": "p99", "p999": "p99.9"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,9 @@ class Row:
     limit: float | None = None
     at_least: bool = False
     note: str = ""
-    """Whether the verdict cannot stand by itself: the table says below why."""
+    """What a reader of the verdict has to know."""
+    group: str = ""
+    """What stands for this row and others in a short table."""
 
     @property
     def met(self) -> bool | None:
@@ -80,6 +94,11 @@ def rate(number: float) -> str:
     return f"{number:,.0f}/s"
 
 
+def times(number: float) -> str:
+    """A ratio."""
+    return f"{number:.2f} ×"
+
+
 def paired(numerators: Series, denominators: Series) -> Series:
     """The ratio of each round. What was measured in the first round only is compared with that round."""
     return [above / below for above, below in zip(numerators, denominators, strict=False)]
@@ -99,12 +118,12 @@ class Table:
     """Collects the rows for which everything was measured."""
 
     def __init__(self, results: Results) -> None:
-        self._results = results
+        self.results = results
         self.rows: list[Row] = []
 
     def series(self, name: str, value: str) -> Series:
         """Round by round; empty where it was not measured."""
-        return self._results.series(name, value)
+        return self.results.series(name, value)
 
     def add(
         self,
@@ -118,6 +137,7 @@ class Table:
         at_least: bool = False,
         inverse: bool = False,
         note: str = "",
+        group: str = "",
     ) -> None:
         """A row, unless something of it is missing.
 
@@ -138,6 +158,7 @@ class Table:
                 limit,
                 at_least,
                 note,
+                group,
             )
         )
 
@@ -156,26 +177,47 @@ def targets(results: Results) -> list[Row]:
     _large_messages(table)
     _many_sessions(table)
     _parallel(table)
+    _whole_servers(table)
     return table.rows
 
 
 def _exchange(table: Table) -> None:
-    private = table.series("rsa/aws-lc/private", "cpu_ns")
-    cpu = table.series("exchange/v4", "server_cpu_ns")
-    table.add("key exchange, server CPU", cpu, "bare aws-lc private", private, limit=EXCHANGE_LIMIT)
     for bits in KEY_SIZES:
-        title = f"key exchange for gcm{bits.replace('/', ', RSA-')}, server CPU"
-        v4, gcm = (table.series(f"exchange/{framing}{bits}", "server_cpu_ns") for framing in EXCHANGED_FRAMINGS)
-        rsa = added(*(table.series(f"rsa/aws-lc/{operation}{bits}", "cpu_ns") for operation in ("private", "public")))
-        # The target is set for the keys that the peers make by themselves, which have 4096 bits.
-        limit = None if bits else GCM_EXCHANGE_LIMIT
-        table.add(title, gcm, "its bare RSA operations", rsa, limit=limit)
-        table.add(title, gcm, "those and its ephemeral ones", added(rsa, table.series("ephemeral", "cpu_ns")))
-        table.add(title, gcm, "that for v4", v4)
+        for side, operations in zip(SIDES, ("respond", "initiate"), strict=True):
+            for framing in EXCHANGED_FRAMINGS:
+                _exchange_of(table, framing, bits, side, operations)
+    for framing in EXCHANGED_FRAMINGS:
+        cpu = table.series(f"exchange/{framing}", "cpu_ns")
+        for library, title in TLS_LIBRARIES.items():
+            limit = TLS_EXCHANGE_LIMIT if library == "openssl" else None
+            tls = table.series(f"tls/{library}/exchange", "server_cpu_ns")
+            table.add(f"key exchange, {framing}, server", cpu, f"TLS 1.3 handshake by {title}, RSA-4096", tls, limit=limit)
     _wall_time(table, "key exchange, wall time, real peers", "peers/libanwdl/exchange")
     for what, title in zip(RELEASED, ("key exchange", "key exchange and first request"), strict=True):
         for order in ORDERS:
             _wall_time(table, f"{title}, wall time, client as released, {order} first", f"released/{what}/{order}-first")
+
+
+def exchange_floor(results: Results, framing: str, bits: str = "", side: str = "", operations: str = "respond", public: str = "public") -> Series:
+    """The least that an exchange can cost: its RSA operations, its calls on a bare socket and, for gcm, its ephemeral operations."""
+    parts = [results.series(f"rsa/aws-lc/{operation}{bits}", "cpu_ns") for operation in ("private", public)]
+    parts.append(results.series(f"exchange/{framing}{bits}{side}/floor", "cpu_ns"))
+    if framing == "gcm":
+        parts.append(results.series(f"ephemeral/{operations}", "cpu_ns"))
+    return added(*parts)
+
+
+def _exchange_of(table: Table, framing: str, bits: str, side: str, operations: str) -> None:
+    cpu = table.series(f"exchange/{framing}{bits}{side}", "cpu_ns")
+    floor, new_key = (
+        exchange_floor(table.results, framing, bits, side, operations, public) for public in ("public", "public-new-key")
+    )
+    who = "connecting side" if side else "server"
+    title = f"key exchange, {framing}, {who}{bits.replace('/', ', RSA-')}"
+    reference = "RSA, bare calls" + (", ephemeral operations" if framing == "gcm" else "")
+    # The target is set for the keys that the peers make by themselves, which have 4096 bits.
+    limit = None if bits else EXCHANGE_LIMIT
+    table.add(title, cpu, reference, floor, limit=limit, note=growth(cpu, new_key, "with a public key that is new each time:"))
 
 
 def _wall_time(table: Table, title: str, name: str) -> None:
@@ -186,18 +228,21 @@ def _wall_time(table: Table, title: str, name: str) -> None:
 
 def _requests(table: Table) -> None:
     for framing in FRAMINGS:
-        cpu = table.series(f"request/{framing}", "server_cpu_ns")
-        # The target of gcm is the six calls of the others; its own floor needs three, and opens and seals.
-        floor_of = "v4" if framing == "gcm" else framing
-        floor = table.series(f"request/{floor_of}/floor", "server_cpu_ns")
-        table.add(f"request, {framing}, server CPU", cpu, "bare six calls", floor, limit=REQUEST_LIMITS[framing])
-    gcm, own_floor = (table.series(f"request/gcm{of}", "server_cpu_ns") for of in ("", "/floor"))
-    table.add("request, gcm, server CPU", gcm, "its bare calls and AES-GCM of OpenSSL", own_floor)
+        cpu, floor = (table.series(f"request/{framing}{of}", "server_cpu_ns") for of in ("", "/floor"))
+        if framing == "gcm":
+            table.add("request, gcm, server", cpu, "its bare calls and AES-GCM of OpenSSL", floor)
+        else:
+            table.add(f"request, {framing}, server", cpu, "bare six calls", floor, limit=REQUEST_LIMIT)
+    gcm = table.series("request/gcm", "server_cpu_ns")
+    for library, title in TLS_LIBRARIES.items():
+        limit = TLS_REQUEST_LIMIT if library == "openssl" else None
+        tls = table.series(f"tls/{library}/request", "server_cpu_ns")
+        table.add("request, gcm, server", gcm, f"TLS 1.3 by {title}, the same JSON", tls, limit=limit)
 
 
 def _large_messages(table: Table) -> None:
-    for framing, mode in LARGE_FRAMINGS.items():
-        for direction, operation in DIRECTIONS.items():
+    for direction, operation in DIRECTIONS.items():
+        for framing, mode in LARGE_FRAMINGS.items():
             for label in SIZES:
                 name = f"large/{framing}/{direction}/{label}"
                 cpu = table.series(name, "server_cpu_ns")
@@ -208,7 +253,6 @@ def _large_messages(table: Table) -> None:
                 floor = slower(aes, value)
                 json_is_slower = statistics.median(value) > statistics.median(aes)
                 slower_title = "bare JSON value" if json_is_slower else "bare AES"
-                strict = growth(slower(aes, ignored), cpu, "JSON only checked:")
                 title = f"{direction} of {label}, {framing}, speed"
                 table.add(
                     title,
@@ -218,15 +262,26 @@ def _large_messages(table: Table) -> None:
                     limit=LARGE_LIMIT,
                     at_least=True,
                     inverse=True,
-                    note=strict,
+                    group=f"{direction}s of {next(iter(SIZES))} to {next(reversed(SIZES))}, v4 and gcm, speed",
                 )
-    for framing in LARGE_FRAMINGS:
-        for direction in DIRECTIONS:
+    for direction, operation in DIRECTIONS.items():
+        for framing, mode in LARGE_FRAMINGS.items():
+            for label in SIZES:
+                cpu = table.series(f"large/{framing}/{direction}/{label}", "server_cpu_ns")
+                aes = table.series(f"aes/{mode}-{operation}/{label}", "cpu_ns")
+                ignored = table.series(f"json/ignored/{label}", "cpu_ns")
+                title = f"{direction} of {label}, {framing}, speed, strict floor"
+                group = f"such {direction}s, strict floor"
+                if aes and ignored:
+                    table.add(title, cpu, "bare AES or checking JSON", slower(aes, ignored), inverse=True, group=group)
+    for direction in DIRECTIONS:
+        for framing in LARGE_FRAMINGS:
             for label in SIZES:
                 name = f"large/{framing}/{direction}/{label}/memory"
                 peak, message = (table.series(name, f"{of}_bytes") for of in ("peak_heap", "message"))
                 title = f"{direction} of {label}, {framing}, peak heap"
-                table.add(title, peak, "the message", message, shown_as=size, limit=MEMORY_LIMIT)
+                group = f"peak heap of such {direction}s"
+                table.add(title, peak, "the message", message, shown_as=size, limit=MEMORY_LIMIT, group=group)
 
 
 def _many_sessions(table: Table) -> None:
@@ -240,10 +295,10 @@ def _many_sessions(table: Table) -> None:
         if sessions == BASE_SESSIONS:
             continue
         cpu, floor = (table.series(f"many/{sessions}{of}", "server_cpu_ns") for of in ("", "/floor"))
+        own, bare = paired(cpu, base), paired(floor, base_floor)
         limit_here = GROWTH_LIMIT if sessions == TARGET_SESSIONS else None
-        note = growth(floor, base_floor, "bare calls:")
-        title = f"request with {sessions:,} sessions"
-        table.add(title, cpu, f"with {BASE_SESSIONS}", base, limit=limit_here, note=note)
+        title = f"request with {sessions:,} sessions, times that with {BASE_SESSIONS}"
+        table.add(title, own, "of bare calls", bare, shown_as=times, limit=limit_here)
 
 
 def _parallel(table: Table) -> None:
@@ -253,6 +308,37 @@ def _parallel(table: Table) -> None:
         title = f"{what.replace('floor-', 'bare ')}, 2 threads"
         limit = None if is_floor else PARALLEL_LIMIT
         table.add(title, two, "1 thread", one, shown_as=rate, limit=limit, at_least=True)
+
+
+def _whole_servers(table: Table) -> None:
+    """Those of the library; beside them stand others, in the other table."""
+    for name in OWN_SERVERS:
+        title, framing = WHOLE_SERVERS[name]
+        requests, echoed = (table.series(f"load/{of}", "requests_per_second") for of in (name, f"echo/{framing}"))
+        table.add(
+            f"{title}, {framing}, requests a second of a core",
+            requests,
+            "bare epoll echo, the same calls",
+            echoed,
+            shown_as=rate,
+            limit=ECHO_LIMIT,
+            at_least=True,
+        )
+        _storm(table, name, limit=STORM_LIMIT)
+
+
+def _storm(table: Table, name: str, limit: float | None) -> None:
+    """How much longer requests take while others exchange keys at 80 % of what the server can do."""
+    title, framing = WHOLE_SERVERS[name]
+    asked, done = (table.series(f"load/{name}", f"storm{of}_per_second") for of in ("_asked", ""))
+    reached = paired(done, asked)
+    falls_short = bool(reached) and statistics.median(reached) < STORM_REACHED
+    note = f"only {statistics.median(reached):.2f} of these exchanges were done" if falls_short else ""
+    for percentile, shown in PERCENTILES.items():
+        storm, quiet = (table.series(f"load/{name}", f"{when}_{percentile}_ns") for when in ("storm", "quiet"))
+        limit_here = limit if percentile == "p99" else None
+        server = ", ".join(filter(None, (title, framing)))
+        table.add(f"{server}, {shown} of a request, exchanges at 80 %", storm, "quiet", quiet, limit=limit_here, note=note)
 
 
 def competitors(results: Results) -> list[Row]:
@@ -271,5 +357,16 @@ def competitors(results: Results) -> list[Row]:
     for what in ("exchange", *(f"request/{framing}" for framing in FRAMINGS)):
         python, own = (table.series(f"peers/{server}/{what}", server_cpu) for server in ("python", "libanwdl"))
         table.add(f"{what.replace('/', ', ')}, Python server", python, "C server on libanwdl", own)
+    for name, (title, framing) in WHOLE_SERVERS.items():
+        # What has no framing has records, as gcm does.
+        requests, echoed = (table.series(f"load/{of}", "requests_per_second") for of in (name, f"echo/{framing or 'gcm'}"))
+        exchanges, tls = (table.series(f"load/{of}", "exchanges_per_second") for of in (name, "tls_server"))
+        server = ", ".join(filter(None, (title, framing)))
+        if name not in OWN_SERVERS:
+            table.add(f"{server}, requests a second of a core", requests, "bare epoll echo, the same calls", echoed, shown_as=rate)
+        if name != "tls_server":
+            table.add(f"{server}, exchanges a second of a core", exchanges, "TLS 1.3 by OpenSSL", tls, shown_as=rate)
+        if name not in OWN_SERVERS:
+            _storm(table, name, limit=None)
     python_package.add_rows(table)
     return table.rows

@@ -7,8 +7,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from catalogue import BASE_SESSIONS, DIRECTIONS, FRAMINGS, LARGE_FRAMINGS, SESSIONS, SIZES
-from comparison import EXCHANGE_LIMIT, GROWTH_LIMIT, LARGE_LIMIT, REQUEST_LIMITS, Series, paired, slower
+from catalogue import CONNECTIONS, DIRECTIONS, FRAMINGS, LARGE_FRAMINGS, SESSIONS, SIZES, WHOLE_SERVERS
+from comparison import EXCHANGE_LIMIT, LARGE_LIMIT, PERCENTILES, REQUEST_LIMIT, Series, exchange_floor, paired, slower
 from measurement import Results
 
 OWN, FLOOR, OTHER, LIMIT = "#1f6fb4", "#9aa5b1", "#d97a28", "#b3262b"
@@ -38,7 +38,7 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
     """Draws each plot for which everything was measured; gives the files."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for name, draw in (("ratios", draw_ratios), ("large-messages", draw_large_messages), ("sessions", draw_sessions)):
+    for name, draw in (("ratios", draw_ratios), ("large-messages", draw_large_messages), ("sessions", draw_sessions), ("servers", draw_servers)):
         path = folder / f"{name}.svg"
         if draw(results, path):
             drawn.append(path)
@@ -47,13 +47,12 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
 
 def draw_ratios(results: Results, path: Path) -> bool:
     """Exchange and requests as multiples of the floor; the Python server beside them, on a scale that has room for it."""
-    bare_rsa = results.series("rsa/aws-lc/private", "cpu_ns")
-    calls = {framing: results.series(f"request/{framing}/floor", "server_cpu_ns") for framing in FRAMINGS}
-    bars = [("key exchange", results.series("exchange/v4", "server_cpu_ns"), bare_rsa, "peers/python/exchange", EXCHANGE_LIMIT)]
+    exchange = [results.series("exchange/v4", "cpu_ns"), exchange_floor(results, "v4")]
+    bars = [("key exchange, v4", *exchange, "peers/python/exchange", EXCHANGE_LIMIT)]
     for framing in FRAMINGS:
-        floor = calls["v4" if framing == "gcm" else framing]
-        own = results.series(f"request/{framing}", "server_cpu_ns")
-        bars.append((f"request, {framing}", own, floor, f"peers/python/request/{framing}", REQUEST_LIMITS[framing]))
+        own, floor = (results.series(f"request/{framing}{of}", "server_cpu_ns") for of in ("", "/floor"))
+        limit = None if framing == "gcm" else REQUEST_LIMIT
+        bars.append((f"request, {framing}", own, floor, f"peers/python/request/{framing}", limit))
     python = [results.series(name, "server_cpu_ns") for *_, name, _ in bars]
     if not all(own and floor and other for (_, own, floor, _, _), other in zip(bars, python, strict=True)):
         return False
@@ -69,14 +68,15 @@ def draw_ratios(results: Results, path: Path) -> bool:
             axes.bar(place + offset, middle, 0.38, color=colour, label=kept, yerr=[[below], [above]], capsize=3)
             shown = f"{middle:.2f}" if middle < 10 else f"{middle:.0f}"
             axes.text(place + offset, LOWEST_RATIO * 1.05, shown, ha="center", va="bottom", color="white")
-        axes.hlines(limit, place - 0.42, place + 0.02, color=LIMIT, linewidth=2, label="target" if place == 0 else HIDDEN)
+        if limit is not None:
+            axes.hlines(limit, place - 0.42, place + 0.02, color=LIMIT, linewidth=2, label="target" if place == 0 else HIDDEN)
     axes.axhline(1, color=FLOOR, linestyle="--", linewidth=1, label="floor")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_ylim(bottom=LOWEST_RATIO)
     axes.set_xticks(range(len(bars)), [title for title, *_ in bars])
     axes.set_ylabel("server CPU, floor = 1")
-    axes.set_title("Server CPU against the floor: one bare RSA-4096 operation, six bare socket calls")
+    axes.set_title("Server CPU against the floor: bare RSA operations and socket calls (gcm: with AES-GCM of OpenSSL)")
     figure.legend(loc="lower center", ncols=4, frameon=False)
     save(figure, path, bottom=0.07)
     return True
@@ -130,14 +130,6 @@ def draw_sessions(results: Results, path: Path) -> bool:
         middles, errors = zip(*(spread(series) for _, series in measured), strict=True)
         axes.errorbar(counts, middles, yerr=list(zip(*errors, strict=True)), color=colour, marker="o", capsize=3, label=label)
         drawn = True
-        if not suffix and counts[0] == BASE_SESSIONS:
-            axes.hlines(
-                GROWTH_LIMIT * middles[0],
-                counts[0],
-                counts[-1],
-                color=LIMIT,
-                label=f"target: {GROWTH_LIMIT} × that at {BASE_SESSIONS}",
-            )
     if drawn:
         axes.set_xscale("log")
         axes.set_xticks(counts, [f"{count:,}" for count in counts])
@@ -149,3 +141,45 @@ def draw_sessions(results: Results, path: Path) -> bool:
         axes.legend(frameon=False)
         save(figure, path)
     return drawn
+
+
+def draw_servers(results: Results, path: Path) -> bool:
+    """What whole servers do in a second of one core, and how long a request takes with and without a storm of key exchanges."""
+    names = [name for name in WHOLE_SERVERS if results.series(f"load/{name}", "requests_per_second")]
+    if not names:
+        return False
+    titles = ["\n".join(filter(None, WHOLE_SERVERS[name])).replace(" by ", "\nby ") for name in names]
+    figure = Figure(figsize=(10, 7))
+    (requests, exchanges), (latencies, unused) = figure.subplots(2, 2, width_ratios=(3, 2))
+    grid = latencies.get_gridspec()
+    latencies.remove()
+    unused.remove()
+    latencies = figure.add_subplot(grid[1, :])
+    for place, name in enumerate(names):
+        framing = WHOLE_SERVERS[name][1] or "gcm"
+        colour = OWN if "server/" in name else OTHER
+        for axes, value in ((requests, "requests_per_second"), (exchanges, "exchanges_per_second")):
+            middle, (below, above) = spread(results.series(f"load/{name}", value))
+            axes.bar(place, middle, 0.6, color=colour, yerr=[[below], [above]], capsize=3)
+            axes.text(place, middle, f" {middle:,.0f}", ha="center", va="bottom", fontsize=8)
+        if echoed := results.series(f"load/echo/{framing}", "requests_per_second"):
+            label = "bare epoll echo" if place == 0 else HIDDEN
+            requests.hlines(statistics.median(echoed), place - 0.4, place + 0.4, color=FLOOR, linewidth=2, label=label)
+        for offset, when, shade, label in ((-0.2, "quiet", FLOOR, "nothing else"), (0.2, "storm", LIMIT, "key exchanges at 80 %")):
+            points = [statistics.median(results.series(f"load/{name}", f"{when}_{percentile}_ns")) / 1000 for percentile in PERCENTILES]
+            at = place + offset
+            latencies.plot([at] * len(points), points, color=shade, linewidth=1)
+            for marker, point in zip("o_^", points, strict=True):
+                latencies.plot(at, point, color=shade, marker=marker, markersize=9)
+            latencies.bar(at, 0, color=shade, label=label if place == 0 else HIDDEN)
+    latencies.set_yscale("log")
+    latencies.set_ylabel("a request takes, µs")
+    latencies.set_title("p50 (circle), p99 (line), p99.9 (triangle) of a request", fontsize=10)
+    requests.set_title(f"requests a second of a core, {CONNECTIONS} connections", fontsize=10)
+    exchanges.set_title("key exchanges a second of a core", fontsize=10)
+    for axes in (requests, exchanges, latencies):
+        axes.set_xticks(range(len(names)), titles, fontsize=8 if axes is not exchanges else 6)
+    requests.legend(loc="upper left", frameon=False, fontsize=8)
+    latencies.legend(frameon=False, fontsize=8)
+    save(figure, path)
+    return True

@@ -21,6 +21,7 @@ from catalogue import SIZES, Paths, catalogue
 from comparison import Row, competitors, size, targets
 from comparison import time as shown_time
 from measurement import Results, machine
+from page import write_page
 from plots import draw_all
 
 FEWEST_ROUNDS = 3
@@ -133,10 +134,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bare", type=Path, required=True, help="the program of benches/bare")
     parser.add_argument("--sessions", type=Path, required=True, help="the folder of the programs of benches/sessions")
     parser.add_argument("--library", type=Path, required=True, help="libanwdl.so")
-    parser.add_argument("--server", type=Path, required=True, help="the C server of examples-c")
+    parser.add_argument("--servers", type=Path, required=True, help="the folder of the servers of examples-c")
     parser.add_argument("--peer-python", type=Path, required=True, help="a Python with the packages of tests/interop")
     parser.add_argument("--results", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--plots", type=Path, required=True, help="the folder for the plots")
+    parser.add_argument("--write-page", action="store_true", help="write the figures into docs/performance.md, too")
     parser.add_argument("--build-seconds", type=Path, help="a file with how long the library's first build took")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--budget", type=float, default=300, metavar="SECONDS", help="no round is begun that would end later")
@@ -155,7 +157,7 @@ def main() -> int:
         bare=options.bare,
         sessions=options.sessions,
         library=options.library,
-        server=options.server,
+        servers=options.servers,
         # Not resolved: the interpreter of a virtual environment is a link whose place matters.
         peer_python=options.peer_python,
         work=options.results.parent,
@@ -171,6 +173,8 @@ def main() -> int:
     print_facts(results, facts)
     drawn = draw_all(results, options.plots)
     write_results(options.results, results, rounds, facts, tables)
+    if options.write_page:
+        write_page(paths.source / "docs" / "performance.md", results, rounds, facts, tables)
     say(f"\n{options.results}")
     for path in drawn:
         say(str(path))

@@ -310,8 +310,9 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
    * of a client. Nothing was done. */
   ANWDL_REASON_WRONG_ROLE = 10,
-  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
-   * the session continues. */
+  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
+   * detached from which the start of another message was read already. Nothing was done, and the session
+   * continues. */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /** (VALUE_ERROR) There is a connection already. It continues. */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
@@ -411,6 +412,44 @@ typedef enum ANWDL_INT_ENUM {
    * messages and a tampered key exchange, and keeps recordings secret if the RSA keys become known later. */
   ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
+
+/**
+ * What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
+ * what has happened, or what they need to go on. Later versions add none that a program did not ask for.
+ */
+typedef enum ANWDL_INT_ENUM {
+  /* ------------------
+ * Errors and version
+ * ------------------ */
+
+/** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+   * usual end. Also if an argument is NULL. */
+  ANWDL_EVENT_ENDED = 0,
+  /** Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
+   * anwdl_session_feed_end(). */
+  ANWDL_EVENT_WANT_READ = 1,
+  /** Call again when the descriptor is writable; for a session, after anwdl_session_sent(). */
+  ANWDL_EVENT_WANT_WRITE = 2,
+  /** Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
+   * call again. Only with anwdl_client_options_set_separate_computation(). */
+  ANWDL_EVENT_WANT_COMPUTATION = 3,
+  /** It is the program's turn, and calling again changes nothing: a server must send the response to the last
+   * request, a client may send a request. So it is between the steps of a key exchange that is done step by step. */
+  ANWDL_EVENT_YOUR_TURN = 4,
+  /** The keys are exchanged. */
+  ANWDL_EVENT_EXCHANGED = 5,
+  /** A server has received a request. Answer it, then call again. */
+  ANWDL_EVENT_REQUEST = 6,
+  /** A server has received a request that does not fit the request format: see ANWDL_REASON_MALFORMED_REQUEST.
+   * Answer it with ANWDL_RESPONSE_MSG_BAD_REQ, then call again. */
+  ANWDL_EVENT_MALFORMED_REQUEST = 7,
+  /** The response is sent. */
+  ANWDL_EVENT_RESPONSE_SENT = 8,
+  /** The request is sent. */
+  ANWDL_EVENT_REQUEST_SENT = 9,
+  /** A client has received the response to its request. */
+  ANWDL_EVENT_RESPONSE = 10
+} anwdl_event_t;
 
 /** A side of a connection. */
 typedef enum ANWDL_INT_ENUM {
@@ -581,14 +620,15 @@ typedef struct anwdl_session_t anwdl_session_t;
 /**
  * A value among the parameters of a request, the data of a response, or data that were put together.
  *
- * It is passed around like a number: copied, compared with nothing, and never freed. It belongs to the
- * request, response or data that it was asked of, and is valid until that is freed, or changed. Many
- * threads may read it at once. Its fields are the library's; an anwdl_value_t of zeros is no value, and
- * so is what is returned where there is none. All functions take that: they find nothing in it.
+ * It is copied like a number and never freed. It belongs to the request, response or data that it was
+ * asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
+ * are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
+ * none; all functions take that, and find nothing in it.
  *
- * A value is a place in the text that was received. What is asked of it is read from there, and takes
- * no longer than to read that text once; nothing is allocated for a value. Decoded are strings
- * only, all at once, when the first one is asked for; they are wiped with the request.
+ * A value is a place in the text that was received. What is asked of it is read from there: a call
+ * takes no longer than to read that text once, to pass all elements of an array takes no longer
+ * either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
+ * one is asked for. They are wiped with the request, and take no more memory than its text.
  *
  * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
  * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
@@ -598,17 +638,27 @@ typedef struct anwdl_session_t anwdl_session_t;
  * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
  *
  * @code{.c}
- * anwdl_value_t parameters = anwdl_request_get_parameters(request);
- * anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+ * #include <stdio.h>
  *
- * for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
- *     const char *name;
- *     int64_t size;
+ * #include <anwdl.h>
  *
- *     if (anwdl_value_get_string(disk, "/name", &name, NULL) != ANWDL_OK ||
- *         anwdl_value_get_integer(disk, "/size", &size) != ANWDL_OK)
- *         return refuse(anwdl_last_error_message());
- *     add_disk(name, size);
+ * anwdl_status_t print_disks(const anwdl_request_t *request)
+ * {
+ *     anwdl_value_t parameters = anwdl_request_get_parameters(request);
+ *     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+ *
+ *     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+ *         const char *name;
+ *         double size;
+ *         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
+ *
+ *         if (status == ANWDL_OK)
+ *             status = anwdl_value_get_float(disk, "/size", &size);
+ *         if (status != ANWDL_OK)
+ *             return status;
+ *         printf("%s: %g\n", name, size);
+ *     }
+ *     return ANWDL_OK;
  * }
  * @endcode
  */
@@ -634,13 +684,28 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
                                      const char *message,
                                      void *user_data);
 
+/**
+ * A function that takes log messages and whose they are; see anwdl_set_log_handler().
+ *
+ * @param level How much the message matters.
+ * @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
+ *   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
+ *   or it is about none.
+ * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
+ *   where there is none; never NULL. Valid during the call.
+ * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
+ *   call. The text may change between versions.
+ * @param user_data What was given to anwdl_set_log_handler().
+ */
+typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
+                                    void *owner,
+                                    const char *client_id,
+                                    const char *message,
+                                    void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ------------------
- * Errors and version
- * ------------------ */
 
 /**
  * Why the last failing call on this thread failed. The last error stays until another call fails on the same
@@ -679,6 +744,23 @@ int anwdl_last_error_errno(void);
 const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 
 /**
+ * Forgets the last error of this thread, as if no call had failed on it.
+ *
+ * Python: none.
+ */
+void anwdl_last_error_clear(void);
+
+/**
+ * The name of a status, for logs.
+ *
+ * @param status Any number.
+ *
+ * @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
+ *   that is no status. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_status_name(anwdl_status_t status);
+
+/**
  * The version of the library that the program runs with. ANWDL_VERSION is that of the header it was compiled
  * with. Python: anwdlserver.__version__.
  * @return "MAJOR.MINOR.PATCH". Never NULL; a constant.
@@ -709,6 +791,17 @@ void anwdl_client_options_free(anwdl_client_options_t *options);
 ANWDL_MUST_USE
 ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
+
+/**
+ * Copies a set of options. Python: copy.copy().
+ *
+ * @param options The options.
+ * @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
+                                         anwdl_client_options_t **out_options);
 
 /**
  * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
@@ -843,7 +936,8 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  * own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
  *
  * @param options The options.
- * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"). Anything else is
+ * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL
+ *   (the default) for that of the socket. Anything else is
  *   ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
@@ -910,6 +1004,16 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options, const char *hex);
 
+/**
+ * The name of a framing, for logs.
+ *
+ * @param protocol Any number.
+ *
+ * @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
+ *   that is no framing. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_protocol_name(anwdl_protocol_t protocol);
+
 /* ----------------------------------
  * Clients: the Python ClientInstance
  * ---------------------------------- */
@@ -953,12 +1057,14 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
 /**
  * Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
- * freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
- * beyond the message that it receives. Python: socket.detach().
+ * freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
+ * message was read already, which only the authenticated framing does and only if the peer sent it out of
+ * turn, the descriptor stays with the client. Python: socket.detach().
  *
  * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
- *   (ANWDL_REASON_CLOSED).
+ *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
+ *   first, or call again to do without it).
  */
 ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
@@ -1239,6 +1345,48 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, const char *message,
                                           const char *data_json, const char *reason);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if none is under way, as always in a blocking client.
+ *   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
+
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the client is known.
+ *
+ * The library only hands it back: from anwdl_client_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
+ *
+ * @param client The client; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_data);
+
+/**
+ * The pointer that anwdl_client_set_user_data() keeps.
+ *
+ * @param client The client; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
 /**
  * Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
@@ -1603,6 +1751,80 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
 /**
+ * Keeps a pointer of the caller's, so that it is found where only the session is known.
+ *
+ * The library only hands it back: from anwdl_session_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
+ *
+ * @param session The session; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session, void *user_data);
+
+/**
+ * The pointer that anwdl_session_set_user_data() keeps.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_session_get_user_data(const anwdl_session_t *session);
+
+/**
+ * The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
+ *   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getIP().
+ */
+const char *anwdl_session_get_ip(const anwdl_session_t *session);
+
+/**
+ * The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
+ *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getID().
+ */
+const char *anwdl_session_get_id(const anwdl_session_t *session);
+
+/**
+ * When the session was made.
+ *
+ * @param session The session; not NULL.
+ *
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
+ *   (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: ClientInstance.getCreationTimestamp().
+ */
+int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
+
+/**
+ * The name of a role, for logs.
+ *
+ * @param role Any number.
+ *
+ * @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
+ *   that is no role. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_role_name(anwdl_role_t role);
+
+/**
  * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
  * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
  * ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
@@ -1883,6 +2105,49 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
+
+/**
+ * What the operation under way waits for.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+ *   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
+ *   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: none.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
+
+/**
+ * Keeps a pointer of the caller's, so that it is found where only the interface is known.
+ *
+ * The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
+ * anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
+ *
+ * @param client_interface The interface; not NULL.
+ * @param user_data The pointer; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+ *
+ * Python: an attribute of the object.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *client_interface,
+                                                    void *user_data);
+
+/**
+ * The pointer that anwdl_client_interface_set_user_data() keeps.
+ *
+ * @param client_interface The interface; not NULL.
+ *
+ * @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+ *
+ * Python: an attribute of the object.
+ */
+void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
 /**
  * Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
@@ -2693,13 +2958,13 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
  * The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getPublicKey(pem_format=False).
  * @param wrapper The wrapper.
- * @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+ * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                     size_t *out_len);
 
 /**
@@ -2716,13 +2981,13 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  * The local private key as DER (PKCS #8, RFC 5958, not encrypted).
  * Python: RSAWrapper.getPrivateKey(pem_format=False).
  * @param wrapper The wrapper.
- * @param out Where to write the address of the DER; NULL if there is no such key. Free it soon with
+ * @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
  *   anwdl_bytes_free(), which wipes it.
  * @param out_len Where to write its length in bytes, or 0.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
+anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                      size_t *out_len);
 
 /**
@@ -2741,14 +3006,14 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
  * The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getRemotePublicKey(pem_format=False).
  * @param wrapper The wrapper.
- * @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+ * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
-anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out,
-                                                           size_t *out_len);
+anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
+                                                           uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
@@ -2864,7 +3129,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  * @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
  *   ANWDL_REASON_INVALID_ARGUMENT.
  * @param use_local_public_key true for the local public key; false for the peer's.
- * @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
@@ -2872,7 +3137,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, bool use_local_public_key, uint8_t **out,
+                                              size_t len, bool use_local_public_key, uint8_t **out_bytes,
                                               size_t *out_len);
 
 /**
@@ -2883,7 +3148,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param wrapper The wrapper.
  * @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
@@ -2892,7 +3157,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, uint8_t **out, size_t *out_len);
+                                              size_t len, uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
@@ -2904,7 +3169,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the signature, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
@@ -2912,7 +3177,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data, size_t len,
-                                           uint8_t **out, size_t *out_len);
+                                           uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
@@ -3033,7 +3298,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uin
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
@@ -3041,7 +3306,7 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uin
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, uint8_t **out, size_t *out_len);
+                                              size_t len, uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
@@ -3049,13 +3314,13 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
  * @param wrapper The wrapper.
  * @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
- * @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+ * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
-                                              size_t len, uint8_t **out, size_t *out_len);
+                                              size_t len, uint8_t **out_bytes, size_t *out_len);
 
 /**
  * Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
@@ -3089,6 +3354,34 @@ void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
  */
 anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_function_t function,
                                       void *user_data);
+
+/**
+ * As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
+ *
+ * There is one function for the whole process: each of the two calls takes the place of the other.
+ *
+ * @param least_level Messages below this level are left out, and are not even made.
+ * @param function The function; NULL to log nothing, as in the beginning.
+ * @param user_data Handed to each call of the function as it is; NULL is fine.
+ *
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
+ *   earlier function stays.
+ *
+ * Python: logging.Logger.addHandler().
+ */
+anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level, anwdl_log_handler_t function,
+                                     void *user_data);
+
+/**
+ * The name of a log level, for logs.
+ *
+ * @param level Any number.
+ *
+ * @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
+ *   that is no level. Never NULL, valid for ever, not to be freed.
+ */
+const char *anwdl_log_level_name(anwdl_log_level_t level);
 
 /* ---------------------------
  * Memory that the caller owns

@@ -200,6 +200,20 @@ enum class event {
     response = ANWDL_EVENT_RESPONSE,
 };
 
+/// The name of a constant, for logs, such as "V4"; "UNKNOWN" for what is none. Valid for ever.
+inline const char *name_of(protocol value) noexcept {
+    return anwdl_protocol_name(static_cast<anwdl_protocol_t>(value));
+}
+inline const char *name_of(role value) noexcept {
+    return anwdl_role_name(static_cast<anwdl_role_t>(value));
+}
+inline const char *name_of(log_level value) noexcept {
+    return anwdl_log_level_name(static_cast<anwdl_log_level_t>(value));
+}
+inline const char *name_of(progress value) noexcept {
+    return anwdl_status_name(static_cast<anwdl_status_t>(value));
+}
+
 /// The version of the library that the program runs with; ANWDL_VERSION is that of the header.
 inline const char *version() noexcept {
     return anwdl_version();
@@ -1599,6 +1613,13 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return client_options(taken);
     }
 
+    /// A copy, to be changed by itself.
+    client_options copy() const {
+        client_options copied(nullptr);
+        detail::finish(detail::make(copied, anwdl_client_options_copy, get()));
+        return copied;
+    }
+
     /// How long an operation may take; 0 for no limit.
     client_options &set_timeout(std::chrono::milliseconds timeout) {
         return done(anwdl_client_options_set_timeout(get(), detail::milliseconds(timeout)));
@@ -1643,6 +1664,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
     }
 
     /// The IP address to report for the peer.
+    /// nullptr for that of the socket.
     client_options &set_peer_ip(const text &ip) {
         return done(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
     }
@@ -2030,13 +2052,27 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
     ANWDL_DETAIL_NODISCARD int detach() {
         const int descriptor = anwdl_client_detach(get());
         if (descriptor < 0)
-            detail::raise(get() == nullptr ? ANWDL_VALUE_ERROR : ANWDL_RUNTIME_ERROR);
+            detail::raise(anwdl_last_error_reason() == ANWDL_REASON_CLOSED ? ANWDL_RUNTIME_ERROR
+                                                                           : ANWDL_VALUE_ERROR);
         return descriptor;
     }
 
     /// Whether it was closed or detached on this side.
     bool is_closed() const noexcept {
         return anwdl_client_is_closed(get());
+    }
+
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        detail::finish(anwdl_client_set_user_data(get(), user_data));
+    }
+    void *get_user_data() const noexcept {
+        return anwdl_client_get_user_data(get());
+    }
+
+    /// What the operation under way waits for; progress::done if none is.
+    progress get_wants() const {
+        return detail::advance(anwdl_client_get_wants(get()));
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. After a
@@ -2201,6 +2237,29 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         detail::finish(anwdl_session_end(get()));
     }
 
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        detail::finish(anwdl_session_set_user_data(get(), user_data));
+    }
+    void *get_user_data() const noexcept {
+        return anwdl_session_get_user_data(get());
+    }
+
+    /// The address that the options named, as text; "" if none. Lent, as the ID is.
+    const char *get_ip() const noexcept {
+        return anwdl_session_get_ip(get());
+    }
+
+    /// The ID of the peer with that address; "" if there is none.
+    const char *get_id() const noexcept {
+        return anwdl_session_get_id(get());
+    }
+
+    /// When the session was made, in seconds since 1970.
+    std::int64_t get_creation_timestamp() const noexcept {
+        return anwdl_session_get_creation_timestamp(get());
+    }
+
     /// Whether a failure, or end(), has ended the session.
     bool has_failed() const noexcept {
         return anwdl_session_has_failed(get());
@@ -2286,6 +2345,19 @@ class client_interface
     /// Whether there is no connection on this side.
     bool is_closed() const noexcept {
         return anwdl_client_interface_is_closed(get());
+    }
+
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        detail::finish(anwdl_client_interface_set_user_data(get(), user_data));
+    }
+    void *get_user_data() const noexcept {
+        return anwdl_client_interface_get_user_data(get());
+    }
+
+    /// What the operation under way waits for; progress::done if none is.
+    progress get_wants() const {
+        return detail::advance(anwdl_client_interface_get_wants(get()));
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. After a

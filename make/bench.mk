@@ -6,15 +6,15 @@ BENCH_VENV   ?= $(BENCH_DIR)/venv
 BENCH_FLAGS  ?=
 INSTRUCTIONS_BUILD ?= $(BENCH_DIR)/instructions
 
-bench: bench-tools bench-library bench-bare server bench-sessions venv bench-venv python ## measure, beside floors and competitors
+bench: bench-tools bench-library bench-bare bench-servers bench-sessions venv bench-venv python ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'
 	$(BENCH_VENV)/bin/python benches/run.py --bare $(TARGET_DIR)/release/bare --sessions $(BENCH_BUILD) \
-	    --library $(LIBRARY) --server $(SERVER) --peer-python $(VENV)/bin/python \
+	    --library $(LIBRARY) --servers $(BENCH_DIR)/servers --peer-python $(VENV)/bin/python \
 	    --build-seconds $(BENCH_DIR)/build-seconds --results $(BENCH_DIR)/results.json --plots docs/bench $(BENCH_FLAGS)
 
 bench-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc make cmake python3 python3-venv openssl libssl
+	@scripts/ensure-tools cargo cc make cmake pkg-config python3 python3-venv openssl libssl gnutls libuv
 
 # How long a build takes is only known where nothing was built before.
 bench-library:
@@ -31,6 +31,11 @@ bench-sessions: bench-library
 	$(STAGE) 'C programs of the benchmarks'
 	$(CMAKE) -S benches/sessions -B $(BENCH_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(BENCH_BUILD) --parallel $(JOBS)
+
+bench-servers: bench-library
+	$(STAGE) 'C servers'
+	$(CMAKE) -S examples-c -B $(BENCH_DIR)/servers -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF -DANWDL_EXAMPLES_ASIO=OFF
+	$(CMAKE) --build $(BENCH_DIR)/servers --parallel $(JOBS)
 
 bench-venv: $(BENCH_VENV)/.complete
 
@@ -65,4 +70,4 @@ refusals: c-tests ## count whether the instructions of a refused message tell wh
 	@scripts/ensure-tools python3 valgrind
 	$(PYTHON) benches/instructions/refusals.py $(TEST_BUILD)/tests/refusals
 
-.PHONY: bench bench-tools bench-library bench-bare bench-sessions bench-venv bench-instructions bench-instructions-baseline instructions timing refusals
+.PHONY: bench bench-tools bench-library bench-bare bench-servers bench-sessions bench-venv bench-instructions bench-instructions-baseline instructions timing refusals

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::endpoint::Endpoint;
@@ -14,7 +14,7 @@ use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
 use crate::endpoint::transport::connection::Connection;
 use crate::endpoint::transport::socket::{self, Socket};
-use crate::error::{Error, Result};
+use crate::error::{Error, Interest, Result};
 use crate::message::{MalformedRequest, Request};
 use crate::protocol::{Protocol, Role};
 
@@ -52,7 +52,6 @@ pub fn check_descriptor(fd: RawFd) -> Result<()> {
 /// The connection is closed when the instance is dropped.
 pub struct ClientInstance {
     endpoint: Endpoint<Connection>,
-    creation_timestamp: i64,
 }
 
 impl ClientInstance {
@@ -70,7 +69,7 @@ impl ClientInstance {
         if options.exchanges_keys_at_creation()
             && let Err(error) = client.exchange_keys(true)
         {
-            let socket = client.detach().expect("it was just made");
+            let socket = client.take_socket().expect("it was just made");
             return Err(CreationError { error, socket });
         }
         Ok(client)
@@ -96,10 +95,7 @@ impl ClientInstance {
         if options.proxy_protocol() == ProxyProtocol::Required {
             endpoint.expect_proxy_header(options.peer_ip().is_some());
         }
-        Ok(Self {
-            endpoint,
-            creation_timestamp: unix_seconds(SystemTime::now()),
-        })
+        Ok(Self { endpoint })
     }
 
     /// Whether the connection is closed on this side. Mirrors `ClientInstance.isClosed`.
@@ -112,6 +108,12 @@ impl ClientInstance {
     /// same call again.
     pub fn has_failed(&self) -> bool {
         self.endpoint.has_failed()
+    }
+
+    /// What the operation under way waits for; `None` if there is none, or if it gets further by
+    /// being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        self.endpoint.wants()
     }
 
     /// How long each operation that begins after this may take; `None` or zero: no limit. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
@@ -146,7 +148,7 @@ impl ClientInstance {
     /// When the instance was made, in seconds since 1970. Mirrors
     /// `ClientInstance.getCreationTimestamp`.
     pub fn creation_timestamp(&self) -> i64 {
-        self.creation_timestamp
+        self.endpoint.creation_timestamp()
     }
 
     /// The framing that the client speaks; [`Protocol::Auto`] until it is known.
@@ -227,8 +229,6 @@ impl ClientInstance {
     /// Does the private key operation of the key exchange, where that was asked to be
     /// separate and an operation waits for it ([`Interest::Computation`]). How it ended is
     /// told by the operation when it is called again.
-    ///
-    /// [`Interest::Computation`]: crate::error::Interest::Computation
     pub fn compute(&mut self) -> Result<()> {
         self.endpoint.compute()
     }
@@ -278,9 +278,17 @@ impl ClientInstance {
         self.endpoint.close_connection()
     }
 
-    /// Returns the socket, still open. For this instance the connection is then closed. No received
-    /// bytes are lost: only the bytes of the current message are ever read.
-    pub fn detach(&mut self) -> Option<OwnedFd> {
+    /// Returns the socket, still open. For this instance the connection is then closed. Nothing
+    /// that was received is lost if no operation is under way: while the beginning of another
+    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`]: receive it
+    /// first, or detach again to do without it.
+    pub fn detach(&mut self) -> Result<OwnedFd> {
+        self.endpoint.check_detachable()?;
+        Ok(self.take_socket().expect("it was found open"))
+    }
+
+    /// The same, whatever was received.
+    pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }
 }
@@ -293,14 +301,5 @@ impl fmt::Debug for ClientInstance {
             .field("protocol", &self.protocol())
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
-    }
-}
-
-fn unix_seconds(time: SystemTime) -> i64 {
-    let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => seconds(since),
-        // A machine without a battery-backed clock may think that it is before 1970.
-        Err(error) => -seconds(error.duration()),
     }
 }

@@ -11,7 +11,7 @@ use crate::endpoint::identity::Identity;
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::transport::connect::connect;
 use crate::endpoint::transport::connection::Connection;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Interest, Reason, Result};
 use crate::message::Response;
 use crate::protocol::{Protocol, Role};
 
@@ -93,6 +93,12 @@ impl ClientInterface {
     /// which it has not can be followed by the same call again.
     pub fn has_failed(&self) -> bool {
         self.endpoint.has_failed()
+    }
+
+    /// What the operation under way waits for; `None` if there is none, or if it gets further by
+    /// being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        self.endpoint.wants()
     }
 
     /// How long each operation that begins from now on may take, in this connection and later

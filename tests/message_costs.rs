@@ -473,7 +473,7 @@ fn four_times_as_much_to_read_costs_four_times_as_much() {
                 &[("KIND", kind), ("SIZE", &size)],
             )
         };
-        let (once, four_times) = (cost(SIZE / 4), cost(SIZE));
+        let (once, four_times) = (cost(size() / 4), cost(size()));
         println!("figure: {kind}: {once:.1} instructions a byte to read all of it");
         assert!(four_times <= 1.25 * once, "{kind}: {once} {four_times}");
     }

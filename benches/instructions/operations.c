@@ -155,7 +155,7 @@ static void serve_requests(anwdl_protocol_t framing, unsigned long count) {
 static void exchange_keys(anwdl_protocol_t framing, unsigned long count) {
     anwdl_rsa_wrapper_t *rsa = make_rsa_wrapper("server");
     anwdl_client_options_t *options = library_peer_options(ANWDL_PROTOCOL_AUTO, rsa);
-    bytes_t flights = record_flights(framing, rsa, "client");
+    bytes_t flights = record_flights(framing, rsa, "client", NULL);
     for (unsigned long at = 0; at < count; at++) {
         anwdl_client_t *client = NULL;
         int ends[2];

@@ -189,7 +189,7 @@ static void shared_init(shared_t *shared, const char *protocol, long seconds, lo
     memset(shared, 0, sizeof *shared);
     shared->rsa = make_rsa_wrapper("server");
     shared->framing = wire_framing(protocol);
-    shared->flights = record_flights(shared->framing, shared->rsa, "client");
+    shared->flights = record_flights(shared->framing, shared->rsa, "client", NULL);
     MUST_OK(anwdl_rsa_wrapper_encrypt_data(shared->rsa, secret, sizeof secret, true,
                                            &shared->wrapped, &shared->wrapped_len));
     shared->turn = record_turn(shared->framing, STAT_PARAMETERS, STAT_DATA);

@@ -3,21 +3,14 @@
 #include "bench.h"
 #include "support.h"
 
-static anwdl_session_t *new_server(const anwdl_rsa_wrapper_t *rsa) {
-    anwdl_session_t *session = NULL;
-    anwdl_client_options_t *options = library_peer_options(ANWDL_PROTOCOL_AUTO, rsa);
-    MUST(anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK);
-    anwdl_client_options_free(options);
-    return session;
-}
-
 bytes_t record_flights(anwdl_protocol_t framing, const anwdl_rsa_wrapper_t *server,
-                       const char *peer_key) {
+                       const char *peer_key, size_t *answer_len) {
     anwdl_rsa_wrapper_t *peer = make_rsa_wrapper(peer_key);
-    anwdl_session_t *ends[2] = {library_peer_new(framing, peer), new_server(server)};
+    anwdl_session_t *ends[2] = {library_peer_new(framing, peer), library_peer_new_server(server)};
     peer_operation_t operations[2] = {exchanging_first(), exchanging_second()};
     bytes_t to_client = {0};
     bytes_t to_server = {0};
+    size_t answered = 0;
     bytes_t flights = {0};
     anwdl_status_t status;
     do {
@@ -26,12 +19,16 @@ bytes_t record_flights(anwdl_protocol_t framing, const anwdl_rsa_wrapper_t *serv
         bytes_append(&flights, said.bytes, said.len);
         bytes_append(&to_server, said.bytes, said.len);
         bytes_free(&said);
+        size_t heard = to_client.len;
         status += library_peer_go_on(ends[1], &operations[1], &to_server, &to_client);
+        answered += to_client.len - heard;
     } while (status != ANWDL_OK);
     for (int at = 0; at < 2; at++)
         anwdl_session_free(ends[at]);
     bytes_free(&to_client);
     bytes_free(&to_server);
     anwdl_rsa_wrapper_free(peer);
+    if (answer_len != NULL)
+        *answer_len = answered;
     return flights;
 }

@@ -7,8 +7,9 @@
 
 /* What a client says that speaks first, with the keys of this name in benches/keys, in an exchange
    with a server of this key: recorded, so that every exchange is the same for the server but for
-   what it draws itself. Nobody can use the keys that the server gets. The caller frees it. */
+   what it draws itself. Nobody can use the keys that the server gets. *answer_len, unless NULL, is
+   how many bytes the server answers in all. The caller frees what is returned. */
 bytes_t record_flights(anwdl_protocol_t framing, const anwdl_rsa_wrapper_t *server,
-                       const char *peer_key);
+                       const char *peer_key, size_t *answer_len);
 
 #endif

@@ -87,12 +87,21 @@ anwdl_client_options_t *library_peer_options(anwdl_protocol_t framing,
     return options;
 }
 
-anwdl_session_t *library_peer_new(anwdl_protocol_t framing, const anwdl_rsa_wrapper_t *rsa) {
+static anwdl_session_t *new_session(anwdl_role_t role, anwdl_protocol_t framing,
+                                    const anwdl_rsa_wrapper_t *rsa) {
     anwdl_session_t *session = NULL;
     anwdl_client_options_t *options = library_peer_options(framing, rsa);
-    MUST(anwdl_session_new(ANWDL_ROLE_CLIENT, options, &session) == ANWDL_OK);
+    MUST(anwdl_session_new(role, options, &session) == ANWDL_OK);
     anwdl_client_options_free(options);
     return session;
+}
+
+anwdl_session_t *library_peer_new(anwdl_protocol_t framing, const anwdl_rsa_wrapper_t *rsa) {
+    return new_session(ANWDL_ROLE_CLIENT, framing, rsa);
+}
+
+anwdl_session_t *library_peer_new_server(const anwdl_rsa_wrapper_t *rsa) {
+    return new_session(ANWDL_ROLE_SERVER, ANWDL_PROTOCOL_AUTO, rsa);
 }
 
 anwdl_status_t library_peer_go_on(anwdl_session_t *session, peer_operation_t *operation,

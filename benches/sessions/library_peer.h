@@ -35,8 +35,9 @@ peer_operation_t hearing(void);
 anwdl_client_options_t *library_peer_options(anwdl_protocol_t framing,
                                              const anwdl_rsa_wrapper_t *rsa);
 
-/* A new client. */
+/* A new client, and a new server that speaks what the client does. */
 anwdl_session_t *library_peer_new(anwdl_protocol_t framing, const anwdl_rsa_wrapper_t *rsa);
+anwdl_session_t *library_peer_new_server(const anwdl_rsa_wrapper_t *rsa);
 
 /* Takes an operation as far as the bytes that were heard go, and takes those that it needs away
    from them; adds what it says. ANWDL_OK or ANWDL_WANT_READ. */

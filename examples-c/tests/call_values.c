@@ -452,6 +452,12 @@ static void log_nothing(anwdl_log_level_t level, const char *client_id, const ch
     (void)user_data;
 }
 
+static void handle_nothing(anwdl_log_level_t level, void *owner, const char *client_id,
+                           const char *message, void *user_data) {
+    (void)owner;
+    log_nothing(level, client_id, message, user_data);
+}
+
 void make_value(call_t *call, size_t at) {
     const parameter_t *parameter = &call->function->parameters[at];
     value_t *value = &call->values[at];
@@ -478,6 +484,7 @@ void make_value(call_t *call, size_t at) {
         break;
     case KIND_CALLBACK:
         value->function = log_nothing;
+        value->handler = handle_nothing;
         break;
     case KIND_ANYTHING:
         value->pointer = call;

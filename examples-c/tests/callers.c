@@ -138,7 +138,7 @@ outcome_t run_call_and_look(call_t *call, size_t *out_written) {
         keep(call, close_descriptor, (void *)(intptr_t)outcome.number);
     if (strcmp(function->name, "anwdl_client_options_new") == 0 && outcome.pointer != NULL)
         keep(call, free_options, (void *)(uintptr_t)outcome.pointer);
-    if (strcmp(function->name, "anwdl_set_log_callback") == 0)
+    if (strncmp(function->name, "anwdl_set_log_", strlen("anwdl_set_log_")) == 0)
         REQUIRE(outcome.status != ANWDL_OK ||
                 anwdl_set_log_callback(ANWDL_LOG_DEBUG, NULL, NULL) == ANWDL_OK);
     *out_written = clear_places(call);

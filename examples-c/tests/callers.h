@@ -40,6 +40,7 @@ typedef struct {
     void *pointer;
     long long number;
     anwdl_log_function_t function;
+    anwdl_log_handler_t handler;
 } value_t;
 
 anwdl_value_t value_of(const value_t *value);

@@ -9,6 +9,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 
+CALLBACKS = {"anwdl_log_function_t": "function", "anwdl_log_handler_t": "handler"}
 RETURNS = {"anwdl_status_t": "RETURNS_STATUS", "void": "RETURNS_NOTHING"}
 OBJECT = re.compile(r"(?:const )?(anwdl_\w+_t) \*")
 OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool|double) \*")
@@ -24,7 +25,7 @@ class Parameter:
     def __post_init__(self):
         self.base, self.last, self.condition = "", -1, None
         self.null = "NULL_REFUSED"
-        self.is_pointer = self.type.endswith("*") or self.type == "anwdl_log_function_t"
+        self.is_pointer = self.type.endswith("*") or self.type in CALLBACKS
         if self.is_pointer:
             self.read_null()
 
@@ -44,7 +45,7 @@ class Parameter:
         if self.type in enums:
             self.last = max(enums[self.type])
             return "ENUM"
-        if self.type == "anwdl_log_function_t":
+        if self.type in CALLBACKS:
             return "CALLBACK"
         if self.type == "void *":
             return "ANYTHING"
@@ -134,7 +135,7 @@ def c_of(number, function, enums):
             str(names.index(condition) if condition else -1), str(value), str(parameter.last),
             "true" if "need not be UTF-8" in parameter.text or "Any number" in parameter.text else "false"]) + "},")
         if kind == "CALLBACK":
-            arguments.append(f"values[{at}].function")
+            arguments.append(f"values[{at}].{CALLBACKS[parameter.type]}")
         elif kind == "VALUE":
             arguments.append(f"value_of(&values[{at}])")
         elif parameter.is_pointer:

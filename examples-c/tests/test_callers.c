@@ -120,7 +120,7 @@ static void check_unusual(call_t *call, const parameter_t *parameter) {
 
 static void check_null(const function_t *function, size_t at) {
     const parameter_t *parameter = &function->parameters[at];
-    value_t null = {NULL, 0, NULL};
+    value_t null = {.pointer = NULL};
     call_t call;
     if (parameter->null == NULL_REFUSED) {
         cases.refused_null++;
@@ -154,7 +154,7 @@ static void check_no_value(const function_t *function, size_t at) {
     size_t written;
     make_call(&call, function);
     value_t right = call.values[at];
-    call.values[at] = (value_t){NULL, 0, NULL};
+    call.values[at] = (value_t){.pointer = NULL};
     cases.no_value++;
     forget_last_error();
     outcome_t outcome = run_call_and_look(&call, &written);
@@ -175,7 +175,7 @@ static void check_enum(const function_t *function, size_t at) {
     const parameter_t *parameter = &function->parameters[at];
     const int unknown[] = {-1, parameter->last_number + 1, 100, INT_MAX, INT_MIN};
     for (size_t entry = 0; entry < sizeof unknown / sizeof *unknown; entry++) {
-        value_t wrong = {NULL, unknown[entry], NULL};
+        value_t wrong = {.number = unknown[entry]};
         cases.numbers++;
         if (parameter->takes_all) {
             call_t call;
@@ -194,7 +194,7 @@ static void check_number(const function_t *function, size_t at) {
     if (ends_with(function->name, "_free")) /* the length of what is freed must be right */
         return;
     for (size_t entry = 0; entry < sizeof OUT_OF_RANGE / sizeof *OUT_OF_RANGE; entry++) {
-        value_t wrong = {NULL, OUT_OF_RANGE[entry].number, NULL};
+        value_t wrong = {.number = OUT_OF_RANGE[entry].number};
         const char *only = OUT_OF_RANGE[entry].function;
         if (strcmp(OUT_OF_RANGE[entry].name, name) != 0 ||
             (only != NULL && strcmp(only, function->name) != 0))

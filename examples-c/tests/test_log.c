@@ -83,6 +83,40 @@ static void run_session(anwdl_protocol_t framing) {
     peer_free(&peer);
 }
 
+/* Whose they are. */
+static void keep_owner(anwdl_log_level_t level, void *owner, const char *client_id,
+                       const char *message, void *user_data) {
+    (void)level;
+    (void)client_id;
+    (void)message;
+    size_t *counts = user_data;
+    counts[owner == NULL ? 0 : *(const size_t *)owner]++;
+}
+
+static void test_owners(void) {
+    static size_t first = 1, second = 2;
+    size_t counts[3] = {0};
+    anwdl_client_options_t *options = make_shared_key_options();
+    anwdl_session_t *sessions[2] = {NULL, NULL};
+    for (size_t at = 0; at < 2; at++)
+        REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &sessions[at]) == ANWDL_OK);
+    CHECK_OK(anwdl_session_set_user_data(sessions[0], &first));
+    CHECK_OK(anwdl_session_set_user_data(sessions[1], &second));
+    CHECK_OK(anwdl_set_log_handler(ANWDL_LOG_DEBUG, keep_owner, counts));
+    for (size_t at = 0; at < 2; at++) {
+        CHECK_OK(anwdl_session_end(sessions[at]));
+        CHECK_FAILURE(anwdl_session_recv_request(sessions[at], true, NULL), ANWDL_RUNTIME_ERROR,
+                      ANWDL_REASON_SESSION_FAILED);
+    }
+    CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, NULL, NULL));
+    CHECK_INTEGER(counts[0], 0);
+    CHECK_INTEGER(counts[1], 1);
+    CHECK_INTEGER(counts[2], 1);
+    anwdl_session_free(sessions[0]);
+    anwdl_session_free(sessions[1]);
+    anwdl_client_options_free(options);
+}
+
 static void test_what_is_logged(anwdl_protocol_t framing, const char *name) {
     journal_t journal = {0};
     CHECK_OK(anwdl_set_log_callback(ANWDL_LOG_DEBUG, keep, &journal));
@@ -259,6 +293,7 @@ static void test_threads(void) {
 
 int main(void) {
     size_t before = count_open_descriptors();
+    test_owners();
     test_what_is_logged(ANWDL_PROTOCOL_V2, "v2");
     test_what_is_logged(ANWDL_PROTOCOL_GCM, "gcm");
     test_no_secret_is_logged();

@@ -47,6 +47,8 @@ static const row_t CLIENT_ROWS[] = {
     {"send_response", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"send_response_data", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
+    {"set_user_data", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
+    {"get_wants", {DONE, DONE, COMPUTE, DONE, READ, DONE, DONE, DONE}},
     {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, SHUT, SHUT}},
 };
 
@@ -66,6 +68,7 @@ static const row_t SERVER_SESSION_ROWS[] = {
     {"get_pending", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"sent", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"get_wants", {DONE, DONE, COMPUTE, DONE, READ, DONE, DONE, NONE}},
+    {"set_user_data", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"end", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"set_rsa_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
     {"set_aes_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
@@ -91,6 +94,7 @@ static const row_t CLIENT_SESSION_ROWS[] = {
     {"get_pending", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"sent", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"get_wants", {DONE, DONE, COMPUTE, DONE, READ, DONE, DONE, NONE}},
+    {"set_user_data", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"end", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
     {"set_rsa_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
     {"set_aes_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
@@ -116,6 +120,8 @@ static const row_t INTERFACE_ROWS[] = {
     {"recv_response", {NOT_YET, NOT_YET, BUSY, READ, READ, OVER, SHUT, SHUT}},
     {"send_request_data", {NOT_YET, NOT_YET, BUSY, READ, BUSY, OVER, SHUT, SHUT}},
     {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
+    {"set_user_data", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
+    {"get_wants", {DONE, DONE, COMPUTE, DONE, READ, DONE, DONE, DONE}},
     {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, SHUT, SHUT}},
 };
 

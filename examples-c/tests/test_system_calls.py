@@ -112,7 +112,7 @@ def sessions_in(text: str) -> list[list[Operation]]:
 def expected_session(framing: str) -> list[Operation]:
     """What each session does from the second on: the first finds a process in which nothing is set up yet."""
     if framing == "gcm":
-        first = receive = [RECEIVE, RECEIVE]  # the length and the rest
+        first = receive = [RECEIVE]  # the length, and the rest with it
         send = [SEND]
     else:
         receive = [RECEIVE, SEND, RECEIVE]  # the header, the answer, the packet

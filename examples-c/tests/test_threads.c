@@ -166,6 +166,28 @@ static void read_aes_wrapper(void) {
     anwdl_bytes_free(text, text_len);
 }
 
+/* They are decoded when the first thread asks. */
+static void read_values(void) {
+    anwdl_value_t root = anwdl_request_get_parameters(shared.request);
+    const char *string = NULL;
+    int64_t sum = 0, integer = 0;
+    anwdl_value_t value = anwdl_value_get_first(root);
+    for (; anwdl_value_get_type(value) != ANWDL_VALUE_NONE; value = anwdl_value_get_next(value)) {
+        const char *name = anwdl_value_get_name(value, NULL);
+        CHECK(name != NULL && anwdl_value_get_type(anwdl_value_get_member(root, name)) ==
+                                  anwdl_value_get_type(value));
+        if (anwdl_value_get_type(value) == ANWDL_VALUE_INTEGER) {
+            CHECK_OK(anwdl_value_get_integer(value, "", &integer));
+            sum += integer;
+        }
+    }
+    CHECK_INTEGER(sum, 120);
+    CHECK_OK(anwdl_value_get_string(root, "/p/0", &string, NULL));
+    CHECK_STRING(string, "deep");
+    CHECK_OK(anwdl_value_get_integer(anwdl_data_get_value(shared.data), "/uptime", &integer));
+    CHECK_INTEGER(integer, 60);
+}
+
 static void read_all(void) {
     size_t len = 0;
     char *json = NULL;
@@ -173,6 +195,7 @@ static void read_all(void) {
     read_aes_wrapper();
     CHECK_STRING(anwdl_request_get_string(shared.request, "text", &len), "everybody's");
     CHECK_STRING(anwdl_request_get_verb(shared.request), "STAT");
+    read_values();
     CHECK_OK(anwdl_data_to_json(shared.data, &json));
     CHECK_STRING(json, "{\"uptime\": 60, \"version\": \"1.0\"}");
     anwdl_string_free(json);
@@ -233,11 +256,14 @@ static anwdl_client_options_t *make_options(bool separate) {
 }
 
 static void make_request(void) {
-    static conversation_t conversation = {
-        .json = "{\"verb\": \"STAT\", \"parameters\": {\"text\": \"everybody's\"}}"};
+    /* More members than are looked through one by one. */
+    static const char JSON[] =
+        "{\"verb\": \"STAT\", \"parameters\": {\"text\": \"everybody's\", \"a\": 1, \"b\": 2, "
+        "\"c\": 3, \"d\": 4, \"e\": 5, \"f\": 6, \"g\": 7, \"h\": 8, \"i\": 9, \"j\": 10, "
+        "\"k\": 11, \"l\": 12, \"m\": 13, \"n\": 14, \"o\": 15, \"p\": [\"deep\"]}}";
     peer_t peer;
     anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
-    REQUIRE(peer_send_request(&peer, conversation.json));
+    REQUIRE(peer_send_request(&peer, JSON));
     REQUIRE(anwdl_client_recv_request(client, false, &shared.request) == ANWDL_OK);
     anwdl_client_free(client);
     peer_free(&peer);

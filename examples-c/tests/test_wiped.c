@@ -205,6 +205,18 @@ static anwdl_session_t *make_session(anwdl_role_t role, anwdl_protocol_t framing
     return session;
 }
 
+/* Reads all names and strings in a value, so that they are decoded. */
+static void read_values(anwdl_value_t value) {
+    anwdl_value_t inner = anwdl_value_get_first(value);
+    for (; anwdl_value_get_type(inner) != ANWDL_VALUE_NONE; inner = anwdl_value_get_next(inner)) {
+        const char *string = NULL;
+        anwdl_value_get_name(inner, NULL);
+        CHECK(anwdl_value_get_type(inner) != ANWDL_VALUE_STRING ||
+              anwdl_value_get_string(inner, "", &string, NULL) == ANWDL_OK);
+        read_values(inner);
+    }
+}
+
 /* Reads everything that a request and a response can be asked for, so that it is made. */
 static void read_messages(side_t *server, side_t *client) {
     if (server->request != NULL) {
@@ -212,6 +224,7 @@ static void read_messages(side_t *server, side_t *client) {
         CHECK(anwdl_request_get_parameters_json(server->request) != NULL);
         CHECK(anwdl_request_get_string(server->request, "token", NULL) != NULL);
         CHECK(anwdl_request_get_string(server->request, "escaped", NULL) != NULL);
+        read_values(anwdl_request_get_parameters(server->request));
     }
     if (client->response != NULL) {
         CHECK(anwdl_response_get_json(client->response) != NULL);
@@ -219,6 +232,7 @@ static void read_messages(side_t *server, side_t *client) {
         CHECK(anwdl_response_get_message(client->response) != NULL);
         CHECK(anwdl_response_get_string(client->response, "password", NULL) != NULL);
         CHECK(anwdl_response_get_string(client->response, "escaped", NULL) != NULL);
+        read_values(anwdl_response_get_data(client->response));
     }
     anwdl_request_free(server->request);
     anwdl_response_free(client->response);
@@ -228,7 +242,7 @@ static void read_messages(side_t *server, side_t *client) {
 
 /* Both texts hold tokens, of which one is escaped; `padding` makes them longer. */
 static void ask(side_t *server, side_t *client, size_t padding) {
-    char tokens[7][TOKEN_SIZE + 1];
+    char tokens[9][TOKEN_SIZE + 1];
     size_t size = padding + 512;
     char *parameters = malloc(size);
     char *data = malloc(size);
@@ -241,12 +255,16 @@ static void ask(side_t *server, side_t *client, size_t padding) {
     make_token("the reason of a response", tokens[4]);
     make_token("the name of a request's token", tokens[5]);
     make_token("the name of a response's password", tokens[6]);
+    make_token("a token in a list", tokens[7]);
+    make_token("a password in an object", tokens[8]);
     snprintf(parameters, size,
-             "{\"token\": \"%s\", \"escaped\": \"\\u00e9%s\", \"%s\": \"\", \"pad\": \"%*s\"}",
-             tokens[0], tokens[1], tokens[5], (int)padding, "");
+             "{\"token\": \"%s\", \"escaped\": \"\\u00e9%s\", \"%s\": [\"\\u00e9%s\"], "
+             "\"pad\": \"%*s\"}",
+             tokens[0], tokens[1], tokens[5], tokens[7], (int)padding, "");
     snprintf(data, size,
-             "{\"password\": \"%s\", \"escaped\": \"\\n%s\", \"\\t%s\": \"\", \"pad\": \"%*s\"}",
-             tokens[2], tokens[3], tokens[6], (int)padding, "");
+             "{\"password\": \"%s\", \"escaped\": \"\\n%s\", \"\\t%s\": {\"a\": \"%s\"}, "
+             "\"pad\": \"%*s\"}",
+             tokens[2], tokens[3], tokens[6], tokens[8], (int)padding, "");
     snprintf(reason, sizeof reason, "\"%s\"", tokens[4]);
     client->text = parameters;
     server->text = data;

@@ -12,12 +12,11 @@ use anwdl::ffi::data::{
     anwdl_session_send_response_data,
 };
 use anwdl::ffi::error::anwdl_status_t;
-use anwdl::ffi::event::anwdl_event_t;
 use anwdl::ffi::session::*;
 
 use super::c_check::{
-    CLOSED, INVALID_ARGUMENT, OK, Out, OutSize, SESSION_FAILED, Text, WANT_COMPUTATION, WANT_READ,
-    WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor, reason,
+    CLOSED, INVALID_ARGUMENT, OK, OUT_OF_TURN, Out, OutSize, SESSION_FAILED, Text,
+    WANT_COMPUTATION, WANT_READ, WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor, reason,
 };
 use super::c_objects::{GCM, JSON, Objects, or_null};
 use super::input::Input;
@@ -504,8 +503,15 @@ impl End {
                 }
                 &mut Handle::Client(client, _) if choice == 1 => {
                     let fd = anwdl_client_get_socket_descriptor(client);
-                    assert_eq!(anwdl_client_detach(client), fd);
-                    if fd >= 0 {
+                    let detached = anwdl_client_detach(client);
+                    // A part of the next message may be here already.
+                    if detached < 0 && fd >= 0 {
+                        assert_eq!(reason(), OUT_OF_TURN);
+                        assert_eq!(call(|| anwdl_client_close_connection(client)), OK);
+                    } else {
+                        assert_eq!(detached, fd);
+                    }
+                    if detached >= 0 {
                         drop(OwnedFd::from_raw_fd(fd));
                     }
                     self.has_failed = true;
@@ -526,6 +532,12 @@ impl End {
                     assert!(anwdl_session_get_time_left(session) >= -1);
                     let status = call(|| anwdl_session_get_wants(session));
                     assert!(status >= 0);
+                    check_lent(anwdl_session_get_ip(session));
+                    check_lent(anwdl_session_get_id(session));
+                    assert!(anwdl_session_get_creation_timestamp(session) > 0);
+                    let own = ptr::from_ref(self).cast_mut().cast();
+                    assert_eq!(call(|| anwdl_session_set_user_data(session, own)), OK);
+                    assert_eq!(anwdl_session_get_user_data(session), own);
                     assert_eq!(
                         anwdl_session_get_role(session) as i32,
                         i32::from(self.is_client)
@@ -546,6 +558,10 @@ impl End {
                     assert_eq!(fd < 0, anwdl_client_is_closed(client));
                     assert!(fd >= 0 || anwdl_client_has_failed(client));
                     assert_ne!(fd, peer.as_raw_fd());
+                    assert!(call(|| anwdl_client_get_wants(client)) >= 0);
+                    let own = ptr::from_ref(self).cast_mut().cast();
+                    assert_eq!(call(|| anwdl_client_set_user_data(client, own)), OK);
+                    assert_eq!(anwdl_client_get_user_data(client), own);
                     assert!(anwdl_client_get_time_left(client) >= -1);
                     check_lent(anwdl_client_get_ip(client));
                     check_lent(anwdl_client_get_id(client));

@@ -16,6 +16,7 @@ pub const WANT_WRITE: i32 = 2;
 pub const WANT_COMPUTATION: i32 = 3;
 pub const INVALID_ARGUMENT: i32 = 1;
 pub const WRONG_ROLE: i32 = 10;
+pub const OUT_OF_TURN: i32 = 11;
 pub const CLOSED: i32 = 20;
 pub const SESSION_FAILED: i32 = 25;
 const KEY_MISSING: i32 = 26;

@@ -104,6 +104,11 @@ impl Objects {
         let flag = input.flag();
         // SAFETY: every object is live or NULL.
         unsafe {
+            let mut copy = Out::new();
+            let status = call(|| anwdl_client_options_copy(options, copy.place()));
+            if let Some(copy) = copy.take(status) {
+                anwdl_client_options_free(copy);
+            }
             call(|| match number.rem_euclid(12) {
                 0 if flag => anwdl_client_options_set_idle_timeout(options, input.byte().into()),
                 0 => anwdl_client_options_set_timeout(options, input.byte().into()),

@@ -19,7 +19,7 @@ pub(crate) mod transport;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use self::identity::Identity;
 use self::options::ClientOptions;
@@ -48,6 +48,9 @@ pub struct Endpoint<T> {
     stored_request: Option<Arc<Request>>,
     malformed_request: Option<MalformedRequest>,
     turns: Turns,
+    creation_timestamp: i64,
+    /// Whether giving the socket back was refused, for what was read off it, since the last operation.
+    is_loss_accepted: bool,
     /// What has happened since [`next_event`](Self::next_event) last told.
     untold: Option<Untold>,
 }
@@ -129,6 +132,35 @@ impl<T: Transport> Endpoint<T> {
             malformed_request: None,
             turns: Turns::default(),
             untold: None,
+            is_loss_accepted: false,
+            creation_timestamp: unix_seconds(SystemTime::now()),
+        }
+    }
+
+    /// The peer's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty where it is not known.
+    pub fn ip(&self) -> &str {
+        self.identity.ip()
+    }
+
+    /// The first 7 hexadecimal digits of the SHA-256 of the IP text; empty in a session that was
+    /// told no address.
+    pub fn id(&self) -> &str {
+        self.identity.id()
+    }
+
+    /// When the endpoint was made, in seconds since 1970.
+    pub fn creation_timestamp(&self) -> i64 {
+        self.creation_timestamp
+    }
+
+    /// What the operation under way waits for; `None` if there is none, or if it gets further by
+    /// being called again.
+    pub fn wants(&self) -> Option<Interest> {
+        let wanted = self.session.wants();
+        match self.proxy_header {
+            // It comes before whatever the session would do.
+            Some(_) if self.session.operation().is_some() => Some(Interest::Read),
+            _ => wanted.filter(|&interest| self.transport.can_bring(interest)),
         }
     }
 
@@ -380,7 +412,7 @@ impl<T: Transport> Endpoint<T> {
             self.transport.start_deadline(is_idle);
             self.untold = None;
         }
-        let was_exchanged = self.session.is_exchanged();
+        self.is_loss_accepted = false;
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
             Ok(()) => self
@@ -394,12 +426,12 @@ impl<T: Transport> Endpoint<T> {
                 self.turns.sent();
                 self.untold = Some(Untold::Sent);
             }
+            (Ok(_), _) if self.session.is_exchanged() => {
+                self.untold = Some(Untold::Exchanged);
+                log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
+            }
             (Ok(_), _) => {}
             (Err(error), _) => self.log_failure(error),
-        }
-        if self.session.is_exchanged() && !was_exchanged {
-            self.untold = Some(Untold::Exchanged);
-            log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
         }
         let protocol = self.session.protocol();
         if protocol != earlier_protocol {
@@ -487,7 +519,7 @@ fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.receive_buffer()) {
+            Ok(Progress::Read) => match transport.receive(session.receive_buffer_ahead()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
@@ -521,6 +553,18 @@ impl Endpoint<Connection> {
         });
     }
 
+    /// Fails once while the beginning of another message is here and no longer in the socket.
+    pub(crate) fn check_detachable(&mut self) -> Result<()> {
+        self.transport.check_open()?;
+        if self.is_loss_accepted || !self.session.has_read_ahead() {
+            return Ok(());
+        }
+        self.is_loss_accepted = true;
+        Err(out_of_turn(
+            "the start of another message was read off the socket already: receive it first, or detach again to do without it",
+        ))
+    }
+
     /// Returns the socket, still open, and ends the session.
     pub(crate) fn detach(&mut self) -> Option<OwnedFd> {
         let socket = self.transport.detach()?;
@@ -541,6 +585,15 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
             .field("protocol", &self.protocol())
             .field("has_failed", &self.has_failed())
             .finish_non_exhaustive()
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> i64 {
+    let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => seconds(since),
+        // A machine without a clock of its own may think that it is before 1970.
+        Err(error) => -seconds(error.duration()),
     }
 }
 

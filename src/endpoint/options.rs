@@ -124,9 +124,13 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// The client's IP address if the socket belongs to a proxy. The zone of an IPv6 address, as
-    /// in `fe80::1%eth0`, is dropped.
-    pub fn set_peer_ip(&mut self, ip: &str) -> Result<()> {
+    /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
+    /// in `fe80::1%eth0`, is left out. `None`, the default: that of the socket.
+    pub fn set_peer_ip<'a>(&mut self, ip: impl Into<Option<&'a str>>) -> Result<()> {
+        let Some(ip) = ip.into() else {
+            self.peer_ip = None;
+            return Ok(());
+        };
         let address = parse_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
         })?;

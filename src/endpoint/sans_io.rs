@@ -33,6 +33,10 @@ impl Transport for SansIo {
         Ok(())
     }
 
+    fn can_bring(&self, interest: Interest) -> bool {
+        interest != Interest::Read || !self.has_ended
+    }
+
     fn start_deadline(&mut self, is_idle: bool) {
         if let Some(clock) = &mut self.clock {
             clock.deadline.start(is_idle, || clock.now);
@@ -185,14 +189,5 @@ impl Endpoint<SansIo> {
         }
         self.session.sent(count);
         Ok(())
-    }
-
-    /// What the current operation waits for; `None` if there is none, or if calling it again
-    /// gets it further.
-    pub fn wants(&self) -> Option<Interest> {
-        match self.session.wants() {
-            Some(Interest::Read) if self.transport.has_ended => None,
-            other => other,
-        }
     }
 }

@@ -146,7 +146,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
 /// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+/// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes.
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
@@ -157,12 +157,18 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, AesWrapper::encrypt_data)
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            AesWrapper::encrypt_data,
+        )
     })
 }
 
@@ -171,7 +177,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
 /// @param wrapper The wrapper.
 /// @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+/// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong.
 #[must_use]
@@ -180,12 +186,18 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     wrapper: *const anwdl_aes_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, AesWrapper::decrypt_data)
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            AesWrapper::decrypt_data,
+        )
     })
 }
 

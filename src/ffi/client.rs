@@ -1,6 +1,6 @@
 //! `anwdl_client_t`: a connected client.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::event::{anwdl_event_t, next_event};
+use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
-    get_wrapper, has_failed, operate, query, recv_request, send_response, set_wrapper,
+    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, send_response,
+    set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
-use crate::error::{Error, Reason};
 use crate::message::MalformedRequest;
 
 /// A connected client, as the server sees it. Python: ClientInstance.
@@ -31,6 +31,40 @@ pub enum anwdl_client_t {}
 impl Handle for anwdl_client_t {
     type Inner = PoisonOnPanic<ClientInstance>;
     const NAME: &'static str = "client";
+}
+
+/// What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
+/// what has happened, or what they need to go on. Later versions add none that a program did not ask for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_event_t {
+    /// The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+    /// usual end. Also if an argument is NULL.
+    ANWDL_EVENT_ENDED = 0,
+    /// Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
+    /// anwdl_session_feed_end().
+    ANWDL_EVENT_WANT_READ = 1,
+    /// Call again when the descriptor is writable; for a session, after anwdl_session_sent().
+    ANWDL_EVENT_WANT_WRITE = 2,
+    /// Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
+    /// call again. Only with anwdl_client_options_set_separate_computation().
+    ANWDL_EVENT_WANT_COMPUTATION = 3,
+    /// It is the program's turn, and calling again changes nothing: a server must send the response to the last
+    /// request, a client may send a request. So it is between the steps of a key exchange that is done step by step.
+    ANWDL_EVENT_YOUR_TURN = 4,
+    /// The keys are exchanged.
+    ANWDL_EVENT_EXCHANGED = 5,
+    /// A server has received a request. Answer it, then call again.
+    ANWDL_EVENT_REQUEST = 6,
+    /// A server has received a request that does not fit the request format: see ANWDL_REASON_MALFORMED_REQUEST.
+    /// Answer it with ANWDL_RESPONSE_MSG_BAD_REQ, then call again.
+    ANWDL_EVENT_MALFORMED_REQUEST = 7,
+    /// The response is sent.
+    ANWDL_EVENT_RESPONSE_SENT = 8,
+    /// The request is sent.
+    ANWDL_EVENT_REQUEST_SENT = 9,
+    /// A client has received the response to its request.
+    ANWDL_EVENT_RESPONSE = 10,
 }
 
 /// Makes a client from a connected socket, as accept() returns it, and exchanges the keys, the peer speaking
@@ -78,7 +112,7 @@ pub unsafe extern "C" fn anwdl_client_new(
             let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
             let exchanged = catch_unwind(exchange);
             if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.get_mut().detach());
+                leave_open(client.get_mut().take_socket());
             }
             exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
         }
@@ -116,25 +150,21 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 }
 
 /// Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
-/// freed. If no operation is under way, nothing that the peer has sent is lost: the library does not read
-/// beyond the message that it receives. Python: socket.detach().
+/// freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
+/// message was read already, which only the authenticated framing does and only if the peer sent it out of
+/// turn, the descriptor stays with the client. Python: socket.detach().
 ///
 /// @param client The client.
 /// @return The descriptor, which the caller must close; -1 if the client is closed or detached
-///   (ANWDL_REASON_CLOSED).
+///   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
+///   first, or call again to do without it).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
     value_or(-1, || {
         // SAFETY: the caller passes NULL or a client that it owns.
         let client = unsafe { borrow_mut(client, "client") }?;
-        match client.get_mut().detach() {
-            Some(socket) => Ok(socket.into_raw_fd()),
-            None => Err(Error::new(
-                Reason::Closed,
-                "the client is closed: it has no descriptor to give back",
-            )),
-        }
+        Ok(client.get_mut().detach()?.into_raw_fd())
     })
 }
 
@@ -543,6 +573,57 @@ pub unsafe extern "C" fn anwdl_client_send_response(
             ClientInstance::send_response,
         )
     }
+}
+
+/// What the operation under way waits for.
+///
+/// @param client The client; not NULL.
+///
+/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+///   would return it. ANWDL_OK if none is under way, as always in a blocking client.
+///   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: none.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wants(client, ClientInstance::wants) }
+}
+
+/// Keeps a pointer of the caller's, so that it is found where only the client is known.
+///
+/// The library only hands it back: from anwdl_client_get_user_data(), and to the function of
+/// anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
+///
+/// @param client The client; not NULL.
+/// @param user_data The pointer; NULL is fine.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
+///
+/// Python: an attribute of the object.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_set_user_data(
+    client: *mut anwdl_client_t,
+    user_data: *mut c_void,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_user_data(client, user_data) }
+}
+
+/// The pointer that anwdl_client_set_user_data() keeps.
+///
+/// @param client The client; not NULL.
+///
+/// @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: an attribute of the object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_t) -> *mut c_void {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_user_data(client) }
 }
 
 /// Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a

@@ -1,16 +1,17 @@
 //! `anwdl_client_interface_t`: the side that connects.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
+use super::client::anwdl_event_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::event::{anwdl_event_t, next_event};
+use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_protocol, get_time_left, get_wrapper, has_failed, operate, query,
-    recv_response, send_request, set_wrapper,
+    PoisonOnPanic, get_protocol, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
+    operate, query, recv_response, send_request, set_user_data, set_wrapper,
 };
 use super::memory::get_string;
 use super::response::anwdl_response_t;
@@ -406,6 +407,61 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
             ClientInterface::recv_response,
         )
     }
+}
+
+/// What the operation under way waits for.
+///
+/// @param client_interface The interface; not NULL.
+///
+/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
+///   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
+///   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: none.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_get_wants(
+    client_interface: *const anwdl_client_interface_t,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wants(client_interface, ClientInterface::wants) }
+}
+
+/// Keeps a pointer of the caller's, so that it is found where only the interface is known.
+///
+/// The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
+/// anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
+///
+/// @param client_interface The interface; not NULL.
+/// @param user_data The pointer; NULL is fine.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
+///
+/// Python: an attribute of the object.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
+    client_interface: *mut anwdl_client_interface_t,
+    user_data: *mut c_void,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_user_data(client_interface, user_data) }
+}
+
+/// The pointer that anwdl_client_interface_set_user_data() keeps.
+///
+/// @param client_interface The interface; not NULL.
+///
+/// @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: an attribute of the object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
+    client_interface: *const anwdl_client_interface_t,
+) -> *mut c_void {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_user_data(client_interface) }
 }
 
 /// Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges

@@ -8,7 +8,8 @@ use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::error::anwdl_status_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Handle, borrow, change, free, into_raw, optional_text, text, value_or, wiping_keys,
+    BooleanByte, Handle, borrow, change, create, free, into_raw, optional_text, value_or,
+    wiping_keys,
 };
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
@@ -148,6 +149,25 @@ pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_op
 pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options_t {
     value_or(std::ptr::null_mut(), || {
         Ok(into_raw(ClientOptions::default()))
+    })
+}
+
+/// Copies a set of options. Python: copy.copy().
+///
+/// @param options The options.
+/// @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_copy(
+    options: *const anwdl_client_options_t,
+    out_options: *mut *mut anwdl_client_options_t,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        create((out_options, "out_options"), || {
+            Ok(borrow(options, "options")?.clone())
+        })
     })
 }
 
@@ -356,7 +376,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 /// own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
 ///
 /// @param options The options.
-/// @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"). Anything else is
+/// @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL
+///   (the default) for that of the socket. Anything else is
 ///   ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -366,7 +387,11 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
     ip: *const c_char,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { change(options, |options| options.set_peer_ip(text(ip, "ip")?)) }
+    unsafe {
+        change(options, |options| {
+            options.set_peer_ip(optional_text(ip, "ip")?)
+        })
+    }
 }
 
 /// Sets whether connections begin with a PROXY protocol header, as HAProxy ("send-proxy", "send-proxy-v2")
@@ -453,4 +478,24 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
             options.set_expected_fingerprint(optional_text(hex, "hex")?)
         })
     }
+}
+
+/// The name of a framing, for logs.
+///
+/// @param protocol Any number.
+///
+/// @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
+///   that is no framing. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_protocol_name(protocol: ProtocolNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let name = protocol_of(protocol).map_or(c"UNKNOWN", |protocol| match protocol {
+            Protocol::Auto => c"AUTO",
+            Protocol::V2 => c"V2",
+            Protocol::V3 => c"V3",
+            Protocol::V4 => c"V4",
+            Protocol::Gcm => c"GCM",
+        });
+        Ok(name.as_ptr())
+    })
 }

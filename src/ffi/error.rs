@@ -72,8 +72,9 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
     /// of a client. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
-    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), or no computation is due. Nothing was done, and
-    /// the session continues.
+    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
+    /// detached from which the start of another message was read already. Nothing was done, and the session
+    /// continues.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It continues.
     ANWDL_REASON_ALREADY_CONNECTED = 12,
@@ -140,6 +141,19 @@ use anwdl_error_reason_t::*;
 
 /// An [`anwdl_error_reason_t`] as C passes it: any number.
 pub type ErrorReasonNumber = c_int;
+
+/// An [`anwdl_status_t`] as C passes it: any number.
+pub type StatusNumber = c_int;
+
+/// Every status with its name.
+const STATUS_NAMES: &[(anwdl_status_t, &CStr)] = &[
+    (anwdl_status_t::ANWDL_OK, c"OK"),
+    (anwdl_status_t::ANWDL_WANT_READ, c"WANT_READ"),
+    (anwdl_status_t::ANWDL_WANT_WRITE, c"WANT_WRITE"),
+    (anwdl_status_t::ANWDL_WANT_COMPUTATION, c"WANT_COMPUTATION"),
+    (anwdl_status_t::ANWDL_VALUE_ERROR, c"VALUE_ERROR"),
+    (anwdl_status_t::ANWDL_RUNTIME_ERROR, c"RUNTIME_ERROR"),
+];
 
 /// Every reason with its name.
 const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
@@ -369,6 +383,33 @@ pub unsafe extern "C" fn anwdl_last_error_errno() -> c_int {
 pub unsafe extern "C" fn anwdl_error_reason_name(reason: ErrorReasonNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {
         let found = NAMES.iter().find(|(known, _)| *known as c_int == reason);
+        Ok(found.map_or(c"UNKNOWN", |(_, name)| name).as_ptr())
+    })
+}
+
+/// Forgets the last error of this thread, as if no call had failed on it.
+///
+/// Python: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_last_error_clear() {
+    value_or((), || {
+        record_warning(None);
+        Ok(())
+    });
+}
+
+/// The name of a status, for logs.
+///
+/// @param status Any number.
+///
+/// @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
+///   that is no status. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_status_name(status: StatusNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let found = STATUS_NAMES
+            .iter()
+            .find(|(known, _)| *known as StatusNumber == status);
         Ok(found.map_or(c"UNKNOWN", |(_, name)| name).as_ptr())
     })
 }

@@ -1,7 +1,8 @@
 //! What the three handles (client, session, client interface) do alike: the bodies of their
 //! functions, each written once. An exported function names the method of its own class.
 
-use std::ffi::{c_char, c_int};
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use super::error::anwdl_status_t;
 use super::request::{anwdl_request_t, request_as_ptr, request_into_raw};
 use super::response::anwdl_response_t;
 use super::{
-    BooleanByte, Handle, as_ptr, borrow, borrow_mut, optional_text, output, read, status, text,
-    try_into_raw,
+    BooleanByte, Handle, as_ptr, borrow, borrow_mut, change, optional_text, output, read, status,
+    text, try_into_raw,
 };
-use crate::error::{Error, Reason};
+use crate::error::{Error, Interest, Reason};
 use crate::message::{MalformedRequest, Request, Response};
 use crate::protocol::Protocol;
 
@@ -23,6 +24,33 @@ use crate::protocol::Protocol;
 pub(super) struct PoisonOnPanic<S> {
     session: S,
     is_poisoned: bool,
+    /// The caller's pointer, which the library only hands back.
+    user_data: *mut c_void,
+}
+
+thread_local! {
+    /// That of the handle at work on this thread.
+    static CURRENT_USER_DATA: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The caller's pointer of the handle at work on this thread; NULL for none.
+pub(super) fn current_user_data() -> *mut c_void {
+    CURRENT_USER_DATA.get()
+}
+
+/// Makes a handle the one at work, and gives the earlier one its place back.
+struct AtWork(*mut c_void);
+
+impl AtWork {
+    fn begin(user_data: *mut c_void) -> Self {
+        Self(CURRENT_USER_DATA.replace(user_data))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        CURRENT_USER_DATA.set(self.0);
+    }
 }
 
 impl<S> PoisonOnPanic<S> {
@@ -30,6 +58,7 @@ impl<S> PoisonOnPanic<S> {
         Self {
             session,
             is_poisoned: false,
+            user_data: ptr::null_mut(),
         }
     }
 
@@ -47,6 +76,7 @@ impl<S> PoisonOnPanic<S> {
         &mut self,
         operation: impl FnOnce(&mut S) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let _at_work = AtWork::begin(self.user_data);
         if self.is_poisoned {
             return Err(Error::new(
                 Reason::SessionFailed,
@@ -58,6 +88,55 @@ impl<S> PoisonOnPanic<S> {
         self.is_poisoned = false;
         result
     }
+}
+
+/// Keeps the caller's pointer.
+///
+/// # Safety
+/// As for [`borrow_mut`].
+pub(super) unsafe fn set_user_data<H, S>(handle: *mut H, user_data: *mut c_void) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        change(handle, |handle| {
+            handle.user_data = user_data;
+            Ok(())
+        })
+    }
+}
+
+/// The caller's pointer.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_user_data<H, S>(handle: *const H) -> *mut c_void
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller vouches for it.
+    unsafe { read(handle, ptr::null_mut(), |handle| Ok(handle.user_data)) }
+}
+
+/// What the operation under way waits for.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_wants<H, S>(
+    handle: *const H,
+    wants: impl FnOnce(&S) -> Option<Interest>,
+) -> anwdl_status_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    status(|| {
+        // SAFETY: the caller vouches for it.
+        match wants(unsafe { borrow(handle, H::NAME) }?.get_ref()) {
+            None => Ok(()),
+            Some(interest) => Err(Error::WouldBlock(interest)),
+        }
+    })
 }
 
 /// A question to a session, which one that is poisoned answers, too.

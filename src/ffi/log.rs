@@ -1,10 +1,11 @@
 //! The log hook.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 
 use super::error::anwdl_status_t;
-use super::{c_string, status};
+use super::handle::current_user_data;
+use super::{c_string, status, value_or};
 use crate::error::Error;
 use crate::log::{self, Hook, Level};
 
@@ -102,26 +103,111 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
     function: anwdl_log_function_t,
     user_data: *mut c_void,
 ) -> anwdl_status_t {
+    let hook = function.map(|function| {
+        let user_data = UserData(user_data);
+        move |level, client_id: &CStr, message: &CStr| {
+            // SAFETY: the caller vouches for the function; the strings live as long as the call.
+            unsafe {
+                function(level, client_id.as_ptr(), message.as_ptr(), user_data.get());
+            }
+        }
+    });
+    set_hook(least_level, hook)
+}
+
+/// A function that takes log messages and whose they are; see anwdl_set_log_handler().
+///
+/// @param level How much the message matters.
+/// @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
+///   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
+///   or it is about none.
+/// @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
+///   where there is none; never NULL. Valid during the call.
+/// @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
+///   call. The text may change between versions.
+/// @param user_data What was given to anwdl_set_log_handler().
+pub type anwdl_log_handler_t = Option<
+    unsafe extern "C" fn(
+        level: anwdl_log_level_t,
+        owner: *mut c_void,
+        client_id: *const c_char,
+        message: *const c_char,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
+///
+/// There is one function for the whole process: each of the two calls takes the place of the other.
+///
+/// @param least_level Messages below this level are left out, and are not even made.
+/// @param function The function; NULL to log nothing, as in the beginning.
+/// @param user_data Handed to each call of the function as it is; NULL is fine.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
+///   earlier function stays.
+///
+/// Python: logging.Logger.addHandler().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_set_log_handler(
+    least_level: LogLevelNumber,
+    function: anwdl_log_handler_t,
+    user_data: *mut c_void,
+) -> anwdl_status_t {
+    let hook = function.map(|function| {
+        let user_data = UserData(user_data);
+        move |level, client_id: &CStr, message: &CStr| {
+            // SAFETY: the caller vouches for the function; the strings live as long as the call.
+            unsafe {
+                function(
+                    level,
+                    current_user_data(),
+                    client_id.as_ptr(),
+                    message.as_ptr(),
+                    user_data.get(),
+                );
+            }
+        }
+    });
+    set_hook(least_level, hook)
+}
+
+/// Sets what takes the messages; `None` for nothing.
+fn set_hook(
+    least_level: LogLevelNumber,
+    call: Option<impl Fn(anwdl_log_level_t, &CStr, &CStr) + Send + Sync + 'static>,
+) -> anwdl_status_t {
     status(|| {
         let least = level_of(least_level)?;
-        let user_data = UserData(user_data);
-        let hook = function.map(|function| -> Hook {
+        let hook = call.map(|call| -> Hook {
             Arc::new(move |level: Level, client_id: &str, message: &str| {
                 let (client_id, message) = (c_string(client_id), c_string(message));
                 // What the function binds at its first use puts the registers on the stack.
                 super::registers::wipe();
-                // SAFETY: the caller guarantees the function; the strings live as long as the call.
-                unsafe {
-                    function(
-                        level.into(),
-                        client_id.as_ptr(),
-                        message.as_ptr(),
-                        user_data.get(),
-                    );
-                }
+                call(level.into(), &client_id, &message);
             })
         });
         log::set_hook(least, hook);
         Ok(())
+    })
+}
+
+/// The name of a log level, for logs.
+///
+/// @param level Any number.
+///
+/// @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
+///   that is no level. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_log_level_name(level: LogLevelNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let name = level_of(level).map_or(c"UNKNOWN", |level| match level {
+            Level::Debug => c"DEBUG",
+            Level::Info => c"INFO",
+            Level::Warning => c"WARNING",
+            Level::Error => c"ERROR",
+        });
+        Ok(name.as_ptr())
     })
 }

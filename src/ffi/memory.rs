@@ -49,7 +49,7 @@ unsafe fn bytes_output<'a>(
     out_len: *mut usize,
 ) -> Result<BytesOutput<'a>, Error> {
     // SAFETY: the caller guarantees both.
-    let (start, len) = unsafe { (output(out, "out")?, output(out_len, "out_len")?) };
+    let (start, len) = unsafe { (output(out, "out_bytes")?, output(out_len, "out_len")?) };
     Ok(BytesOutput { start, len })
 }
 

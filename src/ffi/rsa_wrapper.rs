@@ -103,7 +103,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 /// The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
 /// Python: RSAWrapper.getPublicKey(pem_format=False).
 /// @param wrapper The wrapper.
-/// @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+/// @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
 ///   such key.
 /// @param out_len Where to write its length in bytes, or 0.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -111,11 +111,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
     wrapper: *const anwdl_rsa_wrapper_t,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::public_key_der) }
+    unsafe { get_bytes(wrapper, out_bytes, out_len, RsaWrapper::public_key_der) }
 }
 
 /// The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 /// The local private key as DER (PKCS #8, RFC 5958, not encrypted).
 /// Python: RSAWrapper.getPrivateKey(pem_format=False).
 /// @param wrapper The wrapper.
-/// @param out Where to write the address of the DER; NULL if there is no such key. Free it soon with
+/// @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
 ///   anwdl_bytes_free(), which wipes it.
 /// @param out_len Where to write its length in bytes, or 0.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -148,11 +148,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
     wrapper: *const anwdl_rsa_wrapper_t,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    wiping_keys(|| unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::private_key_der) })
+    wiping_keys(|| unsafe { get_bytes(wrapper, out_bytes, out_len, RsaWrapper::private_key_der) })
 }
 
 /// The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 /// The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
 /// Python: RSAWrapper.getRemotePublicKey(pem_format=False).
 /// @param wrapper The wrapper.
-/// @param out Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
+/// @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
 ///   such key.
 /// @param out_len Where to write its length in bytes, or 0.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -187,11 +187,18 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
     wrapper: *const anwdl_rsa_wrapper_t,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_bytes(wrapper, out, out_len, RsaWrapper::remote_public_key_der) }
+    unsafe {
+        get_bytes(
+            wrapper,
+            out_bytes,
+            out_len,
+            RsaWrapper::remote_public_key_der,
+        )
+    }
 }
 
 /// Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
@@ -408,7 +415,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
 /// @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
 ///   ANWDL_REASON_INVALID_ARGUMENT.
 /// @param use_local_public_key true for the local public key; false for the peer's.
-/// @param out Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
+/// @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes: the size of the modulus.
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
@@ -420,12 +427,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     data: *const u8,
     len: usize,
     use_local_public_key: BooleanByte,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, |wrapper, data| {
+        transform(wrapper, (data, len), out_bytes, out_len, |wrapper, data| {
             wrapper.encrypt_data(data, use_local_public_key != 0)
         })
     })
@@ -438,7 +445,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// @param wrapper The wrapper.
 /// @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the result, to be freed with anwdl_bytes_free().
+/// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes.
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
@@ -450,12 +457,18 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     wrapper: *const anwdl_rsa_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
-        transform(wrapper, (data, len), out, out_len, RsaWrapper::decrypt_data)
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            RsaWrapper::decrypt_data,
+        )
     })
 }
 
@@ -468,7 +481,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
-/// @param out Where to write the address of the signature, to be freed with anwdl_bytes_free().
+/// @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes: the size of the modulus.
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
@@ -479,11 +492,19 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     wrapper: *const anwdl_rsa_wrapper_t,
     data: *const u8,
     len: usize,
-    out: *mut *mut u8,
+    out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    wiping_keys(|| unsafe { transform(wrapper, (data, len), out, out_len, RsaWrapper::sign_data) })
+    wiping_keys(|| unsafe {
+        transform(
+            wrapper,
+            (data, len),
+            out_bytes,
+            out_len,
+            RsaWrapper::sign_data,
+        )
+    })
 }
 
 /// Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python

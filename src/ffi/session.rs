@@ -1,23 +1,25 @@
 //! `anwdl_session_t`: a session without a descriptor.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
+use super::client::anwdl_event_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
 use super::error::anwdl_status_t;
-use super::event::{anwdl_event_t, next_event};
+use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
-    get_wrapper, has_failed, operate, query, recv_request, recv_response, send_request,
-    send_response, set_wrapper,
+    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, recv_response,
+    send_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
     BooleanByte, Handle, borrow, borrow_mut, change, create, free, optional_text, output, status,
-    wiping_keys,
+    value_or, wiping_keys,
 };
 use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
@@ -420,14 +422,8 @@ pub unsafe extern "C" fn anwdl_session_sent(
 pub unsafe extern "C" fn anwdl_session_get_wants(
     session: *const anwdl_session_t,
 ) -> anwdl_status_t {
-    status(|| {
-        // SAFETY: the caller passes NULL or a live session.
-        let session = unsafe { borrow(session, "session") }?;
-        match session.get_ref().wants() {
-            None => Ok(()),
-            Some(interest) => Err(Error::WouldBlock(interest)),
-        }
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_wants(session, SansIoSession::wants) }
 }
 
 /// Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
@@ -580,6 +576,112 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
             MalformedRequest::json_with_nul,
         )
     }
+}
+
+/// Keeps a pointer of the caller's, so that it is found where only the session is known.
+///
+/// The library only hands it back: from anwdl_session_get_user_data(), and to the function of
+/// anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
+///
+/// @param session The session; not NULL.
+/// @param user_data The pointer; NULL is fine.
+///
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
+///
+/// Python: an attribute of the object.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_set_user_data(
+    session: *mut anwdl_session_t,
+    user_data: *mut c_void,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { set_user_data(session, user_data) }
+}
+
+/// The pointer that anwdl_session_set_user_data() keeps.
+///
+/// @param session The session; not NULL.
+///
+/// @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: an attribute of the object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_user_data(
+    session: *const anwdl_session_t,
+) -> *mut c_void {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_user_data(session) }
+}
+
+/// The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
+///
+/// @param session The session; not NULL.
+///
+/// @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
+///   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: ClientInstance.getIP().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -> *const c_char {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(session, ptr::null(), |session| {
+            session.identity().ip_with_nul().as_ptr().cast()
+        })
+    }
+}
+
+/// The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
+///
+/// @param session The session; not NULL.
+///
+/// @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
+///   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: ClientInstance.getID().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -> *const c_char {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        query(session, ptr::null(), |session| {
+            session.identity().id_with_nul().as_ptr().cast()
+        })
+    }
+}
+
+/// When the session was made.
+///
+/// @param session The session; not NULL.
+///
+/// @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
+///   (ANWDL_REASON_INVALID_ARGUMENT).
+///
+/// Python: ClientInstance.getCreationTimestamp().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_creation_timestamp(
+    session: *const anwdl_session_t,
+) -> i64 {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { query(session, 0, SansIoSession::creation_timestamp) }
+}
+
+/// The name of a role, for logs.
+///
+/// @param role Any number.
+///
+/// @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
+///   that is no role. Never NULL, valid for ever, not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
+    value_or(c"UNKNOWN".as_ptr(), || {
+        let name = role_of(role).map_or(c"UNKNOWN", |role| match role {
+            Role::Server => c"SERVER",
+            Role::Client => c"CLIENT",
+        });
+        Ok(name.as_ptr())
+    })
 }
 
 /// Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role

@@ -38,14 +38,15 @@ use anwdl_value_type_t::*;
 
 /// A value among the parameters of a request, the data of a response, or data that were put together.
 ///
-/// It is passed around like a number: copied, compared with nothing, and never freed. It belongs to the
-/// request, response or data that it was asked of, and is valid until that is freed, or changed. Many
-/// threads may read it at once. Its fields are the library's; an anwdl_value_t of zeros is no value, and
-/// so is what is returned where there is none. All functions take that: they find nothing in it.
+/// It is copied like a number and never freed. It belongs to the request, response or data that it was
+/// asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
+/// are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
+/// none; all functions take that, and find nothing in it.
 ///
-/// A value is a place in the text that was received. What is asked of it is read from there, and takes
-/// no longer than to read that text once; nothing is allocated for a value. Decoded are strings
-/// only, all at once, when the first one is asked for; they are wiped with the request.
+/// A value is a place in the text that was received. What is asked of it is read from there: a call
+/// takes no longer than to read that text once, to pass all elements of an array takes no longer
+/// either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
+/// one is asked for. They are wiped with the request, and take no more memory than its text.
 ///
 /// The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
 /// is the member "size" of the first element of the member "disks", and "" is the value itself. In a
@@ -55,17 +56,27 @@ use anwdl_value_type_t::*;
 /// Each disk of {"disks": [{"name": "sda", "size": 10}]}:
 ///
 /// @code{.c}
-/// anwdl_value_t parameters = anwdl_request_get_parameters(request);
-/// anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+/// #include <stdio.h>
 ///
-/// for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
-///     const char *name;
-///     int64_t size;
+/// #include <anwdl.h>
 ///
-///     if (anwdl_value_get_string(disk, "/name", &name, NULL) != ANWDL_OK ||
-///         anwdl_value_get_integer(disk, "/size", &size) != ANWDL_OK)
-///         return refuse(anwdl_last_error_message());
-///     add_disk(name, size);
+/// anwdl_status_t print_disks(const anwdl_request_t *request)
+/// {
+///     anwdl_value_t parameters = anwdl_request_get_parameters(request);
+///     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
+///
+///     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
+///         const char *name;
+///         double size;
+///         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
+///
+///         if (status == ANWDL_OK)
+///             status = anwdl_value_get_float(disk, "/size", &size);
+///         if (status != ANWDL_OK)
+///             return status;
+///         printf("%s: %g\n", name, size);
+///     }
+///     return ANWDL_OK;
 /// }
 /// @endcode
 #[repr(C)]

@@ -8,7 +8,8 @@ use super::json::{Kind, Object, Text, Value};
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
 /// What is made of an object when it is asked for: where its members stand, if there are many, and
-/// its strings, decoded. Both together take no more memory than the object's text.
+/// the strings that are its members' values, decoded. Both together take no more memory than the
+/// object's text.
 pub(super) struct Members {
     count: usize,
     index: RwLock<MadeIndex>,

@@ -19,12 +19,12 @@ pub use data::{ContainerData, Data, DataValue};
 pub(crate) use equalize::equalize_work;
 pub(crate) use format::{Document, errors_of_whole};
 pub use request::{MalformedRequest, Request};
-pub(crate) use request::{RequestOutline, write_request};
+pub(crate) use request::{RequestOutline, SHORTEST_REQUEST, write_request};
 pub use response::{
     RESPONSE_MSG_BAD_AUTH, RESPONSE_MSG_BAD_REQ, RESPONSE_MSG_INTERNAL_ERROR, RESPONSE_MSG_OK,
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
-pub(crate) use response::{ResponseOutline, write_response};
+pub(crate) use response::{ResponseOutline, SHORTEST_RESPONSE, write_response};
 pub(crate) use value::Values;
 pub use value::{Value, ValueType};
 pub(crate) use work::Work;

@@ -17,6 +17,9 @@ use crate::secret::{NoMemory, SecretBytes};
 /// The characters of a request around its verb and parameters, rounded up.
 const PUNCTUATION: usize = 32;
 
+/// No request that fits the format is shorter.
+pub(crate) const SHORTEST_REQUEST: &str = r#"{"verb":"A","parameters":{}}"#;
+
 /// A request that fits the request format: a verb and parameters.
 ///
 /// It keeps the JSON text as it was received; integers have all their digits, and members

@@ -31,6 +31,9 @@ pub const RESPONSE_MSG_UNAVAILABLE: &str = "Unavailable";
 /// Something went wrong in the server.
 pub const RESPONSE_MSG_INTERNAL_ERROR: &str = "Internal error";
 
+/// No response that fits the format is shorter.
+pub(crate) const SHORTEST_RESPONSE: &str = r#"{"success":true,"message":"","data":{}}"#;
+
 /// A response that fits the response format, as its JSON text was received.
 pub struct Response {
     /// The data, in the JSON text, and the message.

@@ -18,15 +18,21 @@ const SPARE_CAPACITY: usize = 16;
 /// The longest header. Whatever fits here needs no allocation.
 const HEADER_CAPACITY: usize = 16;
 
-/// Received bytes, up to the number that the session waits for.
+/// Received bytes, up to the number that is waited for or, where records are read ahead, a few
+/// more.
 #[derive(Default)]
 pub struct Input {
     /// Headers and answers.
     header: [u8; HEADER_CAPACITY],
-    /// Everything longer.
+    /// Everything longer, and records with their headers.
     bytes: SecretBytes,
+    /// What `bytes` was before a record came that is too long for it, for the next one.
+    small: SecretBytes,
     filled: usize,
     wanted: usize,
+    /// How many bytes may be here at least, where more than those waited for may. Such bytes
+    /// are all in `bytes`.
+    ahead: usize,
 }
 
 impl Input {
@@ -37,71 +43,149 @@ impl Input {
             self.filled == 0 || (wanted <= HEADER_CAPACITY) == (self.wanted <= HEADER_CAPACITY)
         );
         self.wanted = wanted;
+        self.ahead = 0;
+    }
+
+    /// Waits for the header of a record, of which what was read ahead is the beginning. Until
+    /// the record is whole, `ahead` bytes are taken at once if they are there.
+    pub fn want_header(&mut self, size: usize, ahead: usize) {
+        self.wanted = size;
+        self.ahead = ahead;
+    }
+
+    /// Lets go of that header and waits for the packet behind it.
+    pub fn want_packet(&mut self, size: usize) {
+        let header_size = self.wanted;
+        self.bytes.copy_within(header_size..self.filled, 0);
+        self.filled -= header_size;
+        self.ahead -= header_size;
+        self.wanted = size;
     }
 
     /// Whether all of these bytes were received.
     pub fn is_complete(&self) -> bool {
-        self.filled == self.wanted
+        self.filled >= self.wanted
     }
 
-    /// Makes room for some of the missing bytes; fails if there is no memory for them.
+    /// What was read ahead: the beginning of the next record.
+    pub fn next_record(&mut self) -> &mut [u8] {
+        let start = self.filled - self.len_ahead();
+        self.bytes.get_mut(start..self.filled).unwrap_or_default()
+    }
+
+    /// How many bytes were read ahead.
+    pub fn len_ahead(&self) -> usize {
+        self.filled.saturating_sub(self.wanted)
+    }
+
+    #[inline]
+    fn is_in_header(&self) -> bool {
+        self.wanted <= HEADER_CAPACITY && self.ahead == 0
+    }
+
+    /// Sees to it that there is [`unfilled`](Self::unfilled) for some of the bytes that are missing;
+    /// fails if there is no memory for it.
+    #[inline]
     pub fn reserve(&mut self) -> Result<(), NoMemory> {
-        if self.wanted <= HEADER_CAPACITY {
+        if self.is_in_header() || self.bytes.len() >= self.wanted.max(self.ahead) {
             return Ok(());
         }
-        // One system call receives a whole message unless it is large. A full buffer doubles, so
-        // that many small pieces cost no more than a few large ones.
-        let target = if self.filled < self.bytes.len() {
-            self.bytes.len()
+        self.grow()
+    }
+
+    fn grow(&mut self) -> Result<(), NoMemory> {
+        // One call of the system takes a whole message, unless it is a large one. The buffer
+        // grows when it is full, by its own size, so that small pieces cost no more than large
+        // ones.
+        let needed = self.wanted.max(self.ahead);
+        let is_full = self.filled == self.bytes.len();
+        let target = needed.min(if is_full {
+            FIRST_ALLOCATION.max(2 * self.filled)
         } else {
-            self.wanted.min(FIRST_ALLOCATION.max(2 * self.filled))
-        };
+            FIRST_ALLOCATION
+        });
         if self.bytes.len() < target {
-            let spare = if target == self.wanted {
-                SPARE_CAPACITY
+            let spare = if target == needed { SPARE_CAPACITY } else { 0 };
+            let more = target - self.bytes.len() + spare;
+            let is_small = (1..=KEPT_CAPACITY).contains(&self.bytes.capacity());
+            if self.ahead > 0 && is_small && self.bytes.len() + more > self.bytes.capacity() {
+                let longer = SecretBytes::try_copy(&self.bytes, more)?;
+                self.small = std::mem::replace(&mut self.bytes, longer);
             } else {
-                0
-            };
-            self.bytes
-                .try_reserve_exact(target - self.bytes.len() + spare)?;
+                self.bytes.try_reserve_exact(more)?;
+            }
             self.bytes.resize(target, 0);
         }
         Ok(())
     }
 
-    /// Where the next bytes go. Never longer than what is missing, so that bytes of a later
-    /// message stay in the socket. Empty if there is no memory, as [`reserve`](Self::reserve)
-    /// reports.
+    /// Where the next bytes go. Never longer than what is still missing, so that nothing is
+    /// taken off the socket that belongs to a later message. It is empty if there is no memory,
+    /// of which [`reserve`](Self::reserve) tells.
     pub fn unfilled(&mut self) -> &mut [u8] {
-        if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[self.filled..self.wanted];
+        self.unfilled_up_to(self.wanted)
+    }
+
+    /// The same with room for what may be read ahead.
+    pub fn unfilled_ahead(&mut self) -> &mut [u8] {
+        self.unfilled_up_to(self.wanted.max(self.ahead))
+    }
+
+    #[inline]
+    fn unfilled_up_to(&mut self, end: usize) -> &mut [u8] {
+        if self.is_in_header() {
+            return &mut self.header[self.filled..end];
         }
         let _ = self.reserve();
-        let end = self.wanted.min(self.bytes.len());
-        &mut self.bytes[self.filled..end]
+        let end = end.min(self.bytes.len());
+        &mut self.bytes[self.filled.min(end)..end]
     }
 
     /// Counts `count` bytes that were written to [`unfilled`](Self::unfilled).
     pub fn advance(&mut self, count: usize) {
         self.filled += count;
-        debug_assert!(self.filled <= self.wanted);
+        debug_assert!(self.filled <= self.wanted.max(self.ahead));
     }
 
-    /// The bytes received so far.
+    /// The bytes that are here of those that are waited for.
     pub fn filled(&mut self) -> &mut [u8] {
-        if self.wanted <= HEADER_CAPACITY {
-            return &mut self.header[..self.filled];
+        let end = self.filled.min(self.wanted);
+        if self.is_in_header() {
+            return &mut self.header[..end];
         }
-        &mut self.bytes[..self.filled]
+        &mut self.bytes[..end]
+    }
+
+    /// Wipes everything but what was read ahead, and waits for nothing.
+    #[inline]
+    pub fn clear(&mut self) {
+        let kept = self.len_ahead();
+        if kept == 0 {
+            self.wipe();
+        } else {
+            self.keep_ahead(kept);
+        }
+    }
+
+    #[cold]
+    fn keep_ahead(&mut self, len: usize) {
+        self.bytes.copy_within(self.wanted..self.filled, 0);
+        self.bytes[len..].zeroize();
+        self.filled = len;
+        self.wanted = 0;
     }
 
     /// Wipes everything and waits for nothing.
-    pub fn clear(&mut self) {
+    pub fn wipe(&mut self) {
         self.header.zeroize();
         self.bytes.wipe();
         self.filled = 0;
         self.wanted = 0;
-        shrink(&mut self.bytes);
+        self.ahead = 0;
+        if self.bytes.capacity() == 0 || self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes = std::mem::take(&mut self.small);
+            self.bytes.wipe();
+        }
     }
 
     /// Takes out the bytes at `range`, with room for a few more, and clears the rest. Short ones
@@ -112,8 +196,9 @@ impl Input {
             self.clear();
             return Ok(taken);
         }
+        // It is longer than what is ever read ahead, so that nothing stands behind it.
         let mut taken = std::mem::take(&mut self.bytes);
-        self.clear();
+        self.wipe();
         taken.truncate(range.end);
         taken.remove_front(range.start);
         Ok(taken)
@@ -281,6 +366,61 @@ mod tests {
             );
             assert!(taken.capacity() >= len + 2);
             assert!(input.filled().is_empty());
+        }
+    }
+
+    /// Receives a record of `len` bytes behind a header of 4, with as many of the next one's as
+    /// have room; gives where it was received.
+    fn receive_record(input: &mut Input, len: usize) -> *const u8 {
+        input.want_header(4, 95);
+        while !input.is_complete() {
+            let space = input.unfilled_ahead();
+            space.fill(1);
+            let count = space.len();
+            input.advance(count);
+        }
+        input.want_packet(len);
+        while !input.is_complete() {
+            let space = input.unfilled_ahead();
+            space.fill(2);
+            let count = space.len();
+            input.advance(count);
+        }
+        assert_eq!(input.filled().len(), len);
+        input.filled().as_ptr()
+    }
+
+    #[test]
+    fn what_was_read_ahead_stays_until_everything_is_wiped() {
+        let mut input = Input::default();
+        receive_record(&mut input, 60);
+        assert_eq!(input.len_ahead(), 31);
+        input.next_record().fill(3);
+        assert_eq!(*input.take(0..60).unwrap(), [1; 60]);
+        input.clear();
+        assert_eq!(*input.next_record(), [3; 31]);
+        assert!(input.bytes.iter().skip(31).all(|&byte| byte == 0));
+        input.want_header(4, 95);
+        assert!(input.is_complete());
+        assert_eq!(
+            (input.unfilled().len(), input.unfilled_ahead().len()),
+            (0, 95 - 31)
+        );
+        input.wipe();
+        assert_eq!(input.len_ahead(), 0);
+        assert!(input.filled().is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_a_short_record_serves_the_next_one_behind_a_long_one() {
+        let mut input = Input::default();
+        let place = receive_record(&mut input, 91);
+        input.take(0..91).unwrap();
+        for len in [91, 300, 40, 100_000, 91] {
+            input.wipe();
+            let here = receive_record(&mut input, len);
+            assert_eq!(here == place, len <= 91, "{len}");
+            input.take(0..len).unwrap();
         }
     }
 

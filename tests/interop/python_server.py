@@ -9,6 +9,7 @@ import json
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--private-key", type=Path, metavar="FILE.pem")
     parser.add_argument("--derives-step-11", action="store_true", help="answer AES keys as libanwdl does, not as the releases do")
     parser.add_argument("--as-released", action="store_true", help="use the sockets as the releases do")
+    parser.add_argument("--threads", action="store_true", help="serve each client on a thread of its own, in place of one after another")
     parser.add_argument("--protocol", choices=[name.value for name in ProtocolName], default="auto")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Serves clients one after another until SIGTERM."""
+    """Serves clients until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     options = arguments()
     key_pair = KeyPair.from_pem(options.private_key.read_bytes()) if options.private_key else KeyPair.generate()
@@ -114,11 +116,15 @@ def main() -> None:
         derives_step_11=options.derives_step_11,
         as_released=options.as_released,
     )
-    with socket.create_server(("127.0.0.1", options.port)) as listener:
+    with socket.create_server(("127.0.0.1", options.port), backlog=socket.SOMAXCONN) as listener:
         say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
         while True:
             connection, (ip, _) = listener.accept()
-            serve(connection, f"client {client_id(ip)}", settings)
+            client = (connection, f"client {client_id(ip)}", settings)
+            if options.threads:
+                threading.Thread(target=serve, args=client, daemon=True).start()
+            else:
+                serve(*client)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 //! around it, which `benches/run.py` sets beside what libanwdl takes for the same.
 //!
 //! ```text
-//! bare rsa aws-lc|rsa-crate private|public [--bits B] --count N
-//! bare ephemeral --count N
+//! bare rsa aws-lc|rsa-crate private|public|public-new-key [--bits B] --count N
+//! bare ephemeral respond|initiate --count N
 //! bare aes cbc-encrypt|cbc-decrypt|gcm-encrypt|gcm-decrypt [--library rust|aws-lc] --size B --count N
 //! bare json value|ignored --size B --count N
 //! bare document --size B
@@ -41,12 +41,17 @@ struct Stopwatch {
 
 impl Stopwatch {
     fn time<T>(&mut self, operation: impl FnOnce() -> T) -> T {
+        self.count += 1;
+        self.time_more(operation)
+    }
+
+    /// As [`time`](Self::time), for the second half of an operation.
+    fn time_more<T>(&mut self, operation: impl FnOnce() -> T) -> T {
         let wall = Instant::now();
         let processor = processor_time();
         let result = black_box(operation());
         self.processor += processor_time() - processor;
         self.wall += wall.elapsed();
-        self.count += 1;
         result
     }
 
@@ -84,7 +89,7 @@ mod bare_rsa {
     //! new one of another size.
 
     use rsa::oaep::Oaep;
-    use rsa::pkcs8::DecodePrivateKey;
+    use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
     use rsa::{RsaPrivateKey, RsaPublicKey};
     use sha2::Sha256;
 
@@ -117,14 +122,14 @@ mod bare_rsa {
                 stopwatch.time(|| public.encrypt(&mut random, padding, black_box(SECRET)))?;
                 Ok(())
             }),
-            other => Err(format!("rsa: {other} is neither private nor public").into()),
+            other => Err(unknown(other)),
         }
     }
 
     pub fn aws_lc(operation: &str, count: u32, bits: Option<usize>) -> Result<String, Failure> {
         use aws_lc_rs::rsa::{
             OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
-            PrivateDecryptingKey,
+            PrivateDecryptingKey, PublicEncryptingKey,
         };
         use rsa::pkcs8::EncodePrivateKey;
 
@@ -160,8 +165,31 @@ mod bare_rsa {
                 })?;
                 Ok(())
             }),
-            other => Err(format!("rsa: {other} is neither private nor public").into()),
+            // As for a key that has just come: what is worked out of it for its first use is done
+            // each time.
+            "public-new-key" => {
+                let der = public_der(bits)?;
+                repeat(count, |stopwatch| {
+                    stopwatch.time(|| -> Result<_, Failure> {
+                        let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(
+                            black_box(&der),
+                        )?)?;
+                        public.encrypt(&OAEP_SHA256_MGF1SHA256, SECRET, &mut ciphertext, None)?;
+                        Ok(())
+                    })
+                })
+            }
+            other => Err(unknown(other)),
         }
+    }
+
+    fn public_der(bits: Option<usize>) -> Result<Vec<u8>, Failure> {
+        let public = RsaPublicKey::from(&private_key(bits)?);
+        Ok(public.to_public_key_der()?.as_bytes().to_vec())
+    }
+
+    fn unknown(operation: &str) -> Failure {
+        format!("rsa: {operation} is unknown").into()
     }
 
     fn check_secret(text: &[u8]) -> Result<(), Failure> {
@@ -173,8 +201,7 @@ mod bare_rsa {
 }
 
 mod bare_ephemeral {
-    //! X25519 and ML-KEM-768 by AWS-LC: all that the side that answers does with them in a key
-    //! exchange for gcm.
+    //! X25519 and ML-KEM-768 by AWS-LC: all that a side does with them in a key exchange for gcm.
 
     use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
     use aws_lc_rs::error::Unspecified;
@@ -194,6 +221,28 @@ mod bare_ephemeral {
                 let key = black_box(encapsulation_key.as_ref());
                 let made = EncapsulationKey::new(&ML_KEM_768, key)?.encapsulate()?;
                 Ok((own.compute_public_key()?, agreed, made))
+            })?;
+            Ok(())
+        })
+    }
+
+    pub fn initiate(count: u32) -> Result<String, Failure> {
+        let peer = PrivateKey::generate(&X25519)?.compute_public_key()?;
+        repeat(count, |stopwatch| {
+            let (own, decapsulation_key) = stopwatch.time(|| -> Result<_, Failure> {
+                let own = PrivateKey::generate(&X25519)?;
+                let decapsulation_key = DecapsulationKey::generate(&ML_KEM_768)?;
+                black_box(own.compute_public_key()?);
+                black_box(decapsulation_key.encapsulation_key()?.key_bytes()?);
+                Ok((own, decapsulation_key))
+            })?;
+            let (ciphertext, _) = decapsulation_key.encapsulation_key()?.encapsulate()?;
+            let ciphertext = ciphertext.as_ref().to_vec();
+            stopwatch.time_more(|| -> Result<_, Failure> {
+                let peer = UnparsedPublicKey::new(&X25519, black_box(&peer));
+                let agreed = agree(&own, peer, Unspecified, |shared| Ok(shared.to_vec()))?;
+                let shared = decapsulation_key.decapsulate(black_box(&ciphertext[..]).into())?;
+                Ok((agreed, shared))
             })?;
             Ok(())
         })
@@ -461,7 +510,8 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         (["rsa", "aws-lc", operation], _) => {
             bare_rsa::aws_lc(operation, arguments.count()?, arguments.bits)
         }
-        (["ephemeral"], _) => bare_ephemeral::respond(arguments.count()?),
+        (["ephemeral", "respond"], _) => bare_ephemeral::respond(arguments.count()?),
+        (["ephemeral", "initiate"], _) => bare_ephemeral::initiate(arguments.count()?),
         (["aes", operation], "rust") => {
             bare_aes::rust(operation, arguments.size()?, arguments.count()?)
         }

@@ -8,12 +8,17 @@ pub(crate) mod socket;
 use std::io;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Interest, Result};
 
 /// Moves the bytes of a session.
 pub trait Transport {
     /// Fails if the transport is closed.
     fn check_open(&self) -> Result<()>;
+
+    /// Whether what an operation waits for can still come.
+    fn can_bring(&self, _interest: Interest) -> bool {
+        true
+    }
 
     /// An operation begins: its deadline is counted from here. With `is_idle`, the peer may take
     /// the idle timeout to begin, and the timeout is counted from its first byte on.

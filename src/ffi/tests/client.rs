@@ -64,7 +64,10 @@ fn options_refuse_wrong_arguments() {
             anwdl_client_options_set_expected_fingerprint(options, wrong.as_ptr())
         );
     }
-    value_error!("ip", anwdl_client_options_set_peer_ip(options, null()));
+    value_error!(
+        "options",
+        anwdl_client_options_set_peer_ip(null_mut(), null())
+    );
     value_error!(
         "ip",
         anwdl_client_options_set_peer_ip(options, NOT_UTF_8.as_ptr())

@@ -94,6 +94,7 @@ mod client;
 mod client_interface;
 mod data;
 mod event;
+mod handle;
 mod log;
 mod session;
 mod value;
@@ -183,7 +184,6 @@ const SOURCES: &[&str] = &[
     include_str!("../client_options.rs"),
     include_str!("../data.rs"),
     include_str!("../error.rs"),
-    include_str!("../event.rs"),
     include_str!("../log.rs"),
     include_str!("../memory.rs"),
     include_str!("../request.rs"),
@@ -255,6 +255,7 @@ fn every_function_is_called_here() {
         include_str!("client_interface.rs"),
         include_str!("data.rs"),
         include_str!("event.rs"),
+        include_str!("handle.rs"),
         include_str!("log.rs"),
         include_str!("mod.rs"),
         include_str!("session.rs"),

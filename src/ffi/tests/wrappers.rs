@@ -59,7 +59,7 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         anwdl_rsa_wrapper_get_remote_public_key_der,
     ] {
         value_error!("wrapper", function(constant, &mut out, &mut out_len));
-        value_error!("out", function(wrapper, null_mut(), &mut out_len));
+        value_error!("out_bytes", function(wrapper, null_mut(), &mut out_len));
         value_error!("out_len", function(wrapper, &mut out, null_mut()));
     }
     for function in [
@@ -111,7 +111,7 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         anwdl_rsa_wrapper_encrypt_data(wrapper, data, usize::MAX, 1, &mut out, &mut out_len)
     );
     value_error!(
-        "out",
+        "out_bytes",
         anwdl_rsa_wrapper_encrypt_data(wrapper, data, 4, 1, null_mut(), &mut out_len)
     );
     value_error!(
@@ -124,7 +124,10 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
             function(constant, data, 4, &mut out, &mut out_len)
         );
         value_error!("data", function(wrapper, null(), 4, &mut out, &mut out_len));
-        value_error!("out", function(wrapper, data, 4, null_mut(), &mut out_len));
+        value_error!(
+            "out_bytes",
+            function(wrapper, data, 4, null_mut(), &mut out_len)
+        );
         value_error!("out_len", function(wrapper, data, 4, &mut out, null_mut()));
     }
     value_error!(
@@ -297,7 +300,10 @@ fn an_aes_wrapper_refuses_wrong_arguments() {
             function(constant, data, 4, &mut out, &mut out_len)
         );
         value_error!("data", function(wrapper, null(), 4, &mut out, &mut out_len));
-        value_error!("out", function(wrapper, data, 4, null_mut(), &mut out_len));
+        value_error!(
+            "out_bytes",
+            function(wrapper, data, 4, null_mut(), &mut out_len)
+        );
         value_error!("out_len", function(wrapper, data, 4, &mut out, null_mut()));
     }
     assert_eq!((out, out_len), (null_mut(), 7));

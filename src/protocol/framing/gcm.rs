@@ -10,7 +10,8 @@ use crate::crypto::aes::{TAG_SIZE, decryption_failed};
 use crate::crypto::random::FillRandom;
 use crate::crypto::record_key::RecordKey;
 use crate::error::{Error, Reason, Result};
-use crate::protocol::config::Protocol;
+use crate::message::{SHORTEST_REQUEST, SHORTEST_RESPONSE};
+use crate::protocol::config::{Protocol, Role};
 use crate::secret::SecretBytes;
 
 const HEADER_SIZE: usize = 4;
@@ -46,6 +47,16 @@ impl Framing for Gcm {
             ));
         }
         Ok(size)
+    }
+
+    /// Whoever waits for the socket to become readable must not wait while a whole message lies
+    /// here: two do not fit.
+    fn read_ahead(&self, role: Role) -> usize {
+        let shortest = match role {
+            Role::Server => SHORTEST_REQUEST,
+            Role::Client => SHORTEST_RESPONSE,
+        };
+        2 * (HEADER_SIZE + shortest.len() + TAG_SIZE) - 1
     }
 
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened> {

@@ -60,6 +60,13 @@ pub trait Framing: Sync {
     /// accepted, in bytes.
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize>;
 
+    /// How much of what comes may be read at once in this role before the size of the packet is
+    /// known: so little that no whole message of a peer's can lie behind the first one. 0 where
+    /// nothing but the header may be.
+    fn read_ahead(&self, _role: Role) -> usize {
+        0
+    }
+
     /// Decrypts a packet in place. Every failure is [`Reason::DecryptionFailed`].
     fn open(&self, keys: &Keys, packet: &mut [u8]) -> Result<Opened>;
 

@@ -34,8 +34,14 @@ impl Session {
         self.check_ready()?;
         match self.framing {
             Some(framing) => {
-                self.input.want(framing.header_size());
+                let has_begun = self.has_read_ahead();
+                let header_size = framing.header_size();
+                match framing.read_ahead(self.config.role) {
+                    0 => self.input.want(header_size),
+                    ahead => self.input.want_header(header_size, ahead),
+                }
                 self.start(Operation::Receive, State::ReceiveHeader(framing));
+                self.has_transferred = has_begun;
             }
             None => {
                 self.input.want(CLEAR_HEADER_SIZE);
@@ -130,9 +136,11 @@ impl Session {
             Ok(size) => {
                 if framing.is_answered() {
                     self.output.push(&[ACCEPTED])?;
+                    self.input.clear();
+                    self.input.want(size);
+                } else {
+                    self.input.want_packet(size);
                 }
-                self.input.clear();
-                self.input.want(size);
                 self.set_state(match self.framing {
                     None if framing.protocol() == Protocol::V3 => State::ReceiveV2OrV3,
                     _ => State::ReceivePacket(framing),
@@ -149,6 +157,7 @@ impl Session {
         framing: &'static dyn Framing,
         message: &mut Option<Message>,
     ) -> Result<()> {
+        self.check_ahead(framing)?;
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
@@ -160,6 +169,23 @@ impl Session {
         let reading = read(self.config.role, packet, &opened, effort)?;
         framing.advance_keys(keys, Direction::Received, packet);
         self.finish_receive(framing, opened.text, reading, message)
+    }
+
+    /// A whole message that was read ahead is shorter than any that fits the format. Nobody
+    /// would be told that it is here, so that it cannot wait for its turn.
+    fn check_ahead(&mut self, framing: &dyn Framing) -> Result<()> {
+        let keys = self.keys.as_ref().expect("the session is ready");
+        let next = self.input.next_record();
+        let Some((header, packet)) = next.split_at_mut_checked(framing.header_size()) else {
+            return Ok(());
+        };
+        match framing.packet_size(keys, header, self.config.max_message_size) {
+            Ok(size) if packet.len() < size => Ok(()),
+            _ => Err(Error::new(
+                Reason::ProtocolViolation,
+                "behind a message the peer sent another one that is none",
+            )),
+        }
     }
 
     pub(super) fn open_v2_or_v3(&mut self, message: &mut Option<Message>) -> Result<()> {

@@ -41,6 +41,23 @@ pub enum Operation {
     Send,
 }
 
+impl Operation {
+    /// What the function that begins it is called.
+    fn name(self, role: Role) -> &'static str {
+        match (self, role) {
+            (Self::ExchangeKeys { .. }, _) => "exchange_keys",
+            (Self::SendPublicKey, _) => "send_public_rsa_key",
+            (Self::ReceivePublicKey, _) => "recv_public_rsa_key",
+            (Self::SendAesKey, _) => "send_aes_key",
+            (Self::ReceiveAesKey, _) => "recv_aes_key",
+            (Self::Receive, Role::Server) => "recv_request",
+            (Self::Receive, Role::Client) => "recv_response",
+            (Self::Send, Role::Server) => "send_response",
+            (Self::Send, Role::Client) => "send_request",
+        }
+    }
+}
+
 /// What a session needs to continue.
 #[derive(Debug)]
 #[allow(
@@ -221,6 +238,18 @@ impl Session {
         self.input.unfilled()
     }
 
+    /// The same with room for bytes that may belong to the next message, which are kept for it:
+    /// for who takes bytes off a socket, where a call less counts. However much the peer sends,
+    /// no whole message is left unread here when an operation is done.
+    pub fn receive_buffer_ahead(&mut self) -> &mut [u8] {
+        self.input.unfilled_ahead()
+    }
+
+    /// Whether the beginning of the next message is here.
+    pub fn has_read_ahead(&self) -> bool {
+        self.operation.is_none() && self.input.len_ahead() > 0
+    }
+
     /// Counts bytes that were written to [`receive_buffer`](Self::receive_buffer).
     pub fn received(&mut self, count: usize) {
         self.has_transferred |= count > 0;
@@ -354,6 +383,7 @@ impl Session {
     pub fn end(&mut self) {
         self.has_failed = true;
         self.stop();
+        self.input.wipe();
         self.keys = None;
         self.exchange = None;
     }
@@ -455,10 +485,13 @@ impl Session {
 
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
-        if self.operation.is_some() {
+        if let Some((operation, _)) = self.operation {
             return Err(Error::new(
                 Reason::OperationPending,
-                "another operation of this client waits to be finished first",
+                format!(
+                    "{} is under way and has to be finished first",
+                    operation.name(self.role())
+                ),
             ));
         }
         Ok(())

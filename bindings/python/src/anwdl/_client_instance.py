@@ -81,7 +81,9 @@ class Instance(Connection):
     def _let_go(self) -> None:
         if self._descriptor != -1:
             self._descriptor = -1
-            lib.anwdl_client_detach(self._handle)
+            # The first call may refuse, for the start of a message that nobody will receive.
+            if lib.anwdl_client_detach(self._handle) == -1:
+                lib.anwdl_client_detach(self._handle)
 
     def _give_back(self) -> None:
         """Leaves the socket to the caller, open."""
