@@ -169,6 +169,8 @@ static anwdl_status_t feed(connection_t *connection) {
 
 /* -- what libuv does --------------------------------------------------------------------------- */
 
+static void advance(connection_t *connection);
+
 static void lend_input(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buffer) {
     connection_t *connection = handle->data;
     (void)suggested_size;

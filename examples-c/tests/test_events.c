@@ -163,8 +163,11 @@ static void test_both_sides_on_one_thread(void) {
         if (!anwdl_client_interface_is_closed(interface))
             REQUIRE(poll(both, 2, PATIENCE) > 0);
     }
-    REQUIRE(wait_for(ends[SERVER_SIDE], POLLIN, PATIENCE));
-    CHECK(!step_server(client, servers));
+    /* The end of the connection may have been seen already. */
+    while (strchr(servers, 'E') == NULL) {
+        REQUIRE(wait_for(ends[SERVER_SIDE], POLLIN, PATIENCE));
+        (void)step_server(client, servers);
+    }
     CHECK_STRING(clients, "XYQPYQPY");
     CHECK_STRING(servers, "XRSRSE");
     anwdl_client_interface_free(interface);
