@@ -11,7 +11,7 @@ use anwdl::ffi::data::{
     anwdl_client_send_response_data, anwdl_session_send_request_data,
     anwdl_session_send_response_data,
 };
-use anwdl::ffi::error::anwdl_status_t;
+use anwdl::ffi::error::{anwdl_event_t, anwdl_status_t};
 use anwdl::ffi::session::*;
 
 use super::c_check::{

@@ -1,7 +1,6 @@
 //! The loop over all operations, which the three handles have alike.
 
-use super::client::anwdl_event_t;
-use super::error::anwdl_status_t;
+use super::error::{anwdl_event_t, anwdl_status_t};
 use super::handle::PoisonOnPanic;
 use super::request::{anwdl_request_t, request_into_raw};
 use super::response::anwdl_response_t;

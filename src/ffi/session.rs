@@ -5,9 +5,8 @@ use std::ptr;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
-use super::client::anwdl_event_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
-use super::error::anwdl_status_t;
+use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,

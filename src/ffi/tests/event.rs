@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use super::*;
 use crate::endpoint::sans_io::SansIoSession;
-use crate::ffi::client::anwdl_event_t::*;
+use crate::ffi::error::anwdl_event_t::*;
 use crate::ffi::handle::PoisonOnPanic;
 use crate::ffi::{borrow_mut, into_raw, status};
 
