@@ -1,6 +1,19 @@
-//! Gives the shared library its SONAME, which cargo does not, and lets it stay where it was loaded.
+//! Refuses systems whose sockets nobody looked at, gives the shared library its SONAME, which cargo does not, and lets it
+//! stay where it was loaded.
+
+/// As Rust calls them; docs/platforms.md says on which the library runs, and for which it only type-checks.
+const SYSTEMS: &[&str] = &["android", "freebsd", "linux", "macos", "netbsd", "openbsd"];
 
 fn main() {
+    let system = std::env::var("CARGO_CFG_TARGET_OS").expect("cargo tells it");
+    if !SYSTEMS.contains(&system.as_str()) {
+        // In place of an error for each thing of a system that this one does not have.
+        println!(
+            "cargo::error=libanwdl does not support {system}, only {}",
+            SYSTEMS.join(", ")
+        );
+        return;
+    }
     println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rerun-if-changed=scripts/linker");
     let manifest =

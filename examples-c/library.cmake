@@ -4,7 +4,7 @@
 get_filename_component(ANWDL_PROJECT_DIR "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 set(ANWDL_INCLUDE_DIR "${ANWDL_PROJECT_DIR}/include" CACHE PATH "Where anwdl.h is")
 set(ANWDL_LIBRARY "${ANWDL_PROJECT_DIR}/target/lib/libanwdl.so" CACHE FILEPATH
-    "The shared library to link with")
+    "The library to link with: the shared one, or libanwdl.a, with which the programs are static")
 
 if(NOT EXISTS "${ANWDL_INCLUDE_DIR}/anwdl.h")
   message(FATAL_ERROR "There is no anwdl.h in ${ANWDL_INCLUDE_DIR}. "
@@ -26,6 +26,17 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 add_compile_options(-Wall -Wextra -Wpedantic -Werror)
 find_package(Threads REQUIRED)
 
+if(ANWDL_LIBRARY MATCHES "\\.a$")
+  # What it needs besides is beside it, as `make` leaves it there.
+  file(STRINGS "${ANWDL_LIBRARY}/../native-libraries" ANWDL_NATIVE_LIBRARIES)
+  separate_arguments(ANWDL_NATIVE_LIBRARIES)
+  add_library(anwdl STATIC IMPORTED)
+  set_target_properties(anwdl PROPERTIES IMPORTED_LOCATION "${ANWDL_LIBRARY}"
+                                         INTERFACE_INCLUDE_DIRECTORIES "${ANWDL_INCLUDE_DIR}"
+                                         INTERFACE_LINK_LIBRARIES "${ANWDL_NATIVE_LIBRARIES}"
+                                         INTERFACE_LINK_OPTIONS -static)
+  return()
+endif()
 # The programs find the library where it was built, not where the system keeps its own.
 execute_process(COMMAND "${ANWDL_PROJECT_DIR}/scripts/link-soname" "${ANWDL_LIBRARY}"
                 RESULT_VARIABLE LINKED)

@@ -646,12 +646,10 @@ typedef struct anwdl_session_t anwdl_session_t;
  * {
  *     anwdl_value_t parameters = anwdl_request_get_parameters(request);
  *     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
- *
  *     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
  *         const char *name;
  *         double size;
  *         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
- *
  *         if (status == ANWDL_OK)
  *             status = anwdl_value_get_float(disk, "/size", &size);
  *         if (status != ANWDL_OK)
@@ -3162,9 +3160,8 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
 /**
  * Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
  *
- * The crate `rsa` signs in both builds. It wipes less than the rest of the library: what it leaves in freed
- * memory reveals the private key to anyone who can read that, and its time depends on the key to some
- * degree. To sign for strangers, use a key pair that no session has. Python: RSAWrapper.signData(data).
+ * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
+ * anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
  *
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.

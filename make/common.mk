@@ -23,17 +23,31 @@ endif
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET_DIR)
 
-# What people link and install; below release/ is what cargo makes.
-LIBRARY_DIR  := $(TARGET_DIR)/lib
+# The system to build for, as cargo calls it: `make TARGET=...`, or CARGO_BUILD_TARGET in the environment; TARGET in
+# the environment may be meant for others. What is made for a named system goes below a folder of that name.
+ifeq ($(origin TARGET),command line)
+CARGO_BUILD_TARGET := $(TARGET)
+endif
+ifneq ($(CARGO_BUILD_TARGET),)
+export CARGO_BUILD_TARGET
+export CARGO_TARGET_$(shell echo $(CARGO_BUILD_TARGET) | tr a-z- A-Z_)_LINKER := $(shell scripts/target linker)
+CMAKE_TARGET := -DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/make/target.cmake
+endif
+BUILD_DIR    := $(TARGET_DIR)$(addprefix /,$(CARGO_BUILD_TARGET))
+# Below each build folder of cargo.
+RELEASE      := $(addsuffix /,$(CARGO_BUILD_TARGET))release
+
+# What people link and install; in RELEASE is what cargo makes.
+LIBRARY_DIR  := $(BUILD_DIR)/lib
 LIBRARY      := $(LIBRARY_DIR)/libanwdl.so
 NATIVE_LIBRARIES := $(LIBRARY_DIR)/native-libraries
 PURE_DIR     := $(TARGET_DIR)/pure-rust
-PURE_LIBRARY := $(PURE_DIR)/release/libanwdl.so
+PURE_LIBRARY := $(PURE_DIR)/$(RELEASE)/libanwdl.so
 HEADER       := include/anwdl.h
 
-DEMO_BUILD   ?= $(TARGET_DIR)/examples-c
+DEMO_BUILD   ?= $(BUILD_DIR)/examples-c
 SERVER       ?= $(DEMO_BUILD)/anwdl_server
-TEST_BUILD   ?= $(TARGET_DIR)/examples-c-tests
+TEST_BUILD   ?= $(BUILD_DIR)/examples-c-tests
 VENV         ?= $(TARGET_DIR)/venv
 INTEROP      := tests/interop
 

@@ -6,7 +6,7 @@ library:
 	@mkdir -p $(LIBRARY_DIR)
 	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES).new
 	@mv $(NATIVE_LIBRARIES).new $(NATIVE_LIBRARIES)
-	@scripts/finish-libraries $(TARGET_DIR)/release $(LIBRARY_DIR)
+	@scripts/finish-libraries $(TARGET_DIR)/$(RELEASE) $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
 # In a folder of its own, so that the two libraries do not take each other's place.

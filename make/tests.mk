@@ -3,7 +3,7 @@
 # Those that need the most come first.
 TESTS           := test-rust test-c test-consumers test-interop test-python test-c-pure-rust test-validator test-library test-paths
 CHECK_BUILD     ?= $(TARGET_DIR)/examples-c-check
-PURE_BUILD      ?= $(TARGET_DIR)/examples-c-tests-pure-rust
+PURE_BUILD      ?= $(BUILD_DIR)/examples-c-tests-pure-rust
 CONSUMERS_BUILD ?= $(TARGET_DIR)/consumers
 
 CONSUMER_TOOLS  := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
@@ -60,7 +60,7 @@ test-c: c-tests
 
 c-tests: library
 	$(STAGE) 'programs of the C tests'
-	$(CMAKE) -S examples-c -B $(TEST_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) -S examples-c -B $(TEST_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
 
 # The tests of C once more, without valgrind: it finds nothing here that it does not find above. And the two
@@ -69,7 +69,7 @@ c-tests: library
 LEFT_OUT_OF_PURE := ^(test_wiped|test_crowd_.*|guide|readme)$$
 test-c-pure-rust: library pure-library
 	$(STAGE) 'C tests, pure Rust'
-	$(CMAKE) -S examples-c -B $(PURE_BUILD) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
+	$(CMAKE) -S examples-c -B $(PURE_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
 	         -DANWDL_OTHER_LIBRARY=$(LIBRARY)
 	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
 	cd $(PURE_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --exclude-regex '$(LEFT_OUT_OF_PURE)'

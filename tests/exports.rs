@@ -41,22 +41,27 @@ fn build() -> PathBuf {
 
 fn exported() -> BTreeSet<String> {
     let library = library();
-    let output = Command::new("nm")
-        .args(["-D", "--defined-only"])
+    // Unlike nm, it reads the libraries of other systems, too.
+    let output = Command::new("readelf")
+        .args(["--dyn-syms", "--wide"])
         .arg(&library)
+        .env("LC_ALL", "C")
         .output()
-        .expect("nm is needed for this test (package binutils)");
+        .expect("readelf is needed for this test (package binutils)");
     assert!(
         output.status.success(),
-        "nm {}: {}",
+        "readelf {}: {}",
         library.display(),
         String::from_utf8_lossy(&output.stderr)
     );
     let symbols = String::from_utf8(output.stdout).expect("symbols are ASCII");
     symbols
         .lines()
-        .filter_map(|line| line.rsplit_once(" T "))
-        .map(|(_, symbol)| symbol.to_owned())
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        // Number, value, size, type, binding, visibility, section, name.
+        .filter(|symbol| symbol.len() == 8 && symbol[4] == "GLOBAL")
+        .filter(|symbol| symbol[6] != "UND" && symbol[6] != "ABS")
+        .map(|symbol| symbol[7].to_owned())
         .collect()
 }
 

@@ -21,7 +21,7 @@ child_end_t run_child(child_end_t (*work)(const void *context), const void *cont
         /* Except where the library says that a rule of its own is broken on purpose. */
         if (getenv("ANWDL_BREAK") == NULL)
             dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-        alarm(LONGEST);
+        alarm(ANWDL_PATIENCE * LONGEST);
         _exit((int)work(context));
     }
     REQUIRE(waitpid(child, &status, 0) == child);

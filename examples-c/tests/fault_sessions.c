@@ -18,7 +18,7 @@
 enum {
     TURNS = 2,
     TIMEOUT = 60000, /* of the sessions that have one; it passes only by the interposer's clock */
-    LONGEST = 10000, /* that a session may take */
+    LONGEST = ANWDL_PATIENCE * 10000, /* that a session may take */
     IV_SIZE = 16,
     MOST_IVS = 1 + 2 * TURNS,
 };

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "faults.h"
+#include "c_library.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -289,8 +290,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len) {
     return real_setsockopt(fd, level, name, value, len);
 }
 
-/* The types of addresses are those that the C library declares for GNU programs. */
-int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict len) {
+int getpeername(int fd, ADDRESS address, socklen_t *restrict len) {
     if (is_under_test && fails(CALL_GETPEERNAME, 0, 0))
         return -1;
     return real_getpeername(fd, address, len);
@@ -302,13 +302,13 @@ int socket(int domain, int type, int protocol) {
     return real_socket(domain, type, protocol);
 }
 
-int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len) {
+int connect(int fd, CONST_ADDRESS address, socklen_t len) {
     if (is_under_test && fails(CALL_CONNECT, 0, 0))
         return -1;
     return real_connect(fd, address, len);
 }
 
-int ioctl(int fd, unsigned long request, ...) {
+int ioctl(int fd, ioctl_request_t request, ...) {
     va_list arguments;
     va_start(arguments, request);
     void *argument = va_arg(arguments, void *);

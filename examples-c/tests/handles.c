@@ -14,7 +14,7 @@
 const char *const STATE_NAMES[STATES] = {"fresh",   "half-way", "due",    "exchanged",
                                          "pending", "failed",   "closed", "detached"};
 
-enum { PATIENCE = 10000 };
+enum { PATIENCE = ANWDL_PATIENCE * 10000 };
 
 /* Calls the method of the type that the handle has; the arguments in parentheses. */
 #define CALL(handle, method, arguments)                                                            \

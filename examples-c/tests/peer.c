@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    PATIENCE = 60000, /* milliseconds after which a silent server counts as hung */
+    PATIENCE = ANWDL_PATIENCE * 60000, /* milliseconds after which a silent server counts as hung */
     CLEAR_HEADER_SIZE = 8,
     ENCRYPTED_HEADER_SIZE = 16,
     IV_SIZE = 16,

@@ -14,7 +14,8 @@
 
 enum {
     MOST_ARGUMENTS = 32,
-    PATIENCE = 60000 /* milliseconds after which a program that prints nothing counts as hung */
+    PATIENCE = ANWDL_PATIENCE *
+               60000 /* milliseconds after which a program that prints nothing counts as hung */
 };
 
 process_t start_process(char *const arguments[]) {

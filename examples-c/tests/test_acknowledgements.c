@@ -23,7 +23,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-enum { PATIENCE = 60000 /* milliseconds */, BUFFER_SIZE = 65536 };
+enum { PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */, BUFFER_SIZE = 65536 };
 
 typedef struct {
     const char *name;
@@ -215,7 +215,7 @@ static void test_order(const order_t *order) {
 }
 
 int main(void) {
-    alarm(60);
+    alarm(ANWDL_PATIENCE * 60);
     for (size_t at = 0; at < sizeof ORDERS / sizeof ORDERS[0]; at++)
         test_order(&ORDERS[at]);
     printf("cases: %zu orders of speaking\n", sizeof ORDERS / sizeof ORDERS[0]);

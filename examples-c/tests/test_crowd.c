@@ -40,7 +40,7 @@ enum {
     TICKS_OF_A_DRIP = 10,
     OTHER_DESCRIPTORS = 64,
     EVENTS_AT_ONCE = 256,
-    PATIENCE = 60000,
+    PATIENCE = ANWDL_PATIENCE * 60000,
     SKIPPED = 77 /* exit status */
 };
 

@@ -1,5 +1,6 @@
 /* What the library does to descriptors, seen by functions of this program that take the place of
    the C library's: it closes what is its own, once, and touches nothing else. */
+#include "c_library.h"
 #include "check.h"
 #include "handles.h"
 #include "peer.h"
@@ -79,7 +80,7 @@ int fcntl64(int fd, int command, ...) {
     return change(fd, command, argument);
 }
 
-int ioctl(int fd, unsigned long request, ...) {
+int ioctl(int fd, ioctl_request_t request, ...) {
     va_list arguments;
     va_start(arguments, request);
     void *argument = va_arg(arguments, void *);

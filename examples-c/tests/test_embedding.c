@@ -30,7 +30,7 @@ static int run_in_child(int (*run)(void)) {
     pid_t pid = fork();
     REQUIRE(pid >= 0);
     if (pid == 0) {
-        alarm(MOST_SECONDS);
+        alarm(ANWDL_PATIENCE * MOST_SECONDS);
         _exit(run());
     }
     REQUIRE(waitpid(pid, &status, 0) == pid);
@@ -299,7 +299,7 @@ static void test_small_stack(void) {
 }
 
 int main(void) {
-    alarm(2 * MOST_SECONDS);
+    alarm(ANWDL_PATIENCE * 2 * MOST_SECONDS);
     test_cancellation();
     test_fork_beside_the_callback();
     test_fork_in_the_callback();

@@ -128,7 +128,7 @@ int main(int argc, char **argv) {
     REQUIRE(argc == 3);
     library_path = argv[1];
     key_path = argv[2];
-    alarm(MOST_SECONDS);
+    alarm(ANWDL_PATIENCE * MOST_SECONDS);
     REQUIRE(pthread_barrier_init(&used, NULL, 2) == 0);
     REQUIRE(pthread_barrier_init(&closed, NULL, 2) == 0);
     test_threads_outlive_it();

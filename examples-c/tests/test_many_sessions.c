@@ -32,7 +32,7 @@ enum {
     SLOW_BYTES = 5,          /* so many of them pass while the fast peers work, at the least */
     EXCHANGES_AT_ONCE = 100, /* of fast peers */
     LONG_TEXT = 800,         /* of a slow peer's request: more bytes than it gets to send */
-    PATIENCE = 100000,       /* milliseconds after which the test counts as hung */
+    PATIENCE = ANWDL_PATIENCE * 100000, /* milliseconds after which the test counts as hung */
     OTHER_DESCRIPTORS = 64,
     EVENTS_AT_ONCE = 256,
     KEY_COUNT = 8,

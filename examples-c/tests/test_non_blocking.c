@@ -15,7 +15,7 @@
 #define STAT   "{\"verb\": \"STAT\", \"parameters\": {}}"
 #define ANSWER "{\"success\": true, \"message\": \"OK\", \"data\": {}}"
 
-enum { PATIENCE = 60000, WRITE_GATE = 1, READ_GATE = 0 };
+enum { PATIENCE = ANWDL_PATIENCE * 60000, WRITE_GATE = 1, READ_GATE = 0 };
 
 typedef struct {
     anwdl_client_t *client;

@@ -27,7 +27,13 @@
 /* As in test_timeouts.c: a drip comes well within the deadline each time. PATIENCE is for what has
    no reason to wait at all: where it does not suffice, a failed check ends the program. Only an
    exchange of keys has to compute, slowly under valgrind. */
-enum { TIMEOUT = 200, DRIP = 50, LONGEST = 10000, PATIENCE = 10000, EXCHANGE = 60000 };
+enum {
+    TIMEOUT = 200,
+    DRIP = 50,
+    LONGEST = ANWDL_PATIENCE * 10000,
+    PATIENCE = ANWDL_PATIENCE * 10000,
+    EXCHANGE = ANWDL_PATIENCE * 60000
+};
 
 typedef struct {
     const char *bytes;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LONGEST = 20000 };
+enum { LONGEST = ANWDL_PATIENCE * 20000 };
 
 static const int ERRORS[] = {EINTR, EAGAIN, EIO, ENOSYS, EPERM};
 enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };
@@ -58,7 +58,7 @@ static anwdl_status_t set_key(void) {
     return status;
 }
 
-static anwdl_status_t encrypt(void) {
+static anwdl_status_t encrypt_data(void) {
     uint8_t *out = NULL;
     size_t len = 0;
     anwdl_status_t status = anwdl_aes_wrapper_encrypt_data(gcm, TEXT, sizeof TEXT, &out, &len);
@@ -93,7 +93,7 @@ static const function_t FUNCTIONS[] = {
     {"aes_wrapper_new in CBC mode", make_cbc_key, 2}, /* key and IV */
     {"aes_wrapper_new in GCM mode", make_gcm_key, 1},
     {"aes_wrapper_set_key without an IV", set_key, 1},
-    {"aes_wrapper_encrypt_data in GCM mode", encrypt, 1},
+    {"aes_wrapper_encrypt_data in GCM mode", encrypt_data, 1},
     {"rsa_wrapper_sign_data", sign, 1},
     {"rsa_wrapper_save", save, 1},
 };

@@ -30,7 +30,8 @@ enum {
     MOST_UNREAD = 4000, /* bytes of a response */
     MOST_ANSWERED = 100,
     FLOOD_COUNT = 200,
-    PATIENCE = 60000 /* milliseconds after which a server that does nothing counts as hung */
+    PATIENCE = ANWDL_PATIENCE *
+               60000 /* milliseconds after which a server that does nothing counts as hung */
 };
 
 /* -- peers ------------------------------------------------------------------------------------- */

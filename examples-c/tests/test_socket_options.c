@@ -133,7 +133,7 @@ static void test_sending(const setting_t *setting) {
 /* -- the other options --------------------------------------------------------------------------
  */
 
-enum { PATIENCE = 60000 /* milliseconds */, ECHOED = 1024 * 1024 };
+enum { PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */, ECHOED = 1024 * 1024 };
 
 typedef enum { BLOCKING, BLOCKING_WITH_TIMEOUT, NON_BLOCKING, MANNERS } manner_t;
 
@@ -485,7 +485,7 @@ static void test_link_local(void) {
 }
 
 int main(void) {
-    alarm(60); /* whoever waits for ever has failed */
+    alarm(ANWDL_PATIENCE * 60); /* whoever waits for ever has failed */
     for (size_t at = 0; at < sizeof SETTINGS / sizeof SETTINGS[0]; at++) {
         test_receiving(&SETTINGS[at]);
         test_sending(&SETTINGS[at]);

@@ -1,6 +1,7 @@
 //! `pthread_cancel()`: cancelling a thread in a call would unwind through Rust frames, which aborts
 //! the process, and would leave a session half-way between two states.
 
+#[cfg(target_os = "linux")]
 use std::ffi::c_int;
 
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod socket;
+mod system;
 
 use std::io;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::TransferError;
+use super::{TransferError, system};
 use crate::error::{Error, Reason, Result};
 
 /// How long a call may wait for the socket.
@@ -60,45 +60,34 @@ impl Socket {
     /// Takes a socket, of TCP or not, and turns off what would delay the protocol's small pieces:
     /// Nagle's algorithm, a cork, and a low-water mark.
     pub fn new(fd: OwnedFd, is_tcp: bool) -> Self {
+        let raw = fd.as_raw_fd();
         let timeouts = Timeouts {
-            receive: socket_timeout(fd.as_raw_fd(), timeout_option(libc::POLLIN)),
-            send: socket_timeout(fd.as_raw_fd(), timeout_option(libc::POLLOUT)),
+            receive: socket_timeout(raw, timeout_option(libc::POLLIN)),
+            send: socket_timeout(raw, timeout_option(libc::POLLOUT)),
         };
-        let socket = Self {
+        // A socket that refuses any of these works all the same, only slower.
+        let _ = system::set_option(raw, libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
+        if is_tcp {
+            let _ = system::set_option(raw, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+            if let Some(cork) = system::CORK {
+                let _ = system::set_option(raw, libc::IPPROTO_TCP, cork, 0);
+            }
+        }
+        Self {
             fd,
             is_tcp,
             timeouts,
-        };
-        socket.set_option(libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
-        if is_tcp {
-            socket.set_option(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            socket.set_option(libc::IPPROTO_TCP, libc::TCP_CORK, 0);
         }
-        socket
     }
 
     /// Acknowledges at once what was received, where the system can be told to, instead of waiting
     /// for data to send along.
     pub fn acknowledge(&self) {
-        // The option is not permanent: it sends the acknowledgement that is due.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.is_tcp {
-            self.set_option(libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
-        }
-    }
-
-    /// Sets an option. If the socket refuses, it still works, only slower.
-    fn set_option(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
-        // SAFETY: the option's value is an int that outlives the call.
-        unsafe {
-            libc::setsockopt(
-                self.descriptor(),
-                level,
-                option,
-                (&raw const value).cast(),
-                size_of_val(&value) as libc::socklen_t,
-            );
+        if self.is_tcp
+            && let Some(option) = system::ACKNOWLEDGE_NOW
+        {
+            // Where this fails, the acknowledgement only comes later.
+            let _ = system::set_option(self.descriptor(), libc::IPPROTO_TCP, option, 1);
         }
     }
 
@@ -155,8 +144,10 @@ impl Socket {
         bytes: &[u8],
         wait_limit: WaitLimit,
     ) -> std::result::Result<usize, TransferError> {
+        let without_signal = system::flags_without_signal(self.descriptor())
+            .map_err(|error| TransferError::Os("setsockopt", error))?;
         self.transfer("send", libc::POLLOUT, wait_limit, |flags| {
-            let flags = flags | libc::MSG_NOSIGNAL;
+            let flags = flags | without_signal;
             // SAFETY: the pointer and the length are those of a slice.
             unsafe { libc::send(self.descriptor(), bytes.as_ptr().cast(), bytes.len(), flags) }
         })

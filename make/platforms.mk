@@ -1,0 +1,14 @@
+# Other systems than this machine: docs/platforms.md says which, and how they are run. Name some in PLATFORMS.
+PLATFORMS ?= $(shell scripts/platforms list)
+
+platforms: ## build for each other system, run the tests there, and write docs/platforms.md (hours)
+	$(STAGE) 'platforms'
+	@scripts/ensure-tools rust-src cc make cmake python3 python3-venv $$(scripts/platforms tools $(PLATFORMS))
+	$(PYTHON) scripts/platforms run $(PLATFORMS)
+
+platforms-check: ## type-check for the systems that nothing here runs
+	$(STAGE) 'systems that nothing here runs'
+	@scripts/ensure-tools rust-src cc python3
+	$(PYTHON) scripts/platforms check
+
+.PHONY: platforms platforms-check
