@@ -78,8 +78,8 @@ impl Transport for SansIo {
 /// Each operation returns [`Error::WouldBlock`] until it is done. For [`Interest::Read`], `feed`
 /// what you received; for [`Interest::Write`], send `pending` and report it with `sent`; for
 /// [`Interest::Computation`], call `compute`. Then call the operation again.
-/// There is no clock but the time that the program tells with `set_time`; to give up, call `end`. On a TCP
-/// socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
+/// There is no clock but the time that the program tells with `set_time`; to give up, call `end`.
+/// On a TCP socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
 /// waits for bytes: released peers wait for acknowledgements between the small pieces that
 /// they write.
 ///

@@ -594,10 +594,10 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 
 /// Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
 /// loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
-/// speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It replaces all other operations but sending:
-/// begin to send a response with anwdl_client_send_response(), once; if that returns ANWDL_WANT_READ or
-/// ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
-/// anwdl_client_exchange_keys() in the same way. Python: none.
+/// speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It
+/// replaces all other operations but sending: begin to send a response with anwdl_client_send_response(), once;
+/// if that returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the
+/// key exchange, begin it with anwdl_client_exchange_keys() in the same way. Python: none.
 ///
 /// ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
 /// the operation has finished it, unless another operation has begun since.

@@ -174,9 +174,8 @@ pub unsafe extern "C" fn anwdl_client_options_copy(
 /// Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
 /// it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
 /// client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
-/// exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the time that
-/// anwdl_session_set_time() tells.
-/// Python: ClientInstance(timeout=...), in seconds, and for each recv().
+/// exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the
+/// time that anwdl_session_set_time() tells. Python: ClientInstance(timeout=...), in seconds, and for each recv().
 ///
 /// @param options The options.
 /// @param milliseconds The timeout in milliseconds; 0 (the default) for none.
