@@ -93,6 +93,7 @@ mod boundary;
 mod client;
 mod client_interface;
 mod data;
+mod event;
 mod handle;
 mod log;
 mod session;
@@ -253,6 +254,7 @@ fn every_function_is_called_here() {
         include_str!("client.rs"),
         include_str!("client_interface.rs"),
         include_str!("data.rs"),
+        include_str!("event.rs"),
         include_str!("handle.rs"),
         include_str!("log.rs"),
         include_str!("mod.rs"),

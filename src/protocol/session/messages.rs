@@ -248,10 +248,15 @@ impl Session {
         self.check_ready()
     }
 
-    fn check_ready(&self) -> Result<()> {
+    /// Whether messages can be sent and received.
+    pub fn is_ready(&self) -> bool {
         let is_preset =
             !self.config.exchange_keys && self.exchange.is_none() && self.keys.is_some();
-        if self.is_exchanged || is_preset {
+        self.is_exchanged || is_preset
+    }
+
+    fn check_ready(&self) -> Result<()> {
+        if self.is_ready() {
             return Ok(());
         }
         Err(Error::new(
