@@ -2325,13 +2325,18 @@ class client_interface
 using log_function =
     std::function<void(log_level level, const char *client_id, const char *message)>;
 
+/// Takes a log message, as a log_function does, and what set_user_data() stored in the object that
+/// it is about; nullptr if it is about none, or nothing was stored.
+using log_handler =
+    std::function<void(log_level level, void *owner, const char *client_id, const char *message)>;
+
 namespace detail {
 
 /// The log functions of this program, and the exceptions that they threw.
 struct log_state {
     std::mutex mutex{};
     /// Every function that was set and may still be running. Their addresses must not change.
-    std::list<log_function> functions{};
+    std::list<log_handler> functions{};
     std::exception_ptr exception{};
 
     /// Never destroyed: other threads may log until the process has ended.
@@ -2346,12 +2351,12 @@ struct log_state {
         return running;
     }
 
-    static void call(anwdl_log_level_t level, const char *client_id, const char *message,
-                     void *function) noexcept {
+    static void call(anwdl_log_level_t level, void *owner, const char *client_id,
+                     const char *message, void *function) noexcept {
         is_running() = true;
         try {
-            (*static_cast<const log_function *>(function))(static_cast<log_level>(level), client_id,
-                                                           message);
+            (*static_cast<const log_handler *>(function))(static_cast<log_level>(level), owner,
+                                                          client_id, message);
         } catch (...) {
             log_state &state = get();
             const std::lock_guard<std::mutex> lock(state.mutex);
@@ -2365,18 +2370,18 @@ struct log_state {
 } // namespace detail
 
 /// Sets the function that takes the log messages of the whole process, in place of an earlier one:
-/// any callable. An empty one logs nothing.
+/// any callable. An empty one logs nothing. See anwdl_set_log_handler().
 ///
 /// When this returns, no call of an earlier function is running, and it is destroyed; called from
 /// within the function itself, that happens later. The function runs on any thread, and on several
-/// at once, and must not use the object whose call is running; see anwdl_set_log_callback().
+/// at once, and must not use the object whose call is running.
 ///
 /// An exception that leaves the function is caught, as it must not pass through C, and the call of
 /// the library continues. The first one is stored for take_log_exception().
-inline void set_log_callback(log_level least_level, log_function function) {
+inline void set_log_handler(log_level least_level, log_handler function) {
     detail::log_state &state = detail::log_state::get();
-    std::list<log_function> fresh;
-    std::list<log_function> earlier;
+    std::list<log_handler> fresh;
+    std::list<log_handler> earlier;
     if (function)
         fresh.push_back(std::move(function));
     {
@@ -2385,9 +2390,9 @@ inline void set_log_callback(log_level least_level, log_function function) {
     }
     /* No lock is held here: a log function that is waited for may come by. */
     const anwdl_status_t status =
-        anwdl_set_log_callback(static_cast<anwdl_log_level_t>(least_level),
-                               fresh.empty() ? nullptr : &detail::log_state::call,
-                               fresh.empty() ? nullptr : &fresh.front());
+        anwdl_set_log_handler(static_cast<anwdl_log_level_t>(least_level),
+                              fresh.empty() ? nullptr : &detail::log_state::call,
+                              fresh.empty() ? nullptr : &fresh.front());
     {
         const std::lock_guard<std::mutex> lock(state.mutex);
         if (status == ANWDL_OK)
@@ -2396,6 +2401,22 @@ inline void set_log_callback(log_level least_level, log_function function) {
             state.functions.splice(state.functions.end(), earlier);
     }
     detail::finish(status);
+}
+
+/// As set_log_handler(), for a function that needs no owner; see anwdl_set_log_callback(). There is
+/// one function for the whole process: each of the two calls replaces the other's.
+inline void set_log_callback(log_level least_level, log_function function) {
+    log_handler handler;
+    if (function)
+        handler = [function](log_level level, void *, const char *client_id, const char *message) {
+            function(level, client_id, message);
+        };
+    set_log_handler(least_level, std::move(handler));
+}
+
+/// Clears the error details of this thread. Exceptions have their own.
+inline void clear_last_error() noexcept {
+    anwdl_last_error_clear();
 }
 
 /// The first exception that left the log function since this was last called, on whatever thread,
