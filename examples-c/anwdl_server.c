@@ -186,16 +186,17 @@ static anwdl_status_t answer_destroy(anwdl_client_t *client, const anwdl_request
     return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL);
 }
 
+/* To the letter: blanks, digits and escapes stay as the client wrote them. */
 static anwdl_status_t answer_echo(anwdl_client_t *client, const anwdl_request_t *request) {
-    anwdl_data_t *data = NULL;
-    anwdl_status_t status = anwdl_data_new(&data);
-    if (status == ANWDL_OK)
-        status = anwdl_data_set_value(data, "echo", anwdl_request_get_parameters(request));
-    if (status == ANWDL_OK)
-        status = anwdl_client_send_response_data(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
-    else
-        status = refuse(client, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL);
-    anwdl_data_free(data);
+    const char *parameters = anwdl_request_get_parameters_json(request);
+    size_t size = strlen(parameters) + sizeof "{\"echo\": }";
+    char *data = malloc(size);
+    if (data == NULL)
+        return refuse(client, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL);
+    snprintf(data, size, "{\"echo\": %s}", parameters);
+    anwdl_status_t status =
+        anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
+    free(data);
     return status;
 }
 

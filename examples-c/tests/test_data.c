@@ -297,6 +297,59 @@ static void test_reading(void) {
     anwdl_data_free(data);
 }
 
+/* Names that were read from data are arguments of changes of the same data. */
+static void test_own_names(void) {
+    static const char *const AFTER[] = {"1",  "true", "null",  "0.5", "\"x\"",
+                                        "[]", "{}",   "\"x\"", "2"};
+    for (size_t at = 0; at < sizeof AFTER / sizeof *AFTER; at++) {
+        anwdl_data_t *data = NULL, *list = make_array(), *object = make_object();
+        char *json = NULL;
+        char expected[80];
+        CHECK_OK(anwdl_data_from_json("{\"a name with an \\u0065scape\": [1, 2, 3]}", &data));
+        anwdl_value_t member = anwdl_value_get_first(anwdl_data_get_value(data));
+        const char *name = anwdl_value_get_name(member, NULL);
+        anwdl_status_t status;
+        switch (at) {
+        case 0:
+            status = anwdl_data_set_integer(data, name, 1);
+            break;
+        case 1:
+            status = anwdl_data_set_boolean(data, name, true);
+            break;
+        case 2:
+            status = anwdl_data_set_null(data, name);
+            break;
+        case 3:
+            status = anwdl_data_set_float(data, name, 0.5);
+            break;
+        case 4:
+            status = anwdl_data_set_string(data, name, "x");
+            break;
+        case 5:
+            status = anwdl_data_set_array(data, name, list);
+            break;
+        case 6:
+            status = anwdl_data_set_object(data, name, object);
+            break;
+        case 7:
+            status = anwdl_data_set_json(data, name, "\"x\"");
+            break;
+        default:
+            status = anwdl_data_set_value(data, name,
+                                          anwdl_value_get_next(anwdl_value_get_first(member)));
+            break;
+        }
+        CHECK_OK(status);
+        snprintf(expected, sizeof expected, "{\"a name with an escape\": %s}", AFTER[at]);
+        CHECK_OK(anwdl_data_to_json(data, &json));
+        CHECK_STRING(json, expected);
+        anwdl_string_free(json);
+        anwdl_data_free(data);
+        anwdl_data_free(list);
+        anwdl_data_free(object);
+    }
+}
+
 static void check_answer(peer_t *peer, const char *expected) {
     char *response = peer_receive_response(peer);
     CHECK_STRING(response, expected);
@@ -342,6 +395,7 @@ int main(void) {
     test_refusals();
     test_depth();
     test_reading();
+    test_own_names();
     test_normalized();
     test_sending();
     CHECK_INTEGER(count_open_descriptors(), before);

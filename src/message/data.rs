@@ -220,7 +220,8 @@ impl Data {
     }
 
     fn put(&mut self, name: &str, value: DataValue) {
-        self.values.take();
+        // Dropped last: C may have borrowed the name from it.
+        let _values = self.values.take();
         match self.find(name) {
             Some(at) => self.members[at].value = value,
             None => self.members.push(Member {
