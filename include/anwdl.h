@@ -805,9 +805,8 @@ anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
  * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
  * it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
  * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
- * exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the time that
- * anwdl_session_set_time() tells.
- * Python: ClientInstance(timeout=...), in seconds, and for each recv().
+ * exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the
+ * time that anwdl_session_set_time() tells. Python: ClientInstance(timeout=...), in seconds, and for each recv().
  *
  * @param options The options.
  * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
@@ -1389,10 +1388,10 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
 /**
  * Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
  * loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
- * speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It replaces all other operations but sending:
- * begin to send a response with anwdl_client_send_response(), once; if that returns ANWDL_WANT_READ or
- * ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
- * anwdl_client_exchange_keys() in the same way. Python: none.
+ * speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It
+ * replaces all other operations but sending: begin to send a response with anwdl_client_send_response(), once;
+ * if that returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the
+ * key exchange, begin it with anwdl_client_exchange_keys() in the same way. Python: none.
  *
  * ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
  * the operation has finished it, unless another operation has begun since.
