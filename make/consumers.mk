@@ -7,6 +7,9 @@ CONAN_VENV       ?= $(TARGET_DIR)/conan-venv
 
 CONSUMER_TOOLS   := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
 
+# The manual shows them, and `make test-languages` runs them.
+LANGUAGE_SERVERS := $(addprefix tests/consumers/,go/server.go zig/server.zig node/anwdl.js node/server.js)
+
 # What `make install` installs, in one folder that may be put anywhere.
 TARBALL_SYSTEM    = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV | sed -n 's/^host: //p'))
 TARBALL_NAME      = libanwdl-$(shell scripts/version)-$(TARBALL_SYSTEM)
@@ -28,6 +31,7 @@ test-consumers: consumers-prefix ## unpack the binary archive below the build fo
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_PREFIX) \
 	    -DANWDL_LIBRARY_DIR=$(LIBRARY_DIR)
 	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+	scripts/check-page docs/languages.md $(LANGUAGE_SERVERS)
 
 $(CONSUMERS_VENV)/.complete: tests/consumers/requirements.txt $(INTEROP)/requirements.txt
 $(CONAN_VENV)/.complete: packaging/conan/requirements.txt
@@ -43,7 +47,6 @@ test-languages: consumers-prefix $(CONSUMERS_VENV)/.complete ## serve clients of
 	$(STAGE) 'servers in other languages'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-languages -DANWDL_PREFIX=$(CONSUMERS_PREFIX) -DANWDL_LANGUAGES=ON
 	cd $(CONSUMERS_BUILD)/build-languages && PATH=$(CONSUMERS_VENV)/bin:$$PATH $(CTEST) --output-on-failure --no-tests=error
-	scripts/check-languages
 
 # Apart from the other tests, as it compiles everything anew, from the copy of the sources that Conan makes.
 test-conan: $(CONAN_VENV)/.complete ## make the Conan packages, shared and static, and build their test_package, without network
