@@ -14,7 +14,7 @@ int main(void) {
         fprintf(stderr, "%s\n", anwdl_last_error_message());
         return 1;
     }
-    printf("libanwdl %s: %s\n", anwdl_version(), anwdl_build_info());
+    printf("%s\n", anwdl_build_info());
     anwdl_session_free(session);
     return 0;
 }
