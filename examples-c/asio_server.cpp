@@ -21,7 +21,6 @@
 #include <iostream>
 #include <memory>
 #include <new>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <unordered_set>
@@ -32,19 +31,6 @@ namespace {
 using asio::ip::tcp;
 using std::chrono::milliseconds;
 using clock = asio::steady_timer::clock_type;
-
-/// What is sent back for a request.
-struct reply {
-    explicit reply(answer_t answer)
-        : success(answer.success), message(answer.message), data(anwdl::data::adopt(answer.data)),
-          reason(answer.reason) {
-    }
-
-    bool success;
-    const char *message;
-    anwdl::data data;
-    const char *reason;
-};
 
 /// One line for the log: with the reason, if it was the library that failed.
 std::string describe(const std::exception &error) {
@@ -115,7 +101,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
     /// Ends it, unless it is at a request or its response; that has some time.
     void drain() {
-        if (phase_ != phase::receiving && phase_ != phase::responding)
+        if (phase_ != phase::answering)
             return close("the server stops");
         wait_until(std::min(deadline_.expiry(), clock::now() + get_drain_timeout()));
     }
@@ -139,9 +125,8 @@ class connection : public std::enable_shared_from_this<connection> {
   private:
     enum class phase {
         exchanging_keys,
-        waiting, ///< for a request of which nothing has come yet
-        receiving,
-        responding,
+        waiting,   ///< for a request of which nothing has come yet
+        answering, ///< a request, from its first byte to the last one of the response
     };
 
     /// Does what may fail; a failure ends this connection, and no other.
@@ -155,19 +140,21 @@ class connection : public std::enable_shared_from_this<connection> {
         }
     }
 
-    /// Each phase has its time, however many steps it takes.
     void begin(phase next) {
-        const milliseconds timeout(next == phase::waiting ? server_.options.idle_timeout
-                                                          : server_.options.timeout);
         phase_ = next;
         admission_wait(server_.admission, &place_);
-        if (server_.is_stopping && next == phase::waiting)
-            return close("the server stops");
-        if (timeout == milliseconds::zero())
+    }
+
+    /// The session says how long the operation under way may take.
+    void start_deadline() {
+        const int left = session_.get_time_left();
+        const milliseconds timeout = left < 0 ? milliseconds::max() : milliseconds(left);
+        if (server_.is_stopping)
+            wait_until(clock::now() + std::min(timeout, get_drain_timeout()));
+        else if (left < 0)
             deadline_.expires_at(clock::time_point::max());
         else
-            wait_until(clock::now() +
-                       (server_.is_stopping ? std::min(timeout, get_drain_timeout()) : timeout));
+            wait_until(clock::now() + timeout);
     }
 
     milliseconds get_drain_timeout() const {
@@ -196,32 +183,57 @@ class connection : public std::enable_shared_from_this<connection> {
 
     /// Goes on as far as it can without waiting.
     void advance() {
+        session_.set_time(clock::now());
         while (!is_closed_) {
-            switch (operate()) {
-            case anwdl::progress::done:
-                break;
-            case anwdl::progress::want_read:
-                if (fed_ == received_)
-                    return read();
-                feed();
-                break;
-            case anwdl::progress::want_write:
+            if (server_.is_stopping && phase_ == phase::waiting)
+                return close("the server stops");
+            switch (session_.next_event(request_)) {
+            case anwdl::event::want_read:
+                if (fed_ < received_) {
+                    feed();
+                    break;
+                }
+                if (phase_ == phase::exchanging_keys)
+                    acknowledge();
+                start_deadline();
+                return read();
+            case anwdl::event::want_write:
+                start_deadline();
                 return write();
-            case anwdl::progress::want_computation:
+            case anwdl::event::want_computation:
+                start_deadline();
                 return queue_computation();
+            case anwdl::event::exchanged:
+                acknowledge();
+                admission_end_exchange(server_.admission, &place_);
+                print_keys_exchanged(number_);
+                begin(phase::waiting);
+                break;
+            case anwdl::event::request:
+                send(make_answer(request_.get()));
+                break;
+            case anwdl::event::malformed_request:
+                print_malformed_request(number_, get_framing(), session_.get_request_errors());
+                send(make_answer_to_malformed_request());
+                break;
+            case anwdl::event::response_sent:
+                if (request_)
+                    print_request(number_, get_framing(), request_.get_verb());
+                request_ = anwdl::request();
+                begin(phase::waiting);
+                break;
+            default:
+                close(std::string(anwdl_error_reason_name(anwdl_last_error_reason())) + ": " +
+                      anwdl_last_error_message());
             }
         }
     }
 
-    anwdl::progress operate() {
-        switch (phase_) {
-        case phase::exchanging_keys:
-            return exchange_keys();
-        case phase::responding:
-            return respond();
-        default:
-            return receive_request();
-        }
+    /// Begins to send; the rest is left to the next events.
+    void send(const answer_t &answer) {
+        const anwdl::data data = anwdl::data::adopt(answer.data);
+        (void)session_.poll_send_response(answer.success, answer.message, data, answer.reason);
+        begin(phase::answering);
     }
 
     /// Older clients write small pieces one by one, and the next waits for the acknowledgement of
@@ -233,48 +245,6 @@ class connection : public std::enable_shared_from_this<connection> {
 #endif
     }
 
-    anwdl::progress exchange_keys() {
-        const anwdl::progress progress = session_.poll_exchange_keys();
-        if (progress == anwdl::progress::done || progress == anwdl::progress::want_read)
-            acknowledge();
-        if (progress == anwdl::progress::done) {
-            admission_end_exchange(server_.admission, &place_);
-            print_keys_exchanged(number_);
-            begin(phase::waiting);
-        }
-        return progress;
-    }
-
-    /// A request that is malformed is answered too.
-    anwdl::progress receive_request() {
-        try {
-            const anwdl::progress progress = session_.poll_recv_request(request_);
-            if (progress != anwdl::progress::done)
-                return progress;
-            reply_.emplace(make_answer(request_.get()));
-        } catch (const anwdl::value_error &error) {
-            if (error.reason() != ANWDL_REASON_MALFORMED_REQUEST)
-                throw;
-            print_malformed_request(number_, get_framing(), session_.get_request_errors());
-            reply_.emplace(make_answer_to_malformed_request());
-        }
-        begin(phase::responding);
-        return anwdl::progress::done;
-    }
-
-    anwdl::progress respond() {
-        const anwdl::progress progress = session_.poll_send_response(
-            reply_->success, reply_->message, reply_->data, reply_->reason);
-        if (progress != anwdl::progress::done)
-            return progress;
-        if (request_)
-            print_request(number_, get_framing(), request_.get_verb());
-        request_ = anwdl::request();
-        reply_.reset();
-        begin(phase::waiting);
-        return anwdl::progress::done;
-    }
-
     anwdl_protocol_t get_framing() const {
         return static_cast<anwdl_protocol_t>(session_.get_protocol());
     }
@@ -282,7 +252,7 @@ class connection : public std::enable_shared_from_this<connection> {
     /// The session takes what it can use now; the rest stays for later.
     void feed() {
         if (phase_ == phase::waiting)
-            begin(phase::receiving);
+            begin(phase::answering);
         fed_ += session_.feed(anwdl::bytes_view(input_.data() + fed_, received_ - fed_));
     }
 
@@ -360,8 +330,7 @@ class connection : public std::enable_shared_from_this<connection> {
     asio::steady_timer deadline_;
     anwdl::session session_; ///< empty until it has a place
     phase phase_ = phase::exchanging_keys;
-    anwdl::request request_; ///< empty where the reply is to a malformed one
-    std::optional<reply> reply_;
+    anwdl::request request_; ///< empty where the answer is to a malformed one
     std::array<std::uint8_t, 4096> input_;
     std::size_t received_ = 0; ///< bytes in input_
     std::size_t fed_ = 0;      ///< those of them that the session has taken

@@ -29,11 +29,10 @@ enum { MAX_THREADS = 256, EVENTS_AT_ONCE = 256 };
 /* What a session is at. */
 typedef enum {
     ARRIVING,   /* a descriptor, and no client of the library yet */
-    EXCHANGING, /* the keys: an operation, which has the timeout as its deadline */
+    EXCHANGING, /* the keys */
     COMPUTING,  /* for the exchange; it belongs to the pool */
     RESTING,    /* between two requests, where the peer may take its time */
-    RECEIVING,  /* a request: an operation */
-    SENDING     /* a response: an operation */
+    ANSWERING   /* a request, from its first byte to the last one of the response */
 } phase_t;
 
 typedef struct loop loop_t;
@@ -47,14 +46,13 @@ struct session {
     phase_t phase;
     anwdl_client_t *client;
     uint32_t events;     /* those that epoll is to tell */
-    int64_t deadline;    /* of the phase; as get_time() */
+    int64_t deadline;    /* as get_time() */
     session_t *previous; /* in the list of the phase */
     session_t *next;
     session_t *next_in_queue; /* in the inbox of the loop */
     const char *why_not;      /* why the pool did not compute; NULL: it did */
     bool computed;            /* whether it could do what it was asked */
-    anwdl_request_t *request; /* the one to be answered; NULL for a malformed one */
-    answer_t answer;          /* which stays as it is until it is sent */
+    anwdl_request_t *request; /* the one that is being answered; NULL for a malformed one */
 };
 
 /* First in, first out. */
@@ -63,12 +61,11 @@ typedef struct {
     session_t *last;
 } queue_t;
 
-/* Sorted by deadline: whose time is over stands at the beginning. All sessions in a list were given
-   the same time, so that a new one belongs at the end. */
+/* Sorted by deadline: whose time is over stands at the beginning. The sessions of a list are given
+   about the same time, so that a new one belongs near the end. */
 typedef struct {
     session_t *first;
     session_t *last;
-    uint32_t span; /* milliseconds */
 } deadlines_t;
 
 /* The workers. What they do next, the admission knows. */
@@ -88,7 +85,6 @@ struct loop {
     const anwdl_client_options_t *client_options;
     pool_t *pool;
     admission_t *admission;
-    bool ends_resting;      /* whether those that rest have a deadline as well */
     bool is_draining;       /* only requests and responses that are under way go on */
     deadlines_t operations; /* every session is in one of these three */
     deadlines_t computing;  /* only to be found again: the pool ends these */
@@ -168,23 +164,13 @@ static deadlines_t *get_list(session_t *session) {
     }
 }
 
-/* The time of the operation goes on. */
+/* The client says how long it has. */
 static void change_phase(session_t *session, phase_t phase) {
+    int left = anwdl_client_get_time_left(session->client);
     remove_session(get_list(session), session);
     session->phase = phase;
+    session->deadline = left < 0 ? INT64_MAX : get_time() + left;
     insert_session(get_list(session), session);
-}
-
-/* The time counts from now on. */
-static void begin_phase(session_t *session, phase_t phase) {
-    deadlines_t *list;
-    remove_session(get_list(session), session);
-    session->phase = phase;
-    list = get_list(session);
-    /* One more, as get_time() rounds down: at the deadline, the library's has passed as well. */
-    session->deadline = get_time() + list->span + 1;
-    insert_session(list, session);
-    admission_wait(session->loop->admission, &session->place);
 }
 
 /* -- the pool ---------------------------------------------------------------------------------- */
@@ -245,7 +231,6 @@ static void free_session(session_t *session) {
         close(session->fd);
     anwdl_client_free(session->client);
     anwdl_request_free(session->request);
-    free_answer(&session->answer);
     free(session);
 }
 
@@ -258,7 +243,11 @@ static void end_session(session_t *session, const char *why) {
 
 static void end_failed_session(session_t *session) {
     uint64_t number = session->number;
-    /* To the operation, this looks like the end of the connection. */
+    if (session->phase == RESTING && anwdl_last_error_reason() == ANWDL_REASON_TIMEOUT) {
+        end_session(session, "idle for too long");
+        return;
+    }
+    /* To the library, this looks like the end of the connection. */
     if (admission_gave_way(session->loop->admission, &session->place)) {
         end_session(session, "gave way to another client");
         return;
@@ -286,100 +275,95 @@ static bool forget_events(session_t *session) {
     return epoll_ctl(session->loop->epoll_fd, EPOLL_CTL_DEL, session->fd, NULL) == 0;
 }
 
-static anwdl_status_t call_operation(session_t *session) {
-    answer_t *answer = &session->answer;
-    switch (session->phase) {
-    case EXCHANGING:
-        return anwdl_client_exchange_keys(session->client, true);
-    case RECEIVING:
-        return anwdl_client_recv_request(session->client, false, &session->request);
-    default:
-        return anwdl_client_send_response_data(session->client, answer->success, answer->message,
-                                               answer->data, answer->reason);
-    }
+static bool send_answer(session_t *session, answer_t answer) {
+    anwdl_status_t status = anwdl_client_send_response_data(
+        session->client, answer.success, answer.message, answer.data, answer.reason);
+    free_answer(&answer);
+    return status >= ANWDL_OK; /* what is left to send is left to the next event */
 }
 
-/* What follows an operation that is done. */
-static void begin_next(session_t *session) {
-    anwdl_protocol_t framing = anwdl_client_get_protocol(session->client);
-    switch (session->phase) {
-    case EXCHANGING:
-        admission_end_exchange(session->loop->admission, &session->place);
-        print_keys_exchanged(session->number);
-        begin_phase(session, RESTING);
-        break;
-    case RECEIVING:
-        session->answer = make_answer(session->request);
-        begin_phase(session, SENDING);
-        break;
-    default:
-        if (session->request != NULL)
-            print_request(session->number, framing, anwdl_request_get_verb(session->request));
-        anwdl_request_free(session->request);
-        session->request = NULL;
-        free_answer(&session->answer);
-        begin_phase(session, RESTING);
-        break;
-    }
+static void finish_request(session_t *session) {
+    if (session->request != NULL)
+        print_request(session->number, anwdl_client_get_protocol(session->client),
+                      anwdl_request_get_verb(session->request));
+    anwdl_request_free(session->request);
+    session->request = NULL;
 }
 
-/* A request that does not fit the format is answered too; every other failure is the end. */
-static bool begin_refusal(session_t *session, anwdl_status_t status) {
-    if (status != ANWDL_VALUE_ERROR || session->phase != RECEIVING ||
-        anwdl_last_error_reason() != ANWDL_REASON_MALFORMED_REQUEST)
-        return false;
-    print_malformed_request(session->number, anwdl_client_get_protocol(session->client),
-                            anwdl_client_get_request_errors(session->client));
-    session->answer = make_answer_to_malformed_request();
-    begin_phase(session, SENDING);
-    return true;
+/* Has the session wait for its peer. */
+static void wait_for_peer(session_t *session, uint32_t events) {
+    if (!wait_for_events(session, events))
+        end_session(session, "epoll failed");
+    else
+        change_phase(session, session->phase);
+}
+
+static void begin_phase(session_t *session, phase_t phase) {
+    change_phase(session, phase);
+    admission_wait(session->loop->admission, &session->place);
+}
+
+/* Hands the session over to the pool. */
+static void compute_elsewhere(session_t *session) {
+    if (!forget_events(session)) {
+        end_session(session, "epoll failed");
+        return;
+    }
+    change_phase(session, COMPUTING);
+    if (!post_to_pool(session->loop->pool, session))
+        end_session(session, "too many key exchanges");
 }
 
 /* Takes the session as far as it goes without waiting. */
 static void go_on(session_t *session) {
-    for (;;) {
+    anwdl_client_t *client = session->client;
+    bool goes_on = true;
+    while (goes_on) {
         if (session->phase == RESTING && session->loop->is_draining) {
             end_session(session, "the server stops");
             return;
         }
-        if (session->phase == RESTING) {
-            /* The time of the next request counts from its first byte on, not from here. */
-            if (!wait_for_events(session, EPOLLIN))
-                end_session(session, "epoll failed");
+        switch (anwdl_client_next_event(client, &session->request)) {
+        case ANWDL_EVENT_WANT_READ:
+            wait_for_peer(session, EPOLLIN);
             return;
-        }
-        anwdl_status_t status = call_operation(session);
-        switch (status) {
-        case ANWDL_OK:
-            begin_next(session);
+        case ANWDL_EVENT_WANT_WRITE:
+            wait_for_peer(session, EPOLLOUT);
+            return;
+        case ANWDL_EVENT_WANT_COMPUTATION:
+            compute_elsewhere(session);
+            return;
+        case ANWDL_EVENT_EXCHANGED:
+            admission_end_exchange(session->loop->admission, &session->place);
+            print_keys_exchanged(session->number);
+            begin_phase(session, RESTING);
             break;
-        case ANWDL_WANT_READ:
-        case ANWDL_WANT_WRITE:
-            if (!wait_for_events(session, status == ANWDL_WANT_READ ? EPOLLIN : EPOLLOUT))
-                end_session(session, "epoll failed");
-            return;
-        case ANWDL_WANT_COMPUTATION:
-            if (!forget_events(session)) {
-                end_session(session, "epoll failed");
-                return;
-            }
-            change_phase(session, COMPUTING);
-            if (!post_to_pool(session->loop->pool, session))
-                end_session(session, "too many key exchanges");
-            return;
+        case ANWDL_EVENT_REQUEST:
+            goes_on = send_answer(session, make_answer(session->request));
+            begin_phase(session, ANSWERING);
+            break;
+        case ANWDL_EVENT_MALFORMED_REQUEST:
+            print_malformed_request(session->number, anwdl_client_get_protocol(client),
+                                    anwdl_client_get_request_errors(client));
+            goes_on = send_answer(session, make_answer_to_malformed_request());
+            begin_phase(session, ANSWERING);
+            break;
+        case ANWDL_EVENT_RESPONSE_SENT:
+            finish_request(session);
+            begin_phase(session, RESTING);
+            break;
         default:
-            if (begin_refusal(session, status))
-                break;
-            end_failed_session(session);
-            return;
+            goes_on = false;
+            break;
         }
     }
+    end_failed_session(session);
 }
 
 /* Something has come from the client, or can be sent to it. */
 static void handle_event(session_t *session) {
     if (session->phase == RESTING)
-        begin_phase(session, RECEIVING);
+        begin_phase(session, ANSWERING);
     go_on(session);
 }
 
@@ -415,26 +399,21 @@ static void handle_arrival(session_t *session) {
 
 /* -- one loop ---------------------------------------------------------------------------------- */
 
-/* Ends the sessions whose time is over. A peer that sends a byte now and then does not get past
-   this: the deadline of an operation does not depend on what happens in it. */
-static void end_late_sessions(loop_t *loop) {
+/* Ends the sessions whose time is over: called now, the library says that it is. A peer that sends
+   a byte now and then does not get past this. */
+static void end_late_sessions(deadlines_t *list) {
     int64_t now = get_time();
-    session_t *session = loop->operations.first;
-    while (session != NULL && session->deadline <= now) {
-        session_t *next = session->next;
-        /* The library has a clock of its own: called now, the operation fails as it is late. */
-        go_on(session);
-        session = next;
+    while (list->first != NULL && list->first->deadline <= now) {
+        /* The clock of the library may have to catch up. */
+        list->first->deadline = now + 1;
+        go_on(list->first);
     }
-    while (loop->ends_resting && (session = loop->resting.first) != NULL &&
-           session->deadline <= now)
-        end_session(session, "idle for too long");
 }
 
 /* Milliseconds until the first deadline; -1 if there is none. */
 static int get_time_to_wait(const loop_t *loop) {
     const session_t *operation = loop->operations.first;
-    const session_t *resting = loop->ends_resting ? loop->resting.first : NULL;
+    const session_t *resting = loop->resting.first;
     int64_t deadline = INT64_MAX;
     if (operation != NULL)
         deadline = operation->deadline;
@@ -442,9 +421,8 @@ static int get_time_to_wait(const loop_t *loop) {
         deadline = resting->deadline;
     if (deadline == INT64_MAX)
         return -1;
-    /* At least one: the clock of the library began a little later, and may have to catch up. */
     int64_t left = deadline - get_time();
-    return left > 1 ? (int)left : 1;
+    return left > 0 ? (int)left : 0;
 }
 
 /* Ends what has not begun to ask. Those that compute come back from the pool first. */
@@ -495,7 +473,8 @@ static void *run_loop(void *argument) {
         /* Only now: what is done here may end a session that one of the events is about. */
         if (is_woken)
             runs = empty_inbox(loop);
-        end_late_sessions(loop);
+        end_late_sessions(&loop->operations);
+        end_late_sessions(&loop->resting);
     }
     return NULL;
 }
@@ -516,9 +495,6 @@ static bool start_loop(loop_t *loop, server_t *server) {
     loop->client_options = server->client_options;
     loop->pool = &server->pool;
     loop->admission = server->admission;
-    loop->operations.span = server->options.timeout;
-    loop->resting.span = server->options.idle_timeout;
-    loop->ends_resting = server->options.idle_timeout > 0;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->epoll_fd >= 0 && loop->wake_fd >= 0 &&

@@ -33,9 +33,8 @@ typedef struct {
 
 typedef enum {
     EXCHANGING_KEYS,
-    WAITING, /* for a request of which nothing has come yet */
-    RECEIVING,
-    RESPONDING,
+    WAITING,   /* for a request of which nothing has come yet */
+    ANSWERING, /* a request, from its first byte to the last one of the response */
 } phase_t;
 
 typedef struct {
@@ -53,10 +52,9 @@ typedef struct {
     anwdl_session_t *session;
     anwdl_status_t computed;
     anwdl_request_t *request; /* NULL where the answer is to a malformed one */
-    answer_t answer;
-    size_t pending;  /* bytes of the session that are being written */
-    size_t received; /* bytes in input */
-    size_t fed;      /* those of them that the session has taken */
+    size_t pending;           /* bytes of the session that are being written */
+    size_t received;          /* bytes in input */
+    size_t fed;               /* those of them that the session has taken */
     uint8_t input[INPUT_SIZE];
 } connection_t;
 
@@ -67,7 +65,6 @@ static void free_if_unused(connection_t *connection) {
     if (connection->open_handles > 0 || connection->is_computing)
         return;
     admission_leave(connection->server->admission, &connection->place);
-    free_answer(&connection->answer);
     anwdl_request_free(connection->request);
     anwdl_session_free(connection->session);
     free(connection);
@@ -110,17 +107,20 @@ static void on_deadline(uv_timer_t *timer) {
                      connection->phase == WAITING ? "idle for too long" : "TIMEOUT: too slow");
 }
 
-/* Each phase has its time, however many steps it takes. */
+/* The session says how long the operation under way may take. */
+static void start_deadline(connection_t *connection) {
+    int left = anwdl_session_get_time_left(connection->session);
+    const server_t *server = connection->server;
+    if (server->is_stopping && (left < 0 || left > (int)server->options.drain_timeout))
+        left = (int)server->options.drain_timeout;
+    uv_timer_stop(&connection->deadline);
+    if (left >= 0)
+        uv_timer_start(&connection->deadline, on_deadline, (uint64_t)left, 0);
+}
+
 static void begin(connection_t *connection, phase_t phase) {
-    const server_options_t *options = &connection->server->options;
-    uint32_t timeout = phase == WAITING ? options->idle_timeout : options->timeout;
-    if (connection->server->is_stopping && timeout > options->drain_timeout)
-        timeout = options->drain_timeout;
     connection->phase = phase;
     admission_wait(connection->server->admission, &connection->place);
-    uv_timer_stop(&connection->deadline);
-    if (timeout > 0)
-        uv_timer_start(&connection->deadline, on_deadline, timeout, 0);
 }
 
 /* -- what the session does --------------------------------------------------------------------- */
@@ -138,68 +138,28 @@ static void acknowledge(const connection_t *connection) {
 #endif
 }
 
-static anwdl_status_t exchange_keys(connection_t *connection) {
-    anwdl_status_t status = anwdl_session_exchange_keys(connection->session, true);
-    if (status == ANWDL_OK || status == ANWDL_WANT_READ)
-        acknowledge(connection);
-    if (status == ANWDL_OK) {
-        admission_end_exchange(connection->server->admission, &connection->place);
-        print_keys_exchanged(connection->number);
-        begin(connection, WAITING);
-    }
-    return status;
-}
-
-/* A request that is malformed is answered too. */
-static anwdl_status_t receive_request(connection_t *connection) {
-    anwdl_session_t *session = connection->session;
-    anwdl_status_t status = anwdl_session_recv_request(session, false, &connection->request);
-    if (status == ANWDL_OK) {
-        connection->answer = make_answer(connection->request);
-        begin(connection, RESPONDING);
-    } else if (status == ANWDL_VALUE_ERROR &&
-               anwdl_last_error_reason() == ANWDL_REASON_MALFORMED_REQUEST) {
-        print_malformed_request(connection->number, anwdl_session_get_protocol(session),
-                                anwdl_session_get_request_errors(session));
-        connection->answer = make_answer_to_malformed_request();
-        begin(connection, RESPONDING);
-        status = ANWDL_OK;
-    }
-    return status;
-}
-
-static anwdl_status_t respond(connection_t *connection) {
-    const answer_t *answer = &connection->answer;
+static anwdl_status_t send_answer(connection_t *connection, answer_t answer) {
     anwdl_status_t status = anwdl_session_send_response_data(
-        connection->session, answer->success, answer->message, answer->data, answer->reason);
-    if (status != ANWDL_OK)
-        return status;
+        connection->session, answer.success, answer.message, answer.data, answer.reason);
+    free_answer(&answer);
+    begin(connection, ANSWERING);
+    return status;
+}
+
+static void finish_request(connection_t *connection) {
     if (connection->request != NULL)
         print_request(connection->number, anwdl_session_get_protocol(connection->session),
                       anwdl_request_get_verb(connection->request));
     anwdl_request_free(connection->request);
     connection->request = NULL;
-    free_answer(&connection->answer);
     begin(connection, WAITING);
-    return ANWDL_OK;
-}
-
-static anwdl_status_t operate(connection_t *connection) {
-    switch (connection->phase) {
-    case EXCHANGING_KEYS:
-        return exchange_keys(connection);
-    case RESPONDING:
-        return respond(connection);
-    default:
-        return receive_request(connection);
-    }
 }
 
 /* The session takes what it can use now; the rest stays for later. */
 static anwdl_status_t feed(connection_t *connection) {
     size_t taken = 0;
     if (connection->phase == WAITING)
-        begin(connection, RECEIVING);
+        begin(connection, ANSWERING);
     anwdl_status_t status =
         anwdl_session_feed(connection->session, connection->input + connection->fed,
                            connection->received - connection->fed, &taken);
@@ -304,32 +264,64 @@ static void queue_computation(connection_t *connection) {
         close_connection(connection, "too many key exchanges");
 }
 
-/* It has nothing more to end before the server stops. */
-static bool is_drained(const connection_t *connection) {
-    return connection->server->is_stopping && connection->phase == WAITING;
-}
-
 /* Goes on as far as it can without waiting. */
 static void advance(connection_t *connection) {
+    server_t *server = connection->server;
+    anwdl_session_t *session = connection->session;
+    anwdl_status_t status = ANWDL_OK;
     int failure = 0;
-    anwdl_status_t status;
-    do {
-        status = operate(connection);
-        if (status == ANWDL_WANT_READ && connection->fed < connection->received)
-            status = feed(connection);
-    } while (status == ANWDL_OK && !is_drained(connection));
-    if (status == ANWDL_OK)
-        close_connection(connection, "the server stops");
-    else if (status == ANWDL_WANT_READ)
-        failure = uv_read_start((uv_stream_t *)&connection->tcp, lend_input, on_read);
-    else if (status == ANWDL_WANT_WRITE)
-        failure = write_pending(connection);
-    else if (status == ANWDL_WANT_COMPUTATION)
-        queue_computation(connection);
-    else
-        close_by_last_error(connection);
-    if (failure != 0)
-        close_connection(connection, uv_strerror(failure));
+    anwdl_session_set_time(session, (uint64_t)get_time());
+    while (status >= ANWDL_OK) {
+        if (server->is_stopping && connection->phase == WAITING) {
+            close_connection(connection, "the server stops");
+            return;
+        }
+        switch (anwdl_session_next_event(session, &connection->request, NULL)) {
+        case ANWDL_EVENT_WANT_READ:
+            if (connection->fed < connection->received) {
+                status = feed(connection);
+                break;
+            }
+            if (connection->phase == EXCHANGING_KEYS)
+                acknowledge(connection);
+            start_deadline(connection);
+            failure = uv_read_start((uv_stream_t *)&connection->tcp, lend_input, on_read);
+            if (failure != 0)
+                close_connection(connection, uv_strerror(failure));
+            return;
+        case ANWDL_EVENT_WANT_WRITE:
+            start_deadline(connection);
+            failure = write_pending(connection);
+            if (failure != 0)
+                close_connection(connection, uv_strerror(failure));
+            return;
+        case ANWDL_EVENT_WANT_COMPUTATION:
+            start_deadline(connection);
+            queue_computation(connection);
+            return;
+        case ANWDL_EVENT_EXCHANGED:
+            acknowledge(connection);
+            admission_end_exchange(server->admission, &connection->place);
+            print_keys_exchanged(connection->number);
+            begin(connection, WAITING);
+            break;
+        case ANWDL_EVENT_REQUEST:
+            status = send_answer(connection, make_answer(connection->request));
+            break;
+        case ANWDL_EVENT_MALFORMED_REQUEST:
+            print_malformed_request(connection->number, anwdl_session_get_protocol(session),
+                                    anwdl_session_get_request_errors(session));
+            status = send_answer(connection, make_answer_to_malformed_request());
+            break;
+        case ANWDL_EVENT_RESPONSE_SENT:
+            finish_request(connection);
+            break;
+        default:
+            status = ANWDL_RUNTIME_ERROR;
+            break;
+        }
+    }
+    close_by_last_error(connection);
 }
 
 /* -- new connections --------------------------------------------------------------------------- */
@@ -443,7 +435,7 @@ static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
     bool is_connection = handle->data != server;
-    if (!is_connection || (connection->phase != RECEIVING && connection->phase != RESPONDING))
+    if (!is_connection || (connection->phase != ANSWERING))
         close_handle(handle, server);
     else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
              uv_timer_get_due_in(&connection->deadline) > server->options.drain_timeout)

@@ -102,8 +102,13 @@
  * The key exchange, its four steps, sending and receiving are operations. All of them can fail with
  * ANWDL_REASON_CLOSED, ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT, ANWDL_REASON_IO_FAILED,
  * ANWDL_REASON_SESSION_FAILED, ANWDL_REASON_OPERATION_PENDING and, in a client that expects a PROXY header,
- * ANWDL_REASON_BAD_PROXY_HEADER. A session has no descriptor, so ANWDL_REASON_CLOSED, ANWDL_REASON_TIMEOUT,
- * ANWDL_REASON_IO_FAILED and ANWDL_REASON_BAD_PROXY_HEADER never come from one.
+ * ANWDL_REASON_BAD_PROXY_HEADER. ANWDL_REASON_TIMEOUT comes from a session only with
+ * anwdl_session_set_time(). A session has no descriptor, so ANWDL_REASON_CLOSED, ANWDL_REASON_IO_FAILED and
+ * ANWDL_REASON_BAD_PROXY_HEADER never come from one.
+ *
+ * @par Events
+ * anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() run all
+ * operations, one after the other, and return what has happened: the loop of a server is one `switch`.
  *
  * @par Blocking
  * Clients and client interfaces wait by default: a call returns when its work is done, or fails with
@@ -138,8 +143,8 @@
  * }
  * @endcode
  *
- * With a timeout, poll for no longer than that and call again in any case: the call itself notices that the
- * time is up.
+ * With a timeout, poll for no longer than anwdl_client_get_time_left() and call again in any case: the call
+ * itself notices that the time is up.
  *
  * @par Separate computations
  * The private key operation of a key exchange takes milliseconds. To keep it out of an event loop, set
@@ -408,6 +413,44 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
 
+/**
+ * What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
+ * what has happened, or what they need to go on. Later versions add none that a program did not ask for.
+ */
+typedef enum ANWDL_INT_ENUM {
+  /* ------------------
+ * Errors and version
+ * ------------------ */
+
+/** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+   * usual end. Also if an argument is NULL. */
+  ANWDL_EVENT_ENDED = 0,
+  /** Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
+   * anwdl_session_feed_end(). */
+  ANWDL_EVENT_WANT_READ = 1,
+  /** Call again when the descriptor is writable; for a session, after anwdl_session_sent(). */
+  ANWDL_EVENT_WANT_WRITE = 2,
+  /** Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
+   * call again. Only with anwdl_client_options_set_separate_computation(). */
+  ANWDL_EVENT_WANT_COMPUTATION = 3,
+  /** It is the program's turn, and calling again changes nothing: a server must send the response to the last
+   * request, a client may send a request. So it is between the steps of a key exchange that is done step by step. */
+  ANWDL_EVENT_YOUR_TURN = 4,
+  /** The keys are exchanged. */
+  ANWDL_EVENT_EXCHANGED = 5,
+  /** A server has received a request. Answer it, then call again. */
+  ANWDL_EVENT_REQUEST = 6,
+  /** A server has received a request that does not fit the request format: see ANWDL_REASON_MALFORMED_REQUEST.
+   * Answer it with ANWDL_RESPONSE_MSG_BAD_REQ, then call again. */
+  ANWDL_EVENT_MALFORMED_REQUEST = 7,
+  /** The response is sent. */
+  ANWDL_EVENT_RESPONSE_SENT = 8,
+  /** The request is sent. */
+  ANWDL_EVENT_REQUEST_SENT = 9,
+  /** A client has received the response to its request. */
+  ANWDL_EVENT_RESPONSE = 10
+} anwdl_event_t;
+
 /** A side of a connection. */
 typedef enum ANWDL_INT_ENUM {
   /** The side that accepted the connection: it receives requests and sends responses. */
@@ -529,7 +572,8 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *   anwdl_session_sent();
  * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
  *
- * A session has no clock. To give up on a peer, call anwdl_session_end() or free the session. One way to
+ * A session has no clock: its timeouts count once anwdl_session_set_time() has told it the time. To give up on
+ * a peer, call anwdl_session_end() or free the session. anwdl_session_next_event() does all operations. One way to
  * receive a request, called whenever bytes have come and the last request has its response:
  *
  * @code{.c}
@@ -602,12 +646,10 @@ typedef struct anwdl_session_t anwdl_session_t;
  * {
  *     anwdl_value_t parameters = anwdl_request_get_parameters(request);
  *     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
- *
  *     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
  *         const char *name;
  *         double size;
  *         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
- *
  *         if (status == ANWDL_OK)
  *             status = anwdl_value_get_float(disk, "/size", &size);
  *         if (status != ANWDL_OK)
@@ -662,10 +704,6 @@ typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ------------------
- * Errors and version
- * ------------------ */
 
 /**
  * Why the last failing call on this thread failed. The last error stays until another call fails on the same
@@ -767,7 +805,8 @@ anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
  * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
  * it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
  * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
- * exchange is one operation, and so is anwdl_client_interface_connect_server(). A session ignores it.
+ * exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the time that
+ * anwdl_session_set_time() tells.
  * Python: ClientInstance(timeout=...), in seconds, and for each recv().
  *
  * @param options The options.
@@ -776,6 +815,18 @@ anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
+
+/**
+ * Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
+ * next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
+ * Python: none.
+ *
+ * @param options The options.
+ * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_options_set_idle_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
 /**
  * Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
@@ -1335,6 +1386,83 @@ anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_dat
  */
 void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
+/**
+ * Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
+ * loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
+ * speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It replaces all other operations but sending:
+ * begin to send a response with anwdl_client_send_response(), once; if that returns ANWDL_WANT_READ or
+ * ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
+ * anwdl_client_exchange_keys() in the same way. Python: none.
+ *
+ * ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
+ * the operation has finished it, unless another operation has begun since.
+ *
+ * After ANWDL_EVENT_ENDED the session has ended, also for reasons after which other functions could be called
+ * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
+ * counts from its first byte on. Until then the idle timeout counts, see
+ * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
+ * ANWDL_EVENT_WANT_WRITE. A server for one connection:
+ *
+ * @code{.c}
+ * #include <anwdl.h>
+ *
+ * // The program's own: waits, or remembers to come back; and sends a response.
+ * void wait_for(anwdl_client_t *client, anwdl_event_t what);
+ * anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request);
+ *
+ * void serve(anwdl_client_t *client)
+ * {
+ *     anwdl_request_t *request = NULL;
+ *     anwdl_status_t status = ANWDL_OK;
+ *
+ *     while (status >= ANWDL_OK) {
+ *         anwdl_event_t event = anwdl_client_next_event(client, &request);
+ *         switch (event) {
+ *         case ANWDL_EVENT_REQUEST:
+ *             status = answer(client, request);
+ *             anwdl_request_free(request);
+ *             break;
+ *         case ANWDL_EVENT_MALFORMED_REQUEST:
+ *             status = anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_BAD_REQ,
+ *                                                 NULL, NULL);
+ *             break;
+ *         case ANWDL_EVENT_EXCHANGED:
+ *         case ANWDL_EVENT_RESPONSE_SENT:
+ *             break;
+ *         case ANWDL_EVENT_WANT_READ:
+ *         case ANWDL_EVENT_WANT_WRITE:
+ *             wait_for(client, event);
+ *             break;
+ *         case ANWDL_EVENT_WANT_COMPUTATION:
+ *             status = anwdl_client_compute(client);
+ *             break;
+ *         default:
+ *             return;
+ *         }
+ *     }
+ * }
+ * @endcode
+ *
+ * @param client The client.
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
+ *   it outlives the client. Untouched otherwise.
+ * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
+ *   anwdl_client_exchange_keys(), also those of anwdl_client_recv_request(), and also those of
+ *   anwdl_client_send_response().
+ */
+ANWDL_MUST_USE
+anwdl_event_t anwdl_client_next_event(anwdl_client_t *client, anwdl_request_t **out_request);
+
+/**
+ * How long the operation under way may still take: wait for no longer, then call it again, which fails with
+ * ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
+ *
+ * @param client The client.
+ * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is over; -1 if there is
+ *   no limit, or no operation is under way.
+ */
+int anwdl_client_get_time_left(const anwdl_client_t *client);
+
 /* -----------------------------
  * Sessions without a descriptor
  * ----------------------------- */
@@ -1345,7 +1473,8 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * ClientInstance() needs a socket.
  *
  * @param role Which side of the connection it is.
- * @param options The options; NULL for the defaults. The timeout and the non-blocking option are ignored.
+ * @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
+ *   anwdl_session_set_time().
  * @param out_session Where to write the session, to be freed with anwdl_session_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
  *   the framing of the options.
@@ -1693,6 +1822,43 @@ int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
  */
 const char *anwdl_role_name(anwdl_role_t role);
 
+/**
+ * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
+ * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
+ * ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+ *
+ * @param session The session.
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
+ *   it outlives the session. Not looked at in the role of a client.
+ * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
+ *   anwdl_response_free(); it outlives the session. NULL is fine in the role of a server.
+ * @return As anwdl_client_next_event(); also those of anwdl_client_interface_next_event().
+ */
+ANWDL_MUST_USE
+anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
+                                       anwdl_response_t **out_response);
+
+/**
+ * Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
+ * time matters for; operations that began before the first call have no timeout. A session whose options have no
+ * timeout ignores it. Python: none; the socket has a clock.
+ *
+ * @param session The session.
+ * @param milliseconds The time in milliseconds, since whatever the program counts from, such as
+ *   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
+ *   one is ignored.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ */
+anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
+
+/**
+ * How long the operation under way may still take, from the time that anwdl_session_set_time() told last, as
+ * anwdl_client_get_time_left(). Python: none.
+ * @param session The session.
+ * @return As anwdl_client_get_time_left(); -1 too if the session was not told the time.
+ */
+int anwdl_session_get_time_left(const anwdl_session_t *session);
+
 /* --------------------------------------------------
  * The side that connects: the Python ClientInterface
  * -------------------------------------------------- */
@@ -1980,6 +2146,32 @@ anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *cl
  * Python: an attribute of the object.
  */
 void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
+
+/**
+ * Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
+ * the keys (this side speaks first), sends the rest of a request that
+ * anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
+ * next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
+ * ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
+ *
+ * @param client_interface The interface.
+ * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
+ *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
+ * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
+ *   anwdl_client_exchange_keys(), also those of anwdl_client_interface_send_request(), and also those of
+ *   anwdl_client_interface_recv_response().
+ */
+ANWDL_MUST_USE
+anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client_interface,
+                                                anwdl_response_t **out_response);
+
+/**
+ * How long the operation under way may still take, as anwdl_client_get_time_left(). Python: socket.gettimeout(),
+ * which is for each recv().
+ * @param client_interface The interface.
+ * @return As anwdl_client_get_time_left().
+ */
+int anwdl_client_interface_get_time_left(const anwdl_client_interface_t *client_interface);
 
 /* --------
  * Requests
@@ -2968,9 +3160,8 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
 /**
  * Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
  *
- * The crate `rsa` signs in both builds. It wipes less than the rest of the library: what it leaves in freed
- * memory reveals the private key to anyone who can read that, and its time depends on the key to some
- * degree. To sign for strangers, use a key pair that no session has. Python: RSAWrapper.signData(data).
+ * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
+ * anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
  *
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.

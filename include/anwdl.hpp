@@ -182,6 +182,24 @@ enum class progress {
     want_computation = ANWDL_WANT_COMPUTATION, ///< call compute(), on any thread; then call again
 };
 
+/// What has happened, or what next_event() needs: anwdl_event_t.
+enum class event {
+    ended = ANWDL_EVENT_ENDED, ///< the session is over; anwdl_last_error_reason() says why
+    want_read =
+        ANWDL_EVENT_WANT_READ, ///< call again when the descriptor is readable, or bytes were fed
+    want_write =
+        ANWDL_EVENT_WANT_WRITE, ///< call again when it is writable, or pending bytes were sent
+    want_computation = ANWDL_EVENT_WANT_COMPUTATION, ///< call compute(), on any thread; then again
+    your_turn = ANWDL_EVENT_YOUR_TURN,               ///< only the program can go on
+    exchanged = ANWDL_EVENT_EXCHANGED,
+    request = ANWDL_EVENT_REQUEST, ///< answer it
+    malformed_request =
+        ANWDL_EVENT_MALFORMED_REQUEST, ///< answer it with ANWDL_RESPONSE_MSG_BAD_REQ
+    response_sent = ANWDL_EVENT_RESPONSE_SENT,
+    request_sent = ANWDL_EVENT_REQUEST_SENT,
+    response = ANWDL_EVENT_RESPONSE,
+};
+
 /// The name of a constant, for logs, such as "V4"; "UNKNOWN" for what is none. Valid for ever.
 inline const char *name_of(protocol value) noexcept {
     return anwdl_protocol_name(static_cast<anwdl_protocol_t>(value));
@@ -624,6 +642,16 @@ anwdl_status_t make(Object &out, Function function, Arguments... arguments) {
     if (status == ANWDL_OK)
         out = Object::adopt(made);
     return status;
+}
+
+/// Calls a C function that returns an event, perhaps with an object.
+template <class Object, class Function, class Handle>
+event next_event(Object &out, Function function, Handle *handle) noexcept {
+    typename Object::handle_type *made = nullptr;
+    const anwdl_event_t happened = function(handle, &made);
+    if (made != nullptr)
+        out = Object::adopt(made);
+    return static_cast<event>(happened);
 }
 
 /// Calls a C function that makes bytes.
@@ -1597,6 +1625,12 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return done(anwdl_client_options_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
+    /// How long next_event() lets the peer take to begin its next request; zero for no limit. By
+    /// default as long as the timeout.
+    client_options &set_idle_timeout(std::chrono::milliseconds timeout) {
+        return done(anwdl_client_options_set_idle_timeout(get(), detail::milliseconds(timeout)));
+    }
+
     client_options &set_rsa_wrapper(const rsa_wrapper &wrapper) {
         return done(anwdl_client_options_set_rsa_wrapper(get(), wrapper.get()));
     }
@@ -2052,6 +2086,17 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         detail::finish(anwdl_client_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
+    /// Takes the client as far as it goes, and says what has happened; `received` is set with
+    /// event::request. Throws nothing.
+    ANWDL_DETAIL_NODISCARD event next_event(request &received) noexcept {
+        return detail::next_event(received, anwdl_client_next_event, get());
+    }
+
+    /// How many milliseconds the operation under way may still take; -1 for no limit.
+    int get_time_left() const noexcept {
+        return anwdl_client_get_time_left(get());
+    }
+
     /// The descriptor, for poll() and the like; -1 if it is closed.
     int get_socket_descriptor() const noexcept {
         return anwdl_client_get_socket_descriptor(get());
@@ -2163,6 +2208,30 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return detail::advance(anwdl_session_get_wants(get()));
     }
 
+    /// As a server, takes the session as far as it goes, and says what has happened; `received` is
+    /// set with event::request. Throws nothing. In the role of a client it is event::ended.
+    ANWDL_DETAIL_NODISCARD event next_event(request &received) noexcept {
+        return detail::next_event(received, &session::next_as_server, get());
+    }
+
+    /// As a client, the same; `received` is set with event::response.
+    ANWDL_DETAIL_NODISCARD event next_event(response &received) noexcept {
+        return detail::next_event(received, &session::next_as_client, get());
+    }
+
+    /// Tells the time, so that the timeouts of the options count.
+    void set_time(std::chrono::steady_clock::time_point now) {
+        const std::chrono::milliseconds milliseconds =
+            std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+        detail::finish(
+            anwdl_session_set_time(get(), static_cast<std::uint64_t>(milliseconds.count())));
+    }
+
+    /// How many milliseconds the operation under way may still take; -1 for no limit.
+    int get_time_left() const noexcept {
+        return anwdl_session_get_time_left(get());
+    }
+
     /// Ends the session and wipes its keys.
     void end() {
         detail::finish(anwdl_session_end(get()));
@@ -2202,6 +2271,12 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
     }
 
   private:
+    static anwdl_event_t next_as_server(anwdl_session_t *handle, anwdl_request_t **out_request) {
+        return anwdl_session_next_event(handle, out_request, nullptr);
+    }
+    static anwdl_event_t next_as_client(anwdl_session_t *handle, anwdl_response_t **out_response) {
+        return anwdl_session_next_event(handle, nullptr, out_response);
+    }
     explicit session(anwdl_session_t *taken) noexcept : object(taken) {
     }
     session(role side, const anwdl_client_options_t *options, int) {
@@ -2296,6 +2371,17 @@ class client_interface
         detail::finish(anwdl_client_interface_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
+    /// Takes the interface as far as it goes, and says what has happened; `received` is set with
+    /// event::response. Throws nothing.
+    ANWDL_DETAIL_NODISCARD event next_event(response &received) noexcept {
+        return detail::next_event(received, anwdl_client_interface_next_event, get());
+    }
+
+    /// How many milliseconds the operation under way may still take; -1 for no limit.
+    int get_time_left() const noexcept {
+        return anwdl_client_interface_get_time_left(get());
+    }
+
     /// The descriptor, for poll() and the like; -1 if it is closed.
     int get_socket_descriptor() const noexcept {
         return anwdl_client_interface_get_socket_descriptor(get());
@@ -2325,13 +2411,18 @@ class client_interface
 using log_function =
     std::function<void(log_level level, const char *client_id, const char *message)>;
 
+/// Takes a log message, as a log_function does, and what set_user_data() stored in the object that
+/// it is about; nullptr if it is about none, or nothing was stored.
+using log_handler =
+    std::function<void(log_level level, void *owner, const char *client_id, const char *message)>;
+
 namespace detail {
 
 /// The log functions of this program, and the exceptions that they threw.
 struct log_state {
     std::mutex mutex{};
     /// Every function that was set and may still be running. Their addresses must not change.
-    std::list<log_function> functions{};
+    std::list<log_handler> functions{};
     std::exception_ptr exception{};
 
     /// Never destroyed: other threads may log until the process has ended.
@@ -2346,12 +2437,12 @@ struct log_state {
         return running;
     }
 
-    static void call(anwdl_log_level_t level, const char *client_id, const char *message,
-                     void *function) noexcept {
+    static void call(anwdl_log_level_t level, void *owner, const char *client_id,
+                     const char *message, void *function) noexcept {
         is_running() = true;
         try {
-            (*static_cast<const log_function *>(function))(static_cast<log_level>(level), client_id,
-                                                           message);
+            (*static_cast<const log_handler *>(function))(static_cast<log_level>(level), owner,
+                                                          client_id, message);
         } catch (...) {
             log_state &state = get();
             const std::lock_guard<std::mutex> lock(state.mutex);
@@ -2365,18 +2456,18 @@ struct log_state {
 } // namespace detail
 
 /// Sets the function that takes the log messages of the whole process, in place of an earlier one:
-/// any callable. An empty one logs nothing.
+/// any callable. An empty one logs nothing. See anwdl_set_log_handler().
 ///
 /// When this returns, no call of an earlier function is running, and it is destroyed; called from
 /// within the function itself, that happens later. The function runs on any thread, and on several
-/// at once, and must not use the object whose call is running; see anwdl_set_log_callback().
+/// at once, and must not use the object whose call is running.
 ///
 /// An exception that leaves the function is caught, as it must not pass through C, and the call of
 /// the library continues. The first one is stored for take_log_exception().
-inline void set_log_callback(log_level least_level, log_function function) {
+inline void set_log_handler(log_level least_level, log_handler function) {
     detail::log_state &state = detail::log_state::get();
-    std::list<log_function> fresh;
-    std::list<log_function> earlier;
+    std::list<log_handler> fresh;
+    std::list<log_handler> earlier;
     if (function)
         fresh.push_back(std::move(function));
     {
@@ -2385,9 +2476,9 @@ inline void set_log_callback(log_level least_level, log_function function) {
     }
     /* No lock is held here: a log function that is waited for may come by. */
     const anwdl_status_t status =
-        anwdl_set_log_callback(static_cast<anwdl_log_level_t>(least_level),
-                               fresh.empty() ? nullptr : &detail::log_state::call,
-                               fresh.empty() ? nullptr : &fresh.front());
+        anwdl_set_log_handler(static_cast<anwdl_log_level_t>(least_level),
+                              fresh.empty() ? nullptr : &detail::log_state::call,
+                              fresh.empty() ? nullptr : &fresh.front());
     {
         const std::lock_guard<std::mutex> lock(state.mutex);
         if (status == ANWDL_OK)
@@ -2396,6 +2487,22 @@ inline void set_log_callback(log_level least_level, log_function function) {
             state.functions.splice(state.functions.end(), earlier);
     }
     detail::finish(status);
+}
+
+/// As set_log_handler(), for a function that needs no owner; see anwdl_set_log_callback(). There is
+/// one function for the whole process: each of the two calls replaces the other's.
+inline void set_log_callback(log_level least_level, log_function function) {
+    log_handler handler;
+    if (function)
+        handler = [function](log_level level, void *, const char *client_id, const char *message) {
+            function(level, client_id, message);
+        };
+    set_log_handler(least_level, std::move(handler));
+}
+
+/// Clears the error details of this thread. Exceptions have their own.
+inline void clear_last_error() noexcept {
+    anwdl_last_error_clear();
 }
 
 /// The first exception that left the log function since this was last called, on whatever thread,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::endpoint::Endpoint;
+use crate::endpoint::events::Event;
 use crate::endpoint::identity::Identity;
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
@@ -82,7 +83,7 @@ impl ClientInstance {
         options: &ClientOptions,
     ) -> std::result::Result<Self, CreationError> {
         let identity = Identity::new(options.peer_ip().or(peer_ip));
-        let connection = Connection::new(options.timeout(), options.non_blocking());
+        let connection = Connection::new(options.limits(), options.non_blocking());
         let mut endpoint =
             match Endpoint::with_transport(Role::Server, options, connection, identity) {
                 Ok(endpoint) => endpoint,
@@ -257,6 +258,18 @@ impl ClientInstance {
     ) -> Result<()> {
         self.endpoint
             .send_response(success, message, data_json, reason)
+    }
+
+    /// Takes the client as far as it goes, and says what happened, as
+    /// [`SansIoSession::next_event`](crate::SansIoSession::next_event) does.
+    pub fn next_event(&mut self) -> Result<Event> {
+        self.endpoint.next_event()
+    }
+
+    /// How long it is until the operation under way times out; `None` if it does not, or there is
+    /// none.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.endpoint.time_left()
     }
 
     /// Closes the connection and wipes the keys of the session. Mirrors

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::endpoint::Endpoint;
+use crate::endpoint::events::Event;
 use crate::endpoint::identity::Identity;
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::transport::connect::connect;
@@ -215,6 +216,18 @@ impl ClientInterface {
         self.endpoint.recv_response()
     }
 
+    /// Takes the interface as far as it goes, and says what happened, as
+    /// [`SansIoSession::next_event`](crate::SansIoSession::next_event) does.
+    pub fn next_event(&mut self) -> Result<Event> {
+        self.endpoint.next_event()
+    }
+
+    /// How long it is until the operation under way times out; `None` if it does not, or there is
+    /// none.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.endpoint.time_left()
+    }
+
     /// Closes the connection and wipes the keys of the session. Another one can be made.
     /// Mirrors `ClientInterface.closeConnection`.
     pub fn close_connection(&mut self) -> Result<()> {
@@ -227,7 +240,7 @@ fn unconnected(options: &ClientOptions) -> Result<Endpoint<Connection>> {
     Endpoint::with_transport(
         Role::Client,
         options,
-        Connection::new(options.timeout(), options.non_blocking()),
+        Connection::new(options.limits(), options.non_blocking()),
         Identity::unknown(),
     )
 }

@@ -50,6 +50,7 @@ mod secret_paths;
 pub use client::{ClientInstance, CreationError, check_descriptor};
 pub use client_interface::ClientInterface;
 pub use crypto::{AesMode, AesWrapper, KeyFilePermissions, RsaWrapper};
+pub use endpoint::events::Event;
 pub use endpoint::options::ClientOptions;
 pub use endpoint::proxy_header::ProxyProtocol;
 pub use endpoint::sans_io::SansIoSession;

@@ -22,7 +22,7 @@ pub(crate) struct SecretBytes(Vec<u8>);
 #[derive(Default)]
 pub(crate) struct SecretText(String);
 
-/// There is no memory for a message.
+/// There is no memory for what a message, or a key of the peer, needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoMemory;
 
@@ -37,6 +37,22 @@ impl From<NoMemory> for Error {
         // The text is static: an error that needed memory could not be made.
         Self::new(Reason::Internal, "there is no memory for the message")
     }
+}
+
+/// A copy of bytes of which a peer has a say in how many they are.
+pub(crate) fn try_copy(bytes: &[u8]) -> Result<Vec<u8>, NoMemory> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// So many zeros, where a peer has a say in how many.
+pub(crate) fn try_zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(len)?;
+    zeros.resize(len, 0);
+    Ok(zeros)
 }
 
 impl SecretBytes {

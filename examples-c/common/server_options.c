@@ -164,11 +164,13 @@ anwdl_client_options_t *make_client_options(const server_options_t *options) {
     if (from_file && !read_private_key(options->private_key_file, pem))
         return NULL;
     anwdl_client_options_t *client_options = anwdl_client_options_new();
-    bool done = client_options != NULL &&
-                set_key_pair(client_options, from_file ? pem : NULL) == ANWDL_OK &&
-                anwdl_client_options_set_timeout(client_options, options->timeout) == ANWDL_OK &&
-                anwdl_client_options_set_max_message_size(client_options,
-                                                          options->max_message_size) == ANWDL_OK;
+    bool done =
+        client_options != NULL &&
+        set_key_pair(client_options, from_file ? pem : NULL) == ANWDL_OK &&
+        anwdl_client_options_set_timeout(client_options, options->timeout) == ANWDL_OK &&
+        anwdl_client_options_set_idle_timeout(client_options, options->idle_timeout) == ANWDL_OK &&
+        anwdl_client_options_set_max_message_size(client_options, options->max_message_size) ==
+            ANWDL_OK;
     explicit_bzero(pem, sizeof pem);
     if (done)
         return client_options;

@@ -158,9 +158,10 @@ void forget_last_error(void) {
 }
 
 /* Whether the last error is the one that forget_last_error() put in its place: only
-   anwdl_client_new(), which has a status, has that reason. */
+   anwdl_client_new(), which has a status, has that reason. anwdl_last_error_clear() leaves none. */
 static bool is_forgotten(const function_t *function, anwdl_error_reason_t reason) {
-    return function->returns != RETURNS_STATUS && reason == ANWDL_REASON_INVALID_DESCRIPTOR;
+    return function->returns != RETURNS_STATUS &&
+           (reason == ANWDL_REASON_INVALID_DESCRIPTOR || reason == ANWDL_REASON_NONE);
 }
 
 bool has_failed(const function_t *function, const outcome_t *outcome) {

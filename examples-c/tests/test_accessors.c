@@ -35,6 +35,7 @@ static void test_fresh_client(void) {
     CHECK(anwdl_client_get_creation_timestamp(client) >= before);
     CHECK(anwdl_client_get_creation_timestamp(client) <= after);
     CHECK_INTEGER(anwdl_client_get_protocol(client), ANWDL_PROTOCOL_AUTO);
+    CHECK_INTEGER(anwdl_client_get_time_left(client), -1);
     CHECK(anwdl_client_get_rsa_wrapper(client) == NULL);
     CHECK(anwdl_client_get_aes_wrapper(client) == NULL);
     CHECK(anwdl_client_get_stored_request(client) == NULL);
@@ -253,6 +254,7 @@ static void test_missing_objects(void) {
     CHECK_TOLD(!anwdl_client_is_closed(NULL));
     CHECK_TOLD(!anwdl_client_has_failed(NULL));
     CHECK_TOLD(anwdl_client_get_creation_timestamp(NULL) == 0);
+    CHECK_TOLD(anwdl_client_get_time_left(NULL) == -1);
     CHECK_TOLD(anwdl_client_get_protocol(NULL) == ANWDL_PROTOCOL_AUTO);
     CHECK_TOLD(anwdl_client_get_rsa_wrapper(NULL) == NULL);
     CHECK_TOLD(anwdl_client_get_aes_wrapper(NULL) == NULL);

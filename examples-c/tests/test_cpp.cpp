@@ -390,6 +390,7 @@ void test_client() {
     CHECK(session.get_creation_timestamp() > 0);
     options.set_peer_ip(nullptr);
     CHECK_STRING(anwdl::session(anwdl::role::server, options).get_ip(), "");
+    CHECK_INTEGER(client.get_time_left(), -1);
     client.set_timeout(std::chrono::seconds(30));
     CHECK(is_refused([&] { client.set_timeout(std::chrono::milliseconds(-1)); }));
     CHECK_INTEGER(client.get_socket_descriptor(), connected.pair.ends[SERVER_SIDE]);
@@ -532,6 +533,72 @@ void run_both(anwdl::session &one, One poll_one, anwdl::session &other, Other po
     }
 }
 
+/* Adds what happens, up to where the session has to wait. */
+template <class Received>
+void run_events(anwdl::session &session, Received &received, std::vector<anwdl::event> &events) {
+    for (;;) {
+        const anwdl::event event = session.next_event(received);
+        if (event == anwdl::event::want_computation) {
+            session.compute();
+            continue;
+        }
+        if (event == anwdl::event::want_read || event == anwdl::event::want_write)
+            return;
+        if (event == anwdl::event::your_turn && !events.empty() && events.back() == event)
+            return;
+        events.push_back(event);
+        if (event == anwdl::event::your_turn || event == anwdl::event::ended)
+            return;
+    }
+}
+
+void test_events() {
+    typedef std::vector<anwdl::event> events;
+    anwdl::client_options options;
+    anwdl::request request;
+    anwdl::response response;
+    options.set_rsa_wrapper(key_pair("server")).set_separate_computation(true);
+    options.set_timeout(std::chrono::seconds(10)).set_idle_timeout(std::chrono::seconds(20));
+    anwdl::session server(anwdl::role::server, options);
+    anwdl::session client(anwdl::role::client, options);
+    const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    CHECK_INTEGER(server.get_time_left(), -1);
+    server.set_time(start);
+    events of_server, of_client;
+    const auto run_until = [&](const events &last, anwdl::event end) {
+        while (last.empty() || last.back() != end) {
+            run_events(client, response, of_client);
+            move_bytes(client, server);
+            run_events(server, request, of_server);
+            move_bytes(server, client);
+        }
+    };
+    run_until(of_client, anwdl::event::your_turn);
+    CHECK((of_client == events{anwdl::event::exchanged, anwdl::event::your_turn}));
+    CHECK((of_server == events{anwdl::event::exchanged}));
+    CHECK_INTEGER(server.get_time_left(), 20000);
+
+    of_server.clear();
+    of_client.clear();
+    CHECK(client.poll_send_request("TELL") == anwdl::progress::want_write);
+    run_until(of_server, anwdl::event::your_turn);
+    CHECK((of_server == events{anwdl::event::request, anwdl::event::your_turn}));
+    CHECK_STRING(request.get_verb(), "TELL");
+    CHECK(server.poll_send_response(true, "OK") == anwdl::progress::want_write);
+    run_until(of_client, anwdl::event::your_turn);
+    CHECK((of_client ==
+           events{anwdl::event::request_sent, anwdl::event::response, anwdl::event::your_turn}));
+    CHECK_STRING(response.get_message(), "OK");
+    of_server.clear();
+    run_events(server, request, of_server);
+    server.set_time(start + std::chrono::seconds(20));
+    CHECK_INTEGER(server.get_time_left(), 0);
+    of_server.clear();
+    run_events(server, request, of_server);
+    CHECK((of_server == events{anwdl::event::ended}));
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_TIMEOUT);
+}
+
 void test_sessions() {
     anwdl::client_options server_options;
     anwdl::client_options client_options;
@@ -658,6 +725,10 @@ void test_client_interface() {
     CHECK(!interface.is_closed() && interface.get_socket_descriptor() >= 0);
     CHECK(!interface.has_failed());
     interface.set_timeout(std::chrono::seconds(30));
+    anwdl::response none;
+    CHECK(interface.next_event(none) == anwdl::event::exchanged);
+    CHECK(interface.next_event(none) == anwdl::event::your_turn && !none);
+    CHECK_INTEGER(interface.get_time_left(), -1);
     CHECK(is_refused([&] { interface.set_timeout(std::chrono::milliseconds(-1)); }));
     CHECK_STRING(interface.get_server_fingerprint().c_str(), server_keys.get_fingerprint().c_str());
     CHECK(fails<anwdl::value_error>(ANWDL_REASON_ALREADY_CONNECTED,
@@ -924,6 +995,7 @@ int main() {
     test_polling();
     test_options();
     test_sessions();
+    test_events();
     test_steps();
     test_client_interface();
     test_log();

@@ -109,6 +109,7 @@ typedef struct {
     const char *member;
     const char *filling; /* of the one string */
     bool is_in_front;
+    bool is_forged;       /* it is no JSON that the library sends, and no request */
     size_t written_as;    /* characters for one of the filling, where it is more */
     bool is_of_responses; /* the string is the verb or the message */
 } kind_t;
@@ -119,6 +120,8 @@ static const kind_t KINDS[] = {
     {.name = "integers", .member = "\"%zx\":0"},
     {.name = "escaped keys and values", .member = "\"\\u0061%zx\":\"\\u00e9\\n\""},
     {.name = "objects", .member = "\"%zx\":{}"},
+    {.name = "equal keys", .member = "\"\":0", .is_forged = true},
+    {.name = "keys that stand twice", .member = "\"%zx\":0", .is_forged = true},
     {.name = "nested names", .member = "\"%zx\":{\"\":\"\",\"a\":[\"\",\"\"]}"},
     {.name = "one string", .filling = "x"},
     {.name = "one string of escapes", .filling = "\\u0061"},
@@ -138,6 +141,8 @@ static void append(char *text, size_t *len, const char *part) {
     *len += part_len;
 }
 
+enum { DIFFERENT = 200 }; /* of the keys that stand twice */
+
 /* An object of about so many bytes, or a text; the caller frees it. */
 static char *make_object(const kind_t *kind, size_t size) {
     char *text = malloc(size + AROUND);
@@ -153,8 +158,12 @@ static char *make_object(const kind_t *kind, size_t size) {
             continue;
         }
         const char *place = strstr(kind->member, "%zx");
-        snprintf(member, sizeof member, "%s%.*s%zx%s", number == 0 ? "" : ",",
-                 (int)(place - kind->member), kind->member, number, place + 3);
+        const char *comma = number == 0 ? "" : ",";
+        if (place == NULL)
+            snprintf(member, sizeof member, "%s%s", comma, kind->member);
+        else
+            snprintf(member, sizeof member, "%s%.*s%zx%s", comma, (int)(place - kind->member),
+                     kind->member, kind->is_forged ? number % DIFFERENT : number, place + 3);
         append(text, &len, member);
         number++;
     }
@@ -198,21 +207,29 @@ static anwdl_status_t send_message(const message_t *message, anwdl_session_t *se
                                       is_in_front ? NULL : text);
 }
 
-/* Makes the session, and records what the other side sends to it. */
-static void record(message_t *message) {
-    bool is_for_client = message->receiver == ANWDL_ROLE_CLIENT;
-    anwdl_session_t *sender =
-        make_session(message, is_for_client ? ANWDL_ROLE_SERVER : ANWDL_ROLE_CLIENT);
-    message->session = make_session(message, message->receiver);
-    if (message->framing == ANWDL_PROTOCOL_GCM)
-        exchange_keys_of(is_for_client ? sender : message->session,
-                         is_for_client ? message->session : sender);
-    size_t written_as = message->kind->written_as > 0 ? message->kind->written_as : 1;
-    char *text = make_object(message->kind, (message->size - AROUND) / written_as);
+/* A request of v2, which is its length and its ciphertext, of a text that the library sends to
+   nobody. */
+static void forge(message_t *message, const char *parameters) {
+    anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(ANWDL_AES_CBC);
+    size_t size = strlen(parameters) + AROUND, len = 0;
+    char *text = malloc(size);
+    uint8_t *packet = NULL;
+    char header[32];
+    REQUIRE(text != NULL);
+    snprintf(text, size, "{\"verb\": \"STAT\", \"parameters\": %s}", parameters);
+    REQUIRE(anwdl_aes_wrapper_encrypt_data(wrapper, (const uint8_t *)text, strlen(text), &packet,
+                                           &len) == ANWDL_OK);
+    snprintf(header, sizeof header, "%zu========", len);
+    memcpy(message->bytes, header, 8);
+    memcpy(message->bytes + 8, packet, len);
+    message->len = 8 + len;
+    anwdl_bytes_free(packet, len);
+    anwdl_aes_wrapper_free(wrapper);
+    free(text);
+}
+
+static void send_whole(message_t *message, anwdl_session_t *sender, const char *text) {
     anwdl_status_t status;
-    message->bytes = malloc(message->size + AROUND);
-    message->len = 0;
-    REQUIRE(message->bytes != NULL);
     while ((status = send_message(message, sender, text)) != ANWDL_OK) {
         const uint8_t *pending = NULL;
         size_t len = 0, taken = 0;
@@ -226,6 +243,26 @@ static void record(message_t *message) {
         message->len += len;
         REQUIRE(anwdl_session_sent(sender, len) == ANWDL_OK);
     }
+}
+
+/* Makes the session, and records what the other side sends to it. */
+static void record(message_t *message) {
+    bool is_for_client = message->receiver == ANWDL_ROLE_CLIENT;
+    anwdl_session_t *sender =
+        make_session(message, is_for_client ? ANWDL_ROLE_SERVER : ANWDL_ROLE_CLIENT);
+    message->session = make_session(message, message->receiver);
+    if (message->framing == ANWDL_PROTOCOL_GCM)
+        exchange_keys_of(is_for_client ? sender : message->session,
+                         is_for_client ? message->session : sender);
+    size_t written_as = message->kind->written_as > 0 ? message->kind->written_as : 1;
+    char *text = make_object(message->kind, (message->size - AROUND) / written_as);
+    message->bytes = malloc(message->size + AROUND);
+    message->len = 0;
+    REQUIRE(message->bytes != NULL);
+    if (message->kind->is_forged)
+        forge(message, text);
+    else
+        send_whole(message, sender, text);
     free(text);
     anwdl_session_free(sender);
 }
@@ -323,6 +360,23 @@ static void free_received(const received_t *received) {
 
 enum { SMALL = 16 * 1024 };
 
+/* What is malformed is held as a text, until the next is received. */
+static void check_held_malformed(message_t *message) {
+    received_t received = {NULL, NULL};
+    record(message);
+    anwdl_session_t *session = message->session;
+    start_counting(SIZE_MAX, 0);
+    CHECK_FAILURE(receive(message, session, &received), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_MALFORMED_REQUEST);
+    CHECK(anwdl_session_get_malformed_request_json(session) != NULL);
+    CHECK(bytes_in_use <= LIMIT + SMALL);
+    CHECK(most_in_use <= 4 * LIMIT);
+    printf("figure: a malformed request of %s holds %.2f of the limit; %.2f while read\n",
+           message->kind->name, (double)bytes_in_use / LIMIT, (double)most_in_use / LIMIT);
+    anwdl_session_free(session);
+    free(message->bytes);
+}
+
 static void check_held(message_t *message) {
     received_t received = {NULL, NULL};
     record(message);
@@ -346,6 +400,7 @@ static void check_held(message_t *message) {
     /* The parameters or data as a text of their own are one copy more. */
     holds &= CHECK(all <= values + (long long)strlen(json) + SMALL);
     holds &= CHECK(all <= 3 * LIMIT + SMALL);
+    holds &= CHECK(most <= 4 * LIMIT);
     printf(
         "figure: a %s of %s holds %.2f of the limit, %.2f with its inner JSON; %.2f while read\n",
         message->receiver == ANWDL_ROLE_CLIENT ? "response" : "request", message->kind->name,
@@ -465,6 +520,85 @@ static void check_each_failure(message_t *message) {
     free(message->bytes);
 }
 
+/* -- no memory for the peer's public key ------------------------------------------------------- */
+
+typedef struct {
+    const char *pem;
+    size_t failing, failing_count;
+} peer_key_t;
+
+/* Feeds all of it, with the library's calls counted. */
+static anwdl_status_t receive_key(anwdl_session_t *session, const char *bytes, size_t len) {
+    anwdl_status_t status;
+    is_counted = true;
+    while ((status = anwdl_session_recv_public_rsa_key(session)) == ANWDL_WANT_READ ||
+           status == ANWDL_WANT_WRITE) {
+        const uint8_t *pending = NULL;
+        size_t taken = 0;
+        if (status == ANWDL_WANT_WRITE) {
+            REQUIRE(anwdl_session_get_pending(session, &pending, &taken) == ANWDL_OK);
+            REQUIRE(anwdl_session_sent(session, taken) == ANWDL_OK);
+            continue;
+        }
+        status = anwdl_session_feed(session, (const uint8_t *)bytes, len, &taken);
+        if (status != ANWDL_OK)
+            break;
+        bytes += taken;
+        len -= taken;
+    }
+    is_counted = false;
+    return status;
+}
+
+static child_end_t receive_key_without_memory(const void *context) {
+    const peer_key_t *key = context;
+    anwdl_client_options_t *options = make_late_options();
+    anwdl_session_t *session = NULL;
+    char bytes[4096];
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    int header = snprintf(bytes, sizeof bytes, "%zu========", strlen(key->pem));
+    REQUIRE(header > 8 && strlen(key->pem) + 8 < sizeof bytes);
+    strcpy(bytes + 8, key->pem);
+    start_counting(key->failing, key->failing_count);
+    anwdl_status_t status = receive_key(session, bytes, 8 + strlen(key->pem));
+    bool is_documented = status == ANWDL_RUNTIME_ERROR
+                             ? anwdl_last_error_reason() == ANWDL_REASON_INTERNAL
+                             : anwdl_last_error_reason() == ANWDL_REASON_INVALID_KEY;
+    start_counting(SIZE_MAX, 0);
+    anwdl_session_free(session);
+    if (status == ANWDL_OK)
+        return CHILD_AS_USUAL;
+    return is_documented ? CHILD_REFUSED : CHILD_OTHER;
+}
+
+/* A block whose size the peer's key does not tell is the library's own. */
+static void check_each_failure_of_a_key(void) {
+    anwdl_rsa_wrapper_t *rsa = make_rsa_wrapper("rsa-4096");
+    char *pem = NULL;
+    REQUIRE(anwdl_rsa_wrapper_get_public_key(rsa, &pem) == ANWDL_OK);
+    peer_key_t key = {.pem = pem, .failing = SIZE_MAX};
+    memset(sizes, 0, MOST_ALLOCATIONS * sizeof *sizes);
+    REQUIRE(run_child(receive_key_without_memory, &key) == CHILD_AS_USUAL);
+    size_t count = 0;
+    while (count < MOST_ALLOCATIONS && sizes[count] != 0)
+        count++;
+    CHECK(count > 8 && count < MOST_ALLOCATIONS);
+    for (key.failing = 0; key.failing < count; key.failing++)
+        for (unsigned all = 0; all < 2; all++) {
+            key.failing_count = all == 1 ? SIZE_MAX : 1;
+            child_end_t end = run_child(receive_key_without_memory, &key);
+            bool is_own = sizes[key.failing] < OWN_BLOCK;
+            if (!CHECK(end == CHILD_REFUSED || end == CHILD_AS_USUAL ||
+                       (is_own && end == CHILD_ABORTED)))
+                fprintf(stderr, "  that was a key, without memory for block %zu of %zu bytes: %s\n",
+                        key.failing, sizes[key.failing], child_end_name(end));
+            cases++;
+        }
+    anwdl_string_free(pem);
+    anwdl_rsa_wrapper_free(rsa);
+}
+
 /* What the process may take more than it has. */
 static void limit_memory(size_t more) {
     FILE *file = fopen("/proc/self/statm", "r");
@@ -519,7 +653,12 @@ int main(void) {
                                  .receiver = RECEIVERS[receiver],
                                  .kind = &KINDS[kind],
                                  .size = LIMIT};
-            check_held(&message);
+            if (!KINDS[kind].is_forged) {
+                check_held(&message);
+            } else if (RECEIVERS[receiver] == ANWDL_ROLE_SERVER) {
+                message.framing = ANWDL_PROTOCOL_V2;
+                check_held_malformed(&message);
+            }
         }
     for (size_t receiver = 0; receiver < 2; receiver++)
         for (size_t framing = 0; framing < 4; framing++) {
@@ -534,6 +673,7 @@ int main(void) {
                          .kind = &KINDS[KIND_COUNT - 1],
                          .size = 64 * 1024};
     check_each_failure(&escaped);
+    check_each_failure_of_a_key();
     for (size_t receiver = 0; receiver < 2; receiver++) {
         message_t message = {.framing = ANWDL_PROTOCOL_V4,
                              .receiver = RECEIVERS[receiver],

@@ -87,17 +87,22 @@ typedef struct {
     const char *name;
     anwdl_status_t (*call)(void);
     size_t draws;
+    bool is_of_aws_lc; /* in the build that has it, which is tried by check_aws_lc() */
 } function_t;
 
 static const function_t FUNCTIONS[] = {
-    {"aes_wrapper_new in CBC mode", make_cbc_key, 2}, /* key and IV */
-    {"aes_wrapper_new in GCM mode", make_gcm_key, 1},
-    {"aes_wrapper_set_key without an IV", set_key, 1},
-    {"aes_wrapper_encrypt_data in GCM mode", encrypt_data, 1},
-    {"rsa_wrapper_sign_data", sign, 1},
-    {"rsa_wrapper_save", save, 1},
+    {"aes_wrapper_new in CBC mode", make_cbc_key, 2, false}, /* key and IV */
+    {"aes_wrapper_new in GCM mode", make_gcm_key, 1, false},
+    {"aes_wrapper_set_key without an IV", set_key, 1, false},
+    {"aes_wrapper_encrypt_data in GCM mode", encrypt_data, 1, false},
+    {"rsa_wrapper_sign_data", sign, 1, true},
+    {"rsa_wrapper_save", save, 1, false},
 };
 enum { FUNCTION_COUNT = sizeof FUNCTIONS / sizeof FUNCTIONS[0] };
+
+static bool has_aws_lc(void) {
+    return strstr(anwdl_build_info(), "AWS-LC") != NULL;
+}
 
 static anwdl_status_t call(const function_t *function, const fault_plan_t *plan) {
     faults_start(plan, LONGEST);
@@ -124,7 +129,7 @@ static unsigned check_function(const function_t *function) {
     size_t numbers[8];
     unsigned cases = 0;
     size_t draws = count_draws(function, numbers, 8);
-    CHECK_INTEGER(draws, function->draws);
+    CHECK_INTEGER(draws, function->is_of_aws_lc && has_aws_lc() ? 0 : function->draws);
     for (size_t draw = 0; draw < draws; draw++)
         for (size_t error = 0; error < 2 * ERROR_COUNT; error++) {
             fault_plan_t plan = {
@@ -213,8 +218,8 @@ int main(void) {
     unsigned cases = 0;
     for (size_t at = 0; at < FUNCTION_COUNT; at++)
         cases += check_function(&FUNCTIONS[at]);
-    /* Two faults of each of five errors at each of seven draws. */
-    CHECK_INTEGER(cases, 70);
+    /* Two faults of each of five errors at each of seven draws, or of six. */
+    CHECK_INTEGER(cases, has_aws_lc() ? 60 : 70);
     anwdl_rsa_wrapper_free(rsa);
     anwdl_aes_wrapper_free(gcm);
     anwdl_aes_wrapper_free(cbc);

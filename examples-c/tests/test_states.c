@@ -49,6 +49,7 @@ static const row_t CLIENT_ROWS[] = {
     {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
     {"set_user_data", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
     {"get_wants", {DONE, DONE, COMPUTE, DONE, READ, DONE, DONE, DONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, SHUT, SHUT}},
 };
 
 static const row_t SERVER_SESSION_ROWS[] = {
@@ -73,6 +74,8 @@ static const row_t SERVER_SESSION_ROWS[] = {
     {"set_aes_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
     {"send_response_data", {NOT_YET, NOT_YET, BUSY, WRITE, BUSY, OVER, OVER, NONE}},
     {"send_request_data", {ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, NONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, OVER, NONE}},
+    {"set_time", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
 };
 
 static const row_t CLIENT_SESSION_ROWS[] = {
@@ -97,6 +100,8 @@ static const row_t CLIENT_SESSION_ROWS[] = {
     {"set_aes_wrapper", {DONE, ALREADY, BUSY, ALREADY, BUSY, OVER, OVER, NONE}},
     {"send_response_data", {ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, ROLE, NONE}},
     {"send_request_data", {NOT_YET, NOT_YET, BUSY, WRITE, BUSY, OVER, OVER, NONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, OVER, NONE}},
+    {"set_time", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, NONE}},
 };
 
 static const row_t INTERFACE_ROWS[] = {
@@ -117,6 +122,7 @@ static const row_t INTERFACE_ROWS[] = {
     {"set_timeout", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
     {"set_user_data", {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}},
     {"get_wants", {DONE, DONE, COMPUTE, DONE, READ, DONE, DONE, DONE}},
+    {"next_event", {FINE, FINE, FINE, FINE, FINE, OVER, SHUT, SHUT}},
 };
 
 /* clang-format on */

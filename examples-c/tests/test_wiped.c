@@ -1,7 +1,9 @@
 /* What is left of secrets in memory once a session has ended or a wrapper was freed: nothing. Both
-   sides of each session are the library's, in this process. */
+   sides of each session are the library's, in this process; but for those whose other side, in a
+   process of its own, tells the keys of gcm, which the library shows to nobody. */
 #include "check.h"
 #include "memory_scan.h"
+#include "peer.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { TOKEN_SIZE = 48, MODULUS_SIZE = 256, LONGEST_PEM = 8192 };
@@ -493,6 +496,120 @@ static void test_socket(anwdl_protocol_t framing, int ending, const anwdl_rsa_wr
     check_no_secrets("connections that were freed");
 }
 
+/* -- the keys of gcm's records ----------------------------------------------------------------- */
+
+enum { TOLD_SIZE = 2 * (32 + GCM_NONCE_SIZE), MASK = 0xa5, GCM_TURNS = 3 };
+
+/* A key and an IV for each direction, masked, so that the bytes that carry them are not found. */
+static void tell_keys(const peer_t *peer, int fd) {
+    uint8_t told[TOLD_SIZE];
+    uint8_t *at = told;
+    const record_key_t *keys[] = {&peer->gcm_sent, &peer->gcm_received};
+    for (size_t direction = 0; direction < 2; direction++) {
+        memcpy(at, keys[direction]->key, 32);
+        memcpy(at + 32, keys[direction]->iv, GCM_NONCE_SIZE);
+        at += 32 + GCM_NONCE_SIZE;
+    }
+    for (size_t byte = 0; byte < sizeof told; byte++)
+        told[byte] ^= MASK;
+    REQUIRE(write(fd, told, sizeof told) == (ssize_t)sizeof told);
+}
+
+static void remember_told_keys(int fd) {
+    uint8_t told[TOLD_SIZE];
+    REQUIRE(recv(fd, told, sizeof told, MSG_WAITALL) == (ssize_t)sizeof told);
+    for (size_t byte = 0; byte < sizeof told; byte++)
+        told[byte] ^= MASK;
+    for (const uint8_t *at = told; at < told + sizeof told; at += 32 + GCM_NONCE_SIZE) {
+        remember_secret("a record key", at, 32);
+        remember_round_keys(at, 32);
+        remember_secret("the IV of a record key", at + 32, GCM_NONCE_SIZE);
+    }
+    explicit_bzero(told, sizeof told);
+}
+
+typedef struct {
+    int fd;   /* of the session */
+    int told; /* where the keys come from */
+    bool receive_first;
+    int ending;
+    const anwdl_rsa_wrapper_t *rsa;
+} gcm_served_t;
+
+/* The child: its memory is its own. */
+static void play_gcm_peer(const gcm_served_t *served, int fd, int told) {
+    peer_t peer;
+    static char request[40000];
+    peer_init(&peer, fd, ANWDL_PROTOCOL_GCM, "peer-1");
+    REQUIRE(peer_exchange_keys(&peer, served->receive_first));
+    tell_keys(&peer, told);
+    for (size_t turn = 0; turn < GCM_TURNS; turn++) {
+        snprintf(request, sizeof request,
+                 "{\"verb\": \"STAT\", \"parameters\": {\"pad\": \"%*s\"}}", turn == 1 ? 30000 : 10,
+                 "");
+        char *response = peer_ask(&peer, request);
+        REQUIRE(response != NULL);
+        free(response);
+    }
+    peer_free(&peer);
+}
+
+static void *serve_gcm(void *context) {
+    const gcm_served_t *served = context;
+    anwdl_client_options_t *options = anwdl_client_options_new();
+    anwdl_client_t *client = NULL;
+    REQUIRE(anwdl_client_options_set_rsa_wrapper(options, served->rsa) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_GCM) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
+    REQUIRE(anwdl_client_new(served->fd, options, &client) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    REQUIRE(anwdl_client_exchange_keys(client, served->receive_first) == ANWDL_OK);
+    remember_told_keys(served->told);
+    for (size_t turn = 0; turn < GCM_TURNS; turn++) {
+        anwdl_request_t *request = NULL;
+        REQUIRE(anwdl_client_recv_request(client, false, &request) == ANWDL_OK);
+        anwdl_request_free(request);
+        CHECK_OK(anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+    }
+    /* Both keys and IVs. */
+    CHECK(find_secrets() >= 2 * (32 / 8 + 1));
+    if (served->ending == CLOSE)
+        CHECK_OK(anwdl_client_close_connection(client));
+    else if (served->ending == DETACH)
+        close(anwdl_client_detach(client));
+    if (served->ending != FREE)
+        check_no_secrets("a session of gcm that was ended");
+    anwdl_client_free(client);
+    return NULL;
+}
+
+static void test_record_keys(int ending, bool receive_first, const anwdl_rsa_wrapper_t *rsa) {
+    int session[2];
+    int told[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, session) == 0);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, told) == 0);
+    gcm_served_t served = {session[0], told[0], receive_first, ending, rsa};
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        close(session[0]);
+        close(told[0]);
+        play_gcm_peer(&served, session[1], told[1]);
+        _exit(check_finish());
+    }
+    close(session[1]);
+    close(told[1]);
+    pthread_t thread;
+    REQUIRE(pthread_create(&thread, NULL, serve_gcm, &served) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
+    check_no_secrets("a session of gcm whose keys were told");
+    forget_secrets();
+    close(told[0]);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK_INTEGER(status, 0);
+}
+
 /* -- the wrappers ------------------------------------------------------------------------------ */
 
 static void test_aes_wrappers(void) {
@@ -626,6 +743,8 @@ static void use_rsa_wrapper(anwdl_rsa_wrapper_t *wrapper) {
     CHECK_INTEGER(plain_len, TOKEN_SIZE);
     anwdl_bytes_free(plain, plain_len);
     anwdl_bytes_free(out, len);
+    CHECK_OK(anwdl_rsa_wrapper_sign_data(wrapper, (const uint8_t *)token, TOKEN_SIZE, &out, &len));
+    anwdl_bytes_free(out, len);
     explicit_bzero(token, sizeof token);
     CHECK_OK(anwdl_rsa_wrapper_get_private_key(wrapper, &pem));
     remember_private_key(pem);
@@ -709,6 +828,8 @@ int main(void) {
         test_socket(FRAMINGS[at % FRAMING_COUNT], at / FRAMING_COUNT, server_rsa, client_rsa);
         forget_secrets();
     }
+    for (int at = 0; at < 2 * PEER_GONE; at++)
+        test_record_keys(at / 2, at % 2 == 0, server_rsa);
     anwdl_rsa_wrapper_free(server_rsa);
     anwdl_rsa_wrapper_free(client_rsa);
     printf("cases: %zu scans of memory for what is secret\n", count_scans());

@@ -11,7 +11,7 @@ use anwdl::ffi::data::{
     anwdl_client_send_response_data, anwdl_session_send_request_data,
     anwdl_session_send_response_data,
 };
-use anwdl::ffi::error::anwdl_status_t;
+use anwdl::ffi::error::{anwdl_event_t, anwdl_status_t};
 use anwdl::ffi::session::*;
 
 use super::c_check::{
@@ -232,6 +232,7 @@ impl World {
                 assert!(flag || aes != self.objects.aes[GCM] || status != OK);
                 return;
             }
+            _ if flag => return self.ends[at].next_event(input, &mut self.objects),
             _ => return self.ends[at].misuse(input),
         };
         self.run(at, operation, input);
@@ -384,6 +385,40 @@ impl End {
         self.has_failed = has_failed;
     }
 
+    /// Whatever comes next, at some time.
+    fn next_event(&mut self, input: &mut Input<'_>, objects: &mut Objects) {
+        let (mut request, mut response) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the handle is live, and each place takes what the function writes.
+        let event = unsafe {
+            match self.handle {
+                Handle::Session(session) => {
+                    let set = call(|| anwdl_session_set_time(session, input.byte().into()));
+                    assert_eq!(set, OK);
+                    anwdl_session_next_event(session, &mut request, &mut response)
+                }
+                Handle::Client(client, _) => anwdl_client_next_event(client, &mut request),
+            }
+        };
+        assert_eq!(
+            !request.is_null(),
+            event == anwdl_event_t::ANWDL_EVENT_REQUEST
+        );
+        assert_eq!(
+            !response.is_null(),
+            event == anwdl_event_t::ANWDL_EVENT_RESPONSE
+        );
+        objects
+            .requests
+            .extend((!request.is_null()).then_some(request));
+        objects
+            .responses
+            .extend((!response.is_null()).then_some(response));
+        if self.has_failed {
+            assert_eq!(event, anwdl_event_t::ANWDL_EVENT_ENDED);
+        }
+        self.has_failed |= event == anwdl_event_t::ANWDL_EVENT_ENDED;
+    }
+
     fn compute(&mut self) {
         // SAFETY: the handle is live.
         let status = call(|| unsafe {
@@ -494,6 +529,7 @@ impl End {
         unsafe {
             match self.handle {
                 Handle::Session(session) => {
+                    assert!(anwdl_session_get_time_left(session) >= -1);
                     let status = call(|| anwdl_session_get_wants(session));
                     assert!(status >= 0);
                     check_lent(anwdl_session_get_ip(session));
@@ -526,6 +562,7 @@ impl End {
                     let own = ptr::from_ref(self).cast_mut().cast();
                     assert_eq!(call(|| anwdl_client_set_user_data(client, own)), OK);
                     assert_eq!(anwdl_client_get_user_data(client), own);
+                    assert!(anwdl_client_get_time_left(client) >= -1);
                     check_lent(anwdl_client_get_ip(client));
                     check_lent(anwdl_client_get_id(client));
                     check_lent(anwdl_client_get_request_errors(client));

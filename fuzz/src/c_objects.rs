@@ -110,6 +110,7 @@ impl Objects {
                 anwdl_client_options_free(copy);
             }
             call(|| match number.rem_euclid(12) {
+                0 if flag => anwdl_client_options_set_idle_timeout(options, input.byte().into()),
                 0 => anwdl_client_options_set_timeout(options, input.byte().into()),
                 // One that has a key: making one for the whole process takes seconds.
                 1 => anwdl_client_options_set_rsa_wrapper(options, self.rsa[usize::from(flag)]),

@@ -47,7 +47,7 @@ impl RecordKey {
 
     /// Encrypts the text of the next record in place and returns its tag.
     pub fn seal(&self, additional_data: &[u8], text: &mut [u8]) -> Result<[u8; TAG_SIZE]> {
-        record_cipher::seal(&self.key, &self.nonce(), additional_data, text)
+        record_cipher::seal(&self.key, || self.nonce(), additional_data, text)
     }
 
     /// Decrypts the text of the next record in place, if its tag is valid.
@@ -57,7 +57,7 @@ impl RecordKey {
         text: &mut [u8],
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
-        record_cipher::open(&self.key, &self.nonce(), additional_data, text, tag)
+        record_cipher::open(&self.key, || self.nonce(), additional_data, text, tag)
     }
 
     /// Moves on after a record of this length. After the last record that the key may protect, it

@@ -4,8 +4,12 @@
 //! - [`options`] and [`identity`]: how an endpoint is made, and who its peer is;
 //! - [`transport`]: the socket, its deadline, and connecting;
 //! - [`proxy_header`]: the PROXY protocol header in front of a session;
+//! - [`events`]: all operations as one loop;
+//! - [`deadline`]: how long an operation may take;
 //! - [`sans_io`]: the endpoint without a socket.
 
+mod deadline;
+pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod options;
 pub(crate) mod proxy_header;
@@ -47,6 +51,15 @@ pub struct Endpoint<T> {
     creation_timestamp: i64,
     /// Whether giving the socket back was refused, for what was read off it, since the last operation.
     is_loss_accepted: bool,
+    /// What has happened since [`next_event`](Self::next_event) last told.
+    untold: Option<Untold>,
+}
+
+/// What an operation has brought about that has no result of its own.
+#[derive(Clone, Copy)]
+enum Untold {
+    Exchanged,
+    Sent,
 }
 
 struct ProxyHeader {
@@ -118,6 +131,7 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
+            untold: None,
             is_loss_accepted: false,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
@@ -251,7 +265,7 @@ impl<T: Transport> Endpoint<T> {
     /// continues.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
-        match self.run_receive()? {
+        match self.run_receive(false)? {
             Some(Message::Request(request)) => {
                 if store_request {
                     self.stored_request = Some(Arc::clone(&request));
@@ -259,14 +273,9 @@ impl<T: Transport> Endpoint<T> {
                 Ok(request)
             }
             Some(Message::MalformedRequest(request)) => {
-                log::emit(
-                    Level::Warning,
-                    self.identity.id(),
-                    || "a request does not fit the request format",
-                );
                 let errors = request.errors();
                 let message = format!("the request does not fit the request format: {errors}");
-                self.malformed_request = Some(request);
+                self.keep_malformed_request(request);
                 Err(Error::new(Reason::MalformedRequest, message))
             }
             Some(Message::Response(_)) | None => unreachable!("servers receive requests"),
@@ -302,10 +311,17 @@ impl<T: Transport> Endpoint<T> {
     /// [`Reason::MalformedResponse`] and ends the session.
     pub fn recv_response(&mut self) -> Result<Response> {
         self.check_role(Role::Client)?;
-        match self.run_receive()? {
+        match self.run_receive(false)? {
             Some(Message::Response(response)) => Ok(response),
             _ => unreachable!("clients receive responses"),
         }
+    }
+
+    /// How long it is until the operation under way times out; `None` if it does not, or there is
+    /// none.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.session.operation()?;
+        self.transport.time_left()
     }
 
     /// Ends the session and wipes its keys.
@@ -334,14 +350,25 @@ impl<T: Transport> Endpoint<T> {
         ))
     }
 
+    fn keep_malformed_request(&mut self, request: MalformedRequest) {
+        log::emit(
+            Level::Warning,
+            self.identity.id(),
+            || "a request does not fit the request format",
+        );
+        self.malformed_request = Some(request);
+    }
+
     fn run_exchange(&mut self, operation: Operation) -> Result<()> {
-        self.run(operation, |session| session.begin_exchange(operation))
-            .map(drop)
+        self.run(operation, false, |session| {
+            session.begin_exchange(operation)
+        })
+        .map(drop)
     }
 
     fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
         let may_send = self.turns.may_send;
-        self.run(Operation::Send, |session| {
+        self.run(Operation::Send, false, |session| {
             if !may_send {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(match session.role() {
@@ -354,12 +381,13 @@ impl<T: Transport> Endpoint<T> {
         .map(drop)
     }
 
-    fn run_receive(&mut self) -> Result<Option<Message>> {
+    /// With `is_idle`, the idle timeout counts until the peer begins.
+    fn run_receive(&mut self, is_idle: bool) -> Result<Option<Message>> {
         let may_receive = self.turns.may_receive(self.role());
         if may_receive {
             self.malformed_request = None;
         }
-        self.run(Operation::Receive, |session| {
+        self.run(Operation::Receive, is_idle, |session| {
             if !may_receive {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(
@@ -374,16 +402,17 @@ impl<T: Transport> Endpoint<T> {
     fn run(
         &mut self,
         operation: Operation,
+        is_idle: bool,
         begin: impl FnOnce(&mut Session) -> Result<()>,
     ) -> Result<Option<Message>> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
             // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
-            self.transport.start_deadline();
+            self.transport.start_deadline(is_idle);
+            self.untold = None;
         }
         self.is_loss_accepted = false;
-        let was_exchanged = self.session.is_exchanged();
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
             Ok(()) => self
@@ -393,12 +422,16 @@ impl<T: Transport> Endpoint<T> {
         };
         match (&result, operation) {
             (Ok(_), Operation::Receive) => self.turns.received(),
-            (Ok(_), Operation::Send) => self.turns.sent(),
+            (Ok(_), Operation::Send) => {
+                self.turns.sent();
+                self.untold = Some(Untold::Sent);
+            }
+            (Ok(_), _) if self.session.is_exchanged() => {
+                self.untold = Some(Untold::Exchanged);
+                log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
+            }
             (Ok(_), _) => {}
             (Err(error), _) => self.log_failure(error),
-        }
-        if self.session.is_exchanged() && !was_exchanged {
-            log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
         }
         let protocol = self.session.protocol();
         if protocol != earlier_protocol {

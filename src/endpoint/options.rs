@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use super::deadline::Limits;
 use super::proxy_header::ProxyProtocol;
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ const FINGERPRINT_SIZE: usize = 32;
 #[derive(Clone)]
 pub struct ClientOptions {
     timeout: Option<Duration>,
+    idle_timeout: Option<Option<Duration>>,
     rsa_wrapper: Option<RsaWrapper>,
     aes_wrapper: Option<AesWrapper>,
     exchange_keys: bool,
@@ -35,6 +37,7 @@ impl Default for ClientOptions {
         let config = Config::new(Role::Server);
         Self {
             timeout: None,
+            idle_timeout: None,
             rsa_wrapper: None,
             aes_wrapper: None,
             exchange_keys: config.exchange_keys,
@@ -54,6 +57,12 @@ impl ClientOptions {
     /// How long each call may take in all. `None`, the default, or zero: no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout.filter(|timeout| !timeout.is_zero());
+    }
+
+    /// How long `next_event` lets the peer take to begin its next message. `None` or zero: as long
+    /// as it likes. By default as long as an operation may take.
+    pub fn set_idle_timeout(&mut self, idle_timeout: Option<Duration>) {
+        self.idle_timeout = Some(idle_timeout.filter(|timeout| !timeout.is_zero()));
     }
 
     /// This side's RSA keys, which are shared, not copied. By default all clients of the process
@@ -196,6 +205,13 @@ impl ClientOptions {
         self.timeout
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.timeout,
+            idle_timeout: self.idle_timeout,
+        }
+    }
+
     pub(crate) fn non_blocking(&self) -> bool {
         self.non_blocking
     }
@@ -232,6 +248,7 @@ impl fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientOptions")
             .field("timeout", &self.timeout)
+            .field("idle_timeout", &self.idle_timeout)
             .field("rsa_wrapper", &self.rsa_wrapper)
             .field("aes_wrapper", &self.aes_wrapper)
             .field("exchange_keys", &self.exchange_keys)

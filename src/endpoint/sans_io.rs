@@ -1,6 +1,9 @@
 //! [`SansIoSession`]: an endpoint without a socket.
 
+use std::time::Duration;
+
 use super::Endpoint;
+use super::deadline::{Deadline, Time};
 use super::identity::Identity;
 use super::options::ClientOptions;
 use super::transport::{TransferError, Transport};
@@ -13,6 +16,16 @@ use crate::protocol::session::Session;
 pub struct SansIo {
     /// Whether the peer will send no more.
     has_ended: bool,
+    /// Only with a timeout: most sessions have none.
+    clock: Option<Box<Clock>>,
+}
+
+/// The time as the program tells it, and what is due by it.
+#[derive(Debug)]
+struct Clock {
+    /// Since whatever the program counts from; `None` until it has told the time.
+    now: Option<Duration>,
+    deadline: Deadline<Duration>,
 }
 
 impl Transport for SansIo {
@@ -24,10 +37,22 @@ impl Transport for SansIo {
         interest != Interest::Read || !self.has_ended
     }
 
-    fn start_deadline(&mut self) {}
+    fn start_deadline(&mut self, is_idle: bool) {
+        if let Some(clock) = &mut self.clock {
+            clock.deadline.start(is_idle, || clock.now);
+        }
+    }
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
-        Ok(())
+        match self.time_left() {
+            Some(Duration::ZERO) => Err(TransferError::TimedOut),
+            _ => Ok(()),
+        }
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let clock = self.clock.as_ref()?;
+        Some(clock.deadline.end()?.since(clock.now?))
     }
 
     fn send(&mut self, _bytes: &[u8]) -> std::result::Result<usize, TransferError> {
@@ -53,8 +78,8 @@ impl Transport for SansIo {
 /// Each operation returns [`Error::WouldBlock`] until it is done. For [`Interest::Read`], `feed`
 /// what you received; for [`Interest::Write`], send `pending` and report it with `sent`; for
 /// [`Interest::Computation`], call `compute`. Then call the operation again.
-/// There is no clock: to give up, call `end`. On a TCP
-/// socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
+/// There is no clock but the time that the program tells with `set_time`; to give up, call `end`.
+/// On a TCP socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
 /// waits for bytes: released peers wait for acknowledgements between the small pieces that
 /// they write.
 ///
@@ -79,14 +104,25 @@ impl Transport for SansIo {
 pub type SansIoSession = Endpoint<SansIo>;
 
 impl Endpoint<SansIo> {
-    /// A session before its first operation. It ignores the timeout and whether calls block, and
-    /// exchanges keys only on request.
+    /// A session before its first operation. It ignores whether calls block, and exchanges keys
+    /// only on request. Its timeouts count once [`set_time`](Self::set_time) has told the time.
     pub fn new(role: Role, options: &ClientOptions) -> Result<Self> {
         let identity = match options.peer_ip() {
             None => Identity::unknown(),
             ip => Identity::new(ip),
         };
-        Self::with_transport(role, options, SansIo::default(), identity)
+        let limits = options.limits();
+        let has_timeout = limits.timeout.is_some() || limits.idle_timeout.flatten().is_some();
+        let transport = SansIo {
+            has_ended: false,
+            clock: has_timeout.then(|| {
+                Box::new(Clock {
+                    now: None,
+                    deadline: Deadline::new(limits),
+                })
+            }),
+        };
+        Self::with_transport(role, options, transport, identity)
     }
 
     /// An endpoint for a session with its own configuration.
@@ -114,6 +150,9 @@ impl Endpoint<SansIo> {
             let (taken, left) = rest.split_at(count);
             space[..count].copy_from_slice(taken);
             self.session.received(count);
+            if let Some(clock) = &mut self.transport.clock {
+                clock.deadline.received(|| clock.now);
+            }
             rest = left;
         }
     }
@@ -124,6 +163,15 @@ impl Endpoint<SansIo> {
         self.session.check_alive()?;
         self.transport.has_ended = true;
         Ok(())
+    }
+
+    /// Tells the time, since whatever the program counts from. A time that is earlier than one told
+    /// before is ignored. An operation that begins after the first call has the timeout of the
+    /// options; when it is called after that has passed, it fails with [`Reason::Timeout`].
+    pub fn set_time(&mut self, now: Duration) {
+        if let Some(clock) = &mut self.transport.clock {
+            clock.now = clock.now.max(Some(now));
+        }
     }
 
     /// The bytes to send to the peer.

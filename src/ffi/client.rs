@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
-use super::error::anwdl_status_t;
+use super::error::{anwdl_event_t, anwdl_status_t};
+use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_user_data,
-    get_wants, get_wrapper, has_failed, operate, query, recv_request, send_response, set_user_data,
-    set_wrapper,
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
+    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, send_response,
+    set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
@@ -589,4 +590,96 @@ pub unsafe extern "C" fn anwdl_client_set_user_data(
 pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_t) -> *mut c_void {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { get_user_data(client) }
+}
+
+/// Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
+/// loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
+/// speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It
+/// replaces all other operations but sending: begin to send a response with anwdl_client_send_response(), once;
+/// if that returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the
+/// key exchange, begin it with anwdl_client_exchange_keys() in the same way. Python: none.
+///
+/// ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
+/// the operation has finished it, unless another operation has begun since.
+///
+/// After ANWDL_EVENT_ENDED the session has ended, also for reasons after which other functions could be called
+/// again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
+/// counts from its first byte on. Until then the idle timeout counts, see
+/// anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
+/// ANWDL_EVENT_WANT_WRITE. A server for one connection:
+///
+/// @code{.c}
+/// #include <anwdl.h>
+///
+/// // The program's own: waits, or remembers to come back; and sends a response.
+/// void wait_for(anwdl_client_t *client, anwdl_event_t what);
+/// anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request);
+///
+/// void serve(anwdl_client_t *client)
+/// {
+///     anwdl_request_t *request = NULL;
+///     anwdl_status_t status = ANWDL_OK;
+///
+///     while (status >= ANWDL_OK) {
+///         anwdl_event_t event = anwdl_client_next_event(client, &request);
+///         switch (event) {
+///         case ANWDL_EVENT_REQUEST:
+///             status = answer(client, request);
+///             anwdl_request_free(request);
+///             break;
+///         case ANWDL_EVENT_MALFORMED_REQUEST:
+///             status = anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_BAD_REQ,
+///                                                 NULL, NULL);
+///             break;
+///         case ANWDL_EVENT_EXCHANGED:
+///         case ANWDL_EVENT_RESPONSE_SENT:
+///             break;
+///         case ANWDL_EVENT_WANT_READ:
+///         case ANWDL_EVENT_WANT_WRITE:
+///             wait_for(client, event);
+///             break;
+///         case ANWDL_EVENT_WANT_COMPUTATION:
+///             status = anwdl_client_compute(client);
+///             break;
+///         default:
+///             return;
+///         }
+///     }
+/// }
+/// @endcode
+///
+/// @param client The client.
+/// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
+///   it outlives the client. Untouched otherwise.
+/// @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
+///   anwdl_client_exchange_keys(), also those of anwdl_client_recv_request(), and also those of
+///   anwdl_client_send_response().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_next_event(
+    client: *mut anwdl_client_t,
+    out_request: *mut *mut anwdl_request_t,
+) -> anwdl_event_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        next_event(
+            client,
+            out_request,
+            ptr::null_mut(),
+            |_| true,
+            ClientInstance::next_event,
+        )
+    }
+}
+
+/// How long the operation under way may still take: wait for no longer, then call it again, which fails with
+/// ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
+///
+/// @param client The client.
+/// @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is over; -1 if there is
+///   no limit, or no operation is under way.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_get_time_left(client: *const anwdl_client_t) -> c_int {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_time_left(client, ClientInstance::time_left) }
 }

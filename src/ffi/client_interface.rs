@@ -1,14 +1,16 @@
 //! `anwdl_client_interface_t`: the side that connects.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
 use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
-use super::error::anwdl_status_t;
+use super::error::{anwdl_event_t, anwdl_status_t};
+use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_protocol, get_user_data, get_wants, get_wrapper, has_failed, operate, query,
-    recv_response, send_request, set_user_data, set_wrapper,
+    PoisonOnPanic, get_protocol, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
+    operate, query, recv_response, send_request, set_user_data, set_wrapper,
 };
 use super::memory::get_string;
 use super::response::anwdl_response_t;
@@ -459,4 +461,46 @@ pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
 ) -> *mut c_void {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { get_user_data(client_interface) }
+}
+
+/// Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
+/// the keys (this side speaks first), sends the rest of a request that
+/// anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
+/// next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
+/// ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
+///
+/// @param client_interface The interface.
+/// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
+///   anwdl_response_free(); it outlives the interface. Untouched otherwise.
+/// @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
+///   anwdl_client_exchange_keys(), also those of anwdl_client_interface_send_request(), and also those of
+///   anwdl_client_interface_recv_response().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_next_event(
+    client_interface: *mut anwdl_client_interface_t,
+    out_response: *mut *mut anwdl_response_t,
+) -> anwdl_event_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        next_event(
+            client_interface,
+            ptr::null_mut(),
+            out_response,
+            |_| false,
+            ClientInterface::next_event,
+        )
+    }
+}
+
+/// How long the operation under way may still take, as anwdl_client_get_time_left(). Python: socket.gettimeout(),
+/// which is for each recv().
+/// @param client_interface The interface.
+/// @return As anwdl_client_get_time_left().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_get_time_left(
+    client_interface: *const anwdl_client_interface_t,
+) -> c_int {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_time_left(client_interface, ClientInterface::time_left) }
 }

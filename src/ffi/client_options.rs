@@ -174,8 +174,8 @@ pub unsafe extern "C" fn anwdl_client_options_copy(
 /// Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
 /// it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
 /// client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
-/// exchange is one operation, and so is anwdl_client_interface_connect_server(). A session ignores it.
-/// Python: ClientInstance(timeout=...), in seconds, and for each recv().
+/// exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the
+/// time that anwdl_session_set_time() tells. Python: ClientInstance(timeout=...), in seconds, and for each recv().
 ///
 /// @param options The options.
 /// @param milliseconds The timeout in milliseconds; 0 (the default) for none.
@@ -190,6 +190,27 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
     unsafe {
         set(options, |options| {
             options.set_timeout(Some(Duration::from_millis(milliseconds.into())))
+        })
+    }
+}
+
+/// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
+/// next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
+/// Python: none.
+///
+/// @param options The options.
+/// @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_options_set_idle_timeout(
+    options: *mut anwdl_client_options_t,
+    milliseconds: u32,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        set(options, |options| {
+            options.set_idle_timeout(Some(Duration::from_millis(milliseconds.into())))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Statuses, reasons and the last error of each thread.
+//! Statuses, events, reasons and the last error of each thread.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int};
@@ -29,6 +29,40 @@ pub enum anwdl_status_t {
     /// Python's RuntimeError: closed, refused by the peer, timed out, a failed system call, or a call that does
     /// not fit the state of the session. Its reasons are all others from 20 to 99.
     ANWDL_RUNTIME_ERROR = -2,
+}
+
+/// What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
+/// what has happened, or what they need to go on. Later versions add none that a program did not ask for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum anwdl_event_t {
+    /// The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+    /// usual end. Also if an argument is NULL.
+    ANWDL_EVENT_ENDED = 0,
+    /// Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
+    /// anwdl_session_feed_end().
+    ANWDL_EVENT_WANT_READ = 1,
+    /// Call again when the descriptor is writable; for a session, after anwdl_session_sent().
+    ANWDL_EVENT_WANT_WRITE = 2,
+    /// Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
+    /// call again. Only with anwdl_client_options_set_separate_computation().
+    ANWDL_EVENT_WANT_COMPUTATION = 3,
+    /// It is the program's turn, and calling again changes nothing: a server must send the response to the last
+    /// request, a client may send a request. So it is between the steps of a key exchange that is done step by step.
+    ANWDL_EVENT_YOUR_TURN = 4,
+    /// The keys are exchanged.
+    ANWDL_EVENT_EXCHANGED = 5,
+    /// A server has received a request. Answer it, then call again.
+    ANWDL_EVENT_REQUEST = 6,
+    /// A server has received a request that does not fit the request format: see ANWDL_REASON_MALFORMED_REQUEST.
+    /// Answer it with ANWDL_RESPONSE_MSG_BAD_REQ, then call again.
+    ANWDL_EVENT_MALFORMED_REQUEST = 7,
+    /// The response is sent.
+    ANWDL_EVENT_RESPONSE_SENT = 8,
+    /// The request is sent.
+    ANWDL_EVENT_REQUEST_SENT = 9,
+    /// A client has received the response to its request.
+    ANWDL_EVENT_RESPONSE = 10,
 }
 
 /// Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its

@@ -2,9 +2,10 @@
 //! functions, each written once. An exported function names the method of its own class.
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::client_options::anwdl_protocol_t;
 use super::error::anwdl_status_t;
@@ -230,6 +231,30 @@ where
     unsafe {
         read(handle, false, |handle| {
             Ok(handle.is_poisoned || has_failed(handle.get_ref()))
+        })
+    }
+}
+
+/// How many milliseconds are left, rounded up, so that who waits for as long is not early; -1 for
+/// no limit.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn get_time_left<H, S>(
+    handle: *const H,
+    time_left: impl FnOnce(&S) -> Option<Duration>,
+) -> c_int
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    let milliseconds = |left: Duration| {
+        let milliseconds = left.as_nanos().div_ceil(1_000_000);
+        c_int::try_from(milliseconds).unwrap_or(c_int::MAX)
+    };
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        query(handle, -1, |session| {
+            time_left(session).map_or(-1, milliseconds)
         })
     }
 }

@@ -38,6 +38,7 @@ pub mod client_interface;
 pub mod client_options;
 pub mod data;
 pub mod error;
+pub mod event;
 mod fork;
 mod handle;
 pub mod log;

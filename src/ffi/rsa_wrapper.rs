@@ -474,9 +474,8 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 
 /// Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
 ///
-/// The crate `rsa` signs in both builds. It wipes less than the rest of the library: what it leaves in freed
-/// memory reveals the private key to anyone who can read that, and its time depends on the key to some
-/// degree. To sign for strangers, use a key pair that no session has. Python: RSAWrapper.signData(data).
+/// In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
+/// anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
 ///
 /// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.

@@ -2,14 +2,16 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
+use std::time::Duration;
 
 use super::aes_wrapper::anwdl_aes_wrapper_t;
 use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or_defaults};
-use super::error::anwdl_status_t;
+use super::error::{anwdl_event_t, anwdl_status_t};
+use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_user_data,
-    get_wants, get_wrapper, has_failed, operate, query, recv_request, recv_response, send_request,
-    send_response, set_user_data, set_wrapper,
+    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
+    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, recv_response,
+    send_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
@@ -61,7 +63,8 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///   anwdl_session_sent();
 /// - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
 ///
-/// A session has no clock. To give up on a peer, call anwdl_session_end() or free the session. One way to
+/// A session has no clock: its timeouts count once anwdl_session_set_time() has told it the time. To give up on
+/// a peer, call anwdl_session_end() or free the session. anwdl_session_next_event() does all operations. One way to
 /// receive a request, called whenever bytes have come and the last request has its response:
 ///
 /// @code{.c}
@@ -114,7 +117,8 @@ impl Handle for anwdl_session_t {
 /// ClientInstance() needs a socket.
 ///
 /// @param role Which side of the connection it is.
-/// @param options The options; NULL for the defaults. The timeout and the non-blocking option are ignored.
+/// @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
+///   anwdl_session_set_time().
 /// @param out_session Where to write the session, to be freed with anwdl_session_free().
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
 ///   the framing of the options.
@@ -677,4 +681,67 @@ pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
         });
         Ok(name.as_ptr())
     })
+}
+
+/// Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
+/// of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
+/// ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+///
+/// @param session The session.
+/// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
+///   it outlives the session. Not looked at in the role of a client.
+/// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
+///   anwdl_response_free(); it outlives the session. NULL is fine in the role of a server.
+/// @return As anwdl_client_next_event(); also those of anwdl_client_interface_next_event().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_next_event(
+    session: *mut anwdl_session_t,
+    out_request: *mut *mut anwdl_request_t,
+    out_response: *mut *mut anwdl_response_t,
+) -> anwdl_event_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        next_event(
+            session,
+            out_request,
+            out_response,
+            |session| session.role() == Role::Server,
+            SansIoSession::next_event,
+        )
+    }
+}
+
+/// Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
+/// time matters for; operations that began before the first call have no timeout. A session whose options have no
+/// timeout ignores it. Python: none; the socket has a clock.
+///
+/// @param session The session.
+/// @param milliseconds The time in milliseconds, since whatever the program counts from, such as
+///   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
+///   one is ignored.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_set_time(
+    session: *mut anwdl_session_t,
+    milliseconds: u64,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(session, |session| {
+            let now = Duration::from_millis(milliseconds);
+            session.get_mut().set_time(now);
+            Ok(())
+        })
+    }
+}
+
+/// How long the operation under way may still take, from the time that anwdl_session_set_time() told last, as
+/// anwdl_client_get_time_left(). Python: none.
+/// @param session The session.
+/// @return As anwdl_client_get_time_left(); -1 too if the session was not told the time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_time_left(session: *const anwdl_session_t) -> c_int {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { get_time_left(session, SansIoSession::time_left) }
 }

@@ -64,12 +64,10 @@ use anwdl_value_type_t::*;
 /// {
 ///     anwdl_value_t parameters = anwdl_request_get_parameters(request);
 ///     anwdl_value_t disk = anwdl_value_get_first(anwdl_value_find(parameters, "/disks"));
-///
 ///     for (; anwdl_value_get_type(disk) != ANWDL_VALUE_NONE; disk = anwdl_value_get_next(disk)) {
 ///         const char *name;
 ///         double size;
 ///         anwdl_status_t status = anwdl_value_get_string(disk, "/name", &name, NULL);
-///
 ///         if (status == ANWDL_OK)
 ///             status = anwdl_value_get_float(disk, "/size", &size);
 ///         if (status != ANWDL_OK)

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use super::json::{Origin, observe_counted};
-use super::work::Work;
+use super::json::{Origin, observe};
+use super::work::Count;
 
 /// A byte that is no ASCII, where it is checked that it is UTF-8.
 const UTF8_BYTE: usize = 10;
@@ -14,18 +14,21 @@ const MOST: usize = 100;
 /// What is read to make up for work. It is short, as the last one may be one too many.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
 
-/// Reads until as much was done as the bytes of a packet can take whose text was read so many
-/// `times`.
-pub(crate) fn equalize_work(mut work: Work, packet: &[u8], times: usize) {
+/// Reads until as much was done as the bytes of the packet can take whose text this is the `work`
+/// of, where that is counted.
+pub(crate) fn equalize_work(work: impl Count, packet: &[u8]) {
+    let Some(mut work) = work.counted() else {
+        return;
+    };
     // Those that are checked one by one.
     let others = packet[..work.checked]
         .iter()
         .filter(|byte| !byte.is_ascii());
-    work.add(UTF8_BYTE * others.count() * times);
-    let most = MOST.saturating_mul(packet.len()).saturating_mul(times);
+    work.add(UTF8_BYTE * others.count() * work.times);
+    let most = MOST.saturating_mul(packet.len()).saturating_mul(work.times);
     while work.done < most {
         let sample = black_box(SAMPLE);
-        let read = observe_counted(sample, 0, Origin::Peer, &mut (), &mut work);
+        let read = observe(sample, 0, Origin::Peer, &mut (), &mut work);
         black_box(read.is_ok());
     }
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Tree};
 
-use super::json::{JsonError, Kind, Observer, Origin, Text, Value, observe_counted};
-use super::work::{self, Work};
+use super::json::{JsonError, Kind, Observer, Origin, Text, Value, observe};
+use super::work::{self, Count};
 
 /// More fields than any schema has.
 const MOST_FIELDS: usize = 8;
@@ -227,33 +227,33 @@ pub(crate) struct Document<'a> {
     inner_count: usize,
     /// The key whose object is being read, by its address, and its schema.
     parent: Option<(*const u8, Option<&'static Schema>)>,
-    /// What it was to find the keys.
-    work: usize,
 }
 
 impl<'a> Observer<'a> for Document<'a> {
-    fn work(&self) -> usize {
-        self.work
-    }
-
-    fn member(&mut self, key: Text<'a>, value: Value<'a>) {
-        if let Some(at) = self.schema.position(key, &mut self.work) {
+    fn member(&mut self, key: Text<'a>, value: Value<'a>, work: &mut impl Count) {
+        if let Some(at) = self.schema.position(key, work) {
             self.values[at] = Some(value);
         }
     }
 
-    fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>) {
+    fn inner_member(
+        &mut self,
+        parent: Text<'a>,
+        key: Text<'a>,
+        value: Value<'a>,
+        work: &mut impl Count,
+    ) {
         let address = parent.as_written().as_ptr();
         let schema = match self.parent {
             Some((known, schema)) if known == address => schema,
-            _ => self.schema.schema_of(parent, &mut self.work),
+            _ => self.schema.schema_of(parent, work),
         };
         self.parent = Some((address, schema));
         let Some(schema) = schema else {
             return;
         };
         self.inner_count += 1;
-        if let Some(at) = schema.position(key, &mut self.work) {
+        if let Some(at) = schema.position(key, work) {
             self.inner[at] = Some(value);
         }
     }
@@ -290,7 +290,7 @@ impl Schema {
     /// Reads a text, in one pass that builds nothing.
     #[inline(always)]
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, JsonError> {
-        self.read_counted(text, &mut Work::default())
+        self.read_counted(text, &mut ())
     }
 
     /// The same, and adds to `work` what it took.
@@ -298,7 +298,7 @@ impl Schema {
     pub fn read_counted<'a>(
         &'static self,
         text: &'a str,
-        work: &mut Work,
+        work: &mut impl Count,
     ) -> Result<Document<'a>, JsonError> {
         self.read_any(text, 0, Origin::Peer, work)
     }
@@ -311,7 +311,7 @@ impl Schema {
         depth: usize,
         origin: Origin,
     ) -> Result<Document<'a>, JsonError> {
-        self.read_any(text, depth, origin, &mut Work::default())
+        self.read_any(text, depth, origin, &mut ())
     }
 
     #[inline(always)]
@@ -320,7 +320,7 @@ impl Schema {
         text: &'a str,
         depth: usize,
         origin: Origin,
-        work: &mut Work,
+        work: &mut impl Count,
     ) -> Result<Document<'a>, JsonError> {
         let mut document = Document {
             schema: self,
@@ -329,21 +329,22 @@ impl Schema {
             inner: Values::default(),
             inner_count: 0,
             parent: None,
-            work: 0,
         };
-        document.root = Some(observe_counted(text, depth, origin, &mut document, work)?);
+        document.root = Some(observe(text, depth, origin, &mut document, work)?);
         Ok(document)
     }
 
-    fn position(&self, key: Text<'_>, work: &mut usize) -> Option<usize> {
+    fn position(&self, key: Text<'_>, work: &mut impl Count) -> Option<usize> {
         let written = key.as_written();
-        *work += work::OBSERVED
-            + work::FIELD * self.fields.len()
-            + work::OBSERVED_BYTE * written.len().min(16);
+        work.add(
+            work::OBSERVED
+                + work::FIELD * self.fields.len()
+                + work::OBSERVED_BYTE * written.len().min(16),
+        );
         let mut fields = self.fields.iter();
         match fields.position(|field| field.name == written) {
             None if key.is_escaped() => {
-                *work += work::ESCAPED_FIELD * self.fields.len();
+                work.add(work::ESCAPED_FIELD * self.fields.len());
                 // An escape sequence is longer than the character that it stands for.
                 let same = |field: &Field| {
                     written.len() > field.name.len() && key.chars().eq(field.name.chars())
@@ -355,7 +356,7 @@ impl Schema {
     }
 
     /// The schema of the field of this name, if it has one.
-    fn schema_of(&self, key: Text<'_>, work: &mut usize) -> Option<&'static Schema> {
+    fn schema_of(&self, key: Text<'_>, work: &mut impl Count) -> Option<&'static Schema> {
         match self.fields[self.position(key, work)?].rule {
             Rule::Object(schema) => Some(schema),
             _ => None,

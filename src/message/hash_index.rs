@@ -94,6 +94,11 @@ impl Index {
     }
 }
 
+/// A message is never longer than 32 bits can tell; what were longer would find no memory.
+pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
+    u32::try_from(place).map_err(|_| NoMemory)
+}
+
 /// Hashes the bytes of a name. Each name comes in the same parts, whatever it is written like:
 /// where the parts end may matter to a hasher.
 pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {

@@ -1,8 +1,8 @@
 //! The strings of a text that are no values of its root's members: the names of members, and what
 //! lies deeper.
 
+use super::hash_index::narrow;
 use super::json::{Reader, Text};
-use super::members::narrow;
 use crate::secret::{NoMemory, SecretBytes};
 
 /// How many strings lie between two waypoints.
@@ -101,7 +101,7 @@ impl InnerStrings {
 impl<'a> Walk<'a> {
     fn new(text: &'a str, at: usize, level: usize) -> Self {
         Self {
-            reader: Reader::new(text, at),
+            reader: Reader::of_accepted(text, at),
             level,
             is_object: text.starts_with('{'),
         }

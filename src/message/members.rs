@@ -2,7 +2,7 @@
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use super::hash_index::{FEW, Index};
+use super::hash_index::{FEW, Index, narrow};
 use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
 use crate::secret::{NoMemory, SecretBytes, SecretText};
@@ -163,11 +163,6 @@ impl Strings {
         }
         at
     }
-}
-
-/// A message is never longer than 32 bits can tell; what were longer would find no memory.
-pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
-    u32::try_from(place).map_err(|_| NoMemory)
 }
 
 /// What is in `cell`, made now if it is not there yet.

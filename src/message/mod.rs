@@ -27,5 +27,5 @@ pub use response::{
 pub(crate) use response::{ResponseOutline, SHORTEST_RESPONSE, write_response};
 pub(crate) use value::Values;
 pub use value::{Value, ValueType};
-pub(crate) use work::Work;
+pub(crate) use work::{Count, Work};
 pub(crate) use writing::Margins;

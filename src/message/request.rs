@@ -9,7 +9,7 @@ use super::json::substr_range;
 use super::json::{JsonError, Kind, Origin, observe};
 use super::received::ReceivedText;
 use super::value::{Value, Values};
-use super::work::Work;
+use super::work::Count;
 use super::writing::{Margins, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
@@ -192,7 +192,7 @@ impl RequestOutline {
     #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
-        work: &mut Work,
+        work: &mut impl Count,
     ) -> std::result::Result<Document<'a>, JsonError> {
         REQUEST.read_counted(text, work)
     }
@@ -237,7 +237,7 @@ pub(crate) fn write_request(
         // By itself, so that nothing in it ends the object early and goes on behind it.
         Some(text) => {
             let name = "parameters_json";
-            let parameters = observe(text, 1, Origin::Caller, &mut ())
+            let parameters = observe(text, 1, Origin::Caller, &mut (), &mut ())
                 .map_err(|problem| problem.of_message(name, text, malformed))?;
             if parameters.object().is_none() {
                 return Err(malformed(parameters.describe_as_no_object(name)));

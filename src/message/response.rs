@@ -10,7 +10,7 @@ use super::json::substr_range;
 use super::json::{JsonError, Kind, Origin, Text};
 use super::received::ReceivedText;
 use super::value::{Value, Values};
-use super::work::Work;
+use super::work::Count;
 use super::writing::{Margins, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
@@ -63,7 +63,7 @@ impl ResponseOutline {
     #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
-        work: &mut Work,
+        work: &mut impl Count,
     ) -> std::result::Result<Document<'a>, JsonError> {
         RESPONSE.read_counted(text, work)
     }

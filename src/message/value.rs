@@ -247,7 +247,7 @@ impl<'a> Value<'a> {
         if !matches!(self.first_byte(), b'[' | b'{') {
             return None;
         }
-        let mut reader = Reader::<0>::new(self.text(), self.at + 1);
+        let mut reader = Reader::of_accepted(self.text(), self.at + 1);
         reader.skip_whitespace();
         let (is_object, level) = (self.first_byte() == b'{', self.level + 1);
         self.begin(reader, is_object, level)
@@ -259,7 +259,7 @@ impl<'a> Value<'a> {
             return None;
         }
         let is_object = self.written_name().is_some();
-        let mut reader = Reader::<0>::new(self.text(), self.at);
+        let mut reader = Reader::of_accepted(self.text(), self.at);
         reader.skip_value();
         reader.skip_whitespace();
         if reader.peek() != Some(b',') {

@@ -5,12 +5,44 @@
 //! in it: so the reader counts what it does, and what a refused text lacks of the most that a
 //! message of its size can take is made up for, by reading.
 
-/// What the reader was counted to do, in about so many instructions.
-#[derive(Debug, Default, Clone, Copy)]
+/// Is told what the reader does.
+pub trait Count: Copy {
+    /// About so many instructions more.
+    fn add(&mut self, more: usize);
+
+    /// How many bytes of a text were found to be UTF-8.
+    fn add_checked(&mut self, len: usize);
+
+    /// What was counted; `None` if nothing is.
+    fn counted(self) -> Option<Work>;
+
+    /// Checks that a text is UTF-8.
+    fn check_utf8<'a>(&mut self, text: &'a [u8]) -> Option<&'a str> {
+        let checked = std::str::from_utf8(text);
+        self.add_checked(checked.map_or_else(|error| error.valid_up_to(), str::len));
+        checked.ok()
+    }
+}
+
+/// Counts nothing: for a text whose sender knows what is in it.
+impl Count for () {
+    fn add(&mut self, _more: usize) {}
+
+    fn add_checked(&mut self, _len: usize) {}
+
+    fn counted(self) -> Option<Work> {
+        None
+    }
+}
+
+/// What the reader was counted to do with a packet.
+#[derive(Debug, Clone, Copy)]
 pub struct Work {
     pub(super) done: usize,
     /// How many bytes were found to be UTF-8.
     pub(super) checked: usize,
+    /// How often the packet is read.
+    pub(super) times: usize,
 }
 
 /// A text, whatever is in it.
@@ -60,19 +92,32 @@ pub const COMPARISON_TO_THE_END: usize = 90;
 /// A key that is kept, to be compared with the others at the end of its object.
 pub const KEPT_KEY: usize = 100;
 /// And then is.
-pub const HASHED_KEY: usize = 235;
+pub const HASHED_KEY: usize = 260;
 pub const HASHED_BYTE: usize = 8;
+
 impl Work {
-    pub fn add(&mut self, more: usize) {
+    /// Of a packet that is read so many `times`.
+    pub fn of(times: usize) -> Self {
+        Self {
+            done: 0,
+            checked: 0,
+            times,
+        }
+    }
+}
+
+impl Count for Work {
+    #[inline(always)]
+    fn add(&mut self, more: usize) {
         self.done = self.done.wrapping_add(more);
     }
 
-    /// Checks that a text is UTF-8.
-    pub fn check_utf8<'a>(&mut self, text: &'a [u8]) -> Option<&'a str> {
-        let checked = std::str::from_utf8(text);
-        let passed = checked.map_or_else(|error| error.valid_up_to(), str::len);
-        self.add(passed / 2);
-        self.checked = self.checked.max(passed);
-        checked.ok()
+    fn add_checked(&mut self, len: usize) {
+        self.add(len / 2);
+        self.checked = self.checked.max(len);
+    }
+
+    fn counted(self) -> Option<Work> {
+        Some(self)
     }
 }

@@ -87,7 +87,13 @@ impl Input {
     /// fails if there is no memory for it.
     #[inline]
     pub fn reserve(&mut self) -> Result<(), NoMemory> {
-        if self.is_in_header() || self.bytes.len() >= self.wanted.max(self.ahead) {
+        let len = self.bytes.len();
+        if self.is_in_header() || len >= self.wanted.max(self.ahead) {
+            return Ok(());
+        }
+        // A large buffer grows once it is full. Pieces may be single bytes, and this is asked for
+        // each.
+        if len >= FIRST_ALLOCATION && self.filled < len {
             return Ok(());
         }
         self.grow()

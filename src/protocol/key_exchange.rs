@@ -11,7 +11,7 @@ use crate::crypto::key_derivation::{AesKeyTranscript, GcmTranscript, RANDOM_SIZE
 use crate::crypto::random::FillRandom;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
-use crate::secret::{declassify_bytes, declassify_choice};
+use crate::secret::{declassify_bytes, declassify_choice, try_copy};
 
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
@@ -144,7 +144,7 @@ impl KeyExchange {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
         rsa.receive_remote_public_key(text)?;
-        self.remote_pem = pem.to_vec();
+        self.remote_pem = try_copy(pem)?;
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl KeyExchange {
         match &self.secret {
             None => {
                 self.secret = Some(read_secret(plain, protocol)?);
-                self.first_secret = received.to_vec();
+                self.first_secret = try_copy(received)?;
             }
             // Released peers send this side's key back; this library derives one from it. Any
             // other comes from somebody who could not read what was sent.
@@ -303,7 +303,7 @@ impl KeyExchange {
             initiator: initiator.random,
             response,
         });
-        self.first_secret = received.to_vec();
+        self.first_secret = try_copy(received)?;
         Ok(())
     }
 }

@@ -15,18 +15,19 @@ use crate::secret::{NoMemory, wiping_stack};
 #[cfg(feature = "aws-lc")]
 const LONG: usize = 1024;
 
-/// Encrypts `text` in place and returns its tag.
+/// Encrypts `text` in place and returns its tag. The nonce is made on the stack that is wiped: with
+/// the number of its record it tells the IV.
 pub fn seal(
     key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
+    nonce: impl FnOnce() -> [u8; NONCE_SIZE],
     additional_data: &[u8],
     text: &mut [u8],
 ) -> Result<[u8; TAG_SIZE]> {
     let sealed: std::result::Result<_, NoMemory> =
         wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
             #[cfg(feature = "aws-lc")]
-            LONG.. => aws_lc::seal(key, nonce, additional_data, text),
-            _ => Ok(pure_rust::seal(key, nonce, additional_data, text)),
+            LONG.. => aws_lc::seal(key, &nonce(), additional_data, text),
+            _ => Ok(pure_rust::seal(key, &nonce(), additional_data, text)),
         });
     sealed?.ok_or_else(text_too_long)
 }
@@ -34,7 +35,7 @@ pub fn seal(
 /// Decrypts `text` in place; wipes it if `tag` is not valid.
 pub fn open(
     key: &[u8; AES_256_SIZE],
-    nonce: &[u8; NONCE_SIZE],
+    nonce: impl FnOnce() -> [u8; NONCE_SIZE],
     additional_data: &[u8],
     text: &mut [u8],
     tag: &[u8; TAG_SIZE],
@@ -42,8 +43,8 @@ pub fn open(
     let opened: std::result::Result<_, NoMemory> =
         wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
             #[cfg(feature = "aws-lc")]
-            LONG.. => aws_lc::open(key, nonce, additional_data, text, tag),
-            _ => Ok(pure_rust::open(key, nonce, additional_data, text, tag)),
+            LONG.. => aws_lc::open(key, &nonce(), additional_data, text, tag),
+            _ => Ok(pure_rust::open(key, &nonce(), additional_data, text, tag)),
         });
     // The tag was already compared in constant time, and the result branched on.
     match declassify(opened?.is_some()) {
@@ -82,7 +83,7 @@ mod tests {
         for len in [1, 15, 16, 300, 1023, 1024, 1025, 5000] {
             let original: Vec<u8> = (0..len).map(|at| at as u8).collect();
             let mut sealed = original.clone();
-            let sealed_tag = seal(&KEY, &NONCE, &DATA, &mut sealed).unwrap();
+            let sealed_tag = seal(&KEY, || NONCE, &DATA, &mut sealed).unwrap();
             for changed in [None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
                 let (mut key, mut nonce, mut data) = (KEY, NONCE, DATA);
                 let (mut tag, mut text) = (sealed_tag, sealed.clone());
@@ -94,7 +95,7 @@ mod tests {
                     Some(3) => tag[len % TAG_SIZE] ^= 2,
                     Some(_) => text[len / 2] ^= 0x10,
                 }
-                let opened = open(&key, &nonce, &data, &mut text, &tag);
+                let opened = open(&key, || nonce, &data, &mut text, &tag);
                 assert_eq!(opened.is_ok(), changed.is_none());
                 assert_eq!(text == original, changed.is_none(), "{len} {changed:?}");
             }

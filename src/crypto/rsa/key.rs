@@ -8,18 +8,19 @@ use rsa::pkcs1::{ALGORITHM_ID, RsaPrivateKeyRef, RsaPublicKeyRef};
 use rsa::pkcs8::der::asn1::BitStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
-use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, PrivateKeyInfoRef};
-use rsa::pss::{Signature, SigningKey, VerifyingKey};
-use rsa::signature::{RandomizedSigner, SignatureEncoding, Verifier};
+use rsa::pkcs8::{DecodePublicKey, EncodePrivateKey, PrivateKeyInfoRef};
+use rsa::pss::{Signature, VerifyingKey};
+use rsa::signature::Verifier;
 use rsa::{BoxedUint, RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::key_text::{self, MAX_PEM_SIZE, invalid_key};
-use super::oaep::{DecryptingKey, EncryptingKey, try_generate};
+use super::oaep::{self, DecryptingKey, EncryptingKey};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
+use crate::secret::{try_copy, try_zeros};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const MAX_EXPONENT_BITS: u32 = 33;
@@ -31,7 +32,7 @@ const PKCS8_LABEL: &str = "PRIVATE KEY";
 /// encrypts is large, and made again if it was freed.
 #[derive(Clone)]
 pub(super) struct PublicKey {
-    der: Arc<[u8]>,
+    der: Arc<Vec<u8>>,
     bits: u32,
     pub(super) encrypting: Option<Arc<EncryptingKey>>,
 }
@@ -52,14 +53,12 @@ pub(super) struct PrivateKey {
     made_in: u32,
     /// The same for a forked child, and which.
     in_child: OnceLock<(u32, DecryptingKey)>,
-    /// For signing, which few callers do.
-    signing: OnceLock<RsaPrivateKey>,
 }
 
 impl LocalPublicKey {
-    pub fn new(key: PublicKey) -> Self {
-        let pem = key.to_pem();
-        Self { key, pem }
+    pub fn new(key: PublicKey) -> Result<Self> {
+        let pem = key.to_pem()?;
+        Ok(Self { key, pem })
     }
 }
 
@@ -100,13 +99,13 @@ impl PublicKey {
         let encrypting = EncryptingKey::from_der(der)
             .ok_or_else(|| invalid_key("the RSA public key is not acceptable"))?;
         Ok(Self {
-            der: der.into(),
+            der: Arc::new(try_copy(der)?),
             bits,
             encrypting: Some(Arc::new(encrypting)),
         })
     }
 
-    pub fn to_pem(&self) -> String {
+    pub fn to_pem(&self) -> Result<String> {
         encode_pem(PUBLIC_LABEL, &self.der)
     }
 
@@ -176,7 +175,7 @@ impl PrivateKey {
                 "public_exponent is {public_exponent}; it is odd, at least 3 and below 2^{MAX_EXPONENT_BITS}"
             )));
         }
-        if let Some(pkcs8) = try_generate(public_exponent, key_size)? {
+        if let Some(pkcs8) = oaep::try_generate(public_exponent, key_size)? {
             return Self::from_pkcs8(pkcs8);
         }
         let mut generator = random::rng()?;
@@ -207,17 +206,21 @@ impl PrivateKey {
     }
 
     fn from_user(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self> {
-        let Some(what) = unusual_primes(&pkcs8) else {
-            return Self::from_pkcs8(pkcs8);
-        };
-        // More than some arithmetic can take: whether this key works shows when it is used.
-        match Self::from_pkcs8(pkcs8) {
-            Ok(key) if key.passes_pairwise_check() => Ok(key),
-            _ => Err(invalid_key(format!(
+        let unusual = unusual_primes(&pkcs8);
+        match (Self::from_pkcs8(pkcs8), unusual) {
+            (Ok(key), _) if key.passes_pairwise_check() => Ok(key),
+            // More than some arithmetic can take.
+            (_, Some(what)) => Err(invalid_key(format!(
                 "the RSA private key has {what}, and such keys are not supported; make another \
                  key with {}",
                 key_text::NEW_KEY
             ))),
+            (Ok(_), None) => Err(invalid_key(format!(
+                "the RSA private key does not decrypt what is encrypted under its public half: \
+                 it is damaged, or its primes are none; make another key with {}",
+                key_text::NEW_KEY
+            ))),
+            (Err(error), None) => Err(error),
         }
     }
 
@@ -232,29 +235,20 @@ impl PrivateKey {
             decrypting,
             made_in: fork_generation::current(),
             in_child: OnceLock::new(),
-            signing: OnceLock::new(),
         })
     }
 
-    /// Whether it signs and decrypts.
+    /// Whether it decrypts what is encrypted under its public half. As the padding is random, that
+    /// is Fermat's test of both primes, too.
     fn passes_pairwise_check(&self) -> bool {
         let text = b"a key that works";
-        let Ok(public) = self.public_key() else {
-            return false;
-        };
-        let signs = self
-            .sign(text)
-            .and_then(|signature| public.verify(&signature, text))
-            .unwrap_or(false);
-        let decrypts = || {
-            let decrypted = public.encrypt(text).and_then(|data| self.decrypt(&data));
-            decrypted.is_ok_and(|decrypted| *decrypted == text)
-        };
-        signs && decrypts()
+        let encrypted = self.public_key().and_then(|public| public.encrypt(text));
+        let decrypted = encrypted.and_then(|data| self.decrypt(&data));
+        decrypted.is_ok_and(|decrypted| *decrypted == text)
     }
 
-    pub fn to_pem(&self) -> Zeroizing<String> {
-        Zeroizing::new(encode_pem(PKCS8_LABEL, &self.pkcs8))
+    pub fn to_pem(&self) -> Result<Zeroizing<String>> {
+        encode_pem(PKCS8_LABEL, &self.pkcs8).map(Zeroizing::new)
     }
 
     pub fn der(&self) -> &[u8] {
@@ -313,21 +307,7 @@ impl PrivateKey {
     }
 
     pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let failed = |_| Error::new(Reason::Internal, "the RSA private key could not sign");
-        let key = match self.signing.get() {
-            Some(key) => key,
-            None => {
-                let key = RsaPrivateKey::from_pkcs8_der(&self.pkcs8)
-                    .map_err(|_| invalid_key("the RSA private key cannot sign"))?;
-                self.signing.get_or_init(|| key)
-            }
-        };
-        let key = SigningKey::<Sha256>::new_with_salt_len(key.clone(), max_salt_len(self.bits));
-        let mut generator = random::rng()?;
-        let signature = key
-            .try_sign_with_rng(&mut generator, data)
-            .map_err(failed)?;
-        Ok(signature.to_vec())
+        oaep::sign(&self.pkcs8, max_salt_len(self.bits), data)
     }
 }
 
@@ -361,13 +341,21 @@ fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
             text.len()
         )));
     }
-    pem::decode_vec(text.as_bytes())
-        .map(|(label, der)| (label, Zeroizing::new(der)))
-        .map_err(|error| invalid_key(format!("the key is no PEM text: {error}")))
+    let mut der = Zeroizing::new(try_zeros(text.len())?);
+    let (label, len) = pem::decode(text.as_bytes(), &mut der)
+        .map(|(label, der)| (label, der.len()))
+        .map_err(|error| invalid_key(format!("the key is no PEM text: {error}")))?;
+    der.truncate(len);
+    Ok((label, der))
 }
 
-fn encode_pem(label: &str, der: &[u8]) -> String {
-    pem::encode_string(label, LineEnding::LF, der).expect("keys are short and labels are known")
+fn encode_pem(label: &str, der: &[u8]) -> Result<String> {
+    const KNOWN: &str = "keys are short and labels are known";
+    let ending = LineEnding::LF;
+    let len = pem::encoded_len(label, ending, der).expect(KNOWN);
+    let mut text = try_zeros(len)?;
+    pem::encode(label, ending, der, &mut text).expect(KNOWN);
+    Ok(String::from_utf8(text).expect("PEM is ASCII"))
 }
 
 /// Calls `read` with the public half of a private key.

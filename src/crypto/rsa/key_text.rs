@@ -44,7 +44,8 @@ const LINE_WIDTH: usize = 64;
 struct Block<'a> {
     label: &'a str,
     is_encrypted: bool,
-    base64: Zeroizing<Vec<u8>>,
+    /// Those that are neither empty nor a header.
+    lines: Vec<&'a [u8]>,
 }
 
 /// The one private key in a text, as PKCS #8 without optional fields.
@@ -188,12 +189,12 @@ fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<()> {
 fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
     check_length(text, "the PEM text")?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let by_lines = parse_blocks(lines(text), text.len());
+    let by_lines = parse_blocks(lines(text));
     if matches!(&by_lines, Ok(blocks) if !blocks.is_empty()) {
         return by_lines;
     }
     // As in an environment variable, a configuration file or a shell command.
-    let by_boundaries = parse_blocks(split_at_boundaries(text), text.len());
+    let by_boundaries = parse_blocks(split_at_boundaries(text));
     match (by_lines, by_boundaries) {
         (_, Ok(blocks)) if !blocks.is_empty() => Ok(blocks),
         (Err(error), _) | (_, Err(error)) => Err(error),
@@ -218,17 +219,19 @@ fn split_at_boundaries(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn next_boundary(text: &[u8]) -> Option<(usize, usize)> {
-    let start = [BEGIN, END].iter().filter_map(|word| find(text, word));
-    let start = start.min()?;
+    let is_start = |at: &usize| {
+        [BEGIN, END]
+            .iter()
+            .any(|word| text[*at..].starts_with(word))
+    };
+    let start = (0..text.len()).find(is_start)?;
     let label = start + DASHES.len();
-    let end = label + find(&text[label..], DASHES)? + DASHES.len();
+    let mut rest = text[label..].windows(DASHES.len());
+    let end = label + rest.position(|part| part == DASHES)? + DASHES.len();
     Some((start, end))
 }
 
-fn parse_blocks<'a>(
-    lines: impl Iterator<Item = &'a [u8]>,
-    max_digits: usize,
-) -> Result<Vec<Block<'a>>> {
+fn parse_blocks<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Block<'a>>> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
     for line in lines {
@@ -238,8 +241,7 @@ fn parse_blocks<'a>(
                 open = Some(Block {
                     label,
                     is_encrypted: false,
-                    // With room for all of it, because growing would leave a copy behind.
-                    base64: Zeroizing::new(Vec::with_capacity(max_digits)),
+                    lines: Vec::new(),
                 });
             }
             (Some(_), _, Some(block)) => return Err(truncated(block.label)),
@@ -250,11 +252,8 @@ fn parse_blocks<'a>(
                 block.is_encrypted |=
                     line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
             }
-            (_, _, Some(block)) => {
-                let digits = line.iter().filter(|byte| !byte.is_ascii_whitespace());
-                block.base64.extend(digits);
-            }
-            (_, _, None) => {}
+            (_, _, Some(block)) if !line.is_empty() => block.lines.push(line),
+            _ => {}
         }
     }
     match open {
@@ -273,25 +272,29 @@ fn boundary<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
 impl Block<'_> {
     fn decode(&self) -> Result<Zeroizing<Vec<u8>>> {
         let ending = LineEnding::LF;
-        let lines = self.base64.len().div_ceil(LINE_WIDTH);
-        let size = self.base64.len() + lines + 2 * (self.label.len() + 20);
+        let most_digits = self.lines.iter().map(|line| line.len()).sum();
+        // With room for all of them, because growing would leave a copy behind.
+        let mut base64 = Zeroizing::new(Vec::with_capacity(most_digits));
+        let bytes = self.lines.iter().copied().flatten();
+        base64.extend(bytes.filter(|byte| !byte.is_ascii_whitespace()));
+        let size = base64.len() + base64.len().div_ceil(LINE_WIDTH) + 2 * (self.label.len() + 20);
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         let label = self.label.as_bytes();
         text.extend([b"-----BEGIN ", label, b"-----\n"].concat());
-        for line in self.base64.chunks(LINE_WIDTH) {
+        for line in base64.chunks(LINE_WIDTH) {
             text.extend(line);
             text.extend(ending.as_bytes());
         }
         text.extend([b"-----END ", label, b"-----\n"].concat());
         // Into a buffer that is wiped: what precedes an invalid character may be most of a key.
-        let mut der = Zeroizing::new(vec![0; self.base64.len()]);
+        let mut der = Zeroizing::new(vec![0; base64.len()]);
         let decoded = pem::decode(&text, &mut der).map(|(_, der)| der.len());
         der.truncate(decoded.map_err(|_| self.not_base64())?);
         Ok(der)
     }
 
     fn not_base64(&self) -> Error {
-        if self.base64.contains(&b'\\') {
+        if self.lines.iter().any(|line| line.contains(&b'\\')) {
             return invalid_key(
                 "the line ends of the key are written as \\n, as in JSON; real ones are needed, as \
                  `printf %b` writes them",
@@ -402,11 +405,6 @@ fn no_pem(text: &[u8]) -> Error {
         );
     }
     invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
-}
-
-/// Where `part` is in `text`.
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
 }
 
 pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -658,12 +656,36 @@ mod tests {
     }
 
     #[test]
+    fn many_keys_take_no_more_memory_than_their_text() {
+        let text = encode("CERTIFICATE", b"x").repeat(250);
+        let blocks = blocks(text.as_bytes()).unwrap();
+        assert_eq!(blocks.len(), 250);
+        let held = |block: &Block<'_>| {
+            size_of::<Block<'_>>() + block.lines.capacity() * size_of::<&[u8]>()
+        };
+        assert!(blocks.iter().map(held).sum::<usize>() <= 3 * text.len());
+    }
+
+    #[test]
+    fn a_key_whose_prime_is_none_is_refused() {
+        let pem = include_str!("../../../examples-c/tests/keys/composite-prime.pem");
+        let error = RsaWrapper::default().set_private_key(pem, true);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("primes are none") && error.contains("genpkey"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_key_that_is_taken_also_works() {
         for pem in UNEVEN {
             let mut wrapper = RsaWrapper::default();
             match wrapper.set_private_key(pem, true) {
                 Ok(()) => {
-                    wrapper.sign_data(b"text").unwrap();
+                    let signature = wrapper.sign_data(b"text").unwrap();
+                    let verified = wrapper.verify_data_signature(&signature, b"text", true);
+                    assert_eq!(verified, Ok(true));
                     let data = wrapper.encrypt_data(b"text", true).unwrap();
                     assert_eq!(*wrapper.decrypt_data(&data).unwrap(), b"text");
                 }

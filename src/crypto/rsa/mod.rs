@@ -35,6 +35,8 @@ pub struct RsaWrapper {
     remote: Option<PublicKey>,
 }
 
+const THERE_IS_MEMORY: &str = "there is memory for a key";
+
 impl RsaWrapper {
     /// A wrapper with a new key pair of 4096 bits, or without any key.
     /// Mirrors `RSAWrapper.__init__`.
@@ -72,8 +74,12 @@ impl RsaWrapper {
 
     /// The local private key as PEM (PKCS #8, not encrypted).
     /// Mirrors `RSAWrapper.getPrivateKey`.
+    ///
+    /// # Panics
+    /// If there is no memory for it.
     pub fn private_key(&self) -> Option<Zeroizing<String>> {
-        self.private.as_ref().map(|private| private.to_pem())
+        let pem = |private: &Arc<PrivateKey>| private.to_pem().expect(THERE_IS_MEMORY);
+        self.private.as_ref().map(pem)
     }
 
     /// The local private key as DER (PKCS #8, not encrypted).
@@ -84,8 +90,12 @@ impl RsaWrapper {
 
     /// The peer's public key as PEM (SubjectPublicKeyInfo).
     /// Mirrors `RSAWrapper.getRemotePublicKey`.
+    ///
+    /// # Panics
+    /// If there is no memory for it.
     pub fn remote_public_key(&self) -> Option<String> {
-        self.remote.as_ref().map(PublicKey::to_pem)
+        let pem = |remote: &PublicKey| remote.to_pem().expect(THERE_IS_MEMORY);
+        self.remote.as_ref().map(pem)
     }
 
     /// The peer's public key as DER (SubjectPublicKeyInfo).
@@ -98,15 +108,13 @@ impl RsaWrapper {
     /// written as freely as OpenSSL takes it.
     /// Mirrors `RSAWrapper.setPublicKey`.
     pub fn set_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
-        self.replace_public(PublicKey::from_text(pem.as_ref())?);
-        Ok(())
+        self.replace_public(PublicKey::from_text(pem.as_ref())?)
     }
 
     /// Sets the local public key from DER (SubjectPublicKeyInfo or PKCS #1).
     /// Mirrors `RSAWrapper.setPublicKey` with `pem_format=False`.
     pub fn set_public_key_der(&mut self, der: &[u8]) -> Result<()> {
-        self.replace_public(PublicKey::from_der(der)?);
-        Ok(())
+        self.replace_public(PublicKey::from_der(der)?)
     }
 
     /// Sets the local private key from PEM (PKCS #8 or PKCS #1, not encrypted), which may be
@@ -183,7 +191,7 @@ impl RsaWrapper {
     /// digits, of the PEM text of the local or the peer's public key.
     pub fn fingerprint(&self, remote: bool) -> Result<String> {
         let digest = if remote {
-            Sha256::digest(self.remote()?.to_pem())
+            Sha256::digest(self.remote()?.to_pem()?)
         } else {
             Sha256::digest(&self.local_public()?.pem)
         };
@@ -216,13 +224,14 @@ impl RsaWrapper {
         }
     }
 
-    fn replace_public(&mut self, public: PublicKey) {
-        self.public = Some(Arc::new(LocalPublicKey::new(public)));
+    fn replace_public(&mut self, public: PublicKey) -> Result<()> {
+        self.public = Some(Arc::new(LocalPublicKey::new(public)?));
+        Ok(())
     }
 
     fn replace_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
         if derivate_public_key {
-            self.replace_public(private.public_key()?);
+            self.replace_public(private.public_key()?)?;
         }
         self.private = Some(Arc::new(private));
         Ok(())

@@ -5,23 +5,22 @@ use std::time::{Duration, Instant};
 
 use super::socket::{Socket, WaitLimit};
 use super::{TransferError, Transport};
+use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
 
 /// A socket, while there is one, and the time limit of each operation.
 pub struct Connection {
     socket: Option<Socket>,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
+    deadline: Deadline<Instant>,
     non_blocking: bool,
 }
 
 impl Connection {
     /// A connection without a socket yet.
-    pub fn new(timeout: Option<Duration>, non_blocking: bool) -> Self {
+    pub fn new(limits: Limits, non_blocking: bool) -> Self {
         Self {
             socket: None,
-            timeout,
-            deadline: None,
+            deadline: Deadline::new(limits),
             non_blocking,
         }
     }
@@ -48,11 +47,11 @@ impl Connection {
 
     /// How long each operation that begins from here on may take.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        self.timeout = timeout;
+        self.deadline.set_timeout(timeout);
     }
 
     fn wait_limit(&self) -> WaitLimit {
-        match (self.non_blocking, self.deadline) {
+        match (self.non_blocking, self.deadline.end()) {
             (true, _) => WaitLimit::NonBlocking,
             (false, Some(deadline)) => WaitLimit::Until(deadline),
             (false, None) => WaitLimit::Unlimited,
@@ -74,14 +73,12 @@ impl Transport for Connection {
         }
     }
 
-    fn start_deadline(&mut self) {
-        self.deadline = self
-            .timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout));
+    fn start_deadline(&mut self, is_idle: bool) {
+        self.deadline.start(is_idle, || Some(Instant::now()));
     }
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
-        match self.deadline {
+        match self.deadline.end() {
             // A blocking call looks at the clock before it waits.
             Some(deadline) if self.non_blocking && Instant::now() >= deadline => {
                 Err(TransferError::TimedOut)
@@ -90,12 +87,20 @@ impl Transport for Connection {
         }
     }
 
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline.end().map(|end| end.since(Instant::now()))
+    }
+
     fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError> {
         self.socket().send(bytes, self.wait_limit())
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
-        self.socket().receive(buffer, self.wait_limit())
+        let received = self.socket().receive(buffer, self.wait_limit());
+        if received.is_ok() {
+            self.deadline.received(|| Some(Instant::now()));
+        }
+        received
     }
 
     fn peek(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {

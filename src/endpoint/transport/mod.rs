@@ -7,6 +7,7 @@ pub(crate) mod socket;
 mod system;
 
 use std::io;
+use std::time::Duration;
 
 use crate::error::{Interest, Result};
 
@@ -20,11 +21,15 @@ pub trait Transport {
         true
     }
 
-    /// An operation begins: its deadline is counted from here.
-    fn start_deadline(&mut self);
+    /// An operation begins: its deadline is counted from here. With `is_idle`, the peer may take
+    /// the idle timeout to begin, and the timeout is counted from its first byte on.
+    fn start_deadline(&mut self, is_idle: bool);
 
     /// Fails if the operation has run out of time and would not notice by itself.
     fn check_deadline(&self) -> std::result::Result<(), TransferError>;
+
+    /// How long it is until the deadline that was started last; `None` if there is none.
+    fn time_left(&self) -> Option<Duration>;
 
     /// Sends at least one byte of `bytes`; returns how many.
     fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError>;

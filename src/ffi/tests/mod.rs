@@ -93,6 +93,7 @@ mod boundary;
 mod client;
 mod client_interface;
 mod data;
+mod event;
 mod handle;
 mod log;
 mod session;
@@ -214,7 +215,7 @@ fn parameters() -> Vec<(&'static str, &'static str, &'static str)> {
 fn no_parameter_is_of_a_type_that_forbids_values() {
     let allowed = |kind: &str| {
         let is_number = kind.ends_with("Number") || kind == "BooleanByte";
-        let is_callback = kind == "anwdl_log_function_t";
+        let is_callback = ["anwdl_log_function_t", "anwdl_log_handler_t"].contains(&kind);
         is_number
             || is_callback
             || kind.starts_with("*const ")
@@ -253,6 +254,7 @@ fn every_function_is_called_here() {
         include_str!("client.rs"),
         include_str!("client_interface.rs"),
         include_str!("data.rs"),
+        include_str!("event.rs"),
         include_str!("handle.rs"),
         include_str!("log.rs"),
         include_str!("mod.rs"),

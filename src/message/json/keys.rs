@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use super::scan::string_end;
 use super::text::Text;
 use crate::message::hash_index::Index;
+use crate::message::work::{self, Count};
 use crate::secret::NoMemory;
 
 /// A key of an object that is being read: where it stands between its quotes.
@@ -24,24 +26,10 @@ impl Key {
         Text(&all[self.start..self.end])
     }
 
-    /// Whether two keys of a text are the same; neither is indirect.
-    #[inline(always)]
-    fn is(self, other: Self, all: &str) -> bool {
-        self.signature == other.signature && self.is_to_its_end(other, all)
-    }
-
     /// Whether two keys of the same signature are the same.
     #[inline(never)]
     pub fn is_to_its_end(self, other: Self, all: &str) -> bool {
         self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text(all).0 == other.text(all).0
-    }
-
-    /// The same where one of them may be indirect.
-    fn is_decoded(self, other: Self, all: &str) -> bool {
-        match self.signature == INDIRECT || other.signature == INDIRECT {
-            true => self.text(all).compare(other.text(all)).is_eq(),
-            false => self.is(other, all),
-        }
     }
 }
 
@@ -75,42 +63,54 @@ pub fn decode_start(text: Text<'_>, out: &mut [u8; SIGNED + 5]) -> usize {
     len
 }
 
-/// The key of a text that stands twice, where it stands again, however it is written. Who wrote the
-/// keys cannot know the hashes, so that comparing two of them costs the same whatever they begin
-/// with.
-pub fn duplicate(keys: &mut [Key], all: &str) -> Result<Option<Key>, NoMemory> {
-    let are_short = keys.iter().all(|key| key.signature != INDIRECT);
-    if keys.len() <= 2 || (are_short && keys.len() <= 8) {
-        let mut pairs = (1..keys.len()).flat_map(|at| keys[..at].iter().map(move |one| (one, at)));
-        return Ok(pairs
-            .find(|(one, at)| one.is_decoded(keys[*at], all))
-            .map(|(one, at)| later_of(*one, keys[at])));
+/// Of the keys of a text that begin at `starts`, the one that stands twice, where it stands again,
+/// however it is written. Who wrote the keys cannot know the hashes, so that comparing two of them
+/// costs the same whatever they begin with.
+pub fn duplicate(
+    starts: &[u32],
+    all: &str,
+    work: &mut impl Count,
+) -> Result<Option<usize>, NoMemory> {
+    let mut key_at = |start: u32| {
+        let key = key_at(all, start);
+        work.add(work::HASHED_KEY + work::HASHED_BYTE * key.0.len());
+        key
+    };
+    let later = |one: u32, other: u32| one.max(other) as usize;
+    match *starts {
+        [] | [_] => return Ok(None),
+        [one, other] => {
+            let is_same = key_at(one).compare(key_at(other)).is_eq();
+            return Ok(is_same.then(|| later(one, other)));
+        }
+        _ => {}
     }
-    let mut index = Index::with_capacity(keys.len())?;
-    for key in &mut *keys {
-        key.signature = key.text(all).hash(index.hashes());
-    }
-    for (key, number) in keys.iter().zip(1..) {
+    let mut index = Index::with_capacity(starts.len())?;
+    // A part of each hash tells nearly all keys apart.
+    let mut parts = Vec::new();
+    parts.try_reserve_exact(starts.len())?;
+    for (&start, number) in starts.iter().zip(1..) {
+        let key = key_at(start);
+        let hash = key.hash(index.hashes());
+        let part = hash as u32;
         let same = Cell::new(None);
         let is_same = |at: usize| {
-            let other = keys[at - 1];
-            let is_same =
-                other.signature == key.signature && other.text(all).compare(key.text(all)).is_eq();
+            let other = starts[at - 1];
+            let is_same = parts[at - 1] == part && self::key_at(all, other).compare(key).is_eq();
             same.set(is_same.then_some(other));
             is_same
         };
-        index.insert(key.signature, number, is_same);
+        index.insert(hash, number, is_same);
         if let Some(other) = same.get() {
-            return Ok(Some(later_of(*key, other)));
+            return Ok(Some(later(start, other)));
         }
+        parts.push(part);
     }
     Ok(None)
 }
 
-/// The one of two keys that stands behind the other.
-fn later_of(one: Key, other: Key) -> Key {
-    match one.start > other.start {
-        true => one,
-        false => other,
-    }
+/// The key that begins at `start`, behind its quote, in a text in which it was read.
+fn key_at(all: &str, start: u32) -> Text<'_> {
+    let start = start as usize;
+    Text(&all[start..string_end(all.as_bytes(), start)])
 }

@@ -17,7 +17,7 @@ mod text;
 
 use std::ops::Range;
 
-use super::work::{self, Work};
+use super::work::{self, Count};
 use reader::INLINE_KEYS;
 
 pub use error::JsonError;
@@ -39,12 +39,12 @@ pub enum Origin {
 
 /// Accepts a text that is one JSON value with nothing but blanks around it.
 pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, JsonError> {
-    observe(text, 0, origin, &mut ())
+    observe(text, 0, origin, &mut (), &mut ())
 }
 
 /// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
-pub fn python_reads(text: &str, work: &mut Work) -> bool {
-    observe_counted(text, 0, Origin::Peer, &mut (), work).map_or_else(
+pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
+    observe(text, 0, Origin::Peer, &mut (), work).map_or_else(
         |problem| problem.is_python || problem.is_no_memory(),
         |_| true,
     )
@@ -55,31 +55,23 @@ pub fn trim_whitespace(text: &str) -> Range<usize> {
     substr_range(text, text.trim_matches([' ', '\t', '\n', '\r']))
 }
 
-/// As [`check`], for a text that is to stand `depth` levels deep in another one, and tells
-/// `observer` of the members while it passes them.
+/// As [`check`], for a text that is to stand `depth` levels deep in another one. Tells `observer` of
+/// the members while it passes them, and adds to `work` what it took, whether the text is accepted
+/// or not.
 pub fn observe<'a>(
     text: &'a str,
     depth: usize,
     origin: Origin,
     observer: &mut impl Observer<'a>,
+    work: &mut impl Count,
 ) -> Result<Value<'a>, JsonError> {
-    observe_counted(text, depth, origin, observer, &mut Work::default())
-}
-
-/// The same, and adds to `work` what it took, whether the text was accepted or not.
-pub fn observe_counted<'a>(
-    text: &'a str,
-    depth: usize,
-    origin: Origin,
-    observer: &mut impl Observer<'a>,
-    work: &mut Work,
-) -> Result<Value<'a>, JsonError> {
-    let mut reader = Reader::<INLINE_KEYS>::new(text, 0);
+    let mut reader = Reader::<INLINE_KEYS, _>::new(text, 0, *work);
     if origin == Origin::Caller {
         reader.longest_integer = MAX_PYTHON_INTEGER_LEN;
     }
     let whole = reader.whole(depth, observer);
-    work.add(work::TEXT.wrapping_add(reader.work()) + observer.work());
+    reader.count_work(work::TEXT + work::BYTE * reader.at);
+    *work = reader.work;
     match (whole, reader.flaw) {
         (Ok(value), None) => Ok(value),
         (Ok(_), Some(flaw)) => Err(flaw),

@@ -6,9 +6,10 @@ use arrayvec::ArrayVec;
 
 use super::error::JsonError;
 use super::keys::{INDIRECT, Key, SIGNED, decode_start, duplicate, signature};
-use super::scan::{digits_end, plain_end, run_end, whitespace_end};
+use super::scan::{digits_end, plain_end, run_end, string_end, whitespace_end};
 use super::text::{Object, Text, Value, code_unit};
-use crate::message::work;
+use crate::message::hash_index::narrow;
+use crate::message::work::{self, Count};
 use crate::secret::NoMemory;
 
 /// The deepest nesting of objects and arrays that is read.
@@ -21,6 +22,8 @@ pub(super) const INLINE_KEYS: usize = MAX_DEPTH + 8;
 const COMPARED_KEYS: usize = 24;
 /// The longest key that is compared with each of those, in bytes.
 pub(super) const MAX_COMPARED_LEN: usize = 64;
+/// The bytes of a member that has no name, and of the comma before it.
+const MIN_MEMBER_LEN: usize = 5;
 
 pub(super) const TOO_DEEP: &str = "too deeply nested: 64 levels of objects and arrays are the most";
 pub(super) const NOT_FINITE: &str = "no number of JSON: write null, or a string";
@@ -33,23 +36,32 @@ pub(super) const TRAILING_COMMA: &str =
 /// Is told of members while a text is read, of which it is not known yet whether it will be
 /// accepted.
 pub trait Observer<'a> {
-    /// A member of the root object, after those of the object that is its value.
-    fn member(&mut self, key: Text<'a>, value: Value<'a>);
+    /// A member of the root object, after those of the object that is its value. Both methods add to
+    /// `work` what it was to be told.
+    fn member(&mut self, key: Text<'a>, value: Value<'a>, work: &mut impl Count);
 
     /// A member of an object that is itself the value of the root's member `parent`.
-    fn inner_member(&mut self, parent: Text<'a>, key: Text<'a>, value: Value<'a>);
-
-    /// How much work it was to be told.
-    fn work(&self) -> usize {
-        0
-    }
+    fn inner_member(
+        &mut self,
+        parent: Text<'a>,
+        key: Text<'a>,
+        value: Value<'a>,
+        work: &mut impl Count,
+    );
 }
 
 /// Is told and forgets.
 impl<'a> Observer<'a> for () {
-    fn member(&mut self, _key: Text<'a>, _value: Value<'a>) {}
+    fn member(&mut self, _key: Text<'a>, _value: Value<'a>, _work: &mut impl Count) {}
 
-    fn inner_member(&mut self, _parent: Text<'a>, _key: Text<'a>, _value: Value<'a>) {}
+    fn inner_member(
+        &mut self,
+        _parent: Text<'a>,
+        _key: Text<'a>,
+        _value: Value<'a>,
+        _work: &mut impl Count,
+    ) {
+    }
 }
 
 /// Where a value stands.
@@ -115,23 +127,30 @@ impl Brackets {
 }
 
 /// Reads, and keeps up to `KEYS` keys in place: none where the keys are known to differ.
-pub struct Reader<'a, const KEYS: usize> {
+pub struct Reader<'a, const KEYS: usize, W = ()> {
     text: &'a str,
     /// Where it is: known where something is wrong, and to what passes over an accepted text.
     pub at: usize,
     /// The first keys of the objects that are being read, the innermost ones last.
     keys: ArrayVec<Key, KEYS>,
-    /// Those that are indirect, and those of a long object that there is no room for.
-    more: Vec<Key>,
+    /// Where those begin that are indirect, and those of a long object that there is no room for.
+    more: Vec<u32>,
     pub(super) longest_integer: usize,
     /// The first thing that is accepted by Python only.
     pub(super) flaw: Option<JsonError>,
     /// What was done, less what each byte takes.
-    extra_work: usize,
+    pub(super) work: W,
 }
 
-impl<'a, const KEYS: usize> Reader<'a, KEYS> {
-    pub fn new(text: &'a str, at: usize) -> Self {
+impl<'a> Reader<'a, 0> {
+    /// Passes over a text that was accepted, from `at` on.
+    pub fn of_accepted(text: &'a str, at: usize) -> Self {
+        Self::new(text, at, ())
+    }
+}
+
+impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
+    pub(super) fn new(text: &'a str, at: usize, work: W) -> Self {
         Self {
             text,
             at,
@@ -139,18 +158,13 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             more: Vec::new(),
             longest_integer: usize::MAX,
             flaw: None,
-            extra_work: 0,
+            work,
         }
     }
 
-    /// What was done until an end, or until something was wrong.
-    pub(super) fn work(&self) -> usize {
-        (work::BYTE * self.at).wrapping_add(self.extra_work)
-    }
-
     #[inline(always)]
-    fn count_work(&mut self, work: usize) {
-        self.extra_work = self.extra_work.wrapping_add(work);
+    pub(super) fn count_work(&mut self, work: usize) {
+        self.work.add(work);
     }
 
     /// Has passed `len` bytes by whole words.
@@ -270,9 +284,18 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     #[inline(never)]
     fn add_more(&mut self, key: Key) -> Result<(), JsonError> {
         self.count_work(work::KEPT_KEY);
-        let room = self.more.try_reserve(1);
-        room.map_err(|_| self.problem(JsonError::NO_MEMORY))?;
-        self.more.push(key);
+        self.keep_key(key)
+            .map_err(|NoMemory| self.problem(JsonError::NO_MEMORY))
+    }
+
+    fn keep_key(&mut self, key: Key) -> Result<(), NoMemory> {
+        if self.more.len() == self.more.capacity() {
+            // No more than can still come.
+            let most = 1 + (self.text.len() - key.end) / MIN_MEMBER_LEN;
+            let room = self.more.len().max(INLINE_KEYS).min(most);
+            self.more.try_reserve_exact(room)?;
+        }
+        self.more.push(narrow(key.start)?);
         Ok(())
     }
 
@@ -289,21 +312,25 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
     #[inline(never)]
     fn compare_more(&mut self, keys: Keys) -> Result<(), JsonError> {
         if self.flaw.is_none() {
-            let first = &self.keys[keys.first..];
-            let room = self.more.try_reserve_exact(first.len());
-            room.map_err(|_| self.problem(JsonError::NO_MEMORY))?;
-            self.more.extend_from_slice(first);
-            let compared = &self.more[keys.more..];
-            let bytes: usize = compared.iter().map(|key| key.end - key.start).sum();
-            self.count_work(work::HASHED_KEY * compared.len() + work::HASHED_BYTE * bytes);
-            let found = duplicate(&mut self.more[keys.more..], self.text)
+            let found = self
+                .duplicate(keys)
                 .map_err(|NoMemory| self.problem(JsonError::NO_MEMORY))?;
-            if let Some(key) = found {
-                self.python_only(key.start - 1, DUPLICATE_KEY);
+            if let Some(start) = found {
+                self.python_only(start - 1, DUPLICATE_KEY);
             }
         }
         self.more.truncate(keys.more);
         Ok(())
+    }
+
+    /// Where the key of an object begins that stands twice.
+    fn duplicate(&mut self, keys: Keys) -> Result<Option<usize>, NoMemory> {
+        let first = &self.keys[keys.first..];
+        self.more.try_reserve_exact(first.len())?;
+        for key in first {
+            self.more.push(narrow(key.start)?);
+        }
+        duplicate(&self.more[keys.more..], self.text, &mut self.work)
     }
 
     pub fn skip_whitespace(&mut self) {
@@ -547,8 +574,10 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
             let end = self.value(start, depth + 1, inner, observer)?;
             let value = Value(&self.text[start..end]);
             match place {
-                Place::Root => observer.member(key, value),
-                Place::Member(parent) => observer.inner_member(parent, key, value),
+                Place::Root => observer.member(key, value, &mut self.work),
+                Place::Member(parent) => {
+                    observer.inner_member(parent, key, value, &mut self.work);
+                }
                 Place::Deeper => {}
             }
             let is_another;
@@ -720,17 +749,10 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 
     /// Passes over a string of an accepted text and gives what is between its quotes.
     pub fn skip_string(&mut self) -> &'a str {
-        self.at += 1;
-        let start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'\\') => self.at += 2,
-                Some(b'"') | None => break,
-                _ => self.at = run_end(self.text.as_bytes(), self.at),
-            }
-        }
-        self.at += 1;
-        &self.text[start..self.at - 1]
+        let start = self.at + 1;
+        let end = string_end(self.text.as_bytes(), start);
+        self.at = end + 1;
+        &self.text[start..end]
     }
 
     /// Passes over a value of an accepted text.
@@ -774,7 +796,7 @@ impl<'a, const KEYS: usize> Reader<'a, KEYS> {
 impl<'a> Value<'a> {
     /// The value that begins at `at` in an accepted text.
     pub fn from_accepted(text: &'a str, at: usize) -> Self {
-        let mut reader = Reader::<0>::new(text, at);
+        let mut reader = Reader::of_accepted(text, at);
         reader.skip_value();
         Self(&text[at..reader.at])
     }
@@ -788,7 +810,7 @@ impl<'a> Object<'a> {
 
     /// Those that stand from `at` on: where a key begins, or where a value ends.
     pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader::<0>::new(self.0, at);
+        let mut reader = Reader::of_accepted(self.0, at);
         std::iter::from_fn(move || {
             reader.skip_whitespace();
             if reader.peek() == Some(b',') {

@@ -63,6 +63,18 @@ pub fn run_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
+/// Where the closing quote of a string stands whose first byte, in a text that was accepted, is at `at`.
+#[inline(always)]
+pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        match bytes.get(at) {
+            Some(b'\\') => at += 2,
+            Some(b'"') | None => return at,
+            _ => at = run_end(bytes, at),
+        }
+    }
+}
+
 /// Where digits end.
 #[inline(always)]
 pub fn digits_end(bytes: &[u8], at: usize) -> usize {

@@ -5,7 +5,7 @@ use super::scan::{digits_end, plain_end};
 use super::*;
 
 fn python_reads(text: &str) -> bool {
-    super::python_reads(text, &mut Work::default())
+    super::python_reads(text, &mut ())
 }
 
 fn problem(text: &str) -> &'static str {

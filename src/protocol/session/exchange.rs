@@ -49,6 +49,12 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the keys have to be exchanged, and no part of them is yet.
+    pub fn needs_exchange(&self) -> bool {
+        let has_begun = |exchange: &KeyExchange| exchange.has_begun();
+        !self.is_ready() && !self.exchange.as_deref().is_some_and(has_begun)
+    }
+
     /// Makes or checks the keys that the steps need, so that none is missing half-way.
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {

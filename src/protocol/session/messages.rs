@@ -8,8 +8,8 @@ use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
 use crate::message::json::JsonError;
 use crate::message::{
-    Document, MalformedRequest, Margins, Request, RequestOutline, Response, ResponseOutline, Work,
-    equalize_work, errors_of_whole, json, write_request, write_response,
+    Count, Document, MalformedRequest, Margins, Request, RequestOutline, Response, ResponseOutline,
+    Work, equalize_work, errors_of_whole, json, write_request, write_response,
 };
 use crate::protocol::config::{Protocol, Role};
 use crate::protocol::framing::{
@@ -161,12 +161,11 @@ impl Session {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
-        // A record of gcm is authentic: the peer knows what is in it.
-        let effort = (framing.protocol() != Protocol::Gcm).then(|| Effort {
-            work: Work::default(),
-            times: 1,
-        });
-        let reading = read(self.config.role, packet, &opened, effort)?;
+        let reading = match framing.protocol() {
+            // Its records are authentic: the peer knows what is in them.
+            Protocol::Gcm => read(self.config.role, packet, &opened, ()),
+            _ => read(self.config.role, packet, &opened, Work::of(1)),
+        }?;
         framing.advance_keys(keys, Direction::Received, packet);
         self.finish_receive(framing, opened.text, reading, message)
     }
@@ -191,14 +190,13 @@ impl Session {
     pub(super) fn open_v2_or_v3(&mut self, message: &mut Option<Message>) -> Result<()> {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.filled();
-        let mut work = Work::default();
+        let mut work = Work::of(2);
         let Detected {
             is_v3,
             opened,
             last_block,
         } = detect(keys, packet, |text| is_read(text, &mut work))?;
-        let effort = Some(Effort { work, times: 2 });
-        let reading = read(self.config.role, packet, &opened, effort)?;
+        let reading = read(self.config.role, packet, &opened, work)?;
         let found = if declassify_choice(is_v3) {
             Protocol::V3
         } else {
@@ -250,10 +248,15 @@ impl Session {
         self.check_ready()
     }
 
-    fn check_ready(&self) -> Result<()> {
+    /// Whether messages can be sent and received.
+    pub fn is_ready(&self) -> bool {
         let is_preset =
             !self.config.exchange_keys && self.exchange.is_none() && self.keys.is_some();
-        if self.is_exchanged || is_preset {
+        self.is_exchanged || is_preset
+    }
+
+    fn check_ready(&self) -> Result<()> {
+        if self.is_ready() {
             return Ok(());
         }
         Err(Error::new(
@@ -271,27 +274,16 @@ fn is_read(text: &[u8], work: &mut Work) -> bool {
     text.is_some_and(|text| json::python_reads(text, work))
 }
 
-/// The work of reading a packet that is not authenticated.
-struct Effort {
-    work: Work,
-    /// How often the packet is read.
-    times: usize,
-}
-
 /// Reads a packet that was decrypted in place: its text first, and whether its padding is valid
 /// last, so that a wrong padding takes no less time. A text that released peers cannot read fails
-/// in the same way as a failed decryption, and after the same `effort`.
-fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) -> Result<Reading> {
+/// in the same way as a failed decryption, and after the same `work` where that is counted.
+fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Reading> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
-    let mut uncounted = Work::default();
-    let work = effort
-        .as_mut()
-        .map_or(&mut uncounted, |effort| &mut effort.work);
     let found = work.check_utf8(text).and_then(|text| {
         let document = match role {
-            Role::Server => RequestOutline::read_json(text, work),
-            Role::Client => ResponseOutline::read_json(text, work),
+            Role::Server => RequestOutline::read_json(text, &mut work),
+            Role::Client => ResponseOutline::read_json(text, &mut work),
         };
         let is_read = document.as_ref().map_or_else(
             |problem| problem.is_python || problem.is_no_memory(),
@@ -302,9 +294,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut effort: Option<Effort>) 
     match found {
         Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
         _ => {
-            if let Some(Effort { work, times }) = effort {
-                equalize_work(work, packet, times);
-            }
+            equalize_work(work, packet);
             Err(decryption_failed())
         }
     }

@@ -1,14 +1,17 @@
-//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) by AWS-LC, whose private key
-//! operation is blinded and constant in time.
+//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) and RSA-PSS signatures by AWS-LC, whose
+//! private key operation is blinded and constant in time.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{
     KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
     PrivateDecryptingKey, PublicEncryptingKey,
 };
+use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair, RsaPssSaltLength, RsaSignatureEncoding};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
+use crate::secret::try_zeros;
 
 pub struct EncryptingKey(OaepPublicEncryptingKey);
 
@@ -23,7 +26,7 @@ impl EncryptingKey {
 
     /// Encrypts a text that was checked to fit.
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
-        let mut ciphertext = vec![0; self.0.ciphertext_size()];
+        let mut ciphertext = try_zeros(self.0.ciphertext_size())?;
         self.0
             .encrypt(&OAEP_SHA256_MGF1SHA256, text, &mut ciphertext, LABEL)
             .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))?;
@@ -50,6 +53,20 @@ impl DecryptingKey {
             text
         }))
     }
+}
+
+/// Signs with the longest salt, whose length AWS-LC knows by itself. The key is made ready for each
+/// signature, of which few callers make one: so no thread shares it, and a child of the process has
+/// one of its own.
+pub fn sign(pkcs8: &[u8], _max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> {
+    static ENCODING: RsaSignatureEncoding =
+        RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Max);
+    let failed = || Error::new(Reason::Internal, "the RSA private key could not sign");
+    let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| failed())?;
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&ENCODING, &SystemRandom::new(), data, &mut signature)
+        .map_err(|_| failed())?;
+    Ok(signature)
 }
 
 /// The empty label.

@@ -1,4 +1,5 @@
-//! RSA-OAEP with SHA-256 (RFC 8017), and how RSA keys are generated, by AWS-LC or in pure Rust.
+//! RSA-OAEP and RSA-PSS with SHA-256 (RFC 8017), and how RSA keys are generated, by AWS-LC or in pure
+//! Rust.
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;

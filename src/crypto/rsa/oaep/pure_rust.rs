@@ -1,11 +1,14 @@
-//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) by the `rsa` crate, for builds
-//! without the `aws-lc` feature.
+//! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) and RSA-PSS signatures by the `rsa` crate,
+//! for builds without the `aws-lc` feature.
 //!
 //! The `rsa` crate bears the advisory RUSTSEC-2023-0071: its private key operation is
-//! blinded here, but not free of all timing differences.
+//! blinded here, but not free of all timing differences, and it leaves parts of the key in freed
+//! memory.
 
 use rsa::oaep::Oaep;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
+use rsa::pss::SigningKey;
+use rsa::signature::{RandomizedSigner, SignatureEncoding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -48,6 +51,16 @@ impl DecryptingKey {
             .decrypt_blinded(&mut random::rng()?, Oaep::<Sha256>::new(), ciphertext);
         Ok(text.ok().map(Zeroizing::new))
     }
+}
+
+/// Signs with the longest salt.
+pub fn sign(pkcs8: &[u8], max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> {
+    let failed = || Error::new(Reason::Internal, "the RSA private key could not sign");
+    let key = RsaPrivateKey::from_pkcs8_der(pkcs8).map_err(|_| failed())?;
+    let signature = SigningKey::<Sha256>::new_with_salt_len(key, max_salt_len)
+        .try_sign_with_rng(&mut random::rng()?, data)
+        .map_err(|_| failed())?;
+    Ok(signature.to_vec())
 }
 
 /// This backend has no quicker way than the general one.

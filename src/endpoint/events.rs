@@ -1,0 +1,101 @@
+//! [`Event`]: all operations of an endpoint as one loop.
+
+use std::sync::Arc;
+
+use super::transport::Transport;
+use super::{Endpoint, Untold};
+use crate::error::{Error, Result};
+use crate::message::{Request, Response};
+use crate::protocol::Role;
+use crate::protocol::session::{Message, Operation};
+
+/// What has happened at an endpoint.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and a box would need memory"
+)]
+pub enum Event {
+    /// The keys are exchanged.
+    Exchanged,
+    /// A server has received a request, and has to answer it.
+    Request(Arc<Request>),
+    /// The same, but it does not fit the format: `request_errors` has the errors.
+    MalformedRequest,
+    /// The response of a server has been sent.
+    ResponseSent,
+    /// A client's request has been sent.
+    RequestSent,
+    /// A client has received the response to its request.
+    Response(Response),
+    /// Only this side can go on: a server with the response to the last request, a client with its
+    /// next request, or either with the next step of a key exchange that it does step by step.
+    YourTurn,
+}
+
+impl<T: Transport> Endpoint<T> {
+    /// Takes the session as far as it goes, and says what has happened: continues the operation under
+    /// way, begins the key exchange if there was none (a client speaks first), and receives when it is
+    /// the peer's turn. To send, or to exchange keys in another way, begin that operation; it
+    /// need not be called again.
+    ///
+    /// It fails with [`Error::WouldBlock`] if it has to wait. Every other failure ends the
+    /// session.
+    pub fn next_event(&mut self) -> Result<Event> {
+        self.transport.check_open()?;
+        self.run_to_event().inspect_err(|error| {
+            if !matches!(error, Error::WouldBlock(_)) {
+                self.session.end();
+            }
+        })
+    }
+
+    fn run_to_event(&mut self) -> Result<Event> {
+        self.session.check_alive()?;
+        loop {
+            if let Some(untold) = self.untold.take() {
+                return Ok(match (untold, self.role()) {
+                    (Untold::Exchanged, _) => Event::Exchanged,
+                    (Untold::Sent, Role::Server) => Event::ResponseSent,
+                    (Untold::Sent, Role::Client) => Event::RequestSent,
+                });
+            }
+            match self.session.operation().or_else(|| self.next_operation()) {
+                None => return Ok(Event::YourTurn),
+                Some(Operation::Receive) => return self.receive_event(),
+                Some(Operation::Send) => {
+                    self.run_send(|_| unreachable!("it has begun"))?;
+                }
+                Some(step) => self.run_exchange(step)?,
+            }
+        }
+    }
+
+    /// What follows by itself; `None` if the program has to say.
+    fn next_operation(&self) -> Option<Operation> {
+        if self.session.needs_exchange() {
+            return Some(Operation::ExchangeKeys {
+                receive_first: self.role() == Role::Server,
+            });
+        }
+        let is_turn_of_peer = match self.role() {
+            Role::Server => self.turns.may_receive(Role::Server),
+            Role::Client => !self.turns.may_send,
+        };
+        (self.session.is_ready() && is_turn_of_peer).then_some(Operation::Receive)
+    }
+
+    fn receive_event(&mut self) -> Result<Event> {
+        // Somebody waits for a response: its time counts from the request on.
+        let is_idle = self.role() == Role::Server;
+        Ok(match self.run_receive(is_idle)? {
+            Some(Message::Request(request)) => Event::Request(request),
+            Some(Message::MalformedRequest(request)) => {
+                self.keep_malformed_request(request);
+                Event::MalformedRequest
+            }
+            Some(Message::Response(response)) => Event::Response(response),
+            None => unreachable!("a message was received"),
+        })
+    }
+}

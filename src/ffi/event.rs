@@ -1,0 +1,65 @@
+//! The loop over all operations, which the three handles have alike.
+
+use super::error::{anwdl_event_t, anwdl_status_t};
+use super::handle::PoisonOnPanic;
+use super::request::{anwdl_request_t, request_into_raw};
+use super::response::anwdl_response_t;
+use super::{Handle, Output, borrow_mut, boundary, output, try_into_raw};
+use crate::endpoint::events::Event;
+use crate::error::Error;
+
+/// The body of the functions that return an event. Where the role cannot have a request or a
+/// response, its pointer is not looked at.
+///
+/// # Safety
+/// As for [`borrow_mut`] and [`output`].
+pub(super) unsafe fn next_event<H, S>(
+    handle: *mut H,
+    out_request: *mut *mut anwdl_request_t,
+    out_response: *mut *mut anwdl_response_t,
+    receives_requests: impl FnOnce(&S) -> bool,
+    next: impl FnOnce(&mut S) -> Result<Event, Error>,
+) -> anwdl_event_t
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    let event = boundary(|| {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        let place: (
+            Option<Output<'_, *mut anwdl_request_t>>,
+            Option<Output<'_, *mut anwdl_response_t>>,
+        ) = if receives_requests(handle.get_ref()) {
+            // SAFETY: the caller guarantees it.
+            (Some(unsafe { output(out_request, "out_request") }?), None)
+        } else {
+            // SAFETY: the caller guarantees it.
+            (None, Some(unsafe { output(out_response, "out_response") }?))
+        };
+        Ok(match handle.operate(next)? {
+            Event::Exchanged => anwdl_event_t::ANWDL_EVENT_EXCHANGED,
+            Event::MalformedRequest => anwdl_event_t::ANWDL_EVENT_MALFORMED_REQUEST,
+            Event::ResponseSent => anwdl_event_t::ANWDL_EVENT_RESPONSE_SENT,
+            Event::RequestSent => anwdl_event_t::ANWDL_EVENT_REQUEST_SENT,
+            Event::YourTurn => anwdl_event_t::ANWDL_EVENT_YOUR_TURN,
+            Event::Request(request) => {
+                if let Some(place) = place.0 {
+                    place.set(request_into_raw(request));
+                }
+                anwdl_event_t::ANWDL_EVENT_REQUEST
+            }
+            Event::Response(response) => {
+                if let Some(place) = place.1 {
+                    place.set(try_into_raw(response)?);
+                }
+                anwdl_event_t::ANWDL_EVENT_RESPONSE
+            }
+        })
+    });
+    event.unwrap_or_else(|status| match status {
+        anwdl_status_t::ANWDL_WANT_READ => anwdl_event_t::ANWDL_EVENT_WANT_READ,
+        anwdl_status_t::ANWDL_WANT_WRITE => anwdl_event_t::ANWDL_EVENT_WANT_WRITE,
+        anwdl_status_t::ANWDL_WANT_COMPUTATION => anwdl_event_t::ANWDL_EVENT_WANT_COMPUTATION,
+        _ => anwdl_event_t::ANWDL_EVENT_ENDED,
+    })
+}

@@ -1,0 +1,464 @@
+//! All operations as one loop.
+
+use std::ffi::c_int;
+
+use super::*;
+use crate::endpoint::sans_io::SansIoSession;
+use crate::ffi::error::anwdl_event_t::*;
+use crate::ffi::handle::PoisonOnPanic;
+use crate::ffi::{borrow_mut, into_raw, status};
+
+const KEY: &str = include_str!("../../../examples-c/tests/keys/server.pem");
+
+fn keyed_options() -> *mut anwdl_client_options_t {
+    let key = CString::new(KEY).unwrap();
+    let (options, rsa) = (options(), rsa_wrapper());
+    ok!(anwdl_rsa_wrapper_set_private_key(rsa, key.as_ptr(), 1));
+    ok!(anwdl_client_options_set_rsa_wrapper(options, rsa));
+    // SAFETY: it is not used any more.
+    unsafe { anwdl_rsa_wrapper_free(rsa) };
+    options
+}
+
+/// One side of a conversation, and what has happened to it.
+struct Side {
+    session: *mut anwdl_session_t,
+    events: Vec<anwdl_event_t>,
+    /// What the other side has sent, and this one has not taken yet.
+    inbox: Vec<u8>,
+    request: *mut anwdl_request_t,
+    response: *mut anwdl_response_t,
+}
+
+impl Side {
+    fn new(role: anwdl_role_t, options: *const anwdl_client_options_t) -> Self {
+        let mut session = null_mut();
+        ok!(anwdl_session_new(role as RoleNumber, options, &mut session));
+        Self {
+            session,
+            events: Vec::new(),
+            inbox: Vec::new(),
+            request: null_mut(),
+            response: null_mut(),
+        }
+    }
+
+    fn next(&mut self) -> anwdl_event_t {
+        // SAFETY: the session is live, and the places are.
+        unsafe { anwdl_session_next_event(self.session, &mut self.request, &mut self.response) }
+    }
+
+    /// Goes on until it waits or has to speak, and keeps what has happened until then.
+    fn advance(&mut self) -> anwdl_event_t {
+        loop {
+            forget_last_error();
+            let event = self.next();
+            match event {
+                ANWDL_EVENT_WANT_READ | ANWDL_EVENT_WANT_WRITE | ANWDL_EVENT_YOUR_TURN => {
+                    assert_untouched();
+                    return event;
+                }
+                ANWDL_EVENT_WANT_COMPUTATION => ok!(anwdl_session_compute(self.session)),
+                _ => self.events.push(event),
+            }
+            if event == ANWDL_EVENT_ENDED {
+                return event;
+            }
+        }
+    }
+
+    fn take_events(&mut self) -> Vec<anwdl_event_t> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// What is pending is on its way to the other side, which takes so many bytes at most; says whether it took any.
+    fn send_to(&mut self, other: &mut Side, piece: usize) -> bool {
+        let (mut bytes, mut len, mut taken) = (null(), 0, 0);
+        ok!(anwdl_session_get_pending(
+            self.session,
+            &mut bytes,
+            &mut len
+        ));
+        // SAFETY: the library says that so many bytes are there.
+        let pending = unsafe { std::slice::from_raw_parts(bytes, len) };
+        other.inbox.extend_from_slice(pending);
+        ok!(anwdl_session_sent(self.session, len));
+        let piece = other.inbox.len().min(piece);
+        let inbox = other.inbox.as_ptr();
+        ok!(anwdl_session_feed(other.session, inbox, piece, &mut taken));
+        other.inbox.drain(..taken);
+        len > 0 || taken > 0
+    }
+
+    fn respond(&mut self, message: &CStr) -> anwdl_status_t {
+        // SAFETY: the session is live.
+        unsafe { anwdl_session_send_response(self.session, 1, message.as_ptr(), null(), null()) }
+    }
+
+    fn ask(&mut self, verb: &CStr) -> anwdl_status_t {
+        // SAFETY: the session is live.
+        unsafe { anwdl_session_send_request(self.session, verb.as_ptr(), null()) }
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        // SAFETY: nothing of it is used any more.
+        unsafe {
+            anwdl_session_free(self.session);
+            anwdl_request_free(self.request);
+            anwdl_response_free(self.response);
+        }
+    }
+}
+
+/// Runs both sides until neither can go on by itself.
+fn run(client: &mut Side, server: &mut Side, piece: usize) {
+    loop {
+        client.advance();
+        server.advance();
+        let has_sent = client.send_to(server, piece);
+        if !server.send_to(client, piece) && !has_sent {
+            return;
+        }
+    }
+}
+
+/// A client and a server that have exchanged their keys.
+fn exchanged_pair(options: *const anwdl_client_options_t) -> (Side, Side) {
+    let mut client = Side::new(anwdl_role_t::ANWDL_ROLE_CLIENT, options);
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    run(&mut client, &mut server, 1000);
+    assert_eq!(client.take_events(), [ANWDL_EVENT_EXCHANGED]);
+    assert_eq!(server.take_events(), [ANWDL_EVENT_EXCHANGED]);
+    (client, server)
+}
+
+#[test]
+fn a_conversation_is_one_loop() {
+    for protocol in [
+        anwdl_protocol_t::ANWDL_PROTOCOL_V2,
+        anwdl_protocol_t::ANWDL_PROTOCOL_V3,
+        anwdl_protocol_t::ANWDL_PROTOCOL_V4,
+        anwdl_protocol_t::ANWDL_PROTOCOL_GCM,
+    ] {
+        let options = keyed_options();
+        ok!(anwdl_client_options_set_protocol(
+            options,
+            protocol as ProtocolNumber
+        ));
+        ok!(anwdl_client_options_set_separate_computation(options, 1));
+        let (mut client, mut server) = exchanged_pair(options);
+        for piece in [1, 1000] {
+            // Each waits for who has to begin.
+            assert_eq!(client.advance(), ANWDL_EVENT_YOUR_TURN);
+            assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+            assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+            run(&mut client, &mut server, piece);
+            assert_eq!(server.take_events(), [ANWDL_EVENT_REQUEST]);
+            assert_eq!(client.take_events(), [ANWDL_EVENT_REQUEST_SENT]);
+            assert_eq!(client.advance(), ANWDL_EVENT_WANT_READ);
+            // A request is not followed by another one before its response.
+            assert_eq!(server.advance(), ANWDL_EVENT_YOUR_TURN);
+            assert_eq!(server.respond(c"OK"), ANWDL_WANT_WRITE);
+            run(&mut client, &mut server, piece);
+            assert_eq!(server.take_events(), [ANWDL_EVENT_RESPONSE_SENT]);
+            assert_eq!(client.take_events(), [ANWDL_EVENT_RESPONSE]);
+            // SAFETY: the response and the request belong to this test.
+            unsafe {
+                assert!(anwdl_response_get_success(client.response));
+                assert_eq!(
+                    CStr::from_ptr(anwdl_request_get_verb(server.request)),
+                    c"STAT"
+                );
+                anwdl_request_free(server.request);
+                anwdl_response_free(client.response);
+            }
+            server.request = null_mut();
+            client.response = null_mut();
+        }
+        // The usual end.
+        ok!(anwdl_session_feed_end(server.session));
+        assert_eq!(server.next(), ANWDL_EVENT_ENDED);
+        assert_eq!(last_reason(), ANWDL_REASON_PEER_CLOSED);
+        assert_eq!(server.next(), ANWDL_EVENT_ENDED);
+        assert_eq!(last_reason(), ANWDL_REASON_SESSION_FAILED);
+        // SAFETY: the session is live, and the options are not used any more.
+        unsafe {
+            assert!(anwdl_session_has_failed(server.session));
+            anwdl_client_options_free(options);
+        }
+    }
+}
+
+#[test]
+fn what_another_function_has_finished_is_told_once() {
+    let options = keyed_options();
+    let mut client = Side::new(anwdl_role_t::ANWDL_ROLE_CLIENT, options);
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    // SAFETY: the sessions are live, and the options are not used any more.
+    unsafe {
+        anwdl_client_options_free(options);
+        // The server speaks first, by its own wish.
+        let mut statuses = [ANWDL_WANT_READ; 2];
+        while statuses != [ANWDL_OK; 2] {
+            if statuses[0] != ANWDL_OK {
+                statuses[0] = anwdl_session_exchange_keys(client.session, 1);
+            }
+            if statuses[1] != ANWDL_OK {
+                statuses[1] = anwdl_session_exchange_keys(server.session, 0);
+            }
+            client.send_to(&mut server, 1000);
+            server.send_to(&mut client, 1000);
+        }
+    }
+    assert_eq!(client.advance(), ANWDL_EVENT_YOUR_TURN);
+    assert_eq!(client.take_events(), [ANWDL_EVENT_EXCHANGED]);
+    assert_eq!(client.advance(), ANWDL_EVENT_YOUR_TURN);
+    assert_eq!(client.take_events(), []);
+    // What another operation has followed is not told any more.
+    assert_eq!(
+        // SAFETY: the session is live, and the place is.
+        unsafe { anwdl_session_recv_request(server.session, 0, &mut server.request) },
+        ANWDL_WANT_READ
+    );
+    assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+    assert_eq!(server.take_events(), []);
+}
+
+/// The steps of a key exchange, one by one: this side's turn comes after each of them.
+#[test]
+fn a_step_that_was_begun_is_continued() {
+    let options = keyed_options();
+    let mut client = Side::new(anwdl_role_t::ANWDL_ROLE_CLIENT, options);
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    // SAFETY: the sessions are live, and the options are not used any more.
+    unsafe {
+        anwdl_client_options_free(options);
+        assert_eq!(
+            anwdl_session_recv_public_rsa_key(server.session),
+            ANWDL_WANT_READ
+        );
+    }
+    run(&mut client, &mut server, 1000);
+    assert_eq!(server.advance(), ANWDL_EVENT_YOUR_TURN);
+    assert_eq!(client.advance(), ANWDL_EVENT_WANT_READ);
+    assert_eq!(server.take_events(), []);
+}
+
+#[test]
+fn a_session_that_exchanges_nothing_begins_with_a_request() {
+    let (options, aes) = (options(), aes_wrapper(anwdl_aes_mode_t::ANWDL_AES_CBC));
+    ok!(anwdl_client_options_set_exchange_keys(options, 0));
+    ok!(anwdl_client_options_set_aes_wrapper(options, aes));
+    let mut client = Side::new(anwdl_role_t::ANWDL_ROLE_CLIENT, options);
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+    run(&mut client, &mut server, 1000);
+    assert_eq!(server.take_events(), [ANWDL_EVENT_REQUEST]);
+    // SAFETY: they are not used any more.
+    unsafe {
+        anwdl_client_options_free(options);
+        anwdl_aes_wrapper_free(aes);
+    }
+}
+
+fn set_time(session: *mut anwdl_session_t, milliseconds: u64) {
+    ok!(anwdl_session_set_time(session, milliseconds));
+}
+
+fn time_left(session: *const anwdl_session_t) -> c_int {
+    // SAFETY: the session is live.
+    unsafe { anwdl_session_get_time_left(session) }
+}
+
+#[test]
+fn a_session_that_is_told_the_time_times_out() {
+    let options = keyed_options();
+    ok!(anwdl_client_options_set_timeout(options, 1000));
+    ok!(anwdl_client_options_set_idle_timeout(options, 5000));
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+    // The exchange began at no time that the session knew.
+    set_time(server.session, 7);
+    assert_eq!(time_left(server.session), -1);
+
+    let mut late = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    set_time(late.session, 10_000);
+    assert_eq!(time_left(late.session), -1);
+    assert_eq!(late.advance(), ANWDL_EVENT_WANT_READ);
+    assert_eq!(time_left(late.session), 1000);
+    set_time(late.session, 10_999);
+    assert_eq!(time_left(late.session), 1);
+    // Time does not go back.
+    set_time(late.session, 10_000);
+    assert_eq!(time_left(late.session), 1);
+    assert_eq!(late.advance(), ANWDL_EVENT_WANT_READ);
+    set_time(late.session, 11_000);
+    assert_eq!(time_left(late.session), 0);
+    assert_eq!(late.advance(), ANWDL_EVENT_ENDED);
+    assert_eq!(last_reason(), ANWDL_REASON_TIMEOUT);
+    assert_eq!(time_left(late.session), -1);
+
+    let (mut client, mut server) = exchanged_pair(options);
+    // Its idle time began without a clock; a request and its response set that right.
+    for side in [&mut client, &mut server] {
+        set_time(side.session, 0);
+    }
+    assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+    run(&mut client, &mut server, 1000);
+    assert_eq!(server.respond(c"OK"), ANWDL_WANT_WRITE);
+    run(&mut client, &mut server, 1000);
+    assert_eq!(time_left(server.session), 5000);
+    set_time(server.session, 4000);
+    assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+    // From the first byte on, the request has its own time.
+    client.send_to(&mut server, 1);
+    assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+    assert_eq!(time_left(server.session), 1000);
+    set_time(server.session, 5000);
+    assert_eq!(server.advance(), ANWDL_EVENT_ENDED);
+    assert_eq!(last_reason(), ANWDL_REASON_TIMEOUT);
+    // SAFETY: they are not used any more.
+    unsafe { anwdl_client_options_free(options) };
+}
+
+#[test]
+fn without_a_timeout_nothing_is_due() {
+    let options = keyed_options();
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    set_time(server.session, 1);
+    assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+    set_time(server.session, u64::MAX);
+    assert_eq!(time_left(server.session), -1);
+    assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+    // SAFETY: they are not used any more.
+    unsafe { anwdl_client_options_free(options) };
+}
+
+/// Over sockets: what is left is the system's time.
+#[test]
+fn clients_and_interfaces_tell_how_long_they_have() {
+    let options = keyed_options();
+    ok!(anwdl_client_options_set_non_blocking(options, 1));
+    ok!(anwdl_client_options_set_timeout(options, 100_000));
+    let (here, _there) = UnixStream::pair().unwrap();
+    let (mut client, mut interface) = (null_mut(), null_mut());
+    ok!(anwdl_client_new(here.into_raw_fd(), options, &mut client));
+    ok!(anwdl_client_interface_new(options, &mut interface));
+    let (mut request, mut response) = (null_mut(), null_mut());
+    // SAFETY: the handles are live until they are freed.
+    unsafe {
+        assert_eq!(anwdl_client_get_time_left(client), -1);
+        assert_eq!(
+            anwdl_client_next_event(client, &mut request),
+            ANWDL_EVENT_WANT_READ
+        );
+        assert!((90_000..=100_000).contains(&anwdl_client_get_time_left(client)));
+        assert_eq!(anwdl_client_interface_get_time_left(interface), -1);
+        // It has no connection, and gets over it.
+        assert_eq!(
+            anwdl_client_interface_next_event(interface, &mut response),
+            ANWDL_EVENT_ENDED
+        );
+        assert_eq!(last_reason(), ANWDL_REASON_CLOSED);
+        assert!(!anwdl_client_interface_has_failed(interface));
+        anwdl_client_free(client);
+        anwdl_client_interface_free(interface);
+        anwdl_client_options_free(options);
+    }
+}
+
+#[test]
+fn the_loop_refuses_wrong_arguments() {
+    let (client, _peer) = client();
+    let [as_client, as_server] = ready_pair();
+    let mut interface = null_mut();
+    ok!(anwdl_client_interface_new(null(), &mut interface));
+    let (mut request, mut response) = (null_mut(), null_mut());
+    let over = ANWDL_EVENT_ENDED;
+    gives!(
+        over,
+        "client",
+        anwdl_client_next_event(null_mut(), &mut request)
+    );
+    gives!(
+        over,
+        "out_request",
+        anwdl_client_next_event(client, null_mut())
+    );
+    gives!(
+        over,
+        "session",
+        anwdl_session_next_event(null_mut(), &mut request, &mut response)
+    );
+    gives!(
+        over,
+        "out_request",
+        anwdl_session_next_event(as_server, null_mut(), &mut response)
+    );
+    gives!(
+        over,
+        "out_response",
+        anwdl_session_next_event(as_client, &mut request, null_mut())
+    );
+    gives!(
+        over,
+        "client_interface",
+        anwdl_client_interface_next_event(null_mut(), &mut response)
+    );
+    gives!(
+        over,
+        "out_response",
+        anwdl_client_interface_next_event(interface, null_mut())
+    );
+    gives!(-1, "client", anwdl_client_get_time_left(null()));
+    gives!(-1, "session", anwdl_session_get_time_left(null()));
+    gives!(
+        -1,
+        "client_interface",
+        anwdl_client_interface_get_time_left(null())
+    );
+    value_error!("session", anwdl_session_set_time(null_mut(), 1));
+    value_error!(
+        "options",
+        anwdl_client_options_set_idle_timeout(null_mut(), 1)
+    );
+    // Nothing of it has ended a session. The other role's place is not looked at.
+    // SAFETY: the handles are live until they are freed.
+    unsafe {
+        assert_eq!(
+            anwdl_session_next_event(as_server, &mut request, null_mut()),
+            ANWDL_EVENT_EXCHANGED
+        );
+        assert_eq!(
+            anwdl_session_next_event(as_client, null_mut(), &mut response),
+            ANWDL_EVENT_EXCHANGED
+        );
+        assert!(!anwdl_client_has_failed(client));
+        anwdl_client_free(client);
+        anwdl_client_interface_free(interface);
+        anwdl_session_free(as_client);
+        anwdl_session_free(as_server);
+    }
+}
+
+#[test]
+fn a_loop_that_panicked_goes_no_further() {
+    let options = crate::ClientOptions::default();
+    let session = SansIoSession::new(crate::protocol::Role::Server, &options).unwrap();
+    let session: *mut anwdl_session_t = into_raw(PoisonOnPanic::new(session));
+    let mut request = null_mut();
+    // SAFETY: the session is live until it is freed, and nobody else's.
+    unsafe {
+        let inner = borrow_mut(session, "session").unwrap();
+        let panicked = status(|| inner.operate(|_| panic!("half-way")));
+        assert_eq!(panicked, ANWDL_RUNTIME_ERROR);
+        assert_eq!(
+            anwdl_session_next_event(session, &mut request, null_mut()),
+            ANWDL_EVENT_ENDED
+        );
+        assert_eq!(last_reason(), ANWDL_REASON_SESSION_FAILED);
+        anwdl_session_free(session);
+    }
+}
