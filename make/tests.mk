@@ -4,9 +4,6 @@
 TESTS           := test-rust test-c test-consumers test-interop test-python test-c-pure-rust test-validator test-library test-paths
 CHECK_BUILD     ?= $(TARGET_DIR)/examples-c-check
 PURE_BUILD      ?= $(BUILD_DIR)/examples-c-tests-pure-rust
-CONSUMERS_BUILD ?= $(TARGET_DIR)/consumers
-
-CONSUMER_TOOLS  := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
 
 # A second set of generated messages for the validator, besides the committed one.
 VALIDATOR_SEED  ?= 2
@@ -84,21 +81,9 @@ test-validator: venv
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
 
-# The consumers use the tree in another place than the one that it was installed to.
-test-consumers: library ## install below the build folder, and build the projects of strangers with what is there
-	$(STAGE) 'tools of the consumers'
-	@scripts/ensure-tools $(CONSUMER_TOOLS)
-	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/prefix
-	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
-	mv $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/prefix
-	$(STAGE) 'consumers'
-	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_BUILD)/prefix \
-	    -DANWDL_LIBRARY_DIR=$(LIBRARY_DIR)
-	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
-
 # Crowds and deadlines of one need the processor that those of the other would take.
 ifdef AT_ONCE
 test-c-pure-rust: | test-c
 endif
 
-.PHONY: check-form check-rust check-c test-paths test-tools test-library test-rust test-c c-tests test-c-pure-rust test-interop test-validator test-consumers
+.PHONY: check-form check-rust check-c test-paths test-tools test-library test-rust test-c c-tests test-c-pure-rust test-interop test-validator

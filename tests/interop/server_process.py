@@ -20,14 +20,14 @@ class ServerFailed(Exception):
 
 
 class ServerProcess:
-    """Runs `program --port 0 ...`; use it with `with`, which stops the server whatever happens."""
+    """Runs `program --port 0 ...`, or what takes its port otherwise; use it with `with`, which stops the server whatever happens."""
 
-    def __init__(self, program: Path, *options: str) -> None:
+    def __init__(self, program: Path, *options: str, port: tuple[str, ...] = ("--port", "0")) -> None:
         # A program in Python runs under this interpreter, so that it finds the same packages.
         interpreter = [sys.executable] if program.suffix == ".py" else []
         try:
             self._process = subprocess.Popen(
-                [*interpreter, str(program), "--port", "0", *options],
+                [*interpreter, str(program), *port, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
