@@ -535,7 +535,7 @@ typedef struct anwdl_client_t anwdl_client_t;
  * A JSON object or array that is built value by value: the data of a response, or the parameters of a
  * request. The members of an object keep the order in which they were first set; setting a name again
  * replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
- * parameters of a request, 63. Names and values are wiped when they are replaced or freed.
+ * parameters of a request and the data of a response, 63. Names and values are wiped when they are replaced or freed.
  */
 typedef struct anwdl_data_t anwdl_data_t;
 
@@ -633,7 +633,8 @@ typedef struct anwdl_session_t anwdl_session_t;
  * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
  * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
  * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
- * looked for by anwdl_value_get_member(), which takes it as it is.
+ * looked for by anwdl_value_get_member(), which takes it as it is. Pass the elements of a long array with
+ * anwdl_value_get_next(): a pointer with a number counts from the first one each time.
  *
  * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
  *
@@ -721,8 +722,8 @@ anwdl_error_reason_t anwdl_last_error_reason(void);
  * `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
  * of the exception.
  *
- * @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call that
- *   fails on this thread, or until the thread ends.
+ * @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
+ *   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends.
  */
 const char *anwdl_last_error_message(void);
 
@@ -791,7 +792,7 @@ ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
 
 /**
- * Copies a set of options. Python: copy.copy().
+ * Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
  *
  * @param options The options.
  * @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
@@ -2706,8 +2707,9 @@ size_t anwdl_value_get_count(anwdl_value_t value);
  *
  * @param value The value of the member.
  * @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
- *   NULL. A name can have NULs of its own, which only the length tells from its end. Written only if a
- *   name is returned.
+ *   NULL. A name can have NULs of its own, which only the length tells from its end; do not look for such
+ *   a name with anwdl_value_get_member(), which takes it for what comes before the NUL. Written only if
+ *   a name is returned.
  *
  * @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
  *   value is no member of an object, which is no failure: the last error stays as it was. NULL as
@@ -2794,7 +2796,8 @@ anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, 
 
 /**
  * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
- * it. It is written as anwdl_data_to_json() writes.
+ * it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
+ * while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
  *
  * @param value The value.
  * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be

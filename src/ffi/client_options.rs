@@ -152,7 +152,7 @@ pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options
     })
 }
 
-/// Copies a set of options. Python: copy.copy().
+/// Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
 ///
 /// @param options The options.
 /// @param out_options Where to write the copy, to be freed with anwdl_client_options_free().

@@ -20,7 +20,7 @@ use crate::message::{ContainerData, Data, DataValue};
 /// A JSON object or array that is built value by value: the data of a response, or the parameters of a
 /// request. The members of an object keep the order in which they were first set; setting a name again
 /// replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
-/// parameters of a request, 63. Names and values are wiped when they are replaced or freed.
+/// parameters of a request and the data of a response, 63. Names and values are wiped when they are replaced or freed.
 pub enum anwdl_data_t {}
 
 impl Handle for anwdl_data_t {

@@ -388,8 +388,8 @@ pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
 /// `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
 /// of the exception.
 ///
-/// @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call that
-///   fails on this thread, or until the thread ends.
+/// @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
+///   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_last_error_message() -> *const c_char {
     let none = c"no error".as_ptr();

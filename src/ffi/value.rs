@@ -51,7 +51,8 @@ use anwdl_value_type_t::*;
 /// The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
 /// is the member "size" of the first element of the member "disks", and "" is the value itself. In a
 /// name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
-/// looked for by anwdl_value_get_member(), which takes it as it is.
+/// looked for by anwdl_value_get_member(), which takes it as it is. Pass the elements of a long array with
+/// anwdl_value_get_next(): a pointer with a number counts from the first one each time.
 ///
 /// Each disk of {"disks": [{"name": "sda", "size": 10}]}:
 ///
@@ -329,8 +330,9 @@ pub unsafe extern "C" fn anwdl_value_get_count(value: anwdl_value_t) -> usize {
 ///
 /// @param value The value of the member.
 /// @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
-///   NULL. A name can have NULs of its own, which only the length tells from its end. Written only if a
-///   name is returned.
+///   NULL. A name can have NULs of its own, which only the length tells from its end; do not look for such
+///   a name with anwdl_value_get_member(), which takes it for what comes before the NUL. Written only if
+///   a name is returned.
 ///
 /// @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
 ///   value is no member of an object, which is no failure: the last error stays as it was. NULL as
@@ -491,7 +493,8 @@ pub unsafe extern "C" fn anwdl_value_get_string(
 }
 
 /// A value as JSON text: an integer with all its digits, for example, or an array with all that is in
-/// it. It is written as anwdl_data_to_json() writes.
+/// it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
+/// while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
 ///
 /// @param value The value.
 /// @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
