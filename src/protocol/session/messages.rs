@@ -218,18 +218,21 @@ impl Session {
         reading: Reading,
         message: &mut Option<Message>,
     ) -> Result<()> {
-        *message = Some(match reading {
+        let text = self.input.take(text)?;
+        match reading {
             Reading::Request(outline) => {
-                Message::Request(Arc::new(Request::new(self.input.take(text)?, outline)?))
+                let request = Arc::new(Request::new(text, outline)?);
+                *message = Some(Message::Request(request));
             }
             Reading::MalformedRequest(json, errors) => {
-                let text = self.input.take(text)?;
-                Message::MalformedRequest(MalformedRequest::new(text, json, &errors)?)
+                let request = MalformedRequest::new(text, json, &errors)?;
+                *message = Some(Message::MalformedRequest(request));
             }
             Reading::Response(outline) => {
-                Message::Response(Response::new(self.input.take(text)?, outline)?)
+                let response = Response::new(text, outline)?;
+                *message = Some(Message::Response(response));
             }
-        });
+        }
         self.framing = Some(framing);
         self.stop();
         Ok(())
