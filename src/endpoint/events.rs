@@ -88,7 +88,9 @@ impl<T: Transport> Endpoint<T> {
     fn receive_event(&mut self) -> Result<Event> {
         // Somebody waits for a response: its time counts from the request on.
         let is_idle = self.role() == Role::Server;
-        Ok(match self.run_receive(is_idle)? {
+        let mut message = None;
+        self.run_receive(is_idle, &mut message)?;
+        Ok(match message {
             Some(Message::Request(request)) => Event::Request(request),
             Some(Message::MalformedRequest(request)) => {
                 self.keep_malformed_request(request);

@@ -30,7 +30,7 @@ use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::log::{self, Level};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::protocol::session::{Message, Operation, Progress, Session};
+use crate::protocol::session::{Message, Operation, Session};
 use crate::protocol::{Protocol, Role};
 
 /// One side of one connection: a session, the transport of its bytes, and what was kept of it.
@@ -265,7 +265,9 @@ impl<T: Transport> Endpoint<T> {
     /// continues.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
-        match self.run_receive(false)? {
+        let mut message = None;
+        self.run_receive(false, &mut message)?;
+        match message {
             Some(Message::Request(request)) => {
                 if store_request {
                     self.stored_request = Some(Arc::clone(&request));
@@ -311,7 +313,9 @@ impl<T: Transport> Endpoint<T> {
     /// [`Reason::MalformedResponse`] and ends the session.
     pub fn recv_response(&mut self) -> Result<Response> {
         self.check_role(Role::Client)?;
-        match self.run_receive(false)? {
+        let mut message = None;
+        self.run_receive(false, &mut message)?;
+        match message {
             Some(Message::Response(response)) => Ok(response),
             _ => unreachable!("clients receive responses"),
         }
@@ -360,15 +364,14 @@ impl<T: Transport> Endpoint<T> {
     }
 
     fn run_exchange(&mut self, operation: Operation) -> Result<()> {
-        self.run(operation, false, |session| {
+        self.run(operation, false, &mut None, |session| {
             session.begin_exchange(operation)
         })
-        .map(drop)
     }
 
     fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
         let may_send = self.turns.may_send;
-        self.run(Operation::Send, false, |session| {
+        self.run(Operation::Send, false, &mut None, |session| {
             if !may_send {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(match session.role() {
@@ -378,16 +381,15 @@ impl<T: Transport> Endpoint<T> {
             }
             begin(session)
         })
-        .map(drop)
     }
 
     /// With `is_idle`, the idle timeout counts until the peer begins.
-    fn run_receive(&mut self, is_idle: bool) -> Result<Option<Message>> {
+    fn run_receive(&mut self, is_idle: bool, message: &mut Option<Message>) -> Result<()> {
         let may_receive = self.turns.may_receive(self.role());
         if may_receive {
             self.malformed_request = None;
         }
-        self.run(Operation::Receive, is_idle, |session| {
+        self.run(Operation::Receive, is_idle, message, |session| {
             if !may_receive {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(
@@ -398,13 +400,15 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    /// Begins an operation, or continues it if it is the current one.
+    /// Begins an operation, or continues it if it is the current one. What it receives is put in
+    /// `message`.
     fn run(
         &mut self,
         operation: Operation,
         is_idle: bool,
+        message: &mut Option<Message>,
         begin: impl FnOnce(&mut Session) -> Result<()>,
-    ) -> Result<Option<Message>> {
+    ) -> Result<()> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
             // Generating a key pair can take seconds, which must not count against the peer.
@@ -417,20 +421,20 @@ impl<T: Transport> Endpoint<T> {
         let result = match self.transport.check_deadline() {
             Ok(()) => self
                 .receive_proxy_header()
-                .and_then(|()| drive(&mut self.session, &mut self.transport)),
+                .and_then(|()| drive(&mut self.session, &mut self.transport, message)),
             Err(failure) => Err(self.fail_before_session(failure)),
         };
         match (&result, operation) {
-            (Ok(_), Operation::Receive) => self.turns.received(),
-            (Ok(_), Operation::Send) => {
+            (Ok(()), Operation::Receive) => self.turns.received(),
+            (Ok(()), Operation::Send) => {
                 self.turns.sent();
                 self.untold = Some(Untold::Sent);
             }
-            (Ok(_), _) if self.session.is_exchanged() => {
+            (Ok(()), _) if self.session.is_exchanged() => {
                 self.untold = Some(Untold::Exchanged);
                 log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
             }
-            (Ok(_), _) => {}
+            (Ok(()), _) => {}
             (Err(error), _) => self.log_failure(error),
         }
         let protocol = self.session.protocol();
@@ -505,26 +509,28 @@ impl<T: Transport> Endpoint<T> {
 }
 
 /// Moves bytes between a session and its transport until the operation is done.
-fn drive(session: &mut Session, transport: &mut impl Transport) -> Result<Option<Message>> {
+fn drive(
+    session: &mut Session,
+    transport: &mut impl Transport,
+    message: &mut Option<Message>,
+) -> Result<()> {
     loop {
-        // Not moved around: with a message in it, it is large.
-        let progress = session.advance();
-        if session.take_ack_due() && progress.is_ok() {
+        let interest = session.advance_to(message)?;
+        if session.take_ack_due() {
             transport.acknowledge();
         }
-        match progress {
-            Err(error) => return Err(error),
-            Ok(Progress::Done(message)) => return Ok(message),
-            Ok(Progress::Write) => match transport.send(session.pending()) {
+        match interest {
+            None => return Ok(()),
+            Some(Interest::Write) => match transport.send(session.pending()) {
                 Ok(count) => session.sent(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Write)),
             },
-            Ok(Progress::Read) => match transport.receive(session.receive_buffer_ahead()) {
+            Some(Interest::Read) => match transport.receive(session.receive_buffer_ahead()) {
                 Ok(0) => return Err(session.interrupt(peer_closed(), true)),
                 Ok(count) => session.received(count),
                 Err(failure) => return Err(fail(session, failure, Interest::Read)),
             },
-            Ok(Progress::Compute) => return Err(Error::WouldBlock(Interest::Computation)),
+            Some(Interest::Computation) => return Err(Error::WouldBlock(Interest::Computation)),
         }
     }
 }

@@ -99,6 +99,7 @@ impl Input {
         self.grow()
     }
 
+    #[inline(never)]
     fn grow(&mut self) -> Result<(), NoMemory> {
         // One call of the system takes a whole message, unless it is a large one. The buffer
         // grows when it is full, by its own size, so that small pieces cost no more than large
@@ -182,6 +183,7 @@ impl Input {
     }
 
     /// Wipes everything and waits for nothing.
+    #[inline]
     pub fn wipe(&mut self) {
         self.header.zeroize();
         self.bytes.wipe();
@@ -189,9 +191,14 @@ impl Input {
         self.wanted = 0;
         self.ahead = 0;
         if self.bytes.capacity() == 0 || self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes = std::mem::take(&mut self.small);
-            self.bytes.wipe();
+            self.return_to_small();
         }
+    }
+
+    #[cold]
+    fn return_to_small(&mut self) {
+        self.bytes = std::mem::take(&mut self.small);
+        self.bytes.wipe();
     }
 
     /// Takes out the bytes at `range`, with room for a few more, and clears the rest. Short ones

@@ -95,6 +95,7 @@ impl Transport for Connection {
         self.socket().send(bytes, self.wait_limit())
     }
 
+    #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
         let received = self.socket().receive(buffer, self.wait_limit());
         if received.is_ok() {

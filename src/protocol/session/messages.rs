@@ -218,18 +218,21 @@ impl Session {
         reading: Reading,
         message: &mut Option<Message>,
     ) -> Result<()> {
-        *message = Some(match reading {
+        let text = self.input.take(text)?;
+        match reading {
             Reading::Request(outline) => {
-                Message::Request(Arc::new(Request::new(self.input.take(text)?, outline)?))
+                let request = Arc::new(Request::new(text, outline)?);
+                *message = Some(Message::Request(request));
             }
             Reading::MalformedRequest(json, errors) => {
-                let text = self.input.take(text)?;
-                Message::MalformedRequest(MalformedRequest::new(text, json, &errors)?)
+                let request = MalformedRequest::new(text, json, &errors)?;
+                *message = Some(Message::MalformedRequest(request));
             }
             Reading::Response(outline) => {
-                Message::Response(Response::new(self.input.take(text)?, outline)?)
+                let response = Response::new(text, outline)?;
+                *message = Some(Message::Response(response));
             }
-        });
+        }
         self.framing = Some(framing);
         self.stop();
         Ok(())
@@ -280,19 +283,21 @@ fn is_read(text: &[u8], work: &mut Work) -> bool {
 fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Reading> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
-    let found = work.check_utf8(text).and_then(|text| {
+    let found = work.check_utf8(text).map(|text| {
         let document = match role {
             Role::Server => RequestOutline::read_json(text, &mut work),
             Role::Client => ResponseOutline::read_json(text, &mut work),
         };
-        let is_read = document.as_ref().map_or_else(
-            |problem| problem.is_python || problem.is_no_memory(),
-            |_| true,
-        );
-        is_read.then_some((text, document))
+        (text, document)
     });
-    match found {
-        Some((text, document)) if declassify_choice(opened.valid) => reading(role, text, document),
+    let is_read = |document: &std::result::Result<_, JsonError>| match document {
+        Ok(_) => true,
+        Err(problem) => problem.is_python || problem.is_no_memory(),
+    };
+    match &found {
+        Some((text, document)) if is_read(document) && declassify_choice(opened.valid) => {
+            reading(role, text, document)
+        }
         _ => {
             equalize_work(work, packet);
             Err(decryption_failed())
@@ -304,18 +309,18 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Res
 fn reading(
     role: Role,
     text: &str,
-    document: std::result::Result<Document<'_>, JsonError>,
+    document: &std::result::Result<Document<'_>, JsonError>,
 ) -> Result<Reading> {
     let name = match role {
         Role::Server => "request",
         Role::Client => "response",
     };
     let errors = match (document, role) {
-        (Ok(document), Role::Server) => match RequestOutline::of(text, &document) {
+        (Ok(document), Role::Server) => match RequestOutline::of(text, document) {
             Ok(outline) => return Ok(Reading::Request(outline)),
             Err(errors) => errors,
         },
-        (Ok(document), Role::Client) => match ResponseOutline::of(text, &document) {
+        (Ok(document), Role::Client) => match ResponseOutline::of(text, document) {
             Ok(outline) => return Ok(Reading::Response(outline)),
             Err(errors) => errors,
         },

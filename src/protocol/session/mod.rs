@@ -270,31 +270,41 @@ impl Session {
     /// Runs the operation as far as possible. An error ends the operation, and the session too
     /// unless its reason says otherwise.
     pub fn advance(&mut self) -> Result<Progress> {
-        // Kept here because it is large, and most steps have none to return.
         let mut message = None;
+        Ok(match self.advance_to(&mut message)? {
+            Some(Interest::Read) => Progress::Read,
+            Some(Interest::Write) => Progress::Write,
+            Some(Interest::Computation) => Progress::Compute,
+            None => Progress::Done(message),
+        })
+    }
+
+    /// As [`advance`](Self::advance), but puts a message that was received in `message`, as it is
+    /// too large to be handed from function to function; `None` once the operation is done.
+    pub(crate) fn advance_to(&mut self, message: &mut Option<Message>) -> Result<Option<Interest>> {
         loop {
             match self.need().expect("an operation was begun") {
                 Need::Step => {
-                    self.step(&mut message)?;
+                    self.step(message)?;
                     if message.is_some() {
-                        return Ok(Progress::Done(message));
+                        return Ok(None);
                     }
                 }
                 Need::Read => {
                     return match self.input.reserve() {
-                        Ok(()) => Ok(Progress::Read),
+                        Ok(()) => Ok(Some(Interest::Read)),
                         Err(error) => Err(self.abort(error.into())),
                     };
                 }
-                Need::Write => return Ok(Progress::Write),
-                Need::Compute => return Ok(Progress::Compute),
+                Need::Write => return Ok(Some(Interest::Write)),
+                Need::Compute => return Ok(Some(Interest::Computation)),
                 Need::End => {
                     match self.operation.as_ref().map(|(_, state)| state) {
                         Some(State::Failing(_)) => return Err(self.abort(decryption_failed())),
                         Some(State::SendPacket(framing)) => self.finish_send(*framing),
                         _ => self.stop(),
                     }
-                    return Ok(Progress::Done(None));
+                    return Ok(None);
                 }
             }
         }
@@ -483,18 +493,24 @@ impl Session {
         Ok(())
     }
 
+    #[inline]
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
-        if let Some((operation, _)) = self.operation {
-            return Err(Error::new(
-                Reason::OperationPending,
-                format!(
-                    "{} is under way and has to be finished first",
-                    operation.name(self.role())
-                ),
-            ));
+        match &self.operation {
+            Some((operation, _)) => Err(self.under_way(*operation)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    #[cold]
+    fn under_way(&self, operation: Operation) -> Error {
+        Error::new(
+            Reason::OperationPending,
+            format!(
+                "{} is under way and has to be finished first",
+                operation.name(self.role())
+            ),
+        )
     }
 
     fn check_changeable(&self) -> Result<()> {
