@@ -1414,7 +1414,6 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * {
  *     anwdl_request_t *request = NULL;
  *     anwdl_status_t status = ANWDL_OK;
- *
  *     while (status >= ANWDL_OK) {
  *         anwdl_event_t event = anwdl_client_next_event(client, &request);
  *         switch (event) {

@@ -260,8 +260,10 @@ impl ClientInstance {
             .send_response(success, message, data_json, reason)
     }
 
-    /// Takes the client as far as it goes, and says what happened, as
-    /// [`SansIoSession::next_event`](crate::SansIoSession::next_event) does.
+    /// Takes the client as far as it goes, and says what happened: continues the operation under way,
+    /// begins the key exchange if there was none, and receives when it is the peer's turn. If it has
+    /// to wait, it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every other failure ends
+    /// the session.
     pub fn next_event(&mut self) -> Result<Event> {
         self.endpoint.next_event()
     }
@@ -280,7 +282,7 @@ impl ClientInstance {
 
     /// Returns the socket, still open. For this instance the connection is then closed. Nothing
     /// that was received is lost if no operation is under way: while the beginning of another
-    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`]: receive it
+    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`](crate::Reason::OutOfTurn): receive it
     /// first, or detach again to do without it.
     pub fn detach(&mut self) -> Result<OwnedFd> {
         self.endpoint.check_detachable()?;

@@ -216,8 +216,10 @@ impl ClientInterface {
         self.endpoint.recv_response()
     }
 
-    /// Takes the interface as far as it goes, and says what happened, as
-    /// [`SansIoSession::next_event`](crate::SansIoSession::next_event) does.
+    /// Takes the interface as far as it goes, and says what happened: continues the operation under way,
+    /// begins the key exchange if there was none, and receives when it is the peer's turn. If it has
+    /// to wait, it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every other failure ends
+    /// the session.
     pub fn next_event(&mut self) -> Result<Event> {
         self.endpoint.next_event()
     }

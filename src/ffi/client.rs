@@ -619,7 +619,6 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// {
 ///     anwdl_request_t *request = NULL;
 ///     anwdl_status_t status = ANWDL_OK;
-///
 ///     while (status >= ANWDL_OK) {
 ///         anwdl_event_t event = anwdl_client_next_event(client, &request);
 ///         switch (event) {

@@ -6,7 +6,7 @@
 //! - **Written out.** Every exported function is written as
 //!   `#[unsafe(no_mangle)] pub unsafe extern "C" fn`, never made by a macro, which cbindgen would
 //!   miss. Its documentation is the manual for C programmers.
-//! - **Boundary.** The whole body runs inside [`boundary`], through `status`, `value_or` or one of
+//! - **Boundary.** The whole body runs inside `boundary`, through `status`, `value_or` or one of
 //!   the shared bodies below and in `handle` and `memory`. It catches panics (they become
 //!   `RUNTIME_ERROR` with the reason `INTERNAL`), stores the last error of the thread, wipes the
 //!   vector registers, delays the cancellation of the thread and prepares for forks. A panic while

@@ -36,13 +36,14 @@ class Instance(Connection):
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_t **")
         check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
-        self._handle = ffi.gc(out[0], lib.anwdl_client_free)
+        self._handle = out[0]
         self._descriptor = socket.fileno()
 
     def __del__(self) -> None:
         if self._descriptor != -1:
             self._let_go()
             self.socket.close()
+        self._free()
 
     def getSocketDescriptor(self) -> sockets.socket:
         """The socket."""

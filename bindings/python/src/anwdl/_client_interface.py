@@ -35,11 +35,12 @@ class ClientInterface(BlockingSteps):
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_interface_t **")
         check(lib.anwdl_client_interface_new(handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
-        self._handle = ffi.gc(out[0], lib.anwdl_client_interface_free)
+        self._handle = out[0]
 
     def __del__(self) -> None:
         if self.socket is not None:
             self.socket.close()
+        self._free()
 
     def connectServer(self, receive_first: bool = False) -> None:
         """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys().

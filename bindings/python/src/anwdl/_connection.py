@@ -68,7 +68,7 @@ class Connection:
 
     _functions: ClassVar[SimpleNamespace]
     socket: Optional[sockets.socket] = None
-    _handle: Any
+    _handle: Any = ffi.NULL
     _options: Options
 
     def __init__(self) -> None:
@@ -135,6 +135,12 @@ class Connection:
             check(self._functions.compute(self._handle))
 
     # -- what the classes make their operations of ---------------------------------------------------------------------------------
+
+    def _free(self) -> None:
+        """Frees the library's object. The collector may have things that refer to this one end after it, and use it: they find NULL,
+        which every function of the library refuses. `ffi.gc()` would leave them a pointer to what was freed."""
+        handle, self._handle = self._handle, ffi.NULL
+        self._functions.free(handle)
 
     def _let_go(self) -> None:
         """Ends the session. The library has no descriptor then."""

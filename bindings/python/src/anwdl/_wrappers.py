@@ -3,7 +3,7 @@
 import enum
 import os
 import warnings
-from typing import Any, Callable, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, ClassVar, Optional, Tuple, Type, TypeVar, Union
 
 from anwdl._library import (
     Guard,
@@ -42,9 +42,15 @@ class AESMode(enum.IntEnum):
 class _Wrapper:
     """Keys of this side's own, or those of a client, which are then looked up at each use: they change as the session goes on."""
 
-    _handle: Any
+    _free: ClassVar[Any]
+    _handle: Any = ffi.NULL
     _guard: Guard
     _lent: Optional[Callable[[], Any]] = None
+
+    def __del__(self) -> None:
+        # As Connection._free() does, and for the same reason.
+        handle, self._handle = self._handle, ffi.NULL
+        self._free(handle)
 
     @classmethod
     def _lent_by(cls: Type[W], guard: Guard, look_up: Callable[[], Any]) -> W:
@@ -69,6 +75,8 @@ class _Wrapper:
 class RSAWrapper(_Wrapper):
     """An RSA key pair, and the peer's public key."""
 
+    _free = lib.anwdl_rsa_wrapper_free
+
     def __init__(
         self,
         public_exponent: int = DEFAULT_RSA_EXPONENT,
@@ -77,7 +85,7 @@ class RSAWrapper(_Wrapper):
     ) -> None:
         out = ffi.new("anwdl_rsa_wrapper_t **")
         check(lib.anwdl_rsa_wrapper_new(False, out))
-        self._handle = ffi.gc(out[0], lib.anwdl_rsa_wrapper_free)
+        self._handle = out[0]
         self._guard = Guard()
         if generate_key_pair:
             self.generateKeyPair(public_exponent, key_size)
@@ -182,10 +190,12 @@ class RSAWrapper(_Wrapper):
 class AESWrapper(_Wrapper):
     """An AES key and its IV."""
 
+    _free = lib.anwdl_aes_wrapper_free
+
     def __init__(self, key_size: int = DEFAULT_AES_KEY_SIZE, *, mode: AESMode = AESMode.CBC) -> None:
         out = ffi.new("anwdl_aes_wrapper_t **")
         check(lib.anwdl_aes_wrapper_new(given_number("key_size", key_size, MOST_32), mode, out))
-        self._handle = ffi.gc(out[0], lib.anwdl_aes_wrapper_free)
+        self._handle = out[0]
         self._guard = Guard()
 
     def getKeySize(self) -> int:
