@@ -183,6 +183,8 @@ static int descriptor(const session_t *session) {
 static anwdl_status_t take_step(session_t *session, stage_t stage) {
     for (;;) {
         faults_begin(stage);
+        faults_read_ahead(session->setup->kind.framing == ANWDL_PROTOCOL_GCM &&
+                          stage == STAGE_RECEIVE);
         anwdl_status_t status = session->setup->kind.connects ? call_interface(session, stage)
                                                               : call_client(session, stage);
         faults_end();

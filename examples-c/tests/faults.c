@@ -70,6 +70,7 @@ static int64_t deadline; /* of the session, by the real clock */
 static int64_t skew;     /* by which the clock of the thread under test is fast */
 static int stage;
 static bool has_hesitated;
+static bool reads_ahead;
 
 static call_t calls[MOST_CALLS];
 static size_t call_count;
@@ -118,6 +119,10 @@ bool faults_are_overdue(void) {
 void faults_begin(int new_stage) {
     stage = new_stage;
     is_under_test = true;
+}
+
+void faults_read_ahead(bool does_so) {
+    reads_ahead = does_so;
 }
 
 void faults_end(void) {
@@ -249,7 +254,8 @@ ssize_t recv(int fd, void *bytes, size_t len, int flags) {
     if (fails(CALL_RECV, 0, len) || (!only_looks && hesitates()))
         return -1;
     size_t shortened = shorten(len);
-    if (!wait_for_bytes(fd, only_looks ? 1 : shortened))
+    /* What is read ahead comes in one piece. */
+    if (!wait_for_bytes(fd, only_looks || reads_ahead ? 1 : shortened))
         return -1;
     ssize_t count = real_recv(fd, bytes, shortened, flags);
     if (count > 0 && !only_looks)

@@ -61,8 +61,10 @@ void faults_start(const fault_plan_t *plan, int milliseconds);
 void faults_forget_plan(void);
 bool faults_are_overdue(void);
 
-/* Around each call of the library that is under test. */
+/* Around each call of the library that is under test. One that reads ahead asks for more bytes than
+   have to come. */
 void faults_begin(int stage);
+void faults_read_ahead(bool reads_ahead);
 void faults_end(void);
 
 /* What happened since faults_start(). */

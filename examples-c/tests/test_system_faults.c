@@ -310,6 +310,7 @@ int main(int argc, char **argv) {
     for (int kind = 0; kind < CALL_KINDS && extent != FEW && !is_over(); kind++)
         if (!CHECK(has_failed[kind]))
             fprintf(stderr, "  that was %s\n", call_name((call_kind_t)kind));
+    CHECK(!faults_are_overdue());
     printf("cases: %u sessions with a failing system call\n", cases_of_errors);
     printf("cases: %u sessions with shortened transfers\n", cases_of_lengths);
     return check_finish();
