@@ -18,6 +18,8 @@ test-tools:
 	$(STAGE) 'tools'
 	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio haproxy $(CONSUMER_TOOLS)
 
+check-form check-rust check-c: export CARGO_INCREMENTAL := 1
+
 check-form: lint-tools
 	$(STAGE) 'form'
 	$(CARGO) fmt --all --check
