@@ -1,5 +1,5 @@
-/* The command line client, as a process: test_client CLIENT ANWDL_SERVER SERVER... [-- PREFIX...],
-   where the prefix is a program to run the client under. */
+/* The command line client, as a process: test_client_example CLIENT ANWDL_SERVER SERVER... [--
+   PREFIX...], where the prefix is a program to run the client under. */
 #include "check.h"
 #include "peer.h"
 #include "process.h"

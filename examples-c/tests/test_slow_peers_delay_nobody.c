@@ -1,7 +1,7 @@
-/* test_many_sessions SERVER: epoll_server with 2,000 open sessions of all framings at once, of
-   which 20 are with peers that send one byte every 100 milliseconds, in the key exchange and in a
-   request. None of the others feels it: while those are at one message, each of the others gets
-   through with everything that it does. That is an order of events; how long it takes is only
+/* test_slow_peers_delay_nobody SERVER: epoll_server with 2,000 open sessions of all framings at
+   once, of which 20 are with peers that send one byte every 100 milliseconds, in the key exchange
+   and in a request. None of the others feels it: while those are at one message, each of the others
+   gets through with everything that it does. That is an order of events; how long it takes is only
    printed.
 
    All peers are played by one thread, each through a session of the library in the role of a

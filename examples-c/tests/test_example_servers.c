@@ -1,6 +1,6 @@
-/* The example servers, as processes of their own: test_servers NAME SERVER CLIENT [PREFIX...], with
-   the name of the server, its path, the path of the client example, and a program to run the server
-   under. */
+/* The example servers, as processes of their own: test_example_servers NAME SERVER CLIENT
+   [PREFIX...], with the name of the server, its path, the path of the client example, and a program
+   to run the server under. */
 #include "check.h"
 #include "peer.h"
 #include "process.h"

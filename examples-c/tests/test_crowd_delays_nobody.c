@@ -1,8 +1,8 @@
-/* test_crowd SERVER [--measure]: crowds against a server for many clients: of one address, 1,000
-   that connect and do nothing, 1,000 that drip, and 990 that send random bytes where the server has
-   to compute, and of eight addresses 1,000 that do the last, and would fill the queue. They come
-   back as soon as they are hung up on. Meanwhile every session of an honest client from another
-   address is served.
+/* test_crowd_delays_nobody SERVER [--measure]: crowds against a server for many clients: of one
+   address, 1,000 that connect and do nothing, 1,000 that drip, and 990 that send random bytes where
+   the server has to compute, and of eight addresses 1,000 that do the last, and would fill the
+   queue. They come back as soon as they are hung up on. Meanwhile every session of an honest client
+   from another address is served.
 
    Twice: with the limits of an address as they are, and without them, where only giving way and the
    queue are left.

@@ -1,7 +1,7 @@
-/* test_exhaustion SERVER: 2,000 peers that only hold up a server, all at once: they connect and do
-   nothing, drip, announce more than they are allowed to or than they send. Meanwhile it serves
-   others, its memory grows with what came and not with what was announced, and each bad peer is
-   gone 50 milliseconds after its deadline at the latest.
+/* test_bad_peers_exhaust_nothing SERVER: 2,000 peers that only hold up a server, all at once: they
+   connect and do nothing, drip, announce more than they are allowed to or than they send. Meanwhile
+   it serves others, its memory grows with what came and not with what was announced, and each bad
+   peer is gone 50 milliseconds after its deadline at the latest.
 
    Lateness is what lies between the deadline and the end of the connection, as the peer sees both.
    What the system let the server or this program wait for a processor is taken off. */

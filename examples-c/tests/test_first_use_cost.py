@@ -1,6 +1,6 @@
 """Counts with callgrind what the first conversation of a process costs, and that of a forked child: not much more than the next.
 
-    test_first_use.py VALGRIND PROGRAM
+    test_first_use_cost.py VALGRIND PROGRAM
 """
 
 import re

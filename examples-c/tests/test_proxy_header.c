@@ -24,9 +24,9 @@
 #define X_10      "xxxxxxxxxx"
 #define X_50      X_10 X_10 X_10 X_10 X_10
 
-/* As in test_timeouts.c: a drip comes well within the deadline each time. PATIENCE is for what has
-   no reason to wait at all: where it does not suffice, a failed check ends the program. Only an
-   exchange of keys has to compute, slowly under valgrind. */
+/* As in test_timeouts_are_deadlines.c: a drip comes well within the deadline each time. PATIENCE is
+   for what has no reason to wait at all: where it does not suffice, a failed check ends the
+   program. Only an exchange of keys has to compute, slowly under valgrind. */
 enum {
     TIMEOUT = 200,
     DRIP = 50,

@@ -1,4 +1,4 @@
-/* The program whose instructions test_first_use.py counts:
+/* The program whose instructions test_first_use_cost.py counts:
 
        test_first_use process|child CONVERSATIONS
 

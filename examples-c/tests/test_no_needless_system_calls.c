@@ -1,4 +1,4 @@
-/* The server whose system calls test_system_calls.py looks at:
+/* The server whose system calls test_no_needless_system_calls.py looks at:
 
        test_system_calls v2|v3|v4|gcm SESSIONS REQUESTS
 

@@ -1,6 +1,6 @@
-/* A random generator that fails, outside of sessions (those are in test_system_faults.c): at each
-   draw of each function that draws; and of AWS-LC, which draws for itself and gives up the process
-   when there is nothing to draw from. */
+/* A random generator that fails, outside of sessions (those are in test_failing_system_calls.c): at
+   each draw of each function that draws; and of AWS-LC, which draws for itself and gives up the
+   process when there is nothing to draw from. */
 #include "check.h"
 #include "children.h"
 #include "faults.h"

@@ -1,4 +1,4 @@
-"""Looks with strace at the system calls of a server, test_system_calls.c: there are those that the protocol needs, and no others.
+"""Looks with strace at the system calls of a server, test_no_needless_system_calls.c: there are those that the protocol needs, and no others.
 
 The exit status is 77, which skips the test, where there is no strace or it may not trace.
 """

@@ -1,7 +1,7 @@
 /* The library in a program that loads it and lets go of it: again and again, while threads that
    used it live on, and beside another copy of itself.
 
-       test_loading LIBRARY KEY
+       test_dlopen LIBRARY KEY
 
    The program is not linked with it. */
 #include <anwdl.h>
