@@ -79,7 +79,7 @@ test-interop: server venv
 test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
-	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test validator
+	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test behaviour validator_like_cerberus::
 
 # Crowds and deadlines of one need the processor that those of the other would take.
 ifdef AT_ONCE

@@ -6,8 +6,8 @@ use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper, ClientOptions, Error, Reason, RsaWrapper, SansIoSession};
 
 const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
-const CLIENT_KEY: &str = include_str!("../examples-c/tests/keys/peer-1.pem");
-const SERVER_KEY: &str = include_str!("../examples-c/tests/keys/server.pem");
+const CLIENT_KEY: &str = include_str!("../../examples-c/tests/keys/peer-1.pem");
+const SERVER_KEY: &str = include_str!("../../examples-c/tests/keys/server.pem");
 
 /// How an operation ended; `None` if it waits for something.
 type Outcome<T> = Option<Result<T, Error>>;

@@ -4,9 +4,9 @@
 // What compilers say of it is the same for both builds of the library.
 #![cfg(feature = "aws-lc")]
 
-mod compiler;
-
 use std::path::Path;
+
+use crate::compiler;
 
 fn header(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

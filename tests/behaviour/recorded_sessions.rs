@@ -5,9 +5,7 @@ use anwdl::protocol::Role;
 use anwdl::protocol::session::{Message, Progress, Session};
 use serde_json::Value;
 
-mod recording;
-
-use recording::{Recording, other, python_style, recordings, side};
+use crate::recording::{Recording, other, python_style, recordings, side};
 
 /// Plays all turns of a role; gives the data texts of the responses that a client gets.
 fn play_turns(

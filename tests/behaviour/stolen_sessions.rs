@@ -6,9 +6,7 @@ use anwdl::protocol::session::{Config, Message, Operation, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper, Reason};
 
-mod pair;
-
-use pair::*;
+use crate::pair::*;
 
 const CBC_FRAMINGS: [Protocol; 3] = [Protocol::V2, Protocol::V3, Protocol::V4];
 const REQUEST: &str = "DESTROY";

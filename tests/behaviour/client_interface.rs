@@ -13,8 +13,8 @@ use anwdl::{
 };
 
 const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
-const CLIENT_KEY: &str = include_str!("../examples-c/tests/keys/peer-1.pem");
-const SERVER_KEY: &str = include_str!("../examples-c/tests/keys/server.pem");
+const CLIENT_KEY: &str = include_str!("../../examples-c/tests/keys/peer-1.pem");
+const SERVER_KEY: &str = include_str!("../../examples-c/tests/keys/server.pem");
 /// Far longer than anything takes: it ends a test that would never end.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -3,10 +3,10 @@
 use anwdl::Reason;
 use anwdl::protocol::{Protocol, Role};
 
-use crate::forger::{encrypt_blocks, message_of, padded, session, session_and_message};
+use super::forger::{encrypt_blocks, message_of, padded, session, session_and_message};
+use super::play::{Act, play, receiving};
+use super::tell;
 use crate::pair;
-use crate::play::{Act, play, receiving};
-use crate::tell;
 
 /// The longest message that is accepted unless another is set.
 const MAX_MESSAGE_SIZE: u64 = 1024 * 1024;

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{Error, Reason, SansIoSession};
 
-use crate::ends::{acts, passages};
-use crate::forger::{session, session_and_message};
-use crate::play::{Act, Played, play};
+use super::ends::{acts, passages};
+use super::forger::{session, session_and_message};
+use super::play::{Act, Played, play};
+use super::{is_exhaustive, stride, tell};
 use crate::recording::{Recording, other, recordings, side};
-use crate::{is_exhaustive, stride, tell};
 
 /// The bytes of one side of an exchange, by what they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -359,7 +359,7 @@ fn every_byte_is_heard_at_every_answer() {
 
 /// Sends a message once more, and hears that it is accepted.
 fn say_again(session: &mut SansIoSession, act: &Act) -> Result<Option<String>, Error> {
-    use crate::play::Player;
+    use super::play::Player;
     use anwdl::error::Interest;
     loop {
         match session.perform(act) {

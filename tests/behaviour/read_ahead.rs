@@ -2,14 +2,12 @@
 //! first, and stays in the session. Whoever waits for the socket never waits while a message is
 //! here already.
 
-mod pair;
-
 use anwdl::protocol::Role;
 use anwdl::protocol::session::{Message, Progress, Session};
 use anwdl::{Error, Reason};
 
-use pair::gcm::{SessionKeys, exchanged};
-use pair::{assert_ended, reason};
+use crate::pair::gcm::{SessionKeys, exchanged};
+use crate::pair::{Outcome, assert_ended, reason};
 
 const SHORTEST_REQUEST: &str = r#"{"verb":"A","parameters":{}}"#;
 const SHORTEST_RESPONSE: &str = r#"{"success":true,"message":"","data":{}}"#;
@@ -51,12 +49,12 @@ impl Receiver {
     }
 
     /// As over a socket, of which one call takes all that there is room for.
-    fn receive(&mut self) -> pair::Outcome {
+    fn receive(&mut self) -> Outcome {
         self.session.begin_receive().unwrap();
         self.go_on()
     }
 
-    fn go_on(&mut self) -> pair::Outcome {
+    fn go_on(&mut self) -> Outcome {
         loop {
             match self.session.advance() {
                 Err(error) => return Some(Err(error)),

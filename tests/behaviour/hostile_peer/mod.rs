@@ -12,12 +12,8 @@ mod json_texts;
 mod keys;
 mod lengths;
 mod one_face;
-#[path = "../pair/mod.rs"]
-mod pair;
 mod play;
 mod public_keys;
-#[path = "../recording/mod.rs"]
-mod recording;
 mod sockets;
 mod swapped_keys;
 

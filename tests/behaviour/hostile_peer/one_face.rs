@@ -10,19 +10,19 @@ use rsa::oaep::Oaep;
 use rsa::pkcs8::DecodePublicKey;
 use sha2::{Sha256, Sha384, Sha512};
 
-use crate::ciphertexts::{Place, places};
-use crate::forger::{
+use super::ciphertexts::{Place, places};
+use super::forger::{
     BLOCK_SIZE, Encoding, RsaForger, encrypt_blocks, gcm_session, message, other, packet_of_blocks,
     padded, session,
 };
-use crate::keys::{
+use super::keys::{
     encrypter, hear_secret, hear_secret_and, initiator, low_order_points,
     malformed_encapsulation_keys, numbers, responder,
 };
+use super::play::{Act, Played, play};
+use super::tell;
 use crate::pair::gcm::{self, SessionKeys};
 use crate::pair::{self, CLIENT_KEY, SERVER_KEY, STRANGER_KEY};
-use crate::play::{Act, Played, play};
-use crate::tell;
 
 /// What a peer and a caller see of a failure.
 #[derive(Debug, PartialEq, Eq)]

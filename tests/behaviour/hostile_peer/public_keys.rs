@@ -7,15 +7,15 @@ use anwdl::{Error, Reason};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::forger::RsaForger;
+use super::forger::RsaForger;
+use super::tell;
 use crate::pair::{self, CLIENT_KEY, SERVER_KEY, go_on};
-use crate::tell;
 
-const CERTIFICATE: &str = include_str!("../fixtures/public-keys/certificate.pem");
-const EC: &str = include_str!("../fixtures/public-keys/ec.pem");
-const ED25519: &str = include_str!("../fixtures/public-keys/ed25519.pem");
-const RSA_PSS: &str = include_str!("../fixtures/public-keys/rsa-pss.pem");
-const RSA_PKCS1: &str = include_str!("../fixtures/public-keys/rsa-pkcs1.pem");
+const CERTIFICATE: &str = include_str!("../../fixtures/public-keys/certificate.pem");
+const EC: &str = include_str!("../../fixtures/public-keys/ec.pem");
+const ED25519: &str = include_str!("../../fixtures/public-keys/ed25519.pem");
+const RSA_PSS: &str = include_str!("../../fixtures/public-keys/rsa-pss.pem");
+const RSA_PKCS1: &str = include_str!("../../fixtures/public-keys/rsa-pkcs1.pem");
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;

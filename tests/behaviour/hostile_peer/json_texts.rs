@@ -4,10 +4,10 @@
 use anwdl::Reason;
 use anwdl::protocol::{Protocol, Role};
 
-use crate::forger::session_and_message;
+use super::forger::session_and_message;
+use super::play::{Act, play};
+use super::tell;
 use crate::pair::FRAMINGS;
-use crate::play::{Act, play};
-use crate::tell;
 
 /// How deep a text may be nested.
 const DEPTH: usize = 64;

@@ -4,13 +4,13 @@
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{Reason, SansIoSession};
 
-use crate::forger::{
+use super::forger::{
     BLOCK_SIZE, encrypt_blocks, gcm_session, message, message_of, other, packet_of_blocks, padded,
     session,
 };
+use super::play::{Act, Played, play, receiving};
+use super::{is_exhaustive, stride, tell};
 use crate::pair::gcm::SessionKeys;
-use crate::play::{Act, Played, play, receiving};
-use crate::{is_exhaustive, stride, tell};
 
 const CBC: [Protocol; 3] = [Protocol::V2, Protocol::V3, Protocol::V4];
 

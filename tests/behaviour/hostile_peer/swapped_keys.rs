@@ -6,14 +6,14 @@ use anwdl::protocol::session::{Message, Operation, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{Reason, RsaWrapper};
 
-use crate::ciphertexts::places;
-use crate::forger::{BLOCK_SIZE, IV, message_of, message_of_under, session};
+use super::ciphertexts::places;
+use super::forger::{BLOCK_SIZE, IV, message_of, message_of_under, session};
+use super::play::{Played, play, receiving};
+use super::{stride, tell};
 use crate::pair::{
     self, CLIENT_KEY, FRAMINGS, SERVER_KEY, STRANGER_KEY, assert_ended, exchange_public_keys, gcm,
     go_on, reason, request,
 };
-use crate::play::{Played, play, receiving};
-use crate::{stride, tell};
 
 /// Which of the two public keys is another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,12 +248,12 @@ fn v2_does_not_notice_a_repeated_message() {
 #[test]
 fn a_stranger_without_the_secret_is_refused() {
     for protocol in FRAMINGS {
-        let (mut client, own) = crate::keys::initiator(protocol);
-        let guess = crate::keys::encrypter(CLIENT_KEY);
+        let (mut client, own) = super::keys::initiator(protocol);
+        let guess = super::keys::encrypter(CLIENT_KEY);
         // No first byte of gcm.
         let guessed = vec![5; own.len()];
         let wrapped = guess.encrypt_data(&guessed, false).unwrap();
-        let (answer, error) = crate::keys::hear_secret(&mut client, &wrapped);
+        let (answer, error) = super::keys::hear_secret(&mut client, &wrapped);
         assert_eq!(answer, b"0");
         assert_eq!(error.unwrap().reason(), Some(Reason::DecryptionFailed));
         assert_ended(&mut client);

@@ -1,7 +1,7 @@
 //! What the fuzzers have found worth keeping, once more and without them: each input of
 //! `fuzz/corpus` does what the models of `fuzz/src` say.
 
-#[path = "../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 
 use std::path::Path;

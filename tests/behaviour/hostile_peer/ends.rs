@@ -5,9 +5,9 @@ use anwdl::protocol::Role;
 use anwdl::{AesMode, AesWrapper, ClientOptions, Reason, RsaWrapper, SansIoSession};
 use serde_json::Value;
 
-use crate::play::{Act, check_ended, play, receiving};
+use super::play::{Act, check_ended, play, receiving};
+use super::{is_exhaustive, stride, tell};
 use crate::recording::{IV_SIZE, Recording, other, python_style, recordings, side};
-use crate::{is_exhaustive, stride, tell};
 
 /// At how many places the peer can end in all recordings, the ends of all parts among them.
 pub const OFFSETS: usize = 29_516;

@@ -1,7 +1,5 @@
 //! The recordings of real sessions, and sessions that stand where one side of a recording stood.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::cell::RefCell;
 use std::collections::VecDeque;
 

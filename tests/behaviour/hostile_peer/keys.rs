@@ -7,9 +7,9 @@ use anwdl::protocol::session::{Operation, Session};
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{Error, Reason, RsaWrapper};
 
-use crate::forger::RsaForger;
+use super::forger::RsaForger;
+use super::{stride, tell};
 use crate::pair::{self, CLIENT_KEY, SERVER_KEY, exchange_public_keys, gcm, go_on};
-use crate::{stride, tell};
 
 /// The longest text under the keys of these tests.
 pub const LARGEST_SECRET: usize = 256 - 66;

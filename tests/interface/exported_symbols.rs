@@ -68,7 +68,7 @@ fn exported() -> BTreeSet<String> {
 /// The version that `scripts/linker` gives each exported function: programs that were linked with one ABI do not take
 /// another one's.
 fn version() -> String {
-    let manifest = include_str!("../Cargo.toml");
+    let manifest = include_str!("../../Cargo.toml");
     let number = manifest
         .lines()
         .find_map(|line| line.strip_prefix("abi-version = "));

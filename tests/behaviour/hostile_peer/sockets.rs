@@ -11,10 +11,10 @@ use anwdl::error::Interest;
 use anwdl::protocol::Role;
 use anwdl::{ClientInstance, ClientInterface, Error, Reason};
 
-use crate::ends::{OFFSETS, Passage, passages};
-use crate::play::{Act, Player, check_ended, play};
+use super::ends::{OFFSETS, Passage, passages};
+use super::play::{Act, Player, check_ended, play};
+use super::{is_exhaustive, stride, tell};
 use crate::recording::recordings;
-use crate::{is_exhaustive, stride, tell};
 
 /// Ends a test that would never end.
 const PATIENCE: Duration = Duration::from_secs(60);

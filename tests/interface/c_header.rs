@@ -4,17 +4,17 @@
 //! With `ANWDL_UPDATE_HEADER=1` in the environment the header is rewritten instead of
 //! compared (`make header`).
 
-mod compiler;
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use anwdl::message;
 
+use crate::compiler;
+
 /// The files of `src/ffi/`, in the order in which the header shows their functions, with the
 /// headings that they get there. A function in a file that is missing here would be exported
-/// and not declared, which `tests/exports.rs` notices.
+/// and not declared, which `exported_symbols.rs` notices.
 const SECTIONS: &[(&str, &str)] = &[
     ("error.rs", "Errors and version"),
     ("client_options.rs", "Options for clients"),
@@ -530,7 +530,7 @@ fn python_calls(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_python_names_in_it_are_those_of_the_releases() {
-    let known = python_calls(include_str!("fixtures/python_methods.txt"));
+    let known = python_calls(include_str!("../fixtures/python_methods.txt"));
     // Comments may be broken anywhere; examples of the header are C.
     let text = COMMITTED.replace("\n * ", " ");
     let found = python_calls(&text);
