@@ -141,7 +141,7 @@ fn records_are_altered_at_every_byte() {
             let (session, record) = session_and_message(role, Protocol::Gcm, &text);
             let original = play(session, &acts, &record);
             assert_eq!(original.messages.len(), 1);
-            for at in 0..record.len() {
+            for at in (0..record.len()).step_by(stride(3)) {
                 for change in changes().into_iter().step_by(stride(4)) {
                     let (session, record) = session_and_message(role, Protocol::Gcm, &text);
                     let bytes = altered(&record, at, change);
