@@ -1350,9 +1350,10 @@ template <class Self> class reads_request : public reads_members<Self, anwdl_req
     }
 
     /// Its parameters, an object, for reading.
-    value get_parameters() const noexcept {
+    value get_parameters() const &noexcept {
         return value(anwdl_request_get_parameters(static_cast<const Self *>(this)->get()));
     }
+    value get_parameters() const && = delete; // they end with the request
 
     /// Its parameters, a JSON object.
     const char *get_parameters_json() const noexcept {
@@ -1412,9 +1413,10 @@ class response : public detail::object<anwdl_response_t, anwdl_response_free>,
     }
 
     /// The data, an object, for reading.
-    value get_data() const noexcept {
+    value get_data() const &noexcept {
         return value(anwdl_response_get_data(get()));
     }
+    value get_data() const && = delete; // they end with the response
 
     /// The data, a JSON object.
     const char *get_data_json() const noexcept {
@@ -1474,9 +1476,10 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     }
 
     /// The data, for reading.
-    value get_value() const noexcept {
+    value get_value() const &noexcept {
         return value(anwdl_data_get_value(get()));
     }
+    value get_value() const && = delete; // it ends with the data
 
     // Members of an object. The value may have NULs inside, the name may not.
 

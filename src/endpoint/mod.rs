@@ -411,6 +411,8 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<()> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
+            // The peer may have begun already, with bytes that came with its last message.
+            let is_idle = is_idle && !self.session.has_read_ahead();
             // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline(is_idle);

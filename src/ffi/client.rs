@@ -452,8 +452,8 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 /// ClientInstance.recvRequest() returns.
 ///
 /// @param client The client.
-/// @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
-///   request was not malformed.
+/// @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
+///   anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_request_errors(
     client: *const anwdl_client_t,
@@ -476,8 +476,8 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// returns.
 ///
 /// @param client The client.
-/// @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
-///   the last request was not malformed.
+/// @return The text in UTF-8 with no NUL inside, borrowed until the client begins to receive the next
+///   request, also in anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
     client: *const anwdl_client_t,
@@ -606,7 +606,12 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
 /// counts from its first byte on. Until then the idle timeout counts, see
 /// anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
-/// ANWDL_EVENT_WANT_WRITE. A server for one connection:
+/// ANWDL_EVENT_WANT_WRITE.
+///
+/// To answer later, take the descriptor out of the poll set until then: it can be readable all the time, and each
+/// call returns ANWDL_EVENT_YOUR_TURN. Whether the peer has gone shows afterwards. A peer that sends request after
+/// request keeps a loop like this one busy for ever: if it serves others, too, go back to them after a few events,
+/// and call again without waiting. A server for one connection:
 ///
 /// @code{.c}
 /// #include <anwdl.h>

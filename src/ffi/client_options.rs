@@ -195,7 +195,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
 }
 
 /// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
-/// next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
+/// next request. From the first byte of the request on, the timeout counts. All other functions ignore it,
+/// and so do these two where they continue what anwdl_client_recv_request() or anwdl_session_recv_request() began.
 /// Python: none.
 ///
 /// @param options The options.

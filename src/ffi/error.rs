@@ -47,8 +47,8 @@ pub enum anwdl_event_t {
     /// Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
     /// call again. Only with anwdl_client_options_set_separate_computation().
     ANWDL_EVENT_WANT_COMPUTATION = 3,
-    /// It is the program's turn, and calling again changes nothing: a server must send the response to the last
-    /// request, a client may send a request. So it is between the steps of a key exchange that is done step by step.
+    /// It is the program's turn, and calling again changes nothing, whatever the peer sends: a server must send the
+    /// response to the last request, a client may send a request. Do not wait for the descriptor meanwhile. So it is between the steps of a key exchange that is done step by step.
     ANWDL_EVENT_YOUR_TURN = 4,
     /// The keys are exchanged.
     ANWDL_EVENT_EXCHANGED = 5,
@@ -155,7 +155,8 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The system's random generator failed; see anwdl_last_error_errno(). In the middle of a key
     /// exchange the session has ended; otherwise nothing was sent and the call can be repeated.
     ANWDL_REASON_RANDOM_FAILED = 31,
-    /// (RUNTIME_ERROR) A defect of this library, or no memory for a result. Any function can return it. Free the
+    /// (RUNTIME_ERROR) A defect of this library, or no memory: for a result, a copy, a message or a key exchange.
+    /// Any function can return it. Free the
     /// objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED.
     ANWDL_REASON_INTERNAL = 32,
     /// (RUNTIME_ERROR) The peer's public key does not have the fingerprint that

@@ -120,7 +120,8 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
 /// @param level How much the message matters.
 /// @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
 ///   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
-///   or it is about none.
+///   or it is about none. It has to stay valid until another is set or the handle is freed. If it leads to
+///   the handle, do not call the library with that: its call is still running.
 /// @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
 ///   where there is none; never NULL. Valid during the call.
 /// @param message One line of English, UTF-8, without a line end; never NULL. Valid during the

@@ -10,7 +10,7 @@ use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::{borrow, borrow_mut, output, status, text, value_or};
 use crate::error::{Error, Reason};
-use crate::message::{DataValue, Value, ValueType, Values};
+use crate::message::{DataValue, Value, ValueType, Values, not_given};
 
 /// What a value is.
 #[repr(C)]
@@ -125,9 +125,7 @@ unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error>
         return Ok(None);
     };
     let found = values.value_at(value.place as usize, value.level as usize);
-    found.map(Some).ok_or_else(|| {
-        Error::invalid_argument("value is none that the library gave, or its data were changed")
-    })
+    found.map(Some).ok_or_else(not_given)
 }
 
 /// The same where there has to be one.
@@ -185,7 +183,8 @@ pub unsafe extern "C" fn anwdl_response_get_data(
 /// @param data The data; not NULL.
 ///
 /// @return The data, an object or an array, valid until they are changed or freed. No value if data is
-///   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
+///   NULL (ANWDL_REASON_INVALID_ARGUMENT), longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE), or there is no
+///   memory for the text (ANWDL_REASON_INTERNAL).
 ///
 /// Python: data.
 #[unsafe(no_mangle)]
@@ -193,7 +192,7 @@ pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwd
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or live data.
         let data = unsafe { borrow(data, "data") }?;
-        lend(Some(data.value()))
+        lend(Some(data.value()?))
     })
 }
 
@@ -494,7 +493,7 @@ pub unsafe extern "C" fn anwdl_value_get_string(
 
 /// A value as JSON text: an integer with all its digits, for example, or an array with all that is in
 /// it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
-/// while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
+/// while the call runs, it takes twice the length of the text.
 ///
 /// @param value The value.
 /// @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
@@ -515,7 +514,7 @@ pub unsafe extern "C" fn anwdl_value_to_json(
         // SAFETY: the caller passes NULL or a place for the string.
         let out_json = unsafe { output(out_json, "out_json") }?;
         // SAFETY: the caller passes no value or a live one.
-        let json = unsafe { required(value) }?.to_json();
+        let json = unsafe { required(value) }?.to_json()?;
         set_string(out_json, Some(&*json))
     })
 }
@@ -544,7 +543,7 @@ pub unsafe extern "C" fn anwdl_data_set_value(
         // SAFETY: the caller passes NULL or a string.
         let name = unsafe { text(name, "name") }?;
         // SAFETY: the caller passes no value or a live one.
-        let copy = DataValue::from(unsafe { required(value) }?);
+        let copy = DataValue::try_from(unsafe { required(value) }?)?;
         // SAFETY: the caller passes NULL or data that it owns.
         unsafe { borrow_mut(data, "data") }?.set(name, copy)
     })
@@ -570,7 +569,7 @@ pub unsafe extern "C" fn anwdl_data_add_value(
         // SAFETY: the caller passes NULL or live data.
         unsafe { borrow(data.cast_const(), "data") }?;
         // SAFETY: the caller passes no value or a live one.
-        let copy = DataValue::from(unsafe { required(value) }?);
+        let copy = DataValue::try_from(unsafe { required(value) }?)?;
         // SAFETY: the caller passes NULL or data that it owns.
         unsafe { borrow_mut(data, "data") }?.add(copy)
     })

@@ -7,6 +7,7 @@ use crate::secret::{NoMemory, SecretBytes, SecretText};
 
 /// A JSON text and another text that belongs to it, each with a NUL behind it, in one
 /// allocation.
+#[derive(Default)]
 pub(super) struct ReceivedText {
     text: SecretText,
     json: Range<usize>,
