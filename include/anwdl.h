@@ -156,7 +156,9 @@
  * it moves no byte, and the session continues. That is a second request before the response, a second
  * response to one request, and on a server receiving again before the last request, well-formed or not, has
  * its response. A released client that gave up waiting and asks again is answered in order. A server may
- * send one response before any request, to say that it is unavailable.
+ * send one response before any request, to say that it is unavailable. Only a client that receives before it
+ * asks reads that: next_event does not. In v2, v3 and v4 one that has begun to ask, and such a server, wait for
+ * each other until a timeout.
  *
  * @par Failed sessions
  * A failure to decrypt, bytes that break the protocol, a failed system call, and a timeout or a closed
@@ -179,7 +181,8 @@
  * A defect of the library does not unwind into the caller and is not undefined behaviour: the call fails
  * with ANWDL_REASON_INTERNAL, and standard error has a report. Three cases abort the process instead: a
  * second defect while the first is cleaned up, no memory for the library's own work, and a system that gives
- * AWS-LC no random bytes after several attempts. If AWS-LC runs out of memory, RSA fails: encryption with
+ * AWS-LC no random bytes after several attempts. Before each step of a key exchange the library makes sure that
+ * there are 64 KiB for its own work. If memory still runs out in AWS-LC, RSA fails: encryption with
  * ANWDL_REASON_INTERNAL, decryption with ANWDL_REASON_DECRYPTION_FAILED, as it does not tell why.
  */
 
@@ -358,7 +361,8 @@ typedef enum ANWDL_INT_ENUM {
   /** (RUNTIME_ERROR) The system's random generator failed; see anwdl_last_error_errno(). In the middle of a key
    * exchange the session has ended; otherwise nothing was sent and the call can be repeated. */
   ANWDL_REASON_RANDOM_FAILED = 31,
-  /** (RUNTIME_ERROR) A defect of this library, or no memory for a result. Any function can return it. Free the
+  /** (RUNTIME_ERROR) A defect of this library, or no memory: for a result, a copy, a message or a key exchange.
+   * Any function can return it. Free the
    * objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED. */
   ANWDL_REASON_INTERNAL = 32,
   /** (RUNTIME_ERROR) The peer's public key does not have the fingerprint that
@@ -433,8 +437,8 @@ typedef enum ANWDL_INT_ENUM {
   /** Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
    * call again. Only with anwdl_client_options_set_separate_computation(). */
   ANWDL_EVENT_WANT_COMPUTATION = 3,
-  /** It is the program's turn, and calling again changes nothing: a server must send the response to the last
-   * request, a client may send a request. So it is between the steps of a key exchange that is done step by step. */
+  /** It is the program's turn, and calling again changes nothing, whatever the peer sends: a server must send the
+   * response to the last request, a client may send a request. Do not wait for the descriptor meanwhile. So it is between the steps of a key exchange that is done step by step. */
   ANWDL_EVENT_YOUR_TURN = 4,
   /** The keys are exchanged. */
   ANWDL_EVENT_EXCHANGED = 5,
@@ -689,7 +693,8 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
  * @param level How much the message matters.
  * @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
  *   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
- *   or it is about none.
+ *   or it is about none. It has to stay valid until another is set or the handle is freed. If it leads to
+ *   the handle, do not call the library with that: its call is still running.
  * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
  *   where there is none; never NULL. Valid during the call.
  * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
@@ -818,7 +823,8 @@ anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
 
 /**
  * Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
- * next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
+ * next request. From the first byte of the request on, the timeout counts. All other functions ignore it,
+ * and so do these two where they continue what anwdl_client_recv_request() or anwdl_session_recv_request() began.
  * Python: none.
  *
  * @param options The options.
@@ -1292,8 +1298,8 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  * ClientInstance.recvRequest() returns.
  *
  * @param client The client.
- * @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
- *   request was not malformed.
+ * @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
+ *   anwdl_client_next_event(); NULL if the last request was not malformed.
  */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
 
@@ -1306,8 +1312,8 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * returns.
  *
  * @param client The client.
- * @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
- *   the last request was not malformed.
+ * @return The text in UTF-8 with no NUL inside, borrowed until the client begins to receive the next
+ *   request, also in anwdl_client_next_event(); NULL if the last request was not malformed.
  */
 const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client);
 
@@ -1401,7 +1407,12 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
  * counts from its first byte on. Until then the idle timeout counts, see
  * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
- * ANWDL_EVENT_WANT_WRITE. A server for one connection:
+ * ANWDL_EVENT_WANT_WRITE.
+ *
+ * To answer later, take the descriptor out of the poll set until then: it can be readable all the time, and each
+ * call returns ANWDL_EVENT_YOUR_TURN. Whether the peer has gone shows afterwards. A peer that sends request after
+ * request keeps a loop like this one busy for ever: if it serves others, too, go back to them after a few events,
+ * and call again without waiting. A server for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -1733,8 +1744,8 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
  * What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  * @param session The session.
- * @return A JSON object in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last
- *   request was not malformed.
+ * @return A JSON object in UTF-8, borrowed until the session begins to receive the next request, also in
+ *   anwdl_session_next_event(); NULL if the last request was not malformed.
  */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 
@@ -1742,8 +1753,8 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  * The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
  * Python: the request in the tuple that ClientInstance.recvRequest() returns.
  * @param session The session.
- * @return The text in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last request
- *   was not malformed.
+ * @return The text in UTF-8, borrowed until the session begins to receive the next request, also in
+ *   anwdl_session_next_event(); NULL if the last request was not malformed.
  */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
@@ -1838,14 +1849,14 @@ anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t
                                        anwdl_response_t **out_response);
 
 /**
- * Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
- * time matters for; operations that began before the first call have no timeout. A session whose options have no
- * timeout ignores it. Python: none; the socket has a clock.
+ * Tells the session the time, so that the timeouts of its options count. Call it before the first
+ * anwdl_session_next_event(), and before each function that the time matters for: operations that began before
+ * the first call have no timeout. A session whose options have no timeout ignores it. Python: none; the socket has a clock.
  *
  * @param session The session.
  * @param milliseconds The time in milliseconds, since whatever the program counts from, such as
  *   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
- *   one is ignored.
+ *   one is ignored: after one that is too large, the session's clock stands still until that time is over.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
@@ -2619,7 +2630,8 @@ anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
  * @param data The data; not NULL.
  *
  * @return The data, an object or an array, valid until they are changed or freed. No value if data is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
+ *   NULL (ANWDL_REASON_INVALID_ARGUMENT), longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE), or there is no
+ *   memory for the text (ANWDL_REASON_INTERNAL).
  *
  * Python: data.
  */
@@ -2796,7 +2808,7 @@ anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, 
 /**
  * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
  * it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
- * while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
+ * while the call runs, it takes twice the length of the text.
  *
  * @param value The value.
  * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be

@@ -1350,10 +1350,9 @@ template <class Self> class reads_request : public reads_members<Self, anwdl_req
     }
 
     /// Its parameters, an object, for reading.
-    value get_parameters() const &noexcept {
+    value get_parameters() const noexcept {
         return value(anwdl_request_get_parameters(static_cast<const Self *>(this)->get()));
     }
-    value get_parameters() const && = delete; // they end with the request
 
     /// Its parameters, a JSON object.
     const char *get_parameters_json() const noexcept {
@@ -1383,6 +1382,12 @@ class request : public detail::object<anwdl_request_t, anwdl_request_free>,
     static request adopt(anwdl_request_t *taken) noexcept {
         return request(taken);
     }
+
+    /// Its parameters, an object, for reading.
+    value get_parameters() const &noexcept {
+        return reads_request::get_parameters();
+    }
+    value get_parameters() const && = delete; // they end with the request
 
   private:
     explicit request(anwdl_request_t *taken) noexcept : object(taken) {

@@ -57,6 +57,20 @@ static_assert(std::is_base_of<std::invalid_argument, anwdl::value_error>::value,
 static_assert(std::is_base_of<std::runtime_error, anwdl::runtime_error>::value, "");
 static_assert(std::is_base_of<std::logic_error, anwdl::unfinished>::value, "");
 
+/* What a temporary owns ends with it: nothing is lent from one. */
+template <class Type> auto lends(int) -> decltype(std::declval<Type>().get_value(), true) {
+    return true;
+}
+template <class Type> auto lends(int) -> decltype(std::declval<Type>().get_parameters(), true) {
+    return true;
+}
+template <class Type> auto lends(int) -> decltype(std::declval<Type>().get_data(), true) {
+    return true;
+}
+template <class Type> bool lends(long) {
+    return false;
+}
+
 /* -- helpers ----------------------------------------------------------------------------------- */
 
 /* Whether a call throws this failure, with a message. */
@@ -326,6 +340,10 @@ void test_data() {
 }
 
 void test_values() {
+    CHECK(lends<anwdl::data &>(0) && !lends<anwdl::data>(0));
+    CHECK(lends<const anwdl::request &>(0) && !lends<anwdl::request>(0));
+    CHECK(lends<anwdl::response &>(0) && !lends<const anwdl::response>(0));
+    CHECK(lends<anwdl::request_view>(0));
     anwdl::data data = anwdl::data::from_json(
         "{\"disks\": [{\"name\": \"sda\", \"size\": 10}, {\"size\": 2.5}], \"on\": true}");
     anwdl::value root = data.get_value();

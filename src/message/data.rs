@@ -136,7 +136,7 @@ impl Data {
     pub fn value(&self) -> Result<Value<'_>> {
         let values = get_or_try_init(&self.values, || {
             let count = if self.is_array { 0 } else { self.members.len() };
-            let values = Values::of_data(&*self.to_json()?, count)?;
+            let values = Values::of_data(&self.to_json()?, count)?;
             let previous = self.previous.lock();
             let place = previous.unwrap_or_else(PoisonError::into_inner).take();
             Ok::<_, Error>(match place {
