@@ -386,12 +386,12 @@ int main(int argc, char **argv) {
     size_t loops = 2;
     const number_option_t own[] = {{"threads", "event loops", 1, MAX_THREADS, &loops},
                                    {NULL, NULL, 0, 0, NULL}};
-    /* Before the threads are started, so that none of them takes the signals. */
-    int signals = open_signals();
+    int signals = -1;
+    /* The signals before the threads are started, so that none of them takes any. */
     bool serves =
-        signals >= 0 && server_open(&server.base, argc, argv, own, give_way) &&
+        server_open(&server.base, argc, argv, own, give_way) &&
         anwdl_client_options_set_non_blocking(server.base.client_options, true) == ANWDL_OK &&
-        start_threads(&server, loops);
+        (signals = open_signals()) >= 0 && start_threads(&server, loops);
     if (serves) {
         server_announce(&server.base);
         serve(&server, signals);
