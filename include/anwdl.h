@@ -1401,7 +1401,8 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
  * counts from its first byte on. Until then the idle timeout counts, see
  * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
- * ANWDL_EVENT_WANT_WRITE. A server for one connection:
+ * ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same. A server
+ * for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -1823,8 +1824,8 @@ const char *anwdl_role_name(anwdl_role_t role);
 
 /**
  * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
- * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
- * ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+ * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ, when nothing is pending, feed it;
+ * after ANWDL_EVENT_WANT_WRITE send what is pending; then call it again. Python: none.
  *
  * @param session The session.
  * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();

@@ -684,8 +684,8 @@ pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
 }
 
 /// Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
-/// of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
-/// ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+/// of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ, when nothing is pending, feed it;
+/// after ANWDL_EVENT_WANT_WRITE send what is pending; then call it again. Python: none.
 ///
 /// @param session The session.
 /// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
