@@ -65,7 +65,7 @@ static inline int open_listener(int argc, char **argv, int flags) {
     return is_done ? fd : -1;
 }
 
-/* Bytes that have come, for a session that has no descriptor. */
+/* Bytes that have come, for a session that has no descriptor. Zeros: none. */
 typedef struct {
     uint8_t bytes[4096];
     size_t received, fed;
@@ -77,6 +77,8 @@ static inline bool feed(anwdl_session_t *session, input_t *input) {
     bool is_done = anwdl_session_feed(session, input->bytes + input->fed,
                                       input->received - input->fed, &taken) == ANWDL_OK;
     input->fed += taken;
+    if (input->fed == input->received)
+        input->fed = input->received = 0;
     return is_done;
 }
 

@@ -20,7 +20,6 @@ static bool move_bytes(SSL *tls, anwdl_session_t *session, input_t *input) {
     if (sends && count > 0)
         return anwdl_session_sent(session, (size_t)count) == ANWDL_OK;
     input->received = count > 0 ? (size_t)count : 0;
-    input->fed = 0;
     int error = SSL_get_error(tls, count);
     struct pollfd entry = {SSL_get_fd(tls), error == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN, 0};
     return count > 0 || ((error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) &&
@@ -55,6 +54,7 @@ static void *serve(void *tls) {
         }
     }
     anwdl_session_free(session);
+    SSL_shutdown(tls); /* if it can be told at once */
     close(SSL_get_fd(tls));
     SSL_free(tls);
     return NULL;
@@ -63,8 +63,8 @@ static void *serve(void *tls) {
 int main(int argc, char **argv) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     int listener = open_listener(argc, argv, 0);
-    options = make_options(argc, argv, true);
-    if (argc < 4 || listener < 0 || options == NULL || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+    if (argc < 4 || listener < 0 || (options = make_options(argc, argv, true)) == NULL ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
         SSL_CTX_use_certificate_chain_file(context, argv[3]) != 1 ||
         SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1)
         return EXIT_FAILURE;
