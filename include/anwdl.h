@@ -418,11 +418,7 @@ typedef enum ANWDL_INT_ENUM {
  * what has happened, or what they need to go on. Later versions add none that a program did not ask for.
  */
 typedef enum ANWDL_INT_ENUM {
-  /* ------------------
- * Errors and version
- * ------------------ */
-
-/** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+  /** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
    * usual end. Also if an argument is NULL. */
   ANWDL_EVENT_ENDED = 0,
   /** Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
@@ -705,6 +701,10 @@ typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ------------------
+ * Errors and version
+ * ------------------ */
 
 /**
  * Why the last failing call on this thread failed. The last error stays until another call fails on the same
