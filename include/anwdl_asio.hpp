@@ -110,6 +110,10 @@ auto switch_on(Stream &stream, int)
 template <class Option, class Stream> void switch_on(Stream &, long) {
 }
 
+template <class Self> bool is_cancelled(Self &self) {
+    return self.get_cancellation_state().cancelled() != asio::cancellation_type::none;
+}
+
 /// What async_wait() does. It never ends before what it has begun: a computation, too, is waited
 /// for, as the session must not end meanwhile.
 template <class Stream> class wait_operation {
@@ -169,7 +173,7 @@ template <class Stream> class wait_operation {
     }
 
     template <class Self> void complete(Self &self, std::error_code failure) {
-        if (self.cancelled() != asio::cancellation_type::none)
+        if (is_cancelled(self))
             failure = asio::error::operation_aborted;
         self.complete(failure);
     }
@@ -195,7 +199,7 @@ template <class Stream, class Received> class event_operation {
         has_begun_ = true;
         happened_ = owner_.next_event(received_);
         if (owner_.can_wait_for(happened_)) {
-            if (self.cancelled() != asio::cancellation_type::none)
+            if (is_cancelled(self))
                 return self.complete(asio::error::operation_aborted, happened_);
             owner_.async_wait(happened_, std::move(self));
         } else if (begins) {
@@ -240,9 +244,9 @@ template <class Stream> class connection {
 
     /// @param stream The stream, connected.
     /// @param side The session, of either role, at its very beginning.
-    /// @param computations Where async_next_event() does the computations, such as the executor of
-    ///   an asio::thread_pool. Without one it completes with event::want_computation, for the
-    ///   program to call async_compute(). Only with set_separate_computation(true).
+    /// @param computations Where to compute, such as the executor of an asio::thread_pool. Without
+    ///   one, async_next_event() completes with event::want_computation, and the program has
+    ///   get_session().compute() called on any thread. Only with set_separate_computation(true).
     connection(Stream stream, session side, asio::any_io_executor computations = {})
         : stream_(std::forward<Stream>(stream)), session_(std::move(side)),
           timer_(stream_.get_executor()), computations_(std::move(computations)) {
