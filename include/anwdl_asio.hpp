@@ -270,6 +270,15 @@ template <class Stream> class connection {
     session &get_session() noexcept {
         return session_;
     }
+    const session &get_session() const noexcept {
+        return session_;
+    }
+
+    /// Whether bytes have come that the session has not taken yet. While it waits for a request, the
+    /// next one has begun.
+    bool has_input() const noexcept {
+        return fed_ < received_;
+    }
 
     /// Why the session ended, after event::ended.
     const error &get_error() const noexcept {
@@ -285,7 +294,7 @@ template <class Stream> class connection {
                 return event::ended;
             (void)session_.try_set_time(std::chrono::steady_clock::now());
             const event happened = session_.next_event(received);
-            if (happened == event::want_read && fed_ < received_) {
+            if (happened == event::want_read && has_input()) {
                 feed();
                 continue;
             }
