@@ -56,8 +56,12 @@ asio::awaitable<void> accept(tcp::acceptor acceptor, const anwdl::client_options
 
 int main(int argc, char **argv) {
     const auto port = static_cast<asio::ip::port_type>(std::atoi(argc > 1 ? argv[1] : "6150"));
+    anwdl::rsa_wrapper keys(argc < 3); // makes a key pair, which takes seconds, or loads one
+    if (argc > 2)
+        keys.load(argv[2]);
     anwdl::client_options options;
-    options.set_separate_computation(true).set_timeout(std::chrono::seconds(10));
+    options.set_rsa_wrapper(keys).set_separate_computation(true).set_max_message_size(16384);
+    options.set_timeout(std::chrono::seconds(10));
     asio::thread_pool pool;
     asio::io_context loop(1);
     tcp::acceptor acceptor(loop, tcp::endpoint(asio::ip::address_v4::loopback(), port));
