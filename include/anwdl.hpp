@@ -512,22 +512,22 @@ template <class T> class ANWDL_DETAIL_NODISCARD result {
     /// The value. If there is none, it throws what the form without try_ would have thrown (a
     /// std::expected: std::bad_expected_access).
     held &value() & {
-        require();
+        raise_if_failed();
         return value_;
     }
     const held &value() const & {
-        require();
+        raise_if_failed();
         return value_;
     }
     held &&value() && {
-        require();
+        raise_if_failed();
         return std::move(value_);
     }
 #endif
 
   private:
 #if !defined(ANWDL_NO_EXCEPTIONS)
-    void require() const {
+    void raise_if_failed() const {
         if (!has_value_)
             error_.raise();
     }

@@ -417,8 +417,8 @@ template <class Stream> class connection {
     session session_;
     asio::steady_timer timer_;
     asio::any_io_executor computations_;
-    error error_;
-    std::array<std::uint8_t, 4096> input_;
+    error error_{};
+    std::array<std::uint8_t, 4096> input_{};
     std::size_t received_ = 0; ///< bytes in input_
     std::size_t fed_ = 0;      ///< those of them that the session has taken
     bool has_exchanged_ = false;
