@@ -307,11 +307,11 @@ template <class Stream> class connection {
         }
     }
 
-    /// Does once what next_event() asked for: event::want_read receives some bytes,
-    /// event::want_write sends some, event::want_computation computes, which needs the executor. It
-    /// does so for no longer than the session's timeout allows. Then call next_event() again, which
-    /// reports failures.
+    /// Does once what next_event() asked for, for no longer than the session's timeout allows. Then
+    /// call next_event() again, which reports failures.
     ///
+    /// @param what event::want_read: receives some bytes. event::want_write: sends some.
+    ///   event::want_computation: computes, which needs the executor. With others it does nothing.
     /// @param token Is told void(std::error_code): asio::error::operation_aborted or none.
     template <class Token = default_token> auto async_wait(event what, Token &&token = Token()) {
         return asio::async_compose<Token, void(std::error_code)>(
