@@ -274,8 +274,8 @@ template <class Stream> class connection {
         return session_;
     }
 
-    /// Whether bytes have come that the session has not taken yet. While it waits for a request, the
-    /// next one has begun.
+    /// Whether bytes have come that the session has not taken yet. While it waits for a request,
+    /// the next one has begun.
     bool has_input() const noexcept {
         return fed_ < received_;
     }
