@@ -129,16 +129,12 @@ void exchange_and_ask(peer_t *peer) {
     peer_hang_up(peer);
 }
 
-/* A peer on a thread of its own, and a socket that is connected to it. */
+/* A peer on a thread of its own. */
 class remote {
   public:
-    remote(asio::any_io_executor executor, anwdl_protocol_t framing, void (*script)(peer_t *),
-           void *context = nullptr)
-        : socket(executor) {
-        int ends[2];
-        make_tcp_pair(ends);
-        socket.assign(tcp::v4(), ends[SERVER_SIDE]);
-        peer_init(&peer_, ends[PEER_SIDE], framing, "peer-1");
+    remote(anwdl_protocol_t framing, void (*script)(peer_t *), void *context = nullptr) {
+        make_tcp_pair(ends_);
+        peer_init(&peer_, ends_[PEER_SIDE], framing, "peer-1");
         peer_start(&peer_, script, context);
     }
     remote(const remote &) = delete;
@@ -148,9 +144,13 @@ class remote {
         peer_free(&peer_);
     }
 
-    tcp::socket socket;
+    /* The socket that is connected to it, to be called once. */
+    tcp::socket open(const asio::any_io_executor &executor) const {
+        return tcp::socket(executor, tcp::v4(), ends_[SERVER_SIDE]);
+    }
 
   private:
+    int ends_[2];
     peer_t peer_;
 };
 
@@ -173,14 +173,13 @@ template <class Exception> bool has_thrown(const record &out) {
 /* Cancels after so many steps of the loop; ends after so many, whatever is under way. */
 void converse(anwdl_protocol_t framing, record &out, bool goes_on, int cancelled_at,
               asio::cancellation_type type, int ends_at = NEVER, int throws_at = NEVER) {
-    /* Joined last, when its connection has been closed. */
-    std::optional<remote> peer;
+    const remote peer(framing, exchange_and_ask); // joined last, when its connection was closed
     asio::cancellation_signal signal;
     asio::io_context loop(1);
     asio::thread_pool pool(1);
-    peer.emplace(loop.get_executor(), framing, exchange_and_ask);
     asio::co_spawn(
-        loop, serve(std::move(peer->socket), pool.get_executor(), out, signal, goes_on, throws_at),
+        loop,
+        serve(peer.open(loop.get_executor()), pool.get_executor(), out, signal, goes_on, throws_at),
         note(out));
     for (int step = 0; step != ends_at && loop.run_one() > 0; step++)
         if (step == cancelled_at)
@@ -251,14 +250,14 @@ void test_cancelled_response() {
     int gate[2];
     REQUIRE(pipe(gate) == 0);
     {
-        std::optional<remote> peer;
+        const remote peer(ANWDL_PROTOCOL_GCM, read_late, &gate[0]);
         asio::cancellation_signal signal;
         asio::io_context loop(1);
         asio::thread_pool pool(1);
         record out;
-        peer.emplace(loop.get_executor(), ANWDL_PROTOCOL_GCM, read_late, &gate[0]);
         asio::co_spawn(
-            loop, serve(std::move(peer->socket), pool.get_executor(), out, signal, true, NEVER),
+            loop,
+            serve(peer.open(loop.get_executor()), pool.get_executor(), out, signal, true, NEVER),
             note(out));
         while (out.events != "XR")
             loop.run_one();
@@ -296,7 +295,6 @@ template <class Action> void test_end(anwdl::client_options options, Action acti
             handle(connection.get_session(), happened, request, out);
     });
     loop.poll();
-    CHECK_STRING(out.events.c_str(), "");
     action(ends[PEER_SIDE], socket);
     loop.run();
     out.why = connection.get_error();
@@ -344,12 +342,11 @@ void test_ends_of_a_session() {
 /* Nobody is called back from within the call that begins, even where there is nothing to wait for.
  */
 void test_callbacks() {
-    std::optional<remote> peer;
+    const remote peer(ANWDL_PROTOCOL_V4, exchange_and_ask);
     asio::io_context loop(1);
     asio::thread_pool pool(1);
     record out;
-    peer.emplace(loop.get_executor(), ANWDL_PROTOCOL_V4, exchange_and_ask);
-    anwdl::connection<tcp::socket> connection(std::move(peer->socket), server_session(),
+    anwdl::connection<tcp::socket> connection(peer.open(loop.get_executor()), server_session(),
                                               pool.get_executor());
     anwdl::request request;
     bool begins = false;
@@ -374,14 +371,13 @@ void test_callbacks() {
 
 /* The loop runs elsewhere. Without an executor to compute on, that is left to the program. */
 void test_futures() {
-    std::optional<remote> peer;
+    const remote peer(ANWDL_PROTOCOL_GCM, exchange_and_ask);
     asio::io_context loop(1);
     auto work = asio::make_work_guard(loop);
     std::thread thread([&loop] { loop.run(); });
     record out;
-    peer.emplace(loop.get_executor(), ANWDL_PROTOCOL_GCM, exchange_and_ask);
     {
-        anwdl::connection<tcp::socket> connection(std::move(peer->socket), server_session());
+        anwdl::connection<tcp::socket> connection(peer.open(loop.get_executor()), server_session());
         int computations = 0;
         for (;;) {
             anwdl::request request;
@@ -459,11 +455,11 @@ void test_strands() {
     asio::thread_pool pool(2);
     for (int at = 0; at < 4; at++) {
         const auto strand = asio::make_strand(pool);
-        peers[at].emplace(strand, FRAMINGS[at], exchange_and_ask);
-        asio::co_spawn(strand,
-                       serve(std::move(peers[at]->socket), pool.get_executor(), out[at],
-                             signals[at], true, NEVER),
-                       note(out[at]));
+        peers[at].emplace(FRAMINGS[at], exchange_and_ask);
+        asio::co_spawn(
+            strand,
+            serve(peers[at]->open(strand), pool.get_executor(), out[at], signals[at], true, NEVER),
+            note(out[at]));
     }
     pool.join();
     for (const record &each : out)
