@@ -34,7 +34,7 @@ const char *const STAT = "{\"verb\": \"STAT\", \"parameters\": {}}";
 const char *const BROKEN = "{\"verb\": 1, \"parameters\": {}}";
 const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3, ANWDL_PROTOCOL_V4,
                                      ANWDL_PROTOCOL_GCM};
-enum { MOST_STEPS = 30, LONG_RESPONSE = 8 << 20, NEVER = -1 };
+enum { MOST_STEPS = 30, LONG_RESPONSE = 1 << 18, SHORT_BUFFER = 4096, NEVER = -1 };
 
 struct user_error {};
 
@@ -237,6 +237,8 @@ void test_ends() {
 /* The peer reads nothing before it may: the server is in the middle of its response. */
 void read_late(peer_t *peer) {
     char byte;
+    const int size = SHORT_BUFFER;
+    REQUIRE(setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
     REQUIRE(peer_exchange_keys(peer, true));
     CHECK(peer_send_request(peer, "{\"verb\": \"LONG\", \"parameters\": {}}"));
     REQUIRE(read(*static_cast<int *>(peer->context), &byte, 1) == 1);
@@ -255,10 +257,11 @@ void test_cancelled_response() {
         asio::io_context loop(1);
         asio::thread_pool pool(1);
         record out;
-        asio::co_spawn(
-            loop,
-            serve(peer.open(loop.get_executor()), pool.get_executor(), out, signal, true, NEVER),
-            note(out));
+        tcp::socket socket = peer.open(loop.get_executor());
+        socket.set_option(asio::socket_base::send_buffer_size(SHORT_BUFFER));
+        asio::co_spawn(loop,
+                       serve(std::move(socket), pool.get_executor(), out, signal, true, NEVER),
+                       note(out));
         while (out.events != "XR")
             loop.run_one();
         for (int count = 1; count <= 3; count++) {
