@@ -3090,9 +3090,11 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrappe
  * Web Keys give them. The private key stays as it is. Python: RSAWrapper.setPublicKey(), with a key from
  * cryptography's RSAPublicNumbers(e, n).public_key().
  * @param wrapper The wrapper.
- * @param modulus The modulus, big-endian; zeros may stand in front of it.
+ * @param modulus The modulus, big-endian; zeros may stand in front of it. NULL is fine if modulus_len is 0, but
+ *   not a key.
  * @param modulus_len Its length in bytes.
- * @param exponent The public exponent, likewise; usually the bytes 1, 0, 1.
+ * @param exponent The public exponent, likewise; usually the bytes 1, 0, 1. NULL is fine if exponent_len is 0, but
+ *   not a key.
  * @param exponent_len Its length in bytes.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
  */
