@@ -16,7 +16,7 @@ test-paths:
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio haproxy $(CONSUMER_TOOLS)
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio pkcs11 softhsm haproxy $(CONSUMER_TOOLS)
 
 check-form: lint-tools
 	$(STAGE) 'form'
