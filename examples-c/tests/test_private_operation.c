@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,8 @@
 static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3, ANWDL_PROTOCOL_V4,
                                             ANWDL_PROTOCOL_GCM};
 enum { FRAMING_COUNT = 4, THREADS = 4, SECRET_SIZE = 48 };
+
+static size_t exchanges, failures;
 
 /* -- a device ---------------------------------------------------------------------------------- */
 
@@ -290,6 +293,7 @@ static void test_framings(void) {
                     anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, "{}", NULL));
             CHECK_INTEGER(anwdl_client_get_protocol(client), FRAMINGS[at]);
             CHECK_INTEGER(device->calls, 2); /* one of them when it was set */
+            exchanges++;
             anwdl_request_free(request);
             peer_join(&peer);
             peer_free(&peer);
@@ -340,6 +344,7 @@ static void test_computation(void) {
             anwdl_session_t *second = order == 0 ? server : client;
             run_together(first, exchange_sending, second, exchange_receiving);
             CHECK_INTEGER(device->calls, 3);
+            exchanges++;
             CHECK(!pthread_equal(device->thread, pthread_self()));
             anwdl_session_free(server);
             CHECK_INTEGER(device->frees, 0);
@@ -414,6 +419,7 @@ static void test_failures_look_alike(void) {
         device->within = turn;
         fail(device, &seen, ANWDL_RUNTIME_ERROR, ANWDL_REASON_PRIVATE_OPERATION_FAILED);
         CHECK_BYTES(seen.bytes, seen.len, undecryptable.bytes, undecryptable.len);
+        failures++;
         CHECK_INTEGER(device->frees, 1);
         free(device);
     }
@@ -582,5 +588,7 @@ int main(int argc, char **argv) {
     test_threads();
     test_reentrance();
     test_cancellation();
+    printf("cases: %zu exchanges with a key that is elsewhere\n", exchanges);
+    printf("cases: %zu failures of its function in an exchange\n", failures);
     return check_finish();
 }
