@@ -52,7 +52,7 @@ impl ExternalKey {
         if data.len() != self.modulus_size() || !self.is_ciphertext(data) {
             return Err(decryption_failed());
         }
-        decode_oaep(&*self.run(data)?)?.ok_or_else(decryption_failed)
+        decode_oaep(&self.run(data)?)?.ok_or_else(decryption_failed)
     }
 
     pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
@@ -107,7 +107,10 @@ impl ExternalKey {
         }
         let power = power.retrieve().to_be_bytes();
         let front = power.len() - input.len();
-        declassify_choice(power[front..].ct_eq(input))
+        // Another number of the same remainder is no result.
+        let reduced = Zeroizing::new(number.retrieve());
+        let reduced = Zeroizing::new(reduced.to_be_bytes());
+        declassify_choice(power[front..].ct_eq(input) & reduced[front..].ct_eq(result))
     }
 }
 
@@ -261,6 +264,11 @@ mod tests {
         };
         let mut wrong = vec![vec![], vec![0; 256], vec![0xff; 256], mine.clone(), swapped];
         wrong.extend([0, 1, 100, 255].map(flipped));
+        // The same, but not below the modulus: what is signed or encrypted is often small enough.
+        let info = rsa::RsaPublicKey::from_public_key_der(key.public_key_der().unwrap()).unwrap();
+        let precision = info.n_params().bits_precision();
+        let number = BoxedUint::from_be_slice(&right, precision).unwrap();
+        wrong.push(number.wrapping_add(info.n().as_ref()).to_be_bytes().into());
         for result in wrong {
             *wanted.lock().unwrap() = Some(result.clone());
             let reason = Reason::PrivateOperationFailed;
