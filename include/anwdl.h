@@ -3087,8 +3087,7 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrappe
 
 /**
  * Sets the local public key from its numbers, as PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM 2.0 and JSON
- * Web Keys give them. The private key stays as it is. Python: RSAWrapper.setPublicKey(), with a key from
- * cryptography's RSAPublicNumbers(e, n).public_key().
+ * Web Keys give them. The private key stays as it is. Python: none.
  * @param wrapper The wrapper.
  * @param modulus The modulus, big-endian; zeros may stand in front of it. NULL is fine if modulus_len is 0, but
  *   not a key.

@@ -880,12 +880,16 @@ namespace detail {
 
 inline bool run_private_operation(const std::uint8_t *input, std::uint8_t *output, std::size_t size,
                                   void *operation) noexcept {
+    const private_operation &run = *static_cast<const private_operation *>(operation);
+#if defined(ANWDL_NO_EXCEPTIONS)
+    return run(bytes_view(input, size), output);
+#else
     try {
-        return (*static_cast<const private_operation *>(operation))(bytes_view(input, size),
-                                                                    output);
+        return run(bytes_view(input, size), output);
     } catch (...) {
         return false;
     }
+#endif
 }
 
 inline void delete_private_operation(void *operation) noexcept {
