@@ -174,7 +174,7 @@ impl Objects {
                                 ptr::null_mut(),
                                 Some(free_nothing),
                             );
-                            assert_ne!(status, OK, "no lie is believed");
+                            assert_ne!(status as i32, OK, "no lie is believed");
                             status
                         }
                         1 => anwdl_rsa_wrapper_set_remote_public_key_der(

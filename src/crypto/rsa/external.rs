@@ -1,4 +1,4 @@
-//! A private key that is elsewhere: in a hardware module, in a key management service, in an agent.
+//! A private key that is elsewhere, such as in a hardware module, a TPM or an agent.
 
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{MontyForm, MontyMultiplier};
@@ -114,30 +114,12 @@ impl ExternalKey {
     }
 }
 
-/// The operation of a private key that is here.
-#[cfg(test)]
-pub fn operation_of(key: &super::RsaWrapper) -> PrivateOperation {
-    use rsa::pkcs8::DecodePrivateKey;
-    use rsa::traits::PrivateKeyParts;
-
-    let der = key.private_key_der().expect("it is here");
-    let key = rsa::RsaPrivateKey::from_pkcs8_der(der).unwrap();
-    Box::new(move |input, output| {
-        let params: &BoxedMontyParams = key.n_params();
-        let number = BoxedUint::from_be_slice(input, params.bits_precision()).unwrap();
-        let result = BoxedMontyForm::new(number, params).pow(key.d()).retrieve();
-        let bytes = result.to_be_bytes();
-        output.copy_from_slice(&bytes[bytes.len() - output.len()..]);
-        true
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
-    use super::super::RsaWrapper;
+    use super::super::{RsaWrapper, operation_of};
     use super::*;
 
     const LOCAL: &str = include_str!("../../../examples-c/tests/keys/server.pem");

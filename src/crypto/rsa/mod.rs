@@ -16,8 +16,6 @@ use crate::error::{Error, Reason, Result};
 
 use external::ExternalKey;
 pub use external::PrivateOperation;
-#[cfg(test)]
-pub(crate) use external::operation_of;
 use key::{LocalPublicKey, PrivateKey, PublicKey};
 pub(crate) use key_text::MAX_PEM_SIZE;
 
@@ -338,5 +336,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::operation_of;
 #[cfg(test)]
 mod vectors;
