@@ -3104,14 +3104,15 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_numbers(anwdl_rsa_wrapper_t *wrapper
 
 /**
  * Sets a function that does the private key operation, in place of a local private key: the key stays in a
- * hardware module, a key management service, a TPM or another process, and this library never sees it. Set the
- * local public key first. What shares the old private key keeps it.
+ * hardware module, a TPM, an agent or another process, and this library never sees it. Set the local public key
+ * first. What shares the old private key keeps it.
  *
- * The library does the padding itself, so any device will do that has the bare operation, whatever it knows of
- * OAEP, and each failed decryption looks the same to the peer. No result is used before it was checked with the
- * public key. The function is called once at once, so that a wrong key or PIN is found before the first client
- * comes, and then for each key exchange, each anwdl_rsa_wrapper_decrypt_data() and each
- * anwdl_rsa_wrapper_sign_data() of what shares the private key. Python: none.
+ * The library does the padding itself. So any device that has the bare operation will do, whatever it knows of
+ * OAEP, and each failed decryption looks the same to the peer; a service that only decrypts with OAEP will not do.
+ * No result is used before it was checked with the public key. This call calls the function once, so that a wrong
+ * key or PIN is found before the first client comes. Later it is called for each key exchange, each
+ * anwdl_rsa_wrapper_decrypt_data() and each anwdl_rsa_wrapper_sign_data() of what shares the private key.
+ * Python: none.
  *
  * Threads: the function runs on the thread that makes the call which needs it. That is the one that calls
  * anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute(), with
