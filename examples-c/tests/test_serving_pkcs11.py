@@ -29,7 +29,8 @@ def make_token(folder, keys):
 
     softhsm("--init-token", "--free", "--label", "anwdl", "--pin", PIN, "--so-pin", PIN)
     for number, (label, key) in enumerate([("server", "server"), ("another", "rsa-4096")]):
-        softhsm("--import", f"{keys}/{key}.pem", "--token", "anwdl", "--label", label, "--id", f"0{number}", "--pin", PIN)
+        softhsm("--import", f"{keys}/{key}.pem", "--token", "anwdl", "--label", label, "--id", f"0{number}",
+                "--pin", PIN)
 
 
 def fails(server, **environment):
