@@ -1,15 +1,10 @@
 /* A server whose private key stays in a PKCS #11 token: a hardware module, a smart card, SoftHSM.
    In the environment: PKCS11_MODULE, the module's file; PKCS11_TOKEN and PKCS11_KEY, the labels of
    the token and of the private key; PKCS11_PIN. */
-#include <anwdl.h>
-#include <arpa/inet.h>
+#include "serving.h"
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static CK_FUNCTION_LIST *pkcs11;
 static CK_SESSION_HANDLE session;
@@ -73,47 +68,46 @@ static bool use_key(anwdl_rsa_wrapper_t *wrapper, const char *label) {
                ANWDL_OK;
 }
 
-/* One client after another; the other servers of this folder serve many at once. */
-static void serve(anwdl_client_t *client) {
+static void *serve(void *client) {
     for (bool goes_on = true; goes_on;) {
         anwdl_request_t *request = NULL;
         anwdl_event_t event = anwdl_client_next_event(client, &request);
-        bool is_stat = request != NULL && strcmp(anwdl_request_get_verb(request), "STAT") == 0;
-        const char *message = is_stat           ? ANWDL_RESPONSE_MSG_OK
-                              : request != NULL ? ANWDL_RESPONSE_MSG_REFUSED_REQ
-                                                : ANWDL_RESPONSE_MSG_BAD_REQ;
-        const char *data = is_stat ? "{\"uptime\": 60, \"version\": \"1.0.0\"}" : NULL;
-        goes_on = event != ANWDL_EVENT_ENDED;
         if (event == ANWDL_EVENT_REQUEST || event == ANWDL_EVENT_MALFORMED_REQUEST)
-            goes_on = anwdl_client_send_response(client, is_stat, message, data, NULL) == ANWDL_OK;
-        anwdl_request_free(request);
+            goes_on = answer(client, request);
+        else
+            goes_on = event != ANWDL_EVENT_ENDED;
     }
     anwdl_client_free(client);
+    return NULL;
 }
 
 int main(int argc, char **argv) {
     const char *module = getenv("PKCS11_MODULE"), *token = getenv("PKCS11_TOKEN");
     const char *label = getenv("PKCS11_KEY"), *pin = getenv("PKCS11_PIN");
-    in_port_t port = htons((in_port_t)atoi(argc > 1 ? argv[1] : "6150"));
-    struct sockaddr_in address = {AF_INET, port, {htonl(INADDR_LOOPBACK)}, {0}};
     anwdl_client_options_t *options = anwdl_client_options_new();
     anwdl_rsa_wrapper_t *wrapper = NULL;
-    int fd, listener = socket(AF_INET, SOCK_STREAM, 0);
+    int listener;
     if (!module || !token || !label || !pin || !open_token(module, token, pin) ||
         anwdl_rsa_wrapper_new(false, &wrapper) != ANWDL_OK || !use_key(wrapper, label)) {
         fprintf(stderr, "no token, or no key: %s\n", anwdl_last_error_message());
         return EXIT_FAILURE;
     }
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(listener, SOMAXCONN) != 0 ||
+    if ((listener = open_listener(argc, argv, 0)) < 0 ||
         anwdl_client_options_set_rsa_wrapper(options, wrapper) != ANWDL_OK ||
+        anwdl_client_options_set_exchange_keys(options, false) != ANWDL_OK ||
         anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK)
         return EXIT_FAILURE;
-    while ((fd = accept(listener, NULL, NULL)) >= 0) {
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
         anwdl_client_t *client = NULL;
-        if (anwdl_client_new(fd, options, &client) == ANWDL_OK)
-            serve(client);
-        else
+        pthread_t thread;
+        if (fd < 0)
+            usleep(100000); /* no descriptors: others may end meanwhile */
+        else if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
             close(fd);
+        else if (pthread_create(&thread, NULL, serve, client) != 0)
+            anwdl_client_free(client);
+        else
+            pthread_detach(thread);
     }
 }

@@ -1,6 +1,6 @@
 """The server whose key is in a PKCS #11 token, against peers of every framing: with SoftHSM, in a token of its own.
 
-usage: test_serving_pkcs11.py TEST_SERVERS SERVER CLIENT KEYS
+usage: test_serving_pkcs11.py TEST_SHORT_SERVERS SERVER KEYS
 """
 
 import glob
@@ -40,7 +40,7 @@ def fails(server, **environment):
 
 
 def main():
-    test_servers, server, client, keys = sys.argv[1:]
+    test_short_servers, server, keys = sys.argv[1:]
     modules = [path for pattern in MODULES for path in glob.glob(pattern)]
     if shutil.which("softhsm2-util") is None or not modules:
         print("skipped: SoftHSM 2 is not installed (scripts/ensure-tools softhsm)")
@@ -50,7 +50,7 @@ def main():
         os.environ |= {"PKCS11_MODULE": modules[0], "PKCS11_TOKEN": "anwdl", "PKCS11_PIN": PIN}
         for label in ["server", "another"]:
             os.environ["PKCS11_KEY"] = label
-            subprocess.run([test_servers, "minimal_server", server, client], check=True)
+            subprocess.run([test_short_servers, "many", server, ""], check=True)
         assert fails(server, PKCS11_PIN="4321")
         assert fails(server, PKCS11_KEY="none")
         assert fails(server, PKCS11_TOKEN="none")
