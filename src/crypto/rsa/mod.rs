@@ -40,6 +40,10 @@ pub struct RsaWrapper {
 }
 
 /// This side's private key, or what does its operation where it is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "each is in an allocation of its own"
+)]
 enum LocalPrivateKey {
     Here(PrivateKey),
     Elsewhere(ExternalKey),
