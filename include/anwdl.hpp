@@ -1102,6 +1102,46 @@ template <class Self> class reads_rsa_wrapper {
 
 } // namespace detail
 
+/// The private key operation of RSA, wherever the key is: takes input, a number as long as the
+/// modulus, to the power of the private exponent, writes as many bytes to output, and returns
+/// whether it could; see anwdl_private_operation_t. It may run on several threads at once. An
+/// exception that leaves it is caught, as it must not pass through C, and counts as false.
+using private_operation = std::function<bool(const bytes_view &input, std::uint8_t *output)>;
+
+namespace detail {
+
+inline bool run_private_operation(const std::uint8_t *input, std::uint8_t *output, std::size_t size,
+                                  void *operation) noexcept {
+    const private_operation &run = *static_cast<const private_operation *>(operation);
+#if defined(ANWDL_NO_EXCEPTIONS)
+    return run(bytes_view(input, size), output);
+#else
+    try {
+        return run(bytes_view(input, size), output);
+    } catch (...) {
+        return false;
+    }
+#endif
+}
+
+inline void delete_private_operation(void *operation) noexcept {
+    delete static_cast<private_operation *>(operation);
+}
+
+inline anwdl_status_t set_private_operation(anwdl_rsa_wrapper_t *wrapper,
+                                            private_operation &&operation) {
+    std::unique_ptr<private_operation> owned;
+    if (operation)
+        owned.reset(new private_operation(std::move(operation)));
+    const anwdl_status_t status = anwdl_rsa_wrapper_set_private_operation(
+        wrapper, owned ? &run_private_operation : nullptr, owned.get(), &delete_private_operation);
+    if (status == ANWDL_OK)
+        static_cast<void>(owned.release()); // the wrapper has it
+    return status;
+}
+
+} // namespace detail
+
 /// An RSA wrapper that is borrowed, from a client for example. It may be empty.
 class rsa_wrapper_view : public detail::view<anwdl_rsa_wrapper_t>,
                          public detail::reads_rsa_wrapper<rsa_wrapper_view> {
@@ -1138,6 +1178,18 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     /// Sets the local private key and, unless told otherwise, the public one that belongs to it.
     void set_private_key(const text &pem, bool derivate_public_key = true) {
         detail::take(try_set_private_key(pem, derivate_public_key));
+    }
+
+    /// Sets the local public key from its numbers, both big-endian, such as those of PKCS #11.
+    void set_public_numbers(const bytes_view &modulus, const bytes_view &exponent) {
+        detail::take(try_set_public_numbers(modulus, exponent));
+    }
+
+    /// Sets what does the private key operation in place of a local private key; set the local
+    /// public key first. The operation runs once at once, and is destroyed with the last object
+    /// that shares it.
+    void set_private_operation(private_operation operation) {
+        detail::take(try_set_private_operation(std::move(operation)));
     }
 
     /// Sets the local private key to the one in a file, and the public one that belongs to it.
@@ -1198,6 +1250,13 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     result<void> try_set_private_key(const text &pem, bool derivate_public_key = true) {
         return detail::expect(
             anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
+    }
+    result<void> try_set_public_numbers(const bytes_view &modulus, const bytes_view &exponent) {
+        return detail::expect(anwdl_rsa_wrapper_set_public_numbers(
+            get(), modulus.data(), modulus.size(), exponent.data(), exponent.size()));
+    }
+    result<void> try_set_private_operation(private_operation operation) {
+        return detail::expect(detail::set_private_operation(get(), std::move(operation)));
     }
     result<anwdl_error_reason_t> try_load(const text &path) {
         const anwdl_status_t status = anwdl_rsa_wrapper_load(get(), path.path());

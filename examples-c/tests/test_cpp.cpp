@@ -5,6 +5,7 @@
 extern "C" {
 #include "check.h"
 #include "peer.h"
+#include "raw_rsa.h"
 #include "support.h"
 }
 
@@ -842,6 +843,53 @@ void test_log_that_takes_itself_off() {
     CHECK_INTEGER(alive.load(), 0);
 }
 
+/* What an operation captures is destroyed with the last wrapper that shares it. */
+void test_private_operation() {
+    raw_rsa_t key;
+    raw_rsa_init(&key, "server");
+    const anwdl::rsa_wrapper server = key_pair("server");
+    const std::array<std::uint8_t, 3> exponent = {{1, 0, 1}};
+    int calls = 0;
+    bool throws = false;
+    std::atomic<int> alive(0);
+    const counted captured(alive);
+    const anwdl::private_operation operation = [&, captured](const anwdl::bytes_view &input,
+                                                             std::uint8_t *output) {
+        calls++;
+        if (throws)
+            throw std::runtime_error("of the operation");
+        return raw_rsa_run(input.data(), output, input.size(), &key);
+    };
+    anwdl::rsa_wrapper wrapper(false);
+    CHECK(fails<anwdl::value_error>(ANWDL_REASON_KEY_MISSING,
+                                    [&] { wrapper.set_private_operation(operation); }));
+    wrapper.set_public_numbers(anwdl::bytes_view(key.modulus_bytes, 256), exponent);
+    CHECK_STRING(wrapper.get_public_key().c_str(), server.get_public_key().c_str());
+    CHECK(fails<anwdl::value_error>(ANWDL_REASON_INVALID_ARGUMENT, [&] {
+        wrapper.set_private_operation(anwdl::private_operation());
+    }));
+    const int before = alive.load();
+    wrapper.set_private_operation(operation);
+    CHECK_INTEGER(calls, 1);
+    CHECK_INTEGER(alive.load(), before + 1);
+
+    const anwdl::bytes secret = server.encrypt_data(std::string("a secret"), true);
+    const anwdl::bytes plain = wrapper.decrypt_data(secret);
+    CHECK_BYTES(plain.data(), plain.size(), "a secret", 8);
+    const anwdl::bytes signature = wrapper.sign_data(std::string("data"));
+    CHECK(server.verify_data_signature(signature, std::string("data"), true));
+    CHECK(fails<anwdl::value_error>(ANWDL_REASON_KEY_MISSING,
+                                    [&] { static_cast<void>(wrapper.get_private_key()); }));
+    throws = true;
+    CHECK(fails<anwdl::runtime_error>(ANWDL_REASON_PRIVATE_OPERATION_FAILED,
+                                      [&] { static_cast<void>(wrapper.decrypt_data(secret)); }));
+    CHECK(fails<anwdl::runtime_error>(ANWDL_REASON_PRIVATE_OPERATION_FAILED,
+                                      [&] { wrapper.set_private_operation(operation); }));
+    CHECK_INTEGER(alive.load(), before + 1);
+    wrapper = anwdl::rsa_wrapper(false);
+    CHECK_INTEGER(alive.load(), before);
+}
+
 /* Functions change while two threads log. None is called once it is destroyed. */
 void test_log_from_threads() {
     std::atomic<bool> done(false);
@@ -916,6 +964,7 @@ int main(int argc, char **argv) {
     test_moves();
     test_texts();
     test_rsa_wrapper(argc < 2 || std::strcmp(argv[1], "--without-generation") != 0);
+    test_private_operation();
     test_aes_wrapper();
     test_data();
     test_values();
