@@ -199,7 +199,7 @@ class AsyncClientInstance(Instance):
                 if want == WANT_COMPUTATION:
                     await loop.run_in_executor(self._executor, self.compute)
                 else:
-                    await self._until_ready(want == WANT_READ, deadline)
+                                await self._until_ready(want == WANT_READ, deadline)
         except StopIteration as end:
             result: T = end.value
             return result
