@@ -4,6 +4,7 @@
    served.h, as in the other servers. */
 #define _GNU_SOURCE /* for uv.h */
 #include "served.h"
+#include "workers.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -184,6 +185,7 @@ static void write_pending(connection_t *connection) {
 /* On a thread of the pool. */
 static void compute(uv_work_t *work) {
     connection_t *connection = work->data;
+    let_loops_go_first();
     connection->computed = anwdl_session_compute(connection->served.session);
 }
 
