@@ -67,11 +67,11 @@
  * A function that can fail returns an anwdl_status_t: 0 (ANWDL_OK) for success, a negative number for a
  * failure. Error details are stored per thread: anwdl_last_error_reason() is for the program,
  * anwdl_last_error_message() for a person, anwdl_last_error_errno() has the errno of a failed system call.
- * Each reason belongs to one status, and each function lists its reasons. Two are not repeated:
- * ANWDL_REASON_INVALID_ARGUMENT, for which see "Arguments", and ANWDL_REASON_INTERNAL, which any function
- * can return. Functions that do not return a status return NULL, 0, false or -1 if they fail, which is only
- * for a NULL object unless they say otherwise. Where that is also an ordinary answer, such as NULL for
- * "none", it leaves the last error alone.
+ * Each reason belongs to one status. Each function lists its statuses and reasons, except ANWDL_OK,
+ * ANWDL_REASON_INVALID_ARGUMENT (see "Arguments") and ANWDL_REASON_INTERNAL, which any function can return.
+ * Functions without a status return NULL, 0, false, -1 or no value if they fail, which is only for a NULL
+ * object unless they say otherwise. Where that is also an ordinary answer, such as NULL for "none", it leaves
+ * the last error alone.
  *
  * @par Arguments
  * NULL, an unknown enum number and text that is not UTF-8 are refused with ANWDL_VALUE_ERROR and
@@ -319,13 +319,12 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
    * missing, malformed or too long. Nothing was sent, and the session has ended. */
   ANWDL_REASON_BAD_PROXY_HEADER = 13,
-  /** (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place. */
+  /** (VALUE_ERROR) The parameters or data have no value at this place. */
   ANWDL_REASON_NOT_FOUND = 14,
-  /** (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
-   * asked for; the message names both. */
+  /** (VALUE_ERROR) A value in the parameters or data has another type than the call reads; the message names both. */
   ANWDL_REASON_WRONG_TYPE = 15,
-  /** (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
-   * anwdl_value_to_json() has every digit. */
+  /** (VALUE_ERROR) A number in the parameters or data does not fit the result; anwdl_value_to_json() has every
+   * digit. */
   ANWDL_REASON_OUT_OF_RANGE = 16,
   /** (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected. */
   ANWDL_REASON_CLOSED = 20,
@@ -415,14 +414,11 @@ typedef enum ANWDL_INT_ENUM {
 
 /**
  * What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
- * what has happened, or what they need to go on. Later versions add none that a program did not ask for.
+ * what has happened, or what they need to go on. Later versions return new ones only to programs that ask for
+ * them.
  */
 typedef enum ANWDL_INT_ENUM {
-  /* ------------------
- * Errors and version
- * ------------------ */
-
-/** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+  /** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
    * usual end. Also if an argument is NULL. */
   ANWDL_EVENT_ENDED = 0,
   /** Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
@@ -433,8 +429,8 @@ typedef enum ANWDL_INT_ENUM {
   /** Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
    * call again. Only with anwdl_client_options_set_separate_computation(). */
   ANWDL_EVENT_WANT_COMPUTATION = 3,
-  /** It is the program's turn, and calling again changes nothing: a server must send the response to the last
-   * request, a client may send a request. So it is between the steps of a key exchange that is done step by step. */
+  /** It is the program's turn: a server must send the response to the last request, a client may send a request,
+   * and a key exchange that was begun step by step needs its next step. Calling again changes nothing. */
   ANWDL_EVENT_YOUR_TURN = 4,
   /** The keys are exchanged. */
   ANWDL_EVENT_EXCHANGED = 5,
@@ -459,15 +455,15 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
-/** What a value is. */
+/** The type of a value. */
 typedef enum ANWDL_INT_ENUM {
-  /** There is no value: what was looked for is not there. */
+  /** There is no value. */
   ANWDL_VALUE_NONE = 0,
   /** null. */
   ANWDL_VALUE_NULL = 1,
   /** true or false. */
   ANWDL_VALUE_BOOLEAN = 2,
-  /** A number without fraction and exponent, of however many digits. */
+  /** A number without fraction and exponent, of any length. */
   ANWDL_VALUE_INTEGER = 3,
   /** Any other number: 1.0 and 1e3 are floats. */
   ANWDL_VALUE_FLOAT = 4,
@@ -572,9 +568,9 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *   anwdl_session_sent();
  * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
  *
- * A session has no clock: its timeouts count once anwdl_session_set_time() has told it the time. To give up on
- * a peer, call anwdl_session_end() or free the session. anwdl_session_next_event() does all operations. One way to
- * receive a request, called whenever bytes have come and the last request has its response:
+ * A session has no clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call
+ * anwdl_session_end() or free the session. anwdl_session_next_event() runs all operations. Here is one by itself:
+ * to receive a request, call this whenever bytes have come and the last request has its response.
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -618,23 +614,23 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
 typedef struct anwdl_session_t anwdl_session_t;
 
 /**
- * A value among the parameters of a request, the data of a response, or data that were put together.
+ * A value in the parameters of a request, in the data of a response, or in an anwdl_data_t. Copy it like a
+ * number; it is never freed. It is valid until the object that it came from is freed or changed, and so are
+ * the values and strings that are read from it. Many threads may read it at once. Its fields are private.
  *
- * It is copied like a number and never freed. It belongs to the request, response or data that it was
- * asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
- * are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
- * none; all functions take that, and find nothing in it.
+ * An anwdl_value_t of zeros is "no value". Functions return it where there is nothing, which is not a failure
+ * and leaves the last error alone. All functions accept it, and find nothing in it.
  *
- * A value is a place in the text that was received. What is asked of it is read from there: a call
- * takes no longer than to read that text once, to pass all elements of an array takes no longer
- * either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
- * one is asked for. They are wiped with the request, and take no more memory than its text.
+ * A value is a place in the JSON text. Reading it allocates nothing, and takes at most as long as to read the
+ * text once; so does walking through a whole array with anwdl_value_get_next(). Only strings and names are
+ * decoded, all of them when the first one is read; together they are no longer than the text, and are wiped
+ * with it. They are UTF-8 and end with NUL, but can contain NULs too: only their length shows where they end.
  *
- * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
- * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
- * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
- * looked for by anwdl_value_get_member(), which takes it as it is. Pass the elements of a long array with
- * anwdl_value_get_next(): a pointer with a number counts from the first one each time.
+ * A parameter named pointer is a JSON Pointer (RFC 6901) that begins at the value: "/disks/0/size" is the
+ * member "size" of the first element of the member "disks", and "" is the value itself. In a name, write "~1"
+ * for a slash and "~0" for a tilde. What is not a JSON Pointer is ANWDL_REASON_INVALID_ARGUMENT. For names
+ * that others have chosen use anwdl_value_get_member(), and for long arrays anwdl_value_get_next(), as a
+ * pointer counts the elements from the first one each time.
  *
  * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
  *
@@ -662,11 +658,11 @@ typedef struct anwdl_session_t anwdl_session_t;
  * @endcode
  */
 typedef struct {
-  /** What it belongs to; NULL if there is no value. */
+  /** The object that it belongs to; NULL for no value. */
   const void *owner;
-  /** Where it is there. */
+  /** Its place there. */
   uint32_t place;
-  /** How many objects and arrays it is in. */
+  /** How deep it is nested. */
   uint32_t level;
 } anwdl_value_t;
 
@@ -684,17 +680,14 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
                                      void *user_data);
 
 /**
- * A function that takes log messages and whose they are; see anwdl_set_log_handler().
- *
- * @param level How much the message matters.
- * @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
- *   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
- *   or it is about none.
- * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
- *   where there is none; never NULL. Valid during the call.
- * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
- *   call. The text may change between versions.
- * @param user_data What was given to anwdl_set_log_handler().
+ * A function that takes log messages with their owner; see anwdl_set_log_handler(). The strings are valid
+ * during the call.
+ * @param level How important the message is.
+ * @param owner What the program attached, with anwdl_client_set_user_data() for example, to the client,
+ *   session or client interface that the message is about; NULL for none.
+ * @param client_id As for anwdl_log_function_t.
+ * @param message As for anwdl_log_function_t.
+ * @param user_data What was passed to anwdl_set_log_handler().
  */
 typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
                                     void *owner,
@@ -706,12 +699,15 @@ typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
 extern "C" {
 #endif
 
+/* ------------------
+ * Errors and version
+ * ------------------ */
+
 /**
  * Why the last failing call on this thread failed. The last error stays until another call fails on the same
  * thread: success, ANWDL_WANT_READ, ANWDL_WANT_WRITE and ANWDL_WANT_COMPUTATION leave it alone. So ask only
  * after a failure, or after anwdl_rsa_wrapper_load(), the one call that sets it on success. Python: the
  * class of the exception, in more detail.
- *
  * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
  */
 anwdl_error_reason_t anwdl_last_error_reason(void);
@@ -721,7 +717,6 @@ anwdl_error_reason_t anwdl_last_error_reason(void);
  * secret. Control characters in what others have named, such as a host or a path, are escaped (`\n`,
  * `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
  * of the exception.
- *
  * @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
  *   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends.
  */
@@ -742,20 +737,14 @@ int anwdl_last_error_errno(void);
  */
 const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 
-/**
- * Forgets the last error of this thread, as if no call had failed on it.
- *
- * Python: none.
- */
+/** Forgets the last error of this thread, as if no call had failed on it. Python: none. */
 void anwdl_last_error_clear(void);
 
 /**
  * The name of a status, for logs.
- *
  * @param status Any number.
- *
- * @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
- *   that is no status. Never NULL, valid for ever, not to be freed.
+ * @return The name, such as "WANT_READ" for ANWDL_WANT_READ, as anwdl_error_reason_name(). Never NULL; a
+ *   constant.
  */
 const char *anwdl_status_name(anwdl_status_t status);
 
@@ -793,7 +782,6 @@ anwdl_client_options_t *anwdl_client_options_new(void);
 
 /**
  * Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
- *
  * @param options The options.
  * @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -805,10 +793,9 @@ anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
 /**
  * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
  * it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
- * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
- * exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the
- * time that anwdl_session_set_time() tells. Python: ClientInstance(timeout=...), in seconds, and for each recv().
- *
+ * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key exchange
+ * is one operation, and so is anwdl_client_interface_connect_server(). A session takes the time from
+ * anwdl_session_set_time(). Python: ClientInstance(timeout=...), in seconds, and for each recv().
  * @param options The options.
  * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -817,10 +804,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
 /**
- * Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
- * next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
- * Python: none.
- *
+ * Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
+ * From then on the timeout counts. All other functions ignore the idle timeout. Python: none.
  * @param options The options.
  * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -832,7 +817,6 @@ anwdl_status_t anwdl_client_options_set_idle_timeout(anwdl_client_options_t *opt
  * Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
  * bits, which is made when the first of them needs it; that call takes seconds.
  * Python: ClientInstance(rsa_wrapper=...).
- *
  * @param options The options.
  * @param wrapper The wrapper. Its local key pair is shared, not copied; its peer's key is ignored, as each
  *   client receives its own.
@@ -866,7 +850,6 @@ anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *opti
  * anwdl_client_interface_connect_server(), this side speaking first. Neither does so for a non-blocking
  * client or with a separate computation, and a session never does it by itself: call
  * anwdl_client_exchange_keys() or its four steps. Python: ClientInstance(exchange_keys=...).
- *
  * @param options The options.
  * @param exchange_keys true (the default) to exchange them there.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -930,13 +913,12 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
 
 /**
  * Sets the IP address that anwdl_client_get_ip() returns and that anwdl_client_get_id() is computed from, in
- * place of that of the socket's peer: for a Unix socket, or a proxy that reports the address in a way of its
- * own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
- *
+ * place of the address of the socket's peer: for Unix sockets, and for proxies that pass the address on
+ * without the PROXY protocol (for that, see anwdl_client_options_set_proxy_protocol()). Such options serve one
+ * client.
  * @param options The options.
- * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL
- *   (the default) for that of the socket. Anything else is
- *   ANWDL_REASON_INVALID_ARGUMENT.
+ * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL (the default)
+ *   for that of the socket. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
@@ -1004,11 +986,8 @@ anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_option
 
 /**
  * The name of a framing, for logs.
- *
  * @param protocol Any number.
- *
- * @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
- *   that is no framing. Never NULL, valid for ever, not to be freed.
+ * @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a constant.
  */
 const char *anwdl_protocol_name(anwdl_protocol_t protocol);
 
@@ -1030,7 +1009,6 @@ const char *anwdl_protocol_name(anwdl_protocol_t protocol);
  *   or close it afterwards. After a failure it still belongs to the caller and is open.
  * @param options The options; NULL for the defaults.
  * @param out_client Where to write the client, to be freed with anwdl_client_free().
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR; if keys are exchanged, also those of
  *   anwdl_client_exchange_keys().
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED; likewise.
@@ -1058,7 +1036,6 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
  * freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
  * message was read already, which only the authenticated framing does and only if the peer sent it out of
  * turn, the descriptor stays with the client. Python: socket.detach().
- *
  * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
  *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
@@ -1079,7 +1056,6 @@ bool anwdl_client_is_closed(const anwdl_client_t *client);
  * Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
  * whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
  * no byte had moved.
- *
  * @param client The client.
  * @return true if the client can only be closed and freed, otherwise false.
  */
@@ -1108,7 +1084,6 @@ int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
  * 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
  * replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
  * has received the header; ask again then. Python: ClientInstance.getIP().
- *
  * @param client The client.
  * @return The text, valid and unchanged until the client is freed.
  */
@@ -1118,7 +1093,6 @@ const char *anwdl_client_get_ip(const anwdl_client_t *client);
  * The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
  * address have one ID. It changes when the text does; see anwdl_client_get_ip().
  * Python: ClientInstance.getID().
- *
  * @param client The client.
  * @return The text, valid and unchanged until the client is freed.
  */
@@ -1143,7 +1117,6 @@ anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
  * The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
  * without one takes the key pair of the process when it first needs it.
  * Python: ClientInstance.getRSAWrapper().
- *
  * @param client The client.
  * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet.
  */
@@ -1161,7 +1134,6 @@ const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *cl
  * Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  * @param client The client.
  * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
@@ -1174,7 +1146,6 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client, const anwdl_
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  * @param client The client.
  * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
  * @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper().
  */
@@ -1192,7 +1163,6 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_
  *
  * @param client The client.
  * @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
@@ -1226,7 +1196,6 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
  * One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
  * AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
  * Python: ClientInstance.sendAESKey().
- *
  * @param client The client.
  * @return As anwdl_client_exchange_keys().
  */
@@ -1247,9 +1216,7 @@ anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
  * second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
  * and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
  * whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
- *
  * @param client The client.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
  */
@@ -1262,7 +1229,6 @@ anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
  *   anwdl_client_get_stored_request(); false to leave the stored one as it is.
  * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
  *   client. NULL is fine if store_request is true.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR The session continues after ANWDL_REASON_MALFORMED_REQUEST (see
  *   anwdl_client_get_request_errors() and anwdl_client_get_malformed_request_json()) and
@@ -1290,7 +1256,6 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  * strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
  * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
  * ClientInstance.recvRequest() returns.
- *
  * @param client The client.
  * @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
  *   request was not malformed.
@@ -1304,7 +1269,6 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
  * tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
  * returns.
- *
  * @param client The client.
  * @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
  *   the last request was not malformed.
@@ -1331,7 +1295,6 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  *   no NaN, no duplicate keys, no half surrogate pairs, at most 63 levels, no integer of more than 4300
  *   digits. Numbers stay as written, 1e400 and -0 too.
  * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
  *   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
@@ -1345,68 +1308,53 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
                                           const char *data_json, const char *reason);
 
 /**
- * What the operation under way waits for.
- *
- * @param client The client; not NULL.
- *
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
- *   would return it. ANWDL_OK if none is under way, as always in a blocking client.
- *   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none.
+ * What the operation under way waits for. Python: none.
+ * @param client The client.
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
+ *   ANWDL_VALUE_ERROR for NULL.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
 /**
- * Keeps a pointer of the caller's, so that it is found where only the client is known.
- *
- * The library only hands it back: from anwdl_client_get_user_data(), and to the function of
- * anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
- *
- * @param client The client; not NULL.
- * @param user_data The pointer; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *
+ * Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
+ * anwdl_set_log_handler(). The library neither reads nor frees what it points to.
  * Python: an attribute of the object.
+ * @param client The client.
+ * @param user_data The pointer; NULL is fine.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_data);
 
 /**
- * The pointer that anwdl_client_set_user_data() keeps.
- *
- * @param client The client; not NULL.
- *
- * @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: an attribute of the object.
+ * The pointer that anwdl_client_set_user_data() attached. Python: an attribute of the object.
+ * @param client The client.
+ * @return The pointer; NULL if there is none.
  */
 void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
 /**
- * Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
- * loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
- * speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It
- * replaces all other operations but sending: begin to send a response with anwdl_client_send_response(), once;
- * if that returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the
- * key exchange, begin it with anwdl_client_exchange_keys() in the same way. Python: none.
+ * Runs the session, and returns what has happened or what it needs to go on, so a server is a loop with one
+ * `switch`. It continues the operation under way, exchanges the keys (the peer speaks first) unless that is
+ * done or an AES wrapper takes their place, and then receives requests. Python: none.
  *
- * ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
- * the operation has finished it, unless another operation has begun since.
+ * The program only begins to send: call anwdl_client_send_response() once, and if it returns ANWDL_WANT_READ
+ * or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
+ * anwdl_client_exchange_keys() in the same way. ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT come once
+ * each, also if the function that began the operation has finished it, unless another operation has begun
+ * since.
  *
- * After ANWDL_EVENT_ENDED the session has ended, also for reasons after which other functions could be called
- * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
- * counts from its first byte on. Until then the idle timeout counts, see
- * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
- * ANWDL_EVENT_WANT_WRITE. A server for one connection:
+ * ANWDL_EVENT_ENDED is final, even with reasons after which other functions could be called again:
+ * ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The timeout of a request
+ * counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
+ * A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
+ * too early: the call returns the same event again. A server for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
  *
- * // The program's own: waits, or remembers to come back; and sends a response.
+ * // The program's own: waits, or arranges to be called again; and sends a response.
  * void wait_for(anwdl_client_t *client, anwdl_event_t what);
  * anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request);
  *
@@ -1443,21 +1391,19 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * @endcode
  *
  * @param client The client.
- * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
- *   it outlives the client. Untouched otherwise.
- * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
- *   anwdl_client_exchange_keys(), also those of anwdl_client_recv_request(), and also those of
- *   anwdl_client_send_response().
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
+ *   anwdl_request_free(); it outlives the client. Untouched otherwise.
+ * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+ *   anwdl_client_recv_request() and anwdl_client_send_response().
  */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_client_next_event(anwdl_client_t *client, anwdl_request_t **out_request);
 
 /**
- * How long the operation under way may still take: wait for no longer, then call it again, which fails with
+ * How long the operation under way may still take. Wait no longer, then call it again: that call fails with
  * ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
- *
  * @param client The client.
- * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is over; -1 if there is
+ * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is up; -1 if there is
  *   no limit, or no operation is under way.
  */
 int anwdl_client_get_time_left(const anwdl_client_t *client);
@@ -1470,7 +1416,6 @@ int anwdl_client_get_time_left(const anwdl_client_t *client);
  * Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
  * the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
  * ClientInstance() needs a socket.
- *
  * @param role Which side of the connection it is.
  * @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
  *   anwdl_session_set_time().
@@ -1597,7 +1542,6 @@ anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session, anwdl_respo
  * Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
  * use now: none if there is none, or if it has all it waited for and must be called again. What follows a
  * message stays with the caller. Python: none; socket.recv() is called inside.
- *
  * @param session The session.
  * @param bytes The bytes; NULL is fine if len is 0.
  * @param len Their number.
@@ -1614,7 +1558,6 @@ anwdl_status_t anwdl_session_feed(anwdl_session_t *session, const uint8_t *bytes
  * Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
  * ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
  * is called inside.
- *
  * @param session The session.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
  *   anwdl_session_end()).
@@ -1626,7 +1569,6 @@ anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
  * The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
  * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
  * keep a copy. Python: none; socket.sendall() is called inside.
- *
  * @param session The session.
  * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
  *   session.
@@ -1660,7 +1602,6 @@ anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
  * Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
  * operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
  * nothing. Python: ClientInstance.closeConnection().
- *
  * @param session The session.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
@@ -1748,113 +1689,82 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
 /**
- * Keeps a pointer of the caller's, so that it is found where only the session is known.
- *
- * The library only hands it back: from anwdl_session_get_user_data(), and to the function of
- * anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
- *
- * @param session The session; not NULL.
+ * Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
+ * @param session The session.
  * @param user_data The pointer; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *
- * Python: an attribute of the object.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session, void *user_data);
 
 /**
- * The pointer that anwdl_session_set_user_data() keeps.
- *
- * @param session The session; not NULL.
- *
- * @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: an attribute of the object.
+ * The pointer that anwdl_session_set_user_data() attached. Python: an attribute of the object.
+ * @param session The session.
+ * @return The pointer; NULL if there is none.
  */
 void *anwdl_session_get_user_data(const anwdl_session_t *session);
 
 /**
- * The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
- *
- * @param session The session; not NULL.
- *
- * @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
- *   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
+ * The IP address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip().
  * Python: ClientInstance.getIP().
+ * @param session The session.
+ * @return The text, valid until the session is freed; "" if the options have no address.
  */
 const char *anwdl_session_get_ip(const anwdl_session_t *session);
 
 /**
- * The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
- *
- * @param session The session; not NULL.
- *
- * @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
- *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getID().
+ * The ID of the peer, as anwdl_client_get_id(). Python: ClientInstance.getID().
+ * @param session The session.
+ * @return The text, valid until the session is freed; "" if the options have no address.
  */
 const char *anwdl_session_get_id(const anwdl_session_t *session);
 
 /**
- * When the session was made.
- *
- * @param session The session; not NULL.
- *
- * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getCreationTimestamp().
+ * When the session was made. Python: ClientInstance.getCreationTimestamp().
+ * @param session The session.
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before.
  */
 int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
 
 /**
  * The name of a role, for logs.
- *
  * @param role Any number.
- *
- * @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
- *   that is no role. Never NULL, valid for ever, not to be freed.
+ * @return The name, such as "SERVER" for ANWDL_ROLE_SERVER, as anwdl_error_reason_name(). Never NULL; a
+ *   constant.
  */
 const char *anwdl_role_name(anwdl_role_t role);
 
 /**
- * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
- * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
- * ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
- *
+ * Runs the session, as anwdl_client_next_event() or, in the role of a client,
+ * anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_WRITE send what is pending; after
+ * ANWDL_EVENT_WANT_READ, when nothing is pending, feed it; then call again. Python: none.
  * @param session The session.
- * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
- *   it outlives the session. Not looked at in the role of a client.
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
+ *   anwdl_request_free(); it outlives the session. Ignored in the role of a client.
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the session. NULL is fine in the role of a server.
- * @return As anwdl_client_next_event(); also those of anwdl_client_interface_next_event().
+ * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_next_event() and
+ *   anwdl_client_interface_next_event().
  */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
                                        anwdl_response_t **out_response);
 
 /**
- * Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
- * time matters for; operations that began before the first call have no timeout. A session whose options have no
- * timeout ignores it. Python: none; the socket has a clock.
- *
+ * Gives the session the time, for the timeouts of its options. Call it before other functions. An operation
+ * that began before the first call has no timeout. Python: none; the socket has a clock.
  * @param session The session.
- * @param milliseconds The time in milliseconds, since whatever the program counts from, such as
- *   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
- *   one is ignored.
+ * @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
+ *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
 
 /**
- * How long the operation under way may still take, from the time that anwdl_session_set_time() told last, as
+ * How long the operation under way may still take after the last anwdl_session_set_time(), as
  * anwdl_client_get_time_left(). Python: none.
  * @param session The session.
- * @return As anwdl_client_get_time_left(); -1 too if the session was not told the time.
+ * @return As anwdl_client_get_time_left(); -1 also without anwdl_session_set_time().
  */
 int anwdl_session_get_time_left(const anwdl_session_t *session);
 
@@ -1900,7 +1810,6 @@ void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
  * @param client_interface The interface.
  * @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
  * @param port The port, 1 to 65535; servers listen on 6150 by default.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
  *   anwdl_client_interface_exchange_keys().
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise.
@@ -1937,7 +1846,6 @@ bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_in
  * Changes the timeout of operations that begin after this call, in this connection and later ones; see
  * anwdl_client_options_set_timeout(). Python: ClientInterface.getSocketDescriptor().settimeout(), in
  * seconds, and for each recv().
- *
  * @param client_interface The interface.
  * @param milliseconds The timeout in milliseconds; 0 for none.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -2070,12 +1978,10 @@ anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_i
  * against the request format first: the verb consists of the letters A to Z; container_uuid and client_token
  * come together or not at all, and each has its own format. Other parameters are allowed. Receive the
  * response before sending the next request. Python: ClientInterface.sendRequest(verb, parameters).
- *
  * @param client_interface The interface.
  * @param verb What is asked for, UTF-8. Every server knows "CREATE", "DESTROY" and "STAT".
  * @param parameters_json A JSON object, UTF-8; NULL for {}. The rules for the data_json of
  *   anwdl_client_send_response() apply.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_REQUEST
  *   (verb or parameters_json breaks the format), ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can
@@ -2092,7 +1998,6 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
  * @param client_interface The interface.
  * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
  *   interface.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the
@@ -2104,45 +2009,27 @@ anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *cl
                                                     anwdl_response_t **out_response);
 
 /**
- * What the operation under way waits for.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
- *   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
- *   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none.
+ * What the operation under way waits for, as anwdl_client_get_wants(). Python: none.
+ * @param client_interface The interface.
+ * @return As anwdl_client_get_wants().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
 
 /**
- * Keeps a pointer of the caller's, so that it is found where only the interface is known.
- *
- * The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
- * anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
- *
- * @param client_interface The interface; not NULL.
+ * Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object.
+ * @param client_interface The interface.
  * @param user_data The pointer; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *
- * Python: an attribute of the object.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *client_interface,
                                                     void *user_data);
 
 /**
- * The pointer that anwdl_client_interface_set_user_data() keeps.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: an attribute of the object.
+ * The pointer that anwdl_client_interface_set_user_data() attached. Python: an attribute of the object.
+ * @param client_interface The interface.
+ * @return The pointer; NULL if there is none.
  */
 void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
@@ -2152,7 +2039,6 @@ void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *clien
  * anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
  * next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
  * ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
- *
  * @param client_interface The interface.
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
@@ -2165,8 +2051,8 @@ anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client
                                                 anwdl_response_t **out_response);
 
 /**
- * How long the operation under way may still take, as anwdl_client_get_time_left(). Python: socket.gettimeout(),
- * which is for each recv().
+ * How long the operation under way may still take, as anwdl_client_get_time_left().
+ * Python: socket.gettimeout(), which is for each recv().
  * @param client_interface The interface.
  * @return As anwdl_client_get_time_left().
  */
@@ -2188,7 +2074,6 @@ const char *anwdl_request_get_verb(const anwdl_request_t *request);
  * The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
  * levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
  * that ClientInstance.recvRequest() returns.
- *
  * @param request The request.
  * @return JSON in UTF-8, borrowed until the request is freed.
  */
@@ -2282,7 +2167,6 @@ const char *anwdl_response_get_data_json(const anwdl_response_t *response);
  * A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
  * "container_username", "container_password" and "version", if present, fit their formats.
  * Python: response["data"].get(name).
- *
  * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_len Where to write the length in bytes; may be NULL. See anwdl_request_get_string().
@@ -2502,7 +2386,6 @@ anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *arra
  * Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
  * container_username, container_password and container_listen_port. If one does not fit its format, none is
  * set. Python: the data of the response to CREATE.
- *
  * @param data The object.
  * @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
  *   hyphens between.
@@ -2588,321 +2471,194 @@ anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t
  * ----------------------------------- */
 
 /**
- * The parameters of a request, for reading.
- *
- * @param request The request; not NULL.
- *
- * @return The parameters, an object, valid until the request is freed. No value if request is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: request["parameters"].
+ * The parameters of a request, for reading. Python: request["parameters"].
+ * @param request The request.
+ * @return The parameters, an object.
  */
 anwdl_value_t anwdl_request_get_parameters(const anwdl_request_t *request);
 
 /**
- * The data of a response, for reading.
- *
- * @param response The response; not NULL.
- *
- * @return The data, an object, valid until the response is freed. No value if response is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: response["data"].
+ * The data of a response, for reading. Python: response["data"].
+ * @param response The response.
+ * @return The data, an object.
  */
 anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
 
 /**
- * Data that were put together, for reading.
- *
- * They are written as one text for it, which is kept until they are changed.
- *
- * @param data The data; not NULL.
- *
- * @return The data, an object or an array, valid until they are changed or freed. No value if data is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
- *
- * Python: data.
+ * The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
+ * data is changed. Python: data.
+ * @param data The data.
+ * @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
  */
 anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
 
 /**
- * What a value is.
- *
+ * The type of a value. Python: type(value).
  * @param value The value.
- *
- * @return Its type; ANWDL_VALUE_NONE if there is no value.
- *
- * Python: type(value).
+ * @return The type; ANWDL_VALUE_NONE for no value.
  */
 anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
 
 /**
- * The value that a JSON Pointer leads to.
- *
- * @param value The value where it begins.
- * @param pointer The JSON Pointer, UTF-8; not NULL.
- *
- * @return The value, valid as long as the one it was asked of. No value if there is none there, which
- *   is no failure: the last error stays as it was. No value as well, with
- *   ANWDL_REASON_INVALID_ARGUMENT, if pointer is NULL, not UTF-8 or no JSON Pointer.
- *
- * Python: value["disks"][0] for "/disks/0".
+ * Finds a value by a JSON Pointer. Python: value["disks"][0] for "/disks/0".
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8.
+ * @return The value; no value if there is none at that place.
  */
 anwdl_value_t anwdl_value_find(anwdl_value_t value, const char *pointer);
 
 /**
- * The member of an object that has a name, taken as it is.
- *
+ * Finds a member of an object by its name, in which "/" and "~" mean nothing special. Python: value.get(name).
  * @param value The object.
- * @param name The name of the member, UTF-8; not NULL.
- *
- * @return The value of the member, valid as long as the object. No value if there is no such member,
- *   or value is no object, which is no failure: the last error stays as it was. No value as well, with
- *   ANWDL_REASON_INVALID_ARGUMENT, if name is NULL or not UTF-8.
- *
- * Python: value.get(name).
+ * @param name The name of the member, UTF-8.
+ * @return The value of the member; no value if the object has no such member, or value is not an object.
  */
 anwdl_value_t anwdl_value_get_member(anwdl_value_t value, const char *name);
 
 /**
- * The first element of an array, or the value of the first member of an object.
- *
+ * The first element of an array, or the value of the first member of an object. Python: next(iter(value)).
  * @param value The array or object.
- *
- * @return The element, valid as long as the array or object. No value if there is none, or value is
- *   neither.
- *
- * Python: next(iter(value)).
+ * @return The element; no value if there is none, or value is neither.
  */
 anwdl_value_t anwdl_value_get_first(anwdl_value_t value);
 
 /**
- * The next element of the array that a value is in, or the value of the next member of the object.
- *
- * The order is that of the text. To pass all elements takes as long as to read the array once.
- *
+ * The next element of the same array, or the value of the next member of the same object, in the order of the
+ * text. Python: next() of the iterator.
  * @param value The element, or the value of a member.
- *
- * @return The next one, valid as long as value. No value if value was the last one, or is in no array
- *   or object.
- *
- * Python: next() of the iterator.
+ * @return The next one; no value after the last one, or if value is not in an array or object.
  */
 anwdl_value_t anwdl_value_get_next(anwdl_value_t value);
 
 /**
- * How many elements an array has, or how many members an object.
- *
- * @param value The array or object. They are counted each time.
- *
- * @return Their number; 0 if there is no value, or value is neither.
- *
- * Python: len(value).
+ * Counts the elements of an array, or the members of an object, each time anew. Python: len(value).
+ * @param value The array or object.
+ * @return Their number; 0 if value is neither.
  */
 size_t anwdl_value_get_count(anwdl_value_t value);
 
 /**
- * The name of a member of an object.
- *
+ * The name of a member of an object. Python: the key in value.items().
  * @param value The value of the member.
- * @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
- *   NULL. A name can have NULs of its own, which only the length tells from its end; do not look for such
- *   a name with anwdl_value_get_member(), which takes it for what comes before the NUL. Written only if
- *   a name is returned.
- *
- * @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
- *   value is no member of an object, which is no failure: the last error stays as it was. NULL as
- *   well, with ANWDL_REASON_INTERNAL, if there is no memory to decode the names.
- *
- * Python: the key in value.items().
+ * @param out_len Where to write the length of the name in bytes; may be NULL. Written only if a name is
+ *   returned. anwdl_value_get_member() cannot find a name that contains NULs.
+ * @return The name; NULL if value is not a member of an object, or without memory to decode names
+ *   (ANWDL_REASON_INTERNAL).
  */
 const char *anwdl_value_get_name(anwdl_value_t value, size_t *out_len);
 
 /**
- * Reads true or false.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/is_shared"; "" for value itself; UTF-8; not NULL.
- * @param out_value Where to write it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is something else (1 and "true" are no booleans). ANWDL_REASON_INVALID_ARGUMENT: pointer or
- *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
- *
- * Python: value[name].
+ * Reads true or false. Python: value[name].
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/is_shared"; "" for value itself.
+ * @param out_value Where to write true or false.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND or ANWDL_REASON_WRONG_TYPE (1 and "true"
+ *   are not booleans).
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value, const char *pointer, bool *out_value);
 
 /**
- * Reads an integer of 64 bits with a sign.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/size"; "" for value itself; UTF-8; not NULL.
- * @param out_value Where to write it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is something else (1.0, 1e3 and true are no integers). ANWDL_REASON_OUT_OF_RANGE: it does not
- *   fit 64 bits; anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or
- *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
- *
- * Python: value[name].
+ * Reads an integer of 64 bits with a sign. Python: value[name].
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/size"; "" for value itself.
+ * @param out_value Where to write the integer.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND, ANWDL_REASON_WRONG_TYPE (1.0, 1e3 and
+ *   true are not integers) or ANWDL_REASON_OUT_OF_RANGE (anwdl_value_to_json() has every digit).
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_integer(anwdl_value_t value, const char *pointer, int64_t *out_value);
 
 /**
- * Reads a number as a double, the nearest one.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/load"; "" for value itself; UTF-8; not NULL.
- * @param out_value Where to write it; not NULL. Never infinite.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is no number. ANWDL_REASON_OUT_OF_RANGE: it is larger than every double;
- *   anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_value is
- *   NULL, or pointer is not UTF-8 or no JSON Pointer.
- *
- * Python: float(value[name]).
+ * Reads any number as the nearest double. Python: float(value[name]).
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/load"; "" for value itself.
+ * @param out_value Where to write the number; never infinite.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND, ANWDL_REASON_WRONG_TYPE or
+ *   ANWDL_REASON_OUT_OF_RANGE (larger than every double).
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_float(anwdl_value_t value, const char *pointer, double *out_value);
 
 /**
- * Reads a string.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/name"; "" for value itself; UTF-8; not NULL.
- * @param out_string Where to write the string: UTF-8, JSON escapes resolved, ending with NUL, borrowed,
- *   valid as long as value; not NULL.
- * @param out_len Where to write the length of the string in bytes, without the NUL at its end; may be
- *   NULL. A string can have NULs of its own, which only the length tells from its end.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is no string. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_string is NULL, or pointer is not
- *   UTF-8 or no JSON Pointer.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_INTERNAL: there is no memory to decode the strings.
- *
- * Python: value[name].
+ * Reads a string. Python: value[name].
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/name"; "" for value itself.
+ * @param out_string Where to write the address of the string, borrowed and valid as long as value.
+ * @param out_len Where to write its length in bytes; may be NULL.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND or ANWDL_REASON_WRONG_TYPE;
+ *   ANWDL_RUNTIME_ERROR with ANWDL_REASON_INTERNAL without memory to decode the strings.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, const char **out_string,
                                       size_t *out_len);
 
 /**
- * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
- * it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
- * while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
- *
+ * Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
+ * text can be half as long again as what was received. The call needs twice its length; without that memory,
+ * the process aborts. Python: json.dumps(value, ensure_ascii=False).
  * @param value The value.
- * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
- *   freed with anwdl_string_free(), which wipes it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
- *   out_json is NULL.
- *
- * Python: json.dumps(value, ensure_ascii=False).
+ * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_to_json(anwdl_value_t value, char **out_json);
 
 /**
- * Sets a member of an object to a copy of a value.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The value, of whatever type; copied. It may be one of data's own.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
- *   data or name is NULL, name is not UTF-8, data is an array, or data would have more than 64 levels.
- *
- * Python: data[name] = copy.deepcopy(value).
+ * Sets a member of an object to a copy of a value. Python: data[name] = copy.deepcopy(value).
+ * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param name The name of the member, UTF-8.
+ * @param value The value to copy, of any type; it may be one of data's own.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_value(anwdl_data_t *data, const char *name, anwdl_value_t value);
 
 /**
- * Adds a copy of a value at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The value, of whatever type; copied. It may be one of data's own.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
- *   data is NULL, data is an object, or data would have more than 64 levels.
- *
- * Python: data.append(copy.deepcopy(value)).
+ * Appends a copy of a value to an array. Python: data.append(copy.deepcopy(value)).
+ * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param value The value to copy, of any type; it may be one of data's own.
+ * @return As anwdl_data_set_value().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_value(anwdl_data_t *data, anwdl_value_t value);
 
 /**
- * Sets a member of an object to a float.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The float; it is written so that the same one is read again, 1 as 1.0.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
- *   UTF-8, data is an array, or value is infinite or NaN, which JSON cannot say.
- *
- * Python: data[name] = value.
+ * Sets a member of an object to a float. Python: data[name] = value.
+ * @param data The object.
+ * @param name The name of the member, UTF-8.
+ * @param value The float, written so that reading gives the same one; 1 as 1.0. Infinity and NaN, which JSON
+ *   does not have, are ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_float(anwdl_data_t *data, const char *name, double value);
 
 /**
- * Adds a float at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The float; it is written so that the same one is read again, 1 as 1.0.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, data is an object, or value
- *   is infinite or NaN, which JSON cannot say.
- *
- * Python: data.append(value).
+ * Appends a float to an array. Python: data.append(value).
+ * @param data The array.
+ * @param value The float, as for anwdl_data_set_float().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_float(anwdl_data_t *data, double value);
 
 /**
- * Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
- * example. Numbers and strings stay as they are written, to the last digit.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param json The text of any JSON value, UTF-8; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or json is not
- *   UTF-8, json is no JSON as anwdl_data_from_json() takes it, data is an array, or data would have
- *   more than 64 levels.
- *
- * Python: data[name] = json.loads(text).
+ * Sets a member of an object to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
+ * as written, to the last digit. Python: data[name] = json.loads(text).
+ * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param name The name of the member, UTF-8.
+ * @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_json(anwdl_data_t *data, const char *name, const char *json);
 
 /**
- * Adds a value that is written as JSON at the end of an array.
- *
- * @param data The array; not NULL.
- * @param json The text of any JSON value, UTF-8; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, json is not UTF-8 or
- *   no JSON as anwdl_data_from_json() takes it, data is an object, or data would have more than 64
- *   levels.
- *
- * Python: data.append(json.loads(text)).
+ * Appends JSON text to an array, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
+ * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_json(anwdl_data_t *data, const char *json);
@@ -2993,7 +2749,6 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *
  * The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
  * (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
  * Python: RSAWrapper.getRemotePublicKey().
- *
  * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -3086,11 +2841,9 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper, const char *
  * symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
  * Other processes may see a hidden file beside it during the call; a process that is killed in the middle
  * leaves it behind.
- *
  * @param wrapper The wrapper.
  * @param path The file; it need not be UTF-8. A path that cannot name a file is
  *   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
  *   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
@@ -3130,7 +2883,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  * @param use_local_public_key true for the local public key; false for the peer's.
  * @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  */
@@ -3143,13 +2895,11 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
  * sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
  * and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
- *
  * @param wrapper The wrapper.
  * @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
  *   set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -3169,7 +2919,6 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  */
@@ -3181,7 +2930,6 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, c
  * Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
  * method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
  * Python: none; RSAWrapper.verifyDataSignature() is another function.
- *
  * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
@@ -3200,7 +2948,6 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
  * Verifies a signature under the peer's public key or the local one; see
  * anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
  * use_local_public_key.
- *
  * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
@@ -3221,7 +2968,6 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature_with_key(const anwdl_rsa_
  * The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
  * PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
  * line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
- *
  * @param wrapper The wrapper.
  * @param remote true for the peer's public key; false for the local one.
  * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
@@ -3292,13 +3038,11 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uin
  * Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
  * does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
  * bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
- *
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
  */
@@ -3354,30 +3098,22 @@ anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_f
                                       void *user_data);
 
 /**
- * As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
- *
- * There is one function for the whole process: each of the two calls takes the place of the other.
- *
- * @param least_level Messages below this level are left out, and are not even made.
- * @param function The function; NULL to log nothing, as in the beginning.
- * @param user_data Handed to each call of the function as it is; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
- *   earlier function stays.
- *
+ * Sets the function that takes the log messages, as anwdl_set_log_callback(), with their owner. The process
+ * has one function: each of the two calls replaces what the other has set.
  * Python: logging.Logger.addHandler().
+ * @param least_level Messages below this level are skipped, and cost nothing.
+ * @param function The function; NULL to log nothing (the default).
+ * @param user_data Passed to each call of the function; NULL is fine.
+ * @return As anwdl_set_log_callback().
  */
 anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level, anwdl_log_handler_t function,
                                      void *user_data);
 
 /**
  * The name of a log level, for logs.
- *
  * @param level Any number.
- *
- * @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
- *   that is no level. Never NULL, valid for ever, not to be freed.
+ * @return The name, such as "WARNING" for ANWDL_LOG_WARNING, as anwdl_error_reason_name(). Never NULL; a
+ *   constant.
  */
 const char *anwdl_log_level_name(anwdl_log_level_t level);
 

@@ -158,7 +158,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
 /// The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
 /// (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
 /// Python: RSAWrapper.getRemotePublicKey().
-///
 /// @param wrapper The wrapper.
 /// @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -346,11 +345,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
 /// Other processes may see a hidden file beside it during the call; a process that is killed in the middle
 /// leaves it behind.
-///
 /// @param wrapper The wrapper.
 /// @param path The file; it need not be UTF-8. A path that cannot name a file is
 ///   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
 ///   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
@@ -417,7 +414,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
 /// @param use_local_public_key true for the local public key; false for the peer's.
 /// @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes: the size of the modulus.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
@@ -441,13 +437,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
 /// sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
 /// and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
-///
 /// @param wrapper The wrapper.
 /// @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
 ///   set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
@@ -482,7 +476,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes: the size of the modulus.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
@@ -509,7 +502,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 /// Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
 /// method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
 /// Python: none; RSAWrapper.verifyDataSignature() is another function.
-///
 /// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
@@ -545,7 +537,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
 /// Verifies a signature under the peer's public key or the local one; see
 /// anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
 /// use_local_public_key.
-///
 /// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
@@ -584,7 +575,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
 /// The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
 /// PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
 /// line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
-///
 /// @param wrapper The wrapper.
 /// @param remote true for the peer's public key; false for the local one.
 /// @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
