@@ -118,7 +118,8 @@ pub enum anwdl_error_reason_t {
     ANWDL_REASON_BAD_PROXY_HEADER = 13,
     /// (VALUE_ERROR) The parameters or data have no value at this place.
     ANWDL_REASON_NOT_FOUND = 14,
-    /// (VALUE_ERROR) A value in the parameters or data has another type than the call reads; the message names both.
+    /// (VALUE_ERROR) A value in the parameters or data is not of the type that the call reads; the message names
+    /// both types.
     ANWDL_REASON_WRONG_TYPE = 15,
     /// (VALUE_ERROR) A number in the parameters or data does not fit the result; anwdl_value_to_json() has every
     /// digit.
