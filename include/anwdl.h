@@ -2,10 +2,10 @@
  *
  * libanwdl: talk to Anweddol clients from a C or C++ server, and to Anweddol servers from a client.
  *
- * The server accepts a connection and hands its descriptor to the library, which does the rest of what
- * ClientInstance does in the Python server: it exchanges keys, receives requests and sends responses. It
- * understands every released Anweddol client (2.0 to 4.1) and the authenticated framing, which no Python
- * release speaks yet, and finds out by itself which of them the peer uses.
+ * The server accepts a connection and passes its descriptor to the library, which exchanges keys, receives
+ * requests and sends responses, as ClientInstance does in the Python server. It understands the wire formats
+ * ("framings") of all released Anweddol clients (2.0 to 4.1) and an authenticated one, which no Python release
+ * speaks yet, and detects which of them the peer uses.
  *
  * This header is made from the source of the library (`make header`): change it there.
  *
@@ -75,27 +75,26 @@
  * @par Arguments
  * NULL, an unknown enum number and text that is not UTF-8 are refused with ANWDL_VALUE_ERROR and
  * ANWDL_REASON_INVALID_ARGUMENT, unless a parameter says that it may be NULL or need not be UTF-8. So is a
- * number outside the range that is given. The message names the argument, and nothing has been done.
- * Pointers must point to what their type says, and objects must not have been freed. Text ends with NUL.
- * Data may be NULL if its length is 0. The library copies what it needs after the call, so the caller may
- * change or free every argument at once; the exceptions say so.
+ * number outside the documented range. The message names the argument, and nothing has been done. Pointers
+ * must point to what their type says, and objects must not have been freed. Text ends with NUL. A pointer to
+ * bytes may be NULL if their number is 0. The library copies what it keeps: unless a parameter says otherwise,
+ * the caller may change or free every argument after the call.
  *
  * @par Results
- * A result goes where an "out" parameter points, and only if the call succeeds. Strings and bytes that the
- * caller owns have one more zero byte at the end, which the length does not count.
+ * A function writes its result to where an "out" parameter points, and only if it succeeds. Strings and bytes
+ * that the caller owns are followed by a zero byte, which their length does not count.
  *
  * @par Ownership
- * What comes through a pointer to a pointer that is not const, or from a function whose name ends in _new,
- * belongs to the caller: free char * with anwdl_string_free(), uint8_t * with anwdl_bytes_free() and an
- * object with the function of its type, never with free(). What comes as a pointer to const is borrowed:
- * never free it. It is valid until the object that it came from changes or is freed, unless the function
- * says otherwise. All functions that free accept NULL and do nothing.
+ * Results that are not const belong to the caller: free a char * with anwdl_string_free(), a uint8_t * with
+ * anwdl_bytes_free() and an object with the function of its type, never with free(). Results that point to
+ * const are borrowed: never free them. They are valid until the object that they came from changes or is
+ * freed, unless the function says otherwise. All functions that free accept NULL and do nothing.
  *
  * @par Threads
- * Use an object on one thread at a time, whichever that is; different objects may be used at the same time.
- * Many threads may read one object at once (functions that take it as a pointer to const) as long as none
- * changes it. This does not hold for clients, sessions and client interfaces. Any number of clients on any
- * number of threads can share one RSA key pair.
+ * Any thread may use an object, but only one at a time; different objects may be used at the same time. Many
+ * threads may read one object at once (with functions that take it as a pointer to const) while none changes
+ * it, except for clients, sessions and client interfaces. Any number of clients on any number of threads can
+ * share one RSA key pair.
  *
  * @par Operations
  * The key exchange, its four steps, sending and receiving are operations. All of them can fail with
@@ -151,11 +150,11 @@
  * anwdl_client_compute() does the work on any other thread.
  *
  * @par Turns
- * One request, one response, and so on. A call that is out of turn is refused with ANWDL_REASON_OUT_OF_TURN;
- * it moves no byte, and the session continues. That is a second request before the response, a second
- * response to one request, and on a server receiving again before the last request, well-formed or not, has
- * its response. A released client that gave up waiting and asks again is answered in order. A server may
- * send one response before any request, to say that it is unavailable.
+ * Requests and responses alternate. These calls are refused with ANWDL_REASON_OUT_OF_TURN: to send a second
+ * request before the response, to send a second response to one request, and to receive on a server before
+ * the last request, even a malformed one, has its response. Nothing is sent or received, and the session
+ * continues. If a released client stops waiting and asks again, it gets both responses in order. A server
+ * may send one response before any request, to say that it is unavailable.
  *
  * @par Failed sessions
  * A failure to decrypt, bytes that break the protocol, a failed system call, and a timeout or a closed
@@ -165,21 +164,22 @@
  *
  * @par Signals and processes
  * No call raises SIGPIPE, and a call that a signal interrupts continues. A signal handler must not call the
- * library. After fork(), only one of the two processes may continue a session: if both send under one key,
- * they repeat an IV, which shows equal beginnings, or in the authenticated framing a nonce, which reveals
- * the texts and lets others forge messages. fork() is safe while other threads are in calls of the library,
- * but not while one is in a call with an object that the child continues to use. On Linux, a thread with
- * deferred cancellation (the default) is not cancelled in a call but at its next cancellation point after
- * it. Errors can also be read in destructors of thread-specific data and in atexit() handlers. A call needs
- * at most 64 KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96
+ * library. After fork(), only one of the two processes may continue a session. If both send under one key,
+ * they repeat an IV, which reveals equal beginnings of messages; in the authenticated framing they repeat a
+ * nonce, which reveals the texts and lets others forge messages. fork() is safe while other threads are in
+ * calls of the library, but not while one is in a call with an object that the child continues to use. On
+ * Linux, pthread_cancel() with deferred cancellation (the default) takes effect after a call, never in it.
+ * Errors can also be read in destructors of thread-specific data and in atexit() handlers. A call needs at
+ * most 64 KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96
  * KiB.
  *
  * @par Defects
- * A defect of the library does not unwind into the caller and is not undefined behaviour: the call fails
- * with ANWDL_REASON_INTERNAL, and standard error has a report. Three cases abort the process instead: a
- * second defect while the first is cleaned up, no memory for the library's own work, and a system that gives
- * AWS-LC no random bytes after several attempts. If AWS-LC runs out of memory, RSA fails: encryption with
- * ANWDL_REASON_INTERNAL, decryption with ANWDL_REASON_DECRYPTION_FAILED, as it does not tell why.
+ * If the library hits a defect of its own (a Rust panic), the call fails with ANWDL_REASON_INTERNAL, and
+ * standard error has a report. Nothing unwinds into the caller, and there is no undefined behaviour. Three
+ * cases abort the process instead: a second defect while the first is cleaned up, no memory for the library's
+ * own work, and a system that gives AWS-LC no random bytes after several attempts. If AWS-LC runs out of
+ * memory, it does not say so: RSA encryption fails with ANWDL_REASON_INTERNAL, RSA decryption with
+ * ANWDL_REASON_DECRYPTION_FAILED.
  */
 
 #ifndef ANWDL_H
