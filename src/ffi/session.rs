@@ -365,7 +365,8 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 
 /// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
 /// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
-/// keep a copy. Python: none; socket.sendall() is called inside.
+/// keep a copy: no timeout counts for these, and the program must limit how many wait. Python: none;
+/// socket.sendall() is called inside.
 /// @param session The session.
 /// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
 ///   session.
