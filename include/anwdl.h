@@ -305,9 +305,8 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
    * of a client. Nothing was done. */
   ANWDL_REASON_WRONG_ROLE = 10,
-  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
-   * detached from which the start of another message was read already. Nothing was done, and the session
-   * continues. */
+  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or anwdl_client_detach()
+   * would lose the start of a message. Nothing was done, and the session continues. */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /** (VALUE_ERROR) There is a connection already. It continues. */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
@@ -506,8 +505,8 @@ typedef struct anwdl_aes_wrapper_t anwdl_aes_wrapper_t;
 typedef struct anwdl_client_interface_t anwdl_client_interface_t;
 
 /** Options, which anwdl_client_new(), anwdl_session_new() and anwdl_client_interface_new() copy. One set can
- * serve any number of clients. What is said of a client here holds for sessions and client interfaces too,
- * and what is said of anwdl_client_X() for their functions of that name, unless it says otherwise. */
+ * serve any number of clients. In their documentation, "client" also means sessions and client interfaces, and
+ * anwdl_client_X() also means their functions of that name, unless it says otherwise. */
 typedef struct anwdl_client_options_t anwdl_client_options_t;
 
 /** A connected client, as the server sees it. Python: ClientInstance. */
@@ -530,11 +529,11 @@ typedef struct anwdl_response_t anwdl_response_t;
 
 /** A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
  *
- * Keys are PEM of at most 16 KiB, read as freely as OpenSSL reads it: with text around it, a byte-order
- * mark, blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16
- * KiB. The message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an
- * exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or
- * client that shares it is freed. */
+ * Keys are PEM of at most 16 KiB, with everything that OpenSSL accepts: text around it, a byte-order mark,
+ * blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16 KiB. The
+ * message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is
+ * odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or client that
+ * shares it is freed. */
 typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
 
 /** A session without a descriptor: one side of one connection, for programs that move the bytes themselves,
@@ -683,10 +682,9 @@ extern "C" {
  * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet. */
 anwdl_error_reason_t anwdl_last_error_reason(void);
 
-/** The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no
- * secret. Control characters in what others have named, such as a host or a path, are escaped (`\n`,
- * `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
- * of the exception.
+/** The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no secret.
+ * Control characters in foreign text, such as a host or a path, are escaped (`\n`, `\u{1b}`), so it cannot
+ * forge a line of a log. The text may change between versions. Python: str() of the exception.
  * @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
  *   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends. */
 const char *anwdl_last_error_message(void);
@@ -952,9 +950,9 @@ void anwdl_client_free(anwdl_client_t *client);
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
 /** Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
- * freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
- * message was read already, which only the authenticated framing does and only if the peer sent it out of
- * turn, the descriptor stays with the client. Python: socket.detach().
+ * freed. Unless an operation is under way, no byte of the peer is lost: if the start of another message was
+ * read already, the call refuses once. This happens only in the authenticated framing, and only if the peer
+ * sent out of turn. Python: socket.detach().
  * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
  *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
@@ -962,8 +960,8 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
 
-/** Whether the client was closed or detached on this side. That the peer has closed shows in the next
- * operation. Python: ClientInstance.isClosed().
+/** Whether the client was closed or detached on this side. If the peer has closed the connection, the
+ * next operation reports that. Python: ClientInstance.isClosed().
  * @param client The client.
  * @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false. */
 bool anwdl_client_is_closed(const anwdl_client_t *client);
@@ -1377,9 +1375,9 @@ anwdl_status_t anwdl_session_send_request(anwdl_session_t *session, const char *
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session, anwdl_response_t **out_response);
 
-/** Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
- * use now: none if there is none, or if it has all it waited for and must be called again. What follows a
- * message stays with the caller. Python: none; socket.recv() is called inside.
+/** Takes bytes from the peer, in pieces of any size, but only those that the operation under way can use now:
+ * none if no operation is under way, or if it has all that it waited for and must be called again. Bytes after
+ * a message stay with the caller. Python: none; socket.recv() is called inside.
  * @param session The session.
  * @param bytes The bytes; NULL is fine if len is 0.
  * @param len Their number.
@@ -1401,9 +1399,9 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 
 /** The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
- * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
- * keep a copy: no timeout counts for these, and the program must limit how many wait. Python: none;
- * socket.sendall() is called inside.
+ * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
+ * a copy: no timeout counts for these, and the program must limit how many wait.
+ * Python: none; socket.sendall() is called inside.
  * @param session The session.
  * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
  *   session.
@@ -2403,8 +2401,9 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                      size_t len, bool derivate_public_key);
 
-/** Loads the local private key from a file, and sets the local public key to match. So restarts, and all
- * servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
+/** Loads the local private key from a file, and sets the local public key to match. So a server keeps its
+ * identity over restarts, several servers can have the same one, and clients that expect its fingerprint keep
+ * working.
  *
  * The key is loaded even if users other than the file's owner have rights to it (mode & 077), or the owner
  * is neither the effective user of the process nor root: others may have read the key, or can replace it.

@@ -115,9 +115,9 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 }
 
 /// Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
-/// freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
-/// message was read already, which only the authenticated framing does and only if the peer sent it out of
-/// turn, the descriptor stays with the client. Python: socket.detach().
+/// freed. Unless an operation is under way, no byte of the peer is lost: if the start of another message was
+/// read already, the call refuses once. This happens only in the authenticated framing, and only if the peer
+/// sent out of turn. Python: socket.detach().
 /// @param client The client.
 /// @return The descriptor, which the caller must close; -1 if the client is closed or detached
 ///   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
     })
 }
 
-/// Whether the client was closed or detached on this side. That the peer has closed shows in the next
-/// operation. Python: ClientInstance.isClosed().
+/// Whether the client was closed or detached on this side. If the peer has closed the connection, the
+/// next operation reports that. Python: ClientInstance.isClosed().
 /// @param client The client.
 /// @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
 #[unsafe(no_mangle)]

@@ -51,8 +51,8 @@ pub enum anwdl_proxy_protocol_t {
 pub type ProxyProtocolNumber = c_int;
 
 /// Options, which anwdl_client_new(), anwdl_session_new() and anwdl_client_interface_new() copy. One set can
-/// serve any number of clients. What is said of a client here holds for sessions and client interfaces too,
-/// and what is said of anwdl_client_X() for their functions of that name, unless it says otherwise.
+/// serve any number of clients. In their documentation, "client" also means sessions and client interfaces, and
+/// anwdl_client_X() also means their functions of that name, unless it says otherwise.
 pub enum anwdl_client_options_t {}
 
 impl Handle for anwdl_client_options_t {

@@ -107,9 +107,8 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
     /// of a client. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
-    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
-    /// detached from which the start of another message was read already. Nothing was done, and the session
-    /// continues.
+    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or anwdl_client_detach()
+    /// would lose the start of a message. Nothing was done, and the session continues.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It continues.
     ANWDL_REASON_ALREADY_CONNECTED = 12,
@@ -383,10 +382,9 @@ pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
     })
 }
 
-/// The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no
-/// secret. Control characters in what others have named, such as a host or a path, are escaped (`\n`,
-/// `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
-/// of the exception.
+/// The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no secret.
+/// Control characters in foreign text, such as a host or a path, are escaped (`\n`, `\u{1b}`), so it cannot
+/// forge a line of a log. The text may change between versions. Python: str() of the exception.
 /// @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
 ///   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends.
 #[unsafe(no_mangle)]

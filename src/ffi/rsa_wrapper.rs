@@ -15,11 +15,11 @@ use crate::error::Error;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
 ///
-/// Keys are PEM of at most 16 KiB, read as freely as OpenSSL reads it: with text around it, a byte-order
-/// mark, blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16
-/// KiB. The message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an
-/// exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or
-/// client that shares it is freed.
+/// Keys are PEM of at most 16 KiB, with everything that OpenSSL accepts: text around it, a byte-order mark,
+/// blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16 KiB. The
+/// message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is
+/// odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or client that
+/// shares it is freed.
 pub enum anwdl_rsa_wrapper_t {}
 
 impl Handle for anwdl_rsa_wrapper_t {
@@ -305,8 +305,9 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
     Ok(Path::new(OsStr::from_bytes(bytes)))
 }
 
-/// Loads the local private key from a file, and sets the local public key to match. So restarts, and all
-/// servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
+/// Loads the local private key from a file, and sets the local public key to match. So a server keeps its
+/// identity over restarts, several servers can have the same one, and clients that expect its fingerprint keep
+/// working.
 ///
 /// The key is loaded even if users other than the file's owner have rights to it (mode & 077), or the owner
 /// is neither the effective user of the process nor root: others may have read the key, or can replace it.

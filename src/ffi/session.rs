@@ -319,9 +319,9 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
     unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
-/// Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
-/// use now: none if there is none, or if it has all it waited for and must be called again. What follows a
-/// message stays with the caller. Python: none; socket.recv() is called inside.
+/// Takes bytes from the peer, in pieces of any size, but only those that the operation under way can use now:
+/// none if no operation is under way, or if it has all that it waited for and must be called again. Bytes after
+/// a message stay with the caller. Python: none; socket.recv() is called inside.
 /// @param session The session.
 /// @param bytes The bytes; NULL is fine if len is 0.
 /// @param len Their number.
@@ -364,9 +364,9 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 }
 
 /// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
-/// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
-/// keep a copy: no timeout counts for these, and the program must limit how many wait. Python: none;
-/// socket.sendall() is called inside.
+/// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
+/// a copy: no timeout counts for these, and the program must limit how many wait.
+/// Python: none; socket.sendall() is called inside.
 /// @param session The session.
 /// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
 ///   session.
