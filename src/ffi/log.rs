@@ -174,7 +174,7 @@ fn set_hook(
         let hook = call.map(|call| -> Hook {
             Arc::new(move |level: Level, client_id: &str, message: &str| {
                 let (client_id, message) = (c_string(client_id), c_string(message));
-                // What the function binds at its first use puts the registers on the stack.
+                // Binding the function at its first use stores the registers on the stack.
                 super::registers::wipe();
                 call(level.into(), &client_id, &message);
             })

@@ -115,12 +115,12 @@ fn lend(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
     })
 }
 
-/// The value that [`lend`] told C of.
+/// The value that C passes back, which [`lend`] made.
 ///
 /// # Safety
-/// What it belongs to is alive, and is not changed meanwhile.
+/// Its owner is alive, and does not change during the borrow.
 unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error> {
-    // SAFETY: it is NULL, or `lend` made it; the caller vouches for the rest.
+    // SAFETY: it is NULL, or `lend` made it; the caller guarantees the rest.
     let Some(values) = (unsafe { value.owner.cast::<Values>().as_ref() }) else {
         return Ok(None);
     };
@@ -130,12 +130,12 @@ unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error>
     })
 }
 
-/// The same where there has to be one.
+/// As [`optional`], but no value is an error.
 ///
 /// # Safety
 /// As for [`optional`].
 unsafe fn required<'a>(value: anwdl_value_t) -> Result<Value<'a>, Error> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let value = unsafe { optional(value) }?;
     value.ok_or_else(|| Error::new(Reason::NotFound, "there is no value"))
 }
