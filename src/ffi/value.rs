@@ -43,8 +43,8 @@ use anwdl_value_type_t::*;
 /// An anwdl_value_t of zeros is "no value". Functions return it where there is nothing, which is not a failure
 /// and leaves the last error alone. All functions accept it, and find nothing in it.
 ///
-/// A value is a place in the JSON text. Reading it allocates nothing, and takes at most as long as to read the
-/// text once; so does walking through a whole array with anwdl_value_get_next(). Only strings and names are
+/// A value is a place in the JSON text, and needs no memory. Reading it takes at most as long as to read the
+/// text once, and so does walking through a whole array with anwdl_value_get_next(). Only strings and names are
 /// decoded, all of them when the first one is read; together they are no longer than the text, and are wiped
 /// with it. They are UTF-8 and end with NUL, but can contain NULs too: only their length shows where they end.
 ///
