@@ -362,6 +362,10 @@ typedef enum ANWDL_INT_ENUM {
   /** (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses accepts a
    * connection; anwdl_last_error_errno() has the errno of the last attempt, if there was one. */
   ANWDL_REASON_CONNECT_FAILED = 34,
+  /** (RUNTIME_ERROR) The function that anwdl_rsa_wrapper_set_private_operation() was given has failed, or its
+   * result does not belong to the public key. A session has ended with it. The peer sees what it sees with
+   * ANWDL_REASON_DECRYPTION_FAILED. */
+  ANWDL_REASON_PRIVATE_OPERATION_FAILED = 35,
   /** (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but users other than its owner have rights to
    * the file, or its owner is neither this user nor root: others may know the key. */
   ANWDL_REASON_KEY_FILE_EXPOSED = 100
@@ -641,6 +645,20 @@ typedef struct {
   /** How deep it is nested. */
   uint32_t level;
 } anwdl_value_t;
+
+/** A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It raises a number
+ * below the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes
+ * padding: CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, TPM_ALG_NULL of TPM2_RSA_Decrypt().
+ * @param input The number, big-endian.
+ * @param output Where to write the result, big-endian, with leading zeros. It never overlaps input.
+ * @param size The size of input, of output and of the modulus in bytes.
+ * @param user_data What was passed to anwdl_rsa_wrapper_set_private_operation().
+ * @return true if the result is written, false if the operation failed. */
+typedef bool (*anwdl_private_operation_t)(const uint8_t *input, uint8_t *output, size_t size, void *user_data);
+
+/** A function that frees user data.
+ * @param user_data What was passed with the function. */
+typedef void (*anwdl_free_function_t)(void *user_data);
 
 /** A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
  * @param level How important the message is.
@@ -1212,7 +1230,12 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The timeout of a request
  * counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
  * A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
- * too early: the call returns the same event again. A server for one connection:
+ * too early: the call returns the same event again.
+ *
+ * After 16 requests without a wait, a non-blocking client returns ANWDL_EVENT_WANT_READ once, so a peer that
+ * sends without a pause does not keep your loop from its other clients. Polling reports at once that there is
+ * more to read; if it is edge-triggered, call again. Other non-blocking functions return ANWDL_WANT_READ in the
+ * same way. A server for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -2328,7 +2351,8 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *w
  * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
  *   anwdl_string_free(), which wipes it.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: the key is elsewhere; see
+ *   anwdl_rsa_wrapper_set_private_operation(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
@@ -2338,7 +2362,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  * @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
  *   anwdl_bytes_free(), which wipes it.
  * @param out_len Where to write its length in bytes, or 0.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
+ * @return As anwdl_rsa_wrapper_get_private_key(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                      size_t *out_len);
@@ -2401,6 +2425,57 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                      size_t len, bool derivate_public_key);
 
+/** Sets the local public key from its numbers, in the form of PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM
+ * 2.0 and JSON Web Keys. The private key stays as it is. Python: none.
+ * @param wrapper The wrapper.
+ * @param modulus The modulus, big-endian, with or without leading zeros. NULL is fine if modulus_len is 0, but
+ *   not a key.
+ * @param modulus_len Its length in bytes.
+ * @param exponent The public exponent in the same form; usually the bytes 1, 0, 1. NULL is fine if
+ *   exponent_len is 0, but not a key.
+ * @param exponent_len Its length in bytes.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_public_numbers(anwdl_rsa_wrapper_t *wrapper, const uint8_t *modulus,
+                                                    size_t modulus_len, const uint8_t *exponent,
+                                                    size_t exponent_len);
+
+/** Sets a function that does the private key operation, instead of a local private key: the key stays in a
+ * hardware module, a TPM, an agent or another process, and the library never sees it. Set the local public key
+ * first. Wrappers and clients that share the old private key keep it. Python: none.
+ *
+ * The library does the padding. So every device with the bare operation will do, even without OAEP, and all
+ * failed decryptions look the same to the peer; a service that only decrypts with OAEP will not do. The
+ * library checks each result with the public key before it uses it. This call runs the function once, to find
+ * a wrong key or PIN before the first client comes. Later, each key exchange, anwdl_rsa_wrapper_decrypt_data()
+ * and anwdl_rsa_wrapper_sign_data() with this private key runs it.
+ *
+ * The function runs on the thread that calls the library: with
+ * anwdl_client_options_set_separate_computation(), that is the one that calls anwdl_client_compute(),
+ * anwdl_session_compute() or anwdl_client_interface_compute(). It can run on several threads at once; the
+ * library holds no lock meanwhile. Its time counts for the timeout of the call, but nothing interrupts it,
+ * neither the timeout nor pthread_cancel(): it must return by itself, and neither longjmp() nor a C++
+ * exception may leave it. It may call this library, but must not touch the object whose call is running. Its
+ * time must not depend on the input in a way that others can measure; that of devices and OpenSSL does not.
+ *
+ * After fork(), the child has the same function and user_data, and frees user_data too if it frees the
+ * wrapper. Two processes can rarely share a connection to a device: with PKCS #11, the child needs
+ * C_Initialize() and a new session.
+ *
+ * @param wrapper The wrapper, with the local public key that belongs to the operation.
+ * @param operation The function.
+ * @param user_data Passed to each call of the function; NULL is fine.
+ * @param free_user_data Called with user_data when nothing shares the private key, by the call that frees or
+ *   changes the last wrapper, client, session, interface or options, on its thread; NULL for none. After a
+ *   failure it is not called, and user_data still belongs to the caller.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: no local public key is set. The old private key is kept.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or does not fit the
+ *   public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept. */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_private_operation(anwdl_rsa_wrapper_t *wrapper,
+                                                       anwdl_private_operation_t operation, void *user_data,
+                                                       anwdl_free_function_t free_user_data);
+
 /** Loads the local private key from a file, and sets the local public key to match. So a server keeps its
  * identity over restarts, several servers can have the same one, and clients that expect its fingerprint keep
  * working.
@@ -2428,7 +2503,7 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper, const char *
  * @param wrapper The wrapper.
  * @param path The file; it need not be UTF-8. A path that cannot name a file is
  *   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
  *   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
@@ -2478,7 +2553,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param out_len Where to write its length in bytes.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
  *   set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
                                               size_t len, uint8_t **out_bytes, size_t *out_len);
@@ -2494,7 +2569,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data, size_t len,
                                            uint8_t **out_bytes, size_t *out_len);

@@ -575,7 +575,12 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The timeout of a request
 /// counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
 /// A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
-/// too early: the call returns the same event again. A server for one connection:
+/// too early: the call returns the same event again.
+///
+/// After 16 requests without a wait, a non-blocking client returns ANWDL_EVENT_WANT_READ once, so a peer that
+/// sends without a pause does not keep your loop from its other clients. Polling reports at once that there is
+/// more to read; if it is edge-triggered, call again. Other non-blocking functions return ANWDL_WANT_READ in the
+/// same way. A server for one connection:
 ///
 /// @code{.c}
 /// #include <anwdl.h>
