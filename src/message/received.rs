@@ -14,9 +14,9 @@ pub(super) struct ReceivedText {
 }
 
 impl ReceivedText {
-    /// Takes bytes that begin with a text that was read, and in which the JSON stands at
-    /// `json`. The other text is the string that is written at `extra`, decoded, with a question
-    /// mark in place of each NUL, at which C would end it.
+    /// Takes bytes that begin with a text that was read, with the JSON at `json`. The other text is
+    /// the decoded string at `extra`, with a question mark in place of each NUL, where C would end
+    /// it.
     pub fn new(
         mut bytes: SecretBytes,
         json: Range<usize>,
@@ -29,7 +29,7 @@ impl ReceivedText {
         let len = text.decoded_len();
         let is_plain = len == extra.len();
         if !is_plain {
-            // Decoding needs the room of the written text.
+            // Decoding needs as much room as the string takes in the text.
             decoded.try_reserve_exact(extra.len())?;
             text.decode_to(&mut decoded);
         }
@@ -50,7 +50,7 @@ impl ReceivedText {
         Ok(Self { text, json })
     }
 
-    /// Takes the same bytes with another text, which has no NUL.
+    /// As [`new`](Self::new), with another text that has no NUL.
     pub fn with(mut bytes: SecretBytes, json: Range<usize>, extra: &str) -> Result<Self, NoMemory> {
         bytes.truncate(json.end);
         bytes.try_reserve_exact(1 + extra.len() + 1)?;
