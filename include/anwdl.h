@@ -180,7 +180,8 @@
  * standard error has a report. Nothing unwinds into the caller, and there is no undefined behaviour. Three
  * cases abort the process instead: a second defect while the first is cleaned up, no memory for the library's
  * own work, and a system that gives AWS-LC no random bytes after several attempts. Before each step
- * of a key exchange, the library makes sure that there are 64 KiB. If AWS-LC still runs out of memory, it does not say so: RSA encryption fails with ANWDL_REASON_INTERNAL, RSA decryption with
+ * of a key exchange, the library makes sure that there are 64 KiB. If AWS-LC still runs out of memory, it
+ * does not say so: RSA encryption fails with ANWDL_REASON_INTERNAL, RSA decryption with
  * ANWDL_REASON_DECRYPTION_FAILED.
  */
 
@@ -2255,7 +2256,8 @@ anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, 
                                       size_t *out_len);
 
 /** Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
- * text can be half as long again as what was received. The call needs twice its length. Python: json.dumps(value, ensure_ascii=False).
+ * text can be half as long again as what was received. The call needs twice its length.
+ * Python: json.dumps(value, ensure_ascii=False).
  * @param value The value.
  * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value. */
