@@ -2104,7 +2104,7 @@ anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *cli
  * Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
  * ClientInterface.recvAESKey().
  * @param client_interface The interface.
- * @return As anwdl_client_compute().
+ * @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is connecting.
  */
 anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 

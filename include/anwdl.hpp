@@ -198,6 +198,7 @@ enum class event {
     response_sent = ANWDL_EVENT_RESPONSE_SENT,
     request_sent = ANWDL_EVENT_REQUEST_SENT,
     response = ANWDL_EVENT_RESPONSE,
+    connected = ANWDL_EVENT_CONNECTED, ///< there is another descriptor to wait for
 };
 
 /// The name of a constant, for logs, such as "V4"; "UNKNOWN" for what is none. Valid for ever.
@@ -310,6 +311,14 @@ namespace detail {
 inline void finish(anwdl_status_t status) {
     if (status != ANWDL_OK)
         raise(status);
+}
+
+/// For calls that give a descriptor back.
+inline int given_back(int descriptor) {
+    if (descriptor < 0)
+        raise(anwdl_last_error_reason() == ANWDL_REASON_OUT_OF_TURN ? ANWDL_VALUE_ERROR
+                                                                    : ANWDL_RUNTIME_ERROR);
+    return descriptor;
 }
 
 /// For calls that may have to wait.
@@ -2050,11 +2059,7 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
 
     /// Gives the open descriptor back; the client counts as closed from then on.
     ANWDL_DETAIL_NODISCARD int detach() {
-        const int descriptor = anwdl_client_detach(get());
-        if (descriptor < 0)
-            detail::raise(anwdl_last_error_reason() == ANWDL_REASON_CLOSED ? ANWDL_RUNTIME_ERROR
-                                                                           : ANWDL_VALUE_ERROR);
-        return descriptor;
+        return detail::given_back(anwdl_client_detach(get()));
     }
 
     /// Whether it was closed or detached on this side.
@@ -2330,8 +2335,23 @@ class client_interface
     void connect_server(const text &host, std::uint16_t port) {
         detail::finish(anwdl_client_interface_connect_server(get(), host.c_str(), port));
     }
+    ANWDL_DETAIL_NODISCARD progress poll_connect_server(const text &host, std::uint16_t port) {
+        return detail::advance(anwdl_client_interface_connect_server(get(), host.c_str(), port));
+    }
 
-    /// Closes the connection, as the destructor does.
+    /// Takes a socket that is connected to a server, and exchanges the keys in the same way. The
+    /// descriptor then belongs to the client; if this throws, it still belongs to the caller.
+    void attach(int descriptor) {
+        detail::finish(anwdl_client_interface_attach(get(), descriptor));
+    }
+
+    /// Gives the open descriptor back; the client counts as closed from then on, and can connect
+    /// again.
+    ANWDL_DETAIL_NODISCARD int detach() {
+        return detail::given_back(anwdl_client_interface_detach(get()));
+    }
+
+    /// Closes the connection, as the destructor does, or gives up to connect.
     void close_connection() {
         detail::finish(anwdl_client_interface_close_connection(get()));
     }
@@ -2340,9 +2360,12 @@ class client_interface
     result<void> try_connect_server(const text &host, std::uint16_t port) {
         return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
     }
+    result<void> try_attach(int descriptor) {
+        return detail::expect(anwdl_client_interface_attach(get(), descriptor));
+    }
 #endif
 
-    /// Whether there is no connection on this side.
+    /// Whether there is no connection on this side, and none is being made.
     bool is_closed() const noexcept {
         return anwdl_client_interface_is_closed(get());
     }
@@ -2382,7 +2405,8 @@ class client_interface
         return anwdl_client_interface_get_time_left(get());
     }
 
-    /// The descriptor, for poll() and the like; -1 if it is closed.
+    /// The descriptor, for poll() and the like; -1 if it is closed. While the client connects, it
+    /// is one to wait with.
     int get_socket_descriptor() const noexcept {
         return anwdl_client_interface_get_socket_descriptor(get());
     }

@@ -404,7 +404,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 /// Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
 /// ClientInterface.recvAESKey().
 /// @param client_interface The interface.
-/// @return As anwdl_client_compute().
+/// @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is connecting.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     client_interface: *mut anwdl_client_interface_t,

@@ -195,30 +195,35 @@ impl Connecting {
 
     /// Looks at what has happened; who waits does so here.
     fn look(&mut self) -> io::Result<Happened> {
-        let mut entries = [libc::pollfd {
-            fd: -1,
-            events: 0,
-            revents: 0,
-        }; 1 + MOST_ATTEMPTS];
-        if let Some(lookup) = &self.lookup {
-            entries[0].fd = lookup.inner.descriptor();
-            entries[0].events = libc::POLLIN;
+        match self.lookup.take() {
+            Some(lookup) => self.look_at_lookup(lookup),
+            None => self.look_at_attempts(),
         }
-        for (entry, attempt) in entries[1..].iter_mut().zip(&self.attempts) {
-            entry.fd = attempt.inner.as_raw_fd();
-            entry.events = libc::POLLOUT;
+    }
+
+    fn look_at_lookup(&mut self, mut lookup: Watched<Lookup>) -> io::Result<Happened> {
+        let mut entry = [entry_for(lookup.inner.descriptor(), libc::POLLIN)];
+        system::poll(&mut entry, self.time_to_wait())?;
+        if entry[0].revents == 0 {
+            self.lookup = Some(lookup);
+            return Ok(Happened::Nothing);
         }
-        system::poll(&mut entries, self.time_to_wait())?;
-        if entries[0].revents != 0
-            && let Some(mut lookup) = self.lookup.take()
-        {
-            self.unwatch(lookup.is_watched, lookup.inner.descriptor());
-            self.untried = in_turn(lookup.inner.take()?);
-            return Ok(Happened::Something);
+        self.unwatch(lookup.is_watched, lookup.inner.descriptor());
+        self.untried = in_turn(lookup.inner.take()?);
+        Ok(Happened::Something)
+    }
+
+    fn look_at_attempts(&mut self) -> io::Result<Happened> {
+        let mut entries = [entry_for(-1, 0); MOST_ATTEMPTS];
+        // The system refuses more entries than a process may have descriptors.
+        let entries = &mut entries[..self.attempts.len()];
+        for (entry, attempt) in entries.iter_mut().zip(&self.attempts) {
+            *entry = entry_for(attempt.inner.as_raw_fd(), libc::POLLOUT);
         }
+        system::poll(entries, self.time_to_wait())?;
         let mut happened = Happened::Nothing;
         let mut at = 0;
-        for entry in &entries[1..=self.attempts.len()] {
+        for entry in entries {
             if entry.revents == 0 {
                 at += 1;
                 continue;
@@ -312,6 +317,14 @@ enum Happened {
     Nothing,
     Something,
     Connected(TcpStream),
+}
+
+fn entry_for(fd: RawFd, events: libc::c_short) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
 }
 
 /// The addresses with both families in turn, beginning with the family that the system prefers
