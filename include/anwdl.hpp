@@ -315,10 +315,12 @@ inline void finish(anwdl_status_t status) {
 
 /// For calls that give a descriptor back.
 inline int given_back(int descriptor) {
-    if (descriptor < 0)
-        raise(anwdl_last_error_reason() == ANWDL_REASON_OUT_OF_TURN ? ANWDL_VALUE_ERROR
-                                                                    : ANWDL_RUNTIME_ERROR);
-    return descriptor;
+    if (descriptor >= 0)
+        return descriptor;
+    const anwdl_error_reason_t reason = anwdl_last_error_reason();
+    raise(reason == ANWDL_REASON_CLOSED || reason == ANWDL_REASON_OPERATION_PENDING
+              ? ANWDL_RUNTIME_ERROR
+              : ANWDL_VALUE_ERROR);
 }
 
 /// For calls that may have to wait.
