@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import re
 import select
+import signal
 import socket
 import tempfile
 import unittest
@@ -322,6 +323,54 @@ class Interface(unittest.TestCase):
                         self.assertIs(client.getProtocol(), protocol)
                     self.assertTrue(client.isClosed())
                 self.assertEqual(seen, [{"verb": "ECHO", "parameters": {"p": 1}}])
+
+    def test_connecting_without_waiting(self) -> None:
+        with self.server() as (port, seen):
+            with ClientInterface("localhost", port, TIMEOUT, peer_keys(), options=Options(non_blocking=True)) as client:
+                self.assertEqual(client.fileno(), -1)
+
+                def finish(call: Callable[[], T]) -> T:
+                    while True:
+                        try:
+                            return call()
+                        except WantRead:
+                            self.assertTrue(select.select([client], [], [], TIMEOUT)[0])
+
+                with self.assertRaises(WantRead):  # for the name
+                    client.connectServer()
+                with fails(LibraryRuntimeError, "CLOSED"):
+                    client.sendRequest("ECHO")
+                finish(client.connectServer)
+                finish(lambda: client.exchangeKeys(False))
+                finish(lambda: client.sendRequest("ECHO"))
+                self.assertEqual(finish(client.recvResponse)["data"], {"answer": 42})
+            self.assertEqual(len(seen), 1)
+
+    def test_giving_up_to_connect(self) -> None:
+        client = ClientInterface("localhost", 1, TIMEOUT, peer_keys(), options=Options(non_blocking=True))
+        with self.assertRaises(WantRead):
+            client.connectServer()
+        client.closeConnection()
+        self.assertEqual(client.fileno(), -1)
+        with fails(LibraryRuntimeError, "CLOSED"):
+            client.closeConnection()
+
+    def test_a_handler_of_a_signal_runs_while_it_connects(self) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            with socket.create_connection(listener.getsockname()):  # there is no place for another
+                client = ClientInterface(*listener.getsockname(), TIMEOUT, peer_keys())
+
+                def interrupt(number: int, frame: Any) -> None:
+                    raise InterruptedError
+
+                earlier = signal.signal(signal.SIGALRM, interrupt)
+                self.addCleanup(signal.signal, signal.SIGALRM, earlier)
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                with self.assertRaises(InterruptedError):
+                    client.connectServer()
+                client.closeConnection()
 
     def test_what_fails(self) -> None:
         with self.server() as (port, _):

@@ -208,8 +208,12 @@ class Connection:
         finally:
             steps.close()
 
+    def fileno(self) -> int:
+        """The descriptor to wait for; -1 if there is none."""
+        return self.socket.fileno() if self.socket is not None else -1
+
     def _wait(self, want: int, deadline: Optional[float]) -> None:
-        descriptor = self.socket.fileno() if self.socket is not None else -1
+        descriptor = self.fileno()
         if descriptor == -1:
             return
         poller = select.poll()
