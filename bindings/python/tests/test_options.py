@@ -336,41 +336,52 @@ class Interface(unittest.TestCase):
                         except WantRead:
                             self.assertTrue(select.select([client], [], [], TIMEOUT)[0])
 
-                with self.assertRaises(WantRead):  # for the name
-                    client.connectServer()
-                with fails(LibraryRuntimeError, "CLOSED"):
-                    client.sendRequest("ECHO")
                 finish(client.connectServer)
                 finish(lambda: client.exchangeKeys(False))
                 finish(lambda: client.sendRequest("ECHO"))
                 self.assertEqual(finish(client.recvResponse)["data"], {"answer": 42})
             self.assertEqual(len(seen), 1)
 
-    def test_giving_up_to_connect(self) -> None:
-        client = ClientInterface("localhost", 1, TIMEOUT, peer_keys(), options=Options(non_blocking=True))
-        with self.assertRaises(WantRead):
-            client.connectServer()
-        client.closeConnection()
-        self.assertEqual(client.fileno(), -1)
-        with fails(LibraryRuntimeError, "CLOSED"):
-            client.closeConnection()
-
-    def test_a_handler_of_a_signal_runs_while_it_connects(self) -> None:
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[tuple[str, int]]:
+        """A server that answers nobody, as its queue is full."""
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(0)
-            with socket.create_connection(listener.getsockname()):  # there is no place for another
-                client = ClientInterface(*listener.getsockname(), TIMEOUT, peer_keys())
+            host, port = listener.getsockname()
+            with socket.create_connection((host, port)):
+                yield host, port
 
-                def interrupt(number: int, frame: Any) -> None:
-                    raise InterruptedError
-
-                earlier = signal.signal(signal.SIGALRM, interrupt)
-                self.addCleanup(signal.signal, signal.SIGALRM, earlier)
-                signal.setitimer(signal.ITIMER_REAL, 0.05)
-                with self.assertRaises(InterruptedError):
+    def test_giving_up_to_connect(self) -> None:
+        with self.silent() as (host, port):
+            client = ClientInterface(host, port, TIMEOUT, peer_keys(), options=Options(non_blocking=True))
+            for _ in range(2):
+                with self.assertRaises(WantRead):
                     client.connectServer()
+            self.assertFalse(select.select([client], [], [], 0)[0])
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                client.sendRequest("ECHO")
+            client.closeConnection()
+            self.assertEqual(client.fileno(), -1)
+            with fails(LibraryRuntimeError, "CLOSED"):
                 client.closeConnection()
+
+    def test_a_handler_of_a_signal_runs_while_it_connects(self) -> None:
+        def interrupt(number: int, frame: Any) -> None:
+            raise InterruptedError
+
+        earlier = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, earlier)
+        with self.silent() as (host, port):
+            client = ClientInterface(host, port, TIMEOUT, peer_keys())
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with self.assertRaises(InterruptedError):
+                client.connectServer()
+            client.closeConnection()
+
+    def test_a_timeout_ends_connecting(self) -> None:
+        with self.silent() as (host, port), fails(LibraryRuntimeError, "TIMEOUT"):
+            ClientInterface(host, port, 0.05, peer_keys()).connectServer()
 
     def test_what_fails(self) -> None:
         with self.server() as (port, _):

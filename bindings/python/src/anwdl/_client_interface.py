@@ -5,7 +5,18 @@ import socket as sockets
 from typing import Any, Dict, Optional
 
 from anwdl._connection import BlockingSteps, Steps, closed, functions_of, json_object, parsed
-from anwdl._library import OK, check, failure, ffi, given_number, given_text, lib, string, taken_string
+from anwdl._library import (
+    OK,
+    LibraryRuntimeError,
+    check,
+    failure,
+    ffi,
+    given_number,
+    given_text,
+    lib,
+    string,
+    taken_string,
+)
 from anwdl._options import Options, handle_of, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
 
@@ -63,7 +74,7 @@ class ClientInterface(BlockingSteps):
     def closeConnection(self) -> None:
         """Closes the connection, or gives up one that is being made, and wipes the keys of the session."""
         with self._guard:
-            if self.socket is None and not lib.anwdl_client_interface_is_closed(self._handle):
+            if self._is_connecting():
                 return self._let_go()
             super().closeConnection()
 
@@ -119,7 +130,12 @@ class ClientInterface(BlockingSteps):
         if not lib.anwdl_client_interface_is_closed(self._handle):
             check(lib.anwdl_client_interface_close_connection(self._handle))
 
+    def _is_connecting(self) -> bool:
+        return self.socket is None and not lib.anwdl_client_interface_is_closed(self._handle)
+
     def _check_open(self) -> None:
+        if self._is_connecting():
+            raise LibraryRuntimeError("connectServer is under way and has to be finished first", "OPERATION_PENDING")
         if self.isClosed():
             self._let_go()
             raise closed()
