@@ -98,6 +98,9 @@ class ClientInterface(BlockingSteps):
         """Receives the response to the last request."""
         return self._drive(self._receive())
 
+    def _waiting_descriptor(self) -> int:
+        return self.fileno()
+
     def _connect(self) -> Steps[None]:
         with self._guard:
             if self.socket is not None and self.isClosed():

@@ -208,12 +208,12 @@ class Connection:
         finally:
             steps.close()
 
-    def fileno(self) -> int:
-        """The descriptor to wait for; -1 if there is none."""
+    def _waiting_descriptor(self) -> int:
+        """What an operation waits for; -1 if there is nothing."""
         return self.socket.fileno() if self.socket is not None else -1
 
     def _wait(self, want: int, deadline: Optional[float]) -> None:
-        descriptor = self.fileno()
+        descriptor = self._waiting_descriptor()
         if descriptor == -1:
             return
         poller = select.poll()
