@@ -1941,7 +1941,7 @@ anwdl_status_t anwdl_client_interface_attach(anwdl_client_interface_t *client_in
 
 /**
  * Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
- * must still be freed. Python: ClientInterface.getSocketDescriptor().detach().
+ * must still be freed. Python: socket.detach().
  *
  * @param client_interface The interface.
  * @return The descriptor, which the caller must close; -1 if there is no connection (ANWDL_REASON_CLOSED) or it is
