@@ -4,7 +4,6 @@ use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use crate::client::CreationError;
 use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::endpoint::Endpoint;
 use crate::endpoint::events::Event;
@@ -12,7 +11,7 @@ use crate::endpoint::identity::Identity;
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::transport::Transport;
 use crate::endpoint::transport::connection::Connection;
-use crate::endpoint::transport::socket::{self, Socket};
+use crate::endpoint::transport::socket::{self, CreationError, Socket};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::Response;
 use crate::protocol::session::under_way;
