@@ -9,7 +9,7 @@ FUZZ_DIR     ?= $(TARGET_DIR)/fuzz
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 
-assure: assure-tools c-tests pure-library breakable venv ## run what shows each promise, show that it can fail, and print the table
+assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run what shows each promise, show that it can fail, and print the table
 	$(STAGE) 'promises'
 	$(VENV)/bin/python scripts/assure --plain $(TARGET_DIR) --breakable $(BREAKABLE_DIR) $(ASSURE_FLAGS)
 
