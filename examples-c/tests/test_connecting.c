@@ -55,10 +55,10 @@ static void set_hanging(bool is_hanging) {
     pthread_mutex_unlock(&mutex);
 }
 
-/* Waits until a thread hangs, and holds no lock. */
-static void wait_until_hanging(void) {
+/* Waits until so many threads hang, and hold no lock. */
+static void wait_until_hanging(unsigned expected) {
     unsigned count = 0;
-    while (count == 0) {
+    while (count < expected) {
         sched_yield();
         pthread_mutex_lock(&mutex);
         count = hanging;
@@ -528,19 +528,26 @@ static void test_signals(const pair_t *pair) {
    goes on, after the other has freed its own; and then the child connects to others. */
 static void test_fork(const pair_t *pair, const char *host, bool child_goes_on) {
     size_t descriptors = count_settled_descriptors();
-    anwdl_client_interface_t *interface = make_interface(true, PATIENCE);
+    anwdl_client_interface_t *interface = make_interface(true, PATIENCE), *others[MOST_LOOKUPS];
     int is_freed[2], status = -1;
     char byte = 0;
     REQUIRE(pipe(is_freed) == 0);
     CHECK_INTEGER(anwdl_client_interface_connect_server(interface, host, pair->port),
                   ANWDL_WANT_READ);
     if (strcmp(host, "hang.test") == 0) {
-        wait_until_hanging();
+        wait_until_hanging(1);
     } else { /* the name is found, and the first address silent */
         count_settled_descriptors();
         CHECK_INTEGER(anwdl_client_interface_connect_server(interface, host, pair->port),
                       ANWDL_WANT_READ);
     }
+    /* No thread is left for another name. */
+    for (size_t at = 0; at < MOST_LOOKUPS; at++) {
+        others[at] = make_interface(true, PATIENCE);
+        CHECK_INTEGER(anwdl_client_interface_connect_server(others[at], "hang.test", pair->port),
+                      ANWDL_WANT_READ);
+    }
+    wait_until_hanging(MOST_LOOKUPS);
     fflush(NULL);
     pid_t pid = fork();
     REQUIRE(pid >= 0);
@@ -554,6 +561,8 @@ static void test_fork(const pair_t *pair, const char *host, bool child_goes_on) 
         anwdl_client_interface_free(interface);
         REQUIRE(write(is_freed[1], &byte, 1) == 1);
     }
+    for (size_t at = 0; at < MOST_LOOKUPS; at++)
+        anwdl_client_interface_free(others[at]);
     if (pid == 0) {
         set_hanging(false);
         for (int at = 0; at < 2 * MOST_LOOKUPS; at++) {
