@@ -16,7 +16,7 @@ test-paths:
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio haproxy $(CONSUMER_TOOLS)
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing haproxy $(CONSUMER_TOOLS)
 
 check-form check-rust check-c: export CARGO_INCREMENTAL := 1
 
@@ -37,7 +37,7 @@ check-c:
 	@scripts/ensure-tools cargo cc c++ make cmake python3
 	$(CARGO) build $(CARGO_FLAGS) --lib --test sessions
 	$(CMAKE) -S examples-c -B $(CHECK_BUILD) -DANWDL_LIBRARY=$(TARGET_DIR)/debug/libanwdl.so -DANWDL_VALGRIND=OFF \
-	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF
+	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(CHECK_BUILD) --parallel $(JOBS)
 	cd $(CHECK_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --label-exclude '^long$$'
 
@@ -75,7 +75,8 @@ test-c-pure-rust: c-tests-pure-rust
 c-tests-pure-rust: library pure-library
 	$(STAGE) 'programs of the C tests, pure Rust'
 	$(CMAKE) -S examples-c -B $(PURE_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
-	         -DANWDL_OTHER_LIBRARY=$(LIBRARY) -DANWDL_CXX=OFF -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF
+	         -DANWDL_OTHER_LIBRARY=$(LIBRARY) -DANWDL_CXX=OFF -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF \
+	         -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
 
 test-interop: server venv

@@ -223,6 +223,58 @@ static void test_time_of_a_request(void) {
     anwdl_client_options_free(options);
 }
 
+/* The next event. Where it is a wait, that is said again before anything was done about it, and
+   there is something to send if, and only if, that is what it waits for. */
+static anwdl_event_t look_twice(anwdl_session_t *session, anwdl_request_t **out_request,
+                                anwdl_response_t **out_response) {
+    const uint8_t *bytes = NULL;
+    size_t len = 0;
+    anwdl_event_t event = anwdl_session_next_event(session, out_request, out_response);
+    if (is_waiting(event)) {
+        CHECK_INTEGER(anwdl_session_next_event(session, out_request, out_response), event);
+        CHECK_OK(anwdl_session_get_pending(session, &bytes, &len));
+        CHECK((len > 0) == (event == ANWDL_EVENT_WANT_WRITE));
+    }
+    return event;
+}
+
+/* What the other can use of what one has to send. */
+static void carry(anwdl_session_t *from, anwdl_session_t *to) {
+    const uint8_t *bytes = NULL;
+    size_t len = 0, taken = 0;
+    CHECK_OK(anwdl_session_get_pending(from, &bytes, &len));
+    CHECK_OK(anwdl_session_feed(to, bytes, len, &taken));
+    CHECK_OK(anwdl_session_sent(from, taken));
+}
+
+static void test_waits_of_sessions(anwdl_protocol_t framing) {
+    anwdl_client_options_t *options = make_server_options();
+    anwdl_session_t *server = NULL, *client = NULL;
+    anwdl_request_t *request = NULL;
+    anwdl_response_t *response = NULL;
+    CHECK_OK(anwdl_client_options_set_protocol(options, framing));
+    CHECK_OK(anwdl_session_new(ANWDL_ROLE_SERVER, options, &server));
+    CHECK_OK(anwdl_session_new(ANWDL_ROLE_CLIENT, options, &client));
+    while (response == NULL) {
+        anwdl_event_t clients = look_twice(client, NULL, &response);
+        if (clients == ANWDL_EVENT_YOUR_TURN)
+            CHECK(anwdl_session_send_request(client, "STAT", NULL) >= ANWDL_OK);
+        else if (clients == ANWDL_EVENT_WANT_WRITE)
+            carry(client, server);
+        anwdl_event_t servers = look_twice(server, &request, NULL);
+        if (servers == ANWDL_EVENT_REQUEST)
+            CHECK(anwdl_session_send_response(server, true, "OK", NULL, NULL) >= ANWDL_OK);
+        else if (servers == ANWDL_EVENT_WANT_WRITE)
+            carry(server, client);
+        REQUIRE(clients != ANWDL_EVENT_ENDED && servers != ANWDL_EVENT_ENDED);
+    }
+    anwdl_request_free(request);
+    anwdl_response_free(response);
+    anwdl_session_free(server);
+    anwdl_session_free(client);
+    anwdl_client_options_free(options);
+}
+
 int main(void) {
     static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3,
                                                 ANWDL_PROTOCOL_V4, ANWDL_PROTOCOL_GCM};
@@ -231,6 +283,7 @@ int main(void) {
         check_server(FRAMINGS[at], false, false);
         check_server(FRAMINGS[at], true, false);
         check_server(FRAMINGS[at], true, true);
+        test_waits_of_sessions(FRAMINGS[at]);
     }
     test_both_sides_on_one_thread();
     check_idle_timeout(false);

@@ -1,6 +1,6 @@
-/* The example servers, as processes of their own: test_example_servers NAME SERVER CLIENT
-   [PREFIX...], with the name of the server, its path, the path of the client example, and a program
-   to run the server under. */
+/* The example servers with options, as processes of their own: test_example_servers NAME SERVER
+   CLIENT [PREFIX...], with the name of the server, its path, the path of the client example, and a
+   program to run the server under. */
 #include "check.h"
 #include "peer.h"
 #include "process.h"
@@ -684,57 +684,6 @@ static void test_one_loop(char *const prefix[], char *server_path, char *client_
     test_flood(prefix, server_path);
 }
 
-/* -- the minimal server ------------------------------------------------------------------------ */
-
-static bool try_to_connect(uint16_t port, int *out_fd) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *out_fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(*out_fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return true;
-    close(*out_fd);
-    return false;
-}
-
-/* It says nothing when it is ready, as a page of code must be short: knock until it opens. */
-static int knock(const process_t *server, uint16_t port) {
-    int64_t end = now_in_milliseconds() + 60000;
-    int fd;
-    while (!try_to_connect(port, &fd)) {
-        REQUIRE(now_in_milliseconds() < end);
-        REQUIRE(waitpid(server->pid, NULL, WNOHANG) == 0);
-        poll(NULL, 0, 1);
-    }
-    return fd;
-}
-
-static void test_minimal_server(char *const prefix[], char *server_path, char *client_path) {
-    (void)prefix;
-    (void)client_path;
-    uint16_t port;
-    char port_text[8];
-    close(make_listener(&port));
-    snprintf(port_text, sizeof port_text, "%u", port);
-    char *const arguments[] = {server_path, port_text, NULL};
-    process_t server = start_process(arguments);
-    for (size_t at = 0; at < FRAMING_COUNT; at++) {
-        peer_t peer;
-        peer_init(&peer, knock(&server, port), FRAMINGS[at], "peer-1");
-        if (CHECK(peer_exchange_keys(&peer, true))) {
-            check_response_has(&peer, STAT, "\"version\": \"1.0.0\"");
-            check_response(&peer, "{\"verb\": \"CREATE\", \"parameters\": {}}",
-                           "{\"success\": false, \"message\": \"Refused request\", \"data\": {}}");
-            check_response_has(&peer, STAT, "\"uptime\": 60");
-        }
-        peer_free(&peer);
-    }
-    int status = 0;
-    CHECK(kill(server.pid, SIGTERM) == 0);
-    close(server.output);
-    CHECK(waitpid(server.pid, &status, 0) == server.pid);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-}
-
 /* -- which of them ------------------------------------------------------------------------------
  */
 
@@ -743,8 +692,7 @@ typedef struct {
     void (*test)(char *const prefix[], char *server_path, char *client_path);
 } case_t;
 
-static const case_t CASES[] = {{"minimal_server", test_minimal_server},
-                               {"anwdl_server", test_anwdl_server},
+static const case_t CASES[] = {{"anwdl_server", test_anwdl_server},
                                {"thread_server", test_concurrent_server},
                                {"epoll_server", test_concurrent_server},
                                {"uv_server", test_one_loop},

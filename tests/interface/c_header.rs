@@ -292,7 +292,10 @@ fn with_headings(mut header: String) -> String {
             .into_iter()
             .chain(header.match_indices(&format!(" {name}(")).map(|(at, _)| at))
             .chain(header.match_indices(&format!("*{name}(")).map(|(at, _)| at))
-            .find(|&at| !line_around(&header, at).trim_start().starts_with('*'))
+            .find(|&at| {
+                let line = line_around(&header, at).trim_start();
+                !line.starts_with('*') && !line.starts_with("/*")
+            })
             .unwrap_or_else(|| panic!("{name} is in the header"));
         let comment = header[..declaration]
             .rfind("/**")
