@@ -47,12 +47,13 @@ mod secret;
 #[path = "../tests/assurance/secret_paths.rs"]
 mod secret_paths;
 
-pub use client::{ClientInstance, CreationError, check_descriptor};
+pub use client::{ClientInstance, check_descriptor};
 pub use client_interface::ClientInterface;
 pub use crypto::{AesMode, AesWrapper, KeyFilePermissions, RsaWrapper};
 pub use endpoint::events::Event;
 pub use endpoint::options::ClientOptions;
 pub use endpoint::proxy_header::ProxyProtocol;
 pub use endpoint::sans_io::SansIoSession;
+pub use endpoint::transport::socket::CreationError;
 pub use error::{Error, Reason};
 pub use protocol::Protocol;

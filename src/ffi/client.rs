@@ -1,8 +1,7 @@
 //! `anwdl_client_t`: a connected client.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -11,15 +10,15 @@ use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
-    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, send_response,
-    set_user_data, set_wrapper,
+    PoisonOnPanic, detach, exchange_or_leave_open, get_malformed_request, get_protocol,
+    get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
+    leave_open, operate, query, recv_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Handle, borrow_mut, change, free, into_raw, optional_text, output,
-    status_wiping_keys, value_or, wiping_keys,
+    BooleanByte, Handle, change, free, into_raw, optional_text, output, status_wiping_keys,
+    wiping_keys,
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
@@ -73,24 +72,15 @@ pub unsafe extern "C" fn anwdl_client_new(
         };
         let mut client = PoisonOnPanic::new(instance);
         if options.exchanges_keys_at_creation() {
-            // Unwinding would close the descriptor, and then the caller would close it again.
-            let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
-            let exchanged = catch_unwind(exchange);
-            if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.get_mut().take_socket());
-            }
-            exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
+            exchange_or_leave_open(
+                &mut client,
+                |inner| inner.exchange_keys(true),
+                ClientInstance::take_socket,
+            )?;
         }
         out_client.set(into_raw(client));
         Ok(())
     })
-}
-
-/// Leaves a descriptor open that belongs to the caller.
-fn leave_open(socket: Option<OwnedFd>) {
-    if let Some(socket) = socket {
-        let _ = socket.into_raw_fd();
-    }
 }
 
 /// Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
@@ -125,11 +115,8 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
-    value_or(-1, || {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        Ok(client.get_mut().detach()?.into_raw_fd())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { detach(client, ClientInstance::detach) }
 }
 
 /// Whether the client was closed or detached on this side. If the peer has closed the connection, the

@@ -304,8 +304,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     unsafe { set(options, |options| options.set_key_echo(key_echo != 0)) }
 }
 
-/// Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting. The flags of the
-/// descriptor do not matter and are never changed. A session never waits.
+/// Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting, to connect included.
+/// The flags of the descriptor do not matter and are never changed. A session never waits.
 /// @param options The options.
 /// @param non_blocking true to return; false (the default) to wait.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.

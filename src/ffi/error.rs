@@ -65,6 +65,8 @@ pub enum anwdl_event_t {
     ANWDL_EVENT_REQUEST_SENT = 9,
     /// A client has received the response to its request.
     ANWDL_EVENT_RESPONSE = 10,
+    /// A non-blocking client has a connection: wait for its descriptor in place of the earlier one, which is closed.
+    ANWDL_EVENT_CONNECTED = 11,
 }
 
 /// Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its

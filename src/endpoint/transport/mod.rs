@@ -1,10 +1,12 @@
 //! What moves the bytes of a session: [`Transport`]. A socket with a deadline is one, and the
 //! rest of this folder; a [`SansIoSession`](crate::SansIoSession) has another.
 
-pub(crate) mod connect;
+mod connect;
 pub(crate) mod connection;
+pub(crate) mod lookup;
 pub(crate) mod socket;
 mod system;
+mod watch;
 
 use std::io;
 use std::time::Duration;
