@@ -137,6 +137,21 @@ static anwdl_status_t send_answer(anwdl_client_t *client, answer_t answer) {
     return status;
 }
 
+/* To the letter, which data put together by the library are not. */
+static anwdl_status_t answer_echo(anwdl_client_t *client, const anwdl_request_t *request) {
+    const char *parameters = anwdl_request_get_parameters_json(request);
+    size_t size = strlen(parameters) + sizeof "{\"echo\": }";
+    char *data = malloc(size);
+    if (data == NULL)
+        return anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL,
+                                          NULL);
+    snprintf(data, size, "{\"echo\": %s}", parameters);
+    anwdl_status_t status =
+        anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
+    free(data);
+    return status;
+}
+
 /* Receives and answers one request; a malformed one is answered too. */
 static anwdl_status_t serve_request(anwdl_client_t *client) {
     const char *id = anwdl_client_get_id(client);
@@ -151,7 +166,8 @@ static anwdl_status_t serve_request(anwdl_client_t *client) {
         status = send_answer(client, make_answer_to_malformed_request());
     } else if (status == ANWDL_OK) {
         framing = get_protocol_name(anwdl_client_get_protocol(client));
-        status = send_answer(client, make_answer(request));
+        bool is_echo = strcmp(anwdl_request_get_verb(request), "ECHO") == 0;
+        status = is_echo ? answer_echo(client, request) : send_answer(client, make_answer(request));
         if (status == ANWDL_OK)
             print_event("client %s (%s): answered %s", id, framing,
                         anwdl_request_get_verb(request));

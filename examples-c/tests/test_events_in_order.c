@@ -224,14 +224,18 @@ static void test_time_of_a_request(void) {
 }
 
 /* Requests without a pause do not keep a loop from its other clients. */
-static void test_turns_of_others(void) {
-    enum { REQUESTS = 50, AT_ONCE = 16 };
-    anwdl_client_options_t *options = make_late_options();
+static void check_turns_of_others(anwdl_protocol_t framing) {
+    enum { REQUESTS = 30, AT_ONCE = 16 };
+    anwdl_client_options_t *options =
+        framing == ANWDL_PROTOCOL_GCM ? make_late_options() : make_shared_key_options();
     anwdl_request_t *request = NULL;
     int answered = 0, since_wait = 0;
     peer_t peer;
+    int ends[2];
+    make_tcp_pair(ends);
     CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
-    anwdl_client_t *client = peer_open_gcm_client(&peer, options);
+    anwdl_client_t *client = peer_open_client(&peer, ends, options, framing, NULL);
+    peer.is_eager = true;
     for (int at = 0; at < REQUESTS; at++)
         REQUIRE(peer_send_request(&peer, STAT));
     while (answered < REQUESTS) {
@@ -320,7 +324,8 @@ int main(void) {
     check_idle_timeout(false);
     check_idle_timeout(true);
     test_time_of_a_request();
-    test_turns_of_others();
+    check_turns_of_others(ANWDL_PROTOCOL_V2);
+    check_turns_of_others(ANWDL_PROTOCOL_GCM);
     CHECK_INTEGER(count_open_descriptors(), descriptors);
     return check_finish();
 }

@@ -480,6 +480,8 @@ static void test_draining(char *const prefix[], char *server_path) {
     size_t len = 0;
     open_session(&idle, port, ANWDL_PROTOCOL_V4);
     open_session(&asking, port, ANWDL_PROTOCOL_V2);
+    /* So that the server has seen it idle: a request begins from there. */
+    CHECK(find_client_line(&server, 2, "keys exchanged"));
     connect_peer(&exchanging, port, ANWDL_PROTOCOL_V4);
     CHECK(peer_send_public_key(&exchanging));
     encrypt_request(&asking, STAT, &request, &len);

@@ -417,6 +417,9 @@ impl<T: Transport> Endpoint<T> {
             // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline(is_idle);
+            if operation == Operation::Receive {
+                self.transport.begin_message();
+            }
             self.untold = None;
         }
         self.is_loss_accepted = false;

@@ -10,18 +10,19 @@ use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
 use crate::protocol::session::under_way;
 
-/// After so many operations that never had to wait, a non-blocking connection says that it has to: a
-/// peer that does not pause would keep the caller from its other peers for ever. Half of them are
-/// requests, the others responses.
-const OPERATIONS_AT_ONCE: u32 = 32;
+/// After so many messages that were there without waiting, a non-blocking connection says that it has
+/// to wait: a peer that does not pause would keep the caller from its other peers for ever.
+const MESSAGES_AT_ONCE: u32 = 16;
 
 /// A socket, while there is one, and the time limit of each operation.
 pub struct Connection {
     link: Link,
     deadline: Deadline<Instant>,
     non_blocking: bool,
-    /// How many operations have begun since one had to wait.
+    /// How many messages began to be received since something had to wait.
     unpaused: u32,
+    /// Whether the next message waits though it need not.
+    gives_way: bool,
 }
 
 enum Link {
@@ -38,6 +39,7 @@ impl Connection {
             deadline: Deadline::new(limits),
             non_blocking,
             unpaused: 0,
+            gives_way: false,
         }
     }
 
@@ -146,7 +148,14 @@ impl Transport for Connection {
 
     fn start_deadline(&mut self, is_idle: bool) {
         self.deadline.start(is_idle, || Some(Instant::now()));
-        self.unpaused += u32::from(self.non_blocking);
+        self.gives_way = false;
+    }
+
+    fn begin_message(&mut self) {
+        if self.non_blocking {
+            self.unpaused += 1;
+            self.gives_way = self.unpaused > MESSAGES_AT_ONCE;
+        }
     }
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
@@ -173,8 +182,8 @@ impl Transport for Connection {
 
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
-        if self.unpaused >= OPERATIONS_AT_ONCE {
-            self.unpaused = 0;
+        if std::mem::take(&mut self.gives_way) {
+            self.unpaused = 1;
             return Err(TransferError::WouldBlock);
         }
         let received = self.socket().receive(buffer, self.wait_limit());

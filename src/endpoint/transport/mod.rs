@@ -27,6 +27,9 @@ pub trait Transport {
     /// the idle timeout to begin, and the timeout is counted from its first byte on.
     fn start_deadline(&mut self, is_idle: bool);
 
+    /// It is to receive a message: a good time to let the caller look after other peers.
+    fn begin_message(&mut self) {}
+
     /// Fails if the operation has run out of time and would not notice by itself.
     fn check_deadline(&self) -> std::result::Result<(), TransferError>;
 
