@@ -14,6 +14,8 @@ mod lengths;
 mod one_face;
 #[path = "../pair/mod.rs"]
 mod pair;
+#[path = "../patience/mod.rs"]
+mod patience;
 mod play;
 mod public_keys;
 #[path = "../recording/mod.rs"]
