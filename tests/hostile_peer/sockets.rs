@@ -12,8 +12,8 @@ use anwdl::protocol::Role;
 use anwdl::{ClientInstance, ClientInterface, Error, Reason};
 
 use crate::ends::{OFFSETS, Passage, passages};
-use crate::play::{Act, Player, check_ended, play};
 use crate::patience;
+use crate::play::{Act, Player, check_ended, play};
 use crate::recording::recordings;
 use crate::{is_exhaustive, stride, tell};
 
