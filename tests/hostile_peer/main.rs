@@ -14,12 +14,14 @@ mod lengths;
 mod one_face;
 #[path = "../pair/mod.rs"]
 mod pair;
+#[cfg(unix)]
 #[path = "../patience/mod.rs"]
 mod patience;
 mod play;
 mod public_keys;
 #[path = "../recording/mod.rs"]
 mod recording;
+#[cfg(unix)]
 mod sockets;
 mod swapped_keys;
 
