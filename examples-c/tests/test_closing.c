@@ -25,7 +25,7 @@ static connection_t connect_client(void) {
 
 static bool is_at_end(int fd) {
     char byte;
-    return wait_for(fd, POLLIN, 60000) && read(fd, &byte, 1) == 0;
+    return wait_for(fd, POLLIN, ANWDL_PATIENCE * 60000) && read(fd, &byte, 1) == 0;
 }
 
 static void check_closed(anwdl_client_t *client) {
@@ -90,7 +90,7 @@ static void test_detach(void) {
     anwdl_client_free(connection.client);
     CHECK(is_open(connection.fd));
     CHECK_INTEGER(write(connection.fd, "x", 1), 1);
-    CHECK(wait_for(connection.peer, POLLIN, 60000));
+    CHECK(wait_for(connection.peer, POLLIN, ANWDL_PATIENCE * 60000));
     CHECK_INTEGER(read(connection.peer, &byte, 1), 1);
     CHECK_INTEGER(byte, 'x');
     close(connection.fd);

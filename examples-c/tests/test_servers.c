@@ -698,7 +698,7 @@ static bool try_to_connect(uint16_t port, int *out_fd) {
 
 /* It says nothing when it is ready, as a page of code must be short: knock until it opens. */
 static int knock(const process_t *server, uint16_t port) {
-    int64_t end = now_in_milliseconds() + 60000;
+    int64_t end = now_in_milliseconds() + PATIENCE;
     int fd;
     while (!try_to_connect(port, &fd)) {
         REQUIRE(now_in_milliseconds() < end);
