@@ -8,6 +8,7 @@
    for many clients. */
 #define _GNU_SOURCE /* ppoll */
 #include "admission.h"
+#include "answers.h"
 #include "server_options.h"
 
 #include <anwdl.h>
@@ -20,9 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -69,7 +68,6 @@ typedef struct {
     int listener;
     admission_t *admission; /* to be served is the computation, one at a time */
     size_t visitors;        /* with a place: the one that is served among them */
-    time_t started;
 } server_t;
 
 typedef struct {
@@ -130,94 +128,17 @@ static void catch_signals(sigset_t *while_waiting) {
     sigdelset(while_waiting, SIGTERM);
 }
 
-/* -- verbs ------------------------------------------------------------------------------------- */
+/* -- sessions ---------------------------------------------------------------------------------- */
 
-static anwdl_status_t refuse(anwdl_client_t *client, const char *message, const char *reason) {
-    return anwdl_client_send_response(client, false, message, NULL, reason);
-}
-
-static anwdl_status_t answer_stat(anwdl_client_t *client, time_t started) {
-    char data[128];
-    snprintf(data, sizeof data, "{\"uptime\": %lld, \"version\": \"%s\"}",
-             (long long)(time(NULL) - started), anwdl_version());
-    return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
-}
-
-/* Fills text with characters of the alphabet (of at most 64) and a final NUL. */
-static bool draw_text(char *text, size_t len, const char *alphabet) {
-    size_t letters = strlen(alphabet);
-    if (getrandom(text, len, 0) != (ssize_t)len)
-        return false;
-    for (size_t at = 0; at < len; at++)
-        text[at] = alphabet[(unsigned char)text[at] % letters];
-    text[len] = '\0';
-    return true;
-}
-
-static anwdl_status_t answer_create(anwdl_client_t *client) {
-    static const char HEX[] = "0123456789abcdef";
-    static const char DIGITS[] = "0123456789";
-    static const char TOKEN[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-    static const char PASSWORD[] = "23456789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
-    char uuid[32 + 1];
-    char token[255 + 1];
-    char checksum[64 + 1];
-    char user_number[5 + 1];
-    char password[24 + 1];
-    char data[1024];
-    if (!draw_text(uuid, 32, HEX) || !draw_text(token, 255, TOKEN) ||
-        !draw_text(checksum, 64, HEX) || !draw_text(user_number, 5, DIGITS) ||
-        !draw_text(password, 24, PASSWORD))
-        return refuse(client, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL);
-    snprintf(data, sizeof data,
-             "{\"container_uuid\": \"%.8s-%.4s-%.4s-%.4s-%.12s\", \"client_token\": \"%s\", "
-             "\"container_iso_sha256\": \"%s\", \"container_username\": \"user_%s\", "
-             "\"container_password\": \"%s\", \"container_listen_port\": %d}",
-             uuid, uuid + 8, uuid + 12, uuid + 16, uuid + 20, token, checksum, user_number,
-             password, 10000 + atoi(user_number) % 50000);
-    return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
-}
-
-/* That both are well-formed, and that neither stands alone, the library has checked. */
-static anwdl_status_t answer_destroy(anwdl_client_t *client, const anwdl_request_t *request) {
-    if (anwdl_request_get_string(request, "container_uuid", NULL) == NULL ||
-        anwdl_request_get_string(request, "client_token", NULL) == NULL)
-        return refuse(client, ANWDL_RESPONSE_MSG_BAD_REQ, NULL);
-    return anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL);
-}
-
-/* To the letter: blanks, digits and escapes stay as the client wrote them. */
-static anwdl_status_t answer_echo(anwdl_client_t *client, const anwdl_request_t *request) {
-    const char *parameters = anwdl_request_get_parameters_json(request);
-    size_t size = strlen(parameters) + sizeof "{\"echo\": }";
-    char *data = malloc(size);
-    if (data == NULL)
-        return refuse(client, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL);
-    snprintf(data, size, "{\"echo\": %s}", parameters);
-    anwdl_status_t status =
-        anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL);
-    free(data);
+static anwdl_status_t send_answer(anwdl_client_t *client, answer_t answer) {
+    anwdl_status_t status = anwdl_client_send_response_data(client, answer.success, answer.message,
+                                                            answer.data, answer.reason);
+    free_answer(&answer);
     return status;
 }
 
-static anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request,
-                             time_t started) {
-    const char *verb = anwdl_request_get_verb(request);
-    if (strcmp(verb, "STAT") == 0)
-        return answer_stat(client, started);
-    if (strcmp(verb, "CREATE") == 0)
-        return answer_create(client);
-    if (strcmp(verb, "DESTROY") == 0)
-        return answer_destroy(client, request);
-    if (strcmp(verb, "ECHO") == 0)
-        return answer_echo(client, request);
-    return refuse(client, ANWDL_RESPONSE_MSG_REFUSED_REQ, "unknown verb");
-}
-
-/* -- sessions ---------------------------------------------------------------------------------- */
-
 /* Receives and answers one request; a malformed one is answered too. */
-static anwdl_status_t serve_request(anwdl_client_t *client, time_t started) {
+static anwdl_status_t serve_request(anwdl_client_t *client) {
     const char *id = anwdl_client_get_id(client);
     const char *framing;
     anwdl_request_t *request = NULL;
@@ -227,10 +148,10 @@ static anwdl_status_t serve_request(anwdl_client_t *client, time_t started) {
         framing = get_protocol_name(anwdl_client_get_protocol(client));
         print_event("client %s (%s): malformed request: %s", id, framing,
                     anwdl_client_get_request_errors(client));
-        status = refuse(client, ANWDL_RESPONSE_MSG_BAD_REQ, "malformed request");
+        status = send_answer(client, make_answer_to_malformed_request());
     } else if (status == ANWDL_OK) {
         framing = get_protocol_name(anwdl_client_get_protocol(client));
-        status = answer(client, request, started);
+        status = send_answer(client, make_answer(request));
         if (status == ANWDL_OK)
             print_event("client %s (%s): answered %s", id, framing,
                         anwdl_request_get_verb(request));
@@ -282,7 +203,7 @@ static void serve_client(server_t *server, int fd) {
         is_over = (!is_first && is_turn_over(server, end_of_turn)) || !wait_for_request(server, fd);
         is_busy = !is_over;
         if (!is_over)
-            status = serve_request(client, server->started);
+            status = serve_request(client);
         is_busy = false;
     }
     if (status != ANWDL_OK)
@@ -523,7 +444,7 @@ static int run(settings_t *settings) {
     if (server.listener >= 0) {
         catch_signals(&while_waiting);
         print_event("listening on 127.0.0.1:%u", settings->port);
-        server.started = time(NULL);
+        start_uptime();
         serve(&server, &while_waiting);
         close(server.listener);
         print_event("stopped");

@@ -1,10 +1,9 @@
 /* A server on libuv: the loop moves the bytes, a session without a descriptor makes sense of them,
    and the private key operation of each key exchange is done on libuv's thread pool. Who gets a
-   place, and whose operation comes next, is said by admission.h. */
+   place, and whose operation comes next, is said by admission.h; what is said and answered is in
+   served.h, as in the other servers. */
 #define _GNU_SOURCE /* for uv.h */
-#include "admission.h"
-#include "answers.h"
-#include "server_options.h"
+#include "served.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,29 +17,18 @@
 enum { INPUT_SIZE = 4096 };
 
 typedef struct {
-    server_options_t options;
-    anwdl_client_options_t *client_options;
+    server_base_t base;
     uv_loop_t loop;
-    int listener_fd; /* -1: it does not listen */
     uv_poll_t listener;
     uv_timer_t patience; /* until it accepts again */
     uv_signal_t interrupt;
     uv_signal_t terminate;
-    admission_t *admission;
-    uint64_t last_number; /* of a client */
     bool is_stopping;
 } server_t;
 
-typedef enum {
-    EXCHANGING_KEYS,
-    WAITING,   /* for a request of which nothing has come yet */
-    ANSWERING, /* a request, from its first byte to the last one of the response */
-} phase_t;
-
 typedef struct {
+    served_t served;
     server_t *server;
-    place_t place;
-    uint64_t number;
     uv_tcp_t tcp;
     uv_timer_t deadline;
     uv_write_t write;
@@ -48,13 +36,10 @@ typedef struct {
     int open_handles;  /* of the two above that libuv closes */
     bool is_computing; /* the session belongs to a thread of the pool */
     bool is_closing;
-    phase_t phase;
-    anwdl_session_t *session;
     anwdl_status_t computed;
-    anwdl_request_t *request; /* NULL where the answer is to a malformed one */
-    size_t pending;           /* bytes of the session that are being written */
-    size_t received;          /* bytes in input */
-    size_t fed;               /* those of them that the session has taken */
+    size_t pending;  /* bytes of the session that are being written */
+    size_t received; /* bytes in input */
+    size_t fed;      /* those of them that the session has taken */
     uint8_t input[INPUT_SIZE];
 } connection_t;
 
@@ -64,9 +49,7 @@ typedef struct {
 static void free_if_unused(connection_t *connection) {
     if (connection->open_handles > 0 || connection->is_computing)
         return;
-    admission_leave(connection->server->admission, &connection->place);
-    anwdl_request_free(connection->request);
-    anwdl_session_free(connection->session);
+    served_leave(&connection->served);
     free(connection);
 }
 
@@ -88,12 +71,12 @@ static void close_quietly(connection_t *connection) {
 static void close_connection(connection_t *connection, const char *why) {
     if (connection->is_closing)
         return;
-    print_closed(connection->number, why);
+    print_closed(connection->served.number, why);
     close_quietly(connection);
 }
 
 static void close_by_last_error(connection_t *connection) {
-    print_closed_by_last_error(connection->number);
+    print_closed_by_last_error(connection->served.number);
     close_quietly(connection);
 }
 
@@ -103,24 +86,19 @@ static void on_deadline(uv_timer_t *timer) {
     connection_t *connection = timer->data;
     if (connection->server->is_stopping)
         close_connection(connection, "the server stops");
-    close_connection(connection,
-                     connection->phase == WAITING ? "idle for too long" : "TIMEOUT: too slow");
+    close_connection(connection, connection->served.phase == RESTING ? "idle for too long"
+                                                                     : "TIMEOUT: too slow");
 }
 
 /* The session says how long the operation under way may take. */
 static void start_deadline(connection_t *connection) {
-    int left = anwdl_session_get_time_left(connection->session);
+    int left = anwdl_session_get_time_left(connection->served.session);
     const server_t *server = connection->server;
-    if (server->is_stopping && (left < 0 || left > (int)server->options.drain_timeout))
-        left = (int)server->options.drain_timeout;
+    if (server->is_stopping && (left < 0 || left > (int)server->base.options.drain_timeout))
+        left = (int)server->base.options.drain_timeout;
     uv_timer_stop(&connection->deadline);
     if (left >= 0)
         uv_timer_start(&connection->deadline, on_deadline, (uint64_t)left, 0);
-}
-
-static void begin(connection_t *connection, phase_t phase) {
-    connection->phase = phase;
-    admission_wait(connection->server->admission, &connection->place);
 }
 
 /* -- what the session does --------------------------------------------------------------------- */
@@ -138,33 +116,16 @@ static void acknowledge(const connection_t *connection) {
 #endif
 }
 
-static anwdl_status_t send_answer(connection_t *connection, answer_t answer) {
-    anwdl_status_t status = anwdl_session_send_response_data(
-        connection->session, answer.success, answer.message, answer.data, answer.reason);
-    free_answer(&answer);
-    begin(connection, ANSWERING);
-    return status;
-}
-
-static void finish_request(connection_t *connection) {
-    if (connection->request != NULL)
-        print_request(connection->number, anwdl_session_get_protocol(connection->session),
-                      anwdl_request_get_verb(connection->request));
-    anwdl_request_free(connection->request);
-    connection->request = NULL;
-    begin(connection, WAITING);
-}
-
 /* The session takes what it can use now; the rest stays for later. */
-static anwdl_status_t feed(connection_t *connection) {
+static bool feed(connection_t *connection) {
     size_t taken = 0;
-    if (connection->phase == WAITING)
-        begin(connection, ANSWERING);
+    if (connection->served.phase == RESTING)
+        served_begin(&connection->served, ANSWERING);
     anwdl_status_t status =
-        anwdl_session_feed(connection->session, connection->input + connection->fed,
+        anwdl_session_feed(connection->served.session, connection->input + connection->fed,
                            connection->received - connection->fed, &taken);
     connection->fed += taken;
-    return status;
+    return status == ANWDL_OK;
 }
 
 /* -- what libuv does --------------------------------------------------------------------------- */
@@ -177,7 +138,6 @@ static void lend_input(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf
     *buffer = uv_buf_init((char *)connection->input, INPUT_SIZE);
 }
 
-/* Nothing more is read before the session asks for it: a peer that sends too much waits. */
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
     connection_t *connection = stream->data;
     (void)buffer;
@@ -186,7 +146,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     uv_read_stop(stream);
     connection->fed = 0;
     connection->received = count > 0 ? (size_t)count : 0;
-    if (count == UV_EOF && anwdl_session_feed_end(connection->session) != ANWDL_OK)
+    if (count == UV_EOF && anwdl_session_feed_end(connection->served.session) != ANWDL_OK)
         close_by_last_error(connection);
     else if (count < 0 && count != UV_EOF)
         close_connection(connection, uv_strerror((int)count));
@@ -200,25 +160,31 @@ static void on_written(uv_write_t *write, int status) {
         return;
     if (status != 0)
         close_connection(connection, uv_strerror(status));
-    else if (anwdl_session_sent(connection->session, connection->pending) != ANWDL_OK)
+    else if (anwdl_session_sent(connection->served.session, connection->pending) != ANWDL_OK)
         close_by_last_error(connection);
     else
         advance(connection);
 }
 
 /* The pending bytes stay where they are until the session is used again, in on_written. */
-static int write_pending(connection_t *connection) {
+static void write_pending(connection_t *connection) {
     const uint8_t *bytes = NULL;
-    if (anwdl_session_get_pending(connection->session, &bytes, &connection->pending) != ANWDL_OK)
-        return UV_EINVAL;
-    uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned int)connection->pending);
-    return uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buffer, 1, on_written);
+    int failure = UV_EINVAL;
+    start_deadline(connection);
+    if (anwdl_session_get_pending(connection->served.session, &bytes, &connection->pending) ==
+        ANWDL_OK) {
+        uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned int)connection->pending);
+        failure =
+            uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buffer, 1, on_written);
+    }
+    if (failure != 0)
+        close_connection(connection, uv_strerror(failure));
 }
 
 /* On a thread of the pool. */
 static void compute(uv_work_t *work) {
     connection_t *connection = work->data;
-    connection->computed = anwdl_session_compute(connection->session);
+    connection->computed = anwdl_session_compute(connection->served.session);
 }
 
 static void start_computations(server_t *server);
@@ -227,7 +193,7 @@ static void on_computed(uv_work_t *work, int status) {
     connection_t *connection = work->data;
     server_t *server = connection->server;
     connection->is_computing = false;
-    admission_end_computation(server->admission, &connection->place);
+    admission_end_computation(server->base.admission, &connection->served.place);
     if (connection->is_closing)
         free_if_unused(connection);
     else if (status != 0 || connection->computed != ANWDL_OK)
@@ -241,14 +207,14 @@ static void on_computed(uv_work_t *work, int status) {
 static void start_computations(server_t *server) {
     place_t *place;
     const char *why_not;
-    while ((place = admission_take(server->admission, get_time(), &why_not)) != NULL) {
+    while ((place = admission_take(server->base.admission, get_time(), &why_not)) != NULL) {
         connection_t *connection = place->owner;
         if (why_not == NULL &&
             uv_queue_work(&server->loop, &connection->computation, compute, on_computed) != 0)
             why_not = "no way to compute";
         connection->is_computing = why_not == NULL;
         if (why_not != NULL) {
-            admission_end_computation(server->admission, place);
+            admission_end_computation(server->base.admission, place);
             close_connection(connection, why_not);
         }
     }
@@ -257,68 +223,53 @@ static void start_computations(server_t *server) {
 /* One that is closed meanwhile leaves the queue when it is freed. */
 static void queue_computation(connection_t *connection) {
     server_t *server = connection->server;
-    if (admission_queue(server->admission, &connection->place,
+    start_deadline(connection);
+    if (admission_queue(server->base.admission, &connection->served.place,
                         get_time() + (int64_t)uv_timer_get_due_in(&connection->deadline)))
         start_computations(server);
     else
         close_connection(connection, "too many key exchanges");
 }
 
+/* Nothing is read before the session asks for it: a peer that sends too much waits. */
+static void read_more(connection_t *connection) {
+    if (connection->served.phase == EXCHANGING)
+        acknowledge(connection);
+    start_deadline(connection);
+    int failure = uv_read_start((uv_stream_t *)&connection->tcp, lend_input, on_read);
+    if (failure != 0)
+        close_connection(connection, uv_strerror(failure));
+}
+
 /* Goes on as far as it can without waiting. */
 static void advance(connection_t *connection) {
-    server_t *server = connection->server;
-    anwdl_session_t *session = connection->session;
-    anwdl_status_t status = ANWDL_OK;
-    int failure = 0;
-    anwdl_session_set_time(session, (uint64_t)get_time());
-    while (status >= ANWDL_OK) {
-        if (server->is_stopping && connection->phase == WAITING) {
+    served_t *served = &connection->served;
+    bool goes_on = true;
+    anwdl_session_set_time(served->session, (uint64_t)get_time());
+    while (goes_on) {
+        if (connection->server->is_stopping && served->phase == RESTING) {
             close_connection(connection, "the server stops");
             return;
         }
-        switch (anwdl_session_next_event(session, &connection->request, NULL)) {
+        anwdl_event_t event = anwdl_session_next_event(served->session, &served->request, NULL);
+        switch (event) {
         case ANWDL_EVENT_WANT_READ:
-            if (connection->fed < connection->received) {
-                status = feed(connection);
-                break;
+            if (connection->fed == connection->received) {
+                read_more(connection);
+                return;
             }
-            if (connection->phase == EXCHANGING_KEYS)
-                acknowledge(connection);
-            start_deadline(connection);
-            failure = uv_read_start((uv_stream_t *)&connection->tcp, lend_input, on_read);
-            if (failure != 0)
-                close_connection(connection, uv_strerror(failure));
-            return;
+            goes_on = feed(connection);
+            break;
         case ANWDL_EVENT_WANT_WRITE:
-            start_deadline(connection);
-            failure = write_pending(connection);
-            if (failure != 0)
-                close_connection(connection, uv_strerror(failure));
+            write_pending(connection);
             return;
         case ANWDL_EVENT_WANT_COMPUTATION:
-            start_deadline(connection);
             queue_computation(connection);
             return;
-        case ANWDL_EVENT_EXCHANGED:
-            acknowledge(connection);
-            admission_end_exchange(server->admission, &connection->place);
-            print_keys_exchanged(connection->number);
-            begin(connection, WAITING);
-            break;
-        case ANWDL_EVENT_REQUEST:
-            status = send_answer(connection, make_answer(connection->request));
-            break;
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            print_malformed_request(connection->number, anwdl_session_get_protocol(session),
-                                    anwdl_session_get_request_errors(session));
-            status = send_answer(connection, make_answer_to_malformed_request());
-            break;
-        case ANWDL_EVENT_RESPONSE_SENT:
-            finish_request(connection);
-            break;
         default:
-            status = ANWDL_RUNTIME_ERROR;
-            break;
+            if (event == ANWDL_EVENT_EXCHANGED)
+                acknowledge(connection);
+            goes_on = served_handle(served, event);
         }
     }
     close_by_last_error(connection);
@@ -326,8 +277,8 @@ static void advance(connection_t *connection) {
 
 /* -- new connections --------------------------------------------------------------------------- */
 
-/* Has libuv and the library serve the client, whose place and handles are there. Takes over the
-   descriptor. Gives why that cannot be; NULL if it can. */
+/* Has libuv and the library serve the client. Takes over the descriptor. Gives why that cannot be;
+   NULL if it can. */
 static const char *open_connection(connection_t *connection, int fd) {
     int status = uv_tcp_open(&connection->tcp, fd);
     if (status != 0)
@@ -336,49 +287,32 @@ static const char *open_connection(connection_t *connection, int fd) {
         status = uv_tcp_nodelay(&connection->tcp, 1);
     if (status != 0)
         return uv_strerror(status);
-    if (!limit_unsent(fd))
-        return "no way to limit what is queued for it";
-    if (anwdl_session_new(ANWDL_ROLE_SERVER, connection->server->client_options,
-                          &connection->session) != ANWDL_OK)
+    if (anwdl_session_new(ANWDL_ROLE_SERVER, connection->server->base.client_options,
+                          &connection->served.session) != ANWDL_OK)
         return anwdl_last_error_message();
     return NULL;
 }
 
-/* NULL after it said why the client is refused: next to nothing has been made for it by then. */
-static connection_t *admit(server_t *server, const struct sockaddr *peer) {
-    const char *why = "no memory";
-    uint64_t number = ++server->last_number;
-    connection_t *connection = calloc(1, sizeof *connection);
-    if (connection != NULL) {
-        connection->server = server;
-        connection->number = number;
-        connection->place.owner = connection;
-        connection->tcp.data = connection->deadline.data = connection;
-        connection->write.data = connection->computation.data = connection;
-        why = admission_enter(server->admission, &connection->place, peer);
-    }
-    if (why == NULL)
-        return connection;
-    print_refused(number, why);
-    free(connection);
-    return NULL;
-}
-
-static void start_connection(connection_t *connection, int fd, const struct sockaddr *peer) {
-    server_t *server = connection->server;
+static void start_connection(server_t *server, int fd, const struct sockaddr_storage *peer) {
     char ip[INET6_ADDRSTRLEN];
+    connection_t *connection = served_new(sizeof *connection, &server->base, fd, peer);
+    if (connection == NULL)
+        return;
+    connection->server = server;
+    connection->tcp.data = connection->deadline.data = connection;
+    connection->write.data = connection->computation.data = connection;
     uv_tcp_init(&server->loop, &connection->tcp); /* neither fails without a socket */
     uv_timer_init(&server->loop, &connection->deadline);
     connection->open_handles = 2;
     const char *why = open_connection(connection, fd);
     if (why != NULL) {
-        print_refused(connection->number, why);
+        print_refused(connection->served.number, why);
         close_quietly(connection);
         return;
     }
-    if (uv_ip_name(peer, ip, sizeof ip) == 0)
-        print_connected(connection->number, ip);
-    begin(connection, EXCHANGING_KEYS);
+    if (uv_ip_name((const struct sockaddr *)peer, ip, sizeof ip) == 0)
+        print_connected(connection->served.number, ip);
+    served_begin(&connection->served, EXCHANGING);
     advance(connection);
 }
 
@@ -398,18 +332,14 @@ static void on_connections(uv_poll_t *listener, int status, int events) {
     for (int count = 0; count < ACCEPTED_AT_ONCE; count++) {
         struct sockaddr_storage peer;
         int pause;
-        int fd = accept_now(server->listener_fd, &peer, &pause);
+        int fd = accept_now(server->base.listener, &peer, &pause);
         if (pause > 0) {
             uv_poll_stop(listener);
             uv_timer_start(&server->patience, on_patience_over, (uint64_t)pause, 0);
         }
         if (fd < 0)
             return;
-        connection_t *connection = admit(server, (struct sockaddr *)&peer);
-        if (connection != NULL)
-            start_connection(connection, fd, (struct sockaddr *)&peer);
-        else
-            close(fd);
+        start_connection(server, fd, &peer);
     }
 }
 
@@ -435,26 +365,20 @@ static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
     bool is_connection = handle->data != server;
-    if (!is_connection || (connection->phase != ANSWERING))
+    if (!is_connection || connection->served.phase != ANSWERING)
         close_handle(handle, server);
     else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
-             uv_timer_get_due_in(&connection->deadline) > server->options.drain_timeout)
-        uv_timer_start(&connection->deadline, on_deadline, server->options.drain_timeout, 0);
-}
-
-static void stop_listening(server_t *server) {
-    if (server->listener_fd < 0)
-        return;
-    uv_poll_stop(&server->listener);
-    close(server->listener_fd);
-    server->listener_fd = -1;
+             uv_timer_get_due_in(&connection->deadline) > server->base.options.drain_timeout)
+        uv_timer_start(&connection->deadline, on_deadline, server->base.options.drain_timeout, 0);
 }
 
 /* The loop ends when the last handle is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
     server_t *server = signal->data;
     server->is_stopping = true;
-    stop_listening(server);
+    /* Whoever comes now is told so at once. */
+    uv_poll_stop(&server->listener);
+    (void)shutdown(server->base.listener, SHUT_RDWR);
     uv_walk(signal->loop, number == SIGTERM ? drain_handle : close_handle, server);
 }
 
@@ -462,24 +386,6 @@ static bool is_done(const char *what, int status) {
     if (status != 0)
         fprintf(stderr, "%s: %s\n", what, uv_strerror(status));
     return status == 0;
-}
-
-static bool start_listening(server_t *server) {
-    uint16_t port = server->options.port;
-    int fd = open_listener(&port);
-    if (fd < 0)
-        return false;
-    if (!is_done("cannot listen", uv_poll_init(&server->loop, &server->listener, fd))) {
-        close(fd);
-        return false;
-    }
-    server->listener_fd = fd;
-    if (!is_done("cannot listen", uv_poll_start(&server->listener, UV_READABLE, on_connections))) {
-        stop_listening(server);
-        return false;
-    }
-    print_listening(port);
-    return true;
 }
 
 static bool start_server(server_t *server) {
@@ -491,7 +397,8 @@ static bool start_server(server_t *server) {
            is_done("no signals", uv_signal_init(loop, &server->terminate)) &&
            is_done("no signals", uv_signal_start(&server->interrupt, on_signal, SIGINT)) &&
            is_done("no signals", uv_signal_start(&server->terminate, on_signal, SIGTERM)) &&
-           start_listening(server);
+           is_done("cannot listen", uv_poll_init(loop, &server->listener, server->base.listener)) &&
+           is_done("cannot listen", uv_poll_start(&server->listener, UV_READABLE, on_connections));
 }
 
 /* Serves until a signal comes. */
@@ -499,34 +406,21 @@ static bool serve(server_t *server) {
     if (!is_done("no loop", uv_loop_init(&server->loop)))
         return false;
     bool started = start_server(server);
-    if (!started)
+    if (started)
+        server_announce(&server->base);
+    else
         uv_walk(&server->loop, close_handle, server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     return is_done("the loop", uv_loop_close(&server->loop)) && started;
 }
 
 int main(int argc, char **argv) {
-    server_t server = {.listener_fd = -1};
-    if (!parse_server_options(argc, argv, NULL, &server.options) ||
-        !raise_descriptor_limit(&server.options))
-        return EXIT_FAILURE;
-    server.client_options = make_client_options(&server.options);
-    if (server.client_options == NULL)
-        return EXIT_FAILURE;
-    bool served = false;
+    static server_t server;
     /* libuv writes to sockets whose peer may have gone, which must not end the server. */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        perror("SIGPIPE");
-    else if (anwdl_client_options_set_separate_computation(server.client_options, true) != ANWDL_OK)
-        fprintf(stderr, "no options for clients: %s\n", anwdl_last_error_message());
-    else {
-        server.admission = admission_new(&server.options.limits, give_way);
-        start_uptime();
-        served = server.admission != NULL && serve(&server);
-    }
-    admission_free(server.admission);
-    anwdl_client_options_free(server.client_options);
-    if (served)
+    bool serves = server_open(&server.base, argc, argv, NULL, give_way) &&
+                  signal(SIGPIPE, SIG_IGN) != SIG_ERR && serve(&server);
+    server_close(&server.base);
+    if (serves)
         print_event("stopped");
-    return served ? EXIT_SUCCESS : EXIT_FAILURE;
+    return serves ? EXIT_SUCCESS : EXIT_FAILURE;
 }

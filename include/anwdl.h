@@ -421,11 +421,7 @@ typedef enum ANWDL_INT_ENUM {
  * what has happened, or what they need to go on. Later versions add none that a program did not ask for.
  */
 typedef enum ANWDL_INT_ENUM {
-  /* ------------------
- * Errors and version
- * ------------------ */
-
-/** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
+  /** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
    * usual end. Also if an argument is NULL. */
   ANWDL_EVENT_ENDED = 0,
   /** Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
@@ -708,6 +704,10 @@ typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ------------------
+ * Errors and version
+ * ------------------ */
 
 /**
  * Why the last failing call on this thread failed. The last error stays until another call fails on the same
@@ -1404,7 +1404,8 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
  * counts from its first byte on. Until then the idle timeout counts, see
  * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
- * ANWDL_EVENT_WANT_WRITE. A server for one connection:
+ * ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same. A server
+ * for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -1628,7 +1629,8 @@ anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 /**
  * The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
  * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
- * keep a copy. Python: none; socket.sendall() is called inside.
+ * keep a copy: then no timeout counts for them, and the program has to limit how many wait. Python: none;
+ * socket.sendall() is called inside.
  *
  * @param session The session.
  * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
@@ -1826,8 +1828,8 @@ const char *anwdl_role_name(anwdl_role_t role);
 
 /**
  * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
- * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
- * ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+ * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ, when nothing is pending, feed it;
+ * after ANWDL_EVENT_WANT_WRITE send what is pending; then call it again. Python: none.
  *
  * @param session The session.
  * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();

@@ -9,7 +9,7 @@ FUZZ_DIR     ?= $(TARGET_DIR)/fuzz
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 
-assure: assure-tools c-tests pure-library breakable venv ## run what shows each promise, show that it can fail, and print the table
+assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run what shows each promise, show that it can fail, and print the table
 	$(STAGE) 'promises'
 	$(VENV)/bin/python scripts/assure --plain $(TARGET_DIR) --breakable $(BREAKABLE_DIR) $(ASSURE_FLAGS)
 
@@ -32,7 +32,7 @@ controls: controls-tools ## write the patches of tests/assurance/controls/ anew,
 
 sanitizers: ## run the C tests with the sanitizers of addresses, leaks, undefined behaviour and threads
 	$(STAGE) 'sanitizers'
-	@scripts/ensure-tools cargo rust-nightly cc c++ make cmake python3 libuv asio
+	@scripts/ensure-tools cargo rust-nightly cc c++ make cmake python3 pkg-config openssl libssl libuv asio libevent glib liburing
 	CARGO='$(CARGO)' scripts/sanitizers $(SANITIZERS_DIR)
 
 fuzz-smoke: ## run each fuzzer for FUZZ_SECONDS (60)

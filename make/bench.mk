@@ -34,7 +34,7 @@ bench-sessions: bench-library
 
 bench-servers: bench-library
 	$(STAGE) 'C servers'
-	$(CMAKE) -S examples-c -B $(BENCH_DIR)/servers -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF -DANWDL_EXAMPLES_ASIO=OFF
+	$(CMAKE) -S examples-c -B $(BENCH_DIR)/servers -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(BENCH_DIR)/servers --parallel $(JOBS)
 
 bench-venv: $(BENCH_VENV)/.complete

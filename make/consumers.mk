@@ -8,7 +8,7 @@ CONAN_VENV       ?= $(TARGET_DIR)/conan-venv
 CONSUMER_TOOLS   := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
 
 # The manual shows them, and `make test-languages` runs them.
-LANGUAGE_SERVERS := $(addprefix tests/consumers/,go/server.go zig/server.zig node/anwdl.js node/server.js)
+LANGUAGE_SERVERS := $(addprefix tests/consumers/,go/server.go zig/server.zig node/anwdl.js node/server.js cffi/server.py php/server.php)
 
 # What `make install` installs, in one folder that may be put anywhere.
 TARBALL_SYSTEM    = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV | sed -n 's/^host: //p'))
@@ -42,8 +42,8 @@ $(CONSUMERS_VENV)/.complete $(CONAN_VENV)/.complete:
 	@touch $@
 
 # Apart from the other tests, as these need compilers and packages from elsewhere: 300 MB of Zig, Go.
-test-languages: consumers-prefix $(CONSUMERS_VENV)/.complete ## serve clients of each framing with servers in Go, Node and Zig
-	@scripts/ensure-tools cc cmake go npm pkg-config python3
+test-languages: consumers-prefix $(CONSUMERS_VENV)/.complete ## serve clients of each framing with servers in Go, Node, PHP, Python and Zig
+	@scripts/ensure-tools cc cmake go npm php pkg-config python3
 	$(STAGE) 'servers in other languages'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-languages -DANWDL_PREFIX=$(CONSUMERS_PREFIX) -DANWDL_LANGUAGES=ON
 	cd $(CONSUMERS_BUILD)/build-languages && PATH=$(CONSUMERS_VENV)/bin:$$PATH $(CTEST) --output-on-failure --no-tests=error

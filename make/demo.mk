@@ -8,7 +8,7 @@ demo-tools:
 server: library
 	$(STAGE) 'C server and C client'
 	$(CMAKE) -S examples-c -B $(DEMO_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF \
-	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF
+	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(DEMO_BUILD) --parallel $(JOBS)
 
 venv: $(VENV)/.complete

@@ -6,7 +6,7 @@ ABI_BUILD    ?= $(TARGET_DIR)/abi
 header: ## make include/anwdl.h anew from the code
 	$(STAGE) 'header'
 	@scripts/ensure-tools cargo cc
-	ANWDL_UPDATE_HEADER=1 $(CARGO) test $(CARGO_FLAGS) --test header the_committed_header
+	ANWDL_UPDATE_HEADER=1 $(CARGO) test $(CARGO_FLAGS) --test interface c_header::the_committed_header
 
 abi: library ## fail if programs that are linked already would break
 	$(STAGE) 'ABI'

@@ -9,9 +9,11 @@ library:
 	@scripts/finish-libraries $(TARGET_DIR)/$(RELEASE) $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
-# In a folder of its own, so that the two libraries do not take each other's place.
+# In a folder of its own, so that the two libraries do not take each other's place. What both depend on is compiled with
+# the same flags: where the other library is there already, its crates are taken over.
 pure-library:
 	$(STAGE) 'library, pure Rust'
+	@scripts/take-over-crates $(TARGET_DIR)/$(RELEASE) $(PURE_DIR)/$(RELEASE)
 	scripts/with-build-flags $(CARGO) build $(CARGO_FLAGS) --release --no-default-features --target-dir $(PURE_DIR)
 
 .PHONY: library pure-library

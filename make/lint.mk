@@ -14,6 +14,8 @@ lint: lint-tools ## check the form of Rust and C
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	$(STAGE) 'controls'
 	$(PYTHON) scripts/controls check
+	$(PYTHON) scripts/controls apply $(BREAKABLE_DIR)/source
+	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(TARGET_DIR) $(CARGO) check $(CARGO_FLAGS) --lib
 
 lint-tools: controls-tools
 	$(STAGE) 'tools'

@@ -12,7 +12,7 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-consumers test-licences docs
 test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
 	$(STAGE) 'source archive, without network'
-	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio haproxy doxygen
+	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio libevent glib liburing haproxy doxygen
 	scripts/dist-test $(TARGET_DIR)/dist/libanwdl-$$(scripts/version).tar.gz $(TARGET_DIR)/dist/test $(DIST_TEST_TARGETS)
 
 deb: ## build the Debian packages

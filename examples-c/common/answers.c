@@ -1,7 +1,10 @@
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _DEFAULT_SOURCE /* clock_gettime, getrandom */
 #include "answers.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 static struct timespec started;
@@ -17,15 +20,37 @@ static anwdl_status_t set_statistics(anwdl_data_t *data) {
                                      anwdl_version());
 }
 
+/* Fills text with characters of the alphabet (of at most 64) and a final NUL. */
+static bool draw_text(char *text, size_t len, const char *alphabet) {
+    size_t letters = strlen(alphabet);
+    if (getrandom(text, len, 0) != (ssize_t)len)
+        return false;
+    for (size_t at = 0; at < len; at++)
+        text[at] = alphabet[(unsigned char)text[at] % letters];
+    text[len] = '\0';
+    return true;
+}
+
 /* A server that has containers tells here what it has just created. */
 static anwdl_status_t set_container(anwdl_data_t *data) {
+    static const char HEX[] = "0123456789abcdef";
+    static const char DIGITS[] = "0123456789";
+    static const char TOKEN[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    static const char PASSWORD[] = "23456789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
+    char digits[32 + 1];
+    char uuid[36 + 1];
     char token[255 + 1];
-    memset(token, 'x', sizeof token - 1);
-    token[sizeof token - 1] = '\0';
-    return anwdl_data_set_container(
-        data, "8f4c2f0a-6d5b-4d5e-9a55-0c5be1d5a6f7", token,
-        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "user_12345",
-        "ExamplePassword", 10022);
+    char checksum[64 + 1];
+    char user[5 + 5 + 1] = "user_";
+    char password[24 + 1];
+    if (!draw_text(digits, 32, HEX) || !draw_text(token, 255, TOKEN) ||
+        !draw_text(checksum, 64, HEX) || !draw_text(user + 5, 5, DIGITS) ||
+        !draw_text(password, 24, PASSWORD))
+        return ANWDL_RUNTIME_ERROR;
+    snprintf(uuid, sizeof uuid, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12,
+             digits + 16, digits + 20);
+    return anwdl_data_set_container(data, uuid, token, checksum, user, password,
+                                    (uint16_t)(10000 + atoi(user + 5) % 50000));
 }
 
 static anwdl_status_t set_echo(anwdl_data_t *data, const anwdl_request_t *request) {

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* accept4, explicit_bzero */
+#define _GNU_SOURCE /* accept4 */
 #include "server_options.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 enum {
-    MAX_PEM_SIZE = 16384,
     MOST_OPTIONS = 24,
     /* Standard streams, the listener, and what a loop has beside its clients. */
     OTHER_DESCRIPTORS = 64
@@ -131,27 +130,12 @@ bool parse_server_options(int argc, char **argv, const number_option_t *own,
 
 /* -- the key pair ------------------------------------------------------------------------------ */
 
-static bool read_private_key(const char *path, char pem[MAX_PEM_SIZE + 1]) {
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        perror(path);
-        return false;
-    }
-    setvbuf(file, NULL, _IONBF, 0); /* so that the only copy is the one that is wiped */
-    pem[fread(pem, 1, MAX_PEM_SIZE, file)] = '\0';
-    bool is_read = ferror(file) == 0;
-    if (!is_read)
-        perror(path);
-    fclose(file);
-    return is_read;
-}
-
-/* Without a private key, makes a new one. */
-static anwdl_status_t set_key_pair(anwdl_client_options_t *client_options, const char *pem) {
+/* Without a file, makes a new one. */
+static anwdl_status_t set_key_pair(anwdl_client_options_t *client_options, const char *path) {
     anwdl_rsa_wrapper_t *wrapper = NULL;
-    anwdl_status_t status = anwdl_rsa_wrapper_new(pem == NULL, &wrapper);
-    if (status == ANWDL_OK && pem != NULL)
-        status = anwdl_rsa_wrapper_set_private_key(wrapper, pem, true);
+    anwdl_status_t status = anwdl_rsa_wrapper_new(path == NULL, &wrapper);
+    if (status == ANWDL_OK && path != NULL)
+        status = anwdl_rsa_wrapper_load(wrapper, path);
     if (status == ANWDL_OK)
         status = anwdl_client_options_set_rsa_wrapper(client_options, wrapper);
     anwdl_rsa_wrapper_free(wrapper);
@@ -159,19 +143,15 @@ static anwdl_status_t set_key_pair(anwdl_client_options_t *client_options, const
 }
 
 anwdl_client_options_t *make_client_options(const server_options_t *options) {
-    char pem[MAX_PEM_SIZE + 1];
-    bool from_file = options->private_key_file != NULL;
-    if (from_file && !read_private_key(options->private_key_file, pem))
-        return NULL;
     anwdl_client_options_t *client_options = anwdl_client_options_new();
     bool done =
         client_options != NULL &&
-        set_key_pair(client_options, from_file ? pem : NULL) == ANWDL_OK &&
+        set_key_pair(client_options, options->private_key_file) == ANWDL_OK &&
+        anwdl_client_options_set_separate_computation(client_options, true) == ANWDL_OK &&
         anwdl_client_options_set_timeout(client_options, options->timeout) == ANWDL_OK &&
         anwdl_client_options_set_idle_timeout(client_options, options->idle_timeout) == ANWDL_OK &&
         anwdl_client_options_set_max_message_size(client_options, options->max_message_size) ==
             ANWDL_OK;
-    explicit_bzero(pem, sizeof pem);
     if (done)
         return client_options;
     fprintf(stderr, "no options for clients: %s\n", anwdl_last_error_message());

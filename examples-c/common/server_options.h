@@ -40,9 +40,10 @@ typedef struct {
 bool parse_server_options(int argc, char **argv, const number_option_t *own,
                           server_options_t *options);
 
-/* Options for the clients of the library, with the key pair, the timeout and the longest request,
-   to be freed with anwdl_client_options_free(); NULL after it said on standard error what failed.
-   The key pair is there before the first client is, so that none has to wait until it is made. */
+/* Options for the clients of the library, with the key pair, the timeouts and the longest request,
+   and computations left to the server, to be freed with anwdl_client_options_free(); NULL after it
+   said on standard error what failed. The key pair is there before the first client is, so that
+   none has to wait until it is made. */
 anwdl_client_options_t *make_client_options(const server_options_t *options);
 
 /* Raises the limit of open descriptors to what all places and some others need, so that a full

@@ -1,23 +1,8 @@
 /* A thread for each client: every call waits, up to the timeout. */
-#include <anwdl.h>
-#include <arpa/inet.h>
+#include "serving.h"
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-static bool answer(anwdl_client_t *client, anwdl_request_t *request) {
-    bool is_stat = request != NULL && strcmp(anwdl_request_get_verb(request), "STAT") == 0;
-    const char *message = is_stat           ? ANWDL_RESPONSE_MSG_OK
-                          : request != NULL ? ANWDL_RESPONSE_MSG_REFUSED_REQ
-                                            : ANWDL_RESPONSE_MSG_BAD_REQ;
-    const char *data = is_stat ? "{\"uptime\": 60, \"version\": \"1.0.0\"}" : NULL;
-    anwdl_request_free(request);
-    return anwdl_client_send_response(client, is_stat, message, data, NULL) == ANWDL_OK;
-}
-
-static void *serve(void *argument) {
-    anwdl_client_t *client = argument;
+static void *serve(void *client) {
     for (bool goes_on = true; goes_on;) {
         anwdl_request_t *request = NULL;
         switch (anwdl_client_next_event(client, &request)) {
@@ -37,16 +22,10 @@ static void *serve(void *argument) {
 }
 
 int main(int argc, char **argv) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "6150"));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    anwdl_client_options_t *options = anwdl_client_options_new();
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    anwdl_client_options_t *options = make_options(argc, argv, false);
+    int listener = open_listener(argc, argv, 0);
     /* The keys are exchanged on the client's own thread, and not here, by anwdl_client_new(). */
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(listener, SOMAXCONN) != 0 ||
-        anwdl_client_options_set_exchange_keys(options, false) != ANWDL_OK ||
-        anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK)
+    if (listener < 0 || anwdl_client_options_set_exchange_keys(options, false) != ANWDL_OK)
         return EXIT_FAILURE;
     for (;;) {
         int fd = accept(listener, NULL, NULL);

@@ -1,4 +1,4 @@
-"""Makes a table of the system calls that a page of the manual lists, for test_system_filter.c.
+"""Makes a table of the system calls that a page of the manual lists, for test_system_calls_are_listed.c.
 
     listed_calls.py PAGE TABLE
 

@@ -22,7 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST_FILE = 16384, REPLACEMENTS = 200, KILLED = 40 };
+enum { LARGEST_FILE = 16384 };
+
+/* How often a file is replaced, and how often a process is killed while it replaces one. */
+static int replacements = 200, kills_wanted = 40;
 
 static char folder[] = "/tmp/anwdl-key-files-XXXXXX";
 
@@ -130,7 +133,7 @@ static void test_replaced_while_others_read(void) {
     pthread_t thread;
     CHECK_OK(anwdl_rsa_wrapper_save(keys[0], reader.path));
     REQUIRE(pthread_create(&thread, NULL, load_for_ever, &reader) == 0);
-    for (int round = 1; round <= REPLACEMENTS; round++)
+    for (int round = 1; round <= replacements; round++)
         CHECK_OK(anwdl_rsa_wrapper_save(keys[round % 2], reader.path));
     atomic_store(&reader.done, true);
     REQUIRE(pthread_join(thread, NULL) == 0);
@@ -230,7 +233,7 @@ static void test_killed(void) {
     const char *path = path_of("server.pem");
     unsigned kills = 0;
     CHECK_OK(anwdl_rsa_wrapper_save(keys[0], path));
-    for (int round = 0; round < KILLED; round++) {
+    for (int round = 0; round < kills_wanted; round++) {
         int alive[2];
         char token;
         REQUIRE(pipe(alive) == 0);
@@ -551,6 +554,11 @@ static void test_server(char *server_path) {
 /* With an argument, the path of anwdl_server, it is started as well. */
 int main(int argc, char **argv) {
     size_t before = count_open_descriptors();
+    if (argc > 1 && strcmp(argv[1], "--few") == 0) {
+        replacements = 10;
+        kills_wanted = 2;
+        argc = 1;
+    }
     REQUIRE(mkdtemp(folder) != NULL);
     test_restart();
     test_replaced();

@@ -1,5 +1,5 @@
 //! What the fuzzers do with their inputs, as plain functions: `targets/` hands them to libFuzzer,
-//! and `tests/fuzz_corpus.rs` of the library runs them over `corpus/` without it.
+//! and `tests/behaviour/fuzz_corpus.rs` of the library runs them over `corpus/` without it.
 //!
 //! Whatever a function sees that does not fit its model of the protocol is a panic.
 

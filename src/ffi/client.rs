@@ -606,7 +606,8 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
 /// counts from its first byte on. Until then the idle timeout counts, see
 /// anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
-/// ANWDL_EVENT_WANT_WRITE. A server for one connection:
+/// ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same. A server
+/// for one connection:
 ///
 /// @code{.c}
 /// #include <anwdl.h>

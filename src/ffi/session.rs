@@ -368,7 +368,8 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 
 /// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
 /// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
-/// keep a copy. Python: none; socket.sendall() is called inside.
+/// keep a copy: then no timeout counts for them, and the program has to limit how many wait. Python: none;
+/// socket.sendall() is called inside.
 ///
 /// @param session The session.
 /// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
@@ -684,8 +685,8 @@ pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
 }
 
 /// Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
-/// of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ feed it, after
-/// ANWDL_EVENT_WANT_WRITE send what is pending, then call it again. Python: none.
+/// of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ, when nothing is pending, feed it;
+/// after ANWDL_EVENT_WANT_WRITE send what is pending; then call it again. Python: none.
 ///
 /// @param session The session.
 /// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();

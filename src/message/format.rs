@@ -20,6 +20,8 @@ const MOST_FIELDS: usize = 8;
 /// the fields is an object with a schema of its own.
 pub(super) struct Schema {
     fields: &'static [Field],
+    /// The length of the shortest name.
+    shortest: usize,
 }
 
 /// Some fields of a schema: a bit for each, the lowest for the first one.
@@ -117,51 +119,43 @@ static PASSWORD: Pattern = Pattern {
     parts: &[Part::OneOrMore(ALPHANUMERIC)],
 };
 
-pub(super) static REQUEST: Schema = Schema {
-    fields: &[
-        Field::required("verb", Rule::Text(Some(&VERB))),
-        Field::required("parameters", Rule::Object(&PARAMETERS)),
-    ],
-};
+pub(super) static REQUEST: Schema = Schema::of(&[
+    Field::required("verb", Rule::Text(Some(&VERB))),
+    Field::required("parameters", Rule::Object(&PARAMETERS)),
+]);
 
-static PARAMETERS: Schema = Schema {
-    fields: &[
-        Field::one_of(ACCESS, "container_uuid", Rule::Text(Some(&UUID))),
-        Field::one_of(ACCESS, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
-    ],
-};
+static PARAMETERS: Schema = Schema::of(&[
+    Field::one_of(ACCESS, "container_uuid", Rule::Text(Some(&UUID))),
+    Field::one_of(ACCESS, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
+]);
 
-pub(super) static RESPONSE: Schema = Schema {
-    fields: &[
-        Field::required("success", Rule::Boolean),
-        Field::required("message", Rule::Text(None)),
-        Field::required("data", Rule::Object(&DATA)),
-    ],
-};
+pub(super) static RESPONSE: Schema = Schema::of(&[
+    Field::required("success", Rule::Boolean),
+    Field::required("message", Rule::Text(None)),
+    Field::required("data", Rule::Object(&DATA)),
+]);
 
-pub(super) static DATA: Schema = Schema {
-    fields: &[
-        Field::one_of(CONTAINER, "container_uuid", Rule::Text(Some(&UUID))),
-        Field::one_of(CONTAINER, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
-        Field::one_of(CONTAINER, "container_iso_sha256", Rule::Text(Some(&SHA256))),
-        Field::one_of(
-            CONTAINER,
-            "container_username",
-            Rule::Text(Some(&USER_NAME)),
-        ),
-        Field::one_of(CONTAINER, "container_password", Rule::Text(Some(&PASSWORD))),
-        Field::one_of(
-            CONTAINER,
-            "container_listen_port",
-            Rule::Integer {
-                min: 1,
-                max: Some(65535),
-            },
-        ),
-        Field::one_of(STATISTICS, "uptime", Rule::Integer { min: 0, max: None }),
-        Field::one_of(STATISTICS, "version", Rule::Text(None)),
-    ],
-};
+pub(super) static DATA: Schema = Schema::of(&[
+    Field::one_of(CONTAINER, "container_uuid", Rule::Text(Some(&UUID))),
+    Field::one_of(CONTAINER, "client_token", Rule::Text(Some(&CLIENT_TOKEN))),
+    Field::one_of(CONTAINER, "container_iso_sha256", Rule::Text(Some(&SHA256))),
+    Field::one_of(
+        CONTAINER,
+        "container_username",
+        Rule::Text(Some(&USER_NAME)),
+    ),
+    Field::one_of(CONTAINER, "container_password", Rule::Text(Some(&PASSWORD))),
+    Field::one_of(
+        CONTAINER,
+        "container_listen_port",
+        Rule::Integer {
+            min: 1,
+            max: Some(65535),
+        },
+    ),
+    Field::one_of(STATISTICS, "uptime", Rule::Integer { min: 0, max: None }),
+    Field::one_of(STATISTICS, "version", Rule::Text(None)),
+]);
 
 const ACCESS: Places = 0b11;
 /// Those of data that tell of a container.
@@ -287,6 +281,17 @@ impl<'a> Document<'a> {
 }
 
 impl Schema {
+    const fn of(fields: &'static [Field]) -> Self {
+        let (mut shortest, mut at) = (usize::MAX, 0);
+        while at < fields.len() {
+            if fields[at].name.len() < shortest {
+                shortest = fields[at].name.len();
+            }
+            at += 1;
+        }
+        Self { fields, shortest }
+    }
+
     /// Reads a text, in one pass that builds nothing.
     #[inline(always)]
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, JsonError> {
@@ -336,6 +341,11 @@ impl Schema {
 
     fn position(&self, key: Text<'_>, work: &mut impl Count) -> Option<usize> {
         let written = key.as_written();
+        // Nothing is shorter written than decoded.
+        if written.len() < self.shortest {
+            work.add(work::TOO_SHORT);
+            return None;
+        }
         work.add(
             work::OBSERVED
                 + work::FIELD * self.fields.len()

@@ -102,6 +102,9 @@ pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
 /// Hashes the bytes of a name. Each name comes in the same parts, whatever it is written like:
 /// where the parts end may matter to a hasher.
 pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {
+    if name.len() <= HASHED_AT_ONCE {
+        return hasher.write(name);
+    }
     name.chunks(HASHED_AT_ONCE)
         .for_each(|part| hasher.write(part));
 }

@@ -72,6 +72,8 @@ pub const BRACKET: usize = 28;
 pub const FRAME: usize = 38;
 /// A member or element, and what stands behind it.
 pub const ELEMENT: usize = 50;
+/// A member whose name is shorter than those of all fields of a schema.
+pub const TOO_SHORT: usize = 20;
 /// A member that is looked for among the fields of a schema.
 pub const OBSERVED: usize = 87;
 pub const FIELD: usize = 4;

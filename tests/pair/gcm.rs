@@ -5,6 +5,8 @@ use anwdl::protocol::{Protocol, Role};
 
 use super::{CLIENT_KEY, SERVER_KEY, exchange_public_keys, go_on, rsa, session};
 
+// A program that has all models has this one twice.
+#[allow(clippy::duplicate_mod)]
 #[path = "../../fuzz/src/model/gcm.rs"]
 mod model;
 

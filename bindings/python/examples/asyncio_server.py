@@ -8,9 +8,9 @@ import socket
 from typing import Set
 
 import anwdl
-from server import MALFORMED, answer, command_line, key_pair_of, options, say, tell_the_end
+from server import MALFORMED, answer, check_descriptors, command_line, key_pair_of, options, say, tell_the_end
 
-MOST_CLIENTS = 1000
+MOST_CLIENTS = 900
 
 
 async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
@@ -48,7 +48,11 @@ async def serve_all(listener: socket.socket, key_pair: anwdl.RSAWrapper, argumen
 
     while True:
         await places.acquire()
-        connection, _ = await loop.sock_accept(listener)
+        try:
+            connection, _ = await loop.sock_accept(listener)
+        except ConnectionError:  # it has left already
+            places.release()
+            continue
         session = loop.create_task(serve(connection, key_pair, arguments))
         sessions.add(session)
         session.add_done_callback(done)
@@ -57,6 +61,7 @@ async def serve_all(listener: socket.socket, key_pair: anwdl.RSAWrapper, argumen
 async def main() -> None:
     """Serves clients until SIGTERM."""
     arguments = command_line()
+    check_descriptors(MOST_CLIENTS)
     key_pair = key_pair_of(arguments)
     with socket.create_server(("127.0.0.1", arguments.port)) as listener:
         listener.setblocking(False)

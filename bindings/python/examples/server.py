@@ -2,19 +2,23 @@
 """An Anweddol server with a thread for each client and every option of the library, for trying things out."""
 
 import argparse
+import resource
 import signal
 import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
 from typing import Any, Dict, Optional, Tuple
 
 import anwdl
 
 STARTED_AT = time.monotonic()
 MOST_CLIENTS = 100
-"""Threads, so that a crowd waits its turn instead of filling the memory."""
+"""Threads. A crowd waits in the queue of the system, and takes neither memory nor descriptors."""
+OTHER_DESCRIPTORS = 32
+"""What a process has open besides its clients."""
 
 Answer = Tuple[bool, str, Dict[str, Any], Optional[str]]
 
@@ -113,16 +117,30 @@ def key_pair_of(arguments: argparse.Namespace) -> anwdl.RSAWrapper:
     return key_pair
 
 
+def check_descriptors(most_clients: int) -> None:
+    """Without a descriptor for each client, accept() would fail while they are served."""
+    needed, allowed = most_clients + OTHER_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if needed > allowed:
+        sys.exit(f"{most_clients} clients need {needed} descriptors, and {allowed} are allowed: raise ulimit -n")
+
+
 def main() -> None:
     """Serves clients until SIGTERM."""
     arguments = command_line()
+    check_descriptors(MOST_CLIENTS)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     key_pair = key_pair_of(arguments)
     with socket.create_server(("127.0.0.1", arguments.port)) as listener, ThreadPoolExecutor(MOST_CLIENTS) as pool:
         say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
+        places = Semaphore(MOST_CLIENTS)
         while True:
-            connection, _ = listener.accept()
-            pool.submit(serve, connection, key_pair, arguments)
+            places.acquire()
+            try:
+                connection, _ = listener.accept()
+            except ConnectionError:  # it has left already
+                places.release()
+                continue
+            pool.submit(serve, connection, key_pair, arguments).add_done_callback(lambda _served: places.release())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from ends import STAT, TIMEOUT, fails, is_at_end, own_keys, peer_settings, two_e
 from peer import ProtocolName, Session
 
 CLIENTS = 10
+REQUESTS = 100
 
 T = TypeVar("T")
 
@@ -114,6 +115,31 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(await receiving, STAT)
 
         await self.with_peer(session)
+
+    async def test_a_client_that_never_pauses_leaves_other_tasks_their_turns(self) -> None:
+        turns = 0
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            def send_all() -> None:
+                for _ in range(REQUESTS):
+                    peer.send_text(json.dumps(STAT))
+
+            await in_thread(send_all)
+            other = asyncio.ensure_future(take_turns())
+            for _ in range(REQUESTS):
+                await client.recvRequest()
+                await client.sendResponse(True, "OK")
+            other.cancel()
+
+        # In gcm a client can send without hearing from the server.
+        await self.with_peer(session, ProtocolName.GCM)
+        self.assertGreaterEqual(turns, REQUESTS - 1)
 
     async def test_the_end_of_an_object_closes_its_connection(self) -> None:
         with two_ends() as (near, far):

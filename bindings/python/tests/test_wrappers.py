@@ -1,12 +1,15 @@
 """The library's RSA and AES wrappers under their Python names, against `cryptography`, which those of the Python releases are made of."""
 
+import copy
+import pickle
+import socket
 import unittest
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
-from anwdl import AESWrapper, LibraryValueError, RSAWrapper
+from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryValueError, RSAWrapper
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER
@@ -22,6 +25,25 @@ def private_der(key: rsa.RSAPrivateKey, form: serialization.PrivateFormat = PKCS
 
 def public_der(key: rsa.RSAPrivateKey, form: serialization.PublicFormat = INFO) -> bytes:
     return key.public_key().public_bytes(DER, form)
+
+
+class Copies(unittest.TestCase):
+    def test_what_has_an_object_of_the_library_is_not_copied(self) -> None:
+        here, there = socket.socketpair()
+        with here, there:
+            client = ClientInstance(here, exchange_keys=False)
+            for original in (RSAWrapper(generate_key_pair=False), AESWrapper(), client, ClientInterface("::1")):
+                for make_copy in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with self.subTest(type(original).__name__, how=make_copy), self.assertRaisesRegex(TypeError, "make another one"):
+                        make_copy(original)
+
+
+class Arguments(unittest.TestCase):
+    def test_a_number_is_neither_text_nor_bytes(self) -> None:
+        wrapper = RSAWrapper(generate_key_pair=False)
+        for use in (lambda: wrapper.encryptData(5), lambda: wrapper.setPublicKey(5), lambda: ClientInterface(5)):  # type: ignore[arg-type]
+            with self.assertRaisesRegex(TypeError, "int"):
+                use()
 
 
 class RSA(unittest.TestCase):

@@ -44,7 +44,9 @@ pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, JsonError> {
 
 /// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
 pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
-    observe(text, 0, Origin::Peer, &mut (), work).map_or_else(
+    // Python takes a key that stands twice.
+    let reader = Reader::<0, _>::new(text, 0, *work);
+    read_whole(reader, 0, &mut (), work).map_or_else(
         |problem| problem.is_python || problem.is_no_memory(),
         |_| true,
     )
@@ -69,6 +71,15 @@ pub fn observe<'a>(
     if origin == Origin::Caller {
         reader.longest_integer = MAX_PYTHON_INTEGER_LEN;
     }
+    read_whole(reader, depth, observer, work)
+}
+
+fn read_whole<'a, const KEYS: usize, W: Count>(
+    mut reader: Reader<'a, KEYS, W>,
+    depth: usize,
+    observer: &mut impl Observer<'a>,
+    work: &mut W,
+) -> Result<Value<'a>, JsonError> {
     let whole = reader.whole(depth, observer);
     reader.count_work(work::TEXT + work::BYTE * reader.at);
     *work = reader.work;

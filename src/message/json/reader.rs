@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::error::JsonError;
 use super::keys::{INDIRECT, Key, SIGNED, decode_start, duplicate, signature};
-use super::scan::{digits_end, plain_end, run_end, string_end, whitespace_end};
+use super::scan::{digits_end, plain_end, run_end, scalar_end, string_end, whitespace_end};
 use super::text::{Object, Text, Value, code_unit};
 use crate::message::hash_index::narrow;
 use crate::message::work::{self, Count};
@@ -126,7 +126,7 @@ impl Brackets {
     }
 }
 
-/// Reads, and keeps up to `KEYS` keys in place: none where the keys are known to differ.
+/// Reads, and keeps up to `KEYS` keys in place; with room for none, it does not ask whether keys differ.
 pub struct Reader<'a, const KEYS: usize, W = ()> {
     text: &'a str,
     /// Where it is: known where something is wrong, and to what passes over an accepted text.
@@ -257,6 +257,9 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
     /// Takes one more key.
     #[inline(always)]
     fn add_key(&mut self, keys: Keys, mut key: Key) -> Result<(), JsonError> {
+        if KEYS == 0 {
+            return Ok(());
+        }
         let is_full = self.keys.is_full() || self.keys.len() - keys.first == COMPARED_KEYS;
         if key.signature == INDIRECT && !is_full {
             key.signature = self.signature_of_other(key.start..key.end);
@@ -571,7 +574,11 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
                 Place::Root => Place::Member(key),
                 Place::Member(_) | Place::Deeper => Place::Deeper,
             };
-            let end = self.value(start, depth + 1, inner, observer)?;
+            // Most values, without a call.
+            let end = match self.text.as_bytes().get(start) {
+                Some(b'{' | b'[') => self.value(start, depth + 1, inner, observer)?,
+                _ => self.scalar(start)?,
+            };
             let value = Value(&self.text[start..end]);
             match place {
                 Place::Root => observer.member(key, value, &mut self.work),
@@ -787,18 +794,21 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
     }
 
     fn skip_scalar(&mut self) {
-        while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') = self.peek() {
-            self.at += 1;
-        }
+        self.at = scalar_end(self.text.as_bytes(), self.at);
     }
 }
 
 impl<'a> Value<'a> {
     /// The value that begins at `at` in an accepted text.
     pub fn from_accepted(text: &'a str, at: usize) -> Self {
+        Self(&text[at..Self::end(text, at)])
+    }
+
+    /// Where the value ends that begins at `at` in an accepted text.
+    fn end(text: &str, at: usize) -> usize {
         let mut reader = Reader::of_accepted(text, at);
         reader.skip_value();
-        Self(&text[at..reader.at])
+        reader.at
     }
 }
 
@@ -809,24 +819,21 @@ impl<'a> Object<'a> {
     }
 
     /// Those that stand from `at` on: where a key begins, or where a value ends.
-    pub fn members_from(self, at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
-        let mut reader = Reader::of_accepted(self.0, at);
+    pub fn members_from(self, mut at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
+        let (text, bytes) = (self.0, self.0.as_bytes());
         std::iter::from_fn(move || {
-            reader.skip_whitespace();
-            if reader.peek() == Some(b',') {
-                reader.at += 1;
-                reader.skip_whitespace();
+            at = whitespace_end(bytes, at);
+            if bytes.get(at) == Some(&b',') {
+                at = whitespace_end(bytes, at + 1);
             }
-            if reader.peek() == Some(b'}') {
+            if bytes.get(at) == Some(&b'}') {
                 return None;
             }
-            let key = reader.skip_string();
-            reader.skip_whitespace();
-            reader.at += 1;
-            reader.skip_whitespace();
-            let start = reader.at;
-            reader.skip_value();
-            Some((Text(key), Value(&self.0[start..reader.at])))
+            let key = at + 1..string_end(bytes, at + 1);
+            let colon = whitespace_end(bytes, key.end + 1);
+            let start = whitespace_end(bytes, colon + 1);
+            at = Value::end(text, start);
+            Some((Text(&text[key]), Value(&text[start..at])))
         })
     }
 }

@@ -65,7 +65,9 @@ pub fn run_end(bytes: &[u8], at: usize) -> usize {
 
 /// Where the closing quote of a string stands whose first byte, in a text that was accepted, is at `at`.
 #[inline(always)]
-pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
+pub fn string_end(bytes: &[u8], at: usize) -> usize {
+    // Most strings have no escapes.
+    let mut at = plain_end(bytes, at);
     loop {
         match bytes.get(at) {
             Some(b'\\') => at += 2,
@@ -79,6 +81,15 @@ pub fn string_end(bytes: &[u8], mut at: usize) -> usize {
 #[inline(always)]
 pub fn digits_end(bytes: &[u8], at: usize) -> usize {
     behind(bytes, at, ends_of_digits, |byte| byte.is_ascii_digit())
+}
+
+/// Where a number, or null, true or false, of a text that was accepted ends.
+#[inline(always)]
+pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') = bytes.get(at) {
+        at += 1;
+    }
+    at
 }
 
 /// Where blanks end.

@@ -15,6 +15,7 @@ from anwdl._library import (
     Guard,
     LibraryRuntimeError,
     LibraryValueError,
+    NotCopied,
     check,
     failure,
     ffi,
@@ -62,7 +63,7 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
     return message
 
 
-class Connection:
+class Connection(NotCopied):
     """A connection whose socket is a Python object, and whose calls never wait in the library: a handler of a signal can run,
     another thread can close the connection, and one operation goes on where an exception left it."""
 

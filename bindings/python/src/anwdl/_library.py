@@ -113,10 +113,17 @@ def string(borrowed: Any) -> str:
     return str(ffi.string(borrowed), "utf-8")
 
 
+class NotCopied:
+    """Has an object of the library, which a copy would free a second time."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} cannot be copied or pickled: make another one")
+
+
 def given_text(name: str, value: Union[str, bytes]) -> bytes:
     """A text for the library, to which a zero byte is its end."""
     # Half a surrogate pair becomes bytes that are no UTF-8, which the library refuses in its own words.
-    encoded = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+    encoded = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else given_bytes(value)
     if b"\0" in encoded:
         raise invalid(f"{name} has a zero byte")
     return encoded
@@ -124,7 +131,8 @@ def given_text(name: str, value: Union[str, bytes]) -> bytes:
 
 def given_bytes(data: Union[str, bytes]) -> bytes:
     """Bytes for the library; a text is UTF-8, as in the Python server."""
-    return data.encode() if isinstance(data, str) else bytes(data)
+    # Of a number, bytes() would make as many zeros.
+    return data.encode() if isinstance(data, str) else bytes(memoryview(data))
 
 
 def given_number(name: str, value: int, most: int) -> int:

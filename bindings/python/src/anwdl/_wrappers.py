@@ -8,6 +8,7 @@ from typing import Any, Callable, ClassVar, Optional, Tuple, Type, TypeVar, Unio
 from anwdl._library import (
     Guard,
     LibraryRuntimeError,
+    NotCopied,
     check,
     ffi,
     given_bytes,
@@ -39,7 +40,7 @@ class AESMode(enum.IntEnum):
     GCM = lib.ANWDL_AES_GCM
 
 
-class _Wrapper:
+class _Wrapper(NotCopied):
     """Keys of this side's own, or those of a client, which are then looked up at each use: they change as the session goes on."""
 
     _free: ClassVar[Any]

@@ -1,0 +1,43 @@
+#include "workers.h"
+
+static void *run(void *argument) {
+    workers_t *workers = argument;
+    pthread_mutex_lock(&workers->mutex);
+    while (!workers->stops) {
+        uint64_t wakes = workers->wakes;
+        pthread_mutex_unlock(&workers->mutex);
+        bool has_worked = workers->work(workers->context);
+        pthread_mutex_lock(&workers->mutex);
+        while (!has_worked && !workers->stops && workers->wakes == wakes)
+            pthread_cond_wait(&workers->changed, &workers->mutex);
+    }
+    pthread_mutex_unlock(&workers->mutex);
+    return NULL;
+}
+
+bool workers_start(workers_t *workers, size_t count, bool (*work)(void *context), void *context) {
+    workers->work = work;
+    workers->context = context;
+    while (workers->count < count && workers->count < MOST_WORKERS) {
+        if (pthread_create(&workers->threads[workers->count], NULL, run, workers) != 0)
+            return false;
+        workers->count++;
+    }
+    return workers->count == count;
+}
+
+void workers_wake(workers_t *workers) {
+    pthread_mutex_lock(&workers->mutex);
+    workers->wakes++;
+    pthread_cond_signal(&workers->changed);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+void workers_stop(workers_t *workers) {
+    pthread_mutex_lock(&workers->mutex);
+    workers->stops = true;
+    pthread_cond_broadcast(&workers->changed);
+    pthread_mutex_unlock(&workers->mutex);
+    while (workers->count > 0)
+        pthread_join(workers->threads[--workers->count], NULL);
+}

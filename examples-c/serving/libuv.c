@@ -1,0 +1,79 @@
+/* Many clients on one thread, with libuv: it tells when a descriptor is ready. */
+#define _GNU_SOURCE /* for uv.h */
+#include "serving.h"
+#include <uv.h>
+
+static anwdl_client_options_t *options;
+static int listener;
+
+static void forget(uv_handle_t *poll) {
+    anwdl_client_free(poll->data); /* which closes the descriptor */
+    free(poll);
+}
+
+/* Goes as far as it can without waiting, and ends a client that goes no further. */
+static void advance(uv_poll_t *poll, int status, int events) {
+    anwdl_client_t *client = poll->data;
+    for (bool goes_on = true; goes_on;) {
+        anwdl_request_t *request = NULL;
+        anwdl_event_t event = anwdl_client_next_event(client, &request);
+        switch (event) {
+        case ANWDL_EVENT_WANT_READ:
+        case ANWDL_EVENT_WANT_WRITE:
+            if (uv_poll_start(poll, event == ANWDL_EVENT_WANT_READ ? UV_READABLE : UV_WRITABLE,
+                              advance) == 0)
+                return;
+            goes_on = false;
+            break;
+        case ANWDL_EVENT_REQUEST:
+        case ANWDL_EVENT_MALFORMED_REQUEST:
+            goes_on = answer(client, request);
+            break;
+        case ANWDL_EVENT_EXCHANGED:
+        case ANWDL_EVENT_RESPONSE_SENT:
+            break;
+        default:
+            goes_on = false;
+        }
+    }
+    uv_close((uv_handle_t *)poll, forget);
+}
+
+static void accept_client(uv_poll_t *incoming, int status, int events) {
+    int fd = accept(listener, NULL, NULL);
+    uv_poll_t *poll = fd < 0 ? NULL : malloc(sizeof *poll);
+    anwdl_client_t *client = NULL;
+    if (poll != NULL && anwdl_client_new(fd, options, &client) == ANWDL_OK &&
+        uv_poll_init(incoming->loop, poll, fd) == 0) {
+        poll->data = client;
+        advance(poll, status, events);
+    } else if (fd < 0) {
+        usleep(1000); /* no descriptors: not all the time for asking again */
+    } else {
+        client != NULL ? anwdl_client_free(client) : (void)close(fd);
+        free(poll);
+    }
+}
+
+static void end_late(uv_handle_t *handle, void *timer) {
+    if (handle->data != NULL && !uv_is_closing(handle) &&
+        anwdl_client_get_time_left(handle->data) == 0)
+        advance((uv_poll_t *)handle, 0, 0);
+}
+
+static void on_second(uv_timer_t *timer) {
+    uv_walk(timer->loop, end_late, NULL);
+}
+
+int main(int argc, char **argv) {
+    uv_poll_t incoming = {.data = NULL};
+    uv_timer_t timer = {.data = NULL};
+    listener = open_listener(argc, argv, SOCK_NONBLOCK);
+    if (listener < 0 || (options = make_options(argc, argv, true)) == NULL ||
+        uv_poll_init(uv_default_loop(), &incoming, listener) != 0 ||
+        uv_poll_start(&incoming, UV_READABLE, accept_client) != 0 ||
+        uv_timer_init(uv_default_loop(), &timer) != 0 ||
+        uv_timer_start(&timer, on_second, 1000, 1000) != 0)
+        return EXIT_FAILURE;
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}

@@ -1,0 +1,212 @@
+/* The short servers of examples-c/, which say nothing when they are ready, as processes of their
+   own:
+
+   test_short_servers one SERVER: it serves one client after the other.
+   test_short_servers many SERVER CERTIFICATE: the same, beside clients that do nothing.
+   test_short_servers deadlines CERTIFICATE SERVER...: they hang up on clients that do nothing.
+
+   The certificate is for the one inside TLS. */
+#include "check.h"
+#include "peer.h"
+#include "process.h"
+#include "support.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    FRAMING_COUNT = 4,
+    MOST_SERVERS = 16,
+    SILENCE_COUNT = 4,
+    PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
+};
+
+static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3, ANWDL_PROTOCOL_V4,
+                                            ANWDL_PROTOCOL_GCM};
+
+typedef struct {
+    process_t process;
+    uint16_t port;
+    bool is_inside_tls;
+} server_t;
+
+/* -- servers ----------------------------------------------------------------------------------- */
+
+static bool try_to_connect(uint16_t port, int *out_fd) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *out_fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(*out_fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return true;
+    close(*out_fd);
+    return false;
+}
+
+/* Knocks until it opens. */
+static server_t start(char *path, char *certificate) {
+    server_t server = {.is_inside_tls = strstr(path, "_tls") != NULL};
+    int64_t end = now_in_milliseconds() + PATIENCE;
+    char port_text[8];
+    int fd;
+    close(make_listener(&server.port));
+    snprintf(port_text, sizeof port_text, "%u", server.port);
+    char *const arguments[] = {path, port_text, ANWDL_KEYS_DIR "/server.pem", certificate, NULL};
+    server.process = start_process(arguments);
+    while (!try_to_connect(server.port, &fd)) {
+        REQUIRE(now_in_milliseconds() < end);
+        REQUIRE(waitpid(server.process.pid, NULL, WNOHANG) == 0);
+        poll(NULL, 0, 1);
+    }
+    close(fd);
+    return server;
+}
+
+/* It is still there to be ended, and a signal ends it. */
+static void stop(server_t *server) {
+    int status = 0;
+    CHECK(kill(server->process.pid, SIGTERM) == 0);
+    close(server->process.output);
+    CHECK(waitpid(server->process.pid, &status, 0) == server->process.pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+/* -- clients ----------------------------------------------------------------------------------- */
+
+/* OpenSSL's own client takes the bytes, and gives them on inside TLS. */
+static int connect_inside_tls(uint16_t port) {
+    int ends[2];
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%u", port);
+    make_unix_pair(ends);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(ends[0], STDIN_FILENO);
+        dup2(ends[0], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execlp("openssl", "openssl", "s_client", "-quiet", "-verify_quiet", "-connect", address,
+               NULL);
+        perror("openssl");
+        _exit(127);
+    }
+    close(ends[0]);
+    return ends[1];
+}
+
+static void open_peer(peer_t *peer, const server_t *server, anwdl_protocol_t framing) {
+    int fd = server->is_inside_tls ? connect_inside_tls(server->port) : connect_to(server->port);
+    peer_init(peer, fd, framing, "peer-1");
+}
+
+static void check_response(peer_t *peer, const char *request, const char *response) {
+    char *found = peer_ask(peer, request);
+    CHECK_STRING(found, response);
+    free(found);
+}
+
+#define STAT "{\"verb\": \"STAT\", \"parameters\": {}}"
+#define STATISTICS                                                                                 \
+    "{\"success\": true, \"message\": \"OK\", \"data\": {\"uptime\": 60, \"version\": \"1.0.0\"}}"
+#define REFUSAL     "{\"success\": false, \"message\": \"Refused request\", \"data\": {}}"
+#define BAD_REQUEST "{\"success\": false, \"message\": \"Bad request\", \"data\": {}}"
+
+static void be_served(const server_t *server, anwdl_protocol_t framing, bool answers_malformed) {
+    peer_t peer;
+    open_peer(&peer, server, framing);
+    if (CHECK(peer_exchange_keys(&peer, true))) {
+        check_response(&peer, STAT, STATISTICS);
+        check_response(&peer, "{\"verb\": \"CREATE\", \"parameters\": {}}", REFUSAL);
+        if (answers_malformed)
+            check_response(&peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
+        check_response(&peer, STAT, STATISTICS);
+    }
+    peer_free(&peer);
+}
+
+static void be_served_in_each_framing(const server_t *server, bool answers_malformed) {
+    for (size_t at = 0; at < FRAMING_COUNT; at++)
+        be_served(server, FRAMINGS[at], answers_malformed);
+}
+
+/* One says nothing at all; the others stop in the key exchange, between two requests, and in the
+   middle of one. */
+static void fall_silent(const server_t *server, peer_t silent[SILENCE_COUNT]) {
+    peer_init(&silent[0], connect_to(server->port), ANWDL_PROTOCOL_V4, "peer-1");
+    open_peer(&silent[1], server, ANWDL_PROTOCOL_V4);
+    CHECK(peer_send_public_key(&silent[1]));
+    open_peer(&silent[2], server, ANWDL_PROTOCOL_GCM);
+    CHECK(peer_exchange_keys(&silent[2], true));
+    open_peer(&silent[3], server, ANWDL_PROTOCOL_V2);
+    CHECK(peer_exchange_keys(&silent[3], true));
+    CHECK(peer_send_length(&silent[3], 32) && peer_receive_answer(&silent[3]));
+}
+
+static void check_hung_up(peer_t *peer) {
+    char bytes[4096];
+    ssize_t count;
+    do {
+        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
+        count = recv(peer->fd, bytes, sizeof bytes, 0);
+    } while (count > 0);
+}
+
+/* -- which of them ----------------------------------------------------------------------------- */
+
+static void test_one(char *path) {
+    server_t server = start(path, NULL);
+    be_served_in_each_framing(&server, false);
+    stop(&server);
+}
+
+/* Those that do nothing stop nobody. */
+static void test_many(char *path, char *certificate) {
+    server_t server = start(path, certificate);
+    peer_t silent[SILENCE_COUNT];
+    fall_silent(&server, silent);
+    be_served_in_each_framing(&server, true);
+    for (size_t at = 0; at < SILENCE_COUNT; at++)
+        peer_free(&silent[at]);
+    be_served(&server, ANWDL_PROTOCOL_GCM, true);
+    stop(&server);
+}
+
+/* All at once, as each of them takes as long as its timeout. */
+static void test_deadlines(char *certificate, char *const paths[], size_t count) {
+    static peer_t silent[MOST_SERVERS][SILENCE_COUNT];
+    server_t servers[MOST_SERVERS];
+    REQUIRE(count <= MOST_SERVERS);
+    for (size_t at = 0; at < count; at++) {
+        servers[at] = start(paths[at], certificate);
+        fall_silent(&servers[at], silent[at]);
+    }
+    for (size_t at = 0; at < count; at++) {
+        for (size_t which = 0; which < SILENCE_COUNT; which++)
+            check_hung_up(&silent[at][which]);
+        be_served(&servers[at], ANWDL_PROTOCOL_V3, true);
+        stop(&servers[at]);
+        for (size_t which = 0; which < SILENCE_COUNT; which++)
+            peer_free(&silent[at][which]);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "one") == 0)
+        test_one(argv[2]);
+    else if (argc == 4 && strcmp(argv[1], "many") == 0)
+        test_many(argv[2], argv[3]);
+    else if (argc > 3 && strcmp(argv[1], "deadlines") == 0)
+        test_deadlines(argv[2], argv + 3, (size_t)argc - 3);
+    else
+        REQUIRE(!"such arguments");
+    return check_finish();
+}

@@ -1,0 +1,185 @@
+//! `include/anwdl.hpp` compiles by itself for every standard that it promises, so does the
+//! first example in it, and it covers all of `include/anwdl.h`.
+
+// What compilers say of it is the same for both builds of the library.
+#![cfg(feature = "aws-lc")]
+
+use std::path::Path;
+
+use crate::compiler;
+
+fn header(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("include")
+        .join(name);
+    std::fs::read_to_string(path).expect("the header is there")
+}
+
+/// What is warned of besides the usual.
+const WARNINGS: &[&str] = &[
+    "-Wconversion",
+    "-Wshadow",
+    "-Wsign-conversion",
+    "-Wold-style-cast",
+    "-Weffc++",
+    "-Wundef",
+];
+
+const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20", "c++2b"];
+
+#[test]
+fn it_compiles_alone_for_every_standard() {
+    for standard in STANDARDS {
+        // Twice, for the include guard.
+        let source = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
+        compiler::check("g++", "c++", standard, WARNINGS, source);
+    }
+}
+
+#[test]
+fn it_compiles_behind_the_macros_of_others() {
+    // What the header includes comes first, as macros of others may well break that.
+    let text = header("anwdl.hpp");
+    let includes: String = text
+        .lines()
+        .filter(|line| line.starts_with("#include <"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for standard in STANDARDS {
+        let known: String = match *standard {
+            "c++11" | "c++14" | "c++17" | "c++20" => includes
+                .lines()
+                .filter(|line| !line.contains("<expected>"))
+                .filter(|line| {
+                    !standard.starts_with("c++1")
+                        || *standard == "c++17"
+                        || !line.contains("optional") && !line.contains("string_view")
+                })
+                .map(|line| format!("{line}\n"))
+                .collect(),
+            _ => includes.clone(),
+        };
+        let source = format!(
+            "{known}{}#include \"anwdl.hpp\"\n",
+            compiler::foreign_macros()
+        );
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
+    }
+}
+
+#[test]
+fn its_example_compiles() {
+    let text = header("anwdl.hpp");
+    let (_, rest) = text
+        .split_once(" * @code{.cpp}\n")
+        .expect("there is an example");
+    let (example, _) = rest.split_once(" * @endcode").expect("the example ends");
+    let lines = example.lines().map(|line| {
+        let line = line.strip_prefix(" *").expect("a comment's line");
+        format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
+    });
+    let example: String = lines.collect();
+    for standard in STANDARDS {
+        compiler::check("g++", "c++", standard, WARNINGS, &example);
+    }
+}
+
+/// A function of C that C++ has under no name would be missed by those who use it.
+#[test]
+fn it_calls_every_function_of_the_c_header() {
+    // What their variants with one more argument do as well.
+    const REPLACED: &[&str] = &[
+        "anwdl_data_set_string",
+        "anwdl_data_add_string",
+        "anwdl_rsa_wrapper_verify_data_signature",
+    ];
+    let (c, cpp) = (header("anwdl.h"), header("anwdl.hpp"));
+    let words = |text: &str| -> Vec<String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.split(|c| !is_part(c)).map(str::to_owned).collect()
+    };
+    let used = words(&cpp);
+    let mut count = 0;
+    for line in c.lines() {
+        let declares = !line.trim_start().starts_with(['*', '/', '#']) && !line.starts_with(' ');
+        let Some((before, _)) = line.split_once('(').filter(|_| declares) else {
+            continue;
+        };
+        let Some(name) = words(before)
+            .pop()
+            .filter(|name| name.starts_with("anwdl_"))
+        else {
+            continue;
+        };
+        count += 1;
+        assert!(
+            used.contains(&name) || REPLACED.contains(&&*name),
+            "{name} is not in anwdl.hpp"
+        );
+    }
+    assert!(count > 150, "only {count} functions were found");
+}
+
+#[test]
+fn it_can_be_imported_as_a_header_unit() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("header-unit");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let program = "import \"anwdl.hpp\";\nint main() { return *anwdl::build_info() == 0; }\n";
+    std::fs::write(folder.join("program.cpp"), program).expect("it can be written");
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    for source in ["-xc++-header anwdl.hpp", "-xc++ -fsyntax-only program.cpp"] {
+        let (language, rest) = source.split_once(' ').expect("it has two parts");
+        let mut arguments: Vec<_> = rest.split(' ').map(str::to_owned).collect();
+        if language == "-xc++-header" {
+            arguments[0] = include.join("anwdl.hpp").display().to_string();
+        }
+        let output = std::process::Command::new("g++")
+            .args(["-std=c++20", "-fmodules-ts", "-Wall", "-Wextra", "-I"])
+            .arg(&include)
+            .arg(language)
+            .args(arguments)
+            .current_dir(&folder)
+            .output()
+            .expect("g++ runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{source}: {complaint}");
+    }
+}
+
+/// With everything that clang warns of, but for what is said here.
+#[test]
+fn clang_has_nothing_to_say() {
+    if std::process::Command::new("clang")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("left out, as there is no clang");
+        return;
+    }
+    const POINTLESS: &[&str] = &[
+        // C++98 is not promised, and each standard from C++11 on is compiled by itself.
+        "-Wno-c++98-compat",
+        "-Wno-c++98-compat-pedantic",
+        "-Wno-pre-c++17-compat",
+        // Doxygen's @retval and @file.
+        "-Wno-documentation-unknown-command",
+        // Nobody lays these classes out by hand.
+        "-Wno-padded",
+        // A header alone has no place for the one copy of a vtable.
+        "-Wno-weak-vtables",
+    ];
+    let flags = [&["-Weverything"], POINTLESS].concat();
+    for standard in ["c99", "c17", "c2x"] {
+        compiler::check("clang", "c", standard, &flags, "#include \"anwdl.h\"\n");
+    }
+    for standard in STANDARDS {
+        compiler::check(
+            "clang++",
+            "c++",
+            standard,
+            &flags,
+            "#include \"anwdl.hpp\"\n",
+        );
+    }
+}
