@@ -1,18 +1,16 @@
-// A server on standalone Asio, in C++17: one thread moves the bytes, sessions without a descriptor
-// make sense of them, and a thread pool does the private key operation of each key exchange. Who
-// gets a place, and whose operation comes next, is said by admission.h.
+// A server on standalone Asio, in C++20: one coroutine for each client, all on one thread, and a
+// thread pool for the private key operation of each key exchange. Who gets a place, and whose
+// operation comes next, is said by admission.h.
 #define ASIO_STANDALONE
 #define ASIO_NO_DEPRECATED
 #include "admission.h"
 #include "answers.h"
 #include "server_options.h"
 
-#include <anwdl.hpp>
+#include <anwdl_asio.hpp>
 
 #include <asio.hpp>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -38,87 +36,116 @@ std::string describe(const std::exception &error) {
     return (failure != nullptr ? std::string(failure->reason_name()) + ": " : "") + error.what();
 }
 
-class connection;
+class visitor;
 
-/// What all connections share.
+/// What all clients share.
 struct server_state {
     server_options_t options;
     anwdl::client_options client_options;
     admission_t *admission;
     asio::any_io_executor pool; ///< where they compute
-    bool is_stopping;
-    std::unordered_set<connection *> connections; ///< each from its beginning to its end
+    asio::steady_timer end;     ///< of those that are still there when the server stops
+    bool is_stopping = false;
+    std::unordered_set<visitor *> visitors{}; ///< each from its beginning to its end
 };
 
-/// A client. Whatever is under way for it (a read, a write, a wait, a computation) shares the
-/// ownership, so that it ends with the last of them.
-///
-/// Its members are used on the thread of the loop only; the session is lent to a thread of the pool
-/// while it computes.
-class connection : public std::enable_shared_from_this<connection> {
+/// A client. It belongs to the coroutine serve(), which uses it on the thread of the loop only; the
+/// session is lent to a thread of the pool while it computes.
+class visitor {
   public:
-    connection(server_state &server, std::uint64_t number, tcp::socket socket)
-        : server_(server), number_(number), socket_(std::move(socket)),
-          deadline_(socket_.get_executor()), session_(anwdl::session::adopt(nullptr)) {
+    visitor(server_state &server, std::uint64_t number, tcp::socket socket)
+        : server_(server), number_(number),
+          connection_(std::move(socket), anwdl::session::adopt(nullptr), server.pool),
+          turn_(connection_.get_executor(), clock::time_point::max()) {
         place_.owner = this;
-        server_.connections.insert(this);
+        server_.visitors.insert(this);
     }
 
-    connection(const connection &) = delete;
-    connection &operator=(const connection &) = delete;
+    visitor(const visitor &) = delete;
+    visitor &operator=(const visitor &) = delete;
 
-    ~connection() {
+    ~visitor() {
+        end_turn();
         admission_leave(server_.admission, &place_);
-        server_.connections.erase(this);
+        server_.visitors.erase(this);
+        if (server_.visitors.empty())
+            server_.end.cancel();
     }
 
-    void start() {
-        attempt([this] {
-            const tcp::endpoint peer = socket_.remote_endpoint();
-            const char *why = admission_enter(server_.admission, &place_, peer.data());
-            if (why != nullptr)
-                return refuse(why);
-            session_ = anwdl::session(anwdl::role::server, server_.client_options);
-            print_connected(number_, peer.address().to_string().c_str());
-            socket_.set_option(tcp::no_delay(true));
-            if (!limit_unsent(socket_.native_handle()))
-                return close("no way to limit what is queued for it");
-            begin(phase::exchanging_keys);
-            advance();
-        });
+    /// Serves it until it is closed, here or by others.
+    asio::awaitable<void> serve() {
+        if (!enter())
+            co_return;
+        anwdl::session &session = connection_.get_session();
+        anwdl::request request;
+        begin(phase::exchanging_keys);
+        for (;;) {
+            if (phase_ == phase::waiting && connection_.has_input())
+                begin(phase::answering);
+            if (server_.is_stopping && phase_ != phase::answering)
+                close("the server stops");
+            if (is_closed_)
+                co_return;
+            const anwdl::event event = connection_.next_event(request);
+            switch (event) {
+            case anwdl::event::want_computation:
+                co_await wait_for_turn();
+                if (is_closed_)
+                    break;
+                [[fallthrough]];
+            case anwdl::event::want_read:
+            case anwdl::event::want_write:
+                co_await connection_.async_wait(event, asio::use_awaitable);
+                end_turn();
+                break;
+            case anwdl::event::exchanged:
+                admission_end_exchange(server_.admission, &place_);
+                print_keys_exchanged(number_);
+                begin(phase::waiting);
+                break;
+            case anwdl::event::request:
+                send(make_answer(request.get()));
+                break;
+            case anwdl::event::malformed_request:
+                print_malformed_request(number_, get_framing(), session.get_request_errors());
+                send(make_answer_to_malformed_request());
+                break;
+            case anwdl::event::response_sent:
+                if (request)
+                    print_request(number_, get_framing(), request.get_verb());
+                request = anwdl::request();
+                begin(phase::waiting);
+                break;
+            default:
+                close(describe(connection_.get_error()));
+            }
+        }
     }
 
     /// Ends the connection; what is under way for it ends soon after.
     void close(const std::string &why) {
-        if (is_closed_)
-            return;
+        if (!is_closed_)
+            print_closed(number_, why.c_str());
         is_closed_ = true;
-        print_closed(number_, why.c_str());
-        deadline_.cancel();
         std::error_code ignored; // the descriptor is closed in any case
-        socket_.close(ignored);
+        connection_.next_layer().close(ignored);
     }
 
-    /// Ends it, unless it is at a request or its response; that has some time.
+    /// Ends it, unless it is at a request or its response.
     void drain() {
         if (phase_ != phase::answering)
-            return close("the server stops");
-        wait_until(std::min(deadline_.expiry(), clock::now() + get_drain_timeout()));
+            close("the server stops");
     }
 
-    /// Starts the computations that may run now.
+    /// Wakes those whose computation may run now.
     static void start_computations(server_state &server) {
         const char *why_not = nullptr;
         while (place_t *place = admission_take(server.admission, get_time(), &why_not)) {
-            const auto self = static_cast<connection *>(place->owner)->shared_from_this();
-            if (why_not != nullptr || self->is_closed_) {
-                admission_end_computation(server.admission, place);
-                self->queued_.reset();
-                if (why_not != nullptr)
-                    self->close(why_not);
-            } else {
-                self->compute();
-            }
+            auto *self = static_cast<visitor *>(place->owner);
+            self->has_turn_ = true;
+            self->turn_.cancel();
+            if (why_not != nullptr)
+                self->close(why_not);
         }
     }
 
@@ -129,15 +156,19 @@ class connection : public std::enable_shared_from_this<connection> {
         answering, ///< a request, from its first byte to the last one of the response
     };
 
-    /// Does what may fail; a failure ends this connection, and no other.
-    template <class Action> void attempt(Action action) {
-        if (is_closed_)
-            return;
-        try {
-            action();
-        } catch (const std::exception &error) {
-            close(describe(error));
+    /// Whether it gets a place. There is no session for one that does not.
+    bool enter() {
+        const tcp::endpoint peer = connection_.next_layer().remote_endpoint();
+        const char *why = admission_enter(server_.admission, &place_, peer.data());
+        if (why != nullptr) {
+            print_refused(number_, why);
+            return false;
         }
+        connection_.get_session() = anwdl::session(anwdl::role::server, server_.client_options);
+        print_connected(number_, peer.address().to_string().c_str());
+        if (!limit_unsent(connection_.next_layer().native_handle()))
+            close("no way to limit what is queued for it");
+        return !is_closed_;
     }
 
     void begin(phase next) {
@@ -145,264 +176,118 @@ class connection : public std::enable_shared_from_this<connection> {
         admission_wait(server_.admission, &place_);
     }
 
-    /// The session says how long the operation under way may take.
-    void start_deadline() {
-        const int left = session_.get_time_left();
-        const milliseconds timeout = left < 0 ? milliseconds::max() : milliseconds(left);
-        if (server_.is_stopping)
-            wait_until(clock::now() + std::min(timeout, get_drain_timeout()));
-        else if (left < 0)
-            deadline_.expires_at(clock::time_point::max());
-        else
-            wait_until(clock::now() + timeout);
-    }
-
-    milliseconds get_drain_timeout() const {
-        return milliseconds(server_.options.drain_timeout);
-    }
-
-    void wait_until(clock::time_point end) {
-        deadline_.expires_at(end);
-        deadline_.async_wait([self = shared_from_this()](const std::error_code &error) {
-            // One that was put off after it had passed is no longer meant.
-            if (error || self->deadline_.expiry() > clock::now())
-                return;
-            const bool is_idle = self->phase_ == phase::waiting;
-            self->close(self->server_.is_stopping ? "the server stops"
-                        : is_idle                 ? "idle for too long"
-                                                  : "TIMEOUT: too slow");
-        });
-    }
-
-    void refuse(const char *why) {
-        is_closed_ = true;
-        print_refused(number_, why);
-        std::error_code ignored; // the descriptor is closed in any case
-        socket_.close(ignored);
-    }
-
-    /// Goes on as far as it can without waiting.
-    void advance() {
-        session_.set_time(clock::now());
-        while (!is_closed_) {
-            if (server_.is_stopping && phase_ == phase::waiting)
-                return close("the server stops");
-            switch (session_.next_event(request_)) {
-            case anwdl::event::want_read:
-                if (fed_ < received_) {
-                    feed();
-                    break;
-                }
-                if (phase_ == phase::exchanging_keys)
-                    acknowledge();
-                start_deadline();
-                return read();
-            case anwdl::event::want_write:
-                start_deadline();
-                return write();
-            case anwdl::event::want_computation:
-                start_deadline();
-                return queue_computation();
-            case anwdl::event::exchanged:
-                acknowledge();
-                admission_end_exchange(server_.admission, &place_);
-                print_keys_exchanged(number_);
-                begin(phase::waiting);
-                break;
-            case anwdl::event::request:
-                send(make_answer(request_.get()));
-                break;
-            case anwdl::event::malformed_request:
-                print_malformed_request(number_, get_framing(), session_.get_request_errors());
-                send(make_answer_to_malformed_request());
-                break;
-            case anwdl::event::response_sent:
-                if (request_)
-                    print_request(number_, get_framing(), request_.get_verb());
-                request_ = anwdl::request();
-                begin(phase::waiting);
-                break;
-            default:
-                close(std::string(anwdl_error_reason_name(anwdl_last_error_reason())) + ": " +
-                      anwdl_last_error_message());
-            }
-        }
-    }
-
     /// Begins to send; the rest is left to the next events.
     void send(const answer_t &answer) {
         const anwdl::data data = anwdl::data::adopt(answer.data);
-        (void)session_.poll_send_response(answer.success, answer.message, data, answer.reason);
+        (void)connection_.get_session().poll_send_response(answer.success, answer.message, data,
+                                                           answer.reason);
         begin(phase::answering);
     }
 
-    /// Older clients write small pieces one by one, and the next waits for the acknowledgement of
-    /// the last. The option does not last.
-    void acknowledge() {
-#ifdef TCP_QUICKACK
-        const int on = 1;
-        setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-#endif
-    }
-
     anwdl_protocol_t get_framing() const {
-        return static_cast<anwdl_protocol_t>(session_.get_protocol());
+        return static_cast<anwdl_protocol_t>(connection_.get_session().get_protocol());
     }
 
-    /// The session takes what it can use now; the rest stays for later.
-    void feed() {
-        if (phase_ == phase::waiting)
-            begin(phase::answering);
-        fed_ += session_.feed(anwdl::bytes_view(input_.data() + fed_, received_ - fed_));
+    /// One line for the log. Between two requests, the timeout is that of idle clients.
+    std::string describe(const anwdl::error &why) const {
+        if (why.reason() == ANWDL_REASON_TIMEOUT && phase_ == phase::waiting)
+            return "idle for too long";
+        return std::string(why.reason_name()) + ": " + why.message();
     }
 
-    /// Nothing more is read before the session asks for it: a peer that sends too much waits.
-    void read() {
-        socket_.async_read_some(
-            asio::buffer(input_),
-            [self = shared_from_this()](const std::error_code &error, std::size_t count) {
-                self->attempt([&] {
-                    self->fed_ = 0;
-                    self->received_ = count;
-                    if (error == asio::error::eof)
-                        self->session_.feed_end();
-                    else if (error)
-                        throw std::system_error(error);
-                    self->advance();
-                });
-            });
-    }
-
-    /// The pending bytes stay where they are until the session is used again, in the handler.
-    void write() {
-        const anwdl::bytes_view pending = session_.get_pending();
-        asio::async_write(
-            socket_, asio::buffer(pending.data(), pending.size()),
-            [self = shared_from_this()](const std::error_code &error, std::size_t count) {
-                self->attempt([&] {
-                    if (error)
-                        throw std::system_error(error);
-                    self->session_.sent(count);
-                    self->advance();
-                });
-            });
-    }
-
-    /// One that waits there shares the ownership, too.
-    void queue_computation() {
-        const auto left =
-            std::chrono::duration_cast<milliseconds>(deadline_.expiry() - clock::now());
-        if (!admission_queue(server_.admission, &place_, get_time() + left.count()))
-            return close("too many key exchanges");
-        queued_ = shared_from_this();
+    /// Waits until its computation may run. Whoever is closed meanwhile is not computed.
+    asio::awaitable<void> wait_for_turn() {
+        const int left = connection_.get_session().get_time_left();
+        const std::int64_t deadline = left < 0 ? INT64_MAX : get_time() + left;
+        if (!admission_queue(server_.admission, &place_, deadline)) {
+            close("too many key exchanges");
+            co_return;
+        }
         start_computations(server_);
+        std::error_code ignored; // that the timer was cancelled
+        while (!has_turn_)
+            co_await turn_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        if (is_closed_)
+            end_turn();
     }
 
-    /// On a thread of the pool, which hands its share of the ownership back to the loop; that does
-    /// not end meanwhile.
-    void compute() {
-        auto loop = asio::make_work_guard(socket_.get_executor());
-        asio::post(server_.pool,
-                   [self = std::exchange(queued_, nullptr), loop = std::move(loop)]() mutable {
-                       std::exception_ptr failure;
-                       try {
-                           self->session_.compute();
-                       } catch (...) {
-                           failure = std::current_exception();
-                       }
-                       asio::post(loop.get_executor(), [self = std::move(self), failure] {
-                           admission_end_computation(self->server_.admission, &self->place_);
-                           start_computations(self->server_);
-                           self->attempt([&] {
-                               if (failure)
-                                   std::rethrow_exception(failure);
-                               self->advance();
-                           });
-                       });
-                   });
+    void end_turn() {
+        if (!std::exchange(has_turn_, false))
+            return;
+        admission_end_computation(server_.admission, &place_);
+        start_computations(server_);
     }
 
     server_state &server_;
     place_t place_{};
-    std::shared_ptr<connection> queued_; ///< itself, while it waits for its computation
     const std::uint64_t number_;
-    tcp::socket socket_;
-    asio::steady_timer deadline_;
-    anwdl::session session_; ///< empty until it has a place
+    anwdl::connection<tcp::socket> connection_; ///< its session is empty until it has a place
+    asio::steady_timer turn_;                   ///< never expires: it is cancelled
+    bool has_turn_ = false;
     phase phase_ = phase::exchanging_keys;
-    anwdl::request request_; ///< empty where the answer is to a malformed one
-    std::array<std::uint8_t, 4096> input_;
-    std::size_t received_ = 0; ///< bytes in input_
-    std::size_t fed_ = 0;      ///< those of them that the session has taken
     bool is_closed_ = false;
 };
 
-/// Accepts clients until a signal comes.
-class server {
-  public:
-    /// The listener is taken over.
-    server(asio::io_context &loop, server_state &state, int listener)
-        : state_(state), acceptor_(loop, tcp::v4(), listener), patience_(loop),
-          signals_(loop, SIGINT, SIGTERM) {
-        signals_.async_wait([this](const std::error_code &error, int number) {
-            if (!error)
-                stop(number == SIGTERM);
-        });
-        accept();
+/// Whatever fails ends this client, and no other.
+asio::awaitable<void> serve(server_state &server, std::uint64_t number, tcp::socket socket) {
+    visitor visitor(server, number, std::move(socket));
+    try {
+        co_await visitor.serve();
+    } catch (const std::exception &error) {
+        visitor.close(describe(error));
     }
+}
 
-  private:
-    void accept() {
-        acceptor_.async_accept([this](const std::error_code &error, tcp::socket socket) {
-            if (!acceptor_.is_open())
-                return; // it stops, even if a client has just come
-            if (error)
-                return accept_later(error);
-            serve(std::move(socket));
-            accept();
-        });
-    }
-
-    /// The system lacks descriptors or memory, and may have some again soon.
-    void accept_later(const std::error_code &why) {
-        std::cerr << "cannot accept: " << why.message() << '\n';
-        patience_.expires_after(milliseconds(100));
-        patience_.async_wait([this](const std::error_code &error) {
-            if (!error && acceptor_.is_open())
-                accept();
-        });
-    }
-
-    void serve(tcp::socket socket) {
-        const std::uint64_t number = ++last_number_;
-        try {
-            std::make_shared<connection>(state_, number, std::move(socket))->start();
-        } catch (const std::exception &error) {
-            print_closed(number, describe(error).c_str());
+/// Accepts clients until the listener is closed.
+asio::awaitable<void> accept(server_state &server, tcp::acceptor &acceptor) {
+    asio::steady_timer patience(acceptor.get_executor());
+    for (std::uint64_t number = 1; acceptor.is_open();) {
+        std::error_code error;
+        tcp::socket socket =
+            co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+        if (!acceptor.is_open())
+            break; // it stops, even if a client has just come
+        if (!error) {
+            asio::co_spawn(acceptor.get_executor(), serve(server, number, std::move(socket)),
+                           [number](const std::exception_ptr &failure) {
+                               if (failure)
+                                   print_closed(number, "no memory");
+                           });
+            number++;
+        } else { // the system lacks descriptors or memory, and may have some again soon
+            std::cerr << "cannot accept: " << error.message() << '\n';
+            patience.expires_after(milliseconds(100));
+            co_await patience.async_wait(asio::use_awaitable);
         }
     }
+}
 
-    void stop(bool drains) {
-        acceptor_.close();
-        patience_.cancel();
-        state_.is_stopping = true;
-        for (connection *each : state_.connections) {
-            if (drains)
-                each->drain();
-            else
-                each->close("the server stops");
-        }
-    }
+void close_all(server_state &server) {
+    for (visitor *each : server.visitors)
+        each->close("the server stops");
+}
 
-    server_state &state_;
-    tcp::acceptor acceptor_;
-    asio::steady_timer patience_;
-    asio::signal_set signals_;
-    std::uint64_t last_number_ = 0; ///< of a client
-};
+/// Waits for a signal, and stops the server: SIGTERM lets it answer what has begun, for a while.
+asio::awaitable<void> stop_at_signal(server_state &server, tcp::acceptor &acceptor) {
+    asio::signal_set signals(acceptor.get_executor(), SIGINT, SIGTERM);
+    const int number = co_await signals.async_wait(asio::use_awaitable);
+    acceptor.close();
+    server.is_stopping = true;
+    if (number == SIGINT)
+        co_return close_all(server);
+    for (visitor *each : server.visitors)
+        each->drain();
+    if (server.visitors.empty())
+        co_return;
+    std::error_code error; // when the last client has gone, it is cancelled
+    server.end.expires_after(milliseconds(server.options.drain_timeout));
+    co_await server.end.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (!error)
+        close_all(server);
+}
 
 void give_way(place_t *place) {
-    static_cast<connection *>(place->owner)->close("gave way to another client");
+    static_cast<visitor *>(place->owner)->close("gave way to another client");
 }
 
 int run(const server_options_t &options) {
@@ -419,12 +304,15 @@ int run(const server_options_t &options) {
         admission_new(&options.limits, give_way), admission_free);
     if (admission == nullptr)
         throw std::bad_alloc();
-    // In this order: the computations end before the loop does, and the connections with it.
-    server_state state{options, std::move(client_options), admission.get(), {}, false, {}};
+    // In this order: the computations end before the loop does, and the clients with it.
     asio::io_context loop(1);
+    server_state state{
+        options, std::move(client_options), admission.get(), {}, asio::steady_timer(loop)};
     asio::thread_pool pool(options.limits.computations_at_once);
     state.pool = pool.get_executor();
-    server server(loop, state, listener);
+    tcp::acceptor acceptor(loop, tcp::v4(), listener);
+    asio::co_spawn(loop, accept(state, acceptor), asio::detached);
+    asio::co_spawn(loop, stop_at_signal(state, acceptor), asio::detached);
     start_uptime();
     print_listening(port);
     loop.run();

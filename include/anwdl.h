@@ -371,6 +371,10 @@ typedef enum ANWDL_INT_ENUM {
   /** (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses accepts a
    * connection; anwdl_last_error_errno() has the errno of the last attempt, if there was one. */
   ANWDL_REASON_CONNECT_FAILED = 34,
+  /** (RUNTIME_ERROR) The function that anwdl_rsa_wrapper_set_private_operation() was given has failed, or its
+   * result does not belong to the public key. A session has ended with it. The peer sees what it sees with
+   * ANWDL_REASON_DECRYPTION_FAILED. */
+  ANWDL_REASON_PRIVATE_OPERATION_FAILED = 35,
   /** (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but users other than its owner have rights to
    * the file, or its owner is neither this user nor root: others may know the key. */
   ANWDL_REASON_KEY_FILE_EXPOSED = 100
@@ -668,6 +672,26 @@ typedef struct {
   /** How many objects and arrays it is in. */
   uint32_t level;
 } anwdl_value_t;
+
+/**
+ * A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It takes a number below
+ * the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes a padding.
+ * That is CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, and TPM_ALG_NULL of TPM2_RSA_Decrypt().
+ *
+ * @param input The number, big-endian, in as many bytes as the modulus has.
+ * @param output Where to write the result in the same form, with zeros in front if it is small. Not the same
+ *   memory as input.
+ * @param size The size of the modulus in bytes, and so of both.
+ * @param user_data What was given to anwdl_rsa_wrapper_set_private_operation().
+ * @return true if the result is written; false if it cannot be had.
+ */
+typedef bool (*anwdl_private_operation_t)(const uint8_t *input, uint8_t *output, size_t size, void *user_data);
+
+/**
+ * A function that frees user data.
+ * @param user_data What it was given with.
+ */
+typedef void (*anwdl_free_function_t)(void *user_data);
 
 /**
  * A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
@@ -1404,8 +1428,12 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
  * counts from its first byte on. Until then the idle timeout counts, see
  * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
- * ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same. A server
- * for one connection:
+ * ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same.
+ *
+ * A non-blocking client also returns ANWDL_EVENT_WANT_READ when it has answered 16 requests without having to wait,
+ * so that a peer that sends without a pause does not keep your loop from its other clients. Polling reports at
+ * once that there is more to read; where polling is edge-triggered, call again. So do all non-blocking functions,
+ * with ANWDL_WANT_READ. A server for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -2976,7 +3004,8 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *w
  * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
  *   anwdl_string_free(), which wipes it.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: the key is elsewhere; see
+ *   anwdl_rsa_wrapper_set_private_operation().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
@@ -2988,7 +3017,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrap
  * @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
  *   anwdl_bytes_free(), which wipes it.
  * @param out_len Where to write its length in bytes, or 0.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
+ * @return As anwdl_rsa_wrapper_get_private_key().
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
@@ -3066,6 +3095,64 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrappe
                                                      size_t len, bool derivate_public_key);
 
 /**
+ * Sets the local public key from its numbers, as PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM 2.0 and JSON
+ * Web Keys give them. The private key stays as it is. Python: none.
+ * @param wrapper The wrapper.
+ * @param modulus The modulus, big-endian; zeros may stand in front of it. NULL is fine if modulus_len is 0, but
+ *   not a key.
+ * @param modulus_len Its length in bytes.
+ * @param exponent The public exponent, likewise; usually the bytes 1, 0, 1. NULL is fine if exponent_len is 0, but
+ *   not a key.
+ * @param exponent_len Its length in bytes.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_public_numbers(anwdl_rsa_wrapper_t *wrapper, const uint8_t *modulus,
+                                                    size_t modulus_len, const uint8_t *exponent,
+                                                    size_t exponent_len);
+
+/**
+ * Sets a function that does the private key operation, in place of a local private key: the key stays in a
+ * hardware module, a TPM, an agent or another process, and this library never sees it. Set the local public key
+ * first. What shares the old private key keeps it.
+ *
+ * The library does the padding itself. So any device that has the bare operation will do, whatever it knows of
+ * OAEP, and each failed decryption looks the same to the peer; a service that only decrypts with OAEP will not do.
+ * No result is used before it was checked with the public key. This call calls the function once, so that a wrong
+ * key or PIN is found before the first client comes. Later it is called for each key exchange, each
+ * anwdl_rsa_wrapper_decrypt_data() and each anwdl_rsa_wrapper_sign_data() of what shares the private key.
+ * Python: none.
+ *
+ * Threads: the function runs on the thread that makes the call which needs it. That is the one that calls
+ * anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute(), with
+ * anwdl_client_options_set_separate_computation(). It runs on several threads at once if several work, and no lock
+ * of the library is held meanwhile. The timeout of the call counts its time, but nothing interrupts it: neither the
+ * timeout nor pthread_cancel(). It must end by itself.
+ *
+ * The function may call this library, but must not touch the object whose call is running. It must return: neither
+ * longjmp() nor a C++ exception may leave it. Its time must not depend on the input in a way that others can
+ * measure; what devices and OpenSSL compute does not.
+ *
+ * After fork(), the child has the same function and the same user_data, and frees it too if it frees the wrapper. A
+ * connection to a device is rarely good for both: PKCS #11 wants C_Initialize() and a new session in the child.
+ *
+ * @param wrapper The wrapper. Its local public key is the one that belongs to the operation.
+ * @param operation The function.
+ * @param user_data Passed to each call of the function; NULL is fine.
+ * @param free_user_data Called with user_data once nothing shares the private key any more: by the call that frees
+ *   or changes the last wrapper, client, session, interface or options, on its thread. NULL to free it by other
+ *   means. After a failure it is not called, and user_data still belongs to the caller.
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: no local public key is set. The old private key is kept.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or what it does does not
+ *   belong to the public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept.
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_rsa_wrapper_set_private_operation(anwdl_rsa_wrapper_t *wrapper,
+                                                       anwdl_private_operation_t operation, void *user_data,
+                                                       anwdl_free_function_t free_user_data);
+
+/**
  * Loads the local private key from a file, and sets the local public key to match. So restarts, and all
  * servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
  *
@@ -3096,7 +3183,7 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper, const char *
  * @param path The file; it need not be UTF-8. A path that cannot name a file is
  *   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
  * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
  *   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
  */
@@ -3157,7 +3244,7 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
  *   set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
@@ -3176,7 +3263,7 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param out_len Where to write its length in bytes: the size of the modulus.
  * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
  */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data, size_t len,

@@ -56,7 +56,48 @@
  *
  * Failures. ANWDL_VALUE_ERROR is thrown as anwdl::value_error, a std::invalid_argument;
  * ANWDL_RUNTIME_ERROR as anwdl::runtime_error, a std::runtime_error. Both carry the reason and the
- * errno, and both are an anwdl::failure. Out of memory is std::bad_alloc.
+ * errno, and both are an anwdl::failure. Out of memory is std::bad_alloc. What throws NAME() has a
+ * second form, try_NAME(), that throws none of these: it returns an anwdl::result with the value or
+ * an anwdl::error. Constructors have try_make(). Getters that are noexcept have one form.
+ *
+ * Without exceptions. With -fno-exceptions, or if ANWDL_NO_EXCEPTIONS is defined before this header
+ * is included, everything that throws is left out: what remains are the forms with try_ and what is
+ * noexcept. Nothing needs run-time type information (-fno-rtti). The first example becomes:
+ *
+ * @code{.cpp}
+ * #include <cstring>
+ * #include <iostream>
+ *
+ * #include <anwdl.hpp>
+ *
+ * bool answer(anwdl::client &client, const anwdl::request &request)
+ * {
+ *     anwdl::result<anwdl::data> data = anwdl::data::try_make();
+ *     if (!data || !data->try_set_statistics(60, "1.0.0"))
+ *         return false;
+ *     if (std::strcmp(request.get_verb(), "STAT") != 0)
+ *         return client.try_send_response(false, ANWDL_RESPONSE_MSG_REFUSED_REQ).has_value();
+ *     return client.try_send_response(true, ANWDL_RESPONSE_MSG_OK, *data).has_value();
+ * }
+ *
+ * void serve(int fd, const anwdl::client_options &options)
+ * {
+ *     anwdl::result<anwdl::client> client = anwdl::client::try_make(fd, options);
+ *     if (!client) {
+ *         std::cerr << "no session: " << client.error().message() << '\n';
+ *         return;
+ *     }
+ *     for (bool goes_on = true; goes_on;) {
+ *         anwdl::result<anwdl::request> request = client->try_recv_request();
+ *         if (request)
+ *             goes_on = answer(*client, *request);
+ *         else if (request.error().reason() == ANWDL_REASON_MALFORMED_REQUEST)
+ *             goes_on = client->try_send_response(false, ANWDL_RESPONSE_MSG_BAD_REQ).has_value();
+ *         else
+ *             goes_on = false;
+ *     }
+ * }
+ * @endcode
  *
  * Waiting. Operations that may have to wait for the peer come in up to three forms:
  *
@@ -66,14 +107,18 @@
  * - poll_operation(...) is for non-blocking clients, and for sessions: it does what can be done now
  *   and returns an anwdl::progress. Unless that is progress::done, call it again with the same
  *   arguments when it can continue. It throws if the operation fails.
- * - try_operation(...), with C++23, throws neither: it returns a std::expected with the result or
- *   an anwdl::error, which can also be an unfinished operation. It exists for everything that can
- *   fail for a reason outside of the program, even where nothing waits.
+ * - try_operation(...) throws neither: an unfinished operation is an anwdl::error, too, which says
+ *   so and what it waits for.
+ *
+ * Events. next_event() runs all operations, one after the other, and returns what has happened; it
+ * is noexcept. A malformed request is an event like any other. In a coroutine of any library,
+ * anwdl::next_event() (C++20) waits as well; anwdl_asio.hpp does it for Asio.
  *
  * Threads are as in C: one object, one thread at a time.
  *
  * Compile all parts of a program with one version of this header. They may be compiled for
- * different standards, as long as they do not pass objects of these classes to each other.
+ * different standards, and with and without exceptions, as long as they do not pass objects of
+ * these classes to each other.
  */
 
 #ifndef ANWDL_HPP
@@ -89,6 +134,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -104,14 +150,27 @@
 #include <expected>
 #endif
 
+/* Without exceptions (-fno-exceptions), everything that throws is left out. A program may ask for
+   the same by defining this before it includes the header. */
+#if !defined(ANWDL_NO_EXCEPTIONS) && !defined(__cpp_exceptions)
+#define ANWDL_NO_EXCEPTIONS
+#endif
+
 /* What the C++ standard in use offers. Its name is part of the name of every class, so that the
    linker keeps classes apart that differ between the parts of a program. */
 #if defined(__cpp_lib_expected)
-#define ANWDL_DETAIL_STANDARD cpp23
+#define ANWDL_DETAIL_STANDARD_NAME cpp23
 #elif __cplusplus >= 201703L
-#define ANWDL_DETAIL_STANDARD cpp17
+#define ANWDL_DETAIL_STANDARD_NAME cpp17
 #else
-#define ANWDL_DETAIL_STANDARD cpp11
+#define ANWDL_DETAIL_STANDARD_NAME cpp11
+#endif
+#define ANWDL_DETAIL_JOIN(one, other) one##other
+#define ANWDL_DETAIL_WITH(name)       ANWDL_DETAIL_JOIN(name, _no_exceptions)
+#if defined(ANWDL_NO_EXCEPTIONS)
+#define ANWDL_DETAIL_STANDARD ANWDL_DETAIL_WITH(ANWDL_DETAIL_STANDARD_NAME)
+#else
+#define ANWDL_DETAIL_STANDARD ANWDL_DETAIL_STANDARD_NAME
 #endif
 #if __cplusplus >= 201703L
 #define ANWDL_DETAIL_NODISCARD [[nodiscard]]
@@ -259,6 +318,8 @@ class failure {
     int errno_;
 };
 
+#if !defined(ANWDL_NO_EXCEPTIONS)
+
 /// Python's ValueError: a bad argument, or bad content from the peer. what() is the message.
 class value_error : public std::invalid_argument, public failure {
   public:
@@ -293,47 +354,36 @@ class unfinished : public std::logic_error {
     progress wants_;
 };
 
-namespace detail {
+#endif
 
-/// Throws the failure of the last call on this thread.
-[[noreturn]] inline void raise(anwdl_status_t status) {
-    if (status == ANWDL_VALUE_ERROR)
-        throw value_error(anwdl_last_error_reason(), anwdl_last_error_message(),
-                          anwdl_last_error_errno());
-    if (status == ANWDL_RUNTIME_ERROR)
-        throw runtime_error(anwdl_last_error_reason(), anwdl_last_error_message(),
-                            anwdl_last_error_errno());
-    throw unfinished(static_cast<progress>(status));
-}
-
-/// For calls that must have been finished.
-inline void finish(anwdl_status_t status) {
-    if (status != ANWDL_OK)
-        raise(status);
-}
-
-/// For calls that may have to wait.
-inline progress advance(anwdl_status_t status) {
-    if (status < ANWDL_OK)
-        raise(status);
-    return static_cast<progress>(status);
-}
-
-} // namespace detail
-
-#if defined(__cpp_lib_expected)
-
-/// Why an operation has no result: it failed, or it is unfinished.
+/// A failure, or an operation that is unfinished, as a value: why there is no result.
 class error : public failure {
   public:
-    /// The failure of the last call on this thread, which returned `status`.
-    static error last(anwdl_status_t status) {
-        return status < ANWDL_OK ? error(status, anwdl_last_error_reason(),
-                                         anwdl_last_error_errno(), anwdl_last_error_message())
-                                 : error(status, ANWDL_REASON_NONE, 0, std::string());
+    /// No failure, to be assigned to.
+    error() noexcept : error(ANWDL_OK, ANWDL_REASON_NONE, std::string()) {
     }
 
-    /// What the C function returned: never ANWDL_OK.
+    error(anwdl_status_t status, anwdl_error_reason_t reason, std::string message,
+          int system_errno = 0) noexcept
+        : failure(reason, system_errno), status_(status), message_(std::move(message)) {
+    }
+
+    /// The failure of the last call on this thread, which returned `status`.
+    static error last(anwdl_status_t status) {
+        if (status >= ANWDL_OK)
+            return error(status, ANWDL_REASON_NONE, std::string());
+        return error(status, anwdl_last_error_reason(), anwdl_last_error_message(),
+                     anwdl_last_error_errno());
+    }
+
+    /// The same where the call returned no status.
+    static error last() {
+        const anwdl_error_reason_t reason = anwdl_last_error_reason();
+        return last(reason < 20 || reason == ANWDL_REASON_KEY_MISSING ? ANWDL_VALUE_ERROR
+                                                                      : ANWDL_RUNTIME_ERROR);
+    }
+
+    /// What the C function returned. ANWDL_OK is no failure.
     anwdl_status_t status() const noexcept {
         return status_;
     }
@@ -353,6 +403,7 @@ class error : public failure {
         return message_;
     }
 
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Throws it: as value_error, runtime_error or unfinished.
     [[noreturn]] void raise() const {
         if (status_ == ANWDL_VALUE_ERROR)
@@ -361,37 +412,203 @@ class error : public failure {
             throw runtime_error(reason(), message_, system_errno());
         throw unfinished(wants());
     }
+#endif
 
   private:
-    error(anwdl_status_t status, anwdl_error_reason_t reason, int system_errno, std::string message)
-        : failure(reason, system_errno), status_(status), message_(std::move(message)) {
-    }
-
     anwdl_status_t status_;
     std::string message_;
 };
 
-/// What the forms with try_ return.
+#if defined(__cpp_lib_expected)
+
+/// What the forms with try_ return: with C++23 this is std::expected.
 template <class T> using result = std::expected<T, error>;
+
+#else
+
+namespace detail {
+/// What a result holds where a function returns nothing.
+struct nothing {};
+} // namespace detail
+
+/// What the forms with try_ return: a value, or the error that says why there is none. With C++23
+/// it is a std::expected; this class has the same members, as far as most programs need them, for
+/// older standards. It can be moved, but not copied.
+///
+/// @code
+/// anwdl::result<anwdl::request> request = client.try_recv_request();
+/// if (request)
+///     std::cout << request->get_verb() << '\n';
+/// else
+///     std::cerr << request.error().reason_name() << ": " << request.error().message() << '\n';
+/// @endcode
+template <class T> class ANWDL_DETAIL_NODISCARD result {
+    using held = typename std::conditional<std::is_void<T>::value, detail::nothing, T>::type;
+
+  public:
+    using value_type = T;
+    using error_type = anwdl::error;
+
+    result(held value = held()) noexcept : value_(std::move(value)), has_value_(true) {
+    }
+    result(anwdl::error why) noexcept : error_(std::move(why)), has_value_(false) {
+    }
+    result(result &&other) noexcept : has_value_(other.has_value_) {
+        if (has_value_)
+            new (static_cast<void *>(std::addressof(value_))) held(std::move(other.value_));
+        else
+            new (static_cast<void *>(std::addressof(error_))) anwdl::error(std::move(other.error_));
+    }
+    result &operator=(result &&other) noexcept {
+        if (this != &other) {
+            this->~result();
+            new (static_cast<void *>(this)) result(std::move(other));
+        }
+        return *this;
+    }
+    ~result() {
+        if (has_value_)
+            value_.~held();
+        else
+            error_.~error_type();
+    }
+
+    /// Whether there is a value.
+    bool has_value() const noexcept {
+        return has_value_;
+    }
+    explicit operator bool() const noexcept {
+        return has_value_;
+    }
+
+    /// The value; only if there is one.
+    held &operator*() &noexcept {
+        return value_;
+    }
+    const held &operator*() const &noexcept {
+        return value_;
+    }
+    held &&operator*() &&noexcept {
+        return std::move(value_);
+    }
+    held *operator->() noexcept {
+        return std::addressof(value_);
+    }
+    const held *operator->() const noexcept {
+        return std::addressof(value_);
+    }
+
+    /// The error; only if there is no value.
+    const anwdl::error &error() const noexcept {
+        return error_;
+    }
+
+    /// The value, or another one if there is none.
+    held value_or(held other) &&noexcept {
+        return has_value_ ? std::move(value_) : std::move(other);
+    }
+
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    /// The value. If there is none, it throws what the form without try_ would have thrown (a
+    /// std::expected: std::bad_expected_access).
+    held &value() & {
+        raise_if_failed();
+        return value_;
+    }
+    const held &value() const & {
+        raise_if_failed();
+        return value_;
+    }
+    held &&value() && {
+        raise_if_failed();
+        return std::move(value_);
+    }
+#endif
+
+  private:
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    void raise_if_failed() const {
+        if (!has_value_)
+            error_.raise();
+    }
+#endif
+
+    union {
+        held value_;
+        anwdl::error error_;
+    };
+    bool has_value_;
+};
+
+#endif
 
 namespace detail {
 
+/// A result that is an error.
+template <class T> result<T> fail(error why) {
+#if defined(__cpp_lib_expected)
+    return std::unexpected(std::move(why));
+#else
+    return result<T>(std::move(why));
+#endif
+}
+
 inline result<void> expect(anwdl_status_t status) {
     if (status != ANWDL_OK)
-        return std::unexpected(error::last(status));
+        return fail<void>(error::last(status));
     return {};
 }
 
 /// With the value that the call made if it succeeded.
 template <class T> result<T> expect(anwdl_status_t status, T &value) {
     if (status != ANWDL_OK)
-        return std::unexpected(error::last(status));
+        return fail<T>(error::last(status));
     return std::move(value);
 }
 
-} // namespace detail
+/// For calls that say what an operation waits for.
+inline result<progress> expect_progress(anwdl_status_t status) {
+    if (status < ANWDL_OK)
+        return fail<progress>(error::last(status));
+    return static_cast<progress>(status);
+}
+
+/// For calls that take a timeout in milliseconds.
+template <class Call>
+result<void> expect_timeout(std::chrono::milliseconds timeout, const Call &call) {
+    if (timeout.count() < 0 || timeout.count() > UINT32_MAX)
+        return fail<void>(
+            error(ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT, "timeout is out of range"));
+    return expect(call(static_cast<std::uint32_t>(timeout.count())));
+}
+
+#if !defined(ANWDL_NO_EXCEPTIONS)
+
+/// The value of a result; throws if it has none.
+inline void take(const result<void> &from) {
+    if (!from)
+        from.error().raise();
+}
+template <class T> T take(result<T> from) {
+    if (!from)
+        from.error().raise();
+    return *std::move(from);
+}
+
+/// For calls that must have been finished.
+inline void finish(anwdl_status_t status) {
+    if (status != ANWDL_OK)
+        error::last(status).raise();
+}
+
+/// For calls that may have to wait.
+inline progress advance(anwdl_status_t status) {
+    return take(expect_progress(status));
+}
 
 #endif
+
+} // namespace detail
 
 // -------------------------------------------------------------------------------------------------
 // Texts and bytes
@@ -588,13 +805,13 @@ class bytes {
 /// A text as an argument for a C function: it is valid during the call. nullptr is no text, which C
 /// refuses where one is needed.
 ///
-/// A C text ends at its first NUL, so one that has a NUL inside is refused with a value_error, in
-/// every form of a call.
+/// A C text ends at its first NUL, so one that has a NUL inside is refused as one that is not
+/// UTF-8: with ANWDL_VALUE_ERROR.
 class text {
   public:
     text(const char *value) noexcept : text_(value) {
     }
-    text(const std::string &value) : text_(value.c_str()) {
+    text(const std::string &value) noexcept : text_(value.c_str()) {
         refuse_inner_nul(value.size());
     }
     text(const anwdl::string &value) noexcept : text_(value.c_str()) {
@@ -619,10 +836,19 @@ class text {
         return text_;
     }
 
+    /// For paths, which need not be UTF-8: NULL is refused.
+    const char *path() const noexcept {
+        return text_ == not_utf8() ? nullptr : text_;
+    }
+
   private:
-    void refuse_inner_nul(std::size_t size) const {
+    static const char *not_utf8() noexcept {
+        static const char bytes[] = "\xff";
+        return bytes;
+    }
+    void refuse_inner_nul(std::size_t size) noexcept {
         if (std::memchr(text_, '\0', size) != nullptr)
-            throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "a text has a NUL inside");
+            text_ = not_utf8();
     }
 
 #if __cplusplus >= 201703L
@@ -732,97 +958,104 @@ namespace detail {
 /// The functions of an RSA wrapper that do not change it.
 template <class Self> class reads_rsa_wrapper {
   public:
-    /// The size of the local public key in bits; 0 if there is none.
-    std::uint32_t get_key_size() const noexcept {
-        return anwdl_rsa_wrapper_get_key_size(handle());
-    }
-
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// The local public key as PEM, or none.
     string get_public_key() const {
-        string pem;
-        finish(make(pem, anwdl_rsa_wrapper_get_public_key, handle()));
-        return pem;
+        return take(try_get_public_key());
     }
 
     /// The local private key as PEM, or none.
     string get_private_key() const {
-        string pem;
-        finish(make(pem, anwdl_rsa_wrapper_get_private_key, handle()));
-        return pem;
+        return take(try_get_private_key());
     }
 
     /// The public key of the peer as PEM, or none.
     string get_remote_public_key() const {
-        string pem;
-        finish(make(pem, anwdl_rsa_wrapper_get_remote_public_key, handle()));
-        return pem;
+        return take(try_get_remote_public_key());
     }
 
     /// The local public key as DER; without data if there is none.
     bytes get_public_key_der() const {
-        bytes der;
-        finish(make_bytes(der, anwdl_rsa_wrapper_get_public_key_der, handle()));
-        return der;
+        return take(try_get_public_key_der());
     }
 
     /// The local private key as DER; without data if there is none.
     bytes get_private_key_der() const {
-        bytes der;
-        finish(make_bytes(der, anwdl_rsa_wrapper_get_private_key_der, handle()));
-        return der;
+        return take(try_get_private_key_der());
     }
 
     /// The public key of the peer as DER; without data if there is none.
     bytes get_remote_public_key_der() const {
-        bytes der;
-        finish(make_bytes(der, anwdl_rsa_wrapper_get_remote_public_key_der, handle()));
-        return der;
+        return take(try_get_remote_public_key_der());
     }
 
     /// The SHA-256 of a public key in hexadecimal digits: of the local one, or of the peer's.
     string get_fingerprint(bool remote = false) const {
-        string hex;
-        finish(make(hex, anwdl_rsa_wrapper_get_fingerprint, handle(), remote));
-        return hex;
+        return take(try_get_fingerprint(remote));
     }
 
     /// Writes the local private key to a file that only its owner can read and write.
     void save(const text &path) const {
-        finish(anwdl_rsa_wrapper_save(handle(), path.c_str()));
+        take(try_save(path));
     }
 
     /// Encrypts under the public key of the peer, or under the local one.
     bytes encrypt_data(const bytes_view &plain, bool use_local_public_key = false) const {
-        bytes cipher;
-        finish(encrypt(cipher, plain, use_local_public_key));
-        return cipher;
+        return take(try_encrypt_data(plain, use_local_public_key));
     }
 
     /// Decrypts with the local private key. A zero byte that is not counted follows the result.
     bytes decrypt_data(const bytes_view &cipher) const {
-        bytes plain;
-        finish(decrypt(plain, cipher));
-        return plain;
+        return take(try_decrypt_data(cipher));
     }
 
     /// Signs with the local private key.
     bytes sign_data(const bytes_view &content) const {
-        bytes signature;
-        finish(sign(signature, content));
-        return signature;
+        return take(try_sign_data(content));
     }
 
     /// Verifies a signature under the public key of the peer, or under the local one, as in Python.
     bool verify_data_signature(const bytes_view &signature, const bytes_view &content,
                                bool use_local_public_key = false) const {
-        bool valid = false;
-        finish(verify_signature(valid, signature, content, use_local_public_key));
-        return valid;
+        return take(try_verify_data_signature(signature, content, use_local_public_key));
+    }
+#endif
+
+    /// The size of the local public key in bits; 0 if there is none.
+    std::uint32_t get_key_size() const noexcept {
+        return anwdl_rsa_wrapper_get_key_size(handle());
     }
 
-#if defined(__cpp_lib_expected)
+    result<string> try_get_public_key() const {
+        string pem;
+        return expect(make(pem, anwdl_rsa_wrapper_get_public_key, handle()), pem);
+    }
+    result<string> try_get_private_key() const {
+        string pem;
+        return expect(make(pem, anwdl_rsa_wrapper_get_private_key, handle()), pem);
+    }
+    result<string> try_get_remote_public_key() const {
+        string pem;
+        return expect(make(pem, anwdl_rsa_wrapper_get_remote_public_key, handle()), pem);
+    }
+    result<bytes> try_get_public_key_der() const {
+        bytes der;
+        return expect(make_bytes(der, anwdl_rsa_wrapper_get_public_key_der, handle()), der);
+    }
+    result<bytes> try_get_private_key_der() const {
+        bytes der;
+        return expect(make_bytes(der, anwdl_rsa_wrapper_get_private_key_der, handle()), der);
+    }
+    result<bytes> try_get_remote_public_key_der() const {
+        bytes der;
+        return expect(make_bytes(der, anwdl_rsa_wrapper_get_remote_public_key_der, handle()), der);
+    }
+    result<string> try_get_fingerprint(bool remote = false) const {
+        string hex;
+        return expect(make(hex, anwdl_rsa_wrapper_get_fingerprint, handle(), remote), hex);
+    }
     result<void> try_save(const text &path) const {
-        return expect(anwdl_rsa_wrapper_save(handle(), path.c_str()));
+        return expect(anwdl_rsa_wrapper_save(handle(), path.path()));
     }
     result<bytes> try_encrypt_data(const bytes_view &plain,
                                    bool use_local_public_key = false) const {
@@ -842,7 +1075,6 @@ template <class Self> class reads_rsa_wrapper {
         bool valid = false;
         return expect(verify_signature(valid, signature, content, use_local_public_key), valid);
     }
-#endif
 
   private:
     const anwdl_rsa_wrapper_t *handle() const noexcept {
@@ -870,6 +1102,46 @@ template <class Self> class reads_rsa_wrapper {
 
 } // namespace detail
 
+/// The private key operation of RSA, wherever the key is: takes input, a number as long as the
+/// modulus, to the power of the private exponent, writes as many bytes to output, and returns
+/// whether it could; see anwdl_private_operation_t. It may run on several threads at once. An
+/// exception that leaves it is caught, as it must not pass through C, and counts as false.
+using private_operation = std::function<bool(const bytes_view &input, std::uint8_t *output)>;
+
+namespace detail {
+
+inline bool run_private_operation(const std::uint8_t *input, std::uint8_t *output, std::size_t size,
+                                  void *operation) noexcept {
+    const private_operation &run = *static_cast<const private_operation *>(operation);
+#if defined(ANWDL_NO_EXCEPTIONS)
+    return run(bytes_view(input, size), output);
+#else
+    try {
+        return run(bytes_view(input, size), output);
+    } catch (...) {
+        return false;
+    }
+#endif
+}
+
+inline void delete_private_operation(void *operation) noexcept {
+    delete static_cast<private_operation *>(operation);
+}
+
+inline anwdl_status_t set_private_operation(anwdl_rsa_wrapper_t *wrapper,
+                                            private_operation &&operation) {
+    std::unique_ptr<private_operation> owned;
+    if (operation)
+        owned.reset(new private_operation(std::move(operation)));
+    const anwdl_status_t status = anwdl_rsa_wrapper_set_private_operation(
+        wrapper, owned ? &run_private_operation : nullptr, owned.get(), &delete_private_operation);
+    if (status == ANWDL_OK)
+        static_cast<void>(owned.release()); // the wrapper has it
+    return status;
+}
+
+} // namespace detail
+
 /// An RSA wrapper that is borrowed, from a client for example. It may be empty.
 class rsa_wrapper_view : public detail::view<anwdl_rsa_wrapper_t>,
                          public detail::reads_rsa_wrapper<rsa_wrapper_view> {
@@ -882,72 +1154,90 @@ class rsa_wrapper_view : public detail::view<anwdl_rsa_wrapper_t>,
 class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper_free>,
                     public detail::reads_rsa_wrapper<rsa_wrapper> {
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Makes a new key pair of 4096 bits, which takes seconds; or none.
-    explicit rsa_wrapper(bool generate_key_pair = true) {
-        detail::finish(detail::make(*this, anwdl_rsa_wrapper_new, generate_key_pair));
+    explicit rsa_wrapper(bool generate_key_pair = true)
+        : rsa_wrapper(detail::take(try_make(generate_key_pair))) {
     }
 
     /// A wrapper with the key pair that belongs to a private key, given as PEM.
     static rsa_wrapper from_private_key(const text &pem) {
-        rsa_wrapper made(false);
-        made.set_private_key(pem);
-        return made;
-    }
-
-    /// Takes ownership of what anwdl_rsa_wrapper_new() made.
-    static rsa_wrapper adopt(anwdl_rsa_wrapper_t *wrapper) noexcept {
-        return rsa_wrapper(wrapper);
+        return detail::take(try_from_private_key(pem));
     }
 
     /// Makes a new local key pair, which takes seconds.
     void generate_key_pair(std::uint64_t public_exponent = 65537, std::uint32_t key_size = 4096) {
-        detail::finish(anwdl_rsa_wrapper_generate_key_pair(get(), public_exponent, key_size));
+        detail::take(try_generate_key_pair(public_exponent, key_size));
     }
 
     /// Sets the local public key.
     void set_public_key(const text &pem) {
-        detail::finish(anwdl_rsa_wrapper_set_public_key(get(), pem.c_str()));
+        detail::take(try_set_public_key(pem));
     }
 
     /// Sets the local private key and, unless told otherwise, the public one that belongs to it.
     void set_private_key(const text &pem, bool derivate_public_key = true) {
-        detail::finish(anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
+        detail::take(try_set_private_key(pem, derivate_public_key));
+    }
+
+    /// Sets the local public key from its numbers, both big-endian, such as those of PKCS #11.
+    void set_public_numbers(const bytes_view &modulus, const bytes_view &exponent) {
+        detail::take(try_set_public_numbers(modulus, exponent));
+    }
+
+    /// Sets what does the private key operation in place of a local private key; set the local
+    /// public key first. The operation runs once at once, and is destroyed with the last object
+    /// that shares it.
+    void set_private_operation(private_operation operation) {
+        detail::take(try_set_private_operation(std::move(operation)));
     }
 
     /// Sets the local private key to the one in a file, and the public one that belongs to it.
     /// Returns the warning: ANWDL_REASON_KEY_FILE_EXPOSED if others than the owner of the file have
     /// rights to it, else ANWDL_REASON_NONE.
     anwdl_error_reason_t load(const text &path) {
-        detail::finish(anwdl_rsa_wrapper_load(get(), path.c_str()));
-        return anwdl_last_error_reason();
+        return detail::take(try_load(path));
     }
 
     /// Sets the public key of the peer.
     void set_remote_public_key(const text &pem) {
-        detail::finish(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
+        detail::take(try_set_remote_public_key(pem));
     }
 
     /// Sets the local public key, given as DER.
     void set_public_key_der(const bytes_view &der) {
-        detail::finish(anwdl_rsa_wrapper_set_public_key_der(get(), der.data(), der.size()));
+        detail::take(try_set_public_key_der(der));
     }
 
     /// Sets the local private key, given as DER, and, unless told otherwise, the public one that
     /// belongs to it.
     void set_private_key_der(const bytes_view &der, bool derivate_public_key = true) {
-        detail::finish(anwdl_rsa_wrapper_set_private_key_der(get(), der.data(), der.size(),
-                                                             derivate_public_key));
+        detail::take(try_set_private_key_der(der, derivate_public_key));
     }
 
     /// Sets the public key of the peer, given as DER.
     void set_remote_public_key_der(const bytes_view &der) {
-        detail::finish(anwdl_rsa_wrapper_set_remote_public_key_der(get(), der.data(), der.size()));
+        detail::take(try_set_remote_public_key_der(der));
+    }
+#endif
+
+    /// Takes ownership of what anwdl_rsa_wrapper_new() made.
+    static rsa_wrapper adopt(anwdl_rsa_wrapper_t *wrapper) noexcept {
+        return rsa_wrapper(wrapper);
     }
 
-#if defined(__cpp_lib_expected)
     static result<rsa_wrapper> try_make(bool generate_key_pair = true) {
         rsa_wrapper made(nullptr);
         return detail::expect(detail::make(made, anwdl_rsa_wrapper_new, generate_key_pair), made);
+    }
+    static result<rsa_wrapper> try_from_private_key(const text &pem) {
+        result<rsa_wrapper> made = try_make(false);
+        if (made) {
+            result<void> set = made->try_set_private_key(pem);
+            if (!set)
+                return detail::fail<rsa_wrapper>(set.error());
+        }
+        return made;
     }
     result<void> try_generate_key_pair(std::uint64_t public_exponent = 65537,
                                        std::uint32_t key_size = 4096) {
@@ -961,8 +1251,15 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         return detail::expect(
             anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
     }
+    result<void> try_set_public_numbers(const bytes_view &modulus, const bytes_view &exponent) {
+        return detail::expect(anwdl_rsa_wrapper_set_public_numbers(
+            get(), modulus.data(), modulus.size(), exponent.data(), exponent.size()));
+    }
+    result<void> try_set_private_operation(private_operation operation) {
+        return detail::expect(detail::set_private_operation(get(), std::move(operation)));
+    }
     result<anwdl_error_reason_t> try_load(const text &path) {
-        const anwdl_status_t status = anwdl_rsa_wrapper_load(get(), path.c_str());
+        const anwdl_status_t status = anwdl_rsa_wrapper_load(get(), path.path());
         anwdl_error_reason_t warning = anwdl_last_error_reason();
         return detail::expect(status, warning);
     }
@@ -980,7 +1277,6 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         return detail::expect(
             anwdl_rsa_wrapper_set_remote_public_key_der(get(), der.data(), der.size()));
     }
-#endif
 
   private:
     explicit rsa_wrapper(anwdl_rsa_wrapper_t *wrapper) noexcept : object(wrapper) {
@@ -996,36 +1292,41 @@ namespace detail {
 /// The functions of an AES wrapper that do not change it.
 template <class Self> class reads_aes_wrapper {
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    /// The key, borrowed until the wrapper changes or ends.
+    bytes_view get_key() const {
+        return take(try_get_key());
+    }
+
+    /// The IV, borrowed likewise; empty in GCM mode.
+    bytes_view get_iv() const {
+        return take(try_get_iv());
+    }
+
+    /// Encrypts; in GCM mode, under a fresh nonce.
+    bytes encrypt_data(const bytes_view &plain) const {
+        return take(try_encrypt_data(plain));
+    }
+
+    /// Decrypts. A zero byte that is not counted follows the result.
+    bytes decrypt_data(const bytes_view &cipher) const {
+        return take(try_decrypt_data(cipher));
+    }
+#endif
+
     /// The size of the key in bits.
     std::uint32_t get_key_size() const noexcept {
         return anwdl_aes_wrapper_get_key_size(handle());
     }
 
-    /// The key, borrowed until the wrapper changes or ends.
-    bytes_view get_key() const {
-        return get_parts().first;
+    result<bytes_view> try_get_key() const {
+        bytes_view key, iv;
+        return expect(get_parts(key, iv), key);
     }
-
-    /// The IV, borrowed likewise; empty in GCM mode.
-    bytes_view get_iv() const {
-        return get_parts().second;
+    result<bytes_view> try_get_iv() const {
+        bytes_view key, iv;
+        return expect(get_parts(key, iv), iv);
     }
-
-    /// Encrypts; in GCM mode, under a fresh nonce.
-    bytes encrypt_data(const bytes_view &plain) const {
-        bytes cipher;
-        finish(encrypt(cipher, plain));
-        return cipher;
-    }
-
-    /// Decrypts. A zero byte that is not counted follows the result.
-    bytes decrypt_data(const bytes_view &cipher) const {
-        bytes plain;
-        finish(decrypt(plain, cipher));
-        return plain;
-    }
-
-#if defined(__cpp_lib_expected)
     result<bytes> try_encrypt_data(const bytes_view &plain) const {
         bytes cipher;
         return expect(encrypt(cipher, plain), cipher);
@@ -1034,19 +1335,21 @@ template <class Self> class reads_aes_wrapper {
         bytes plain;
         return expect(decrypt(plain, cipher), plain);
     }
-#endif
 
   private:
     const anwdl_aes_wrapper_t *handle() const noexcept {
         return static_cast<const Self *>(this)->get();
     }
-    std::pair<bytes_view, bytes_view> get_parts() const {
+    anwdl_status_t get_parts(bytes_view &out_key, bytes_view &out_iv) const noexcept {
         const std::uint8_t *key = nullptr;
         const std::uint8_t *iv = nullptr;
         std::size_t key_size = 0;
         std::size_t iv_size = 0;
-        finish(anwdl_aes_wrapper_get_key(handle(), &key, &key_size, &iv, &iv_size));
-        return {bytes_view(key, key_size), bytes_view(iv, iv_size)};
+        const anwdl_status_t status =
+            anwdl_aes_wrapper_get_key(handle(), &key, &key_size, &iv, &iv_size);
+        out_key = bytes_view(key, key_size);
+        out_iv = bytes_view(iv, iv_size);
+        return status;
     }
     anwdl_status_t encrypt(bytes &out, const bytes_view &plain) const {
         return make_bytes(out, anwdl_aes_wrapper_encrypt_data, handle(), plain.data(),
@@ -1072,25 +1375,24 @@ class aes_wrapper_view : public detail::view<anwdl_aes_wrapper_t>,
 class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper_free>,
                     public detail::reads_aes_wrapper<aes_wrapper> {
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Draws a fresh key of 128, 192 or 256 bits and, in CBC mode, a fresh IV.
-    explicit aes_wrapper(std::uint32_t key_size = 256, aes_mode mode = aes_mode::cbc) {
-        detail::finish(detail::make(*this, anwdl_aes_wrapper_new, key_size,
-                                    static_cast<anwdl_aes_mode_t>(mode)));
+    explicit aes_wrapper(std::uint32_t key_size = 256, aes_mode mode = aes_mode::cbc)
+        : aes_wrapper(detail::take(try_make(key_size, mode))) {
     }
+
+    /// Replaces the key and the IV; without an IV, one is drawn in CBC mode. There is none in GCM
+    /// mode. The mode stays.
+    void set_key(const bytes_view &key, const bytes_view &iv = bytes_view()) {
+        detail::take(try_set_key(key, iv));
+    }
+#endif
 
     /// Takes ownership of what anwdl_aes_wrapper_new() made.
     static aes_wrapper adopt(anwdl_aes_wrapper_t *wrapper) noexcept {
         return aes_wrapper(wrapper);
     }
 
-    /// Replaces the key and the IV; without an IV, one is drawn in CBC mode. There is none in GCM
-    /// mode. The mode stays.
-    void set_key(const bytes_view &key, const bytes_view &iv = bytes_view()) {
-        detail::finish(
-            anwdl_aes_wrapper_set_key(get(), key.data(), key.size(), iv.data(), iv.size()));
-    }
-
-#if defined(__cpp_lib_expected)
     static result<aes_wrapper> try_make(std::uint32_t key_size = 256,
                                         aes_mode mode = aes_mode::cbc) {
         aes_wrapper made(nullptr);
@@ -1102,7 +1404,6 @@ class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper
         return detail::expect(
             anwdl_aes_wrapper_set_key(get(), key.data(), key.size(), iv.data(), iv.size()));
     }
-#endif
 
   private:
     explicit aes_wrapper(anwdl_aes_wrapper_t *wrapper) noexcept : object(wrapper) {
@@ -1127,6 +1428,13 @@ class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper
 /// @endcode
 class value {
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    /// The value as JSON text, with every digit.
+    string to_json() const {
+        return detail::take(try_to_json());
+    }
+#endif
+
     /// Passes elements and members in the order of the text.
     class iterator {
       public:
@@ -1201,15 +1509,9 @@ class value {
     iterator begin() const noexcept {
         return iterator(anwdl_value_get_first(value_));
     }
+
     iterator end() const noexcept {
         return iterator();
-    }
-
-    /// The value as JSON text, with every digit.
-    string to_json() const {
-        string json;
-        detail::finish(detail::make(json, anwdl_value_to_json, value_));
-        return json;
     }
 
     /// The name of a member. It may have NULs inside, and one more follows it.
@@ -1228,21 +1530,37 @@ class value {
     /// @return Whether it is there, of that type, and fits; else the result stays as it is, and
     /// anwdl_last_error_reason() tells why. So do the others.
     bool get_string(const text &pointer, string_view &result) const noexcept {
-        std::size_t size = 0;
-        const char *found = nullptr;
-        if (anwdl_value_get_string(value_, pointer.c_str(), &found, &size) != ANWDL_OK)
-            return false;
-        result = string_view(found, size);
-        return true;
+        return read_string(pointer, result) == ANWDL_OK;
     }
     bool get_integer(const text &pointer, std::int64_t &result) const noexcept {
         return anwdl_value_get_integer(value_, pointer.c_str(), &result) == ANWDL_OK;
     }
+
     bool get_float(const text &pointer, double &result) const noexcept {
         return anwdl_value_get_float(value_, pointer.c_str(), &result) == ANWDL_OK;
     }
+
     bool get_boolean(const text &pointer, bool &result) const noexcept {
         return anwdl_value_get_boolean(value_, pointer.c_str(), &result) == ANWDL_OK;
+    }
+
+    /// The same, with an error that says why there is none: ANWDL_REASON_NOT_FOUND,
+    /// ANWDL_REASON_WRONG_TYPE, or ANWDL_REASON_OUT_OF_RANGE for an integer.
+    result<string_view> try_get_string(const text &pointer = "") const {
+        string_view found;
+        return detail::expect(read_string(pointer, found), found);
+    }
+    result<std::int64_t> try_get_integer(const text &pointer = "") const {
+        std::int64_t found = 0;
+        return detail::expect(anwdl_value_get_integer(value_, pointer.c_str(), &found), found);
+    }
+    result<double> try_get_float(const text &pointer = "") const {
+        double found = 0;
+        return detail::expect(anwdl_value_get_float(value_, pointer.c_str(), &found), found);
+    }
+    result<bool> try_get_boolean(const text &pointer = "") const {
+        bool found = false;
+        return detail::expect(anwdl_value_get_boolean(value_, pointer.c_str(), &found), found);
     }
 
 #if __cplusplus >= 201703L
@@ -1268,7 +1586,22 @@ class value {
     }
 #endif
 
+    result<string> try_to_json() const {
+        string json;
+        return detail::expect(detail::make(json, anwdl_value_to_json, value_), json);
+    }
+
   private:
+    anwdl_status_t read_string(const text &pointer, string_view &out) const noexcept {
+        std::size_t size = 0;
+        const char *found = nullptr;
+        const anwdl_status_t status =
+            anwdl_value_get_string(value_, pointer.c_str(), &found, &size);
+        if (status == ANWDL_OK)
+            out = string_view(found, size);
+        return status;
+    }
+
     anwdl_value_t value_{};
 };
 
@@ -1442,35 +1775,99 @@ class response : public detail::object<anwdl_response_t, anwdl_response_free>,
 /// @endcode
 class data : public detail::object<anwdl_data_t, anwdl_data_free> {
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// An empty object.
-    data() {
-        detail::finish(detail::make(*this, anwdl_data_new));
+    data() : data(detail::take(try_make())) {
     }
 
     /// An empty array.
     static data array() {
-        data made(nullptr);
-        detail::finish(detail::make(made, anwdl_data_new_array));
-        return made;
+        return detail::take(try_array());
     }
 
     /// An object from JSON text. Numbers and strings stay as they are written.
     static data from_json(const text &json) {
-        data made(nullptr);
-        detail::finish(detail::make(made, anwdl_data_from_json, json.c_str()));
-        return made;
-    }
-
-    /// Takes ownership of what anwdl_data_new() made.
-    static data adopt(anwdl_data_t *taken) noexcept {
-        return data(taken);
+        return detail::take(try_from_json(json));
     }
 
     /// The data as JSON text.
     string to_json() const {
-        string json;
-        detail::finish(detail::make(json, anwdl_data_to_json, get()));
-        return json;
+        return detail::take(try_to_json());
+    }
+    data &set_string(const text &name, string_view value) {
+        return done(try_set_string(name, value));
+    }
+    data &set_integer(const text &name, std::int64_t value) {
+        return done(try_set_integer(name, value));
+    }
+    data &set_float(const text &name, double value) {
+        return done(try_set_float(name, value));
+    }
+    data &set_boolean(const text &name, bool value) {
+        return done(try_set_boolean(name, value));
+    }
+    data &set_null(const text &name) {
+        return done(try_set_null(name));
+    }
+    data &set_object(const text &name, const data &value) {
+        return done(try_set_object(name, value));
+    }
+    data &set_array(const text &name, const data &array) {
+        return done(try_set_array(name, array));
+    }
+
+    /// Sets a copy of a value that is read.
+    data &set_value(const text &name, const anwdl::value &value) {
+        return done(try_set_value(name, value));
+    }
+
+    /// Sets a value from its JSON text.
+    data &set_json(const text &name, const text &json) {
+        return done(try_set_json(name, json));
+    }
+    data &add_string(string_view value) {
+        return done(try_add_string(value));
+    }
+    data &add_integer(std::int64_t value) {
+        return done(try_add_integer(value));
+    }
+    data &add_float(double value) {
+        return done(try_add_float(value));
+    }
+    data &add_boolean(bool value) {
+        return done(try_add_boolean(value));
+    }
+    data &add_null() {
+        return done(try_add_null());
+    }
+    data &add_object(const data &value) {
+        return done(try_add_object(value));
+    }
+    data &add_array(const data &array) {
+        return done(try_add_array(array));
+    }
+    data &add_value(const anwdl::value &value) {
+        return done(try_add_value(value));
+    }
+    data &add_json(const text &json) {
+        return done(try_add_json(json));
+    }
+
+    /// Sets the six members that describe a new container, checked: all or none.
+    data &set_container(const text &uuid, const text &token, const text &iso_sha256,
+                        const text &user_name, const text &password, std::uint16_t port) {
+        return done(try_set_container(uuid, token, iso_sha256, user_name, password, port));
+    }
+
+    /// Sets the members that describe the server: its uptime in seconds, and its version.
+    data &set_statistics(std::uint64_t uptime, const text &version) {
+        return done(try_set_statistics(uptime, version));
+    }
+#endif
+
+    /// Takes ownership of what anwdl_data_new() made.
+    static data adopt(anwdl_data_t *taken) noexcept {
+        return data(taken);
     }
 
     /// The data, for reading.
@@ -1480,82 +1877,75 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
 
     // Members of an object. The value may have NULs inside, the name may not.
 
-    data &set_string(const text &name, string_view value) {
-        return done(
-            anwdl_data_set_string_with_length(get(), name.c_str(), value.data(), value.size()));
-    }
-    data &set_integer(const text &name, std::int64_t value) {
-        return done(anwdl_data_set_integer(get(), name.c_str(), value));
-    }
-    data &set_float(const text &name, double value) {
-        return done(anwdl_data_set_float(get(), name.c_str(), value));
-    }
-    data &set_boolean(const text &name, bool value) {
-        return done(anwdl_data_set_boolean(get(), name.c_str(), value));
-    }
-    data &set_null(const text &name) {
-        return done(anwdl_data_set_null(get(), name.c_str()));
-    }
-    data &set_object(const text &name, const data &value) {
-        return done(anwdl_data_set_object(get(), name.c_str(), value.get()));
-    }
-    data &set_array(const text &name, const data &array) {
-        return done(anwdl_data_set_array(get(), name.c_str(), array.get()));
-    }
-
-    /// Sets a copy of a value that is read.
-    data &set_value(const text &name, const anwdl::value &value) {
-        return done(anwdl_data_set_value(get(), name.c_str(), value.get()));
-    }
-    /// Sets a value from its JSON text.
-    data &set_json(const text &name, const text &json) {
-        return done(anwdl_data_set_json(get(), name.c_str(), json.c_str()));
-    }
-
     // Elements of an array.
 
-    data &add_string(string_view value) {
-        return done(anwdl_data_add_string_with_length(get(), value.data(), value.size()));
+    static result<data> try_make() {
+        data made(nullptr);
+        return detail::expect(detail::make(made, anwdl_data_new), made);
     }
-    data &add_integer(std::int64_t value) {
-        return done(anwdl_data_add_integer(get(), value));
+    static result<data> try_array() {
+        data made(nullptr);
+        return detail::expect(detail::make(made, anwdl_data_new_array), made);
     }
-    data &add_float(double value) {
-        return done(anwdl_data_add_float(get(), value));
+    result<string> try_to_json() const {
+        string json;
+        return detail::expect(detail::make(json, anwdl_data_to_json, get()), json);
     }
-    data &add_boolean(bool value) {
-        return done(anwdl_data_add_boolean(get(), value));
+    result<void> try_set_string(const text &name, string_view value) {
+        return detail::expect(
+            anwdl_data_set_string_with_length(get(), name.c_str(), value.data(), value.size()));
     }
-    data &add_null() {
-        return done(anwdl_data_add_null(get()));
+    result<void> try_set_integer(const text &name, std::int64_t value) {
+        return detail::expect(anwdl_data_set_integer(get(), name.c_str(), value));
     }
-    data &add_object(const data &value) {
-        return done(anwdl_data_add_object(get(), value.get()));
+    result<void> try_set_float(const text &name, double value) {
+        return detail::expect(anwdl_data_set_float(get(), name.c_str(), value));
     }
-    data &add_array(const data &array) {
-        return done(anwdl_data_add_array(get(), array.get()));
+    result<void> try_set_boolean(const text &name, bool value) {
+        return detail::expect(anwdl_data_set_boolean(get(), name.c_str(), value));
     }
-
-    data &add_value(const anwdl::value &value) {
-        return done(anwdl_data_add_value(get(), value.get()));
+    result<void> try_set_null(const text &name) {
+        return detail::expect(anwdl_data_set_null(get(), name.c_str()));
     }
-    data &add_json(const text &json) {
-        return done(anwdl_data_add_json(get(), json.c_str()));
+    result<void> try_set_object(const text &name, const data &value) {
+        return detail::expect(anwdl_data_set_object(get(), name.c_str(), value.get()));
     }
-
-    /// Sets the six members that describe a new container, checked: all or none.
-    data &set_container(const text &uuid, const text &token, const text &iso_sha256,
-                        const text &user_name, const text &password, std::uint16_t port) {
-        return done(anwdl_data_set_container(get(), uuid.c_str(), token.c_str(), iso_sha256.c_str(),
-                                             user_name.c_str(), password.c_str(), port));
+    result<void> try_set_array(const text &name, const data &array) {
+        return detail::expect(anwdl_data_set_array(get(), name.c_str(), array.get()));
     }
-
-    /// Sets the members that describe the server: its uptime in seconds, and its version.
-    data &set_statistics(std::uint64_t uptime, const text &version) {
-        return done(anwdl_data_set_statistics(get(), uptime, version.c_str()));
+    result<void> try_set_value(const text &name, const anwdl::value &value) {
+        return detail::expect(anwdl_data_set_value(get(), name.c_str(), value.get()));
     }
-
-#if defined(__cpp_lib_expected)
+    result<void> try_set_json(const text &name, const text &json) {
+        return detail::expect(anwdl_data_set_json(get(), name.c_str(), json.c_str()));
+    }
+    result<void> try_add_string(string_view value) {
+        return detail::expect(anwdl_data_add_string_with_length(get(), value.data(), value.size()));
+    }
+    result<void> try_add_integer(std::int64_t value) {
+        return detail::expect(anwdl_data_add_integer(get(), value));
+    }
+    result<void> try_add_float(double value) {
+        return detail::expect(anwdl_data_add_float(get(), value));
+    }
+    result<void> try_add_boolean(bool value) {
+        return detail::expect(anwdl_data_add_boolean(get(), value));
+    }
+    result<void> try_add_null() {
+        return detail::expect(anwdl_data_add_null(get()));
+    }
+    result<void> try_add_object(const data &value) {
+        return detail::expect(anwdl_data_add_object(get(), value.get()));
+    }
+    result<void> try_add_array(const data &array) {
+        return detail::expect(anwdl_data_add_array(get(), array.get()));
+    }
+    result<void> try_add_value(const anwdl::value &value) {
+        return detail::expect(anwdl_data_add_value(get(), value.get()));
+    }
+    result<void> try_add_json(const text &json) {
+        return detail::expect(anwdl_data_add_json(get(), json.c_str()));
+    }
     static result<data> try_from_json(const text &json) {
         data made(nullptr);
         return detail::expect(detail::make(made, anwdl_data_from_json, json.c_str()), made);
@@ -1570,29 +1960,21 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     result<void> try_set_statistics(std::uint64_t uptime, const text &version) {
         return detail::expect(anwdl_data_set_statistics(get(), uptime, version.c_str()));
     }
-#endif
 
   private:
     explicit data(anwdl_data_t *taken) noexcept : object(taken) {
     }
-    data &done(anwdl_status_t status) {
-        detail::finish(status);
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    data &done(const result<void> &set) {
+        detail::take(set);
         return *this;
     }
+#endif
 };
 
 // -------------------------------------------------------------------------------------------------
 // Options
 // -------------------------------------------------------------------------------------------------
-
-namespace detail {
-/// A timeout as the C functions take it.
-inline std::uint32_t milliseconds(std::chrono::milliseconds timeout) {
-    if (timeout.count() < 0 || timeout.count() > UINT32_MAX)
-        throw value_error(ANWDL_REASON_INVALID_ARGUMENT, "timeout is out of range");
-    return static_cast<std::uint32_t>(timeout.count());
-}
-} // namespace detail
 
 /// Options for new clients, sessions and client interfaces, which copy them. anwdl.h documents each
 /// function, and the default, at the function of the same name.
@@ -1603,95 +1985,149 @@ inline std::uint32_t milliseconds(std::chrono::milliseconds timeout) {
 /// @endcode
 class client_options : public detail::object<anwdl_client_options_t, anwdl_client_options_free> {
   public:
-    client_options() : object(anwdl_client_options_new()) {
-        if (get() == nullptr)
-            detail::raise(ANWDL_RUNTIME_ERROR);
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    client_options() : client_options(detail::take(try_make())) {
     }
+
+    /// A copy, to be changed by itself.
+    client_options copy() const {
+        return detail::take(try_copy());
+    }
+
+    /// How long an operation may take; 0 for no limit.
+    client_options &set_timeout(std::chrono::milliseconds timeout) {
+        return done(try_set_timeout(timeout));
+    }
+
+    /// How long next_event() lets the peer take to begin its next request; zero for no limit. By
+    /// default as long as the timeout.
+    client_options &set_idle_timeout(std::chrono::milliseconds timeout) {
+        return done(try_set_idle_timeout(timeout));
+    }
+    client_options &set_rsa_wrapper(const rsa_wrapper &wrapper) {
+        return done(try_set_rsa_wrapper(wrapper));
+    }
+    client_options &set_aes_wrapper(const aes_wrapper &wrapper) {
+        return done(try_set_aes_wrapper(wrapper));
+    }
+
+    /// Whether the constructor of a client, or connect_server(), exchanges the keys.
+    client_options &set_exchange_keys(bool exchange_keys) {
+        return done(try_set_exchange_keys(exchange_keys));
+    }
+
+    /// Whether received AES keys are sent back unchanged; read the warning in anwdl.h.
+    client_options &set_key_echo(bool key_echo) {
+        return done(try_set_key_echo(key_echo));
+    }
+
+    /// Whether operations return instead of waiting.
+    client_options &set_non_blocking(bool non_blocking) {
+        return done(try_set_non_blocking(non_blocking));
+    }
+
+    /// The only framing that is accepted, or spoken.
+    client_options &set_protocol(protocol value) {
+        return done(try_set_protocol(value));
+    }
+
+    /// How many bytes a message may have.
+    client_options &set_max_message_size(std::size_t size) {
+        return done(try_set_max_message_size(size));
+    }
+
+    /// The IP address to report for the peer.
+    /// nullptr for that of the socket.
+    client_options &set_peer_ip(const text &ip) {
+        return done(try_set_peer_ip(ip));
+    }
+
+    /// Whether connections begin with a PROXY protocol header.
+    client_options &set_proxy_protocol(proxy_protocol value) {
+        return done(try_set_proxy_protocol(value));
+    }
+
+    /// Whether the private key operation of the key exchange is left to compute().
+    client_options &set_separate_computation(bool separate) {
+        return done(try_set_separate_computation(separate));
+    }
+
+    /// The fingerprint of the only public key that the peer may have; nullptr for any.
+    client_options &set_expected_fingerprint(const text &hex) {
+        return done(try_set_expected_fingerprint(hex));
+    }
+#endif
 
     /// Takes ownership of what anwdl_client_options_new() made.
     static client_options adopt(anwdl_client_options_t *taken) noexcept {
         return client_options(taken);
     }
 
-    /// A copy, to be changed by itself.
-    client_options copy() const {
+    static result<client_options> try_make() {
+        client_options made(anwdl_client_options_new());
+        if (!made)
+            return detail::fail<client_options>(error::last(ANWDL_RUNTIME_ERROR));
+        return made;
+    }
+    result<client_options> try_copy() const {
         client_options copied(nullptr);
-        detail::finish(detail::make(copied, anwdl_client_options_copy, get()));
-        return copied;
+        return detail::expect(detail::make(copied, anwdl_client_options_copy, get()), copied);
     }
-
-    /// How long an operation may take; 0 for no limit.
-    client_options &set_timeout(std::chrono::milliseconds timeout) {
-        return done(anwdl_client_options_set_timeout(get(), detail::milliseconds(timeout)));
+    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
+        return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
+            return anwdl_client_options_set_timeout(get(), milliseconds);
+        });
     }
-
-    /// How long next_event() lets the peer take to begin its next request; zero for no limit. By
-    /// default as long as the timeout.
-    client_options &set_idle_timeout(std::chrono::milliseconds timeout) {
-        return done(anwdl_client_options_set_idle_timeout(get(), detail::milliseconds(timeout)));
+    result<void> try_set_idle_timeout(std::chrono::milliseconds timeout) {
+        return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
+            return anwdl_client_options_set_idle_timeout(get(), milliseconds);
+        });
     }
-
-    client_options &set_rsa_wrapper(const rsa_wrapper &wrapper) {
-        return done(anwdl_client_options_set_rsa_wrapper(get(), wrapper.get()));
+    result<void> try_set_rsa_wrapper(const rsa_wrapper &wrapper) {
+        return detail::expect(anwdl_client_options_set_rsa_wrapper(get(), wrapper.get()));
     }
-    client_options &set_aes_wrapper(const aes_wrapper &wrapper) {
-        return done(anwdl_client_options_set_aes_wrapper(get(), wrapper.get()));
+    result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
+        return detail::expect(anwdl_client_options_set_aes_wrapper(get(), wrapper.get()));
     }
-
-    /// Whether the constructor of a client, or connect_server(), exchanges the keys.
-    client_options &set_exchange_keys(bool exchange_keys) {
-        return done(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
+    result<void> try_set_exchange_keys(bool exchange_keys) {
+        return detail::expect(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
     }
-
-    /// Whether received AES keys are sent back unchanged; read the warning in anwdl.h.
-    client_options &set_key_echo(bool key_echo) {
-        return done(anwdl_client_options_set_key_echo(get(), key_echo));
+    result<void> try_set_key_echo(bool key_echo) {
+        return detail::expect(anwdl_client_options_set_key_echo(get(), key_echo));
     }
-
-    /// Whether operations return instead of waiting.
-    client_options &set_non_blocking(bool non_blocking) {
-        return done(anwdl_client_options_set_non_blocking(get(), non_blocking));
+    result<void> try_set_non_blocking(bool non_blocking) {
+        return detail::expect(anwdl_client_options_set_non_blocking(get(), non_blocking));
     }
-
-    /// The only framing that is accepted, or spoken.
-    client_options &set_protocol(protocol value) {
-        return done(anwdl_client_options_set_protocol(get(), static_cast<anwdl_protocol_t>(value)));
+    result<void> try_set_protocol(protocol value) {
+        return detail::expect(
+            anwdl_client_options_set_protocol(get(), static_cast<anwdl_protocol_t>(value)));
     }
-
-    /// How many bytes a message may have.
-    client_options &set_max_message_size(std::size_t size) {
-        return done(anwdl_client_options_set_max_message_size(get(), size));
+    result<void> try_set_max_message_size(std::size_t size) {
+        return detail::expect(anwdl_client_options_set_max_message_size(get(), size));
     }
-
-    /// The IP address to report for the peer.
-    /// nullptr for that of the socket.
-    client_options &set_peer_ip(const text &ip) {
-        return done(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
+    result<void> try_set_peer_ip(const text &ip) {
+        return detail::expect(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
     }
-
-    /// Whether connections begin with a PROXY protocol header.
-    client_options &set_proxy_protocol(proxy_protocol value) {
-        return done(anwdl_client_options_set_proxy_protocol(
+    result<void> try_set_proxy_protocol(proxy_protocol value) {
+        return detail::expect(anwdl_client_options_set_proxy_protocol(
             get(), static_cast<anwdl_proxy_protocol_t>(value)));
     }
-
-    /// Whether the private key operation of the key exchange is left to compute().
-    client_options &set_separate_computation(bool separate) {
-        return done(anwdl_client_options_set_separate_computation(get(), separate));
+    result<void> try_set_separate_computation(bool separate) {
+        return detail::expect(anwdl_client_options_set_separate_computation(get(), separate));
     }
-
-    /// The fingerprint of the only public key that the peer may have; nullptr for any.
-    client_options &set_expected_fingerprint(const text &hex) {
-        return done(anwdl_client_options_set_expected_fingerprint(get(), hex.c_str()));
+    result<void> try_set_expected_fingerprint(const text &hex) {
+        return detail::expect(anwdl_client_options_set_expected_fingerprint(get(), hex.c_str()));
     }
 
   private:
     explicit client_options(anwdl_client_options_t *taken) noexcept : object(taken) {
     }
-    client_options &done(anwdl_status_t status) {
-        detail::finish(status);
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    client_options &done(const result<void> &set) {
+        detail::take(set);
         return *this;
     }
+#endif
 };
 
 // -------------------------------------------------------------------------------------------------
@@ -1768,10 +2204,11 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
     using functions = detail::functions<Handle>;
 
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Exchanges all keys. receive_first is true if the peer speaks first: the default, except for
     /// a client_interface. Pass false for a session in the role of a client.
     void exchange_keys(bool receive_first = ReceiveFirst) {
-        finish(functions::exchange_keys(handle(), receive_first));
+        take(try_exchange_keys(receive_first));
     }
     ANWDL_DETAIL_NODISCARD progress poll_exchange_keys(bool receive_first = ReceiveFirst) {
         return advance(functions::exchange_keys(handle(), receive_first));
@@ -1779,7 +2216,7 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
 
     /// One step of it: sends the local public RSA key.
     void send_public_rsa_key() {
-        finish(functions::send_public_rsa_key(handle()));
+        take(try_send_public_rsa_key());
     }
     ANWDL_DETAIL_NODISCARD progress poll_send_public_rsa_key() {
         return advance(functions::send_public_rsa_key(handle()));
@@ -1787,7 +2224,7 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
 
     /// One step of it: receives the public RSA key of the peer.
     void recv_public_rsa_key() {
-        finish(functions::recv_public_rsa_key(handle()));
+        take(try_recv_public_rsa_key());
     }
     ANWDL_DETAIL_NODISCARD progress poll_recv_public_rsa_key() {
         return advance(functions::recv_public_rsa_key(handle()));
@@ -1795,7 +2232,7 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
 
     /// One step of it: sends the AES key.
     void send_aes_key() {
-        finish(functions::send_aes_key(handle()));
+        take(try_send_aes_key());
     }
     ANWDL_DETAIL_NODISCARD progress poll_send_aes_key() {
         return advance(functions::send_aes_key(handle()));
@@ -1803,7 +2240,7 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
 
     /// One step of it: receives the AES key of the peer.
     void recv_aes_key() {
-        finish(functions::recv_aes_key(handle()));
+        take(try_recv_aes_key());
     }
     ANWDL_DETAIL_NODISCARD progress poll_recv_aes_key() {
         return advance(functions::recv_aes_key(handle()));
@@ -1812,27 +2249,17 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
     /// Does the computation after progress::want_computation, on any thread. Then call the
     /// operation again, which reports whether it failed.
     void compute() {
-        finish(functions::compute(handle()));
+        take(try_compute());
     }
 
-#if defined(__cpp_lib_expected)
-    result<void> try_exchange_keys(bool receive_first = ReceiveFirst) {
-        return expect(functions::exchange_keys(handle(), receive_first));
+    /// Replaces the local key pair, before keys are exchanged.
+    void set_rsa_wrapper(const rsa_wrapper &wrapper) {
+        take(try_set_rsa_wrapper(wrapper));
     }
-    result<void> try_send_public_rsa_key() {
-        return expect(functions::send_public_rsa_key(handle()));
-    }
-    result<void> try_recv_public_rsa_key() {
-        return expect(functions::recv_public_rsa_key(handle()));
-    }
-    result<void> try_send_aes_key() {
-        return expect(functions::send_aes_key(handle()));
-    }
-    result<void> try_recv_aes_key() {
-        return expect(functions::recv_aes_key(handle()));
-    }
-    result<void> try_compute() {
-        return expect(functions::compute(handle()));
+
+    /// Replaces the AES key, before keys are exchanged or where none are.
+    void set_aes_wrapper(const aes_wrapper &wrapper) {
+        take(try_set_aes_wrapper(wrapper));
     }
 #endif
 
@@ -1851,14 +2278,29 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
         return aes_wrapper_view(functions::get_aes_wrapper(handle()));
     }
 
-    /// Replaces the local key pair, before keys are exchanged.
-    void set_rsa_wrapper(const rsa_wrapper &wrapper) {
-        finish(functions::set_rsa_wrapper(handle(), wrapper.get()));
+    result<void> try_exchange_keys(bool receive_first = ReceiveFirst) {
+        return expect(functions::exchange_keys(handle(), receive_first));
     }
-
-    /// Replaces the AES key, before keys are exchanged or where none are.
-    void set_aes_wrapper(const aes_wrapper &wrapper) {
-        finish(functions::set_aes_wrapper(handle(), wrapper.get()));
+    result<void> try_send_public_rsa_key() {
+        return expect(functions::send_public_rsa_key(handle()));
+    }
+    result<void> try_recv_public_rsa_key() {
+        return expect(functions::recv_public_rsa_key(handle()));
+    }
+    result<void> try_send_aes_key() {
+        return expect(functions::send_aes_key(handle()));
+    }
+    result<void> try_recv_aes_key() {
+        return expect(functions::recv_aes_key(handle()));
+    }
+    result<void> try_compute() {
+        return expect(functions::compute(handle()));
+    }
+    result<void> try_set_rsa_wrapper(const rsa_wrapper &wrapper) {
+        return expect(functions::set_rsa_wrapper(handle(), wrapper.get()));
+    }
+    result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
+        return expect(functions::set_aes_wrapper(handle(), wrapper.get()));
     }
 
   private:
@@ -1875,20 +2317,43 @@ template <class Self, class Handle> class serves_requests {
     using functions = detail::functions<Handle>;
 
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Receives a request; with store_request, get_stored_request() returns it too.
     ///
     /// A value_error with ANWDL_REASON_MALFORMED_REQUEST does not end the session:
     /// get_request_errors() has the errors, get_malformed_request_json() the text, and
     /// ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
     ANWDL_DETAIL_NODISCARD request recv_request(bool store_request = false) {
-        request received;
-        finish(make(received, functions::recv_request, handle(), store_request));
-        return received;
+        return take(try_recv_request(store_request));
     }
     ANWDL_DETAIL_NODISCARD progress poll_recv_request(request &received,
                                                       bool store_request = false) {
         return advance(make(received, functions::recv_request, handle(), store_request));
     }
+
+    /// Sends a response. `data_json` is the text of a JSON object, nullptr for {}; `reason` says
+    /// why a request was refused, nullptr or "" for none.
+    void send_response(bool success, const text &message, const text &data_json = nullptr,
+                       const text &reason = nullptr) {
+        take(try_send_response(success, message, data_json, reason));
+    }
+    void send_response(bool success, const text &message, const data &content,
+                       const text &reason = nullptr) {
+        take(try_send_response(success, message, content, reason));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
+                                                       const text &data_json = nullptr,
+                                                       const text &reason = nullptr) {
+        return advance(functions::send_response(handle(), success, message.c_str(),
+                                                data_json.c_str(), reason.c_str()));
+    }
+    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
+                                                       const data &content,
+                                                       const text &reason = nullptr) {
+        return advance(functions::send_response_data(handle(), success, message.c_str(),
+                                                     content.get(), reason.c_str()));
+    }
+#endif
 
     /// The last request that was stored; empty if there is none.
     request_view get_stored_request() const noexcept {
@@ -1905,32 +2370,6 @@ template <class Self, class Handle> class serves_requests {
         return functions::get_malformed_request_json(handle());
     }
 
-    /// Sends a response. `data_json` is the text of a JSON object, nullptr for {}; `reason` says
-    /// why a request was refused, nullptr or "" for none.
-    void send_response(bool success, const text &message, const text &data_json = nullptr,
-                       const text &reason = nullptr) {
-        finish(functions::send_response(handle(), success, message.c_str(), data_json.c_str(),
-                                        reason.c_str()));
-    }
-    void send_response(bool success, const text &message, const data &content,
-                       const text &reason = nullptr) {
-        finish(functions::send_response_data(handle(), success, message.c_str(), content.get(),
-                                             reason.c_str()));
-    }
-    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
-                                                       const text &data_json = nullptr,
-                                                       const text &reason = nullptr) {
-        return advance(functions::send_response(handle(), success, message.c_str(),
-                                                data_json.c_str(), reason.c_str()));
-    }
-    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
-                                                       const data &content,
-                                                       const text &reason = nullptr) {
-        return advance(functions::send_response_data(handle(), success, message.c_str(),
-                                                     content.get(), reason.c_str()));
-    }
-
-#if defined(__cpp_lib_expected)
     result<request> try_recv_request(bool store_request = false) {
         request received;
         return expect(make(received, functions::recv_request, handle(), store_request), received);
@@ -1945,7 +2384,6 @@ template <class Self, class Handle> class serves_requests {
         return expect(functions::send_response_data(handle(), success, message.c_str(),
                                                     content.get(), reason.c_str()));
     }
-#endif
 
   private:
     Handle *handle() noexcept {
@@ -1961,12 +2399,13 @@ template <class Self, class Handle> class makes_requests {
     using functions = detail::functions<Handle>;
 
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Sends a request. `parameters_json` is the text of a JSON object, nullptr for {}.
     void send_request(const text &verb, const text &parameters_json = nullptr) {
-        finish(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
+        take(try_send_request(verb, parameters_json));
     }
     void send_request(const text &verb, const data &parameters) {
-        finish(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
+        take(try_send_request(verb, parameters));
     }
     ANWDL_DETAIL_NODISCARD progress poll_send_request(const text &verb,
                                                       const text &parameters_json = nullptr) {
@@ -1978,15 +2417,13 @@ template <class Self, class Handle> class makes_requests {
 
     /// Receives the response to it.
     ANWDL_DETAIL_NODISCARD response recv_response() {
-        response received;
-        finish(make(received, functions::recv_response, handle()));
-        return received;
+        return take(try_recv_response());
     }
     ANWDL_DETAIL_NODISCARD progress poll_recv_response(response &received) {
         return advance(make(received, functions::recv_response, handle()));
     }
+#endif
 
-#if defined(__cpp_lib_expected)
     result<void> try_send_request(const text &verb, const text &parameters_json = nullptr) {
         return expect(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
     }
@@ -1997,7 +2434,6 @@ template <class Self, class Handle> class makes_requests {
         response received;
         return expect(make(received, functions::recv_response, handle()), received);
     }
-#endif
 
   private:
     Handle *handle() noexcept {
@@ -2016,45 +2452,45 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
                public detail::exchanges_keys<client, anwdl_client_t, true>,
                public detail::serves_requests<client, anwdl_client_t> {
   public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
     /// Makes a client from a connected socket and, unless the options say otherwise, exchanges the
     /// keys. The descriptor then belongs to the client; if this throws, it still belongs to the
     /// caller.
-    explicit client(int descriptor) : client(descriptor, nullptr, 0) {
+    explicit client(int descriptor) : client(detail::take(try_make(descriptor))) {
     }
-    client(int descriptor, const client_options &options) : client(descriptor, options.get(), 0) {
+    client(int descriptor, const client_options &options)
+        : client(detail::take(try_make(descriptor, options))) {
     }
-
-    /// Takes ownership of what anwdl_client_new() made.
-    static client adopt(anwdl_client_t *taken) noexcept {
-        return client(taken);
-    }
-
-#if defined(__cpp_lib_expected)
-    static result<client> try_make(int descriptor) {
-        client made(nullptr);
-        return detail::expect(detail::make(made, anwdl_client_new, descriptor,
-                                           static_cast<const anwdl_client_options_t *>(nullptr)),
-                              made);
-    }
-    static result<client> try_make(int descriptor, const client_options &options) {
-        client made(nullptr);
-        return detail::expect(detail::make(made, anwdl_client_new, descriptor, options.get()),
-                              made);
-    }
-#endif
 
     /// Closes the connection, as the destructor does.
     void close_connection() {
-        detail::finish(anwdl_client_close_connection(get()));
+        detail::take(try_close_connection());
     }
 
     /// Gives the open descriptor back; the client counts as closed from then on.
     ANWDL_DETAIL_NODISCARD int detach() {
-        const int descriptor = anwdl_client_detach(get());
-        if (descriptor < 0)
-            detail::raise(anwdl_last_error_reason() == ANWDL_REASON_CLOSED ? ANWDL_RUNTIME_ERROR
-                                                                           : ANWDL_VALUE_ERROR);
-        return descriptor;
+        return detail::take(try_detach());
+    }
+
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        detail::take(try_set_user_data(user_data));
+    }
+
+    /// What the operation under way waits for; progress::done if none is.
+    progress get_wants() const {
+        return detail::take(try_get_wants());
+    }
+
+    /// How long each operation that begins after this call may take; zero for no limit.
+    void set_timeout(std::chrono::milliseconds timeout) {
+        detail::take(try_set_timeout(timeout));
+    }
+#endif
+
+    /// Takes ownership of what anwdl_client_new() made.
+    static client adopt(anwdl_client_t *taken) noexcept {
+        return client(taken);
     }
 
     /// Whether it was closed or detached on this side.
@@ -2062,28 +2498,14 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return anwdl_client_is_closed(get());
     }
 
-    /// Keeps a pointer of the program's, which the library only hands back.
-    void set_user_data(void *user_data) {
-        detail::finish(anwdl_client_set_user_data(get(), user_data));
-    }
     void *get_user_data() const noexcept {
         return anwdl_client_get_user_data(get());
-    }
-
-    /// What the operation under way waits for; progress::done if none is.
-    progress get_wants() const {
-        return detail::advance(anwdl_client_get_wants(get()));
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. After a
     /// timeout that left it, the same call can be repeated.
     bool has_failed() const noexcept {
         return anwdl_client_has_failed(get());
-    }
-
-    /// How long each operation that begins after this call may take; zero for no limit.
-    void set_timeout(std::chrono::milliseconds timeout) {
-        detail::finish(anwdl_client_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
     /// Takes the client as far as it goes, and says what has happened; `received` is set with
@@ -2117,11 +2539,40 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return anwdl_client_get_creation_timestamp(get());
     }
 
+    static result<client> try_make(int descriptor) {
+        client made(nullptr);
+        return detail::expect(detail::make(made, anwdl_client_new, descriptor,
+                                           static_cast<const anwdl_client_options_t *>(nullptr)),
+                              made);
+    }
+    static result<client> try_make(int descriptor, const client_options &options) {
+        client made(nullptr);
+        return detail::expect(detail::make(made, anwdl_client_new, descriptor, options.get()),
+                              made);
+    }
+    result<void> try_close_connection() {
+        return detail::expect(anwdl_client_close_connection(get()));
+    }
+    result<int> try_detach() {
+        int descriptor = anwdl_client_detach(get());
+        if (descriptor < 0)
+            return detail::fail<int>(error::last());
+        return descriptor;
+    }
+    result<progress> try_get_wants() const {
+        return detail::expect_progress(anwdl_client_get_wants(get()));
+    }
+    result<void> try_set_user_data(void *user_data) {
+        return detail::expect(anwdl_client_set_user_data(get(), user_data));
+    }
+    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
+        return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
+            return anwdl_client_set_timeout(get(), milliseconds);
+        });
+    }
+
   private:
     explicit client(anwdl_client_t *taken) noexcept : object(taken) {
-    }
-    client(int descriptor, const anwdl_client_options_t *options, int) {
-        detail::finish(detail::make(*this, anwdl_client_new, descriptor, options));
     }
 };
 
@@ -2150,62 +2601,60 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
                 public detail::serves_requests<session, anwdl_session_t>,
                 public detail::makes_requests<session, anwdl_session_t> {
   public:
-    explicit session(role side) : session(side, nullptr, 0) {
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    explicit session(role side) : session(detail::take(try_make(side))) {
     }
-    session(role side, const client_options &options) : session(side, options.get(), 0) {
+    session(role side, const client_options &options)
+        : session(detail::take(try_make(side, options))) {
     }
-
-    /// Takes ownership of what anwdl_session_new() made.
-    static session adopt(anwdl_session_t *taken) noexcept {
-        return session(taken);
-    }
-
-#if defined(__cpp_lib_expected)
-    static result<session> try_make(role side) {
-        session made(nullptr);
-        return detail::expect(detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side),
-                                           static_cast<const anwdl_client_options_t *>(nullptr)),
-                              made);
-    }
-    static result<session> try_make(role side, const client_options &options) {
-        session made(nullptr);
-        return detail::expect(
-            detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side), options.get()),
-            made);
-    }
-#endif
 
     /// Takes bytes that were received.
     ///
     /// @return How many were taken: no more than the operation under way can use now. Feed the rest
     ///   again later.
     ANWDL_DETAIL_NODISCARD std::size_t feed(const bytes_view &received) {
-        std::size_t taken = 0;
-        detail::finish(anwdl_session_feed(get(), received.data(), received.size(), &taken));
-        return taken;
+        return detail::take(try_feed(received));
     }
 
     /// Reports that the peer has closed its side.
     void feed_end() {
-        detail::finish(anwdl_session_feed_end(get()));
+        detail::take(try_feed_end());
     }
 
     /// The bytes to be sent, borrowed until the session changes.
     bytes_view get_pending() const {
-        const std::uint8_t *pending = nullptr;
-        std::size_t size = 0;
-        detail::finish(anwdl_session_get_pending(get(), &pending, &size));
-        return bytes_view(pending, size);
+        return detail::take(try_get_pending());
     }
 
     /// Reports that `count` of the pending bytes are on their way.
     void sent(std::size_t count) {
-        detail::finish(anwdl_session_sent(get(), count));
+        detail::take(try_sent(count));
     }
 
-    /// What the operation under way waits for; progress::done if there is none.
+    /// What the operation under way waits for; progress::done if none is.
     progress get_wants() const {
-        return detail::advance(anwdl_session_get_wants(get()));
+        return detail::take(try_get_wants());
+    }
+
+    /// Tells the time, so that the timeouts of the options count.
+    void set_time(std::chrono::steady_clock::time_point now) {
+        detail::take(try_set_time(now));
+    }
+
+    /// Ends the session and wipes its keys.
+    void end() {
+        detail::take(try_end());
+    }
+
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        detail::take(try_set_user_data(user_data));
+    }
+#endif
+
+    /// Takes ownership of what anwdl_session_new() made.
+    static session adopt(anwdl_session_t *taken) noexcept {
+        return session(taken);
     }
 
     /// As a server, takes the session as far as it goes, and says what has happened; `received` is
@@ -2219,28 +2668,11 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return detail::next_event(received, &session::next_as_client, get());
     }
 
-    /// Tells the time, so that the timeouts of the options count.
-    void set_time(std::chrono::steady_clock::time_point now) {
-        const std::chrono::milliseconds milliseconds =
-            std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-        detail::finish(
-            anwdl_session_set_time(get(), static_cast<std::uint64_t>(milliseconds.count())));
-    }
-
     /// How many milliseconds the operation under way may still take; -1 for no limit.
     int get_time_left() const noexcept {
         return anwdl_session_get_time_left(get());
     }
 
-    /// Ends the session and wipes its keys.
-    void end() {
-        detail::finish(anwdl_session_end(get()));
-    }
-
-    /// Keeps a pointer of the program's, which the library only hands back.
-    void set_user_data(void *user_data) {
-        detail::finish(anwdl_session_set_user_data(get(), user_data));
-    }
     void *get_user_data() const noexcept {
         return anwdl_session_get_user_data(get());
     }
@@ -2270,6 +2702,52 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return static_cast<role>(anwdl_session_get_role(get()));
     }
 
+    static result<session> try_make(role side) {
+        session made(nullptr);
+        return detail::expect(detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side),
+                                           static_cast<const anwdl_client_options_t *>(nullptr)),
+                              made);
+    }
+    static result<session> try_make(role side, const client_options &options) {
+        session made(nullptr);
+        return detail::expect(
+            detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side), options.get()),
+            made);
+    }
+    result<std::size_t> try_feed(const bytes_view &received) {
+        std::size_t taken = 0;
+        return detail::expect(anwdl_session_feed(get(), received.data(), received.size(), &taken),
+                              taken);
+    }
+    result<void> try_feed_end() {
+        return detail::expect(anwdl_session_feed_end(get()));
+    }
+    result<bytes_view> try_get_pending() const {
+        const std::uint8_t *pending = nullptr;
+        std::size_t size = 0;
+        const anwdl_status_t status = anwdl_session_get_pending(get(), &pending, &size);
+        bytes_view borrowed(pending, size);
+        return detail::expect(status, borrowed);
+    }
+    result<progress> try_get_wants() const {
+        return detail::expect_progress(anwdl_session_get_wants(get()));
+    }
+    result<void> try_set_time(std::chrono::steady_clock::time_point now) {
+        const std::chrono::milliseconds milliseconds =
+            std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+        return detail::expect(
+            anwdl_session_set_time(get(), static_cast<std::uint64_t>(milliseconds.count())));
+    }
+    result<void> try_sent(std::size_t count) {
+        return detail::expect(anwdl_session_sent(get(), count));
+    }
+    result<void> try_end() {
+        return detail::expect(anwdl_session_end(get()));
+    }
+    result<void> try_set_user_data(void *user_data) {
+        return detail::expect(anwdl_session_set_user_data(get(), user_data));
+    }
+
   private:
     static anwdl_event_t next_as_server(anwdl_session_t *handle, anwdl_request_t **out_request) {
         return anwdl_session_next_event(handle, out_request, nullptr);
@@ -2278,10 +2756,6 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return anwdl_session_next_event(handle, nullptr, out_response);
     }
     explicit session(anwdl_session_t *taken) noexcept : object(taken) {
-    }
-    session(role side, const anwdl_client_options_t *options, int) {
-        detail::finish(
-            detail::make(*this, anwdl_session_new, static_cast<anwdl_role_t>(side), options));
     }
 };
 
@@ -2302,73 +2776,63 @@ class client_interface
       public detail::exchanges_keys<client_interface, anwdl_client_interface_t, false>,
       public detail::makes_requests<client_interface, anwdl_client_interface_t> {
   public:
-    client_interface() : client_interface(nullptr, 0) {
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    client_interface() : client_interface(detail::take(try_make())) {
     }
-    explicit client_interface(const client_options &options) : client_interface(options.get(), 0) {
+    explicit client_interface(const client_options &options)
+        : client_interface(detail::take(try_make(options))) {
     }
+
+    /// Connects to a server, given by name or address, and exchanges the keys unless the options
+    /// say otherwise or the client is non-blocking.
+    void connect_server(const text &host, std::uint16_t port) {
+        detail::take(try_connect_server(host, port));
+    }
+
+    /// Closes the connection, as the destructor does.
+    void close_connection() {
+        detail::take(try_close_connection());
+    }
+
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        detail::take(try_set_user_data(user_data));
+    }
+
+    /// What the operation under way waits for; progress::done if none is.
+    progress get_wants() const {
+        return detail::take(try_get_wants());
+    }
+
+    /// How long each operation that begins after this call may take; zero for no limit.
+    void set_timeout(std::chrono::milliseconds timeout) {
+        detail::take(try_set_timeout(timeout));
+    }
+
+    /// The fingerprint of the server's public key.
+    string get_server_fingerprint() const {
+        return detail::take(try_get_server_fingerprint());
+    }
+#endif
 
     /// Takes ownership of what anwdl_client_interface_new() made.
     static client_interface adopt(anwdl_client_interface_t *taken) noexcept {
         return client_interface(taken);
     }
 
-#if defined(__cpp_lib_expected)
-    static result<client_interface> try_make() {
-        client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
-        return detail::expect(detail::make(made, anwdl_client_interface_new,
-                                           static_cast<const anwdl_client_options_t *>(nullptr)),
-                              made);
-    }
-    static result<client_interface> try_make(const client_options &options) {
-        client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
-        return detail::expect(detail::make(made, anwdl_client_interface_new, options.get()), made);
-    }
-#endif
-
-    /// Connects to a server, given by name or address, and exchanges the keys unless the options
-    /// say otherwise or the client is non-blocking.
-    void connect_server(const text &host, std::uint16_t port) {
-        detail::finish(anwdl_client_interface_connect_server(get(), host.c_str(), port));
-    }
-
-    /// Closes the connection, as the destructor does.
-    void close_connection() {
-        detail::finish(anwdl_client_interface_close_connection(get()));
-    }
-
-#if defined(__cpp_lib_expected)
-    result<void> try_connect_server(const text &host, std::uint16_t port) {
-        return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
-    }
-#endif
-
     /// Whether there is no connection on this side.
     bool is_closed() const noexcept {
         return anwdl_client_interface_is_closed(get());
     }
 
-    /// Keeps a pointer of the program's, which the library only hands back.
-    void set_user_data(void *user_data) {
-        detail::finish(anwdl_client_interface_set_user_data(get(), user_data));
-    }
     void *get_user_data() const noexcept {
         return anwdl_client_interface_get_user_data(get());
-    }
-
-    /// What the operation under way waits for; progress::done if none is.
-    progress get_wants() const {
-        return detail::advance(anwdl_client_interface_get_wants(get()));
     }
 
     /// Whether the session has ended, by a failure or because the connection was closed. After a
     /// timeout that left it, the same call can be repeated.
     bool has_failed() const noexcept {
         return anwdl_client_interface_has_failed(get());
-    }
-
-    /// How long each operation that begins after this call may take; zero for no limit.
-    void set_timeout(std::chrono::milliseconds timeout) {
-        detail::finish(anwdl_client_interface_set_timeout(get(), detail::milliseconds(timeout)));
     }
 
     /// Takes the interface as far as it goes, and says what has happened; `received` is set with
@@ -2387,20 +2851,128 @@ class client_interface
         return anwdl_client_interface_get_socket_descriptor(get());
     }
 
-    /// The fingerprint of the server's public key.
-    string get_server_fingerprint() const {
+    static result<client_interface> try_make() {
+        client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
+        return detail::expect(detail::make(made, anwdl_client_interface_new,
+                                           static_cast<const anwdl_client_options_t *>(nullptr)),
+                              made);
+    }
+    static result<client_interface> try_make(const client_options &options) {
+        client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
+        return detail::expect(detail::make(made, anwdl_client_interface_new, options.get()), made);
+    }
+    result<void> try_close_connection() {
+        return detail::expect(anwdl_client_interface_close_connection(get()));
+    }
+    result<progress> try_get_wants() const {
+        return detail::expect_progress(anwdl_client_interface_get_wants(get()));
+    }
+    result<void> try_connect_server(const text &host, std::uint16_t port) {
+        return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
+    }
+    result<void> try_set_user_data(void *user_data) {
+        return detail::expect(anwdl_client_interface_set_user_data(get(), user_data));
+    }
+    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
+        return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
+            return anwdl_client_interface_set_timeout(get(), milliseconds);
+        });
+    }
+    result<string> try_get_server_fingerprint() const {
         string hex;
-        detail::finish(detail::make(hex, anwdl_client_interface_get_server_fingerprint, get()));
-        return hex;
+        return detail::expect(
+            detail::make(hex, anwdl_client_interface_get_server_fingerprint, get()), hex);
     }
 
   private:
     explicit client_interface(anwdl_client_interface_t *taken) noexcept : object(taken) {
     }
-    client_interface(const anwdl_client_options_t *options, int) {
-        detail::finish(detail::make(*this, anwdl_client_interface_new, options));
-    }
 };
+
+// -------------------------------------------------------------------------------------------------
+// Coroutines
+// -------------------------------------------------------------------------------------------------
+
+#if defined(__cpp_impl_coroutine) && defined(__cpp_concepts)
+
+/// How a program waits, for next_event() in a coroutine. Each function returns something that the
+/// program's coroutines can await; what that gives is ignored, and what it throws ends
+/// next_event().
+///
+/// - wait_readable(handle, time_left) waits until the descriptor of a client is readable; for a
+///   session, it receives bytes and feeds them. `time_left`, in milliseconds, is how long it may
+///   take, -1 for ever: it is no failure if that passes.
+/// - wait_writable(handle, time_left) waits until the descriptor is writable; for a session, it
+/// sends
+///   pending bytes and reports them.
+/// - compute(handle) has handle.compute() called, on any thread, and waits until it has returned.
+/// It
+///   is needed with set_separate_computation() alone.
+template <class Waiter, class Handle>
+concept event_waiter = requires(Waiter &waiter, Handle &handle, int time_left) {
+    waiter.wait_readable(handle, time_left);
+    waiter.wait_writable(handle, time_left);
+    waiter.compute(handle);
+};
+
+/// handle.next_event(), for coroutines of any library: it waits as `waiter` does, and so never
+/// gives event::want_read, event::want_write or event::want_computation. A session is told the
+/// time.
+///
+/// Task is the library's type of coroutines, Task<event> one that gives an event; `waiter` returns
+/// what such a coroutine can await:
+///
+/// @code
+/// task<void> serve(anwdl::client &client, poller poller)
+/// {
+///     for (;;) {
+///         anwdl::request request;
+///         switch (co_await anwdl::next_event<task>(client, request, poller)) {
+///         case anwdl::event::request:
+///         case anwdl::event::malformed_request: // the request is empty
+///             answer(client, request);
+///             break;
+///         case anwdl::event::exchanged:
+///         case anwdl::event::response_sent:
+///             break;
+///         default:
+///             co_return;
+///         }
+///     }
+/// }
+/// @endcode
+///
+/// @param handle A client or a client interface, both non-blocking, or a session. It must outlive
+///   the coroutine, as what `received` and `why` refer to must.
+/// @param received Is set with event::request or event::response.
+/// @param waiter Is copied into the coroutine.
+/// @param why Is set with event::ended, unless it is nullptr: the reason, on whatever thread the
+///   coroutine goes on.
+template <template <class...> class Task, class Handle, class Received, event_waiter<Handle> Waiter>
+Task<event> next_event(Handle &handle, Received &received, Waiter waiter, error *why = nullptr) {
+    for (;;) {
+        if constexpr (std::is_same_v<Handle, session>)
+            (void)handle.try_set_time(std::chrono::steady_clock::now());
+        const event happened = handle.next_event(received);
+        switch (happened) {
+        case event::want_read:
+            co_await waiter.wait_readable(handle, handle.get_time_left());
+            break;
+        case event::want_write:
+            co_await waiter.wait_writable(handle, handle.get_time_left());
+            break;
+        case event::want_computation:
+            co_await waiter.compute(handle);
+            break;
+        default:
+            if (happened == event::ended && why != nullptr)
+                *why = error::last();
+            co_return happened;
+        }
+    }
+}
+
+#endif
 
 // -------------------------------------------------------------------------------------------------
 // Log messages
@@ -2439,16 +3011,20 @@ struct log_state {
 
     static void call(anwdl_log_level_t level, void *owner, const char *client_id,
                      const char *message, void *function) noexcept {
+        const log_handler &handler = *static_cast<const log_handler *>(function);
         is_running() = true;
+#if defined(ANWDL_NO_EXCEPTIONS)
+        handler(static_cast<log_level>(level), owner, client_id, message);
+#else
         try {
-            (*static_cast<const log_handler *>(function))(static_cast<log_level>(level), owner,
-                                                          client_id, message);
+            handler(static_cast<log_level>(level), owner, client_id, message);
         } catch (...) {
             log_state &state = get();
             const std::lock_guard<std::mutex> lock(state.mutex);
             if (state.exception == nullptr)
                 state.exception = std::current_exception();
         }
+#endif
         is_running() = false;
     }
 };
@@ -2464,7 +3040,7 @@ struct log_state {
 ///
 /// An exception that leaves the function is caught, as it must not pass through C, and the call of
 /// the library continues. The first one is stored for take_log_exception().
-inline void set_log_handler(log_level least_level, log_handler function) {
+inline result<void> try_set_log_handler(log_level least_level, log_handler function) {
     detail::log_state &state = detail::log_state::get();
     std::list<log_handler> fresh;
     std::list<log_handler> earlier;
@@ -2486,23 +3062,32 @@ inline void set_log_handler(log_level least_level, log_handler function) {
         if (status != ANWDL_OK || detail::log_state::is_running())
             state.functions.splice(state.functions.end(), earlier);
     }
-    detail::finish(status);
+    return detail::expect(status);
 }
 
-/// As set_log_handler(), for a function that needs no owner; see anwdl_set_log_callback(). There is
-/// one function for the whole process: each of the two calls replaces the other's.
-inline void set_log_callback(log_level least_level, log_function function) {
+/// As try_set_log_handler(), for a function that needs no owner; see anwdl_set_log_callback().
+/// There is one function for the whole process: each of the two calls replaces the other's.
+inline result<void> try_set_log_callback(log_level least_level, log_function function) {
     log_handler handler;
     if (function)
         handler = [function](log_level level, void *, const char *client_id, const char *message) {
             function(level, client_id, message);
         };
-    set_log_handler(least_level, std::move(handler));
+    return try_set_log_handler(least_level, std::move(handler));
 }
 
 /// Clears the error details of this thread. Exceptions have their own.
 inline void clear_last_error() noexcept {
     anwdl_last_error_clear();
+}
+
+#if !defined(ANWDL_NO_EXCEPTIONS)
+
+inline void set_log_handler(log_level least_level, log_handler function) {
+    detail::take(try_set_log_handler(least_level, std::move(function)));
+}
+inline void set_log_callback(log_level least_level, log_function function) {
+    detail::take(try_set_log_callback(least_level, std::move(function)));
 }
 
 /// The first exception that left the log function since this was last called, on whatever thread,
@@ -2515,10 +3100,11 @@ inline std::exception_ptr take_log_exception() {
     return taken;
 }
 
+#endif
+
 } // namespace ANWDL_DETAIL_STANDARD
 } // namespace anwdl
 
-#undef ANWDL_DETAIL_STANDARD
 #undef ANWDL_DETAIL_NODISCARD
 
 #endif

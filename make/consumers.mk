@@ -5,7 +5,7 @@ CONSUMERS_PREFIX ?= $(CONSUMERS_BUILD)/prefix
 CONSUMERS_VENV   ?= $(TARGET_DIR)/consumers-venv
 CONAN_VENV       ?= $(TARGET_DIR)/conan-venv
 
-CONSUMER_TOOLS   := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl
+CONSUMER_TOOLS   := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl asio
 
 # The manual shows them, and `make test-languages` runs them.
 LANGUAGE_SERVERS := $(addprefix tests/consumers/,go/server.go zig/server.zig node/anwdl.js node/server.js cffi/server.py php/server.php)

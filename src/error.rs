@@ -141,6 +141,8 @@ reasons! {
     FingerprintMismatch = 33, Runtime, "FINGERPRINT_MISMATCH";
     /// The name could not be resolved, or no address of it could be connected to.
     ConnectFailed = 34, Runtime, "CONNECT_FAILED";
+    /// The program's function for the private key operation failed, or its result is wrong.
+    PrivateOperationFailed = 35, Runtime, "PRIVATE_OPERATION_FAILED";
 }
 
 impl Error {

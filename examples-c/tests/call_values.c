@@ -2,8 +2,10 @@
 #include "call_values.h"
 
 #include "check.h"
+#include "raw_rsa.h"
 #include "support.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +370,23 @@ static void make_text(call_t *call, const parameter_t *parameter, value_t *value
     REQUIRE(!"a parameter of a new function");
 }
 
+/* The key that the wrappers have the public half of. */
+static raw_rsa_t server_key;
+static void read_server_key(void) {
+    raw_rsa_init(&server_key, "server");
+}
+
+static raw_rsa_t *get_server_key(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_server_key);
+    return &server_key;
+}
+
+static bool run_server_key(const uint8_t *input, uint8_t *output, size_t size, void *user_data) {
+    (void)user_data;
+    return raw_rsa_run(input, output, size, get_server_key());
+}
+
 /* Bytes of which the length follows; where a ciphertext is wanted, one that can be decrypted. */
 static void make_bytes(call_t *call, size_t at) {
     static uint8_t BYTES[32] = "32 bytes of no special meaning ";
@@ -378,6 +397,15 @@ static void make_bytes(call_t *call, size_t at) {
     values[at + 1].number = sizeof BYTES;
     if (strcmp(call->function->parameters[at].name, "iv") == 0)
         values[at + 1].number = 16;
+    if (strcmp(call->function->parameters[at].name, "modulus") == 0) {
+        values[at].pointer = get_server_key()->modulus_bytes;
+        values[at + 1].number = 256;
+    }
+    if (strcmp(call->function->parameters[at].name, "exponent") == 0) {
+        static uint8_t EXPONENT[] = {1, 0, 1};
+        values[at].pointer = EXPONENT;
+        values[at + 1].number = sizeof EXPONENT;
+    }
     if (strcmp(call->function->name, "anwdl_rsa_wrapper_decrypt_data") == 0)
         REQUIRE(anwdl_rsa_wrapper_encrypt_data(values[0].pointer, BYTES, sizeof BYTES, true, &out,
                                                &out_len) == ANWDL_OK);
@@ -458,6 +486,10 @@ static void handle_nothing(anwdl_log_level_t level, void *owner, const char *cli
     log_nothing(level, client_id, message, user_data);
 }
 
+static void free_nothing(void *user_data) {
+    (void)user_data;
+}
+
 void make_value(call_t *call, size_t at) {
     const parameter_t *parameter = &call->function->parameters[at];
     value_t *value = &call->values[at];
@@ -485,6 +517,8 @@ void make_value(call_t *call, size_t at) {
     case KIND_CALLBACK:
         value->function = log_nothing;
         value->handler = handle_nothing;
+        value->operation = run_server_key;
+        value->free_function = free_nothing;
         break;
     case KIND_ANYTHING:
         value->pointer = call;

@@ -41,6 +41,8 @@ typedef struct {
     long long number;
     anwdl_log_function_t function;
     anwdl_log_handler_t handler;
+    anwdl_private_operation_t operation;
+    anwdl_free_function_t free_function;
 } value_t;
 
 anwdl_value_t value_of(const value_t *value);

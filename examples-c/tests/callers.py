@@ -9,7 +9,8 @@ import re
 import sys
 from dataclasses import dataclass, field
 
-CALLBACKS = {"anwdl_log_function_t": "function", "anwdl_log_handler_t": "handler"}
+CALLBACKS = {"anwdl_log_function_t": "function", "anwdl_log_handler_t": "handler",
+             "anwdl_private_operation_t": "operation", "anwdl_free_function_t": "free_function"}
 RETURNS = {"anwdl_status_t": "RETURNS_STATUS", "void": "RETURNS_NOTHING"}
 OBJECT = re.compile(r"(?:const )?(anwdl_\w+_t) \*")
 OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool|double) \*")

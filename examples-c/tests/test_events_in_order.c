@@ -223,6 +223,37 @@ static void test_time_of_a_request(void) {
     anwdl_client_options_free(options);
 }
 
+/* Requests without a pause do not keep a loop from its other clients. */
+static void test_turns_of_others(void) {
+    enum { REQUESTS = 50, AT_ONCE = 16 };
+    anwdl_client_options_t *options = make_late_options();
+    anwdl_request_t *request = NULL;
+    int answered = 0, since_wait = 0;
+    peer_t peer;
+    CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
+    anwdl_client_t *client = peer_open_gcm_client(&peer, options);
+    for (int at = 0; at < REQUESTS; at++)
+        REQUIRE(peer_send_request(&peer, STAT));
+    while (answered < REQUESTS) {
+        anwdl_event_t event = anwdl_client_next_event(client, &request);
+        if (event == ANWDL_EVENT_WANT_READ) {
+            /* It is no wait: the rest is there. */
+            REQUIRE(wait_for(anwdl_client_get_socket_descriptor(client), POLLIN, 0));
+            since_wait = 0;
+        } else if (event == ANWDL_EVENT_REQUEST) {
+            anwdl_request_free(request);
+            REQUIRE(anwdl_client_send_response(client, true, "OK", NULL, NULL) >= ANWDL_OK);
+            answered++;
+            CHECK(++since_wait <= AT_ONCE);
+        } else {
+            REQUIRE(event == ANWDL_EVENT_EXCHANGED || event == ANWDL_EVENT_RESPONSE_SENT);
+        }
+    }
+    anwdl_client_free(client);
+    peer_free(&peer);
+    anwdl_client_options_free(options);
+}
+
 /* The next event. Where it is a wait, that is said again before anything was done about it, and
    there is something to send if, and only if, that is what it waits for. */
 static anwdl_event_t look_twice(anwdl_session_t *session, anwdl_request_t **out_request,
@@ -289,6 +320,7 @@ int main(void) {
     check_idle_timeout(false);
     check_idle_timeout(true);
     test_time_of_a_request();
+    test_turns_of_others();
     CHECK_INTEGER(count_open_descriptors(), descriptors);
     return check_finish();
 }

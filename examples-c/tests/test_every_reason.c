@@ -394,6 +394,21 @@ static anwdl_status_t reach_bad_proxy_header(void) {
     return close_session(&session, receive(&session));
 }
 
+static bool fail(const uint8_t *input, uint8_t *output, size_t size, void *user_data) {
+    (void)input;
+    (void)output;
+    (void)size;
+    (void)user_data;
+    return false;
+}
+
+static anwdl_status_t reach_private_operation_failed(void) {
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
+    anwdl_status_t status = anwdl_rsa_wrapper_set_private_operation(wrapper, fail, NULL, NULL);
+    anwdl_rsa_wrapper_free(wrapper);
+    return status;
+}
+
 /* Only a warning: the key is loaded. */
 static anwdl_status_t reach_key_file_exposed(void) {
     char path[] = "/tmp/anwdl-test-reasons-XXXXXX";
@@ -457,6 +472,7 @@ static const row_t ROWS[] = {
     RUNTIME_ROW(INTERNAL, reach_internal),
     RUNTIME_ROW(FINGERPRINT_MISMATCH, reach_fingerprint_mismatch),
     RUNTIME_ROW(CONNECT_FAILED, reach_connect_failed),
+    RUNTIME_ROW(PRIVATE_OPERATION_FAILED, reach_private_operation_failed),
     {ANWDL_REASON_KEY_FILE_EXPOSED, ANWDL_OK, reach_key_file_exposed},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0], REASON_COUNT = 101 };

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "children.h"
 #include "peer.h"
+#include "raw_rsa.h"
 #include "support.h"
 
 #include <errno.h>
@@ -83,7 +84,9 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
 
 /* -- what the functions need ------------------------------------------------------------------- */
 
-static anwdl_rsa_wrapper_t *rsa; /* with a local and a remote key */
+static anwdl_rsa_wrapper_t *rsa;      /* with a local and a remote key */
+static anwdl_rsa_wrapper_t *external; /* with the same local key, elsewhere */
+static raw_rsa_t key;
 static anwdl_aes_wrapper_t *cbc;
 static anwdl_aes_wrapper_t *gcm;
 static anwdl_data_t *data;
@@ -115,6 +118,8 @@ static void set_up(void) {
     REQUIRE(anwdl_rsa_wrapper_get_public_key(rsa, &pem) == ANWDL_OK);
     REQUIRE(anwdl_rsa_wrapper_set_remote_public_key(rsa, pem) == ANWDL_OK);
     anwdl_string_free(pem);
+    raw_rsa_init(&key, "server");
+    external = make_external_wrapper("server", raw_rsa_run, &key, NULL);
     cbc = make_aes_wrapper(ANWDL_AES_CBC);
     gcm = make_aes_wrapper(ANWDL_AES_GCM);
     REQUIRE(anwdl_data_new(&data) == ANWDL_OK);
@@ -130,6 +135,7 @@ static void set_up(void) {
 
 static void tear_down(void) {
     anwdl_rsa_wrapper_free(rsa);
+    anwdl_rsa_wrapper_free(external);
     anwdl_aes_wrapper_free(cbc);
     anwdl_aes_wrapper_free(gcm);
     anwdl_data_free(data);
@@ -186,6 +192,14 @@ static anwdl_status_t rsa_decrypt(void **out, size_t *len) {
     return anwdl_rsa_wrapper_decrypt_data(rsa, wrapped, wrapped_len, (uint8_t **)out, len);
 }
 
+static anwdl_status_t external_decrypt(void **out, size_t *len) {
+    return anwdl_rsa_wrapper_decrypt_data(external, wrapped, wrapped_len, (uint8_t **)out, len);
+}
+
+static anwdl_status_t external_sign(void **out, size_t *len) {
+    return anwdl_rsa_wrapper_sign_data(external, TEXT, sizeof TEXT, (uint8_t **)out, len);
+}
+
 static anwdl_status_t get_private_key_der(void **out, size_t *len) {
     return anwdl_rsa_wrapper_get_private_key_der(rsa, (uint8_t **)out, len);
 }
@@ -221,6 +235,8 @@ static const function_t FUNCTIONS[] = {
     {"rsa encrypt_data", rsa_encrypt},
     {"rsa decrypt_data", rsa_decrypt},
     {"rsa sign_data", rsa_sign},
+    {"decrypt_data elsewhere", external_decrypt},
+    {"sign_data elsewhere", external_sign},
     {"cbc encrypt_data", cbc_encrypt},
     {"cbc decrypt_data", cbc_decrypt},
     {"gcm encrypt_data", gcm_encrypt},

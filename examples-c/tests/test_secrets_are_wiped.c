@@ -4,6 +4,7 @@
 #include "check.h"
 #include "memory_scan.h"
 #include "peer.h"
+#include "raw_rsa.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -792,6 +793,45 @@ static void test_rsa_wrappers(void) {
     }
 }
 
+/* What a key gives that is elsewhere. */
+static bool run_and_remember(const uint8_t *input, uint8_t *output, size_t size, void *user_data) {
+    bool is_done = raw_rsa_run(input, output, size, user_data);
+    remember_secret("a result of a private operation", output, size);
+    remember_reversed("a result of a private operation, as a number", output, size);
+    return is_done;
+}
+
+static void *run_external_wrapper(void *key) {
+    char token[TOKEN_SIZE + 1];
+    uint8_t *out = NULL, *plain = NULL;
+    size_t len = 0, plain_len = 0;
+    anwdl_rsa_wrapper_t *wrapper = make_external_wrapper("peer-3", run_and_remember, key, NULL);
+    make_token("a text under a key that is elsewhere", token);
+    CHECK_OK(anwdl_rsa_wrapper_encrypt_data(wrapper, (const uint8_t *)token, TOKEN_SIZE, true, &out,
+                                            &len));
+    explicit_bzero(token, sizeof token);
+    CHECK_OK(anwdl_rsa_wrapper_decrypt_data(wrapper, out, len, &plain, &plain_len));
+    CHECK_INTEGER(plain_len, TOKEN_SIZE);
+    CHECK(find_secrets() > 0);
+    anwdl_bytes_free(plain, plain_len);
+    out[0] ^= 1; /* a result that holds no text */
+    CHECK_FAILURE(anwdl_rsa_wrapper_decrypt_data(wrapper, out, len, &plain, &plain_len),
+                  ANWDL_VALUE_ERROR, ANWDL_REASON_DECRYPTION_FAILED);
+    anwdl_bytes_free(out, len);
+    anwdl_rsa_wrapper_free(wrapper);
+    return NULL;
+}
+
+static void test_external_wrapper(void) {
+    static raw_rsa_t key;
+    pthread_t thread;
+    raw_rsa_init(&key, "peer-3");
+    REQUIRE(pthread_create(&thread, NULL, run_external_wrapper, &key) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
+    check_no_secrets("an RSA wrapper without a private key that was freed");
+    forget_secrets();
+}
+
 /* The first call of a function puts on the stack what the vector registers hold, and what this
    program itself leaves in them is its own affair: its functions are bound while there is no
    secret. */
@@ -810,6 +850,7 @@ int main(void) {
     test_data();
     test_aes_wrappers();
     test_rsa_wrappers();
+    test_external_wrapper();
 
     anwdl_rsa_wrapper_t *server_rsa = make_rsa_wrapper("server");
     anwdl_rsa_wrapper_t *client_rsa = make_rsa_wrapper("peer-1");

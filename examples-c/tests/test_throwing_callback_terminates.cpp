@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,6 +15,10 @@
 extern "C" {
 static void throw_something(anwdl_log_level_t, const char *, const char *, void *) {
     throw std::runtime_error("of the callback");
+}
+
+static bool throw_for_a_key(const std::uint8_t *, std::uint8_t *, std::size_t, void *) {
+    throw std::runtime_error("of the operation");
 }
 }
 
@@ -46,17 +51,41 @@ static void log_something() {
     }
 }
 
-int main() {
+/* The operation is tried at once. */
+static void use_key() {
+    std::uint8_t modulus[256];
+    const std::uint8_t exponent[] = {1, 0, 1};
+    anwdl_rsa_wrapper_t *wrapper = nullptr;
+    std::memset(modulus, 0xff, sizeof modulus);
+    require(anwdl_rsa_wrapper_new(false, &wrapper) == ANWDL_OK &&
+                anwdl_rsa_wrapper_set_public_numbers(wrapper, modulus, sizeof modulus, exponent,
+                                                     sizeof exponent) == ANWDL_OK,
+            "public key");
+    try {
+        require(anwdl_rsa_wrapper_set_private_operation(wrapper, throw_for_a_key, nullptr,
+                                                        nullptr) != ANWDL_OK,
+                "no failure");
+    } catch (const std::exception &) {
+        require(false, "the exception came through");
+    }
+}
+
+static void check_aborted(void (*function)()) {
     int status = 0;
     const pid_t child = fork();
     if (child == 0) {
         const rlimit no_core = {0, 0};
         setrlimit(RLIMIT_CORE, &no_core);
-        log_something();
+        function();
         std::_Exit(EXIT_SUCCESS);
     }
     require(child > 0 && waitpid(child, &status, 0) == child, "child");
     require(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "the process is aborted");
+}
+
+int main() {
+    check_aborted(log_something);
+    check_aborted(use_key);
     std::puts("aborted, as it should");
     return EXIT_SUCCESS;
 }

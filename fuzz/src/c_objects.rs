@@ -1,6 +1,6 @@
 //! The objects of C that no peer has a part in: wrappers, options, data, requests, responses.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use anwdl::ffi::aes_wrapper::*;
@@ -155,9 +155,27 @@ impl Objects {
                 9 => {
                     let mut der = der_of(self.rsa[0], flag);
                     input.damage(&mut der);
-                    call(|| match input.below(3) {
+                    let (kind, exponent) = (input.below(5), input.chunk());
+                    call(|| match kind {
                         0 => {
                             anwdl_rsa_wrapper_set_public_key_der(changing, der.as_ptr(), der.len())
+                        }
+                        3 => anwdl_rsa_wrapper_set_public_numbers(
+                            changing,
+                            der.as_ptr(),
+                            der.len(),
+                            exponent.as_ptr(),
+                            exponent.len(),
+                        ),
+                        4 => {
+                            let status = anwdl_rsa_wrapper_set_private_operation(
+                                changing,
+                                Some(lie),
+                                ptr::null_mut(),
+                                Some(free_nothing),
+                            );
+                            assert_ne!(status as i32, OK, "no lie is believed");
+                            status
                         }
                         1 => anwdl_rsa_wrapper_set_remote_public_key_der(
                             changing,
@@ -476,6 +494,17 @@ pub fn or_null<T>(input: &mut Input<'_>, objects: &[*mut T]) -> *mut T {
         0xff => ptr::null_mut(),
         at => objects[usize::from(at) % objects.len()],
     }
+}
+
+/// A private key operation that takes its input for its result.
+unsafe extern "C" fn lie(input: *const u8, output: *mut u8, size: usize, _: *mut c_void) -> u8 {
+    // SAFETY: the library passes two places of that size.
+    unsafe { output.copy_from_nonoverlapping(input, size) };
+    1
+}
+
+unsafe extern "C" fn free_nothing(_: *mut c_void) {
+    unreachable!("nothing was taken");
 }
 
 /// # Safety

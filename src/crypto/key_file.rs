@@ -98,6 +98,7 @@ impl RsaWrapper {
     /// failure, not at all; a symbolic link is replaced, not followed.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        self.check_private_readable()?;
         let pem = self
             .private_key()
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local private RSA key is set"))?;

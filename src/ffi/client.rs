@@ -606,8 +606,12 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
 /// counts from its first byte on. Until then the idle timeout counts, see
 /// anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
-/// ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same. A server
-/// for one connection:
+/// ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same.
+///
+/// A non-blocking client also returns ANWDL_EVENT_WANT_READ when it has answered 16 requests without having to wait,
+/// so that a peer that sends without a pause does not keep your loop from its other clients. Polling reports at
+/// once that there is more to read; where polling is edge-triggered, call again. So do all non-blocking functions,
+/// with ANWDL_WANT_READ. A server for one connection:
 ///
 /// @code{.c}
 /// #include <anwdl.h>

@@ -165,6 +165,10 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The name of the server could not be resolved, or none of its addresses accepts a
     /// connection; anwdl_last_error_errno() has the errno of the last attempt, if there was one.
     ANWDL_REASON_CONNECT_FAILED = 34,
+    /// (RUNTIME_ERROR) The function that anwdl_rsa_wrapper_set_private_operation() was given has failed, or its
+    /// result does not belong to the public key. A session has ended with it. The peer sees what it sees with
+    /// ANWDL_REASON_DECRYPTION_FAILED.
+    ANWDL_REASON_PRIVATE_OPERATION_FAILED = 35,
 
     /// (OK, a warning) anwdl_rsa_wrapper_load() has loaded the key, but users other than its owner have rights to
     /// the file, or its owner is neither this user nor root: others may know the key.
@@ -226,6 +230,10 @@ const NAMES: &[(anwdl_error_reason_t, &CStr)] = &[
     (ANWDL_REASON_INTERNAL, c"INTERNAL"),
     (ANWDL_REASON_FINGERPRINT_MISMATCH, c"FINGERPRINT_MISMATCH"),
     (ANWDL_REASON_CONNECT_FAILED, c"CONNECT_FAILED"),
+    (
+        ANWDL_REASON_PRIVATE_OPERATION_FAILED,
+        c"PRIVATE_OPERATION_FAILED",
+    ),
     (ANWDL_REASON_KEY_FILE_EXPOSED, c"KEY_FILE_EXPOSED"),
 ];
 
@@ -366,6 +374,7 @@ impl From<Reason> for anwdl_error_reason_t {
             Reason::Internal => ANWDL_REASON_INTERNAL,
             Reason::FingerprintMismatch => ANWDL_REASON_FINGERPRINT_MISMATCH,
             Reason::ConnectFailed => ANWDL_REASON_CONNECT_FAILED,
+            Reason::PrivateOperationFailed => ANWDL_REASON_PRIVATE_OPERATION_FAILED,
         }
     }
 }

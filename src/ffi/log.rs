@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::anwdl_status_t;
 use super::handle::current_user_data;
-use super::{c_string, status, value_or};
+use super::{UserData, c_string, status, value_or};
 use crate::error::Error;
 use crate::log::{self, Hook, Level};
 
@@ -62,21 +62,6 @@ fn level_of(number: LogLevelNumber) -> Result<Level, Error> {
         .ok_or_else(|| {
             Error::invalid_argument(format!("least_level is {number}, which no log level has"))
         })
-}
-
-/// The caller's pointer, which the library passes back and never dereferences.
-struct UserData(*mut c_void);
-
-// SAFETY: the library does not dereference it. The documentation says that the function runs on any
-// thread, and on several at once.
-unsafe impl Send for UserData {}
-// SAFETY: as above.
-unsafe impl Sync for UserData {}
-
-impl UserData {
-    fn get(&self) -> *mut c_void {
-        self.0
-    }
 }
 
 /// Sets the function that takes the log messages of the whole process, in place of an earlier one. Messages

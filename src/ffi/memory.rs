@@ -112,14 +112,14 @@ pub(super) unsafe fn get_bytes<H: Handle>(
     object: *const H,
     out: *mut *mut u8,
     out_len: *mut usize,
-    get: impl FnOnce(&H::Inner) -> Option<&[u8]>,
+    get: impl FnOnce(&H::Inner) -> Result<Option<&[u8]>, Error>,
 ) -> anwdl_status_t {
     status(|| {
         // SAFETY: the caller guarantees it.
         let object = unsafe { borrow(object, H::NAME) }?;
         // SAFETY: the caller guarantees it.
         let out = unsafe { bytes_output(out, out_len) }?;
-        out.set_optional(get(object))
+        out.set_optional(get(object)?)
     })
 }
 

@@ -56,7 +56,7 @@ pub mod value;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -303,6 +303,22 @@ unsafe fn output<'a, T>(pointer: *mut T, name: &str) -> Result<Output<'a, T>, Er
     match NonNull::new(pointer) {
         Some(place) => Ok(Output(place, PhantomData)),
         None => Err(null(name)),
+    }
+}
+
+/// The caller's pointer, which the library passes back and never dereferences.
+struct UserData(*mut c_void);
+
+// SAFETY: the library does not dereference it. The documentation says that the function runs on any
+// thread, and on several at once.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    /// A function, so that a closure captures all of it and not the bare pointer.
+    fn get(&self) -> *mut c_void {
+        self.0
     }
 }
 

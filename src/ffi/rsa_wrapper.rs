@@ -1,16 +1,17 @@
 //! `anwdl_rsa_wrapper_t`: a local RSA key pair and a peer's public key.
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{CStr, OsStr, c_char, c_void};
 #[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
 #[cfg(unix)]
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use super::error::{anwdl_error_reason_t, anwdl_status_t, record_warning};
 use super::memory::{get_bytes, get_string, transform};
 use super::{
-    BooleanByte, Handle, borrow, borrow_mut, bytes, change, create, free, null, output, read,
-    status, status_wiping_keys, wiping_keys,
+    BooleanByte, Handle, UserData, borrow, borrow_mut, bytes, change, create, free, null, output,
+    read, status, status_wiping_keys, wiping_keys,
 };
 use crate::crypto::RsaWrapper;
 use crate::error::Error;
@@ -117,14 +118,19 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    unsafe { get_bytes(wrapper, out_bytes, out_len, RsaWrapper::public_key_der) }
+    unsafe {
+        get_bytes(wrapper, out_bytes, out_len, |wrapper| {
+            Ok(wrapper.public_key_der())
+        })
+    }
 }
 
 /// The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
 /// @param wrapper The wrapper.
 /// @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
 ///   anwdl_string_free(), which wipes it.
-/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: the key is elsewhere; see
+///   anwdl_rsa_wrapper_set_private_operation().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
@@ -134,6 +140,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     // SAFETY: the caller passes what the types say, or NULL.
     wiping_keys(|| unsafe {
         get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
+            wrapper.check_private_readable()?;
             Ok(wrapper.private_key())
         })
     })
@@ -145,7 +152,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
 /// @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
 ///   anwdl_bytes_free(), which wipes it.
 /// @param out_len Where to write its length in bytes, or 0.
-/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
+/// @return As anwdl_rsa_wrapper_get_private_key().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
@@ -154,7 +161,12 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
     out_len: *mut usize,
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
-    wiping_keys(|| unsafe { get_bytes(wrapper, out_bytes, out_len, RsaWrapper::private_key_der) })
+    wiping_keys(|| unsafe {
+        get_bytes(wrapper, out_bytes, out_len, |wrapper| {
+            wrapper.check_private_readable()?;
+            Ok(wrapper.private_key_der())
+        })
+    })
 }
 
 /// The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
@@ -194,12 +206,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe {
-        get_bytes(
-            wrapper,
-            out_bytes,
-            out_len,
-            RsaWrapper::remote_public_key_der,
-        )
+        get_bytes(wrapper, out_bytes, out_len, |wrapper| {
+            Ok(wrapper.remote_public_key_der())
+        })
     }
 }
 
@@ -286,6 +295,152 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
     })
 }
 
+/// Sets the local public key from its numbers, as PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM 2.0 and JSON
+/// Web Keys give them. The private key stays as it is. Python: none.
+/// @param wrapper The wrapper.
+/// @param modulus The modulus, big-endian; zeros may stand in front of it. NULL is fine if modulus_len is 0, but
+///   not a key.
+/// @param modulus_len Its length in bytes.
+/// @param exponent The public exponent, likewise; usually the bytes 1, 0, 1. NULL is fine if exponent_len is 0, but
+///   not a key.
+/// @param exponent_len Its length in bytes.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_numbers(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    modulus: *const u8,
+    modulus_len: usize,
+    exponent: *const u8,
+    exponent_len: usize,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe {
+        change(wrapper, |wrapper| {
+            wrapper.set_public_numbers(
+                bytes(modulus, modulus_len, "modulus")?,
+                bytes(exponent, exponent_len, "exponent")?,
+            )
+        })
+    }
+}
+
+/// A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It takes a number below
+/// the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes a padding.
+/// That is CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, and TPM_ALG_NULL of TPM2_RSA_Decrypt().
+///
+/// @param input The number, big-endian, in as many bytes as the modulus has.
+/// @param output Where to write the result in the same form, with zeros in front if it is small. Not the same
+///   memory as input.
+/// @param size The size of the modulus in bytes, and so of both.
+/// @param user_data What was given to anwdl_rsa_wrapper_set_private_operation().
+/// @return true if the result is written; false if it cannot be had.
+pub type anwdl_private_operation_t = Option<
+    unsafe extern "C" fn(
+        input: *const u8,
+        output: *mut u8,
+        size: usize,
+        user_data: *mut c_void,
+    ) -> BooleanByte,
+>;
+
+/// A function that frees user data.
+/// @param user_data What it was given with.
+pub type anwdl_free_function_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// The caller's function, its pointer and, once the wrapper has taken them, what frees that.
+struct Operation {
+    function: unsafe extern "C" fn(*const u8, *mut u8, usize, *mut c_void) -> BooleanByte,
+    user_data: UserData,
+    free: OnceLock<unsafe extern "C" fn(*mut c_void)>,
+}
+
+impl Operation {
+    fn run(&self, input: &[u8], output: &mut [u8]) -> bool {
+        // What the function binds at its first use puts the registers on the stack.
+        super::registers::wipe();
+        // SAFETY: the caller vouches for the function, and both places have that size.
+        let is_done = unsafe {
+            (self.function)(
+                input.as_ptr(),
+                output.as_mut_ptr(),
+                input.len(),
+                self.user_data.get(),
+            )
+        };
+        is_done != 0
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if let Some(free) = self.free.get() {
+            // SAFETY: the caller vouches for the function; no call of the operation is under way.
+            unsafe { free(self.user_data.get()) };
+        }
+    }
+}
+
+/// Sets a function that does the private key operation, in place of a local private key: the key stays in a
+/// hardware module, a TPM, an agent or another process, and this library never sees it. Set the local public key
+/// first. What shares the old private key keeps it.
+///
+/// The library does the padding itself. So any device that has the bare operation will do, whatever it knows of
+/// OAEP, and each failed decryption looks the same to the peer; a service that only decrypts with OAEP will not do.
+/// No result is used before it was checked with the public key. This call calls the function once, so that a wrong
+/// key or PIN is found before the first client comes. Later it is called for each key exchange, each
+/// anwdl_rsa_wrapper_decrypt_data() and each anwdl_rsa_wrapper_sign_data() of what shares the private key.
+/// Python: none.
+///
+/// Threads: the function runs on the thread that makes the call which needs it. That is the one that calls
+/// anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute(), with
+/// anwdl_client_options_set_separate_computation(). It runs on several threads at once if several work, and no lock
+/// of the library is held meanwhile. The timeout of the call counts its time, but nothing interrupts it: neither the
+/// timeout nor pthread_cancel(). It must end by itself.
+///
+/// The function may call this library, but must not touch the object whose call is running. It must return: neither
+/// longjmp() nor a C++ exception may leave it. Its time must not depend on the input in a way that others can
+/// measure; what devices and OpenSSL compute does not.
+///
+/// After fork(), the child has the same function and the same user_data, and frees it too if it frees the wrapper. A
+/// connection to a device is rarely good for both: PKCS #11 wants C_Initialize() and a new session in the child.
+///
+/// @param wrapper The wrapper. Its local public key is the one that belongs to the operation.
+/// @param operation The function.
+/// @param user_data Passed to each call of the function; NULL is fine.
+/// @param free_user_data Called with user_data once nothing shares the private key any more: by the call that frees
+///   or changes the last wrapper, client, session, interface or options, on its thread. NULL to free it by other
+///   means. After a failure it is not called, and user_data still belongs to the caller.
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: no local public key is set. The old private key is kept.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or what it does does not
+///   belong to the public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_operation(
+    wrapper: *mut anwdl_rsa_wrapper_t,
+    operation: anwdl_private_operation_t,
+    user_data: *mut c_void,
+    free_user_data: anwdl_free_function_t,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    wiping_keys(|| unsafe {
+        change(wrapper, |wrapper| {
+            let operation = Arc::new(Operation {
+                function: operation.ok_or_else(|| null("operation"))?,
+                user_data: UserData(user_data),
+                free: OnceLock::new(),
+            });
+            let set = operation.clone();
+            wrapper.set_private_operation(Box::new(move |input, output| set.run(input, output)))?;
+            if let Some(free) = free_user_data {
+                operation.free.get_or_init(|| free);
+            }
+            Ok(())
+        })
+    })
+}
+
 /// The string behind `pointer` in any encoding, for paths and for keys with text around them.
 ///
 /// # Safety
@@ -355,7 +510,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// @param path The file; it need not be UTF-8. A path that cannot name a file is
 ///   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
 /// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key.
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
 ///   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
 #[cfg(unix)]
@@ -455,7 +610,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
 ///   set.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
@@ -489,7 +644,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// @param out_len Where to write its length in bytes: the size of the modulus.
 /// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(

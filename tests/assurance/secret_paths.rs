@@ -2,9 +2,12 @@
 //! which follows each bit that it takes for undefined, secrets are undefined.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::crypto::aes::{BLOCK_SIZE, Unpadded, padding, unpad};
 use crate::crypto::ephemeral::CIPHERTEXT_SIZE;
+use crate::crypto::rsa::operation_of;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Reason, Result};
 use crate::protocol::framing::clear_header;
@@ -126,7 +129,7 @@ fn no_path_depends_on_a_secret() {
         .lines()
         .filter(|line| line.starts_with("cases: "))
         .collect();
-    assert_eq!(cases.len(), 9, "{found}");
+    assert_eq!(cases.len(), 10, "{found}");
     println!("{}", cases.join("\n"));
 }
 
@@ -384,6 +387,46 @@ mod under_valgrind {
             }
         }
         cases.finish("secrets that came back compared with this side's own", 0);
+    }
+
+    #[test]
+    #[ignore = "another test runs it under valgrind"]
+    fn what_a_private_operation_gives_is_judged() {
+        let mut key = RsaWrapper::default();
+        key.set_private_key(SERVER_KEY, true).unwrap();
+        let operation = operation_of(&key);
+        let is_wrong = Arc::new(AtomicBool::new(false));
+        let makes_wrong = is_wrong.clone();
+        let mut external = key.clone();
+        external
+            .set_private_operation(Box::new(move |input, output| {
+                let done = operation(input, output);
+                output[100] ^= u8::from(makes_wrong.load(Ordering::SeqCst));
+                valgrind::undefine(output);
+                done
+            }))
+            .unwrap();
+        let lengths = [0, 1, 48, 65, 190];
+        let right = lengths.map(|len| key.encrypt_data(&vec![7; len], true).unwrap());
+        let none = [3, 7, 99].map(|byte| vec![byte; 256]);
+
+        let mut cases = Cases::default();
+        for wrong in [false, true] {
+            is_wrong.store(wrong, Ordering::SeqCst);
+            for (ciphertext, len) in right.iter().zip(lengths) {
+                let text = cases.run(|| external.decrypt_data(ciphertext));
+                assert_eq!(text.map(|text| text.len()).ok(), (!wrong).then_some(len));
+            }
+            for ciphertext in &none {
+                let text = cases.run(|| external.decrypt_data(ciphertext));
+                let expected = match wrong {
+                    false => Reason::DecryptionFailed,
+                    true => Reason::PrivateOperationFailed,
+                };
+                assert_eq!(reason(&text), Some(expected));
+            }
+        }
+        cases.finish("results of a private operation judged while secret", 0);
     }
 
     #[test]

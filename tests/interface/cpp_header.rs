@@ -1,5 +1,6 @@
-//! `include/anwdl.hpp` compiles by itself for every standard that it promises, so does the
-//! first example in it, and it covers all of `include/anwdl.h`.
+//! `include/anwdl.hpp` compiles by itself for every standard that it promises, with and without
+//! exceptions, so do its examples, and it covers all of `include/anwdl.h`. `include/anwdl_asio.hpp`
+//! compiles with the Asio that is installed.
 
 // What compilers say of it is the same for both builds of the library.
 #![cfg(feature = "aws-lc")]
@@ -27,12 +28,19 @@ const WARNINGS: &[&str] = &[
 
 const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20", "c++2b"];
 
+/// With nothing of C++ that some programs turn off.
+const BARE: &[&str] = &["-fno-exceptions", "-fno-rtti"];
+
 #[test]
 fn it_compiles_alone_for_every_standard() {
     for standard in STANDARDS {
         // Twice, for the include guard.
         let source = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
         compiler::check("g++", "c++", standard, WARNINGS, source);
+        compiler::check("g++", "c++", standard, &[WARNINGS, BARE].concat(), source);
+        // As a program can ask for it.
+        let source = format!("#define ANWDL_NO_EXCEPTIONS\n{source}");
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
     }
 }
 
@@ -67,20 +75,49 @@ fn it_compiles_behind_the_macros_of_others() {
     }
 }
 
+/// The programs in the first comment of a header.
+fn examples(name: &str) -> Vec<String> {
+    let text = header(name);
+    let mut found = Vec::new();
+    for part in text.split(" * @code{.cpp}\n").skip(1) {
+        let (example, _) = part.split_once(" * @endcode").expect("the example ends");
+        let lines = example.lines().map(|line| {
+            let line = line.strip_prefix(" *").expect("a comment's line");
+            format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
+        });
+        found.push(lines.collect());
+    }
+    found
+}
+
 #[test]
-fn its_example_compiles() {
-    let text = header("anwdl.hpp");
-    let (_, rest) = text
-        .split_once(" * @code{.cpp}\n")
-        .expect("there is an example");
-    let (example, _) = rest.split_once(" * @endcode").expect("the example ends");
-    let lines = example.lines().map(|line| {
-        let line = line.strip_prefix(" *").expect("a comment's line");
-        format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
-    });
-    let example: String = lines.collect();
+fn its_examples_compile() {
+    let examples = examples("anwdl.hpp");
+    let [throwing, bare] = examples.as_slice() else {
+        panic!("there are {} examples", examples.len());
+    };
     for standard in STANDARDS {
-        compiler::check("g++", "c++", standard, WARNINGS, &example);
+        compiler::check("g++", "c++", standard, WARNINGS, throwing);
+        compiler::check("g++", "c++", standard, WARNINGS, bare);
+        compiler::check("g++", "c++", standard, &[WARNINGS, BARE].concat(), bare);
+    }
+}
+
+#[test]
+fn the_header_for_asio_compiles() {
+    let asio = "#include <asio.hpp>\n";
+    const STANDALONE: &[&str] = &["-DASIO_STANDALONE"];
+    if compiler::complaint("g++", "c++", "c++14", STANDALONE, asio).is_some() {
+        eprintln!("left out, as there is no Asio");
+        return;
+    }
+    let twice = "#include \"anwdl_asio.hpp\"\n#include \"anwdl_asio.hpp\"\n";
+    let flags = [WARNINGS, STANDALONE].concat();
+    for standard in ["c++14", "c++20"] {
+        compiler::check("g++", "c++", standard, &flags, twice);
+    }
+    for example in examples("anwdl_asio.hpp") {
+        compiler::check("g++", "c++", "c++20", &flags, &example);
     }
 }
 
@@ -174,12 +211,14 @@ fn clang_has_nothing_to_say() {
         compiler::check("clang", "c", standard, &flags, "#include \"anwdl.h\"\n");
     }
     for standard in STANDARDS {
-        compiler::check(
-            "clang++",
-            "c++",
-            standard,
-            &flags,
-            "#include \"anwdl.hpp\"\n",
-        );
+        for flags in [&flags, &[&flags, BARE].concat()] {
+            compiler::check(
+                "clang++",
+                "c++",
+                standard,
+                flags,
+                "#include \"anwdl.hpp\"\n",
+            );
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use rsa::pkcs1::pem::{self, LineEnding};
-use rsa::pkcs1::{ALGORITHM_ID, RsaPrivateKeyRef, RsaPublicKeyRef};
+use rsa::pkcs1::{ALGORITHM_ID, RsaPrivateKeyRef, RsaPublicKeyRef, UintRef};
 use rsa::pkcs8::der::asn1::BitStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
@@ -24,7 +24,7 @@ use crate::secret::{try_copy, try_zeros};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const MAX_EXPONENT_BITS: u32 = 33;
-const HASH_SIZE: usize = 32;
+pub(super) const HASH_SIZE: usize = 32;
 const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
@@ -71,6 +71,17 @@ impl PublicKey {
     /// As [`from_text`](Self::from_text), in DER.
     pub fn from_der(der: &[u8]) -> Result<Self> {
         Self::from_info(&key_text::public_key_from_der(der)?)
+    }
+
+    /// From its numbers, both big-endian.
+    pub fn from_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
+        let number = |bytes| UintRef::new(bytes).map_err(|_| invalid_key("a number is too long"));
+        let key = RsaPublicKeyRef {
+            modulus: number(modulus)?,
+            public_exponent: number(exponent)?,
+        };
+        check_limits(&key)?;
+        Self::from_info(&subject_public_key_info(&key)?)
     }
 
     /// From a key in the form that peers send.
@@ -260,16 +271,7 @@ impl PrivateKey {
     }
 
     pub fn public_key(&self) -> Result<PublicKey> {
-        let der = with_public_key(&self.pkcs8, |key| {
-            let key = key.to_der()?;
-            SubjectPublicKeyInfoRef {
-                algorithm: ALGORITHM_ID,
-                subject_public_key: BitStringRef::from_bytes(&key)?,
-            }
-            .to_der()
-        })?
-        .map_err(|_| invalid_key("the RSA public key is too long"))?;
-        PublicKey::from_info(&der)
+        PublicKey::from_info(&with_public_key(&self.pkcs8, subject_public_key_info)??)
     }
 
     pub fn decrypt(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
@@ -330,7 +332,7 @@ fn modulus_size(bits: u32) -> usize {
 }
 
 /// The longest salt that EMSA-PSS (RFC 8017, section 9.1.1) has room for, in bytes.
-fn max_salt_len(bits: u32) -> usize {
+pub(super) fn max_salt_len(bits: u32) -> usize {
     modulus_size(bits - 1) - HASH_SIZE - 2
 }
 
@@ -356,6 +358,19 @@ fn encode_pem(label: &str, der: &[u8]) -> Result<String> {
     let mut text = try_zeros(len)?;
     pem::encode(label, ending, der, &mut text).expect(KNOWN);
     Ok(String::from_utf8(text).expect("PEM is ASCII"))
+}
+
+/// The DER of SubjectPublicKeyInfo.
+fn subject_public_key_info(key: &RsaPublicKeyRef<'_>) -> Result<Vec<u8>> {
+    let der = |key: &RsaPublicKeyRef<'_>| {
+        let key = key.to_der()?;
+        SubjectPublicKeyInfoRef {
+            algorithm: ALGORITHM_ID,
+            subject_public_key: BitStringRef::from_bytes(&key)?,
+        }
+        .to_der()
+    };
+    der(key).map_err(|_| invalid_key("the RSA public key is too long"))
 }
 
 /// Calls `read` with the public half of a private key.

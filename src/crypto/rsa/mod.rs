@@ -1,8 +1,10 @@
 //! [`RsaWrapper`]: one side's RSA keys, like the Python server's class of that name.
 
+mod external;
 mod key;
 mod key_text;
 mod oaep;
+mod padding;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
 
+use external::ExternalKey;
+pub use external::PrivateOperation;
 use key::{LocalPublicKey, PrivateKey, PublicKey};
 pub(crate) use key_text::MAX_PEM_SIZE;
 
@@ -31,8 +35,18 @@ pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
 #[derive(Clone, Default)]
 pub struct RsaWrapper {
     public: Option<Arc<LocalPublicKey>>,
-    private: Option<Arc<PrivateKey>>,
+    private: Option<Arc<LocalPrivateKey>>,
     remote: Option<PublicKey>,
+}
+
+/// This side's private key, or what does its operation where it is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "each is in an allocation of its own"
+)]
+enum LocalPrivateKey {
+    Here(PrivateKey),
+    Elsewhere(ExternalKey),
 }
 
 const THERE_IS_MEMORY: &str = "there is memory for a key";
@@ -72,20 +86,20 @@ impl RsaWrapper {
         self.public.as_ref().map(|public| public.key.der())
     }
 
-    /// The local private key as PEM (PKCS #8, not encrypted).
-    /// Mirrors `RSAWrapper.getPrivateKey`.
+    /// The local private key as PEM (PKCS #8, not encrypted); `None` without one, or if it is
+    /// elsewhere. Mirrors `RSAWrapper.getPrivateKey`.
     ///
     /// # Panics
     /// If there is no memory for it.
     pub fn private_key(&self) -> Option<Zeroizing<String>> {
-        let pem = |private: &Arc<PrivateKey>| private.to_pem().expect(THERE_IS_MEMORY);
-        self.private.as_ref().map(pem)
+        let pem = |private: &PrivateKey| private.to_pem().expect(THERE_IS_MEMORY);
+        self.private_here().map(pem)
     }
 
-    /// The local private key as DER (PKCS #8, not encrypted).
-    /// Mirrors `RSAWrapper.getPrivateKey` with `pem_format=False`.
+    /// The local private key as DER (PKCS #8, not encrypted); `None` without one, or if it is
+    /// elsewhere. Mirrors `RSAWrapper.getPrivateKey` with `pem_format=False`.
     pub fn private_key_der(&self) -> Option<&[u8]> {
-        self.private.as_ref().map(|private| private.der())
+        self.private_here().map(PrivateKey::der)
     }
 
     /// The peer's public key as PEM (SubjectPublicKeyInfo).
@@ -136,6 +150,20 @@ impl RsaWrapper {
         self.replace_private(PrivateKey::from_der(der)?, derivate_public_key)
     }
 
+    /// Sets the local public key from its numbers, both big-endian.
+    pub fn set_public_numbers(&mut self, modulus: &[u8], exponent: &[u8]) -> Result<()> {
+        self.replace_public(PublicKey::from_numbers(modulus, exponent)?)
+    }
+
+    /// Sets what does the private key operation in place of a local private key, which is elsewhere.
+    /// It has to belong to the local public key, which is set already: it runs once to see that, and
+    /// each result is checked. After a failure the old private key is kept.
+    pub fn set_private_operation(&mut self, operation: PrivateOperation) -> Result<()> {
+        let key = ExternalKey::new(&self.local_public()?.key, operation)?;
+        self.private = Some(Arc::new(LocalPrivateKey::Elsewhere(key)));
+        Ok(())
+    }
+
     /// Sets the peer's public key from PEM, as [`set_public_key`](Self::set_public_key) takes it.
     /// Mirrors `RSAWrapper.setRemotePublicKey`.
     pub fn set_remote_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
@@ -166,13 +194,19 @@ impl RsaWrapper {
     /// Decrypts what was encrypted under the local public key. Every failure is
     /// [`Reason::DecryptionFailed`]. Mirrors `RSAWrapper.decryptData`.
     pub fn decrypt_data(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        self.local_private()?.decrypt(data)
+        match self.local_private()? {
+            LocalPrivateKey::Here(key) => key.decrypt(data),
+            LocalPrivateKey::Elsewhere(key) => key.decrypt(data),
+        }
     }
 
     /// Signs `data` with RSA-PSS (RFC 8017; SHA-256, the longest salt that fits) and the
     /// local private key. Mirrors `RSAWrapper.signData`.
     pub fn sign_data(&self, data: &[u8]) -> Result<Vec<u8>> {
-        self.local_private()?.sign(data)
+        match self.local_private()? {
+            LocalPrivateKey::Here(key) => key.sign(data),
+            LocalPrivateKey::Elsewhere(key) => key.sign(data),
+        }
     }
 
     /// Whether `signature` is the one of `data`, made with the private key of the peer, or with
@@ -209,7 +243,21 @@ impl RsaWrapper {
 
     /// The size in bytes of a ciphertext for the local public key.
     pub(crate) fn ciphertext_size(&self) -> Result<usize> {
-        Ok(self.local_private()?.modulus_size())
+        Ok(match self.local_private()? {
+            LocalPrivateKey::Here(key) => key.modulus_size(),
+            LocalPrivateKey::Elsewhere(key) => key.modulus_size(),
+        })
+    }
+
+    /// Fails if there is a private key that cannot be read, because it is elsewhere.
+    pub(crate) fn check_private_readable(&self) -> Result<()> {
+        match self.private.as_deref() {
+            Some(LocalPrivateKey::Elsewhere(_)) => Err(Error::new(
+                Reason::KeyMissing,
+                "the private RSA key is elsewhere, behind a function, and cannot be read",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a public key of the peer is set.
@@ -233,7 +281,7 @@ impl RsaWrapper {
         if derivate_public_key {
             self.replace_public(private.public_key()?)?;
         }
-        self.private = Some(Arc::new(private));
+        self.private = Some(Arc::new(LocalPrivateKey::Here(private)));
         Ok(())
     }
 
@@ -250,7 +298,14 @@ impl RsaWrapper {
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local public RSA key is set"))
     }
 
-    fn local_private(&self) -> Result<&PrivateKey> {
+    fn private_here(&self) -> Option<&PrivateKey> {
+        match self.private.as_deref()? {
+            LocalPrivateKey::Here(key) => Some(key),
+            LocalPrivateKey::Elsewhere(_) => None,
+        }
+    }
+
+    fn local_private(&self) -> Result<&LocalPrivateKey> {
         self.private
             .as_deref()
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local private RSA key is set"))
@@ -285,5 +340,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::operation_of;
 #[cfg(test)]
 mod vectors;

@@ -1,3 +1,5 @@
+use crypto_bigint::modular::BoxedMontyForm;
+use rsa::BoxedUint;
 use rsa::pkcs1::{ALGORITHM_ID, EncodeRsaPrivateKey, RsaPublicKey as Pkcs1PublicKey, UintRef};
 use rsa::pkcs8::der::asn1::BitStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
@@ -5,7 +7,7 @@ use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, LineEnding};
 use rsa::pss::{Signature, VerifyingKey};
 use rsa::signature::Verifier;
-use rsa::traits::PublicKeyParts;
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 
 use super::*;
 
@@ -26,6 +28,20 @@ fn own_peer() -> RsaWrapper {
     let pem = wrapper.public_key().unwrap().to_owned();
     wrapper.set_remote_public_key(&pem).unwrap();
     wrapper
+}
+
+/// The operation of a private key that is here.
+pub(crate) fn operation_of(key: &RsaWrapper) -> PrivateOperation {
+    let der = key.private_key_der().expect("it is here");
+    let key = rsa::RsaPrivateKey::from_pkcs8_der(der).unwrap();
+    Box::new(move |input, output| {
+        let params = key.n_params();
+        let number = BoxedUint::from_be_slice(input, params.bits_precision()).unwrap();
+        let result = BoxedMontyForm::new(number, params).pow(key.d()).retrieve();
+        let bytes = result.to_be_bytes();
+        output.copy_from_slice(&bytes[bytes.len() - output.len()..]);
+        true
+    })
 }
 
 #[track_caller]

@@ -30,8 +30,14 @@ impl Oaep {
             return;
         }
         assert_eq!(wrapper.key_size(), group.key_size as u32);
+        // The same with the bare operation of that key.
+        let mut external = wrapper.clone();
+        external
+            .set_private_operation(operation_of(&wrapper))
+            .unwrap();
         for case in &group.tests {
             let text = wrapper.decrypt_data(&case.ct);
+            assert_eq!(external.decrypt_data(&case.ct), text, "{}", case.tc_id);
             let is_ours = group.mgf_hash == HashFunction::Sha2_256 && case.label.is_empty();
             if is_ours && case.result == TestResult::Valid {
                 assert_eq!(*text.unwrap(), *case.pt, "{}", case.tc_id);

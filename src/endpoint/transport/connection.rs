@@ -8,11 +8,18 @@ use super::{TransferError, Transport};
 use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
 
+/// After so many operations that never had to wait, a non-blocking connection says that it has to: a
+/// peer that does not pause would keep the caller from its other peers for ever. Half of them are
+/// requests, the others responses.
+const OPERATIONS_AT_ONCE: u32 = 32;
+
 /// A socket, while there is one, and the time limit of each operation.
 pub struct Connection {
     socket: Option<Socket>,
     deadline: Deadline<Instant>,
     non_blocking: bool,
+    /// How many operations have begun since one had to wait.
+    unpaused: u32,
 }
 
 impl Connection {
@@ -22,6 +29,7 @@ impl Connection {
             socket: None,
             deadline: Deadline::new(limits),
             non_blocking,
+            unpaused: 0,
         }
     }
 
@@ -75,6 +83,7 @@ impl Transport for Connection {
 
     fn start_deadline(&mut self, is_idle: bool) {
         self.deadline.start(is_idle, || Some(Instant::now()));
+        self.unpaused += u32::from(self.non_blocking);
     }
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
@@ -92,14 +101,23 @@ impl Transport for Connection {
     }
 
     fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError> {
-        self.socket().send(bytes, self.wait_limit())
+        let sent = self.socket().send(bytes, self.wait_limit());
+        if sent.is_err() {
+            self.unpaused = 0;
+        }
+        sent
     }
 
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
+        if self.unpaused >= OPERATIONS_AT_ONCE {
+            self.unpaused = 0;
+            return Err(TransferError::WouldBlock);
+        }
         let received = self.socket().receive(buffer, self.wait_limit());
-        if received.is_ok() {
-            self.deadline.received(|| Some(Instant::now()));
+        match received {
+            Ok(_) => self.deadline.received(|| Some(Instant::now())),
+            Err(_) => self.unpaused = 0,
         }
         received
     }

@@ -154,6 +154,7 @@ const REASONS: &[(i32, &str)] = &[
     (32, "INTERNAL"),
     (33, "FINGERPRINT_MISMATCH"),
     (34, "CONNECT_FAILED"),
+    (35, "PRIVATE_OPERATION_FAILED"),
     (100, "KEY_FILE_EXPOSED"),
 ];
 

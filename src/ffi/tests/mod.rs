@@ -215,7 +215,13 @@ fn parameters() -> Vec<(&'static str, &'static str, &'static str)> {
 fn no_parameter_is_of_a_type_that_forbids_values() {
     let allowed = |kind: &str| {
         let is_number = kind.ends_with("Number") || kind == "BooleanByte";
-        let is_callback = ["anwdl_log_function_t", "anwdl_log_handler_t"].contains(&kind);
+        let is_callback = [
+            "anwdl_log_function_t",
+            "anwdl_log_handler_t",
+            "anwdl_private_operation_t",
+            "anwdl_free_function_t",
+        ]
+        .contains(&kind);
         is_number
             || is_callback
             || kind.starts_with("*const ")

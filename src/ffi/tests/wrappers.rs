@@ -1,5 +1,7 @@
 //! RSA and AES wrappers.
 
+use std::ffi::c_void;
+
 use super::*;
 
 #[test]
@@ -231,6 +233,88 @@ fn an_rsa_wrapper_refuses_wrong_arguments() {
         anwdl_rsa_wrapper_free(wrapper);
         anwdl_rsa_wrapper_free(null_mut());
     }
+}
+
+unsafe extern "C" fn fail_and_count(
+    _input: *const u8,
+    output: *mut u8,
+    size: usize,
+    user_data: *mut c_void,
+) -> u8 {
+    // SAFETY: the test passes a number, and the library a place of that size.
+    unsafe {
+        output.write_bytes(0xff, size);
+        *user_data.cast::<usize>() += 1;
+    }
+    0
+}
+
+unsafe extern "C" fn free_and_count(user_data: *mut c_void) {
+    // SAFETY: the test passes a number.
+    unsafe { *user_data.cast::<usize>() += 1000 };
+}
+
+#[test]
+fn a_private_operation_is_taken_only_if_it_works() {
+    let (wrapper, none) = (rsa_wrapper(), null_mut());
+    let mut count = 0usize;
+    let user_data = (&raw mut count).cast();
+    let number = [1, 0, 1].as_ptr();
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_set_public_numbers(none, number, 3, number, 3)
+    );
+    value_error!(
+        "modulus",
+        anwdl_rsa_wrapper_set_public_numbers(wrapper, null(), 3, number, 3)
+    );
+    value_error!(
+        "exponent",
+        anwdl_rsa_wrapper_set_public_numbers(wrapper, number, 3, null(), 3)
+    );
+    value_error!(
+        "wrapper",
+        anwdl_rsa_wrapper_set_private_operation(
+            none,
+            Some(fail_and_count),
+            user_data,
+            Some(free_and_count)
+        )
+    );
+    value_error!(
+        "operation",
+        anwdl_rsa_wrapper_set_private_operation(wrapper, None, user_data, Some(free_and_count))
+    );
+    // SAFETY: the pointers point to what their types say.
+    unsafe {
+        let set = || {
+            anwdl_rsa_wrapper_set_private_operation(
+                wrapper,
+                Some(fail_and_count),
+                user_data,
+                Some(free_and_count),
+            )
+        };
+        assert_eq!(set(), ANWDL_VALUE_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
+        assert_eq!(count, 0);
+        let status = anwdl_rsa_wrapper_set_public_numbers(wrapper, number, 3, number, 3);
+        assert_eq!(status, ANWDL_VALUE_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_INVALID_KEY);
+        let modulus = [0xff; 256].as_ptr();
+        ok!(anwdl_rsa_wrapper_set_public_numbers(
+            wrapper, modulus, 256, number, 3
+        ));
+        assert_eq!(anwdl_rsa_wrapper_get_key_size(wrapper), 2048);
+        assert_eq!(set(), ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_PRIVATE_OPERATION_FAILED);
+        assert_eq!(count, 1, "it ran once, and its data is still the caller's");
+        let mut pem = null_mut();
+        ok!(anwdl_rsa_wrapper_get_private_key(wrapper, &mut pem));
+        assert!(pem.is_null());
+        anwdl_rsa_wrapper_free(wrapper);
+    }
+    assert_eq!(count, 1);
 }
 
 #[test]

@@ -166,7 +166,6 @@ class AsyncClientInstance(Instance):
         self._seconds = timeout
         self._executor = executor
         self._stop_waiting: Optional[Callable[[], None]] = None
-        self._request_was_there = False
         own = replace(options, non_blocking=True, separate_computation=True)
         super().__init__(socket, timeout, rsa_wrapper, aes_wrapper, own)
 
@@ -181,10 +180,7 @@ class AsyncClientInstance(Instance):
         await self._await(self._exchange(receive_first))
 
     async def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
-        """Receives a request. Other tasks have a turn before the next one, however fast a client sends them."""
-        if self._request_was_there:
-            await asyncio.sleep(0)
-        self._request_was_there = True
+        """Receives a request."""
         return await self._await(self._receive(store_request))
 
     async def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
@@ -203,8 +199,7 @@ class AsyncClientInstance(Instance):
                 if want == WANT_COMPUTATION:
                     await loop.run_in_executor(self._executor, self.compute)
                 else:
-                    self._request_was_there = False
-                    await self._until_ready(want == WANT_READ, deadline)
+                                await self._until_ready(want == WANT_READ, deadline)
         except StopIteration as end:
             result: T = end.value
             return result
