@@ -33,8 +33,8 @@ all: library ## build the release library (the default)
 
 check: check-form check-rust check-c ## what to run at each save: form, clippy, unit tests, the quick C tests
 
-# Each crate is compiled once here, so that what cargo keeps for the next compilation would only cost time.
-test: export CARGO_INCREMENTAL ?= 0
+# The library's own crate takes longer to optimize than its tests take longer without that.
+test: export CARGO_PROFILE_DEV_OPT_LEVEL ?= 0
 test: test-tools ## run every test
 	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'
 	@printf '\nall tests passed\n'

@@ -1,11 +1,11 @@
 /* A server with every option of the library on its command line. It serves one client after
-   another, prints one line for each thing that happens, and ends on SIGINT, or on SIGTERM as soon
-   as the request is answered that it is at.
+   another, prints a line for each event, and ends on SIGINT at once, or on SIGTERM after it has
+   answered the current request.
 
-   One client at a time cannot be kept from holding up the others, only for how long: each exchange,
-   request and response has a timeout, while others wait a session has a time in all and may not
-   rest, and the addresses take turns. Where strangers come in crowds, start from one of the servers
-   for many clients. */
+   While it serves one client, the others have to wait. It limits how long: each exchange, request
+   and response has a timeout; while others wait, a session has a time limit and must not pause; and
+   addresses take turns. For a server on the internet, start from one of the servers for many
+   clients. */
 #define _GNU_SOURCE /* ppoll */
 #include "admission.h"
 #include "answers.h"
@@ -26,7 +26,7 @@
 
 enum {
     MAX_MESSAGE_SIZE = 16384, /* bytes of a request, unless the command line says otherwise */
-    TIMEOUT = 10000,          /* milliseconds, as the rest: the same */
+    TIMEOUT = 10000,          /* milliseconds, as all below; the same */
     TURN = 10000,             /* of a session, while others wait */
     SHORT_REST = 1000,        /* between two requests, while others wait */
     LONGEST_REST = 300000,    /* while nobody waits */
@@ -51,7 +51,7 @@ typedef struct {
     uint16_t port;
     bool receive_first;
     const char *private_key_file;
-    bool make_private_key_file; /* if it is not there */
+    bool make_private_key_file; /* if it does not exist */
     bool has_proxy;             /* then all addresses are the proxy's */
     uint32_t turn;
     anwdl_client_options_t *options;
@@ -66,8 +66,8 @@ typedef struct {
 typedef struct {
     const settings_t *settings;
     int listener;
-    admission_t *admission; /* to be served is the computation, one at a time */
-    size_t visitors;        /* with a place: the one that is served among them */
+    admission_t *admission; /* its computations are the sessions, one at a time */
+    size_t visitors;        /* with a place, including the one being served */
 } server_t;
 
 typedef struct {
@@ -100,7 +100,7 @@ static const char *get_protocol_name(anwdl_protocol_t protocol) {
 
 static volatile sig_atomic_t stopped;
 static volatile sig_atomic_t session_fd = -1;
-static volatile sig_atomic_t is_busy; /* with a request, which SIGTERM does not cut */
+static volatile sig_atomic_t is_busy; /* with a request, which SIGTERM does not interrupt */
 
 /* The library waits on through signals, as it should; what ends its wait is the end of the
  * connection. */
@@ -112,7 +112,7 @@ static void stop(int signal_number) {
     errno = saved_errno;
 }
 
-/* The signals stay blocked but for the two places that wait, so that none is lost between them. */
+/* The signals are blocked except in the two calls that wait, so none is lost in between. */
 static void catch_signals(sigset_t *while_waiting) {
     struct sigaction action;
     sigset_t both;
@@ -160,13 +160,13 @@ static anwdl_status_t serve_request(anwdl_client_t *client) {
     return status;
 }
 
-/* As soon as others wait. */
+/* Applies only while others wait. */
 static bool is_turn_over(const server_t *server, int64_t end_of_turn) {
     struct pollfd entry = {.fd = server->listener, .events = POLLIN};
     return get_time() >= end_of_turn && (server->visitors > 1 || poll(&entry, 1, 0) > 0);
 }
 
-/* False: it rests, and others wait; or it rests for too long. */
+/* Returns false if the client pauses while others wait, or pauses too long. */
 static bool wait_for_request(const server_t *server, int fd) {
     struct pollfd entries[] = {{.fd = fd, .events = POLLIN},
                                {.fd = server->listener, .events = POLLIN}};
@@ -195,7 +195,7 @@ static void serve_client(server_t *server, int fd) {
     }
     if (!server->settings->receive_first)
         status = anwdl_client_exchange_keys(client, false);
-    /* Behind a proxy, its address is not known any earlier. */
+    /* Behind a proxy, the address is unknown until now. */
     print_event("client %s: connected from %s", anwdl_client_get_id(client),
                 anwdl_client_get_ip(client));
     bool is_over = false;
@@ -236,8 +236,8 @@ static void let_wait(server_t *server, int fd, const struct sockaddr_storage *pe
     close(fd);
 }
 
-/* Takes some of those that have connected; false: there are no more. *pause is for how many
-   milliseconds no more can be taken. */
+/* Accepts some clients. Returns false if there are no more. *pause is for how many milliseconds no
+ * more can be accepted. */
 static bool accept_clients(server_t *server, int *pause) {
     for (int count = 0; count < ACCEPTED_AT_ONCE; count++) {
         struct sockaddr_storage peer;
@@ -255,8 +255,8 @@ static void forget(server_t *server, visitor_t *visitor) {
     free(visitor);
 }
 
-/* The client that is next; NULL: nobody waits, or one is taken already. Those that are not to be
-   served are hung up on. */
+/* Returns the next client; NULL if none waits, or one is being served. Disconnects those that must
+ * not be served. */
 static visitor_t *take_next(server_t *server) {
     const char *why_not = NULL;
     place_t *place;
@@ -271,7 +271,8 @@ static visitor_t *take_next(server_t *server) {
     return NULL;
 }
 
-/* The same, once those wait that have connected: not all of them in a flood, which has no end. */
+/* Accepts clients first, then returns the next one. A flood never ends, so it accepts a limited
+ * number. */
 static visitor_t *find_next(server_t *server, int *pause) {
     visitor_t *next = NULL;
     bool are_more = true;
@@ -288,7 +289,7 @@ static visitor_t *find_next(server_t *server, int *pause) {
 static void serve(server_t *server, const sigset_t *while_waiting) {
     struct pollfd entry = {.fd = server->listener, .events = POLLIN};
     sigset_t while_working;
-    int pause = 0; /* for which the listener is not looked at */
+    int pause = 0; /* milliseconds without accepting */
     while (!stopped) {
         struct timespec time = {.tv_nsec = pause * 1000000L};
         if (server->visitors == 0)
@@ -303,7 +304,7 @@ static void serve(server_t *server, const sigset_t *while_waiting) {
             forget(server, visitor);
         }
     }
-    (void)take_next(server); /* hangs up on all that wait */
+    (void)take_next(server); /* disconnects all that wait */
 }
 
 /* -- start and end ----------------------------------------------------------------------------- */
@@ -414,14 +415,14 @@ static bool set_key_pair(const settings_t *settings) {
     return done;
 }
 
-/* Nobody's place gives way here: all wait for their turn, and not for their peers. */
+/* No place gives way here: all wait for their turn, not for their peers. */
 static void give_way(place_t *place) {
     (void)place;
 }
 
 static admission_t *make_admission(const settings_t *settings) {
     size_t of_address = settings->has_proxy ? MOST_WAITING : MOST_WAITING_OF_ADDRESS;
-    /* One may give way in the queue only to somebody who has a place. */
+    /* In the queue, a client gives way only to one that has a place. */
     admission_limits_t limits = {.places = MOST_WAITING + ACCEPTED_AT_ONCE,
                                  .places_per_address = of_address,
                                  .exchanges_per_address = of_address,

@@ -83,7 +83,7 @@ static int add_string(anwdl_data_t *parameters, const char *word) {
     return status == ANWDL_OK ? SUCCEEDED : report(MISUSED, word);
 }
 
-/* Makes the parameters: an object if the first word is none, then the strings. */
+/* Makes the parameters: the object, if the first word is one, and each NAME=VALUE. */
 static int make_parameters(char *const words[], anwdl_data_t **out_parameters) {
     bool has_json = words[0] != NULL && words[0][0] == '{';
     anwdl_data_t *parameters = NULL;
@@ -101,7 +101,7 @@ static int make_parameters(char *const words[], anwdl_data_t **out_parameters) {
 
 /* -- responses --------------------------------------------------------------------------------- */
 
-/* A server's text could hold control characters, which a terminal obeys: each becomes one '?'. */
+/* A terminal would obey control characters in a server's text, so each becomes a '?'. */
 static void print_clean(FILE *stream, const char *text, size_t len) {
     for (size_t at = 0; at < len; at++) {
         unsigned char byte = (unsigned char)text[at];
@@ -114,7 +114,7 @@ static void print_clean(FILE *stream, const char *text, size_t len) {
     }
 }
 
-/* Prints a string as it is, and whatever else as JSON. */
+/* Prints a string as it is, and any other value as JSON. */
 static bool print_value(anwdl_value_t value) {
     const char *string;
     char *json = NULL;
@@ -220,7 +220,7 @@ static int ask_line(anwdl_client_interface_t *interface, const settings_t *setti
     return exit_status;
 }
 
-/* Goes on after a refusal, and ends with it. */
+/* Continues after a refusal, and returns it at the end. */
 static int ask_lines(anwdl_client_interface_t *interface, const settings_t *settings) {
     char *line = NULL;
     size_t size = 0;
@@ -250,7 +250,7 @@ static int print_fingerprint(const anwdl_client_interface_t *interface, FILE *st
     return SUCCEEDED;
 }
 
-/* The public keys are enough for the fingerprint: nothing secret is exchanged. */
+/* The fingerprint needs only the public keys, so nothing secret is exchanged. */
 static int show_fingerprint(anwdl_client_interface_t *interface, const settings_t *settings) {
     anwdl_status_t status =
         anwdl_client_interface_connect_server(interface, settings->host, settings->port);
@@ -273,7 +273,7 @@ static int connect_server(anwdl_client_interface_t *interface, const settings_t 
     return print_fingerprint(interface, stderr, "client: server fingerprint ");
 }
 
-/* What the command line asks for, over a connection of its own. */
+/* Does what the command line asks for, over one connection. */
 static int converse(anwdl_client_interface_t *interface, const settings_t *settings,
                     char *const words[]) {
     if (settings->show_fingerprint)
@@ -381,7 +381,7 @@ static int read_private_key(const char *path, anwdl_rsa_wrapper_t *wrapper) {
     return status == ANWDL_OK ? SUCCEEDED : report(MISUSED, path);
 }
 
-/* The key pair is made before the connection is: the server does not wait for it. */
+/* Makes the key pair before connecting, so the server does not wait for it. */
 static int set_key_pair(const settings_t *settings) {
     anwdl_rsa_wrapper_t *wrapper = NULL;
     bool from_file = settings->private_key_file != NULL;

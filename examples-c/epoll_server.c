@@ -1,14 +1,13 @@
-/* A server for many clients on few threads. Nothing waits but epoll_wait():
+/* A server for many clients on few threads. Only epoll_wait() waits:
 
-   - the main thread accepts clients and hands them out to the loops in turn;
-   - each loop has an epoll of its own, and all that happens to its clients happens on its thread;
-   - the private key operation of a key exchange, which takes milliseconds, is done by workers, so
-     that no client of a loop has to wait for the exchange of another one;
-   - who gets a place, and whose operation comes next, is said by admission.h;
-   - what is said and answered is in served.h, as in the other servers.
+   - the main thread accepts clients and gives them to the loops in turn;
+   - each loop has its own epoll, and handles its clients on its own thread;
+   - workers do the private key operations, which take milliseconds, so no client has to wait for
+     the key exchange of another one;
+   - admission.h decides which clients get a place, and whose operation comes next;
+   - served.h has the output and the answers, which all servers share.
 
-   A client is used by one thread at a time: it belongs to its loop, but for the time of the private
-   key operation, when it belongs to the workers. */
+   One thread at a time uses a client: its loop, or a worker during the private key operation. */
 #define _GNU_SOURCE /* pthreads with -std=c11 */
 #include "deadlines.h"
 #include "queue.h"
@@ -34,32 +33,32 @@ typedef struct {
     server_t *server;
     pthread_t thread;
     int epoll_fd;
-    int wake_fd;            /* an eventfd: look at the inbox, and at what the server does */
-    queue_t inbox;          /* new sessions, and those that come back from the workers */
-    deadlines_t operations; /* every session but a new one is in one of these three */
+    int wake_fd;            /* an eventfd: check the inbox and the server's state */
+    queue_t inbox;          /* new sessions, and sessions back from the workers */
+    deadlines_t operations; /* each session, except new ones, is in one of these */
     deadlines_t resting;
-    deadlines_t computing; /* only to be found again: the workers end these */
-    bool is_draining;      /* only requests and responses that are under way go on */
+    deadlines_t computing; /* only to find them at the end; they have no timeout here */
+    bool is_draining;      /* only requests and responses under way continue */
 } loop_t;
 
 typedef struct {
     served_t served;
     loop_t *loop;
     int fd;          /* the client's own once there is one */
-    uint32_t events; /* those that epoll is to tell */
+    uint32_t events; /* that epoll waits for */
     deadline_t deadline;
     queue_entry_t in_inbox;
     bool is_computing;   /* it belongs to the workers */
-    const char *why_not; /* why they did not compute; NULL: they did */
-    bool computed;       /* whether they could do what they were asked */
+    const char *why_not; /* why they did not compute; NULL if they did */
+    bool computed;       /* whether the computation succeeded */
 } session_t;
 
 struct server {
     server_base_t base;
     loop_t loops[MAX_THREADS];
-    size_t loop_count; /* of those that run */
+    size_t loop_count; /* how many run */
     workers_t workers;
-    pthread_mutex_t mutex; /* for all that follows */
+    pthread_mutex_t mutex; /* for the members below */
     bool drains;
     bool stops;
 };
@@ -88,8 +87,7 @@ static bool compute_next(void *context) {
 
 /* -- one session, on the thread of its loop ---------------------------------------------------- */
 
-/* Closes the connection and forgets the session. Without a reason, it is the last error of the
-   library. */
+/* Closes the connection and frees the session. If why is NULL, prints the library's last error. */
 static void end_session(session_t *session, const char *why) {
     uint64_t number = session->served.number;
     bool has_client = session->served.client != NULL;
@@ -98,7 +96,7 @@ static void end_session(session_t *session, const char *why) {
     if (!has_client)
         close(session->fd);
     free(session);
-    /* Last: whoever reads it knows that the place is free again. */
+    /* Last, because a reader of this line may rely on the free place. */
     if (why != NULL)
         print_closed(number, why);
     else
@@ -109,18 +107,18 @@ static void end_failed_session(session_t *session) {
     const char *why = NULL;
     if (session->served.phase == RESTING && anwdl_last_error_reason() == ANWDL_REASON_TIMEOUT)
         why = "idle for too long";
-    /* To the library, this looks like the end of the connection. */
+    /* The library only sees a closed connection. */
     else if (admission_gave_way(session->served.admission, &session->served.place))
         why = "gave way to another client";
     end_session(session, why);
 }
 
-/* Has the session wait, for as long as the client says. */
+/* Puts the session into a list of deadlines, with the time left for its operation. */
 static void wait_in(session_t *session, deadlines_t *list) {
     deadlines_put(list, &session->deadline, anwdl_client_get_time_left(session->served.client));
 }
 
-/* Has epoll tell when the session can go on. Most of the time, that is set already. */
+/* Lets epoll wait for the session. Mostly, the events are already the right ones. */
 static void wait_for_peer(session_t *session, uint32_t events) {
     loop_t *loop = session->loop;
     struct epoll_event event = {.events = events, .data.ptr = session};
@@ -132,8 +130,8 @@ static void wait_for_peer(session_t *session, uint32_t events) {
         session->events = events;
 }
 
-/* Hands the session over to the workers. Epoll tells of a connection that breaks whether it was
-   asked or not; so meanwhile, it is not to know of it. */
+/* Passes the session to the workers. Removes it from epoll, which would report a broken connection
+ * in any case. */
 static void compute_elsewhere(session_t *session) {
     server_t *server = session->loop->server;
     if (session->events != 0 &&
@@ -146,13 +144,13 @@ static void compute_elsewhere(session_t *session) {
     wait_in(session, &session->loop->computing);
     bool is_queued =
         admission_queue(session->served.admission, &session->served.place, session->deadline.time);
-    /* In either case, as another one may have had to give way. */
+    /* In both cases, because another computation may have given way. */
     workers_wake(&server->workers);
     if (!is_queued)
         end_session(session, "too many key exchanges");
 }
 
-/* Takes the session as far as it goes without waiting. */
+/* Runs the session until it has to wait. */
 static void go_on(session_t *session) {
     served_t *served = &session->served;
     for (;;) {
@@ -187,7 +185,7 @@ static void handle_event(session_t *session) {
     go_on(session);
 }
 
-/* How the computation ended, the exchange tells. */
+/* The key exchange reports whether the computation succeeded. */
 static void handle_computed(session_t *session) {
     session->is_computing = false;
     if (session->loop->is_draining)
@@ -216,18 +214,18 @@ static void handle_new(session_t *session) {
 
 /* -- one loop ---------------------------------------------------------------------------------- */
 
-/* Ends the sessions whose time is over: called now, the library says that it is. A peer that sends
-   a byte now and then does not get past this. */
+/* Ends sessions after their deadline: the library fails when it is called then, even if the peer
+ * sends a byte now and then. */
 static void end_late_sessions(deadlines_t *list) {
     int64_t now = get_time();
     while (list->first != NULL && list->first->time <= now) {
-        /* The clock of the library may have to catch up. */
+        /* The library's clock may be a moment behind. */
         list->first->time = now + 1;
         go_on(list->first->owner);
     }
 }
 
-/* Ends what has not begun to ask. Those that compute come back from the workers first. */
+/* Ends sessions without a request. Those with the workers end when they come back. */
 static void begin_to_drain(loop_t *loop) {
     deadline_t *next;
     loop->is_draining = true;
@@ -241,12 +239,12 @@ static void begin_to_drain(loop_t *loop) {
     }
 }
 
-/* False when the loop is to stop. */
+/* Returns false if the loop must stop. */
 static bool handle_wake(loop_t *loop) {
     server_t *server = loop->server;
     session_t *session;
     eventfd_t count;
-    /* Before the rest is looked at: what comes afterwards wakes the loop again. */
+    /* First, so that later changes wake the loop again. */
     eventfd_read(loop->wake_fd, &count);
     pthread_mutex_lock(&server->mutex);
     bool stops = server->stops;
@@ -277,7 +275,7 @@ static void *run_loop(void *argument) {
             else
                 handle_event(events[at].data.ptr);
         }
-        /* Only now: what is done here may end a session that one of the events is about. */
+        /* Last, because it may end a session that has an event here. */
         if (is_woken)
             runs = handle_wake(loop);
         end_late_sessions(&loop->operations);
@@ -330,7 +328,7 @@ static void tell_loops(server_t *server, bool *what) {
         eventfd_write(server->loops[at].wake_fd, 1);
 }
 
-/* When neither the loop nor the workers run any more, every session is the caller's. */
+/* Call this after the loop and the workers have ended. */
 static void free_sessions(loop_t *loop) {
     session_t *session;
     while ((session = queue_pop(&loop->inbox)) != NULL)
@@ -341,7 +339,7 @@ static void free_sessions(loop_t *loop) {
             end_session(lists[at]->first->owner, "the server stops");
 }
 
-/* The workers first: what they are at must not come to an end that is gone already. */
+/* The workers first, because they post their results to the loops. */
 static void stop_threads(server_t *server) {
     workers_stop(&server->workers);
     tell_loops(server, &server->stops);
@@ -353,7 +351,7 @@ static void stop_threads(server_t *server) {
     }
 }
 
-/* The descriptor is open until the place is left. The loop sees the end of the connection. */
+/* The descriptor stays open until the place is left. The loop notices that the connection ends. */
 static void give_way(place_t *place) {
     const session_t *session = place->owner;
     (void)shutdown(session->fd, SHUT_RDWR);
@@ -372,11 +370,11 @@ static void serve(server_t *server, int signals) {
         session->deadline.owner = session->in_inbox.owner = session;
         post(session);
     }
-    /* Whoever comes now is told so at once. */
+    /* New clients are refused immediately. */
     (void)shutdown(server->base.listener, SHUT_RDWR);
     if (signal_number != SIGTERM)
         return;
-    /* What is under way comes to its end, for a while. */
+    /* Requests under way have some time to finish. */
     tell_loops(server, &server->drains);
     (void)admission_wait_until_empty(server->base.admission, server->base.options.drain_timeout);
 }
@@ -387,7 +385,7 @@ int main(int argc, char **argv) {
     const number_option_t own[] = {{"threads", "event loops", 1, MAX_THREADS, &loops},
                                    {NULL, NULL, 0, 0, NULL}};
     int signals = -1;
-    /* The signals before the threads are started, so that none of them takes any. */
+    /* Before the threads start, so they inherit the blocked signals. */
     bool serves =
         server_open(&server.base, argc, argv, own, give_way) &&
         anwdl_client_options_set_non_blocking(server.base.client_options, true) == ANWDL_OK &&

@@ -1,6 +1,6 @@
-/* A complete Anweddol server: answers STAT, refuses every other verb. For trying things out: one
-   client at a time, without a timeout or any other limit, so that whoever connects and does nothing
-   keeps all others out. The other servers of this folder show what strangers ask for. */
+/* A complete Anweddol server: answers STAT, refuses every other verb. Only for trying things out:
+   it serves one client at a time, without a timeout or any other limit, so one client that does
+   nothing keeps all others out. The other servers in this folder do better. */
 #include <anwdl.h>
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     address.sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "6150"));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int on = 1; /* so that a restart need not wait for old connections to be forgotten */
+    int on = 1; /* restart even while old connections linger */
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(listener, 16) != 0) {
@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
         anwdl_client_t *client = NULL;
         anwdl_status_t status = anwdl_client_new(fd, NULL, &client); /* exchanges the keys too */
         if (status != ANWDL_OK)
-            close(fd); /* only a client that was made owns its socket */
+            close(fd); /* there is no client to own it */
         while (status == ANWDL_OK)
             status = answer_one_request(client);
         fprintf(stderr, "session ended: %s\n", anwdl_last_error_message());

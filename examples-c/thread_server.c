@@ -1,7 +1,7 @@
-/* A server with a thread for each client. Every call waits until its work is done or the timeout
-   has passed, so that a session reads from top to bottom. For some hundreds of clients. Who gets a
-   place, and whose private key operation comes next, is said by admission.h; what is said and
-   answered is in served.h, as in the other servers. */
+/* A server with a thread for each client, for up to some hundreds of clients. Every call waits
+   until it is done or times out, so the code of a session reads from top to bottom. admission.h
+   decides which clients get a place, and whose private key operation comes next; served.h has the
+   output and the answers, which all servers share. */
 #define _GNU_SOURCE /* pthreads and poll with -std=c11 */
 #include "served.h"
 
@@ -23,18 +23,18 @@ typedef struct session {
     pthread_t thread;
     int fd;
     int64_t deadline;         /* of the key exchange, as get_time() */
-    bool has_turn;            /* to compute; guarded by the server's mutex, as all that follows */
-    const char *why_not;      /* why it is not to compute, even so */
+    bool has_turn;            /* to compute; the server's mutex guards this and the rest */
+    const char *why_not;      /* why it must not compute */
     bool is_busy;             /* with a request or its response */
-    struct session *previous; /* in the list that it is in */
+    struct session *previous; /* in its list */
     struct session *next;
 } session_t;
 
 struct server {
     server_base_t base;
-    pthread_mutex_t mutex; /* for all that follows */
+    pthread_mutex_t mutex; /* for the members below */
     session_t *running;    /* their descriptors are open */
-    session_t *finished;   /* their threads are to be joined */
+    session_t *finished;   /* their threads must be joined */
     size_t unfinished_count;
     pthread_cond_t turns_changed;
     pthread_cond_t one_finished;
@@ -67,7 +67,7 @@ static bool is_stopping(server_t *server) {
     return stops;
 }
 
-/* False when the server stops: one that is busy by then may end what it is at. */
+/* Returns false if the server stops. A busy session may finish its request first. */
 static bool set_busy(session_t *session, bool is_busy) {
     pthread_mutex_lock(&session->server->mutex);
     session->is_busy = is_busy;
@@ -76,7 +76,7 @@ static bool set_busy(session_t *session, bool is_busy) {
     return goes_on;
 }
 
-/* Gives turns to all that may compute now, or are late; with the mutex held. */
+/* Gives turns to all sessions that may compute now, or are late. Holds the mutex. */
 static void give_turns(server_t *server) {
     place_t *place;
     const char *why_not;
@@ -88,7 +88,7 @@ static void give_turns(server_t *server) {
     pthread_cond_broadcast(&server->turns_changed);
 }
 
-/* Gives why it is not to compute; NULL if it is. */
+/* Waits for the turn to compute. Returns NULL, or why the session must not compute. */
 static const char *wait_for_turn(session_t *session) {
     server_t *server = session->server;
     if (!admission_queue(server->base.admission, &session->served.place, session->deadline))
@@ -103,7 +103,7 @@ static const char *wait_for_turn(session_t *session) {
     return why_not;
 }
 
-/* False when that failed. Gives why it was not done, as serve_client(). */
+/* Returns false if it failed, with the reason as in serve_client(). */
 static bool compute(session_t *session, const char **why) {
     server_t *server = session->server;
     *why = wait_for_turn(session);
@@ -117,8 +117,8 @@ static bool compute(session_t *session, const char **why) {
     return is_done;
 }
 
-/* How long a client may take until it begins a request is one matter, and from there on, the
-   timeout of the library counts. Gives why it ends; NULL when there is a request. */
+/* The idle timeout limits the time until a request begins; from then on, the library's timeout
+ * counts. Returns NULL if there is a request, otherwise why the session ends. */
 static const char *wait_for_request(session_t *session) {
     uint32_t idle_timeout = session->server->base.options.idle_timeout;
     struct pollfd entry = {.fd = session->fd, .events = POLLIN};
@@ -134,7 +134,7 @@ static const char *wait_for_request(session_t *session) {
     return set_busy(session, true) ? NULL : "the server stops";
 }
 
-/* Gives why it ended; NULL for the last error of the library. */
+/* Returns why it ended; NULL for the library's last error. */
 static const char *serve_client(session_t *session) {
     served_t *served = &session->served;
     const char *why = NULL;
@@ -150,7 +150,7 @@ static const char *serve_client(session_t *session) {
         goes_on = event == ANWDL_EVENT_WANT_COMPUTATION ? compute(session, &why)
                                                         : served_handle(served, event);
     }
-    /* To this thread, both look like the end of the connection. */
+    /* This thread sees both as a closed connection. */
     if (admission_gave_way(served->admission, &served->place))
         return "gave way to another client";
     return is_stopping(session->server) ? "the server stops" : why;
@@ -166,19 +166,19 @@ static void *run_session(void *argument) {
         anwdl_client_new(session->fd, server->base.client_options, &served->client) == ANWDL_OK;
     if (is_made)
         why = serve_client(session);
-    /* Before the descriptor is closed, as its number may be that of another client at once. */
+    /* Before the descriptor is closed, because another client may get its number at once. */
     pthread_mutex_lock(&server->mutex);
     remove_session(&server->running, session);
     pthread_mutex_unlock(&server->mutex);
     served_leave(served);
     if (!is_made)
         close(session->fd);
-    /* Whoever reads the line knows that the place is free again. */
+    /* After the place is free, because a reader of this line may rely on that. */
     if (why != NULL)
         print_closed(served->number, why);
     else
         print_closed_by_last_error(served->number);
-    /* Last: from here on, the main thread may wait for this one and free its session. */
+    /* Last, because the main thread may then join this thread and free its session. */
     pthread_mutex_lock(&server->mutex);
     server->unfinished_count--;
     add_session(&server->finished, session);
@@ -206,7 +206,7 @@ static void join_finished(server_t *server) {
     }
 }
 
-/* The descriptor is open until the place is left. */
+/* The descriptor stays open until the place is left. */
 static void give_way(place_t *place) {
     const session_t *session = place->owner;
     (void)shutdown(session->fd, SHUT_RDWR);
@@ -219,7 +219,7 @@ static void start_session(server_t *server, int fd, const struct sockaddr_storag
         return;
     session->server = server;
     session->fd = fd;
-    /* It cannot leave the list before it is in there: the mutex is held. */
+    /* The thread cannot leave the list before it is in it, because the mutex is held. */
     pthread_mutex_lock(&server->mutex);
     bool started = pthread_create(&session->thread, NULL, run_session, session) == 0;
     if (started) {
@@ -235,8 +235,7 @@ static void start_session(server_t *server, int fd, const struct sockaddr_storag
     free(session);
 }
 
-/* The library waits on through signals, as it should; what ends a wait is the end of the
-   connection. */
+/* Signals do not interrupt the library's calls, so end their connections. */
 static void shut_down(server_t *server, bool busy_ones_too) {
     pthread_mutex_lock(&server->mutex);
     server->stops = true;
@@ -268,7 +267,7 @@ static void serve(server_t *server, int signals) {
         join_finished(server);
         start_session(server, fd, &peer);
     }
-    /* Whoever comes now is told so at once. */
+    /* New clients are refused immediately. */
     (void)shutdown(server->base.listener, SHUT_RDWR);
     stop_sessions(server, signal_number == SIGTERM);
 }
@@ -278,7 +277,7 @@ int main(int argc, char **argv) {
                        .turns_changed = PTHREAD_COND_INITIALIZER,
                        .one_finished = PTHREAD_COND_INITIALIZER};
     int signals = -1;
-    /* anwdl_client_new() could exchange the keys as well; then nothing could be printed between. */
+    /* anwdl_client_new() could also exchange the keys, but this server prints a line in between. */
     bool serves =
         server_open(&server.base, argc, argv, NULL, give_way) &&
         anwdl_client_options_set_exchange_keys(server.base.client_options, false) == ANWDL_OK &&

@@ -1,9 +1,10 @@
-/* A server on libuv: the loop moves the bytes, a session without a descriptor makes sense of them,
-   and the private key operation of each key exchange is done on libuv's thread pool. Who gets a
-   place, and whose operation comes next, is said by admission.h; what is said and answered is in
-   served.h, as in the other servers. */
+/* A server on libuv: the loop moves the bytes, a session without a descriptor does the protocol,
+   and libuv's thread pool does the private key operations. admission.h decides which clients get a
+   place, and whose operation comes next; served.h has the output and the answers, which all servers
+   share. */
 #define _GNU_SOURCE /* for uv.h */
 #include "served.h"
+#include "workers.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,13 +40,13 @@ typedef struct {
     anwdl_status_t computed;
     size_t pending;  /* bytes of the session that are being written */
     size_t received; /* bytes in input */
-    size_t fed;      /* those of them that the session has taken */
+    size_t fed;      /* how many of them the session has taken */
     uint8_t input[INPUT_SIZE];
 } connection_t;
 
 /* -- the end of a connection ------------------------------------------------------------------- */
 
-/* libuv has let go of both handles, and no thread of the pool uses the session. */
+/* libuv has closed both handles, and no thread of the pool uses the session. */
 static void free_if_unused(connection_t *connection) {
     if (connection->open_handles > 0 || connection->is_computing)
         return;
@@ -63,7 +64,7 @@ static void close_quietly(connection_t *connection) {
     connection->is_closing = true;
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
     uv_close((uv_handle_t *)&connection->deadline, on_closed);
-    /* One that has begun is waited for: on_computed is called in either case. */
+    /* If it has begun, it finishes first; on_computed is called in both cases. */
     if (connection->is_computing)
         uv_cancel((uv_req_t *)&connection->computation);
 }
@@ -90,7 +91,7 @@ static void on_deadline(uv_timer_t *timer) {
                                                                      : "TIMEOUT: too slow");
 }
 
-/* The session says how long the operation under way may take. */
+/* The session knows how long its operation may still take. */
 static void start_deadline(connection_t *connection) {
     int left = anwdl_session_get_time_left(connection->served.session);
     const server_t *server = connection->server;
@@ -103,8 +104,8 @@ static void start_deadline(connection_t *connection) {
 
 /* -- what the session does --------------------------------------------------------------------- */
 
-/* Older clients write small pieces one by one, and the next waits for the acknowledgement of the
-   last. The option does not last. */
+/* Older clients write small pieces, and wait for the acknowledgement of one before they send the
+ * next. The option does not last. */
 static void acknowledge(const connection_t *connection) {
 #ifdef TCP_QUICKACK
     const int on = 1;
@@ -116,7 +117,7 @@ static void acknowledge(const connection_t *connection) {
 #endif
 }
 
-/* The session takes what it can use now; the rest stays for later. */
+/* The session takes what it can use now; the rest stays in the buffer. */
 static bool feed(connection_t *connection) {
     size_t taken = 0;
     if (connection->served.phase == RESTING)
@@ -184,6 +185,7 @@ static void write_pending(connection_t *connection) {
 /* On a thread of the pool. */
 static void compute(uv_work_t *work) {
     connection_t *connection = work->data;
+    let_loops_go_first();
     connection->computed = anwdl_session_compute(connection->served.session);
 }
 
@@ -203,7 +205,7 @@ static void on_computed(uv_work_t *work, int status) {
     start_computations(server);
 }
 
-/* Those that may run now. */
+/* Starts the computations that may run now. */
 static void start_computations(server_t *server) {
     place_t *place;
     const char *why_not;
@@ -220,7 +222,7 @@ static void start_computations(server_t *server) {
     }
 }
 
-/* One that is closed meanwhile leaves the queue when it is freed. */
+/* If the connection closes meanwhile, it leaves the queue when it is freed. */
 static void queue_computation(connection_t *connection) {
     server_t *server = connection->server;
     start_deadline(connection);
@@ -231,7 +233,7 @@ static void queue_computation(connection_t *connection) {
         close_connection(connection, "too many key exchanges");
 }
 
-/* Nothing is read before the session asks for it: a peer that sends too much waits. */
+/* Reads only when the session needs bytes, so a peer that sends too much has to wait. */
 static void read_more(connection_t *connection) {
     if (connection->served.phase == EXCHANGING)
         acknowledge(connection);
@@ -241,7 +243,7 @@ static void read_more(connection_t *connection) {
         close_connection(connection, uv_strerror(failure));
 }
 
-/* Goes on as far as it can without waiting. */
+/* Runs the session until it has to wait. */
 static void advance(connection_t *connection) {
     served_t *served = &connection->served;
     bool goes_on = true;
@@ -277,8 +279,7 @@ static void advance(connection_t *connection) {
 
 /* -- new connections --------------------------------------------------------------------------- */
 
-/* Has libuv and the library serve the client. Takes over the descriptor. Gives why that cannot be;
-   NULL if it can. */
+/* Begins to serve the client, and takes over the descriptor. Returns NULL, or why it failed. */
 static const char *open_connection(connection_t *connection, int fd) {
     int status = uv_tcp_open(&connection->tcp, fd);
     if (status != 0)
@@ -323,8 +324,8 @@ static void on_patience_over(uv_timer_t *patience) {
     uv_poll_start(&server->listener, UV_READABLE, on_connections);
 }
 
-/* Not uv_listen(), which in versions before 1.45 accepts for as long as clients come: in a flood,
-   no timer would fire, and nothing that was closed be freed. */
+/* Not uv_listen(): before version 1.45 it accepts as long as clients come. In a flood, no timer
+ * would fire, and closed handles would never be freed. */
 static void on_connections(uv_poll_t *listener, int status, int events) {
     server_t *server = listener->data;
     (void)status;
@@ -343,14 +344,14 @@ static void on_connections(uv_poll_t *listener, int status, int events) {
     }
 }
 
-/* Of another connection than the one that is accepted. */
+/* This is another connection than the accepted one. */
 static void give_way(place_t *place) {
     close_connection(place->owner, "gave way to another client");
 }
 
 /* -- start and end ----------------------------------------------------------------------------- */
 
-/* Only the handles of connections know of one. */
+/* A handle has its connection as data, or the server. */
 static void close_handle(uv_handle_t *handle, void *server) {
     if (uv_is_closing(handle))
         return;
@@ -360,7 +361,7 @@ static void close_handle(uv_handle_t *handle, void *server) {
         close_connection(handle->data, "the server stops");
 }
 
-/* Leaves those that are at a request or its response some time for it. */
+/* Closes all handles, but gives requests under way some time to finish. */
 static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
@@ -376,7 +377,7 @@ static void drain_handle(uv_handle_t *handle, void *data) {
 static void on_signal(uv_signal_t *signal, int number) {
     server_t *server = signal->data;
     server->is_stopping = true;
-    /* Whoever comes now is told so at once. */
+    /* New clients are refused immediately. */
     uv_poll_stop(&server->listener);
     (void)shutdown(server->base.listener, SHUT_RDWR);
     uv_walk(signal->loop, number == SIGTERM ? drain_handle : close_handle, server);

@@ -1,12 +1,11 @@
-/**
- * @file anwdl.h
+/** @file anwdl.h
  *
  * libanwdl: talk to Anweddol clients from a C or C++ server, and to Anweddol servers from a client.
  *
- * The server accepts a connection and hands its descriptor to the library, which does the rest of what
- * ClientInstance does in the Python server: it exchanges keys, receives requests and sends responses. It
- * understands every released Anweddol client (2.0 to 4.1) and the authenticated framing, which no Python
- * release speaks yet, and finds out by itself which of them the peer uses.
+ * The server accepts a connection and passes its descriptor to the library, which exchanges keys, receives
+ * requests and sends responses, as ClientInstance does in the Python server. It understands the wire formats
+ * ("framings") of all released Anweddol clients (2.0 to 4.1) and an authenticated one, which no Python release
+ * speaks yet, and detects which of them the peer uses.
  *
  * This header is made from the source of the library (`make header`): change it there.
  *
@@ -70,36 +69,35 @@
  * A function that can fail returns an anwdl_status_t: 0 (ANWDL_OK) for success, a negative number for a
  * failure. Error details are stored per thread: anwdl_last_error_reason() is for the program,
  * anwdl_last_error_message() for a person, anwdl_last_error_errno() has the errno of a failed system call.
- * Each reason belongs to one status, and each function lists its reasons. Two are not repeated:
- * ANWDL_REASON_INVALID_ARGUMENT, for which see "Arguments", and ANWDL_REASON_INTERNAL, which any function
- * can return. Functions that do not return a status return NULL, 0, false or -1 if they fail, which is only
- * for a NULL object unless they say otherwise. Where that is also an ordinary answer, such as NULL for
- * "none", it leaves the last error alone.
+ * Each reason belongs to one status. Each function lists its statuses and reasons, except ANWDL_OK,
+ * ANWDL_REASON_INVALID_ARGUMENT (see "Arguments") and ANWDL_REASON_INTERNAL, which any function can return.
+ * Functions without a status return NULL, 0, false, -1 or no value if they fail, which is only for a NULL
+ * object unless they say otherwise. Where that is also an ordinary answer, such as NULL for "none", it leaves
+ * the last error alone.
  *
  * @par Arguments
  * NULL, an unknown enum number and text that is not UTF-8 are refused with ANWDL_VALUE_ERROR and
  * ANWDL_REASON_INVALID_ARGUMENT, unless a parameter says that it may be NULL or need not be UTF-8. So is a
- * number outside the range that is given. The message names the argument, and nothing has been done.
- * Pointers must point to what their type says, and objects must not have been freed. Text ends with NUL.
- * Data may be NULL if its length is 0. The library copies what it needs after the call, so the caller may
- * change or free every argument at once; the exceptions say so.
+ * number outside the documented range. The message names the argument, and nothing has been done. Pointers
+ * must point to what their type says, and objects must not have been freed. Text ends with NUL. A pointer to
+ * bytes may be NULL if their number is 0. The library copies what it keeps: unless a parameter says otherwise,
+ * the caller may change or free every argument after the call.
  *
  * @par Results
- * A result goes where an "out" parameter points, and only if the call succeeds. Strings and bytes that the
- * caller owns have one more zero byte at the end, which the length does not count.
+ * A function writes its result to where an "out" parameter points, and only if it succeeds. Strings and bytes
+ * that the caller owns are followed by a zero byte, which their length does not count.
  *
  * @par Ownership
- * What comes through a pointer to a pointer that is not const, or from a function whose name ends in _new,
- * belongs to the caller: free char * with anwdl_string_free(), uint8_t * with anwdl_bytes_free() and an
- * object with the function of its type, never with free(). What comes as a pointer to const is borrowed:
- * never free it. It is valid until the object that it came from changes or is freed, unless the function
- * says otherwise. All functions that free accept NULL and do nothing.
+ * Results that are not const belong to the caller: free a char * with anwdl_string_free(), a uint8_t * with
+ * anwdl_bytes_free() and an object with the function of its type, never with free(). Results that point to
+ * const are borrowed: never free them. They are valid until the object that they came from changes or is
+ * freed, unless the function says otherwise. All functions that free accept NULL and do nothing.
  *
  * @par Threads
- * Use an object on one thread at a time, whichever that is; different objects may be used at the same time.
- * Many threads may read one object at once (functions that take it as a pointer to const) as long as none
- * changes it. This does not hold for clients, sessions and client interfaces. Any number of clients on any
- * number of threads can share one RSA key pair.
+ * Any thread may use an object, but only one at a time; different objects may be used at the same time. Many
+ * threads may read one object at once (with functions that take it as a pointer to const) while none changes
+ * it, except for clients, sessions and client interfaces. Any number of clients on any number of threads can
+ * share one RSA key pair.
  *
  * @par Operations
  * The key exchange, its four steps, sending and receiving are operations. All of them can fail with
@@ -155,11 +153,11 @@
  * anwdl_client_compute() does the work on any other thread.
  *
  * @par Turns
- * One request, one response, and so on. A call that is out of turn is refused with ANWDL_REASON_OUT_OF_TURN;
- * it moves no byte, and the session continues. That is a second request before the response, a second
- * response to one request, and on a server receiving again before the last request, well-formed or not, has
- * its response. A released client that gave up waiting and asks again is answered in order. A server may
- * send one response before any request, to say that it is unavailable.
+ * Requests and responses alternate. These calls are refused with ANWDL_REASON_OUT_OF_TURN: to send a second
+ * request before the response, to send a second response to one request, and to receive on a server before
+ * the last request, even a malformed one, has its response. Nothing is sent or received, and the session
+ * continues. If a released client stops waiting and asks again, it gets both responses in order. A server
+ * may send one response before any request, to say that it is unavailable.
  *
  * @par Failed sessions
  * A failure to decrypt, bytes that break the protocol, a failed system call, and a timeout or a closed
@@ -169,21 +167,22 @@
  *
  * @par Signals and processes
  * No call raises SIGPIPE, and a call that a signal interrupts continues. A signal handler must not call the
- * library. After fork(), only one of the two processes may continue a session: if both send under one key,
- * they repeat an IV, which shows equal beginnings, or in the authenticated framing a nonce, which reveals
- * the texts and lets others forge messages. fork() is safe while other threads are in calls of the library,
- * but not while one is in a call with an object that the child continues to use. On Linux, a thread with
- * deferred cancellation (the default) is not cancelled in a call but at its next cancellation point after
- * it. Errors can also be read in destructors of thread-specific data and in atexit() handlers. A call needs
- * at most 64 KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96
+ * library. After fork(), only one of the two processes may continue a session. If both send under one key,
+ * they repeat an IV, which reveals equal beginnings of messages; in the authenticated framing they repeat a
+ * nonce, which reveals the texts and lets others forge messages. fork() is safe while other threads are in
+ * calls of the library, but not while one is in a call with an object that the child continues to use. On
+ * Linux, pthread_cancel() with deferred cancellation (the default) takes effect after a call, never in it.
+ * Errors can also be read in destructors of thread-specific data and in atexit() handlers. A call needs at
+ * most 64 KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96
  * KiB.
  *
  * @par Defects
- * A defect of the library does not unwind into the caller and is not undefined behaviour: the call fails
- * with ANWDL_REASON_INTERNAL, and standard error has a report. Three cases abort the process instead: a
- * second defect while the first is cleaned up, no memory for the library's own work, and a system that gives
- * AWS-LC no random bytes after several attempts. If AWS-LC runs out of memory, RSA fails: encryption with
- * ANWDL_REASON_INTERNAL, decryption with ANWDL_REASON_DECRYPTION_FAILED, as it does not tell why.
+ * If the library hits a defect of its own (a Rust panic), the call fails with ANWDL_REASON_INTERNAL, and
+ * standard error has a report. Nothing unwinds into the caller, and there is no undefined behaviour. Three
+ * cases abort the process instead: a second defect while the first is cleaned up, no memory for the library's
+ * own work, and a system that gives AWS-LC no random bytes after several attempts. If AWS-LC runs out of
+ * memory, it does not say so: RSA encryption fails with ANWDL_REASON_INTERNAL, RSA decryption with
+ * ANWDL_REASON_DECRYPTION_FAILED.
  */
 
 #ifndef ANWDL_H
@@ -193,10 +192,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/**
- * Makes the compiler warn if the result of a function is not used: a status that is not checked, an object
- * that is never freed. To turn the warning off, define this as empty before including the header.
- */
+/** Makes the compiler warn if the result of a function is not used: a status that is not checked, an object
+ * that is never freed. To turn the warning off, define this as empty before including the header. */
 #ifndef ANWDL_MUST_USE
 #if defined(__cplusplus) && __cplusplus >= 201703L
 #  define ANWDL_MUST_USE [[nodiscard]]
@@ -273,10 +270,8 @@
 /** Response message: the server failed while carrying out the request. */
 #define ANWDL_RESPONSE_MSG_INTERNAL_ERROR "Internal error"
 
-/**
- * Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its
- * meaning. Later versions may add some, so give a `switch` over them a default case.
- */
+/** Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its
+ * meaning. Later versions may add some, so give a `switch` over them a default case. */
 typedef enum ANWDL_INT_ENUM {
   /** No call has failed on this thread yet. */
   ANWDL_REASON_NONE = 0,
@@ -313,22 +308,21 @@ typedef enum ANWDL_INT_ENUM {
   /** (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
    * of a client. Nothing was done. */
   ANWDL_REASON_WRONG_ROLE = 10,
-  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
-   * detached from which the start of another message was read already. Nothing was done, and the session
-   * continues. */
+  /** (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or anwdl_client_detach()
+   * would lose the start of a message. Nothing was done, and the session continues. */
   ANWDL_REASON_OUT_OF_TURN = 11,
   /** (VALUE_ERROR) There is a connection already. It continues. */
   ANWDL_REASON_ALREADY_CONNECTED = 12,
   /** (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
    * missing, malformed or too long. Nothing was sent, and the session has ended. */
   ANWDL_REASON_BAD_PROXY_HEADER = 13,
-  /** (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place. */
+  /** (VALUE_ERROR) The parameters or data have no value at this place. */
   ANWDL_REASON_NOT_FOUND = 14,
-  /** (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
-   * asked for; the message names both. */
+  /** (VALUE_ERROR) A value in the parameters or data is not of the type that the call reads; the message names
+   * both types. */
   ANWDL_REASON_WRONG_TYPE = 15,
-  /** (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
-   * anwdl_value_to_json() has every digit. */
+  /** (VALUE_ERROR) A number in the parameters or data does not fit the result; anwdl_value_to_json() has every
+   * digit. */
   ANWDL_REASON_OUT_OF_RANGE = 16,
   /** (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected. */
   ANWDL_REASON_CLOSED = 20,
@@ -380,10 +374,8 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_REASON_KEY_FILE_EXPOSED = 100
 } anwdl_error_reason_t;
 
-/**
- * What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
- * a failure. See "Errors" at the top.
- */
+/** What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
+ * a failure. See "Errors" at the top. */
 typedef enum ANWDL_INT_ENUM {
   /** Done. All results are written. */
   ANWDL_OK = 0,
@@ -420,10 +412,9 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_PROTOCOL_GCM = 4
 } anwdl_protocol_t;
 
-/**
- * What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
- * what has happened, or what they need to go on. Later versions add none that a program did not ask for.
- */
+/** What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
+ * what has happened, or what they need to go on. Later versions return new ones only to programs that ask for
+ * them. */
 typedef enum ANWDL_INT_ENUM {
   /** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
    * usual end. Also if an argument is NULL. */
@@ -436,8 +427,8 @@ typedef enum ANWDL_INT_ENUM {
   /** Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
    * call again. Only with anwdl_client_options_set_separate_computation(). */
   ANWDL_EVENT_WANT_COMPUTATION = 3,
-  /** It is the program's turn, and calling again changes nothing: a server must send the response to the last
-   * request, a client may send a request. So it is between the steps of a key exchange that is done step by step. */
+  /** It is the program's turn: a server must send the response to the last request, a client may send a request,
+   * and a key exchange that was begun step by step needs its next step. Calling again changes nothing. */
   ANWDL_EVENT_YOUR_TURN = 4,
   /** The keys are exchanged. */
   ANWDL_EVENT_EXCHANGED = 5,
@@ -462,15 +453,15 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_ROLE_CLIENT = 1
 } anwdl_role_t;
 
-/** What a value is. */
+/** The type of a value. */
 typedef enum ANWDL_INT_ENUM {
-  /** There is no value: what was looked for is not there. */
+  /** There is no value. */
   ANWDL_VALUE_NONE = 0,
   /** null. */
   ANWDL_VALUE_NULL = 1,
   /** true or false. */
   ANWDL_VALUE_BOOLEAN = 2,
-  /** A number without fraction and exponent, of however many digits. */
+  /** A number without fraction and exponent, of any length. */
   ANWDL_VALUE_INTEGER = 3,
   /** Any other number: 1.0 and 1e3 are floats. */
   ANWDL_VALUE_FLOAT = 4,
@@ -512,61 +503,47 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_AES_GCM = 1
 } anwdl_aes_mode_t;
 
-/**
- * An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV. The key is wiped when the
- * wrapper is freed. Python: AESWrapper.
- */
+/** An AES key of 128, 192 or 256 bits with its mode and, in CBC mode, an IV. The key is wiped when the
+ * wrapper is freed. Python: AESWrapper. */
 typedef struct anwdl_aes_wrapper_t anwdl_aes_wrapper_t;
 
-/**
- * A client of a server. It has one connection at a time, and can make another after closing it.
- * Python: ClientInterface.
- */
+/** A client of a server. It has one connection at a time, and can make another after closing it.
+ * Python: ClientInterface. */
 typedef struct anwdl_client_interface_t anwdl_client_interface_t;
 
-/**
- * Options, which anwdl_client_new(), anwdl_session_new() and anwdl_client_interface_new() copy. One set can
- * serve any number of clients. What is said of a client here holds for sessions and client interfaces too,
- * and what is said of anwdl_client_X() for their functions of that name, unless it says otherwise.
- */
+/** Options, which anwdl_client_new(), anwdl_session_new() and anwdl_client_interface_new() copy. One set can
+ * serve any number of clients. In their documentation, "client" also means sessions and client interfaces, and
+ * anwdl_client_X() also means their functions of that name, unless it says otherwise. */
 typedef struct anwdl_client_options_t anwdl_client_options_t;
 
 /** A connected client, as the server sees it. Python: ClientInstance. */
 typedef struct anwdl_client_t anwdl_client_t;
 
-/**
- * A JSON object or array that is built value by value: the data of a response, or the parameters of a
+/** A JSON object or array that is built value by value: the data of a response, or the parameters of a
  * request. The members of an object keep the order in which they were first set; setting a name again
  * replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
  * parameters of a request and the data of a response, 63. Names and values are wiped when they are replaced or freed.
  */
 typedef struct anwdl_data_t anwdl_data_t;
 
-/**
- * A received request that fits the request format. It never changes, and does not depend on the session that
- * it came from. Strings and numbers are exactly as received, to the last digit.
- */
+/** A received request that fits the request format. It never changes, and does not depend on the session that
+ * it came from. Strings and numbers are exactly as received, to the last digit. */
 typedef struct anwdl_request_t anwdl_request_t;
 
-/**
- * A received response that fits the response format. It never changes, and does not depend on the session
- * that it came from. Strings and numbers are exactly as received, to the last digit.
- */
+/** A received response that fits the response format. It never changes, and does not depend on the session
+ * that it came from. Strings and numbers are exactly as received, to the last digit. */
 typedef struct anwdl_response_t anwdl_response_t;
 
-/**
- * A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
+/** A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
  *
- * Keys are PEM of at most 16 KiB, read as freely as OpenSSL reads it: with text around it, a byte-order
- * mark, blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16
- * KiB. The message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an
- * exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or
- * client that shares it is freed.
- */
+ * Keys are PEM of at most 16 KiB, with everything that OpenSSL accepts: text around it, a byte-order mark,
+ * blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16 KiB. The
+ * message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is
+ * odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or client that
+ * shares it is freed. */
 typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
 
-/**
- * A session without a descriptor: one side of one connection, for programs that move the bytes themselves,
+/** A session without a descriptor: one side of one connection, for programs that move the bytes themselves,
  * through libuv, Asio, io_uring, TLS or a tunnel. It never waits, and its only system calls are those for
  * random bytes. Each operation returns one of these until it is done; then call it again, with the same
  * arguments:
@@ -575,9 +552,9 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *   anwdl_session_sent();
  * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
  *
- * A session has no clock: its timeouts count once anwdl_session_set_time() has told it the time. To give up on
- * a peer, call anwdl_session_end() or free the session. anwdl_session_next_event() does all operations. One way to
- * receive a request, called whenever bytes have come and the last request has its response:
+ * A session has no clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call
+ * anwdl_session_end() or free the session. anwdl_session_next_event() runs all operations. Here is one by itself:
+ * to receive a request, call this whenever bytes have come and the last request has its response.
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -620,24 +597,23 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  */
 typedef struct anwdl_session_t anwdl_session_t;
 
-/**
- * A value among the parameters of a request, the data of a response, or data that were put together.
+/** A value in the parameters of a request, in the data of a response, or in an anwdl_data_t. Copy it like a
+ * number; it is never freed. It is valid until the object that it came from is freed or changed, and so are
+ * the values and strings that are read from it. Many threads may read it at once. Its fields are private.
  *
- * It is copied like a number and never freed. It belongs to the request, response or data that it was
- * asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
- * are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
- * none; all functions take that, and find nothing in it.
+ * An anwdl_value_t of zeros is "no value". Functions return it where there is nothing, which is not a failure
+ * and leaves the last error alone. All functions accept it, and find nothing in it.
  *
- * A value is a place in the text that was received. What is asked of it is read from there: a call
- * takes no longer than to read that text once, to pass all elements of an array takes no longer
- * either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
- * one is asked for. They are wiped with the request, and take no more memory than its text.
+ * A value is a place in the JSON text, and needs no memory. Reading it takes at most as long as to read the
+ * text once, and so does walking through a whole array with anwdl_value_get_next(). Only strings and names are
+ * decoded, all of them when the first one is read; together they are no longer than the text, and are wiped
+ * with it. They are UTF-8 and end with NUL, but can contain NULs too: only their length shows where they end.
  *
- * The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
- * is the member "size" of the first element of the member "disks", and "" is the value itself. In a
- * name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
- * looked for by anwdl_value_get_member(), which takes it as it is. Pass the elements of a long array with
- * anwdl_value_get_next(): a pointer with a number counts from the first one each time.
+ * A parameter named pointer is a JSON Pointer (RFC 6901) that begins at the value: "/disks/0/size" is the
+ * member "size" of the first element of the member "disks", and "" is the value itself. In a name, write "~1"
+ * for a slash and "~0" for a tilde. What is not a JSON Pointer is ANWDL_REASON_INVALID_ARGUMENT. For names
+ * that others have chosen use anwdl_value_get_member(), and for long arrays anwdl_value_get_next(), as a
+ * pointer counts the elements from the first one each time.
  *
  * Each disk of {"disks": [{"name": "sda", "size": 10}]}:
  *
@@ -665,60 +641,47 @@ typedef struct anwdl_session_t anwdl_session_t;
  * @endcode
  */
 typedef struct {
-  /** What it belongs to; NULL if there is no value. */
+  /** The object that it belongs to; NULL for no value. */
   const void *owner;
-  /** Where it is there. */
+  /** Its place there. */
   uint32_t place;
-  /** How many objects and arrays it is in. */
+  /** How deep it is nested. */
   uint32_t level;
 } anwdl_value_t;
 
-/**
- * A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It takes a number below
- * the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes a padding.
- * That is CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, and TPM_ALG_NULL of TPM2_RSA_Decrypt().
- *
- * @param input The number, big-endian, in as many bytes as the modulus has.
- * @param output Where to write the result in the same form, with zeros in front if it is small. Not the same
- *   memory as input.
- * @param size The size of the modulus in bytes, and so of both.
- * @param user_data What was given to anwdl_rsa_wrapper_set_private_operation().
- * @return true if the result is written; false if it cannot be had.
- */
+/** A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It raises a number
+ * below the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes
+ * padding: CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, TPM_ALG_NULL of TPM2_RSA_Decrypt().
+ * @param input The number, big-endian.
+ * @param output Where to write the result, big-endian, with leading zeros. It never overlaps input.
+ * @param size The size of input, of output and of the modulus in bytes.
+ * @param user_data What was passed to anwdl_rsa_wrapper_set_private_operation().
+ * @return true if the result is written, false if the operation failed. */
 typedef bool (*anwdl_private_operation_t)(const uint8_t *input, uint8_t *output, size_t size, void *user_data);
 
-/**
- * A function that frees user data.
- * @param user_data What it was given with.
- */
+/** A function that frees user data.
+ * @param user_data What was passed with the function. */
 typedef void (*anwdl_free_function_t)(void *user_data);
 
-/**
- * A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
+/** A function that takes log messages; see anwdl_set_log_callback(). The strings are valid during the call.
  * @param level How important the message is.
  * @param client_id The ID of the client that it is about, as from anwdl_client_get_id(), or ""; never NULL.
  * @param message One line of English, UTF-8, without a line end; never NULL. The text may change between
  *   versions.
- * @param user_data What was passed to anwdl_set_log_callback().
- */
+ * @param user_data What was passed to anwdl_set_log_callback(). */
 typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
                                      const char *client_id,
                                      const char *message,
                                      void *user_data);
 
-/**
- * A function that takes log messages and whose they are; see anwdl_set_log_handler().
- *
- * @param level How much the message matters.
- * @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
- *   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
- *   or it is about none.
- * @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
- *   where there is none; never NULL. Valid during the call.
- * @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
- *   call. The text may change between versions.
- * @param user_data What was given to anwdl_set_log_handler().
- */
+/** A function that takes log messages with their owner; see anwdl_set_log_handler(). The strings are valid
+ * during the call.
+ * @param level How important the message is.
+ * @param owner What the program attached, with anwdl_client_set_user_data() for example, to the client,
+ *   session or client interface that the message is about; NULL for none.
+ * @param client_id As for anwdl_log_function_t.
+ * @param message As for anwdl_log_function_t.
+ * @param user_data What was passed to anwdl_set_log_handler(). */
 typedef void (*anwdl_log_handler_t)(anwdl_log_level_t level,
                                     void *owner,
                                     const char *client_id,
@@ -733,144 +696,103 @@ extern "C" {
  * Errors and version
  * ------------------ */
 
-/**
- * Why the last failing call on this thread failed. The last error stays until another call fails on the same
+/** Why the last failing call on this thread failed. The last error stays until another call fails on the same
  * thread: success, ANWDL_WANT_READ, ANWDL_WANT_WRITE and ANWDL_WANT_COMPUTATION leave it alone. So ask only
  * after a failure, or after anwdl_rsa_wrapper_load(), the one call that sets it on success. Python: the
  * class of the exception, in more detail.
- *
- * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
- */
+ * @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet. */
 anwdl_error_reason_t anwdl_last_error_reason(void);
 
-/**
- * The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no
- * secret. Control characters in what others have named, such as a host or a path, are escaped (`\n`,
- * `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
- * of the exception.
- *
+/** The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no secret.
+ * Control characters in foreign text, such as a host or a path, are escaped (`\n`, `\u{1b}`), so it cannot
+ * forge a line of a log. The text may change between versions. Python: str() of the exception.
  * @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
- *   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends.
- */
+ *   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends. */
 const char *anwdl_last_error_message(void);
 
-/**
- * The errno of the system call behind the last failing call on this thread. Python: errno of the OSError.
+/** The errno of the system call behind the last failing call on this thread. Python: errno of the OSError.
  * @return A number from errno.h, with ANWDL_REASON_IO_FAILED and where another reason comes from a system
- *   call; otherwise 0.
- */
+ *   call; otherwise 0. */
 int anwdl_last_error_errno(void);
 
-/**
- * The name of a reason, for logs.
+/** The name of a reason, for logs.
  * @param reason Any number.
  * @return The name without its prefix, such as "TIMEOUT" for ANWDL_REASON_TIMEOUT; "UNKNOWN" for other
- *   numbers. Never NULL; a constant.
- */
+ *   numbers. Never NULL; a constant. */
 const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 
-/**
- * Forgets the last error of this thread, as if no call had failed on it.
- *
- * Python: none.
- */
+/** Forgets the last error of this thread, as if no call had failed on it. Python: none. */
 void anwdl_last_error_clear(void);
 
-/**
- * The name of a status, for logs.
- *
+/** The name of a status, for logs.
  * @param status Any number.
- *
- * @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
- *   that is no status. Never NULL, valid for ever, not to be freed.
- */
+ * @return The name, such as "WANT_READ" for ANWDL_WANT_READ, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_status_name(anwdl_status_t status);
 
-/**
- * The version of the library that the program runs with. ANWDL_VERSION is that of the header it was compiled
+/** The version of the library that the program runs with. ANWDL_VERSION is that of the header it was compiled
  * with. Python: anwdlserver.__version__.
- * @return "MAJOR.MINOR.PATCH". Never NULL; a constant.
- */
+ * @return "MAJOR.MINOR.PATCH". Never NULL; a constant. */
 const char *anwdl_version(void);
 
-/**
- * The version of the library and how it was built, for logs and bug reports.
+/** The version of the library and how it was built, for logs and bug reports.
  * @return "libanwdl MAJOR.MINOR.PATCH (AWS-LC)", or "(pure Rust)" for a build without AWS-LC. Never NULL; a
- *   constant.
- */
+ *   constant. */
 const char *anwdl_build_info(void);
 
 /* -------------------
  * Options for clients
  * ------------------- */
 
-/**
- * Frees options. Clients that were made with them are not affected.
- * @param options The options; NULL is fine.
- */
+/** Frees options. Clients that were made with them are not affected.
+ * @param options The options; NULL is fine. */
 void anwdl_client_options_free(anwdl_client_options_t *options);
 
-/**
- * Makes a set of options, all at their defaults. Python: the default arguments of ClientInstance().
- * @return The options, to be freed with anwdl_client_options_free(); NULL only with ANWDL_REASON_INTERNAL.
- */
+/** Makes a set of options, all at their defaults. Python: the default arguments of ClientInstance().
+ * @return The options, to be freed with anwdl_client_options_free(); NULL only with ANWDL_REASON_INTERNAL. */
 ANWDL_MUST_USE
 ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
 
-/**
- * Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
- *
+/** Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
  * @param options The options.
  * @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
                                          anwdl_client_options_t **out_options);
 
-/**
- * Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
+/** Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
  * it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
- * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
- * exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the
- * time that anwdl_session_set_time() tells. Python: ClientInstance(timeout=...), in seconds, and for each recv().
- *
+ * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key exchange
+ * is one operation, and so is anwdl_client_interface_connect_server(). A session takes the time from
+ * anwdl_session_set_time(). Python: ClientInstance(timeout=...), in seconds, and for each recv().
  * @param options The options.
  * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
-/**
- * Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
- * next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
- * Python: none.
- *
+/** Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
+ * From then on the timeout counts. All other functions ignore the idle timeout. Python: none.
  * @param options The options.
  * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_idle_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
-/**
- * Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
+/** Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
  * bits, which is made when the first of them needs it; that call takes seconds.
  * Python: ClientInstance(rsa_wrapper=...).
- *
  * @param options The options.
  * @param wrapper The wrapper. Its local key pair is shared, not copied; its peer's key is ignored, as each
  *   client receives its own.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_rsa_wrapper_t *wrapper);
 
-/**
- * Sets the AES key that the clients begin with, for the framings v2 to v4. Where keys are exchanged, this
+/** Sets the AES key that the clients begin with, for the framings v2 to v4. Where keys are exchanged, this
  * side offers it if it sends its AES key first (receive_first is false); if the peer sends first, the peer's
  * key takes its place. Where keys are not exchanged (anwdl_client_options_set_exchange_keys()), the session
  * is ready at once under this key, which the peer must have received in some other way.
@@ -882,27 +804,22 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  *
  * @param options The options.
  * @param wrapper The wrapper, in CBC mode; GCM is ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *options,
                                                     const anwdl_aes_wrapper_t *wrapper);
 
-/**
- * Sets whether anwdl_client_new() exchanges the keys, the peer speaking first, and
+/** Sets whether anwdl_client_new() exchanges the keys, the peer speaking first, and
  * anwdl_client_interface_connect_server(), this side speaking first. Neither does so for a non-blocking
  * client or with a separate computation, and a session never does it by itself: call
  * anwdl_client_exchange_keys() or its four steps. Python: ClientInstance(exchange_keys=...).
- *
  * @param options The options.
  * @param exchange_keys true (the default) to exchange them there.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *options, bool exchange_keys);
 
-/**
- * Sets whether a received AES key is sent back unchanged, as the released Python peers do. By default this
+/** Sets whether a received AES key is sent back unchanged, as the released Python peers do. By default this
  * side answers with a new key that is derived from it (HKDF-SHA-256, RFC 5869), which every released peer
  * accepts. The authenticated framing never sends a key back.
  *
@@ -913,23 +830,19 @@ anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *op
  *
  * @param options The options.
  * @param key_echo true to send received keys back; false (the default) to answer with a new one.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options, bool key_echo);
 
-/**
- * Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting. The flags of the
+/** Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting. The flags of the
  * descriptor do not matter and are never changed. A session never waits.
  * @param options The options.
  * @param non_blocking true to return; false (the default) to wait.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *options, bool non_blocking);
 
-/**
- * Sets the only framing that the clients accept. A peer that speaks another one is refused with
+/** Sets the only framing that the clients accept. A peer that speaks another one is refused with
  * ANWDL_REASON_PROTOCOL_MISMATCH: in the key exchange if its secret shows the framing (the authenticated one
  * against all others), otherwise at its first request. With ANWDL_PROTOCOL_GCM nobody on the path can read
  * or change a message unnoticed, provided that the peer knows this side's fingerprint.
@@ -939,38 +852,31 @@ anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *opt
  *
  * @param options The options.
  * @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options, anwdl_protocol_t protocol);
 
-/**
- * Sets how long a received request or response may be. A peer that announces more is refused with
+/** Sets how long a received request or response may be. A peer that announces more is refused with
  * ANWDL_REASON_MESSAGE_TOO_LARGE, before anything is received or allocated for it.
  * @param options The options.
  * @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), 1 to 99999999; 1048576
  *   (1 MiB) by default. Others are ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t *options, size_t bytes);
 
-/**
- * Sets the IP address that anwdl_client_get_ip() returns and that anwdl_client_get_id() is computed from, in
- * place of that of the socket's peer: for a Unix socket, or a proxy that reports the address in a way of its
- * own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
- *
+/** Sets the IP address that anwdl_client_get_ip() returns and that anwdl_client_get_id() is computed from, in
+ * place of the address of the socket's peer: for Unix sockets, and for proxies that pass the address on
+ * without the PROXY protocol (for that, see anwdl_client_options_set_proxy_protocol()). Such options serve one
+ * client.
  * @param options The options.
- * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL
- *   (the default) for that of the socket. Anything else is
- *   ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL (the default)
+ *   for that of the socket. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options, const char *ip);
 
-/**
- * Sets whether connections begin with a PROXY protocol header, as HAProxy ("send-proxy", "send-proxy-v2")
+/** Sets whether connections begin with a PROXY protocol header, as HAProxy ("send-proxy", "send-proxy-v2")
  * and other proxies send it. Sessions and client interfaces ignore this.
  *
  * The first operation of the client receives the header, within its timeout, and not one byte beyond it.
@@ -988,14 +894,12 @@ anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
  *
  * @param options The options.
  * @param proxy_protocol ANWDL_PROXY_PROTOCOL_OFF (the default) or ANWDL_PROXY_PROTOCOL_REQUIRED.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *options,
                                                        anwdl_proxy_protocol_t proxy_protocol);
 
-/**
- * Sets whether the private key operation of the key exchange, which takes milliseconds, is left to the
+/** Sets whether the private key operation of the key exchange, which takes milliseconds, is left to the
  * caller. With true, an exchange returns ANWDL_WANT_COMPUTATION when it is due, from blocking clients too.
  * Then call anwdl_client_compute() on any thread, while no other call uses the client, and call the exchange
  * again. If the peer chose the authenticated framing, a second, shorter computation follows: do the same
@@ -1006,14 +910,12 @@ anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *o
  *
  * @param options The options.
  * @param separate_computation true to leave it to the caller; false (the default) to do it in the exchange.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_options_t *options,
                                                              bool separate_computation);
 
-/**
- * Sets the fingerprint of the only RSA public key that is accepted from the peer in a key exchange. Another
+/** Sets the fingerprint of the only RSA public key that is accepted from the peer in a key exchange. Another
  * key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret. This keeps
  * others from passing for the server; a server can pin a client in the same way.
  *
@@ -1024,18 +926,13 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  * @param options The options.
  * @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
  *   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options, const char *hex);
 
-/**
- * The name of a framing, for logs.
- *
+/** The name of a framing, for logs.
  * @param protocol Any number.
- *
- * @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
- *   that is no framing. Never NULL, valid for ever, not to be freed.
+ * @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a constant.
  */
 const char *anwdl_protocol_name(anwdl_protocol_t protocol);
 
@@ -1043,8 +940,7 @@ const char *anwdl_protocol_name(anwdl_protocol_t protocol);
  * Clients: the Python ClientInstance
  * ---------------------------------- */
 
-/**
- * Makes a client from a connected socket, as accept() returns it, and exchanges the keys, the peer speaking
+/** Makes a client from a connected socket, as accept() returns it, and exchanges the keys, the peer speaking
  * first, unless the options say otherwise. It does not exchange them for a non-blocking client or one with a
  * separate computation, so it never returns ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION.
  *
@@ -1057,159 +953,119 @@ const char *anwdl_protocol_name(anwdl_protocol_t protocol);
  *   or close it afterwards. After a failure it still belongs to the caller and is open.
  * @param options The options; NULL for the defaults.
  * @param out_client Where to write the client, to be freed with anwdl_client_free().
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR; if keys are exchanged, also those of
  *   anwdl_client_exchange_keys().
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED; likewise.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED; likewise. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_new(int fd, const anwdl_client_options_t *options, anwdl_client_t **out_client);
 
-/**
- * Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
+/** Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
  * becomes invalid; requests that the caller owns stay valid. Python: del.
- * @param client The client; NULL is fine.
- */
+ * @param client The client; NULL is fine. */
 void anwdl_client_free(anwdl_client_t *client);
 
-/**
- * Closes the connection and wipes the keys. The client must still be freed.
+/** Closes the connection and wipes the keys. The client must still be freed.
  * Python: ClientInstance.closeConnection().
  * @param client The client.
- * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED.
- */
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED. */
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
-/**
- * Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
- * freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
- * message was read already, which only the authenticated framing does and only if the peer sent it out of
- * turn, the descriptor stays with the client. Python: socket.detach().
- *
+/** Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
+ * freed. Unless an operation is under way, no byte of the peer is lost: if the start of another message was
+ * read already, the call refuses once. This happens only in the authenticated framing, and only if the peer
+ * sent out of turn. Python: socket.detach().
  * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
  *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
- *   first, or call again to do without it).
- */
+ *   first, or call again to do without it). */
 ANWDL_MUST_USE
 int anwdl_client_detach(anwdl_client_t *client);
 
-/**
- * Whether the client was closed or detached on this side. That the peer has closed shows in the next
- * operation. Python: ClientInstance.isClosed().
+/** Whether the client was closed or detached on this side. If the peer has closed the connection, the
+ * next operation reports that. Python: ClientInstance.isClosed().
  * @param client The client.
- * @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
- */
+ * @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false. */
 bool anwdl_client_is_closed(const anwdl_client_t *client);
 
-/**
- * Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
+/** Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
  * whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
  * no byte had moved.
- *
  * @param client The client.
- * @return true if the client can only be closed and freed, otherwise false.
- */
+ * @return true if the client can only be closed and freed, otherwise false. */
 bool anwdl_client_has_failed(const anwdl_client_t *client);
 
-/**
- * Changes the timeout of operations that begin after this call; see anwdl_client_options_set_timeout().
+/** Changes the timeout of operations that begin after this call; see anwdl_client_options_set_timeout().
  * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds, and for each recv().
  * @param client The client.
  * @param milliseconds The timeout in milliseconds; 0 for none.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_timeout(anwdl_client_t *client, uint32_t milliseconds);
 
-/**
- * The descriptor of the connection, for poll(), epoll and the like. It belongs to the client: do not close
+/** The descriptor of the connection, for poll(), epoll and the like. It belongs to the client: do not close
  * it, read from it or write to it. Python: ClientInstance.getSocketDescriptor().
  * @param client The client.
- * @return The descriptor; -1 if the client is closed.
- */
+ * @return The descriptor; -1 if the client is closed. */
 int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
 
-/**
- * The IP address of the peer: dotted IPv4 ("192.0.2.1"), also if it came mapped into IPv6, or IPv6 as in RFC
+/** The IP address of the peer: dotted IPv4 ("192.0.2.1"), also if it came mapped into IPv6, or IPv6 as in RFC
  * 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
  * replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
  * has received the header; ask again then. Python: ClientInstance.getIP().
- *
  * @param client The client.
- * @return The text, valid and unchanged until the client is freed.
- */
+ * @return The text, valid and unchanged until the client is freed. */
 const char *anwdl_client_get_ip(const anwdl_client_t *client);
 
-/**
- * The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
+/** The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
  * address have one ID. It changes when the text does; see anwdl_client_get_ip().
  * Python: ClientInstance.getID().
- *
  * @param client The client.
- * @return The text, valid and unchanged until the client is freed.
- */
+ * @return The text, valid and unchanged until the client is freed. */
 const char *anwdl_client_get_id(const anwdl_client_t *client);
 
-/**
- * When the client was made. Python: ClientInstance.getCreationTimestamp().
+/** When the client was made. Python: ClientInstance.getCreationTimestamp().
  * @param client The client.
- * @return Seconds since 1970-01-01 00:00 UTC, negative before.
- */
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before. */
 int64_t anwdl_client_get_creation_timestamp(const anwdl_client_t *client);
 
-/**
- * The framing that the session uses. It is known at once if the options name it, after the key exchange if
+/** The framing that the session uses. It is known at once if the options name it, after the key exchange if
  * it is the authenticated one, otherwise after the first request (or response).
  * @param client The client.
- * @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
- */
+ * @return The framing; ANWDL_PROTOCOL_AUTO until it is known. */
 anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
 
-/**
- * The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
+/** The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
  * without one takes the key pair of the process when it first needs it.
  * Python: ClientInstance.getRSAWrapper().
- *
  * @param client The client.
- * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet.
- */
+ * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet. */
 const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *client);
 
-/**
- * The AES wrapper of the client: the session key and the current IV. The authenticated framing has none: its
+/** The AES wrapper of the client: the session key and the current IV. The authenticated framing has none: its
  * keys, one for each direction, stay inside the library. Python: ClientInstance.getAESWrapper().
  * @param client The client.
- * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none.
- */
+ * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none. */
 const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *client);
 
-/**
- * Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+/** Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  * @param client The client.
  * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
- */
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client, const anwdl_rsa_wrapper_t *wrapper);
 
-/**
- * Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
+/** Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  * @param client The client.
  * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
- * @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper().
- */
+ * @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_aes_wrapper_t *wrapper);
 
-/**
- * Exchanges RSA public keys and the AES key with the peer. With receive_first the four steps are
+/** Exchanges RSA public keys and the AES key with the peer. With receive_first the four steps are
  * anwdl_client_recv_public_rsa_key(), anwdl_client_send_public_rsa_key(), anwdl_client_recv_aes_key() and
  * anwdl_client_send_aes_key(); without it, "recv" and "send" change places. The side that sends its AES key
  * first decides the key of the session.
@@ -1219,7 +1075,6 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_
  *
  * @param client The client.
  * @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
@@ -1227,119 +1082,93 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_
  *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or a step comes
  *   before the peer's public key.
  * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
- */
+ *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
 
-/**
- * One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
+/** One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
  * @param client The client.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
 
-/**
- * One step of the key exchange: receives the peer's RSA public key.
+/** One step of the key exchange: receives the peer's RSA public key.
  * Python: ClientInstance.recvPublicRSAKey().
  * @param client The client.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 
-/**
- * One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
+/** One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
  * AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
  * Python: ClientInstance.sendAESKey().
- *
  * @param client The client.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
 
-/**
- * One step of the key exchange: receives the peer's AES key, encrypted under the local RSA public key.
+/** One step of the key exchange: receives the peer's AES key, encrypted under the local RSA public key.
  * Python: ClientInstance.recvAESKey().
  * @param client The client.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
 
-/**
- * Does the long part of the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation or, the
+/** Does the long part of the key exchange, after ANWDL_WANT_COMPUTATION: the private key operation or, the
  * second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
  * and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
  * whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
- *
  * @param client The client.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED. */
 anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
 
-/**
- * Receives a request. Python: ClientInstance.recvRequest(store_request).
+/** Receives a request. Python: ClientInstance.recvRequest(store_request).
  * @param client The client.
  * @param store_request true to keep the request in the client, in place of an earlier one, for
  *   anwdl_client_get_stored_request(); false to leave the stored one as it is.
  * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
  *   client. NULL is fine if store_request is true.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR The session continues after ANWDL_REASON_MALFORMED_REQUEST (see
  *   anwdl_client_get_request_errors() and anwdl_client_get_malformed_request_json()) and
  *   ANWDL_REASON_OUT_OF_TURN (the last request has no response yet; nothing was received). It has ended
  *   after ANWDL_REASON_MESSAGE_TOO_LARGE, ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED
  *   and ANWDL_REASON_PROTOCOL_MISMATCH.
- * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED.
- */
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client, bool store_request,
                                          anwdl_request_t **out_request);
 
-/**
- * The last request that anwdl_client_recv_request() received with store_request.
+/** The last request that anwdl_client_recv_request() received with store_request.
  * Python: ClientInstance.getStoredRequest().
  * @param client The client.
- * @return The request, borrowed until the client stores another one or is freed; NULL if none is stored.
- */
+ * @return The request, borrowed until the client stores another one or is freed; NULL if none is stored. */
 const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *client);
 
-/**
- * What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
+/** What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
  * the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
  * [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
  * strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
  * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
  * ClientInstance.recvRequest() returns.
- *
  * @param client The client.
  * @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
- *   request was not malformed.
- */
+ *   request was not malformed. */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
 
-/**
- * The text of the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST), exactly as received
+/** The text of the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST), exactly as received
  * but without the blanks around it: for a log, or for a server that accepts more than the format allows.
  * Python's json.loads() reads it, but other parsers may not: it can contain NaN, Infinity, half surrogate
  * pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
  * tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
  * returns.
- *
  * @param client The client.
  * @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
- *   the last request was not malformed.
- */
+ *   the last request was not malformed. */
 const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client);
 
-/**
- * Sends a response: {"success": success, "message": message, "data": data}, with the data as given. With a
+/** Sends a response: {"success": success, "message": message, "data": data}, with the data as given. With a
  * reason, the message becomes "message (reason : reason)".
  *
  * The data is checked against the response format first: container_uuid, client_token, container_iso_sha256,
@@ -1358,87 +1187,63 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  *   no NaN, no duplicate keys, no half surrogate pairs, at most 63 levels, no integer of more than 4300
  *   digits. Numbers stay as written, 1e400 and -0 too.
  * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
  *   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
  *   ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can carry) and ANWDL_REASON_OUT_OF_TURN (each
  *   request has its response).
  * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED.
- */
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, const char *message,
                                           const char *data_json, const char *reason);
 
-/**
- * What the operation under way waits for.
- *
- * @param client The client; not NULL.
- *
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
- *   would return it. ANWDL_OK if none is under way, as always in a blocking client.
- *   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none.
- */
+/** What the operation under way waits for. Python: none.
+ * @param client The client.
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
+ *   ANWDL_VALUE_ERROR for NULL. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
-/**
- * Keeps a pointer of the caller's, so that it is found where only the client is known.
- *
- * The library only hands it back: from anwdl_client_get_user_data(), and to the function of
- * anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
- *
- * @param client The client; not NULL.
- * @param user_data The pointer; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
- *
+/** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
+ * anwdl_set_log_handler(). The library neither reads nor frees what it points to.
  * Python: an attribute of the object.
- */
+ * @param client The client.
+ * @param user_data The pointer; NULL is fine.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_data);
 
-/**
- * The pointer that anwdl_client_set_user_data() keeps.
- *
- * @param client The client; not NULL.
- *
- * @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: an attribute of the object.
- */
+/** The pointer that anwdl_client_set_user_data() attached. Python: an attribute of the object.
+ * @param client The client.
+ * @return The pointer; NULL if there is none. */
 void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
-/**
- * Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
- * loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
- * speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It
- * replaces all other operations but sending: begin to send a response with anwdl_client_send_response(), once;
- * if that returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the
- * key exchange, begin it with anwdl_client_exchange_keys() in the same way. Python: none.
+/** Runs the session, and returns what has happened or what it needs to go on, so a server is a loop with one
+ * `switch`. It continues the operation under way, exchanges the keys (the peer speaks first) unless that is
+ * done or an AES wrapper takes their place, and then receives requests. Python: none.
  *
- * ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
- * the operation has finished it, unless another operation has begun since.
+ * The program only begins to send: call anwdl_client_send_response() once, and if it returns ANWDL_WANT_READ
+ * or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
+ * anwdl_client_exchange_keys() in the same way. ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT come once
+ * each, also if the function that began the operation has finished it, unless another operation has begun
+ * since.
  *
- * After ANWDL_EVENT_ENDED the session has ended, also for reasons after which other functions could be called
- * again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
- * counts from its first byte on. Until then the idle timeout counts, see
- * anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
- * ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same.
+ * ANWDL_EVENT_ENDED is final, even with reasons after which other functions could be called again:
+ * ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The timeout of a request
+ * counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
+ * A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
+ * too early: the call returns the same event again.
  *
- * A non-blocking client also returns ANWDL_EVENT_WANT_READ when it has answered 16 requests without having to wait,
- * so that a peer that sends without a pause does not keep your loop from its other clients. Polling reports at
- * once that there is more to read; where polling is edge-triggered, call again. So do all non-blocking functions,
- * with ANWDL_WANT_READ. A server for one connection:
+ * After 16 requests without a wait, a non-blocking client returns ANWDL_EVENT_WANT_READ once, so a peer that
+ * sends without a pause does not keep your loop from its other clients. Polling reports at once that there is
+ * more to read; if it is edge-triggered, call again. Other non-blocking functions return ANWDL_WANT_READ in the
+ * same way. A server for one connection:
  *
  * @code{.c}
  * #include <anwdl.h>
  *
- * // The program's own: waits, or remembers to come back; and sends a response.
+ * // The program's own: waits, or arranges to be called again; and sends a response.
  * void wait_for(anwdl_client_t *client, anwdl_event_t what);
  * anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request);
  *
@@ -1475,449 +1280,330 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * @endcode
  *
  * @param client The client.
- * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
- *   it outlives the client. Untouched otherwise.
- * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
- *   anwdl_client_exchange_keys(), also those of anwdl_client_recv_request(), and also those of
- *   anwdl_client_send_response().
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
+ *   anwdl_request_free(); it outlives the client. Untouched otherwise.
+ * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+ *   anwdl_client_recv_request() and anwdl_client_send_response().
  */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_client_next_event(anwdl_client_t *client, anwdl_request_t **out_request);
 
-/**
- * How long the operation under way may still take: wait for no longer, then call it again, which fails with
+/** How long the operation under way may still take. Wait no longer, then call it again: that call fails with
  * ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
- *
  * @param client The client.
- * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is over; -1 if there is
- *   no limit, or no operation is under way.
- */
+ * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is up; -1 if there is
+ *   no limit, or no operation is under way. */
 int anwdl_client_get_time_left(const anwdl_client_t *client);
 
 /* -----------------------------
  * Sessions without a descriptor
  * ----------------------------- */
 
-/**
- * Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
+/** Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
  * the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
  * ClientInstance() needs a socket.
- *
  * @param role Which side of the connection it is.
  * @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
  *   anwdl_session_set_time().
  * @param out_session Where to write the session, to be freed with anwdl_session_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
- *   the framing of the options.
- */
+ *   the framing of the options. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_new(anwdl_role_t role, const anwdl_client_options_t *options,
                                  anwdl_session_t **out_session);
 
-/**
- * Wipes the keys and frees the session. Everything borrowed from it becomes invalid; requests and responses
+/** Wipes the keys and frees the session. Everything borrowed from it becomes invalid; requests and responses
  * that the caller owns stay valid. Python: del.
- * @param session The session; NULL is fine.
- */
+ * @param session The session; NULL is fine. */
 void anwdl_session_free(anwdl_session_t *session);
 
-/**
- * Exchanges the keys with the peer, as anwdl_client_exchange_keys().
+/** Exchanges the keys with the peer, as anwdl_client_exchange_keys().
  * Python: ClientInstance.exchangeKeys(receive_first).
  * @param session The session.
  * @param receive_first true if the peer speaks first, as the released clients do: usual for
  *   ANWDL_ROLE_SERVER; false if this side does.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
 
-/**
- * One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
+/** One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
  * @param session The session.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
 
-/**
- * One step of the key exchange: receives the peer's RSA public key.
+/** One step of the key exchange: receives the peer's RSA public key.
  * Python: ClientInstance.recvPublicRSAKey().
  * @param session The session.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 
-/**
- * One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
+/** One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
  * Python: ClientInstance.sendAESKey().
  * @param session The session.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
 
-/**
- * One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
+/** One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
  * @param session The session.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
-/**
- * Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
+/** Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
  * ClientInstance.recvAESKey().
  * @param session The session.
- * @return As anwdl_client_compute().
- */
+ * @return As anwdl_client_compute(). */
 anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
 
-/**
- * ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
+/** ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
  * Python: ClientInstance.recvRequest(store_request).
  * @param session The session.
  * @param store_request true to keep the request for anwdl_session_get_stored_request(), in place of an
  *   earlier one.
  * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
  *   session. NULL is fine if store_request is true.
- * @return As anwdl_client_recv_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
- */
+ * @return As anwdl_client_recv_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session, bool store_request,
                                           anwdl_request_t **out_request);
 
-/**
- * ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response().
+/** ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response().
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  * @param session The session.
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data_json A JSON object, UTF-8; NULL for {}.
  * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @return As anwdl_client_send_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
- */
+ * @return As anwdl_client_send_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response(anwdl_session_t *session, bool success, const char *message,
                                            const char *data_json, const char *reason);
 
-/**
- * ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request().
+/** ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request().
  * Python: ClientInterface.sendRequest(verb, parameters).
  * @param session The session.
  * @param verb What is asked for, UTF-8.
  * @param parameters_json A JSON object, UTF-8; NULL for {}.
- * @return As anwdl_client_interface_send_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
- */
+ * @return As anwdl_client_interface_send_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request(anwdl_session_t *session, const char *verb,
                                           const char *parameters_json);
 
-/**
- * ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response().
+/** ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response().
  * Python: ClientInterface.recvResponse().
  * @param session The session.
  * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
  *   session.
- * @return As anwdl_client_interface_recv_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
- */
+ * @return As anwdl_client_interface_recv_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session, anwdl_response_t **out_response);
 
-/**
- * Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
- * use now: none if there is none, or if it has all it waited for and must be called again. What follows a
- * message stays with the caller. Python: none; socket.recv() is called inside.
- *
+/** Takes bytes from the peer, in pieces of any size, but only those that the operation under way can use now:
+ * none if no operation is under way, or if it has all that it waited for and must be called again. Bytes after
+ * a message stay with the caller. Python: none; socket.recv() is called inside.
  * @param session The session.
  * @param bytes The bytes; NULL is fine if len is 0.
  * @param len Their number.
  * @param out_taken Where to write how many bytes were taken, from the first on. Feed the rest again after
  *   calling the operation.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end())
- *   or ANWDL_REASON_PEER_CLOSED (after anwdl_session_feed_end()).
- */
+ *   or ANWDL_REASON_PEER_CLOSED (after anwdl_session_feed_end()). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed(anwdl_session_t *session, const uint8_t *bytes, size_t len,
                                   size_t *out_taken);
 
-/**
- * Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
+/** Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
  * ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
  * is called inside.
- *
  * @param session The session.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
- *   anwdl_session_end()).
- */
+ *   anwdl_session_end()). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 
-/**
- * The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
- * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
- * keep a copy: then no timeout counts for them, and the program has to limit how many wait. Python: none;
- * socket.sendall() is called inside.
- *
+/** The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
+ * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
+ * a copy: no timeout counts for these, and the program must limit how many wait.
+ * Python: none; socket.sendall() is called inside.
  * @param session The session.
  * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
  *   session.
  * @param len Where to write their number, which may be 0.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session, const uint8_t **bytes, size_t *len);
 
-/**
- * Reports that bytes of anwdl_session_get_pending() are on their way to the peer. Python: none;
+/** Reports that bytes of anwdl_session_get_pending() are on their way to the peer. Python: none;
  * socket.sendall() is called inside.
  * @param session The session.
  * @param count How many of them, from the first on; more than are pending is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED, only after a defect of the
- *   library.
- */
+ *   library. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
 
-/**
- * What the operation under way waits for.
+/** What the operation under way waits for.
  * @param session The session.
  * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under
- *   way, or it continues when it is called again; ANWDL_VALUE_ERROR for NULL.
- */
+ *   way, or it continues when it is called again; ANWDL_VALUE_ERROR for NULL. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
 
-/**
- * Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
+/** Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
  * operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
  * nothing. Python: ClientInstance.closeConnection().
- *
  * @param session The session.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 anwdl_status_t anwdl_session_end(anwdl_session_t *session);
 
-/**
- * Whether a failure or anwdl_session_end() has ended the session. Nothing is pending then.
+/** Whether a failure or anwdl_session_end() has ended the session. Nothing is pending then.
  * @param session The session.
- * @return true if the session can only be freed, otherwise false.
- */
+ * @return true if the session can only be freed, otherwise false. */
 bool anwdl_session_has_failed(const anwdl_session_t *session);
 
-/**
- * Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
+/** Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
  * @param session The session.
- * @return The role that it was made with; ANWDL_ROLE_SERVER for NULL.
- */
+ * @return The role that it was made with; ANWDL_ROLE_SERVER for NULL. */
 anwdl_role_t anwdl_session_get_role(const anwdl_session_t *session);
 
-/**
- * The framing that the session uses, as anwdl_client_get_protocol(). In the role of a client it is known at
+/** The framing that the session uses, as anwdl_client_get_protocol(). In the role of a client it is known at
  * once if the options name it.
  * @param session The session.
- * @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
- */
+ * @return The framing; ANWDL_PROTOCOL_AUTO until it is known. */
 anwdl_protocol_t anwdl_session_get_protocol(const anwdl_session_t *session);
 
-/**
- * The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
+/** The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
  * @param session The session.
- * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none yet.
- */
+ * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none yet. */
 const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *session);
 
-/**
- * The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
+/** The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
  * @param session The session.
- * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none.
- */
+ * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none. */
 const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *session);
 
-/**
- * Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
+/** Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  * @param session The session.
  * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @return As anwdl_client_set_rsa_wrapper().
- */
+ * @return As anwdl_client_set_rsa_wrapper(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session, const anwdl_rsa_wrapper_t *wrapper);
 
-/**
- * Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
+/** Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
  * @param session The session.
  * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
- * @return As anwdl_client_set_aes_wrapper().
- */
+ * @return As anwdl_client_set_aes_wrapper(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session, const anwdl_aes_wrapper_t *wrapper);
 
-/**
- * The last request that anwdl_session_recv_request() received with store_request.
+/** The last request that anwdl_session_recv_request() received with store_request.
  * Python: ClientInstance.getStoredRequest().
  * @param session The session.
- * @return The request, borrowed until the session stores another one or is freed; NULL if none is stored.
- */
+ * @return The request, borrowed until the session stores another one or is freed; NULL if none is stored. */
 const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *session);
 
-/**
- * What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
+/** What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  * @param session The session.
  * @return A JSON object in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last
- *   request was not malformed.
- */
+ *   request was not malformed. */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 
-/**
- * The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
+/** The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
  * Python: the request in the tuple that ClientInstance.recvRequest() returns.
  * @param session The session.
  * @return The text in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last request
- *   was not malformed.
- */
+ *   was not malformed. */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
-/**
- * Keeps a pointer of the caller's, so that it is found where only the session is known.
- *
- * The library only hands it back: from anwdl_session_get_user_data(), and to the function of
- * anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
- *
- * @param session The session; not NULL.
+/** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
+ * @param session The session.
  * @param user_data The pointer; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
- *
- * Python: an attribute of the object.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session, void *user_data);
 
-/**
- * The pointer that anwdl_session_set_user_data() keeps.
- *
- * @param session The session; not NULL.
- *
- * @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: an attribute of the object.
- */
+/** The pointer that anwdl_session_set_user_data() attached. Python: an attribute of the object.
+ * @param session The session.
+ * @return The pointer; NULL if there is none. */
 void *anwdl_session_get_user_data(const anwdl_session_t *session);
 
-/**
- * The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
- *
- * @param session The session; not NULL.
- *
- * @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
- *   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
+/** The IP address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip().
  * Python: ClientInstance.getIP().
- */
+ * @param session The session.
+ * @return The text, valid until the session is freed; "" if the options have no address. */
 const char *anwdl_session_get_ip(const anwdl_session_t *session);
 
-/**
- * The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
- *
- * @param session The session; not NULL.
- *
- * @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
- *   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getID().
- */
+/** The ID of the peer, as anwdl_client_get_id(). Python: ClientInstance.getID().
+ * @param session The session.
+ * @return The text, valid until the session is freed; "" if the options have no address. */
 const char *anwdl_session_get_id(const anwdl_session_t *session);
 
-/**
- * When the session was made.
- *
- * @param session The session; not NULL.
- *
- * @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: ClientInstance.getCreationTimestamp().
- */
+/** When the session was made. Python: ClientInstance.getCreationTimestamp().
+ * @param session The session.
+ * @return Seconds since 1970-01-01 00:00 UTC, negative before. */
 int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
 
-/**
- * The name of a role, for logs.
- *
+/** The name of a role, for logs.
  * @param role Any number.
- *
- * @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
- *   that is no role. Never NULL, valid for ever, not to be freed.
- */
+ * @return The name, such as "SERVER" for ANWDL_ROLE_SERVER, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_role_name(anwdl_role_t role);
 
-/**
- * Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
- * of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ, when nothing is pending, feed it;
- * after ANWDL_EVENT_WANT_WRITE send what is pending; then call it again. Python: none.
- *
+/** Runs the session, as anwdl_client_next_event() or, in the role of a client,
+ * anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_WRITE send what is pending; after
+ * ANWDL_EVENT_WANT_READ, when nothing is pending, feed it; then call again. Python: none.
  * @param session The session.
- * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
- *   it outlives the session. Not looked at in the role of a client.
+ * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
+ *   anwdl_request_free(); it outlives the session. Ignored in the role of a client.
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the session. NULL is fine in the role of a server.
- * @return As anwdl_client_next_event(); also those of anwdl_client_interface_next_event().
- */
+ * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_next_event() and
+ *   anwdl_client_interface_next_event(). */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
                                        anwdl_response_t **out_response);
 
-/**
- * Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
- * time matters for; operations that began before the first call have no timeout. A session whose options have no
- * timeout ignores it. Python: none; the socket has a clock.
- *
+/** Gives the session the time, for the timeouts of its options. Call it before other functions. An operation
+ * that began before the first call has no timeout. Python: none; the socket has a clock.
  * @param session The session.
- * @param milliseconds The time in milliseconds, since whatever the program counts from, such as
- *   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
- *   one is ignored.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
+ *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
 
-/**
- * How long the operation under way may still take, from the time that anwdl_session_set_time() told last, as
+/** How long the operation under way may still take after the last anwdl_session_set_time(), as
  * anwdl_client_get_time_left(). Python: none.
  * @param session The session.
- * @return As anwdl_client_get_time_left(); -1 too if the session was not told the time.
- */
+ * @return As anwdl_client_get_time_left(); -1 also without anwdl_session_set_time(). */
 int anwdl_session_get_time_left(const anwdl_session_t *session);
 
 /* --------------------------------------------------
  * The side that connects: the Python ClientInterface
  * -------------------------------------------------- */
 
-/**
- * Makes a client interface, not connected yet. Python: ClientInterface(server_ip, server_listen_port,
+/** Makes a client interface, not connected yet. Python: ClientInterface(server_ip, server_listen_port,
  * timeout, rsa_wrapper, aes_wrapper); here the address is passed when connecting.
  * @param options The options; NULL for the defaults. ANWDL_PROTOCOL_AUTO means ANWDL_PROTOCOL_V4, as the
  *   released servers speak, unless the server chooses the authenticated framing. The peer's IP address is
  *   ignored.
  * @param out_interface Where to write the interface, to be freed with anwdl_client_interface_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
- *   the framing of the options.
- */
+ *   the framing of the options. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
                                           anwdl_client_interface_t **out_interface);
 
-/**
- * Closes the connection if there is one, wipes the keys and frees the interface. Everything borrowed from it
+/** Closes the connection if there is one, wipes the keys and frees the interface. Everything borrowed from it
  * becomes invalid; responses stay valid. Python: del.
- * @param client_interface The interface; NULL is fine.
- */
+ * @param client_interface The interface; NULL is fine. */
 void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
-/**
- * Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
+/** Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
  * It tries all addresses of a name in turn, each with its share of the time left. It waits until all is done
  * or the timeout has passed, even in a non-blocking interface. That, or one with a separate computation,
  * exchanges its keys only in anwdl_client_interface_exchange_keys(), so this call never returns
@@ -1933,609 +1619,464 @@ void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
  * @param client_interface The interface.
  * @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
  * @param port The port, 1 to 65535; servers listen on 6150 by default.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
  *   anwdl_client_interface_exchange_keys().
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
                                                      const char *host, uint16_t port);
 
-/**
- * Closes the connection and wipes the keys of the session. The interface can connect again, and must still
+/** Closes the connection and wipes the keys of the session. The interface can connect again, and must still
  * be freed. Python: ClientInterface.closeConnection().
  * @param client_interface The interface.
- * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection.
- */
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection. */
 anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *client_interface);
 
-/**
- * Whether there is no connection: none was made yet, or it was closed on this side. That the server has
+/** Whether there is no connection: none was made yet, or it was closed on this side. That the server has
  * closed shows in the next operation. Python: ClientInterface.isClosed().
  * @param client_interface The interface.
- * @return true if there is no connection, otherwise false.
- */
+ * @return true if there is no connection, otherwise false. */
 bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
 
-/**
- * Whether the session has ended, by a failure or because it was closed; see anwdl_client_has_failed(). It
+/** Whether the session has ended, by a failure or because it was closed; see anwdl_client_has_failed(). It
  * has not ended before there was a connection, nor if connecting failed.
  * @param client_interface The interface.
- * @return true if the connection can only be closed, otherwise false.
- */
+ * @return true if the connection can only be closed, otherwise false. */
 bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_interface);
 
-/**
- * Changes the timeout of operations that begin after this call, in this connection and later ones; see
+/** Changes the timeout of operations that begin after this call, in this connection and later ones; see
  * anwdl_client_options_set_timeout(). Python: ClientInterface.getSocketDescriptor().settimeout(), in
  * seconds, and for each recv().
- *
  * @param client_interface The interface.
  * @param milliseconds The timeout in milliseconds; 0 for none.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_timeout(anwdl_client_interface_t *client_interface,
                                                   uint32_t milliseconds);
 
-/**
- * The descriptor of the connection, as anwdl_client_get_socket_descriptor().
+/** The descriptor of the connection, as anwdl_client_get_socket_descriptor().
  * Python: ClientInterface.getSocketDescriptor().
  * @param client_interface The interface.
- * @return The descriptor; -1 if there is no connection.
- */
+ * @return The descriptor; -1 if there is no connection. */
 int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *client_interface);
 
-/**
- * The fingerprint of the server's RSA public key, once received; see anwdl_rsa_wrapper_get_fingerprint().
+/** The fingerprint of the server's RSA public key, once received; see anwdl_rsa_wrapper_get_fingerprint().
  * Python: none; its client computes it.
  * @param client_interface The interface.
  * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: no key of the server was received
- *   yet.
- */
+ *   yet. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *client_interface,
                                                              char **out_hex);
 
-/**
- * The framing that the session uses, as anwdl_client_get_protocol().
+/** The framing that the session uses, as anwdl_client_get_protocol().
  * @param client_interface The interface.
  * @return The framing that the options name (ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO); the authenticated
- *   one once it is agreed on.
- */
+ *   one once it is agreed on. */
 anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *client_interface);
 
-/**
- * The RSA wrapper of the interface, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's.
+/** The RSA wrapper of the interface, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's.
  * Python: ClientInterface.getRSAWrapper().
  * @param client_interface The interface.
- * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none yet.
- */
+ * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none yet. */
 const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *client_interface);
 
-/**
- * The AES wrapper of the session, as anwdl_client_get_aes_wrapper().
+/** The AES wrapper of the session, as anwdl_client_get_aes_wrapper().
  * Python: ClientInterface.getAESWrapper().
  * @param client_interface The interface.
- * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none.
- */
+ * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none. */
 const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *client_interface);
 
-/**
- * Replaces the RSA key pair before keys are exchanged. Later connections use it too.
+/** Replaces the RSA key pair before keys are exchanged. Later connections use it too.
  * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
  * @param client_interface The interface.
  * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @return As anwdl_client_set_rsa_wrapper().
- */
+ * @return As anwdl_client_set_rsa_wrapper(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
 
-/**
- * Replaces the AES key before keys are exchanged, or where none are. Later connections use it too.
+/** Replaces the AES key before keys are exchanged, or where none are. Later connections use it too.
  * Python: ClientInterface.setAESWrapper(aes_wrapper).
  * @param client_interface The interface.
  * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
- * @return As anwdl_client_set_aes_wrapper().
- */
+ * @return As anwdl_client_set_aes_wrapper(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
 
-/**
- * Exchanges the keys with the server, as anwdl_client_exchange_keys().
+/** Exchanges the keys with the server, as anwdl_client_exchange_keys().
  * Python: ClientInterface.connectServer(receive_first), of which it is a part.
  * @param client_interface The interface.
  * @param receive_first true if the server speaks first; false if this side does, as the released clients do.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *client_interface,
                                                     bool receive_first);
 
-/**
- * One step of the key exchange: sends the local RSA public key. Python: ClientInterface.sendPublicRSAKey().
+/** One step of the key exchange: sends the local RSA public key. Python: ClientInterface.sendPublicRSAKey().
  * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *client_interface);
 
-/**
- * One step of the key exchange: receives the server's RSA public key.
+/** One step of the key exchange: receives the server's RSA public key.
  * Python: ClientInterface.recvPublicRSAKey().
  * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *client_interface);
 
-/**
- * One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
+/** One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
  * Python: ClientInterface.sendAESKey().
  * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *client_interface);
 
-/**
- * One step of the key exchange: receives the server's AES key. Python: ClientInterface.recvAESKey().
+/** One step of the key exchange: receives the server's AES key. Python: ClientInterface.recvAESKey().
  * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys().
- */
+ * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
-/**
- * Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
+/** Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
  * ClientInterface.recvAESKey().
  * @param client_interface The interface.
- * @return As anwdl_client_compute().
- */
+ * @return As anwdl_client_compute(). */
 anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 
-/**
- * Sends a request: {"verb": verb, "parameters": parameters}, with the parameters as given. Both are checked
+/** Sends a request: {"verb": verb, "parameters": parameters}, with the parameters as given. Both are checked
  * against the request format first: the verb consists of the letters A to Z; container_uuid and client_token
  * come together or not at all, and each has its own format. Other parameters are allowed. Receive the
  * response before sending the next request. Python: ClientInterface.sendRequest(verb, parameters).
- *
  * @param client_interface The interface.
  * @param verb What is asked for, UTF-8. Every server knows "CREATE", "DESTROY" and "STAT".
  * @param parameters_json A JSON object, UTF-8; NULL for {}. The rules for the data_json of
  *   anwdl_client_send_response() apply.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_REQUEST
  *   (verb or parameters_json breaks the format), ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can
  *   carry) and ANWDL_REASON_OUT_OF_TURN (the last request has no response yet).
  * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
- *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED.
- */
+ *   ANWDL_REASON_KEYS_NOT_EXCHANGED, ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *client_interface, const char *verb,
                                                    const char *parameters_json);
 
-/**
- * Receives a response. Python: ClientInterface.recvResponse().
+/** Receives a response. Python: ClientInterface.recvResponse().
  * @param client_interface The interface.
  * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
  *   interface.
- * @retval ANWDL_OK
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
  *   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the
  *   session has ended.
- * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED.
- */
+ * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_KEYS_NOT_EXCHANGED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
 
-/**
- * What the operation under way waits for.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
- *   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
- *   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: none.
- */
+/** What the operation under way waits for, as anwdl_client_get_wants(). Python: none.
+ * @param client_interface The interface.
+ * @return As anwdl_client_get_wants(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
 
-/**
- * Keeps a pointer of the caller's, so that it is found where only the interface is known.
- *
- * The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
- * anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
- *
- * @param client_interface The interface; not NULL.
+/** Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object.
+ * @param client_interface The interface.
  * @param user_data The pointer; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
- *
- * Python: an attribute of the object.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *client_interface,
                                                     void *user_data);
 
-/**
- * The pointer that anwdl_client_interface_set_user_data() keeps.
- *
- * @param client_interface The interface; not NULL.
- *
- * @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: an attribute of the object.
- */
+/** The pointer that anwdl_client_interface_set_user_data() attached. Python: an attribute of the object.
+ * @param client_interface The interface.
+ * @return The pointer; NULL if there is none. */
 void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
-/**
- * Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
+/** Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
  * the keys (this side speaks first), sends the rest of a request that
  * anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
  * next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
  * ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
- *
  * @param client_interface The interface.
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
  * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
  *   anwdl_client_exchange_keys(), also those of anwdl_client_interface_send_request(), and also those of
- *   anwdl_client_interface_recv_response().
- */
+ *   anwdl_client_interface_recv_response(). */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client_interface,
                                                 anwdl_response_t **out_response);
 
-/**
- * How long the operation under way may still take, as anwdl_client_get_time_left(). Python: socket.gettimeout(),
- * which is for each recv().
+/** How long the operation under way may still take, as anwdl_client_get_time_left().
+ * Python: socket.gettimeout(), which is for each recv().
  * @param client_interface The interface.
- * @return As anwdl_client_get_time_left().
- */
+ * @return As anwdl_client_get_time_left(). */
 int anwdl_client_interface_get_time_left(const anwdl_client_interface_t *client_interface);
 
 /* --------
  * Requests
  * -------- */
 
-/**
- * The verb of a request: what the peer wants. Every server knows "CREATE", "DESTROY" and "STAT"; others are
+/** The verb of a request: what the peer wants. Every server knows "CREATE", "DESTROY" and "STAT"; others are
  * up to the server. Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
  * @param request The request.
- * @return One or more of the letters A to Z, borrowed until the request is freed.
- */
+ * @return One or more of the letters A to Z, borrowed until the request is freed. */
 const char *anwdl_request_get_verb(const anwdl_request_t *request);
 
-/**
- * The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
+/** The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
  * levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
  * that ClientInstance.recvRequest() returns.
- *
  * @param request The request.
- * @return JSON in UTF-8, borrowed until the request is freed.
- */
+ * @return JSON in UTF-8, borrowed until the request is freed. */
 const char *anwdl_request_get_json(const anwdl_request_t *request);
 
-/**
- * The parameters of a request as JSON. Python: the "parameters" of the dictionary that
+/** The parameters of a request as JSON. Python: the "parameters" of the dictionary that
  * ClientInstance.recvRequest() returns.
  * @param request The request.
  * @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the request is freed; NULL also
- *   without memory for a copy (ANWDL_REASON_INTERNAL).
- */
+ *   without memory for a copy (ANWDL_REASON_INTERNAL). */
 const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
 
-/**
- * A string parameter of a request. "container_uuid" and "client_token", if present, fit their formats.
+/** A string parameter of a request. "container_uuid" and "client_token", if present, fit their formats.
  * Python: request["parameters"].get(parameter).
  * @param request The request.
  * @param parameter The name of the parameter, UTF-8.
  * @param out_len Where to write the length of the value in bytes; may be NULL. A value can contain NULs, so
  *   only the length shows where it ends. Written only if a string is returned.
  * @return The value in UTF-8 with its JSON escapes decoded, borrowed until the request is freed; NULL if
- *   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL).
- */
+ *   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL). */
 const char *anwdl_request_get_string(const anwdl_request_t *request, const char *parameter, size_t *out_len);
 
-/**
- * An integer parameter of a request. Python: request["parameters"].get(parameter).
+/** An integer parameter of a request. Python: request["parameters"].get(parameter).
  * @param request The request.
  * @param parameter The name of the parameter, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
  * @return true if it is an integer that fits 64 bits with a sign; otherwise false (1.0, 1e3 and true are not
- *   integers; anwdl_request_get_parameters_json() has larger ones with every digit).
- */
+ *   integers; anwdl_request_get_parameters_json() has larger ones with every digit). */
 bool anwdl_request_get_integer(const anwdl_request_t *request, const char *parameter, int64_t *out_value);
 
-/**
- * A boolean parameter of a request. Python: request["parameters"].get(parameter).
+/** A boolean parameter of a request. Python: request["parameters"].get(parameter).
  * @param request The request.
  * @param parameter The name of the parameter, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
- * @return true if it is true or false; otherwise false (1 and "true" are not booleans).
- */
+ * @return true if it is true or false; otherwise false (1 and "true" are not booleans). */
 bool anwdl_request_get_boolean(const anwdl_request_t *request, const char *parameter, bool *out_value);
 
-/**
- * Frees a request that the caller owns; not one from anwdl_client_get_stored_request().
- * @param request The request; NULL is fine.
- */
+/** Frees a request that the caller owns; not one from anwdl_client_get_stored_request().
+ * @param request The request; NULL is fine. */
 void anwdl_request_free(anwdl_request_t *request);
 
 /* ---------
  * Responses
  * --------- */
 
-/**
- * Whether the request was carried out. Python: the "success" of the dictionary that
+/** Whether the request was carried out. Python: the "success" of the dictionary that
  * ClientInterface.recvResponse() returns.
  * @param response The response.
- * @return What the server said.
- */
+ * @return What the server said. */
 bool anwdl_response_get_success(const anwdl_response_t *response);
 
-/**
- * The message of a response, with the reason in it if the server gave one. Python: the "message" of the
+/** The message of a response, with the reason in it if the server gave one. Python: the "message" of the
  * dictionary that ClientInterface.recvResponse() returns.
  * @param response The response.
  * @return The text in UTF-8, for example one of the ANWDL_RESPONSE_MSG_ strings, borrowed until the response
- *   is freed. A NUL in it reads as '?'.
- */
+ *   is freed. A NUL in it reads as '?'. */
 const char *anwdl_response_get_message(const anwdl_response_t *response);
 
-/**
- * The whole response as JSON, exactly as received; see anwdl_request_get_json(). Python: the dictionary that
+/** The whole response as JSON, exactly as received; see anwdl_request_get_json(). Python: the dictionary that
  * ClientInterface.recvResponse() returns.
  * @param response The response.
- * @return JSON in UTF-8, borrowed until the response is freed.
- */
+ * @return JSON in UTF-8, borrowed until the response is freed. */
 const char *anwdl_response_get_json(const anwdl_response_t *response);
 
-/**
- * The data of a response as JSON. Python: the "data" of the dictionary that ClientInterface.recvResponse()
+/** The data of a response as JSON. Python: the "data" of the dictionary that ClientInterface.recvResponse()
  * returns.
  * @param response The response.
  * @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the response is freed; NULL also
- *   without memory for a copy (ANWDL_REASON_INTERNAL).
- */
+ *   without memory for a copy (ANWDL_REASON_INTERNAL). */
 const char *anwdl_response_get_data_json(const anwdl_response_t *response);
 
-/**
- * A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
+/** A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
  * "container_username", "container_password" and "version", if present, fit their formats.
  * Python: response["data"].get(name).
- *
  * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_len Where to write the length in bytes; may be NULL. See anwdl_request_get_string().
  * @return The value in UTF-8 with its JSON escapes decoded, borrowed until the response is freed; NULL if
- *   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL).
- */
+ *   there is no such string, or no memory to decode it (ANWDL_REASON_INTERNAL). */
 const char *anwdl_response_get_string(const anwdl_response_t *response, const char *name, size_t *out_len);
 
-/**
- * An integer in the data of a response. Python: response["data"].get(name).
+/** An integer in the data of a response. Python: response["data"].get(name).
  * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
  * @return true if it is an integer that fits 64 bits with a sign; otherwise false. See
- *   anwdl_request_get_integer().
- */
+ *   anwdl_request_get_integer(). */
 bool anwdl_response_get_integer(const anwdl_response_t *response, const char *name, int64_t *out_value);
 
-/**
- * A boolean in the data of a response. Python: response["data"].get(name).
+/** A boolean in the data of a response. Python: response["data"].get(name).
  * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
- * @return true if it is true or false; otherwise false. See anwdl_request_get_boolean().
- */
+ * @return true if it is true or false; otherwise false. See anwdl_request_get_boolean(). */
 bool anwdl_response_get_boolean(const anwdl_response_t *response, const char *name, bool *out_value);
 
-/**
- * Wipes and frees a response.
- * @param response The response; NULL is fine.
- */
+/** Wipes and frees a response.
+ * @param response The response; NULL is fine. */
 void anwdl_response_free(anwdl_response_t *response);
 
 /* --------------------------------------------
  * Data of responses and parameters of requests
  * -------------------------------------------- */
 
-/**
- * Makes an empty object. Python: {}.
+/** Makes an empty object. Python: {}.
  * @param out_data Where to write the object, to be freed with anwdl_data_free().
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new(anwdl_data_t **out_data);
 
-/**
- * Makes an empty array, to be filled with the anwdl_data_add_ functions. Python: [].
+/** Makes an empty array, to be filled with the anwdl_data_add_ functions. Python: [].
  * @param out_data Where to write the array, to be freed with anwdl_data_free().
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
 
-/**
- * Makes an object from JSON. Numbers and strings stay as written, to the last digit.
+/** Makes an object from JSON. Numbers and strings stay as written, to the last digit.
  * Python: json.loads(text).
  * @param json A JSON object, UTF-8. Anything else is ANWDL_REASON_INVALID_ARGUMENT, and so is JSON that not
  *   every released peer reads: NaN, duplicate keys, half a surrogate pair, more than 64 levels, an integer
  *   of more than 4300 digits. The message has line, column and cure.
  * @param out_data Where to write the object, to be freed with anwdl_data_free().
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
 
-/**
- * The data as JSON, formatted as Python does, but with characters beyond ASCII unescaped: {"a": 1, "b":
+/** The data as JSON, formatted as Python does, but with characters beyond ASCII unescaped: {"a": 1, "b":
  * [true]}. Python: json.dumps(data, ensure_ascii=False).
  * @param data The data.
  * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_to_json(const anwdl_data_t *data, char **out_json);
 
-/**
- * Wipes and frees data.
- * @param data The data; NULL is fine.
- */
+/** Wipes and frees data.
+ * @param data The data; NULL is fine. */
 void anwdl_data_free(anwdl_data_t *data);
 
-/**
- * Sets a member of an object to a string. Python: data[name] = value.
+/** Sets a member of an object to a string. Python: data[name] = value.
  * @param data The object; an array is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_set_ functions.
  * @param name The name of the member, UTF-8.
  * @param value The string, UTF-8.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const char *value);
 
-/**
- * Sets a member of an object to a string that may contain NULs. Python: data[name] = value.
+/** Sets a member of an object to a string that may contain NULs. Python: data[name] = value.
  * @param data The object.
  * @param name The name of the member, UTF-8.
  * @param value The string, UTF-8; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data, const char *name, const char *value,
                                                  size_t len);
 
-/**
- * Sets a member of an object to an integer. Python: data[name] = value.
+/** Sets a member of an object to an integer. Python: data[name] = value.
  * @param data The object.
  * @param name The name of the member, UTF-8.
  * @param value The integer.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int64_t value);
 
-/**
- * Sets a member of an object to true or false. Python: data[name] = value.
+/** Sets a member of an object to true or false. Python: data[name] = value.
  * @param data The object.
  * @param name The name of the member, UTF-8.
  * @param value true or false.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool value);
 
-/**
- * Sets a member of an object to null. Python: data[name] = None.
+/** Sets a member of an object to null. Python: data[name] = None.
  * @param data The object.
  * @param name The name of the member, UTF-8.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
 
-/**
- * Sets a member of an object to a copy of an object. Python: data[name] = dict(value).
+/** Sets a member of an object to a copy of an object. Python: data[name] = dict(value).
  * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
  * @param name The name of the member, UTF-8.
  * @param value The object to copy, which may be data itself; an array is ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_object(anwdl_data_t *data, const char *name, const anwdl_data_t *value);
 
-/**
- * Sets a member of an object to a copy of an array. Python: data[name] = list(array).
+/** Sets a member of an object to a copy of an array. Python: data[name] = list(array).
  * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
  * @param name The name of the member, UTF-8.
  * @param array The array to copy; an object is ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_array(anwdl_data_t *data, const char *name, const anwdl_data_t *array);
 
-/**
- * Appends a string to an array. Python: data.append(value).
+/** Appends a string to an array. Python: data.append(value).
  * @param data The array; an object is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_add_ functions.
  * @param value The string, UTF-8.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
 
-/**
- * Appends a string that may contain NULs to an array. Python: data.append(value).
+/** Appends a string that may contain NULs to an array. Python: data.append(value).
  * @param data The array.
  * @param value The string, UTF-8; NULL is fine if len is 0.
  * @param len Its length in bytes.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char *value, size_t len);
 
-/**
- * Appends an integer to an array. Python: data.append(value).
+/** Appends an integer to an array. Python: data.append(value).
  * @param data The array.
  * @param value The integer.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
 
-/**
- * Appends true or false to an array. Python: data.append(value).
+/** Appends true or false to an array. Python: data.append(value).
  * @param data The array.
  * @param value true or false.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
 
-/**
- * Appends null to an array. Python: data.append(None).
+/** Appends null to an array. Python: data.append(None).
  * @param data The array.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
 
-/**
- * Appends a copy of an object to an array. Python: data.append(dict(value)).
+/** Appends a copy of an object to an array. Python: data.append(dict(value)).
  * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
  * @param value The object to copy; an array is ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *value);
 
-/**
- * Appends a copy of an array to an array. Python: data.append(list(array)).
+/** Appends a copy of an array to an array. Python: data.append(list(array)).
  * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
  * @param array The array to copy, which may be data itself; an object is ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *array);
 
-/**
- * Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
+/** Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
  * container_username, container_password and container_listen_port. If one does not fit its format, none is
  * set. Python: the data of the response to CREATE.
- *
  * @param data The object.
  * @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
  *   hyphens between.
@@ -2546,72 +2087,61 @@ anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *arra
  * @param password The password of that user: letters and digits.
  * @param port The port on which the container listens; not 0.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_MALFORMED_RESPONSE: a value does not fit its
- *   format; the message names the member.
- */
+ *   format; the message names the member. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_container(anwdl_data_t *data, const char *uuid, const char *token,
                                         const char *iso_sha256, const char *user_name, const char *password,
                                         uint16_t port);
 
-/**
- * Sets the two members that describe the server: uptime and version. Python: the data of the response to
+/** Sets the two members that describe the server: uptime and version. Python: the data of the response to
  * STAT.
  * @param data The object.
  * @param uptime How many seconds the server has been running.
  * @param version Its version, UTF-8.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, const char *version);
 
-/**
- * Sends a response with data that was built value by value, as anwdl_client_send_response().
+/** Sends a response with data that was built value by value, as anwdl_client_send_response().
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  * @param client The client.
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
  * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @return As anwdl_client_send_response().
- */
+ * @return As anwdl_client_send_response(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client, bool success, const char *message,
                                                const anwdl_data_t *data, const char *reason);
 
-/**
- * ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data().
+/** ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data().
  * Python: ClientInstance.sendResponse(success, message, data, reason).
  * @param session The session.
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
  * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @return As anwdl_session_send_response().
- */
+ * @return As anwdl_session_send_response(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session, bool success, const char *message,
                                                 const anwdl_data_t *data, const char *reason);
 
-/**
- * ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data().
+/** ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data().
  * Python: ClientInterface.sendRequest(verb, parameters).
  * @param session The session.
  * @param verb What is asked for, UTF-8.
  * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
- * @return As anwdl_session_send_request().
- */
+ * @return As anwdl_session_send_request(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session, const char *verb,
                                                const anwdl_data_t *parameters);
 
-/**
- * Sends a request with parameters that were built value by value, as anwdl_client_interface_send_request().
+/** Sends a request with parameters that were built value by value, as anwdl_client_interface_send_request().
  * Python: ClientInterface.sendRequest(verb, parameters).
  * @param client_interface The interface.
  * @param verb What is asked for, UTF-8.
  * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
- * @return As anwdl_client_interface_send_request().
- */
+ * @return As anwdl_client_interface_send_request(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb, const anwdl_data_t *parameters);
@@ -2620,323 +2150,154 @@ anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t
  * Values: reading parameters and data
  * ----------------------------------- */
 
-/**
- * The parameters of a request, for reading.
- *
- * @param request The request; not NULL.
- *
- * @return The parameters, an object, valid until the request is freed. No value if request is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: request["parameters"].
- */
+/** The parameters of a request, for reading. Python: request["parameters"].
+ * @param request The request.
+ * @return The parameters, an object. */
 anwdl_value_t anwdl_request_get_parameters(const anwdl_request_t *request);
 
-/**
- * The data of a response, for reading.
- *
- * @param response The response; not NULL.
- *
- * @return The data, an object, valid until the response is freed. No value if response is NULL
- *   (ANWDL_REASON_INVALID_ARGUMENT).
- *
- * Python: response["data"].
- */
+/** The data of a response, for reading. Python: response["data"].
+ * @param response The response.
+ * @return The data, an object. */
 anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
 
-/**
- * Data that were put together, for reading.
- *
- * They are written as one text for it, which is kept until they are changed.
- *
- * @param data The data; not NULL.
- *
- * @return The data, an object or an array, valid until they are changed or freed. No value if data is
- *   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
- *
- * Python: data.
- */
+/** The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
+ * data is changed. Python: data.
+ * @param data The data.
+ * @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE). */
 anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
 
-/**
- * What a value is.
- *
+/** The type of a value. Python: type(value).
  * @param value The value.
- *
- * @return Its type; ANWDL_VALUE_NONE if there is no value.
- *
- * Python: type(value).
- */
+ * @return The type; ANWDL_VALUE_NONE for no value. */
 anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
 
-/**
- * The value that a JSON Pointer leads to.
- *
- * @param value The value where it begins.
- * @param pointer The JSON Pointer, UTF-8; not NULL.
- *
- * @return The value, valid as long as the one it was asked of. No value if there is none there, which
- *   is no failure: the last error stays as it was. No value as well, with
- *   ANWDL_REASON_INVALID_ARGUMENT, if pointer is NULL, not UTF-8 or no JSON Pointer.
- *
- * Python: value["disks"][0] for "/disks/0".
- */
+/** Finds a value by a JSON Pointer. Python: value["disks"][0] for "/disks/0".
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8.
+ * @return The value; no value if there is none at that place. */
 anwdl_value_t anwdl_value_find(anwdl_value_t value, const char *pointer);
 
-/**
- * The member of an object that has a name, taken as it is.
- *
+/** Finds a member of an object by its name, in which "/" and "~" mean nothing special. Python: value.get(name).
  * @param value The object.
- * @param name The name of the member, UTF-8; not NULL.
- *
- * @return The value of the member, valid as long as the object. No value if there is no such member,
- *   or value is no object, which is no failure: the last error stays as it was. No value as well, with
- *   ANWDL_REASON_INVALID_ARGUMENT, if name is NULL or not UTF-8.
- *
- * Python: value.get(name).
- */
+ * @param name The name of the member, UTF-8.
+ * @return The value of the member; no value if the object has no such member, or value is not an object. */
 anwdl_value_t anwdl_value_get_member(anwdl_value_t value, const char *name);
 
-/**
- * The first element of an array, or the value of the first member of an object.
- *
+/** The first element of an array, or the value of the first member of an object. Python: next(iter(value)).
  * @param value The array or object.
- *
- * @return The element, valid as long as the array or object. No value if there is none, or value is
- *   neither.
- *
- * Python: next(iter(value)).
- */
+ * @return The element; no value if there is none, or value is neither. */
 anwdl_value_t anwdl_value_get_first(anwdl_value_t value);
 
-/**
- * The next element of the array that a value is in, or the value of the next member of the object.
- *
- * The order is that of the text. To pass all elements takes as long as to read the array once.
- *
+/** The next element of the same array, or the value of the next member of the same object, in the order of the
+ * text. Python: next() of the iterator.
  * @param value The element, or the value of a member.
- *
- * @return The next one, valid as long as value. No value if value was the last one, or is in no array
- *   or object.
- *
- * Python: next() of the iterator.
- */
+ * @return The next one; no value after the last one, or if value is not in an array or object. */
 anwdl_value_t anwdl_value_get_next(anwdl_value_t value);
 
-/**
- * How many elements an array has, or how many members an object.
- *
- * @param value The array or object. They are counted each time.
- *
- * @return Their number; 0 if there is no value, or value is neither.
- *
- * Python: len(value).
- */
+/** Counts the elements of an array, or the members of an object, each time anew. Python: len(value).
+ * @param value The array or object.
+ * @return Their number; 0 if value is neither. */
 size_t anwdl_value_get_count(anwdl_value_t value);
 
-/**
- * The name of a member of an object.
- *
+/** The name of a member of an object. Python: the key in value.items().
  * @param value The value of the member.
- * @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
- *   NULL. A name can have NULs of its own, which only the length tells from its end; do not look for such
- *   a name with anwdl_value_get_member(), which takes it for what comes before the NUL. Written only if
- *   a name is returned.
- *
- * @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
- *   value is no member of an object, which is no failure: the last error stays as it was. NULL as
- *   well, with ANWDL_REASON_INTERNAL, if there is no memory to decode the names.
- *
- * Python: the key in value.items().
- */
+ * @param out_len Where to write the length of the name in bytes; may be NULL. Written only if a name is
+ *   returned. anwdl_value_get_member() cannot find a name that contains NULs.
+ * @return The name; NULL if value is not a member of an object, or without memory to decode names
+ *   (ANWDL_REASON_INTERNAL). */
 const char *anwdl_value_get_name(anwdl_value_t value, size_t *out_len);
 
-/**
- * Reads true or false.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/is_shared"; "" for value itself; UTF-8; not NULL.
- * @param out_value Where to write it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is something else (1 and "true" are no booleans). ANWDL_REASON_INVALID_ARGUMENT: pointer or
- *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
- *
- * Python: value[name].
- */
+/** Reads true or false. Python: value[name].
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/is_shared"; "" for value itself.
+ * @param out_value Where to write true or false.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND or ANWDL_REASON_WRONG_TYPE (1 and "true"
+ *   are not booleans). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_boolean(anwdl_value_t value, const char *pointer, bool *out_value);
 
-/**
- * Reads an integer of 64 bits with a sign.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/size"; "" for value itself; UTF-8; not NULL.
- * @param out_value Where to write it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is something else (1.0, 1e3 and true are no integers). ANWDL_REASON_OUT_OF_RANGE: it does not
- *   fit 64 bits; anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or
- *   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
- *
- * Python: value[name].
- */
+/** Reads an integer of 64 bits with a sign. Python: value[name].
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/size"; "" for value itself.
+ * @param out_value Where to write the integer.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND, ANWDL_REASON_WRONG_TYPE (1.0, 1e3 and
+ *   true are not integers) or ANWDL_REASON_OUT_OF_RANGE (anwdl_value_to_json() has every digit). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_integer(anwdl_value_t value, const char *pointer, int64_t *out_value);
 
-/**
- * Reads a number as a double, the nearest one.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/load"; "" for value itself; UTF-8; not NULL.
- * @param out_value Where to write it; not NULL. Never infinite.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is no number. ANWDL_REASON_OUT_OF_RANGE: it is larger than every double;
- *   anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_value is
- *   NULL, or pointer is not UTF-8 or no JSON Pointer.
- *
- * Python: float(value[name]).
- */
+/** Reads any number as the nearest double. Python: float(value[name]).
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/load"; "" for value itself.
+ * @param out_value Where to write the number; never infinite.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND, ANWDL_REASON_WRONG_TYPE or
+ *   ANWDL_REASON_OUT_OF_RANGE (larger than every double). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_float(anwdl_value_t value, const char *pointer, double *out_value);
 
-/**
- * Reads a string.
- *
- * @param value The value where pointer begins.
- * @param pointer A JSON Pointer, such as "/name"; "" for value itself; UTF-8; not NULL.
- * @param out_string Where to write the string: UTF-8, JSON escapes resolved, ending with NUL, borrowed,
- *   valid as long as value; not NULL.
- * @param out_len Where to write the length of the string in bytes, without the NUL at its end; may be
- *   NULL. A string can have NULs of its own, which only the length tells from its end.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
- *   it is no string. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_string is NULL, or pointer is not
- *   UTF-8 or no JSON Pointer.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_INTERNAL: there is no memory to decode the strings.
- *
- * Python: value[name].
- */
+/** Reads a string. Python: value[name].
+ * @param value The value where the pointer begins.
+ * @param pointer The JSON Pointer, UTF-8, such as "/name"; "" for value itself.
+ * @param out_string Where to write the address of the string, borrowed and valid as long as value.
+ * @param out_len Where to write its length in bytes; may be NULL.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND or ANWDL_REASON_WRONG_TYPE;
+ *   ANWDL_RUNTIME_ERROR with ANWDL_REASON_INTERNAL without memory to decode the strings. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, const char **out_string,
                                       size_t *out_len);
 
-/**
- * A value as JSON text: an integer with all its digits, for example, or an array with all that is in
- * it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
- * while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
- *
+/** Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
+ * text can be half as long again as what was received. The call needs twice its length; without that memory,
+ * the process aborts. Python: json.dumps(value, ensure_ascii=False).
  * @param value The value.
- * @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
- *   freed with anwdl_string_free(), which wipes it; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
- *   out_json is NULL.
- *
- * Python: json.dumps(value, ensure_ascii=False).
- */
+ * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_to_json(anwdl_value_t value, char **out_json);
 
-/**
- * Sets a member of an object to a copy of a value.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The value, of whatever type; copied. It may be one of data's own.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
- *   data or name is NULL, name is not UTF-8, data is an array, or data would have more than 64 levels.
- *
- * Python: data[name] = copy.deepcopy(value).
- */
+/** Sets a member of an object to a copy of a value. Python: data[name] = copy.deepcopy(value).
+ * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param name The name of the member, UTF-8.
+ * @param value The value to copy, of any type; it may be one of data's own.
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_value(anwdl_data_t *data, const char *name, anwdl_value_t value);
 
-/**
- * Adds a copy of a value at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The value, of whatever type; copied. It may be one of data's own.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
- *   data is NULL, data is an object, or data would have more than 64 levels.
- *
- * Python: data.append(copy.deepcopy(value)).
- */
+/** Appends a copy of a value to an array. Python: data.append(copy.deepcopy(value)).
+ * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param value The value to copy, of any type; it may be one of data's own.
+ * @return As anwdl_data_set_value(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_value(anwdl_data_t *data, anwdl_value_t value);
 
-/**
- * Sets a member of an object to a float.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param value The float; it is written so that the same one is read again, 1 as 1.0.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
- *   UTF-8, data is an array, or value is infinite or NaN, which JSON cannot say.
- *
- * Python: data[name] = value.
- */
+/** Sets a member of an object to a float. Python: data[name] = value.
+ * @param data The object.
+ * @param name The name of the member, UTF-8.
+ * @param value The float, written so that reading gives the same one; 1 as 1.0. Infinity and NaN, which JSON
+ *   does not have, are ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_float(anwdl_data_t *data, const char *name, double value);
 
-/**
- * Adds a float at the end of an array.
- *
- * @param data The array; not NULL.
- * @param value The float; it is written so that the same one is read again, 1 as 1.0.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, data is an object, or value
- *   is infinite or NaN, which JSON cannot say.
- *
- * Python: data.append(value).
- */
+/** Appends a float to an array. Python: data.append(value).
+ * @param data The array.
+ * @param value The float, as for anwdl_data_set_float().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_float(anwdl_data_t *data, double value);
 
-/**
- * Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
- * example. Numbers and strings stay as they are written, to the last digit.
- *
- * @param data The object; not NULL.
- * @param name The name of the member, UTF-8; not NULL.
- * @param json The text of any JSON value, UTF-8; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or json is not
- *   UTF-8, json is no JSON as anwdl_data_from_json() takes it, data is an array, or data would have
- *   more than 64 levels.
- *
- * Python: data[name] = json.loads(text).
- */
+/** Sets a member of an object to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
+ * as written, to the last digit. Python: data[name] = json.loads(text).
+ * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param name The name of the member, UTF-8.
+ * @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_json(anwdl_data_t *data, const char *name, const char *json);
 
-/**
- * Adds a value that is written as JSON at the end of an array.
- *
- * @param data The array; not NULL.
- * @param json The text of any JSON value, UTF-8; copied; not NULL.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, json is not UTF-8 or
- *   no JSON as anwdl_data_from_json() takes it, data is an object, or data would have more than 64
- *   levels.
- *
- * Python: data.append(json.loads(text)).
- */
+/** Appends JSON text to an array, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
+ * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+ * @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_json(anwdl_data_t *data, const char *json);
 
@@ -2944,217 +2305,183 @@ anwdl_status_t anwdl_data_add_json(anwdl_data_t *data, const char *json);
  * RSA keys: the Python RSAWrapper
  * ------------------------------- */
 
-/**
- * Makes an RSA wrapper, with or without a new key pair. Python: RSAWrapper(generate_key_pair=...).
+/** Makes an RSA wrapper, with or without a new key pair. Python: RSAWrapper(generate_key_pair=...).
  * @param generate_key_pair true for a new key pair of 4096 bits with the exponent 65537, which takes
  *   seconds; false for no keys.
  * @param out_wrapper Where to write the wrapper, to be freed with anwdl_rsa_wrapper_free().
- * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
- */
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t **out_wrapper);
 
-/**
- * Replaces the local key pair with a new one, which takes seconds for large keys. Wrappers and clients that
+/** Replaces the local key pair with a new one, which takes seconds for large keys. Wrappers and clients that
  * share the old pair keep it. Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
  * @param wrapper The wrapper.
  * @param public_exponent An odd number from 3 and below 2^33; 65537 is usual. Others are
  *   ANWDL_REASON_INVALID_ARGUMENT.
  * @param key_size The size of the modulus in bits, 2048 to 8192; 4096 is usual. Others are
  *   ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
- */
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper, uint64_t public_exponent,
                                                    uint32_t key_size);
 
-/**
- * The size of the local public key. Python: RSAWrapper.getKeySize(), which gives None for 0.
+/** The size of the local public key. Python: RSAWrapper.getKeySize(), which gives None for 0.
  * @param wrapper The wrapper.
  * @return The size of its modulus in bits; 0 if there is no local public key, even if there is a private
- *   one.
- */
+ *   one. */
 uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
 
-/**
- * The local public key as PEM (SubjectPublicKeyInfo, LF line ends). Python: RSAWrapper.getPublicKey().
+/** The local public key as PEM (SubjectPublicKeyInfo, LF line ends). Python: RSAWrapper.getPublicKey().
  * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); the PEM is NULL if there is
  *   no such key.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
-/**
- * The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
+/** The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getPublicKey(pem_format=False).
  * @param wrapper The wrapper.
  * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                     size_t *out_len);
 
-/**
- * The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
+/** The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
  * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
  *   anwdl_string_free(), which wipes it.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: the key is elsewhere; see
- *   anwdl_rsa_wrapper_set_private_operation().
- */
+ *   anwdl_rsa_wrapper_set_private_operation(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
-/**
- * The local private key as DER (PKCS #8, RFC 5958, not encrypted).
+/** The local private key as DER (PKCS #8, RFC 5958, not encrypted).
  * Python: RSAWrapper.getPrivateKey(pem_format=False).
  * @param wrapper The wrapper.
  * @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
  *   anwdl_bytes_free(), which wipes it.
  * @param out_len Where to write its length in bytes, or 0.
- * @return As anwdl_rsa_wrapper_get_private_key().
- */
+ * @return As anwdl_rsa_wrapper_get_private_key(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                      size_t *out_len);
 
-/**
- * The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
+/** The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
  * (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
  * Python: RSAWrapper.getRemotePublicKey().
- *
  * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
-/**
- * The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
+/** The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getRemotePublicKey(pem_format=False).
  * @param wrapper The wrapper.
  * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapper_t *wrapper,
                                                            uint8_t **out_bytes, size_t *out_len);
 
-/**
- * Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
+/** Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
  * @param wrapper The wrapper.
  * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
 
-/**
- * Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key,
+/** Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key,
  * pem_format=False).
  * @param wrapper The wrapper.
  * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_public_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                     size_t len);
 
-/**
- * Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
+/** Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
  * @param wrapper The wrapper.
  * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); text around it need not be UTF-8.
  *   Certificates and public keys beside it are skipped; a second private key is refused.
  * @param derivate_public_key true to set the local public key to match; false to leave it as it is.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper, const char *pem,
                                                  bool derivate_public_key);
 
-/**
- * Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, pem_format=False,
+/** Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, pem_format=False,
  * derivate_public_key=...).
  * @param wrapper The wrapper.
  * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
  * @param derivate_public_key true to set the local public key to match; false to leave it as it is.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old keys are kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                      size_t len, bool derivate_public_key);
 
-/**
- * Sets the local public key from its numbers, as PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM 2.0 and JSON
- * Web Keys give them. The private key stays as it is. Python: none.
+/** Sets the local public key from its numbers, in the form of PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM
+ * 2.0 and JSON Web Keys. The private key stays as it is. Python: none.
  * @param wrapper The wrapper.
- * @param modulus The modulus, big-endian; zeros may stand in front of it. NULL is fine if modulus_len is 0, but
+ * @param modulus The modulus, big-endian, with or without leading zeros. NULL is fine if modulus_len is 0, but
  *   not a key.
  * @param modulus_len Its length in bytes.
- * @param exponent The public exponent, likewise; usually the bytes 1, 0, 1. NULL is fine if exponent_len is 0, but
- *   not a key.
+ * @param exponent The public exponent in the same form; usually the bytes 1, 0, 1. NULL is fine if
+ *   exponent_len is 0, but not a key.
  * @param exponent_len Its length in bytes.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_public_numbers(anwdl_rsa_wrapper_t *wrapper, const uint8_t *modulus,
                                                     size_t modulus_len, const uint8_t *exponent,
                                                     size_t exponent_len);
 
-/**
- * Sets a function that does the private key operation, in place of a local private key: the key stays in a
- * hardware module, a TPM, an agent or another process, and this library never sees it. Set the local public key
- * first. What shares the old private key keeps it.
+/** Sets a function that does the private key operation, instead of a local private key: the key stays in a
+ * hardware module, a TPM, an agent or another process, and the library never sees it. Set the local public key
+ * first. Wrappers and clients that share the old private key keep it. Python: none.
  *
- * The library does the padding itself. So any device that has the bare operation will do, whatever it knows of
- * OAEP, and each failed decryption looks the same to the peer; a service that only decrypts with OAEP will not do.
- * No result is used before it was checked with the public key. This call calls the function once, so that a wrong
- * key or PIN is found before the first client comes. Later it is called for each key exchange, each
- * anwdl_rsa_wrapper_decrypt_data() and each anwdl_rsa_wrapper_sign_data() of what shares the private key.
- * Python: none.
+ * The library does the padding. So every device with the bare operation will do, even without OAEP, and all
+ * failed decryptions look the same to the peer; a service that only decrypts with OAEP will not do. The
+ * library checks each result with the public key before it uses it. This call runs the function once, to find
+ * a wrong key or PIN before the first client comes. Later, each key exchange, anwdl_rsa_wrapper_decrypt_data()
+ * and anwdl_rsa_wrapper_sign_data() with this private key runs it.
  *
- * Threads: the function runs on the thread that makes the call which needs it. That is the one that calls
- * anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute(), with
- * anwdl_client_options_set_separate_computation(). It runs on several threads at once if several work, and no lock
- * of the library is held meanwhile. The timeout of the call counts its time, but nothing interrupts it: neither the
- * timeout nor pthread_cancel(). It must end by itself.
+ * The function runs on the thread that calls the library: with
+ * anwdl_client_options_set_separate_computation(), that is the one that calls anwdl_client_compute(),
+ * anwdl_session_compute() or anwdl_client_interface_compute(). It can run on several threads at once; the
+ * library holds no lock meanwhile. Its time counts for the timeout of the call, but nothing interrupts it,
+ * neither the timeout nor pthread_cancel(): it must return by itself, and neither longjmp() nor a C++
+ * exception may leave it. It may call this library, but must not touch the object whose call is running. Its
+ * time must not depend on the input in a way that others can measure; that of devices and OpenSSL does not.
  *
- * The function may call this library, but must not touch the object whose call is running. It must return: neither
- * longjmp() nor a C++ exception may leave it. Its time must not depend on the input in a way that others can
- * measure; what devices and OpenSSL compute does not.
+ * After fork(), the child has the same function and user_data, and frees user_data too if it frees the
+ * wrapper. Two processes can rarely share a connection to a device: with PKCS #11, the child needs
+ * C_Initialize() and a new session.
  *
- * After fork(), the child has the same function and the same user_data, and frees it too if it frees the wrapper. A
- * connection to a device is rarely good for both: PKCS #11 wants C_Initialize() and a new session in the child.
- *
- * @param wrapper The wrapper. Its local public key is the one that belongs to the operation.
+ * @param wrapper The wrapper, with the local public key that belongs to the operation.
  * @param operation The function.
  * @param user_data Passed to each call of the function; NULL is fine.
- * @param free_user_data Called with user_data once nothing shares the private key any more: by the call that frees
- *   or changes the last wrapper, client, session, interface or options, on its thread. NULL to free it by other
- *   means. After a failure it is not called, and user_data still belongs to the caller.
- * @retval ANWDL_OK
+ * @param free_user_data Called with user_data when nothing shares the private key, by the call that frees or
+ *   changes the last wrapper, client, session, interface or options, on its thread; NULL for none. After a
+ *   failure it is not called, and user_data still belongs to the caller.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: no local public key is set. The old private key is kept.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or what it does does not
- *   belong to the public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or does not fit the
+ *   public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_private_operation(anwdl_rsa_wrapper_t *wrapper,
                                                        anwdl_private_operation_t operation, void *user_data,
                                                        anwdl_free_function_t free_user_data);
 
-/**
- * Loads the local private key from a file, and sets the local public key to match. So restarts, and all
- * servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
+/** Loads the local private key from a file, and sets the local public key to match. So a server keeps its
+ * identity over restarts, several servers can have the same one, and clients that expect its fingerprint keep
+ * working.
  *
  * The key is loaded even if users other than the file's owner have rights to it (mode & 077), or the owner
  * is neither the effective user of the process nor root: others may have read the key, or can replace it.
@@ -3167,53 +2494,43 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_operation(anwdl_rsa_wrapper_t *wrap
  * @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: not an acceptable key, or too long; the old keys are
  *   kept.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are kept.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper, const char *path);
 
-/**
- * Writes the local private key to a file with the mode 0600, from the first byte and under any umask. An
+/** Writes the local private key to a file with the mode 0600, from the first byte and under any umask. An
  * existing file is replaced as a whole: readers find the old key or the new one, even after a power cut. A
  * symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
  * Other processes may see a hidden file beside it during the call; a process that is killed in the middle
  * leaves it behind.
- *
  * @param wrapper The wrapper.
  * @param path The file; it need not be UTF-8. A path that cannot name a file is
  *   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
- *   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
- */
+ *   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const char *path);
 
-/**
- * Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
+/** Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
  * @param wrapper The wrapper.
  * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrapper, const char *pem);
 
-/**
- * Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
+/** Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
  * @param wrapper The wrapper.
  * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *wrapper, const uint8_t *der,
                                                            size_t len);
 
-/**
- * Encrypts data under a public key: RSA-OAEP (RFC 8017) with SHA-256 for label and mask, and an empty label.
+/** Encrypts data under a public key: RSA-OAEP (RFC 8017) with SHA-256 for label and mask, and an empty label.
  * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
@@ -3222,36 +2539,29 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
  * @param use_local_public_key true for the local public key; false for the peer's.
  * @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
                                               size_t len, bool use_local_public_key, uint8_t **out_bytes,
                                               size_t *out_len);
 
-/**
- * Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
+/** Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
  * sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
  * and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
- *
  * @param wrapper The wrapper.
  * @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
  *   set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data,
                                               size_t len, uint8_t **out_bytes, size_t *out_len);
 
-/**
- * Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
+/** Signs data with the local private key: RSA-PSS (RFC 8017) with SHA-256 and the longest salt that fits.
  *
  * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
  * anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
@@ -3261,19 +2571,15 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes: the size of the modulus.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, const uint8_t *data, size_t len,
                                            uint8_t **out_bytes, size_t *out_len);
 
-/**
- * Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
+/** Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
  * method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
  * Python: none; RSAWrapper.verifyDataSignature() is another function.
- *
  * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
@@ -3281,18 +2587,15 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, c
  * @param len Its length in bytes.
  * @param out_valid Where to write true if the signature is valid, false if not.
  * @retval ANWDL_OK Valid or not.
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
- */
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t *wrapper,
                                                        const uint8_t *signature, size_t signature_len,
                                                        const uint8_t *data, size_t len, bool *out_valid);
 
-/**
- * Verifies a signature under the peer's public key or the local one; see
+/** Verifies a signature under the peer's public key or the local one; see
  * anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
  * use_local_public_key.
- *
  * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
@@ -3301,129 +2604,106 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
  * @param use_local_public_key true for the local public key, so for what this side has signed; false for the
  *   peer's.
  * @param out_valid Where to write true if the signature is valid, false if not.
- * @return As anwdl_rsa_wrapper_verify_data_signature().
- */
+ * @return As anwdl_rsa_wrapper_verify_data_signature(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature_with_key(const anwdl_rsa_wrapper_t *wrapper,
                                                                 const uint8_t *signature, size_t signature_len,
                                                                 const uint8_t *data, size_t len,
                                                                 bool use_local_public_key, bool *out_valid);
 
-/**
- * The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
+/** The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
  * PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
  * line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
- *
  * @param wrapper The wrapper.
  * @param remote true for the peer's public key; false for the local one.
  * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: that public key is not set.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: that public key is not set. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrapper, bool remote,
                                                  char **out_hex);
 
-/**
- * Frees an RSA wrapper that the caller owns; not one from anwdl_client_get_rsa_wrapper(). Clients and
+/** Frees an RSA wrapper that the caller owns; not one from anwdl_client_get_rsa_wrapper(). Clients and
  * options that share its key pair keep it.
- * @param wrapper The wrapper; NULL is fine.
- */
+ * @param wrapper The wrapper; NULL is fine. */
 void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
 
 /* -------------------------------
  * AES keys: the Python AESWrapper
  * ------------------------------- */
 
-/**
- * Makes an AES wrapper with a fresh random key and, in CBC mode, a fresh random IV.
+/** Makes an AES wrapper with a fresh random key and, in CBC mode, a fresh random IV.
  * Python: AESWrapper(key_size).
  * @param key_size The size of the key in bits: 128, 192 or 256. Others are ANWDL_REASON_INVALID_ARGUMENT.
  * @param mode ANWDL_AES_CBC or ANWDL_AES_GCM.
  * @param out_wrapper Where to write the wrapper, to be freed with anwdl_aes_wrapper_free().
- * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED.
- */
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size, anwdl_aes_mode_t mode,
                                      anwdl_aes_wrapper_t **out_wrapper);
 
-/**
- * The size of the key. Python: AESWrapper.getKeySize().
+/** The size of the key. Python: AESWrapper.getKeySize().
  * @param wrapper The wrapper.
- * @return The size in bits: 128, 192 or 256.
- */
+ * @return The size in bits: 128, 192 or 256. */
 uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
 
-/**
- * The key and the IV, both borrowed from the wrapper. Python: AESWrapper.getKey().
+/** The key and the IV, both borrowed from the wrapper. Python: AESWrapper.getKey().
  * @param wrapper The wrapper.
  * @param key Where to write the address of the key.
  * @param key_len Where to write the length of the key in bytes: 16, 24 or 32.
  * @param iv Where to write the address of the IV, or NULL in GCM mode.
  * @param iv_len Where to write the length of the IV in bytes: 16, or 0 in GCM mode.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR.
- */
+ * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper, const uint8_t **key,
                                          size_t *key_len, const uint8_t **iv, size_t *iv_len);
 
-/**
- * Replaces the key and the IV. The mode stays. Python: AESWrapper.setKey(key, iv).
+/** Replaces the key and the IV. The mode stays. Python: AESWrapper.setKey(key, iv).
  * @param wrapper The wrapper.
  * @param key The key.
  * @param key_len Its length in bytes: 16, 24 or 32. Others are ANWDL_REASON_INVALID_ARGUMENT.
  * @param iv The IV; NULL is fine if iv_len is 0.
  * @param iv_len Its length in bytes: 16, or 0 to draw a random IV; 0 in GCM mode, which has none. Others are
  *   ANWDL_REASON_INVALID_ARGUMENT.
- * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED: no IV could be drawn.
- */
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_RANDOM_FAILED: no IV could be drawn. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uint8_t *key, size_t key_len,
                                          const uint8_t *iv, size_t iv_len);
 
-/**
- * Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
+/** Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
  * does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
  * bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
- *
  * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
- */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
                                               size_t len, uint8_t **out_bytes, size_t *out_len);
 
-/**
- * Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
+/** Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
  * Python: AESWrapper.decryptData(cipher, decode=False).
  * @param wrapper The wrapper.
  * @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
  * @param out_len Where to write its length in bytes.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_DECRYPTION_FAILED: whatever is wrong. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
                                               size_t len, uint8_t **out_bytes, size_t *out_len);
 
-/**
- * Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
- * @param wrapper The wrapper; NULL is fine.
- */
+/** Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
+ * @param wrapper The wrapper; NULL is fine. */
 void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
 
 /* ------------
  * Log messages
  * ------------ */
 
-/**
- * Sets the function that takes the log messages of the whole process, in place of an earlier one. Messages
+/** Sets the function that takes the log messages of the whole process, in place of an earlier one. Messages
  * report key exchanges, framings, refusals and failures. They never hold a secret.
  *
  * It can be set at any time, from any thread. When this call returns, no call of an earlier function is
@@ -3440,55 +2720,38 @@ void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
  * @param least_level Messages below this level are skipped, and cost nothing.
  * @param function The function; NULL to log nothing (the default).
  * @param user_data Passed to each call of the function; NULL is fine.
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT: the earlier function stays.
- */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_ARGUMENT: the earlier function stays. */
 anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_function_t function,
                                       void *user_data);
 
-/**
- * As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
- *
- * There is one function for the whole process: each of the two calls takes the place of the other.
- *
- * @param least_level Messages below this level are left out, and are not even made.
- * @param function The function; NULL to log nothing, as in the beginning.
- * @param user_data Handed to each call of the function as it is; NULL is fine.
- *
- * @retval ANWDL_OK
- * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
- *   earlier function stays.
- *
+/** Sets the function that takes the log messages, as anwdl_set_log_callback(), with their owner. The process
+ * has one function: each of the two calls replaces what the other has set.
  * Python: logging.Logger.addHandler().
- */
+ * @param least_level Messages below this level are skipped, and cost nothing.
+ * @param function The function; NULL to log nothing (the default).
+ * @param user_data Passed to each call of the function; NULL is fine.
+ * @return As anwdl_set_log_callback(). */
 anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level, anwdl_log_handler_t function,
                                      void *user_data);
 
-/**
- * The name of a log level, for logs.
- *
+/** The name of a log level, for logs.
  * @param level Any number.
- *
- * @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
- *   that is no level. Never NULL, valid for ever, not to be freed.
- */
+ * @return The name, such as "WARNING" for ANWDL_LOG_WARNING, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_log_level_name(anwdl_log_level_t level);
 
 /* ---------------------------
  * Memory that the caller owns
  * --------------------------- */
 
-/**
- * Wipes and frees a string that the library returned through a `char **`. It is wiped up to its first NUL,
+/** Wipes and frees a string that the library returned through a `char **`. It is wiped up to its first NUL,
  * so a string that the caller has cut short is wiped only in part.
- * @param string The string, not freed yet; NULL is fine. A `const char *` is borrowed: never free it.
- */
+ * @param string The string, not freed yet; NULL is fine. A `const char *` is borrowed: never free it. */
 void anwdl_string_free(char *string);
 
-/**
- * Wipes and frees bytes that the library returned through a `uint8_t **`.
+/** Wipes and frees bytes that the library returned through a `uint8_t **`.
  * @param bytes The bytes, not freed yet; NULL is fine. A `const uint8_t *` is borrowed: never free it.
- * @param len Their number, exactly as it came with them.
- */
+ * @param len Their number, exactly as it came with them. */
 void anwdl_bytes_free(uint8_t *bytes, size_t len);
 
 #ifdef __cplusplus

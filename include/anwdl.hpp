@@ -595,12 +595,6 @@ template <class T> T take(result<T> from) {
     return *std::move(from);
 }
 
-/// For calls that must have been finished.
-inline void finish(anwdl_status_t status) {
-    if (status != ANWDL_OK)
-        error::last(status).raise();
-}
-
 /// For calls that may have to wait.
 inline progress advance(anwdl_status_t status) {
     return take(expect_progress(status));

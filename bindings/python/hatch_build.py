@@ -34,7 +34,7 @@ def library() -> Path:
 
 
 def declarations(header: str) -> str:
-    """What cffi can read of the header: all but comments, attributes and the preprocessor's lines."""
+    """The parts of the header that cffi can read, without comments, attributes and preprocessor lines."""
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     text = re.sub(r"^ *#(?:.*\\\n)*.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r'^extern "C" \{|^\}\s*$', "", text, flags=re.MULTILINE)
@@ -42,12 +42,12 @@ def declarations(header: str) -> str:
 
 
 def text_macros(header: str) -> dict[str, str]:
-    """The macros that stand for a text."""
+    """The macros that are strings."""
     return dict(re.findall(r'^#define ANWDL_(\w+) "(.*)"$', header, re.MULTILINE))
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """What hatchling looks for."""
+    """The hook that hatchling calls."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         folder = MADE / "python" / "made"

@@ -10,26 +10,26 @@
 extern "C" {
 #endif
 
-/* The arguments of a send_response_data function. It must stay as it is until the response is sent,
-   which may take several calls where nobody waits. */
+/* The arguments of a send_response_data function. Keep them until the response is sent, which may
+ * take several non-blocking calls. */
 typedef struct {
     bool success;
-    const char *message; /* lasts for ever */
+    const char *message; /* a constant */
     anwdl_data_t *data;  /* NULL: none */
-    const char *reason;  /* NULL: none; lasts for ever */
+    const char *reason;  /* NULL for none; a constant */
 } answer_t;
 
-/* Where the uptime that STAT tells begins; to be called once, before the first request. */
+/* Starts the uptime that STAT reports. Call it once, before the first request. */
 void start_uptime(void);
 
-/* Never fails: where the answer cannot be made, it is that there was an internal error. To be freed
-   with free_answer(). May be called from any thread. */
+/* Never fails: if the answer cannot be made, it reports an internal error. Free it with
+ * free_answer(). May be called on any thread. */
 answer_t make_answer(const anwdl_request_t *request);
 
-/* For ANWDL_REASON_MALFORMED_REQUEST. To be freed with free_answer(). */
+/* For ANWDL_REASON_MALFORMED_REQUEST. Free it with free_answer(). */
 answer_t make_answer_to_malformed_request(void);
 
-/* May be called again for the same answer. */
+/* May be called twice for one answer. */
 void free_answer(answer_t *answer);
 
 #ifdef __cplusplus

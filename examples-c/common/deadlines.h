@@ -1,5 +1,5 @@
-/* Sorted by time: what is over stands at the beginning. The entries of a list are given about the
-   same time, so that a new one belongs near the end. An entry is a part of what it stands for. */
+/* A list of deadlines, the earliest first. All entries of a list have about the same timeout, so a
+ * new one belongs near the end. An entry is a member of its owner. */
 #ifndef DEADLINES_H
 #define DEADLINES_H
 
@@ -18,11 +18,11 @@ typedef struct deadlines {
     deadline_t *last;
 } deadlines_t;
 
-/* Puts an entry into a list, from whichever it is in. The milliseconds count from now on; below 0,
-   there are no end of them. */
+/* Moves an entry into a list. The milliseconds count from now; a negative number means no deadline.
+ */
 void deadlines_put(deadlines_t *list, deadline_t *entry, int milliseconds);
 
-/* Does nothing to an entry that is in no list. */
+/* Does nothing if the entry is not in a list. */
 void deadlines_remove(deadline_t *entry);
 
 /* Milliseconds until the first deadline of either list, as poll() takes them: -1 if there is none.

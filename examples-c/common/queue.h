@@ -1,4 +1,4 @@
-/* First in, first out, between threads. An entry is a part of what it stands for. */
+/* A first-in, first-out queue between threads. An entry is a member of its owner. */
 #ifndef QUEUE_H
 #define QUEUE_H
 
@@ -10,7 +10,7 @@ typedef struct queue_entry {
 } queue_entry_t;
 
 typedef struct {
-    pthread_mutex_t mutex; /* for all that follows */
+    pthread_mutex_t mutex; /* for the members below */
     queue_entry_t *first;
     queue_entry_t *last;
 } queue_t;
@@ -20,7 +20,7 @@ typedef struct {
 
 void queue_push(queue_t *queue, queue_entry_t *entry);
 
-/* The owner of the first entry; NULL when there is none. */
+/* Returns the owner of the first entry; NULL if the queue is empty. */
 void *queue_pop(queue_t *queue);
 
 #endif

@@ -1,5 +1,5 @@
-/* What the servers for many clients have in common around their loops: how they begin and end, and
-   what they do for a client whose session has come to an event. */
+/* The parts that the servers for many clients share: start, end, and the handling of a session's
+ * events. */
 #ifndef SERVED_H
 #define SERVED_H
 
@@ -23,20 +23,20 @@ typedef struct {
     uint64_t last_number; /* of a client */
 } server_base_t;
 
-/* Reads the command line, and makes all that is in there. False after it said what failed. To be
-   closed in either case. */
+/* Reads the command line, and initializes the server. Returns false, after an error message, if
+ * that fails. Call server_close() in both cases. */
 bool server_open(server_base_t *server, int argc, char **argv, const number_option_t *own,
                  void (*give_way)(place_t *place));
 
-/* It serves from here on. */
+/* Prints that the server is ready. */
 void server_announce(const server_base_t *server);
 
-/* When all places have been left. */
+/* Call this after all places were left. */
 void server_close(server_base_t *server);
 
 /* -- one of its clients ------------------------------------------------------------------------ */
 
-/* What a session is at. */
+/* The phase of a session. */
 typedef enum {
     EXCHANGING, /* the keys */
     RESTING,    /* between two requests, where the peer may take its time */
@@ -50,23 +50,24 @@ typedef struct {
     phase_t phase;
     anwdl_client_t *client; /* one of these two, once it is there */
     anwdl_session_t *session;
-    anwdl_request_t *request; /* that is being answered; NULL for a malformed one */
+    anwdl_request_t *request; /* being answered; NULL for a malformed one */
 } served_t;
 
-/* A client has connected: gives it a number and a place. What the server keeps of it has this size,
-   begins with a served_t, is zero behind that, and is to be freed with free() after served_leave();
-   it is the owner of the place. NULL after it said why the client is refused, and closed it. */
+/* A client has connected: gives it a number and a place. Returns the server's struct for it, of
+   this size: it begins with a served_t, the rest is zero, and it owns the place. Free it with
+   free() after served_leave(). Returns NULL if the client is refused, after printing why and
+   closing it. */
 void *served_new(size_t size, server_base_t *server, int fd, const struct sockaddr_storage *peer);
 
-/* A phase begins, in which the session waits for its peer. */
+/* Begins a phase in which the session waits for its peer. */
 void served_begin(served_t *served, phase_t phase);
 
-/* An event of the session that is no wait: prints it, and answers requests. False when the session
-   goes no further; the last error says why. */
+/* Handles an event other than waiting: prints it, and answers requests. Returns false if the
+ * session has ended; the last error says why. */
 bool served_handle(served_t *served, anwdl_event_t event);
 
-/* Frees the place and all of the library's. Where there is an anwdl_client_t, its descriptor is
-   closed by that; another one is to be closed afterwards. */
+/* Frees the place and the library's objects. An anwdl_client_t closes its descriptor; otherwise
+ * close it afterwards. */
 void served_leave(served_t *served);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* What the example servers have in common before and beside their loops: the command line, the key
-   pair, the listening socket, and the lines that they print. */
+/* The parts that all example servers share besides their loops: the command line, the key pair, the
+ * listening socket, and the lines that they print. */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
@@ -32,55 +32,54 @@ typedef struct {
     const char *description; /* one line for the usage */
     size_t least;
     size_t most;
-    size_t *value; /* holds the default beforehand */
+    size_t *value; /* initialized with the default */
 } number_option_t;
 
-/* Reads the command line. When it is not acceptable, says so and how to do it on standard error,
-   and returns false. own may be NULL. */
+/* Reads the command line. If it is wrong, prints the error and the usage, and returns false. own
+ * may be NULL. */
 bool parse_server_options(int argc, char **argv, const number_option_t *own,
                           server_options_t *options);
 
-/* Options for the clients of the library, with the key pair, the timeouts and the longest request,
-   and computations left to the server, to be freed with anwdl_client_options_free(); NULL after it
-   said on standard error what failed. The key pair is there before the first client is, so that
-   none has to wait until it is made. */
+/* Makes the options for the library's clients: key pair, timeouts, message limit, and separate
+   computation. Free them with anwdl_client_options_free(). Returns NULL after an error message. The
+   key pair is made now, so no client has to wait for it. */
 anwdl_client_options_t *make_client_options(const server_options_t *options);
 
-/* Raises the limit of open descriptors to what all places and some others need, so that a full
-   server can still accept, and close, the next client. False after it said what failed. */
+/* Raises the limit of open descriptors to what all places and some more need, so a full server can
+ * still accept and close the next client. Returns false after an error message. */
 bool raise_descriptor_limit(const server_options_t *options);
 
-/* A non-blocking listening socket on 127.0.0.1; *port is the one that it got. -1 after it said on
-   standard error what failed. */
+/* Opens a non-blocking listening socket on 127.0.0.1, and sets *port to its port. Returns -1 after
+ * an error message. */
 int open_listener(uint16_t *port);
 
-/* For servers whose main thread only accepts. Blocks SIGINT and SIGTERM, for this thread and for
-   those that it starts from now on, and gives a descriptor that becomes readable when one of them
-   comes. -1 after it said on standard error what failed. */
+/* For servers whose main thread only accepts. Blocks SIGINT and SIGTERM for this thread and those
+ * that it starts later, and returns a descriptor that becomes readable when one of them comes.
+ * Returns -1 after an error message. */
 int open_signals(void);
 
-/* Accepts a client, if there is one: gives its descriptor and address, or else -1. *pause is for
-   how many milliseconds not to ask again, though the listener stays readable: the system lacks
-   descriptors or memory, which has been said on standard error. A loop does not ask more than
-   ACCEPTED_AT_ONCE times before it looks at all else: in a flood, there is always one more. */
+/* Accepts a client. Returns its descriptor and address, or -1 if there is none. If the system lacks
+   descriptors or memory, prints that, and sets *pause: do not accept for this many milliseconds,
+   although the listener stays readable. Accept at most ACCEPTED_AT_ONCE clients before the loop
+   does other work, because in a flood there is always one more. */
 int accept_now(int listener, struct sockaddr_storage *peer, int *pause);
 
-/* Waits until a client connects, and gives its descriptor and address; -1 as soon as a signal
-   comes, whose number it then writes. */
+/* Waits until a client connects, and returns its descriptor and address. Returns -1 and the number
+ * of the signal if one comes. */
 int accept_client(int listener, int signals, struct sockaddr_storage *peer, int *signal_number);
 
-/* Has the socket take a response only when the one before is on its way: the system would queue
-   thousands of them for a client that sends requests and reads nothing. */
+/* Lets the socket accept a response only when the one before is on its way. Otherwise the system
+ * would queue thousands for a client that sends requests and reads nothing. */
 bool limit_unsent(int fd);
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a monotonic clock. */
 int64_t get_time(void);
 
-/* Prints one line on standard output at once, whole, from any thread. */
+/* Prints one whole line on standard output at once, on any thread. */
 void print_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The lines that each server prints, one for each thing that happens. Clients are numbered from 1,
-   in the order in which they came. */
+/* The lines that the servers print, one for each event. Clients are numbered from 1, in the order
+ * in which they connect. */
 void print_listening(uint16_t port);
 void print_connected(uint64_t client, const char *ip);
 void print_refused(uint64_t client, const char *why);

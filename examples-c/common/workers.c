@@ -1,7 +1,19 @@
 #include "workers.h"
 
+#include <sys/resource.h>
+
+enum { NICENESS = 10 };
+
+void let_loops_go_first(void) {
+#ifdef __linux__
+    /* Zero is the calling thread there. */
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+#endif
+}
+
 static void *run(void *argument) {
     workers_t *workers = argument;
+    let_loops_go_first();
     pthread_mutex_lock(&workers->mutex);
     while (!workers->stops) {
         uint64_t wakes = workers->wakes;

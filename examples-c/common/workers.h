@@ -14,7 +14,7 @@ typedef struct {
     void *context;
     pthread_t threads[MOST_WORKERS];
     size_t count;
-    pthread_mutex_t mutex; /* for all that follows */
+    pthread_mutex_t mutex; /* for the members below */
     pthread_cond_t changed;
     uint64_t wakes; /* so far */
     bool stops;
@@ -23,15 +23,19 @@ typedef struct {
 #define WORKERS_INITIALIZER                                                                        \
     { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-/* Each of so many threads calls work() again and again. When it returns false, as there is nothing
-   to do, the thread waits. False when not all could be started; those that were are to be stopped.
- */
+/* Starts this many threads, which call work() again and again. If it returns false, there is no
+ * work, and the thread waits. Returns false if not all threads started; stop them then, too. */
 bool workers_start(workers_t *workers, size_t count, bool (*work)(void *context), void *context);
 
-/* There is one thing more to do. From any thread. */
+/* There is more work. Call it on any thread. */
 void workers_wake(workers_t *workers);
 
-/* Waits until each is done with what it is at. */
+/* Waits until each thread has finished its current work. */
 void workers_stop(workers_t *workers);
+
+/* The calling thread goes second from here on where a loop wants the same processor: a request
+   takes microseconds, and the computation for a new client a millisecond. Does nothing where a
+   thread has no priority of its own. */
+void let_loops_go_first(void);
 
 #endif

@@ -83,13 +83,16 @@ class Function:
     def document(self, functions, of_operations, of_no_session):
         """The outcomes that are documented; those of other functions and of operations, where it refers to them."""
         outcomes = "".join(self.documentation.partition("@ret")[1:])
-        referred = re.findall(r"(?:also those of|As) (anwdl_\w+)\(\)", outcomes)
+        references = re.findall(r"(?:those of|As)((?:(?:,| and)? anwdl_\w+\(\))+)", outcomes)
+        referred = re.findall(r"anwdl_\w+", " ".join(references))
         self.reasons = set(re.findall(r"ANWDL_REASON_\w+", outcomes))
         if "every operation" in outcomes:
             self.reasons |= of_operations
         if self.type != "void" and any(parameter.can_be_invalid() for parameter in self.parameters):
             self.reasons.add("ANWDL_REASON_INVALID_ARGUMENT")
         self.statuses = set(re.findall(r"ANWDL_(?:OK|WANT_\w+)", outcomes))
+        if self.type == "anwdl_status_t":
+            self.statuses.add("ANWDL_OK")
         for name in referred:
             other = functions[name].document(functions, of_operations, of_no_session)
             self.reasons |= other.reasons

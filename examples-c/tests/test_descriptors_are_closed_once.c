@@ -151,6 +151,13 @@ static void end_client(anwdl_client_t *client, way_t way, int fd) {
         CHECK_INTEGER(anwdl_client_detach(client), fd);
         CHECK_INTEGER(anwdl_client_detach(client), -1);
     }
+    if (way != FREE) {
+        CHECK(anwdl_client_is_closed(client));
+        CHECK_INTEGER(anwdl_client_get_socket_descriptor(client), -1);
+        /* What does not need the connection stays readable. */
+        CHECK(anwdl_client_get_id(client) != NULL);
+        CHECK(anwdl_client_get_creation_timestamp(client) > 0);
+    }
     if (way == CLOSE_TWICE || way == DETACH_AND_CLOSE)
         CHECK_FAILURE(anwdl_client_close_connection(client), ANWDL_RUNTIME_ERROR,
                       ANWDL_REASON_CLOSED);

@@ -613,7 +613,7 @@ static void limit_memory(size_t more) {
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
-enum { LARGE = 16 * 1024 * 1024, STEP = 2 * 1024 * 1024, STEPS = 40 };
+enum { LARGE = 4 * 1024 * 1024, STEP = 512 * 1024, STEPS = 40 };
 
 static child_end_t receive_in_little_memory(const void *context) {
     message_t message = *(const message_t *)context;

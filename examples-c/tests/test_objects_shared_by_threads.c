@@ -295,6 +295,7 @@ static void free_all(void) {
 int main(int argc, char **argv) {
     static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3,
                                                 ANWDL_PROTOCOL_V4, ANWDL_PROTOCOL_GCM};
+    const size_t before = count_open_descriptors();
     worker_t workers[THREADS] = {0};
     shared.rounds = argc > 2 && strcmp(argv[1], "--rounds") == 0 ? (unsigned)atoi(argv[2]) : ROUNDS;
     make_all();
@@ -313,7 +314,12 @@ int main(int argc, char **argv) {
     CHECK_INTEGER(messages, THREADS * shared.rounds);
     /* A quarter of the threads speaks gcm. */
     CHECK_INTEGER(computations, (THREADS + THREADS / 4) * (shared.rounds / 2));
+    /* The wrapper that they share has learned nothing of any peer. */
+    char *remote = NULL;
+    CHECK_OK(anwdl_rsa_wrapper_get_remote_public_key(shared.rsa, &remote));
+    CHECK_STRING(remote, NULL);
     free_all();
+    CHECK_INTEGER(count_open_descriptors(), before);
     printf("cases: %u sessions on %d threads, which share one RSA wrapper\n",
            atomic_load(&sessions), (int)THREADS);
     printf("cases: %u computations on threads of their own\n", atomic_load(&computations));

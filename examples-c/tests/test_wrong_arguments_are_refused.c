@@ -128,7 +128,7 @@ static void check_null(const function_t *function, size_t at) {
         if (parameter->condition < 0)
             return;
     }
-    /* All defaults begin with a key pair that takes seconds: test_shared_key has that. */
+    /* All defaults begin with a key pair that takes seconds: test_blocking_sessions has that. */
     if (strcmp(function->name, "anwdl_client_new") == 0)
         return;
     cases.allowed_null++;

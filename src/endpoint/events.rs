@@ -1,4 +1,4 @@
-//! [`Event`]: all operations of an endpoint as one loop.
+//! [`Event`]: a loop that runs all operations of an endpoint.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::protocol::session::{Message, Operation};
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "it is taken apart at once, and a box would need memory"
+    reason = "the caller matches it at once, and a box would allocate"
 )]
 pub enum Event {
     /// The keys are exchanged.
     Exchanged,
-    /// A server has received a request, and has to answer it.
+    /// A server has received a request, and must answer it.
     Request(Arc<Request>),
-    /// The same, but it does not fit the format: `request_errors` has the errors.
+    /// As [`Event::Request`], but it does not fit the format: `request_errors` has the errors.
     MalformedRequest,
     /// The response of a server has been sent.
     ResponseSent,
@@ -28,19 +28,18 @@ pub enum Event {
     RequestSent,
     /// A client has received the response to its request.
     Response(Response),
-    /// Only this side can go on: a server with the response to the last request, a client with its
-    /// next request, or either with the next step of a key exchange that it does step by step.
+    /// It is this side's turn: a server must send the response to the last request, a client its next
+    /// request, or either the next step of a key exchange that was begun step by step.
     YourTurn,
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// Takes the session as far as it goes, and says what has happened: continues the operation under
-    /// way, begins the key exchange if there was none (a client speaks first), and receives when it is
-    /// the peer's turn. To send, or to exchange keys in another way, begin that operation; it
-    /// need not be called again.
+    /// Runs the session until something has happened: continues the operation under way, exchanges
+    /// the keys if that was not done (a client speaks first), and receives when it is the peer's
+    /// turn. To send, or to exchange the keys in another way, begin that operation once; this method
+    /// finishes it.
     ///
-    /// It fails with [`Error::WouldBlock`] if it has to wait. Every other failure ends the
-    /// session.
+    /// Fails with [`Error::WouldBlock`] if it has to wait. Every other failure ends the session.
     pub fn next_event(&mut self) -> Result<Event> {
         self.transport.check_open()?;
         self.run_to_event().inspect_err(|error| {
@@ -71,7 +70,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// What follows by itself; `None` if the program has to say.
+    /// The next operation, or `None` if the program must choose it.
     fn next_operation(&self) -> Option<Operation> {
         if self.session.needs_exchange() {
             return Some(Operation::ExchangeKeys {
@@ -86,7 +85,7 @@ impl<T: Transport> Endpoint<T> {
     }
 
     fn receive_event(&mut self) -> Result<Event> {
-        // Somebody waits for a response: its time counts from the request on.
+        // A client waits for a response, and its timeout counts from the request on.
         let is_idle = self.role() == Role::Server;
         let mut message = None;
         self.run_receive(is_idle, &mut message)?;

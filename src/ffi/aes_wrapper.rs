@@ -142,13 +142,11 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
 /// Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
 /// does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
 /// bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
-///
 /// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_MESSAGE_TOO_LARGE: more data than GCM allows (64 GiB).
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 #[must_use]

@@ -46,7 +46,6 @@ impl Handle for anwdl_client_t {
 ///   or close it afterwards. After a failure it still belongs to the caller and is open.
 /// @param options The options; NULL for the defaults.
 /// @param out_client Where to write the client, to be freed with anwdl_client_free().
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR; if keys are exchanged, also those of
 ///   anwdl_client_exchange_keys().
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED, ANWDL_REASON_RANDOM_FAILED; likewise.
@@ -116,10 +115,9 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 }
 
 /// Gives the open descriptor back to the caller. The client counts as closed from then on, and must still be
-/// freed. If no operation is under way, nothing that the peer has sent is lost: while the start of another
-/// message was read already, which only the authenticated framing does and only if the peer sent it out of
-/// turn, the descriptor stays with the client. Python: socket.detach().
-///
+/// freed. Unless an operation is under way, no byte of the peer is lost: if the start of another message was
+/// read already, the call refuses once. This happens only in the authenticated framing, and only if the peer
+/// sent out of turn. Python: socket.detach().
 /// @param client The client.
 /// @return The descriptor, which the caller must close; -1 if the client is closed or detached
 ///   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
@@ -134,8 +132,8 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
     })
 }
 
-/// Whether the client was closed or detached on this side. That the peer has closed shows in the next
-/// operation. Python: ClientInstance.isClosed().
+/// Whether the client was closed or detached on this side. If the peer has closed the connection, the
+/// next operation reports that. Python: ClientInstance.isClosed().
 /// @param client The client.
 /// @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
 #[unsafe(no_mangle)]
@@ -147,7 +145,6 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
 /// Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
 /// whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
 /// no byte had moved.
-///
 /// @param client The client.
 /// @return true if the client can only be closed and freed, otherwise false.
 #[unsafe(no_mangle)]
@@ -197,7 +194,6 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
 /// replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
 /// has received the header; ask again then. Python: ClientInstance.getIP().
-///
 /// @param client The client.
 /// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
@@ -213,7 +209,6 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
 /// The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
 /// address have one ID. It changes when the text does; see anwdl_client_get_ip().
 /// Python: ClientInstance.getID().
-///
 /// @param client The client.
 /// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
@@ -250,7 +245,6 @@ pub unsafe extern "C" fn anwdl_client_get_protocol(
 /// The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
 /// without one takes the key pair of the process when it first needs it.
 /// Python: ClientInstance.getRSAWrapper().
-///
 /// @param client The client.
 /// @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet.
 #[unsafe(no_mangle)]
@@ -276,7 +270,6 @@ pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
 /// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
 /// @param client The client.
 /// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
@@ -294,7 +287,6 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
 /// @param client The client.
 /// @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
 /// @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper().
 #[must_use]
@@ -317,7 +309,6 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 ///
 /// @param client The client.
 /// @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
-/// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
@@ -364,7 +355,6 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 /// One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
 /// AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
 /// Python: ClientInstance.sendAESKey().
-///
 /// @param client The client.
 /// @return As anwdl_client_exchange_keys().
 #[must_use]
@@ -389,9 +379,7 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 /// second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
 /// and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
 /// whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
-///
 /// @param client The client.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
 #[unsafe(no_mangle)]
@@ -406,7 +394,6 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 ///   anwdl_client_get_stored_request(); false to leave the stored one as it is.
 /// @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
 ///   client. NULL is fine if store_request is true.
-/// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_VALUE_ERROR The session continues after ANWDL_REASON_MALFORMED_REQUEST (see
 ///   anwdl_client_get_request_errors() and anwdl_client_get_malformed_request_json()) and
@@ -450,7 +437,6 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 /// strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
 /// number of JSON: write null, or a string"]}. Python: the errors in the tuple that
 /// ClientInstance.recvRequest() returns.
-///
 /// @param client The client.
 /// @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
 ///   request was not malformed.
@@ -474,7 +460,6 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
 /// tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
 /// returns.
-///
 /// @param client The client.
 /// @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
 ///   the last request was not malformed.
@@ -511,7 +496,6 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 ///   no NaN, no duplicate keys, no half surrogate pairs, at most 63 levels, no integer of more than 4300
 ///   digits. Numbers stay as written, 1e400 and -0 too.
 /// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
-/// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
 ///   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
@@ -541,15 +525,10 @@ pub unsafe extern "C" fn anwdl_client_send_response(
     }
 }
 
-/// What the operation under way waits for.
-///
-/// @param client The client; not NULL.
-///
-/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
-///   would return it. ANWDL_OK if none is under way, as always in a blocking client.
-///   ANWDL_VALUE_ERROR if client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none.
+/// What the operation under way waits for. Python: none.
+/// @param client The client.
+/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
+///   ANWDL_VALUE_ERROR for NULL.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -> anwdl_status_t {
@@ -557,18 +536,12 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
     unsafe { get_wants(client, ClientInstance::wants) }
 }
 
-/// Keeps a pointer of the caller's, so that it is found where only the client is known.
-///
-/// The library only hands it back: from anwdl_client_get_user_data(), and to the function of
-/// anwdl_set_log_handler(). What it points to stays the caller's, also after the client is freed.
-///
-/// @param client The client; not NULL.
-/// @param user_data The pointer; NULL is fine.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client is NULL.
-///
+/// Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
+/// anwdl_set_log_handler(). The library neither reads nor frees what it points to.
 /// Python: an attribute of the object.
+/// @param client The client.
+/// @param user_data The pointer; NULL is fine.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_set_user_data(
@@ -579,44 +552,40 @@ pub unsafe extern "C" fn anwdl_client_set_user_data(
     unsafe { set_user_data(client, user_data) }
 }
 
-/// The pointer that anwdl_client_set_user_data() keeps.
-///
-/// @param client The client; not NULL.
-///
-/// @return The pointer; NULL if none was set, or client is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: an attribute of the object.
+/// The pointer that anwdl_client_set_user_data() attached. Python: an attribute of the object.
+/// @param client The client.
+/// @return The pointer; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_t) -> *mut c_void {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { get_user_data(client) }
 }
 
-/// Takes the client as far as it goes, and says what has happened, or what it needs to go on; so a server is a
-/// loop with one `switch`. It continues the operation under way, whatever that is, exchanges the keys (the peer
-/// speaks first) unless that is done or an AES wrapper is set in their place, and then receives requests. It
-/// replaces all other operations but sending: begin to send a response with anwdl_client_send_response(), once;
-/// if that returns ANWDL_WANT_READ or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the
-/// key exchange, begin it with anwdl_client_exchange_keys() in the same way. Python: none.
+/// Runs the session, and returns what has happened or what it needs to go on, so a server is a loop with one
+/// `switch`. It continues the operation under way, exchanges the keys (the peer speaks first) unless that is
+/// done or an AES wrapper takes their place, and then receives requests. Python: none.
 ///
-/// ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT are reported once each, also if the function that began
-/// the operation has finished it, unless another operation has begun since.
+/// The program only begins to send: call anwdl_client_send_response() once, and if it returns ANWDL_WANT_READ
+/// or ANWDL_WANT_WRITE, leave the rest to this function. To speak first in the key exchange, begin it with
+/// anwdl_client_exchange_keys() in the same way. ANWDL_EVENT_EXCHANGED and ANWDL_EVENT_RESPONSE_SENT come once
+/// each, also if the function that began the operation has finished it, unless another operation has begun
+/// since.
 ///
-/// After ANWDL_EVENT_ENDED the session has ended, also for reasons after which other functions could be called
-/// again: ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The time of a request
-/// counts from its first byte on. Until then the idle timeout counts, see
-/// anwdl_client_options_set_idle_timeout(). A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or
-/// ANWDL_EVENT_WANT_WRITE. A call before what it waits for has happened does no harm: it returns the same.
+/// ANWDL_EVENT_ENDED is final, even with reasons after which other functions could be called again:
+/// ANWDL_REASON_PEER_CLOSED, ANWDL_REASON_TIMEOUT and ANWDL_REASON_PEER_REFUSED. The timeout of a request
+/// counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
+/// A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
+/// too early: the call returns the same event again.
 ///
-/// A non-blocking client also returns ANWDL_EVENT_WANT_READ when it has answered 16 requests without having to wait,
-/// so that a peer that sends without a pause does not keep your loop from its other clients. Polling reports at
-/// once that there is more to read; where polling is edge-triggered, call again. So do all non-blocking functions,
-/// with ANWDL_WANT_READ. A server for one connection:
+/// After 16 requests without a wait, a non-blocking client returns ANWDL_EVENT_WANT_READ once, so a peer that
+/// sends without a pause does not keep your loop from its other clients. Polling reports at once that there is
+/// more to read; if it is edge-triggered, call again. Other non-blocking functions return ANWDL_WANT_READ in the
+/// same way. A server for one connection:
 ///
 /// @code{.c}
 /// #include <anwdl.h>
 ///
-/// // The program's own: waits, or remembers to come back; and sends a response.
+/// // The program's own: waits, or arranges to be called again; and sends a response.
 /// void wait_for(anwdl_client_t *client, anwdl_event_t what);
 /// anwdl_status_t answer(anwdl_client_t *client, const anwdl_request_t *request);
 ///
@@ -653,11 +622,10 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// @endcode
 ///
 /// @param client The client.
-/// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
-///   it outlives the client. Untouched otherwise.
-/// @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
-///   anwdl_client_exchange_keys(), also those of anwdl_client_recv_request(), and also those of
-///   anwdl_client_send_response().
+/// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
+///   anwdl_request_free(); it outlives the client. Untouched otherwise.
+/// @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+///   anwdl_client_recv_request() and anwdl_client_send_response().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_next_event(
@@ -676,11 +644,10 @@ pub unsafe extern "C" fn anwdl_client_next_event(
     }
 }
 
-/// How long the operation under way may still take: wait for no longer, then call it again, which fails with
+/// How long the operation under way may still take. Wait no longer, then call it again: that call fails with
 /// ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
-///
 /// @param client The client.
-/// @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is over; -1 if there is
+/// @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is up; -1 if there is
 ///   no limit, or no operation is under way.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_time_left(client: *const anwdl_client_t) -> c_int {

@@ -80,7 +80,6 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 /// @param client_interface The interface.
 /// @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
 /// @param port The port, 1 to 65535; servers listen on 6150 by default.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
 ///   anwdl_client_interface_exchange_keys().
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise.
@@ -143,7 +142,6 @@ pub unsafe extern "C" fn anwdl_client_interface_has_failed(
 /// Changes the timeout of operations that begin after this call, in this connection and later ones; see
 /// anwdl_client_options_set_timeout(). Python: ClientInterface.getSocketDescriptor().settimeout(), in
 /// seconds, and for each recv().
-///
 /// @param client_interface The interface.
 /// @param milliseconds The timeout in milliseconds; 0 for none.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -352,12 +350,10 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 /// against the request format first: the verb consists of the letters A to Z; container_uuid and client_token
 /// come together or not at all, and each has its own format. Other parameters are allowed. Receive the
 /// response before sending the next request. Python: ClientInterface.sendRequest(verb, parameters).
-///
 /// @param client_interface The interface.
 /// @param verb What is asked for, UTF-8. Every server knows "CREATE", "DESTROY" and "STAT".
 /// @param parameters_json A JSON object, UTF-8; NULL for {}. The rules for the data_json of
 ///   anwdl_client_send_response() apply.
-/// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_REQUEST
 ///   (verb or parameters_json breaks the format), ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can
@@ -386,7 +382,6 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
 /// @param client_interface The interface.
 /// @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
 ///   interface.
-/// @retval ANWDL_OK
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_MALFORMED_RESPONSE, ANWDL_REASON_MESSAGE_TOO_LARGE,
 ///   ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED, ANWDL_REASON_PROTOCOL_MISMATCH: the
@@ -408,15 +403,9 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
     }
 }
 
-/// What the operation under way waits for.
-///
-/// @param client_interface The interface; not NULL.
-///
-/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION as the operation itself
-///   would return it. ANWDL_OK if none is under way, as always in a blocking interface.
-///   ANWDL_VALUE_ERROR if client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: none.
+/// What the operation under way waits for, as anwdl_client_get_wants(). Python: none.
+/// @param client_interface The interface.
+/// @return As anwdl_client_get_wants().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_wants(
@@ -426,18 +415,10 @@ pub unsafe extern "C" fn anwdl_client_interface_get_wants(
     unsafe { get_wants(client_interface, ClientInterface::wants) }
 }
 
-/// Keeps a pointer of the caller's, so that it is found where only the interface is known.
-///
-/// The library only hands it back: from anwdl_client_interface_get_user_data(), and to the function of
-/// anwdl_set_log_handler(). What it points to stays the caller's, also after the interface is freed.
-///
-/// @param client_interface The interface; not NULL.
+/// Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object.
+/// @param client_interface The interface.
 /// @param user_data The pointer; NULL is fine.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: client_interface is NULL.
-///
-/// Python: an attribute of the object.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
@@ -448,13 +429,9 @@ pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
     unsafe { set_user_data(client_interface, user_data) }
 }
 
-/// The pointer that anwdl_client_interface_set_user_data() keeps.
-///
-/// @param client_interface The interface; not NULL.
-///
-/// @return The pointer; NULL if none was set, or client_interface is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: an attribute of the object.
+/// The pointer that anwdl_client_interface_set_user_data() attached. Python: an attribute of the object.
+/// @param client_interface The interface.
+/// @return The pointer; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
     client_interface: *const anwdl_client_interface_t,
@@ -468,7 +445,6 @@ pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
 /// anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
 /// next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
 /// ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
-///
 /// @param client_interface The interface.
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
 ///   anwdl_response_free(); it outlives the interface. Untouched otherwise.
@@ -493,8 +469,8 @@ pub unsafe extern "C" fn anwdl_client_interface_next_event(
     }
 }
 
-/// How long the operation under way may still take, as anwdl_client_get_time_left(). Python: socket.gettimeout(),
-/// which is for each recv().
+/// How long the operation under way may still take, as anwdl_client_get_time_left().
+/// Python: socket.gettimeout(), which is for each recv().
 /// @param client_interface The interface.
 /// @return As anwdl_client_get_time_left().
 #[unsafe(no_mangle)]

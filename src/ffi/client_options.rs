@@ -51,8 +51,8 @@ pub enum anwdl_proxy_protocol_t {
 pub type ProxyProtocolNumber = c_int;
 
 /// Options, which anwdl_client_new(), anwdl_session_new() and anwdl_client_interface_new() copy. One set can
-/// serve any number of clients. What is said of a client here holds for sessions and client interfaces too,
-/// and what is said of anwdl_client_X() for their functions of that name, unless it says otherwise.
+/// serve any number of clients. In their documentation, "client" also means sessions and client interfaces, and
+/// anwdl_client_X() also means their functions of that name, unless it says otherwise.
 pub enum anwdl_client_options_t {}
 
 impl Handle for anwdl_client_options_t {
@@ -153,7 +153,6 @@ pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options
 }
 
 /// Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
-///
 /// @param options The options.
 /// @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -173,10 +172,9 @@ pub unsafe extern "C" fn anwdl_client_options_copy(
 
 /// Sets how long an operation may take: a deadline for the whole operation, counted from the call that begins
 /// it, however slowly the peer sends its bytes. A blocking call returns when it has passed; a non-blocking
-/// client checks it whenever the operation is called again. anwdl_client_new() with the automatic key
-/// exchange is one operation, and so is anwdl_client_interface_connect_server(). In a session it counts by the
-/// time that anwdl_session_set_time() tells. Python: ClientInstance(timeout=...), in seconds, and for each recv().
-///
+/// client checks it whenever the operation is called again. anwdl_client_new() with the automatic key exchange
+/// is one operation, and so is anwdl_client_interface_connect_server(). A session takes the time from
+/// anwdl_session_set_time(). Python: ClientInstance(timeout=...), in seconds, and for each recv().
 /// @param options The options.
 /// @param milliseconds The timeout in milliseconds; 0 (the default) for none.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -194,10 +192,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
     }
 }
 
-/// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for a peer that has not begun its
-/// next request. From the first byte of the request on, the timeout counts. All other functions ignore it.
-/// Python: none.
-///
+/// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
+/// From then on the timeout counts. All other functions ignore the idle timeout. Python: none.
 /// @param options The options.
 /// @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -218,7 +214,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_idle_timeout(
 /// Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
 /// bits, which is made when the first of them needs it; that call takes seconds.
 /// Python: ClientInstance(rsa_wrapper=...).
-///
 /// @param options The options.
 /// @param wrapper The wrapper. Its local key pair is shared, not copied; its peer's key is ignored, as each
 ///   client receives its own.
@@ -269,7 +264,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
 /// anwdl_client_interface_connect_server(), this side speaking first. Neither does so for a non-blocking
 /// client or with a separate computation, and a session never does it by itself: call
 /// anwdl_client_exchange_keys() or its four steps. Python: ClientInstance(exchange_keys=...).
-///
 /// @param options The options.
 /// @param exchange_keys true (the default) to exchange them there.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -371,13 +365,12 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 }
 
 /// Sets the IP address that anwdl_client_get_ip() returns and that anwdl_client_get_id() is computed from, in
-/// place of that of the socket's peer: for a Unix socket, or a proxy that reports the address in a way of its
-/// own (for the usual way see anwdl_client_options_set_proxy_protocol()). Such options serve one client.
-///
+/// place of the address of the socket's peer: for Unix sockets, and for proxies that pass the address on
+/// without the PROXY protocol (for that, see anwdl_client_options_set_proxy_protocol()). Such options serve one
+/// client.
 /// @param options The options.
-/// @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL
-///   (the default) for that of the socket. Anything else is
-///   ANWDL_REASON_INVALID_ARGUMENT.
+/// @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL (the default)
+///   for that of the socket. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
@@ -480,11 +473,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
 }
 
 /// The name of a framing, for logs.
-///
 /// @param protocol Any number.
-///
-/// @return The name without its prefix, such as "V4" for ANWDL_PROTOCOL_V4; "UNKNOWN" for a number
-///   that is no framing. Never NULL, valid for ever, not to be freed.
+/// @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_protocol_name(protocol: ProtocolNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

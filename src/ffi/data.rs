@@ -398,7 +398,6 @@ pub unsafe extern "C" fn anwdl_data_add_array(
 /// Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
 /// container_username, container_password and container_listen_port. If one does not fit its format, none is
 /// set. Python: the data of the response to CREATE.
-///
 /// @param data The object.
 /// @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
 ///   hyphens between.

@@ -32,7 +32,8 @@ pub enum anwdl_status_t {
 }
 
 /// What anwdl_client_next_event(), anwdl_session_next_event() and anwdl_client_interface_next_event() return:
-/// what has happened, or what they need to go on. Later versions add none that a program did not ask for.
+/// what has happened, or what they need to go on. Later versions return new ones only to programs that ask for
+/// them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_event_t {
@@ -47,8 +48,8 @@ pub enum anwdl_event_t {
     /// Call anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute() on any thread, then
     /// call again. Only with anwdl_client_options_set_separate_computation().
     ANWDL_EVENT_WANT_COMPUTATION = 3,
-    /// It is the program's turn, and calling again changes nothing: a server must send the response to the last
-    /// request, a client may send a request. So it is between the steps of a key exchange that is done step by step.
+    /// It is the program's turn: a server must send the response to the last request, a client may send a request,
+    /// and a key exchange that was begun step by step needs its next step. Calling again changes nothing.
     ANWDL_EVENT_YOUR_TURN = 4,
     /// The keys are exchanged.
     ANWDL_EVENT_EXCHANGED = 5,
@@ -106,22 +107,21 @@ pub enum anwdl_error_reason_t {
     /// (VALUE_ERROR) The call belongs to the other side of the connection, such as sending a response in the role
     /// of a client. Nothing was done.
     ANWDL_REASON_WRONG_ROLE = 10,
-    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or a descriptor is to be
-    /// detached from which the start of another message was read already. Nothing was done, and the session
-    /// continues.
+    /// (VALUE_ERROR) It is not this side's turn (see "Turns"), no computation is due, or anwdl_client_detach()
+    /// would lose the start of a message. Nothing was done, and the session continues.
     ANWDL_REASON_OUT_OF_TURN = 11,
     /// (VALUE_ERROR) There is a connection already. It continues.
     ANWDL_REASON_ALREADY_CONNECTED = 12,
     /// (VALUE_ERROR) The PROXY protocol header that anwdl_client_options_set_proxy_protocol() asked for is
     /// missing, malformed or too long. Nothing was sent, and the session has ended.
     ANWDL_REASON_BAD_PROXY_HEADER = 13,
-    /// (VALUE_ERROR) Among the parameters or data that are read, there is no value at this place.
+    /// (VALUE_ERROR) The parameters or data have no value at this place.
     ANWDL_REASON_NOT_FOUND = 14,
-    /// (VALUE_ERROR) A value among the parameters or data is of another type than the one that is
-    /// asked for; the message names both.
+    /// (VALUE_ERROR) A value in the parameters or data is not of the type that the call reads; the message names
+    /// both types.
     ANWDL_REASON_WRONG_TYPE = 15,
-    /// (VALUE_ERROR) A number among the parameters or data is beyond what the result can hold;
-    /// anwdl_value_to_json() has every digit.
+    /// (VALUE_ERROR) A number in the parameters or data does not fit the result; anwdl_value_to_json() has every
+    /// digit.
     ANWDL_REASON_OUT_OF_RANGE = 16,
 
     /// (RUNTIME_ERROR) The client was closed or detached on this side, or the interface is not connected.
@@ -383,7 +383,6 @@ impl From<Reason> for anwdl_error_reason_t {
 /// thread: success, ANWDL_WANT_READ, ANWDL_WANT_WRITE and ANWDL_WANT_COMPUTATION leave it alone. So ask only
 /// after a failure, or after anwdl_rsa_wrapper_load(), the one call that sets it on success. Python: the
 /// class of the exception, in more detail.
-///
 /// @return The reason; ANWDL_REASON_NONE if no call has failed on this thread yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
@@ -392,11 +391,9 @@ pub unsafe extern "C" fn anwdl_last_error_reason() -> anwdl_error_reason_t {
     })
 }
 
-/// The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no
-/// secret. Control characters in what others have named, such as a host or a path, are escaped (`\n`,
-/// `\u{1b}`), so that they cannot forge a line of a log. The text may change between versions. Python: str()
-/// of the exception.
-///
+/// The last failure on this thread as one line of English for a person, at most 1000 bytes. It holds no secret.
+/// Control characters in foreign text, such as a host or a path, are escaped (`\n`, `\u{1b}`), so it cannot
+/// forge a line of a log. The text may change between versions. Python: str() of the exception.
 /// @return The message, UTF-8, never NULL ("no error" if there was none); valid until the next call on
 ///   this thread that fails, warns (anwdl_rsa_wrapper_load()) or clears it, or until the thread ends.
 #[unsafe(no_mangle)]
@@ -430,9 +427,7 @@ pub unsafe extern "C" fn anwdl_error_reason_name(reason: ErrorReasonNumber) -> *
     })
 }
 
-/// Forgets the last error of this thread, as if no call had failed on it.
-///
-/// Python: none.
+/// Forgets the last error of this thread, as if no call had failed on it. Python: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_last_error_clear() {
     value_or((), || {
@@ -442,11 +437,9 @@ pub unsafe extern "C" fn anwdl_last_error_clear() {
 }
 
 /// The name of a status, for logs.
-///
 /// @param status Any number.
-///
-/// @return The name without its prefix, such as "WANT_READ" for ANWDL_WANT_READ; "UNKNOWN" for a number
-///   that is no status. Never NULL, valid for ever, not to be freed.
+/// @return The name, such as "WANT_READ" for ANWDL_WANT_READ, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_status_name(status: StatusNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

@@ -24,21 +24,21 @@ use crate::protocol::Protocol;
 pub(super) struct PoisonOnPanic<S> {
     session: S,
     is_poisoned: bool,
-    /// The caller's pointer, which the library only hands back.
+    /// The caller's pointer, which the library passes back and never dereferences.
     user_data: *mut c_void,
 }
 
 thread_local! {
-    /// That of the handle at work on this thread.
+    /// The pointer of the handle whose operation runs on this thread.
     static CURRENT_USER_DATA: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// The caller's pointer of the handle at work on this thread; NULL for none.
+/// The caller's pointer of the handle whose operation runs on this thread; NULL for none.
 pub(super) fn current_user_data() -> *mut c_void {
     CURRENT_USER_DATA.get()
 }
 
-/// Makes a handle the one at work, and gives the earlier one its place back.
+/// Sets the current pointer, and restores the earlier one when it is dropped.
 struct AtWork(*mut c_void);
 
 impl AtWork {
@@ -66,7 +66,7 @@ impl<S> PoisonOnPanic<S> {
         &self.session
     }
 
-    /// For what may be done to a poisoned session, too.
+    /// For calls that a poisoned session allows.
     pub(super) fn get_mut(&mut self) -> &mut S {
         &mut self.session
     }
@@ -98,7 +98,7 @@ pub(super) unsafe fn set_user_data<H, S>(handle: *mut H, user_data: *mut c_void)
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe {
         change(handle, |handle| {
             handle.user_data = user_data;
@@ -115,7 +115,7 @@ pub(super) unsafe fn get_user_data<H, S>(handle: *const H) -> *mut c_void
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe { read(handle, ptr::null_mut(), |handle| Ok(handle.user_data)) }
 }
 
@@ -131,7 +131,7 @@ where
     H: Handle<Inner = PoisonOnPanic<S>>,
 {
     status(|| {
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         match wants(unsafe { borrow(handle, H::NAME) }?.get_ref()) {
             None => Ok(()),
             Some(interest) => Err(Error::WouldBlock(interest)),
@@ -139,7 +139,7 @@ where
     })
 }
 
-/// A question to a session, which one that is poisoned answers, too.
+/// Reads from a session, even from a poisoned one.
 ///
 /// # Safety
 /// As for [`borrow`].
@@ -235,8 +235,8 @@ where
     }
 }
 
-/// How many milliseconds are left, rounded up, so that who waits for as long is not early; -1 for
-/// no limit.
+/// The milliseconds left, rounded up so that a wait of this length does not end early; -1 for no
+/// limit.
 ///
 /// # Safety
 /// As for [`borrow`].

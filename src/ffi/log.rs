@@ -100,17 +100,14 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
     set_hook(least_level, hook)
 }
 
-/// A function that takes log messages and whose they are; see anwdl_set_log_handler().
-///
-/// @param level How much the message matters.
-/// @param owner What was given to anwdl_client_set_user_data(), anwdl_session_set_user_data() or
-///   anwdl_client_interface_set_user_data() for the handle that the message is about; NULL if nothing was,
-///   or it is about none.
-/// @param client_id The ID of the client that it is about, as anwdl_client_get_id() gives it, or ""
-///   where there is none; never NULL. Valid during the call.
-/// @param message One line of English, UTF-8, without a line end; never NULL. Valid during the
-///   call. The text may change between versions.
-/// @param user_data What was given to anwdl_set_log_handler().
+/// A function that takes log messages with their owner; see anwdl_set_log_handler(). The strings are valid
+/// during the call.
+/// @param level How important the message is.
+/// @param owner What the program attached, with anwdl_client_set_user_data() for example, to the client,
+///   session or client interface that the message is about; NULL for none.
+/// @param client_id As for anwdl_log_function_t.
+/// @param message As for anwdl_log_function_t.
+/// @param user_data What was passed to anwdl_set_log_handler().
 pub type anwdl_log_handler_t = Option<
     unsafe extern "C" fn(
         level: anwdl_log_level_t,
@@ -121,19 +118,13 @@ pub type anwdl_log_handler_t = Option<
     ),
 >;
 
-/// As anwdl_set_log_callback(), for a function that is told, too, whose message it is.
-///
-/// There is one function for the whole process: each of the two calls takes the place of the other.
-///
-/// @param least_level Messages below this level are left out, and are not even made.
-/// @param function The function; NULL to log nothing, as in the beginning.
-/// @param user_data Handed to each call of the function as it is; NULL is fine.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: least_level is an unknown number. The
-///   earlier function stays.
-///
+/// Sets the function that takes the log messages, as anwdl_set_log_callback(), with their owner. The process
+/// has one function: each of the two calls replaces what the other has set.
 /// Python: logging.Logger.addHandler().
+/// @param least_level Messages below this level are skipped, and cost nothing.
+/// @param function The function; NULL to log nothing (the default).
+/// @param user_data Passed to each call of the function; NULL is fine.
+/// @return As anwdl_set_log_callback().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_set_log_handler(
     least_level: LogLevelNumber,
@@ -168,7 +159,7 @@ fn set_hook(
         let hook = call.map(|call| -> Hook {
             Arc::new(move |level: Level, client_id: &str, message: &str| {
                 let (client_id, message) = (c_string(client_id), c_string(message));
-                // What the function binds at its first use puts the registers on the stack.
+                // Binding the function at its first use stores the registers on the stack.
                 super::registers::wipe();
                 call(level.into(), &client_id, &message);
             })
@@ -179,11 +170,9 @@ fn set_hook(
 }
 
 /// The name of a log level, for logs.
-///
 /// @param level Any number.
-///
-/// @return The name without its prefix, such as "WARNING" for ANWDL_LOG_WARNING; "UNKNOWN" for a number
-///   that is no level. Never NULL, valid for ever, not to be freed.
+/// @return The name, such as "WARNING" for ANWDL_LOG_WARNING, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_log_level_name(level: LogLevelNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

@@ -83,7 +83,6 @@ pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t)
 /// The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
 /// levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
 /// that ClientInstance.recvRequest() returns.
-///
 /// @param request The request.
 /// @return JSON in UTF-8, borrowed until the request is freed.
 #[unsafe(no_mangle)]

@@ -79,7 +79,6 @@ pub unsafe extern "C" fn anwdl_response_get_data_json(
 /// A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
 /// "container_username", "container_password" and "version", if present, fit their formats.
 /// Python: response["data"].get(name).
-///
 /// @param response The response.
 /// @param name The name in the data, UTF-8.
 /// @param out_len Where to write the length in bytes; may be NULL. See anwdl_request_get_string().

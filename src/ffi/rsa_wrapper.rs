@@ -18,11 +18,11 @@ use crate::error::Error;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing. Python: RSAWrapper.
 ///
-/// Keys are PEM of at most 16 KiB, read as freely as OpenSSL reads it: with text around it, a byte-order
-/// mark, blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16
-/// KiB. The message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an
-/// exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or
-/// client that shares it is freed.
+/// Keys are PEM of at most 16 KiB, with everything that OpenSSL accepts: text around it, a byte-order mark,
+/// blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16 KiB. The
+/// message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is
+/// odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or client that
+/// shares it is freed.
 pub enum anwdl_rsa_wrapper_t {}
 
 impl Handle for anwdl_rsa_wrapper_t {
@@ -172,7 +172,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
 /// The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
 /// (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
 /// Python: RSAWrapper.getRemotePublicKey().
-///
 /// @param wrapper The wrapper.
 /// @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -295,14 +294,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
     })
 }
 
-/// Sets the local public key from its numbers, as PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM 2.0 and JSON
-/// Web Keys give them. The private key stays as it is. Python: none.
+/// Sets the local public key from its numbers, in the form of PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM
+/// 2.0 and JSON Web Keys. The private key stays as it is. Python: none.
 /// @param wrapper The wrapper.
-/// @param modulus The modulus, big-endian; zeros may stand in front of it. NULL is fine if modulus_len is 0, but
+/// @param modulus The modulus, big-endian, with or without leading zeros. NULL is fine if modulus_len is 0, but
 ///   not a key.
 /// @param modulus_len Its length in bytes.
-/// @param exponent The public exponent, likewise; usually the bytes 1, 0, 1. NULL is fine if exponent_len is 0, but
-///   not a key.
+/// @param exponent The public exponent in the same form; usually the bytes 1, 0, 1. NULL is fine if
+///   exponent_len is 0, but not a key.
 /// @param exponent_len Its length in bytes.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
@@ -325,16 +324,14 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_numbers(
     }
 }
 
-/// A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It takes a number below
-/// the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes a padding.
-/// That is CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, and TPM_ALG_NULL of TPM2_RSA_Decrypt().
-///
-/// @param input The number, big-endian, in as many bytes as the modulus has.
-/// @param output Where to write the result in the same form, with zeros in front if it is small. Not the same
-///   memory as input.
-/// @param size The size of the modulus in bytes, and so of both.
-/// @param user_data What was given to anwdl_rsa_wrapper_set_private_operation().
-/// @return true if the result is written; false if it cannot be had.
+/// A private key operation of the program; see anwdl_rsa_wrapper_set_private_operation(). It raises a number
+/// below the modulus to the power of the private exponent, modulo the modulus, and neither checks nor removes
+/// padding: CKM_RSA_X_509 of PKCS #11, RSA_NO_PADDING of OpenSSL, TPM_ALG_NULL of TPM2_RSA_Decrypt().
+/// @param input The number, big-endian.
+/// @param output Where to write the result, big-endian, with leading zeros. It never overlaps input.
+/// @param size The size of input, of output and of the modulus in bytes.
+/// @param user_data What was passed to anwdl_rsa_wrapper_set_private_operation().
+/// @return true if the result is written, false if the operation failed.
 pub type anwdl_private_operation_t = Option<
     unsafe extern "C" fn(
         input: *const u8,
@@ -345,7 +342,7 @@ pub type anwdl_private_operation_t = Option<
 >;
 
 /// A function that frees user data.
-/// @param user_data What it was given with.
+/// @param user_data What was passed with the function.
 pub type anwdl_free_function_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// The caller's function, its pointer and, once the wrapper has taken them, what frees that.
@@ -381,40 +378,37 @@ impl Drop for Operation {
     }
 }
 
-/// Sets a function that does the private key operation, in place of a local private key: the key stays in a
-/// hardware module, a TPM, an agent or another process, and this library never sees it. Set the local public key
-/// first. What shares the old private key keeps it.
+/// Sets a function that does the private key operation, instead of a local private key: the key stays in a
+/// hardware module, a TPM, an agent or another process, and the library never sees it. Set the local public key
+/// first. Wrappers and clients that share the old private key keep it. Python: none.
 ///
-/// The library does the padding itself. So any device that has the bare operation will do, whatever it knows of
-/// OAEP, and each failed decryption looks the same to the peer; a service that only decrypts with OAEP will not do.
-/// No result is used before it was checked with the public key. This call calls the function once, so that a wrong
-/// key or PIN is found before the first client comes. Later it is called for each key exchange, each
-/// anwdl_rsa_wrapper_decrypt_data() and each anwdl_rsa_wrapper_sign_data() of what shares the private key.
-/// Python: none.
+/// The library does the padding. So every device with the bare operation will do, even without OAEP, and all
+/// failed decryptions look the same to the peer; a service that only decrypts with OAEP will not do. The
+/// library checks each result with the public key before it uses it. This call runs the function once, to find
+/// a wrong key or PIN before the first client comes. Later, each key exchange, anwdl_rsa_wrapper_decrypt_data()
+/// and anwdl_rsa_wrapper_sign_data() with this private key runs it.
 ///
-/// Threads: the function runs on the thread that makes the call which needs it. That is the one that calls
-/// anwdl_client_compute(), anwdl_session_compute() or anwdl_client_interface_compute(), with
-/// anwdl_client_options_set_separate_computation(). It runs on several threads at once if several work, and no lock
-/// of the library is held meanwhile. The timeout of the call counts its time, but nothing interrupts it: neither the
-/// timeout nor pthread_cancel(). It must end by itself.
+/// The function runs on the thread that calls the library: with
+/// anwdl_client_options_set_separate_computation(), that is the one that calls anwdl_client_compute(),
+/// anwdl_session_compute() or anwdl_client_interface_compute(). It can run on several threads at once; the
+/// library holds no lock meanwhile. Its time counts for the timeout of the call, but nothing interrupts it,
+/// neither the timeout nor pthread_cancel(): it must return by itself, and neither longjmp() nor a C++
+/// exception may leave it. It may call this library, but must not touch the object whose call is running. Its
+/// time must not depend on the input in a way that others can measure; that of devices and OpenSSL does not.
 ///
-/// The function may call this library, but must not touch the object whose call is running. It must return: neither
-/// longjmp() nor a C++ exception may leave it. Its time must not depend on the input in a way that others can
-/// measure; what devices and OpenSSL compute does not.
+/// After fork(), the child has the same function and user_data, and frees user_data too if it frees the
+/// wrapper. Two processes can rarely share a connection to a device: with PKCS #11, the child needs
+/// C_Initialize() and a new session.
 ///
-/// After fork(), the child has the same function and the same user_data, and frees it too if it frees the wrapper. A
-/// connection to a device is rarely good for both: PKCS #11 wants C_Initialize() and a new session in the child.
-///
-/// @param wrapper The wrapper. Its local public key is the one that belongs to the operation.
+/// @param wrapper The wrapper, with the local public key that belongs to the operation.
 /// @param operation The function.
 /// @param user_data Passed to each call of the function; NULL is fine.
-/// @param free_user_data Called with user_data once nothing shares the private key any more: by the call that frees
-///   or changes the last wrapper, client, session, interface or options, on its thread. NULL to free it by other
-///   means. After a failure it is not called, and user_data still belongs to the caller.
-/// @retval ANWDL_OK
+/// @param free_user_data Called with user_data when nothing shares the private key, by the call that frees or
+///   changes the last wrapper, client, session, interface or options, on its thread; NULL for none. After a
+///   failure it is not called, and user_data still belongs to the caller.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: no local public key is set. The old private key is kept.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or what it does does not
-///   belong to the public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_PRIVATE_OPERATION_FAILED: the function failed, or does not fit the
+///   public key; the message says which. ANWDL_REASON_RANDOM_FAILED. The old private key is kept.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_operation(
@@ -464,8 +458,9 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
     Ok(Path::new(OsStr::from_bytes(bytes)))
 }
 
-/// Loads the local private key from a file, and sets the local public key to match. So restarts, and all
-/// servers of a fleet, keep one identity, and clients that expect its fingerprint go on working.
+/// Loads the local private key from a file, and sets the local public key to match. So a server keeps its
+/// identity over restarts, several servers can have the same one, and clients that expect its fingerprint keep
+/// working.
 ///
 /// The key is loaded even if users other than the file's owner have rights to it (mode & 077), or the owner
 /// is neither the effective user of the process nor root: others may have read the key, or can replace it.
@@ -505,11 +500,9 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
 /// Other processes may see a hidden file beside it during the call; a process that is killed in the middle
 /// leaves it behind.
-///
 /// @param wrapper The wrapper.
 /// @param path The file; it need not be UTF-8. A path that cannot name a file is
 ///   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
 ///   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
@@ -577,7 +570,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
 /// @param use_local_public_key true for the local public key; false for the peer's.
 /// @param out_bytes Where to write the address of the ciphertext, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes: the size of the modulus.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: that public key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED.
 #[must_use]
@@ -601,13 +593,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
 /// sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
 /// and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
-///
 /// @param wrapper The wrapper.
 /// @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_DECRYPTION_FAILED. ANWDL_REASON_KEY_MISSING: the private key is not
 ///   set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
@@ -642,7 +632,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
 /// @param out_len Where to write its length in bytes: the size of the modulus.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: the private key is not set.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_RANDOM_FAILED. ANWDL_REASON_PRIVATE_OPERATION_FAILED.
 #[must_use]
@@ -669,7 +658,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 /// Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
 /// method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
 /// Python: none; RSAWrapper.verifyDataSignature() is another function.
-///
 /// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
@@ -705,7 +693,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
 /// Verifies a signature under the peer's public key or the local one; see
 /// anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
 /// use_local_public_key.
-///
 /// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
@@ -744,7 +731,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
 /// The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
 /// PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
 /// line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
-///
 /// @param wrapper The wrapper.
 /// @param remote true for the peer's public key; false for the local one.
 /// @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().

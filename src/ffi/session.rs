@@ -63,9 +63,9 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///   anwdl_session_sent();
 /// - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
 ///
-/// A session has no clock: its timeouts count once anwdl_session_set_time() has told it the time. To give up on
-/// a peer, call anwdl_session_end() or free the session. anwdl_session_next_event() does all operations. One way to
-/// receive a request, called whenever bytes have come and the last request has its response:
+/// A session has no clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call
+/// anwdl_session_end() or free the session. anwdl_session_next_event() runs all operations. Here is one by itself:
+/// to receive a request, call this whenever bytes have come and the last request has its response.
 ///
 /// @code{.c}
 /// #include <anwdl.h>
@@ -115,7 +115,6 @@ impl Handle for anwdl_session_t {
 /// Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
 /// the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
 /// ClientInstance() needs a socket.
-///
 /// @param role Which side of the connection it is.
 /// @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
 ///   anwdl_session_set_time().
@@ -320,10 +319,9 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
     unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
-/// Takes bytes that came from the peer, in pieces of any size, but no more than the operation under way can
-/// use now: none if there is none, or if it has all it waited for and must be called again. What follows a
-/// message stays with the caller. Python: none; socket.recv() is called inside.
-///
+/// Takes bytes from the peer, in pieces of any size, but only those that the operation under way can use now:
+/// none if no operation is under way, or if it has all that it waited for and must be called again. Bytes after
+/// a message stay with the caller. Python: none; socket.recv() is called inside.
 /// @param session The session.
 /// @param bytes The bytes; NULL is fine if len is 0.
 /// @param len Their number.
@@ -355,7 +353,6 @@ pub unsafe extern "C" fn anwdl_session_feed(
 /// Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
 /// ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
 /// is called inside.
-///
 /// @param session The session.
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
 ///   anwdl_session_end()).
@@ -367,10 +364,9 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 }
 
 /// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
-/// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they have left,
-/// keep a copy: then no timeout counts for them, and the program has to limit how many wait. Python: none;
-/// socket.sendall() is called inside.
-///
+/// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
+/// a copy: no timeout counts for these, and the program must limit how many wait.
+/// Python: none; socket.sendall() is called inside.
 /// @param session The session.
 /// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
 ///   session.
@@ -429,7 +425,6 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
 /// Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
 /// operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
 /// nothing. Python: ClientInstance.closeConnection().
-///
 /// @param session The session.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
@@ -578,18 +573,10 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     }
 }
 
-/// Keeps a pointer of the caller's, so that it is found where only the session is known.
-///
-/// The library only hands it back: from anwdl_session_get_user_data(), and to the function of
-/// anwdl_set_log_handler(). What it points to stays the caller's, also after the session is freed.
-///
-/// @param session The session; not NULL.
+/// Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
+/// @param session The session.
 /// @param user_data The pointer; NULL is fine.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: session is NULL.
-///
-/// Python: an attribute of the object.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_user_data(
@@ -600,13 +587,9 @@ pub unsafe extern "C" fn anwdl_session_set_user_data(
     unsafe { set_user_data(session, user_data) }
 }
 
-/// The pointer that anwdl_session_set_user_data() keeps.
-///
-/// @param session The session; not NULL.
-///
-/// @return The pointer; NULL if none was set, or session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: an attribute of the object.
+/// The pointer that anwdl_session_set_user_data() attached. Python: an attribute of the object.
+/// @param session The session.
+/// @return The pointer; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_user_data(
     session: *const anwdl_session_t,
@@ -615,14 +598,10 @@ pub unsafe extern "C" fn anwdl_session_get_user_data(
     unsafe { get_user_data(session) }
 }
 
-/// The IP address of the peer as text: what anwdl_client_options_set_peer_ip() gave.
-///
-/// @param session The session; not NULL.
-///
-/// @return The text, in the form that anwdl_client_get_ip() describes, "" if the options named none;
-///   borrowed until the session is freed; NULL if session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
+/// The IP address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip().
 /// Python: ClientInstance.getIP().
+/// @param session The session.
+/// @return The text, valid until the session is freed; "" if the options have no address.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -> *const c_char {
     // SAFETY: the caller passes what the types say, or NULL.
@@ -633,14 +612,9 @@ pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -
     }
 }
 
-/// The ID of the peer: the first 7 hexadecimal digits of the SHA-256 of its IP text.
-///
-/// @param session The session; not NULL.
-///
-/// @return The text, "" if the options named no address; borrowed until the session is freed; NULL if
-///   session is NULL (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getID().
+/// The ID of the peer, as anwdl_client_get_id(). Python: ClientInstance.getID().
+/// @param session The session.
+/// @return The text, valid until the session is freed; "" if the options have no address.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -> *const c_char {
     // SAFETY: the caller passes what the types say, or NULL.
@@ -651,14 +625,9 @@ pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -
     }
 }
 
-/// When the session was made.
-///
-/// @param session The session; not NULL.
-///
-/// @return Seconds since 1970-01-01 00:00 UTC, negative before; 0 if session is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: ClientInstance.getCreationTimestamp().
+/// When the session was made. Python: ClientInstance.getCreationTimestamp().
+/// @param session The session.
+/// @return Seconds since 1970-01-01 00:00 UTC, negative before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_creation_timestamp(
     session: *const anwdl_session_t,
@@ -668,11 +637,9 @@ pub unsafe extern "C" fn anwdl_session_get_creation_timestamp(
 }
 
 /// The name of a role, for logs.
-///
 /// @param role Any number.
-///
-/// @return The name without its prefix, such as "SERVER" for ANWDL_ROLE_SERVER; "UNKNOWN" for a number
-///   that is no role. Never NULL, valid for ever, not to be freed.
+/// @return The name, such as "SERVER" for ANWDL_ROLE_SERVER, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {
@@ -684,16 +651,16 @@ pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
     })
 }
 
-/// Takes the session as far as it goes, and says what has happened, as anwdl_client_next_event() and, in the role
-/// of a client, anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_READ, when nothing is pending, feed it;
-/// after ANWDL_EVENT_WANT_WRITE send what is pending; then call it again. Python: none.
-///
+/// Runs the session, as anwdl_client_next_event() or, in the role of a client,
+/// anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_WRITE send what is pending; after
+/// ANWDL_EVENT_WANT_READ, when nothing is pending, feed it; then call again. Python: none.
 /// @param session The session.
-/// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with anwdl_request_free();
-///   it outlives the session. Not looked at in the role of a client.
+/// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
+///   anwdl_request_free(); it outlives the session. Ignored in the role of a client.
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
 ///   anwdl_response_free(); it outlives the session. NULL is fine in the role of a server.
-/// @return As anwdl_client_next_event(); also those of anwdl_client_interface_next_event().
+/// @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_next_event() and
+///   anwdl_client_interface_next_event().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_next_event(
@@ -713,14 +680,11 @@ pub unsafe extern "C" fn anwdl_session_next_event(
     }
 }
 
-/// Tells the session the time, so that the timeouts of its options count. Call it before the functions that the
-/// time matters for; operations that began before the first call have no timeout. A session whose options have no
-/// timeout ignores it. Python: none; the socket has a clock.
-///
+/// Gives the session the time, for the timeouts of its options. Call it before other functions. An operation
+/// that began before the first call has no timeout. Python: none; the socket has a clock.
 /// @param session The session.
-/// @param milliseconds The time in milliseconds, since whatever the program counts from, such as
-///   clock_gettime(CLOCK_MONOTONIC), uv_now() or std::chrono::steady_clock give it. An earlier time than the last
-///   one is ignored.
+/// @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
+///   uv_now() or std::chrono::steady_clock. A time before the last one is ignored.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_time(
@@ -737,10 +701,10 @@ pub unsafe extern "C" fn anwdl_session_set_time(
     }
 }
 
-/// How long the operation under way may still take, from the time that anwdl_session_set_time() told last, as
+/// How long the operation under way may still take after the last anwdl_session_set_time(), as
 /// anwdl_client_get_time_left(). Python: none.
 /// @param session The session.
-/// @return As anwdl_client_get_time_left(); -1 too if the session was not told the time.
+/// @return As anwdl_client_get_time_left(); -1 also without anwdl_session_set_time().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_time_left(session: *const anwdl_session_t) -> c_int {
     // SAFETY: the caller passes what the types say, or NULL.

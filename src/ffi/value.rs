@@ -12,17 +12,17 @@ use super::{borrow, borrow_mut, output, status, text, value_or};
 use crate::error::{Error, Reason};
 use crate::message::{DataValue, Value, ValueType, Values};
 
-/// What a value is.
+/// The type of a value.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_value_type_t {
-    /// There is no value: what was looked for is not there.
+    /// There is no value.
     ANWDL_VALUE_NONE = 0,
     /// null.
     ANWDL_VALUE_NULL = 1,
     /// true or false.
     ANWDL_VALUE_BOOLEAN = 2,
-    /// A number without fraction and exponent, of however many digits.
+    /// A number without fraction and exponent, of any length.
     ANWDL_VALUE_INTEGER = 3,
     /// Any other number: 1.0 and 1e3 are floats.
     ANWDL_VALUE_FLOAT = 4,
@@ -36,23 +36,23 @@ pub enum anwdl_value_type_t {
 
 use anwdl_value_type_t::*;
 
-/// A value among the parameters of a request, the data of a response, or data that were put together.
+/// A value in the parameters of a request, in the data of a response, or in an anwdl_data_t. Copy it like a
+/// number; it is never freed. It is valid until the object that it came from is freed or changed, and so are
+/// the values and strings that are read from it. Many threads may read it at once. Its fields are private.
 ///
-/// It is copied like a number and never freed. It belongs to the request, response or data that it was
-/// asked of, and is valid until that is freed or changed. Many threads may read it at once. Its fields
-/// are the library's. An anwdl_value_t of zeros is no value, and so is what is returned where there is
-/// none; all functions take that, and find nothing in it.
+/// An anwdl_value_t of zeros is "no value". Functions return it where there is nothing, which is not a failure
+/// and leaves the last error alone. All functions accept it, and find nothing in it.
 ///
-/// A value is a place in the text that was received. What is asked of it is read from there: a call
-/// takes no longer than to read that text once, to pass all elements of an array takes no longer
-/// either, and nothing is allocated for a value. Only strings are decoded, all of them when the first
-/// one is asked for. They are wiped with the request, and take no more memory than its text.
+/// A value is a place in the JSON text, and needs no memory. Reading it takes at most as long as to read the
+/// text once, and so does walking through a whole array with anwdl_value_get_next(). Only strings and names are
+/// decoded, all of them when the first one is read; together they are no longer than the text, and are wiped
+/// with it. They are UTF-8 and end with NUL, but can contain NULs too: only their length shows where they end.
 ///
-/// The functions that take a pointer take a JSON Pointer (RFC 6901), from the value on: "/disks/0/size"
-/// is the member "size" of the first element of the member "disks", and "" is the value itself. In a
-/// name, "~1" stands for a slash and "~0" for a tilde. A name that others have chosen is
-/// looked for by anwdl_value_get_member(), which takes it as it is. Pass the elements of a long array with
-/// anwdl_value_get_next(): a pointer with a number counts from the first one each time.
+/// A parameter named pointer is a JSON Pointer (RFC 6901) that begins at the value: "/disks/0/size" is the
+/// member "size" of the first element of the member "disks", and "" is the value itself. In a name, write "~1"
+/// for a slash and "~0" for a tilde. What is not a JSON Pointer is ANWDL_REASON_INVALID_ARGUMENT. For names
+/// that others have chosen use anwdl_value_get_member(), and for long arrays anwdl_value_get_next(), as a
+/// pointer counts the elements from the first one each time.
 ///
 /// Each disk of {"disks": [{"name": "sda", "size": 10}]}:
 ///
@@ -81,11 +81,11 @@ use anwdl_value_type_t::*;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct anwdl_value_t {
-    /// What it belongs to; NULL if there is no value.
+    /// The object that it belongs to; NULL for no value.
     pub owner: *const c_void,
-    /// Where it is there.
+    /// Its place there.
     pub place: u32,
-    /// How many objects and arrays it is in.
+    /// How deep it is nested.
     pub level: u32,
 }
 
@@ -115,12 +115,12 @@ fn lend(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
     })
 }
 
-/// The value that [`lend`] told C of.
+/// The value that C passes back, which [`lend`] made.
 ///
 /// # Safety
-/// What it belongs to is alive, and is not changed meanwhile.
+/// Its owner is alive, and does not change during the borrow.
 unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error> {
-    // SAFETY: it is NULL, or `lend` made it; the caller vouches for the rest.
+    // SAFETY: it is NULL, or `lend` made it; the caller guarantees the rest.
     let Some(values) = (unsafe { value.owner.cast::<Values>().as_ref() }) else {
         return Ok(None);
     };
@@ -130,24 +130,19 @@ unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error>
     })
 }
 
-/// The same where there has to be one.
+/// As [`optional`], but no value is an error.
 ///
 /// # Safety
 /// As for [`optional`].
 unsafe fn required<'a>(value: anwdl_value_t) -> Result<Value<'a>, Error> {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let value = unsafe { optional(value) }?;
     value.ok_or_else(|| Error::new(Reason::NotFound, "there is no value"))
 }
 
-/// The parameters of a request, for reading.
-///
-/// @param request The request; not NULL.
-///
-/// @return The parameters, an object, valid until the request is freed. No value if request is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: request["parameters"].
+/// The parameters of a request, for reading. Python: request["parameters"].
+/// @param request The request.
+/// @return The parameters, an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_parameters(
     request: *const anwdl_request_t,
@@ -159,14 +154,9 @@ pub unsafe extern "C" fn anwdl_request_get_parameters(
     })
 }
 
-/// The data of a response, for reading.
-///
-/// @param response The response; not NULL.
-///
-/// @return The data, an object, valid until the response is freed. No value if response is NULL
-///   (ANWDL_REASON_INVALID_ARGUMENT).
-///
-/// Python: response["data"].
+/// The data of a response, for reading. Python: response["data"].
+/// @param response The response.
+/// @return The data, an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_data(
     response: *const anwdl_response_t,
@@ -178,16 +168,10 @@ pub unsafe extern "C" fn anwdl_response_get_data(
     })
 }
 
-/// Data that were put together, for reading.
-///
-/// They are written as one text for it, which is kept until they are changed.
-///
-/// @param data The data; not NULL.
-///
-/// @return The data, an object or an array, valid until they are changed or freed. No value if data is
-///   NULL (ANWDL_REASON_INVALID_ARGUMENT), or longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
-///
-/// Python: data.
+/// The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
+/// data is changed. Python: data.
+/// @param data The data.
+/// @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwdl_value_t {
     value_or(NONE, || {
@@ -197,13 +181,9 @@ pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwd
     })
 }
 
-/// What a value is.
-///
+/// The type of a value. Python: type(value).
 /// @param value The value.
-///
-/// @return Its type; ANWDL_VALUE_NONE if there is no value.
-///
-/// Python: type(value).
+/// @return The type; ANWDL_VALUE_NONE for no value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_type(value: anwdl_value_t) -> anwdl_value_type_t {
     value_or(ANWDL_VALUE_NONE, || {
@@ -223,16 +203,10 @@ pub unsafe extern "C" fn anwdl_value_get_type(value: anwdl_value_t) -> anwdl_val
     })
 }
 
-/// The value that a JSON Pointer leads to.
-///
-/// @param value The value where it begins.
-/// @param pointer The JSON Pointer, UTF-8; not NULL.
-///
-/// @return The value, valid as long as the one it was asked of. No value if there is none there, which
-///   is no failure: the last error stays as it was. No value as well, with
-///   ANWDL_REASON_INVALID_ARGUMENT, if pointer is NULL, not UTF-8 or no JSON Pointer.
-///
-/// Python: value["disks"][0] for "/disks/0".
+/// Finds a value by a JSON Pointer. Python: value["disks"][0] for "/disks/0".
+/// @param value The value where the pointer begins.
+/// @param pointer The JSON Pointer, UTF-8.
+/// @return The value; no value if there is none at that place.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_find(
     value: anwdl_value_t,
@@ -250,16 +224,10 @@ pub unsafe extern "C" fn anwdl_value_find(
     })
 }
 
-/// The member of an object that has a name, taken as it is.
-///
+/// Finds a member of an object by its name, in which "/" and "~" mean nothing special. Python: value.get(name).
 /// @param value The object.
-/// @param name The name of the member, UTF-8; not NULL.
-///
-/// @return The value of the member, valid as long as the object. No value if there is no such member,
-///   or value is no object, which is no failure: the last error stays as it was. No value as well, with
-///   ANWDL_REASON_INVALID_ARGUMENT, if name is NULL or not UTF-8.
-///
-/// Python: value.get(name).
+/// @param name The name of the member, UTF-8.
+/// @return The value of the member; no value if the object has no such member, or value is not an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_member(
     value: anwdl_value_t,
@@ -274,14 +242,9 @@ pub unsafe extern "C" fn anwdl_value_get_member(
     })
 }
 
-/// The first element of an array, or the value of the first member of an object.
-///
+/// The first element of an array, or the value of the first member of an object. Python: next(iter(value)).
 /// @param value The array or object.
-///
-/// @return The element, valid as long as the array or object. No value if there is none, or value is
-///   neither.
-///
-/// Python: next(iter(value)).
+/// @return The element; no value if there is none, or value is neither.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_first(value: anwdl_value_t) -> anwdl_value_t {
     value_or(NONE, || {
@@ -291,16 +254,10 @@ pub unsafe extern "C" fn anwdl_value_get_first(value: anwdl_value_t) -> anwdl_va
     })
 }
 
-/// The next element of the array that a value is in, or the value of the next member of the object.
-///
-/// The order is that of the text. To pass all elements takes as long as to read the array once.
-///
+/// The next element of the same array, or the value of the next member of the same object, in the order of the
+/// text. Python: next() of the iterator.
 /// @param value The element, or the value of a member.
-///
-/// @return The next one, valid as long as value. No value if value was the last one, or is in no array
-///   or object.
-///
-/// Python: next() of the iterator.
+/// @return The next one; no value after the last one, or if value is not in an array or object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_next(value: anwdl_value_t) -> anwdl_value_t {
     value_or(NONE, || {
@@ -310,13 +267,9 @@ pub unsafe extern "C" fn anwdl_value_get_next(value: anwdl_value_t) -> anwdl_val
     })
 }
 
-/// How many elements an array has, or how many members an object.
-///
-/// @param value The array or object. They are counted each time.
-///
-/// @return Their number; 0 if there is no value, or value is neither.
-///
-/// Python: len(value).
+/// Counts the elements of an array, or the members of an object, each time anew. Python: len(value).
+/// @param value The array or object.
+/// @return Their number; 0 if value is neither.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_count(value: anwdl_value_t) -> usize {
     value_or(0, || {
@@ -326,19 +279,12 @@ pub unsafe extern "C" fn anwdl_value_get_count(value: anwdl_value_t) -> usize {
     })
 }
 
-/// The name of a member of an object.
-///
+/// The name of a member of an object. Python: the key in value.items().
 /// @param value The value of the member.
-/// @param out_len Where to write the length of the name in bytes, without the NUL at its end; may be
-///   NULL. A name can have NULs of its own, which only the length tells from its end; do not look for such
-///   a name with anwdl_value_get_member(), which takes it for what comes before the NUL. Written only if
-///   a name is returned.
-///
-/// @return The name in UTF-8, JSON escapes resolved, ending with NUL, valid as long as value. NULL if
-///   value is no member of an object, which is no failure: the last error stays as it was. NULL as
-///   well, with ANWDL_REASON_INTERNAL, if there is no memory to decode the names.
-///
-/// Python: the key in value.items().
+/// @param out_len Where to write the length of the name in bytes; may be NULL. Written only if a name is
+///   returned. anwdl_value_get_member() cannot find a name that contains NULs.
+/// @return The name; NULL if value is not a member of an object, or without memory to decode names
+///   (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_name(
     value: anwdl_value_t,
@@ -360,18 +306,12 @@ pub unsafe extern "C" fn anwdl_value_get_name(
     })
 }
 
-/// Reads true or false.
-///
-/// @param value The value where pointer begins.
-/// @param pointer A JSON Pointer, such as "/is_shared"; "" for value itself; UTF-8; not NULL.
-/// @param out_value Where to write it; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
-///   it is something else (1 and "true" are no booleans). ANWDL_REASON_INVALID_ARGUMENT: pointer or
-///   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
-///
-/// Python: value[name].
+/// Reads true or false. Python: value[name].
+/// @param value The value where the pointer begins.
+/// @param pointer The JSON Pointer, UTF-8, such as "/is_shared"; "" for value itself.
+/// @param out_value Where to write true or false.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND or ANWDL_REASON_WRONG_TYPE (1 and "true"
+///   are not booleans).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_boolean(
@@ -390,19 +330,12 @@ pub unsafe extern "C" fn anwdl_value_get_boolean(
     })
 }
 
-/// Reads an integer of 64 bits with a sign.
-///
-/// @param value The value where pointer begins.
-/// @param pointer A JSON Pointer, such as "/size"; "" for value itself; UTF-8; not NULL.
-/// @param out_value Where to write it; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
-///   it is something else (1.0, 1e3 and true are no integers). ANWDL_REASON_OUT_OF_RANGE: it does not
-///   fit 64 bits; anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or
-///   out_value is NULL, or pointer is not UTF-8 or no JSON Pointer.
-///
-/// Python: value[name].
+/// Reads an integer of 64 bits with a sign. Python: value[name].
+/// @param value The value where the pointer begins.
+/// @param pointer The JSON Pointer, UTF-8, such as "/size"; "" for value itself.
+/// @param out_value Where to write the integer.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND, ANWDL_REASON_WRONG_TYPE (1.0, 1e3 and
+///   true are not integers) or ANWDL_REASON_OUT_OF_RANGE (anwdl_value_to_json() has every digit).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_integer(
@@ -421,19 +354,12 @@ pub unsafe extern "C" fn anwdl_value_get_integer(
     })
 }
 
-/// Reads a number as a double, the nearest one.
-///
-/// @param value The value where pointer begins.
-/// @param pointer A JSON Pointer, such as "/load"; "" for value itself; UTF-8; not NULL.
-/// @param out_value Where to write it; not NULL. Never infinite.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
-///   it is no number. ANWDL_REASON_OUT_OF_RANGE: it is larger than every double;
-///   anwdl_value_to_json() has every digit. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_value is
-///   NULL, or pointer is not UTF-8 or no JSON Pointer.
-///
-/// Python: float(value[name]).
+/// Reads any number as the nearest double. Python: float(value[name]).
+/// @param value The value where the pointer begins.
+/// @param pointer The JSON Pointer, UTF-8, such as "/load"; "" for value itself.
+/// @param out_value Where to write the number; never infinite.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND, ANWDL_REASON_WRONG_TYPE or
+///   ANWDL_REASON_OUT_OF_RANGE (larger than every double).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_float(
@@ -452,22 +378,13 @@ pub unsafe extern "C" fn anwdl_value_get_float(
     })
 }
 
-/// Reads a string.
-///
-/// @param value The value where pointer begins.
-/// @param pointer A JSON Pointer, such as "/name"; "" for value itself; UTF-8; not NULL.
-/// @param out_string Where to write the string: UTF-8, JSON escapes resolved, ending with NUL, borrowed,
-///   valid as long as value; not NULL.
-/// @param out_len Where to write the length of the string in bytes, without the NUL at its end; may be
-///   NULL. A string can have NULs of its own, which only the length tells from its end.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no such value. ANWDL_REASON_WRONG_TYPE:
-///   it is no string. ANWDL_REASON_INVALID_ARGUMENT: pointer or out_string is NULL, or pointer is not
-///   UTF-8 or no JSON Pointer.
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_INTERNAL: there is no memory to decode the strings.
-///
-/// Python: value[name].
+/// Reads a string. Python: value[name].
+/// @param value The value where the pointer begins.
+/// @param pointer The JSON Pointer, UTF-8, such as "/name"; "" for value itself.
+/// @param out_string Where to write the address of the string, borrowed and valid as long as value.
+/// @param out_len Where to write its length in bytes; may be NULL.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND or ANWDL_REASON_WRONG_TYPE;
+///   ANWDL_RUNTIME_ERROR with ANWDL_REASON_INTERNAL without memory to decode the strings.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_string(
@@ -492,19 +409,12 @@ pub unsafe extern "C" fn anwdl_value_get_string(
     })
 }
 
-/// A value as JSON text: an integer with all its digits, for example, or an array with all that is in
-/// it. It is written as anwdl_data_to_json() writes, and can be half as long again as what was received;
-/// while the call runs, it takes twice the length of the text. Without memory for that the process aborts.
-///
+/// Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
+/// text can be half as long again as what was received. The call needs twice its length; without that memory,
+/// the process aborts. Python: json.dumps(value, ensure_ascii=False).
 /// @param value The value.
-/// @param out_json Where to write the text, UTF-8, ending with NUL and with no NUL inside, to be
-///   freed with anwdl_string_free(), which wipes it; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
-///   out_json is NULL.
-///
-/// Python: json.dumps(value, ensure_ascii=False).
+/// @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_to_json(
@@ -520,17 +430,11 @@ pub unsafe extern "C" fn anwdl_value_to_json(
     })
 }
 
-/// Sets a member of an object to a copy of a value.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param value The value, of whatever type; copied. It may be one of data's own.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
-///   data or name is NULL, name is not UTF-8, data is an array, or data would have more than 64 levels.
-///
-/// Python: data[name] = copy.deepcopy(value).
+/// Sets a member of an object to a copy of a value. Python: data[name] = copy.deepcopy(value).
+/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param name The name of the member, UTF-8.
+/// @param value The value to copy, of any type; it may be one of data's own.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_value(
@@ -550,16 +454,10 @@ pub unsafe extern "C" fn anwdl_data_set_value(
     })
 }
 
-/// Adds a copy of a value at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param value The value, of whatever type; copied. It may be one of data's own.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_NOT_FOUND: there is no value. ANWDL_REASON_INVALID_ARGUMENT:
-///   data is NULL, data is an object, or data would have more than 64 levels.
-///
-/// Python: data.append(copy.deepcopy(value)).
+/// Appends a copy of a value to an array. Python: data.append(copy.deepcopy(value)).
+/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param value The value to copy, of any type; it may be one of data's own.
+/// @return As anwdl_data_set_value().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_value(
@@ -576,17 +474,12 @@ pub unsafe extern "C" fn anwdl_data_add_value(
     })
 }
 
-/// Sets a member of an object to a float.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param value The float; it is written so that the same one is read again, 1 as 1.0.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data or name is NULL, name is not
-///   UTF-8, data is an array, or value is infinite or NaN, which JSON cannot say.
-///
-/// Python: data[name] = value.
+/// Sets a member of an object to a float. Python: data[name] = value.
+/// @param data The object.
+/// @param name The name of the member, UTF-8.
+/// @param value The float, written so that reading gives the same one; 1 as 1.0. Infinity and NaN, which JSON
+///   does not have, are ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_float(
@@ -603,16 +496,10 @@ pub unsafe extern "C" fn anwdl_data_set_float(
     })
 }
 
-/// Adds a float at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param value The float; it is written so that the same one is read again, 1 as 1.0.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: data is NULL, data is an object, or value
-///   is infinite or NaN, which JSON cannot say.
-///
-/// Python: data.append(value).
+/// Appends a float to an array. Python: data.append(value).
+/// @param data The array.
+/// @param value The float, as for anwdl_data_set_float().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_float(
@@ -626,19 +513,12 @@ pub unsafe extern "C" fn anwdl_data_add_float(
     })
 }
 
-/// Sets a member of an object to a value that is written as JSON: an integer of more than 64 bits, for
-/// example. Numbers and strings stay as they are written, to the last digit.
-///
-/// @param data The object; not NULL.
-/// @param name The name of the member, UTF-8; not NULL.
-/// @param json The text of any JSON value, UTF-8; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, name or json is not
-///   UTF-8, json is no JSON as anwdl_data_from_json() takes it, data is an array, or data would have
-///   more than 64 levels.
-///
-/// Python: data[name] = json.loads(text).
+/// Sets a member of an object to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
+/// as written, to the last digit. Python: data[name] = json.loads(text).
+/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param name The name of the member, UTF-8.
+/// @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_set_json(
@@ -657,17 +537,10 @@ pub unsafe extern "C" fn anwdl_data_set_json(
     })
 }
 
-/// Adds a value that is written as JSON at the end of an array.
-///
-/// @param data The array; not NULL.
-/// @param json The text of any JSON value, UTF-8; copied; not NULL.
-///
-/// @retval ANWDL_OK
-/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL, json is not UTF-8 or
-///   no JSON as anwdl_data_from_json() takes it, data is an object, or data would have more than 64
-///   levels.
-///
-/// Python: data.append(json.loads(text)).
+/// Appends JSON text to an array, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
+/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
+/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_json(

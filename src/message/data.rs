@@ -1,7 +1,7 @@
-//! The data of responses and the parameters of requests, put together value by value.
+//! The data of responses and the parameters of requests, built value by value.
 //!
-//! Each value is kept as the JSON text that it becomes. So what came as JSON keeps every
-//! digit and every escape, and what is put in is copied once.
+//! Each value is kept as JSON text. So values that come as JSON keep every digit and every
+//! escape, and each value is copied once.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,8 +16,8 @@ use super::value::{Value, Values};
 use crate::error::{Error, Reason, Result};
 use crate::secret::SecretText;
 
-/// A JSON object or array that is being put together: response data, or the parameters of
-/// a request.
+/// A JSON object or array that is built value by value: response data, or the parameters of a
+/// request.
 ///
 /// Members stand in the order in which they were first set. Names and values are wiped when they
 /// are replaced or dropped: data hold passwords and client tokens.
@@ -37,10 +37,10 @@ use crate::secret::SecretText;
 pub struct Data {
     is_array: bool,
     members: Vec<Member>,
-    /// Finds the first `indexed` of them, at the place behind their number.
+    /// Finds the first `indexed` of them; it holds their number plus one.
     index: Option<Index>,
     indexed: usize,
-    /// What is read, until something is changed.
+    /// The text for reading, kept until a value is changed.
     values: OnceLock<Box<Values>>,
 }
 
@@ -50,16 +50,16 @@ struct Member {
     value: DataValue,
 }
 
-/// A value to be put into [`Data`]: made from a text, an integer, a boolean, a value that is read, or other data.
+/// A value for [`Data`], made from a string, an integer, a boolean, a [`Value`], or other data.
 pub struct DataValue {
-    /// The value as JSON, with the blanks that Python's `json.dumps` writes. Characters
-    /// beyond ASCII stand for themselves.
+    /// The value as JSON, with the blanks that Python's `json.dumps` writes. Characters beyond
+    /// ASCII are not escaped.
     json: Zeroizing<String>,
-    /// How many levels of objects and arrays there are in it.
+    /// How many levels of objects and arrays it has.
     levels: usize,
 }
 
-/// What a server tells of a new container.
+/// What a server's response says about a new container.
 #[derive(Clone, Copy)]
 pub struct ContainerData<'a> {
     /// The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12,
@@ -70,7 +70,7 @@ pub struct ContainerData<'a> {
     pub client_token: &'a str,
     /// The SHA-256 of the container's ISO image: 64 lower case hexadecimal digits.
     pub iso_sha256: &'a str,
-    /// Whom to log in as: `user_` and five digits.
+    /// The user to log in as: `user_` and five digits.
     pub user_name: &'a str,
     /// The password of that user: letters and digits.
     pub password: &'a str,
@@ -105,7 +105,7 @@ impl Data {
         let Some(object) = root.object() else {
             return Err(Error::invalid_argument(root.describe_as_no_object("json")));
         };
-        // They are known to have distinct names.
+        // The reader has refused equal names.
         let members = object.members().map(|(name, value)| Member {
             name: name.decode().into(),
             value: DataValue::from_accepted(value.as_written()),
@@ -116,18 +116,17 @@ impl Data {
         })
     }
 
-    /// The data as JSON text: a blank behind each comma and each colon, no other blanks.
+    /// The data as JSON text: a blank after each comma and each colon, no other blanks.
     pub fn to_json(&self) -> Zeroizing<String> {
         DataValue::from(self).json
     }
 
-    /// Whether this is an array; else it is an object.
+    /// Whether this is an array, and not an object.
     pub fn is_array(&self) -> bool {
         self.is_array
     }
 
-    /// The data, for reading. They are written as one text for it, which is kept until something is
-    /// changed.
+    /// The data, for reading. It is written as one text, which is kept until a value is changed.
     pub fn value(&self) -> Value<'_> {
         let values = self.values.get_or_init(|| {
             let count = if self.is_array { 0 } else { self.members.len() };
@@ -145,7 +144,7 @@ impl Data {
         Ok(())
     }
 
-    /// Adds an element at the end of an array.
+    /// Appends an element to an array.
     pub fn add(&mut self, value: impl Into<DataValue>) -> Result<()> {
         if !self.is_array {
             return Err(Error::invalid_argument(
@@ -176,13 +175,13 @@ impl Data {
         self.set_normalized(CONTAINER, values)
     }
 
-    /// Sets the two members that describe the server: for how many seconds it has been
-    /// running, and its version.
+    /// Sets the two members that describe the server: how many seconds it has been running, and
+    /// its version.
     pub fn set_statistics(&mut self, uptime: u64, version: &str) -> Result<()> {
         self.set_normalized(STATISTICS, [uptime.into(), version.into()])
     }
 
-    /// Sets the members at these places of the format, or none if they do not fit it.
+    /// Sets these members of the format, or none if they do not fit it.
     fn set_normalized<const COUNT: usize>(
         &mut self,
         places: Places,
@@ -220,7 +219,7 @@ impl Data {
     }
 
     fn put(&mut self, name: &str, value: DataValue) {
-        // Dropped last: C may have borrowed the name from it.
+        // Dropped last, because C may have borrowed the name from it.
         let _values = self.values.take();
         match self.find(name) {
             Some(at) => self.members[at].value = value,
@@ -242,9 +241,9 @@ impl Data {
         indexed.or_else(|| (self.indexed..self.members.len()).find_map(is_named))
     }
 
-    /// Lets the index find all members. One that is full is made anew, for twice as many, so that
-    /// each member is hashed a few times at most. Without memory for it, or beyond 32 bits, the
-    /// others are looked through.
+    /// Adds all members to the index. A full index is rebuilt with twice the size, so each member is
+    /// hashed a few times at most. Members that do not fit, for lack of memory or beyond 32 bits,
+    /// are found by a linear search.
     fn extend_index(&mut self) {
         let count = self.members.len();
         if u32::try_from(count).is_err() {
@@ -282,8 +281,8 @@ impl fmt::Debug for Data {
     }
 }
 
-// A text that outgrows its place leaves an unwiped copy there. So each one below is written
-// into a place that is large enough from the beginning.
+// A buffer that grows leaves an unwiped copy behind. So each one below is large enough from the
+// beginning.
 
 impl DataValue {
     /// JSON's `null`.
@@ -314,7 +313,7 @@ impl DataValue {
         self.json
     }
 
-    /// Of what is no secret: a number or a word.
+    /// From a text that is not secret: a number or a word.
     fn word(text: impl Into<String>) -> Self {
         Self {
             json: Zeroizing::new(text.into()),
@@ -322,7 +321,7 @@ impl DataValue {
         }
     }
 
-    /// Copies an accepted value. Only the blanks between its parts change.
+    /// Copies an accepted value; only the blanks between its tokens change.
     fn from_accepted(written: &str) -> Self {
         let separators = written.bytes().filter(|byte| matches!(byte, b',' | b':'));
         let mut json = Zeroizing::new(String::with_capacity(written.len() + separators.count()));
@@ -352,7 +351,7 @@ impl DataValue {
         Self { json, levels }
     }
 
-    /// Whether data may hold it, being one more level.
+    /// Whether data may hold it, which adds one level.
     fn check_levels(&self) -> Result<()> {
         if self.levels < MAX_DEPTH {
             return Ok(());
@@ -392,7 +391,7 @@ impl From<bool> for DataValue {
     }
 }
 
-/// A copy of the data as they are now.
+/// A copy of the current data.
 impl From<&Data> for DataValue {
     fn from(data: &Data) -> Self {
         let member_len = |Member { name, value }: &Member| {
@@ -420,7 +419,7 @@ impl From<&Data> for DataValue {
     }
 }
 
-/// A copy of a value that is read.
+/// A copy of a value.
 impl Value<'_> {
     /// The value as JSON text, as [`Data::to_json`] writes it.
     pub fn to_json(self) -> Zeroizing<String> {
@@ -445,7 +444,7 @@ fn string_len(text: &str) -> usize {
     end.expect("an accepted string has an end") + 2
 }
 
-/// No less than `text` takes as a JSON string.
+/// An upper bound for the length of `text` as a JSON string.
 fn longest_len(text: &str) -> usize {
     let len_of = |byte| match byte {
         0..0x20 => r"\u0000".len(),

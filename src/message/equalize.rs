@@ -1,29 +1,29 @@
-//! Makes the refusal of a message take as long as the longest reading of one of its size.
+//! Makes refusing a message take as long as the slowest message of its size.
 
 use std::hint::black_box;
 
 use super::json::{Origin, observe};
 use super::work::Count;
 
-/// A byte that is no ASCII, where it is checked that it is UTF-8.
+/// For a byte that is not ASCII, in the check for UTF-8.
 const UTF8_BYTE: usize = 10;
 
-/// The most for a byte of a text, as a message can come near it that is nothing but short keys.
+/// The most for a byte of a text. A message of nothing but short keys comes near it.
 const MOST: usize = 88;
 
-/// The most for a byte where keys are not compared: when a text is read to detect its framing.
+/// The most for a byte without comparing keys: when a text is read to detect its framing.
 const MOST_WITHOUT_KEYS: usize = 70;
 
-/// What is read to make up for work. It is short, as the last one may be one too many.
+/// The text that is read to fill up the time. It is short, because the last read may be one too many.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
 
-/// Reads until as much was done as the bytes of the packet can take whose text this is the `work`
-/// of, where that is counted.
+/// Reads until the work is as much as the bytes of the packet can take at most; `work` is what
+/// its text has taken. Does nothing if work is not counted.
 pub(crate) fn equalize_work(work: impl Count, packet: &[u8]) {
     let Some(mut work) = work.counted() else {
         return;
     };
-    // Those that are checked one by one.
+    // The bytes that are checked one by one.
     let others = packet[..work.checked]
         .iter()
         .filter(|byte| !byte.is_ascii());

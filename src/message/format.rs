@@ -1,8 +1,7 @@
-//! The formats of requests and responses as tables of rules, and the validator that
-//! reads them.
+//! The formats of requests and responses as tables of rules, and their validator.
 //!
-//! The errors have the shape that the Python package `cerberus` gives, with which the
-//! released servers and clients check their messages.
+//! The errors have the form of the Python package `cerberus`, with which the released servers and
+//! clients check their messages.
 
 use std::io;
 
@@ -13,11 +12,11 @@ use serde_json::{Map, Value as Tree};
 use super::json::{JsonError, Kind, Observer, Origin, Text, Value, observe};
 use super::work::{self, Count};
 
-/// More fields than any schema has.
+/// An upper bound for the fields of a schema.
 const MOST_FIELDS: usize = 8;
 
-/// What an object must look like. Fields that are not named are allowed, and at most one of
-/// the fields is an object with a schema of its own.
+/// The rules for an object. Other fields are allowed. At most one of the fields is an object with
+/// its own schema.
 pub(super) struct Schema {
     fields: &'static [Field],
     /// The length of the shortest name.
@@ -31,7 +30,7 @@ struct Field {
     name: &'static str,
     rule: Rule,
     required: bool,
-    /// The fields, this one among them, that stand together or not at all.
+    /// The fields, including this one, that come together or not at all.
     together: Places,
 }
 
@@ -158,12 +157,12 @@ pub(super) static DATA: Schema = Schema::of(&[
 ]);
 
 const ACCESS: Places = 0b11;
-/// Those of data that tell of a container.
+/// The fields of data that describe a container.
 pub(super) const CONTAINER: Places = 0b0011_1111;
-/// Those of data that tell of the server.
+/// The fields of data that describe the server.
 pub(super) const STATISTICS: Places = 0b1100_0000;
 
-/// What is wrong with an object, by field: an object of lists, as `cerberus` gives it.
+/// The errors of an object, by field: an object of lists, as in `cerberus`.
 pub(super) type Errors = Map<String, Tree>;
 
 /// Writes errors as Python's `json.dumps` does, so that logs of both servers read alike.
@@ -182,7 +181,7 @@ pub(crate) fn errors_of_whole(message: &str, problem: &str) -> String {
     write_errors(Errors::from_iter([(message.to_owned(), problems)]))
 }
 
-/// A blank behind every comma and every colon.
+/// A blank after every comma and every colon.
 struct PythonStyle;
 
 impl Formatter for PythonStyle {
@@ -210,16 +209,16 @@ impl Formatter for PythonStyle {
 /// The values of a schema's fields, in its order.
 type Values<'a> = [Option<Value<'a>>; MOST_FIELDS];
 
-/// A text that was accepted, and the values that its schema names, found while it was read.
+/// An accepted text, and the values of its schema's fields, found while it was read.
 pub(crate) struct Document<'a> {
     schema: &'static Schema,
     root: Option<Value<'a>>,
     values: Values<'a>,
-    /// Those of the field that is an object with a schema.
+    /// The values of the field that is an object with a schema.
     inner: Values<'a>,
     /// How many members that object has.
     inner_count: usize,
-    /// The key whose object is being read, by its address, and its schema.
+    /// The address of the key whose object is being read, and the object's schema.
     parent: Option<(*const u8, Option<&'static Schema>)>,
 }
 
@@ -269,12 +268,12 @@ impl<'a> Document<'a> {
         self.values[at?]
     }
 
-    /// How many members the field has that is an object with a schema.
+    /// How many members the field with its own schema has.
     pub fn inner_count(&self) -> usize {
         self.inner_count
     }
 
-    /// What is wrong with the root, which is an object; `None` if it fits.
+    /// The errors of the root, an object; `None` if it fits.
     pub fn errors(&self) -> Option<Errors> {
         self.schema.errors(&self.values, &self.inner)
     }
@@ -292,13 +291,13 @@ impl Schema {
         Self { fields, shortest }
     }
 
-    /// Reads a text, in one pass that builds nothing.
+    /// Reads a text in one pass, without building a tree.
     #[inline(always)]
     pub fn read<'a>(&'static self, text: &'a str) -> Result<Document<'a>, JsonError> {
         self.read_counted(text, &mut ())
     }
 
-    /// The same, and adds to `work` what it took.
+    /// As [`read`](Self::read); adds the work to `work`.
     #[inline(always)]
     pub fn read_counted<'a>(
         &'static self,
@@ -308,7 +307,7 @@ impl Schema {
         self.read_any(text, 0, Origin::Peer, work)
     }
 
-    /// Reads a text that is to stand `depth` levels deep in another one.
+    /// Reads a text that will be nested `depth` levels deep in another one.
     #[inline(always)]
     pub fn read_inside<'a>(
         &'static self,
@@ -341,7 +340,7 @@ impl Schema {
 
     fn position(&self, key: Text<'_>, work: &mut impl Count) -> Option<usize> {
         let written = key.as_written();
-        // Nothing is shorter written than decoded.
+        // A decoded string is never longer than its text.
         if written.len() < self.shortest {
             work.add(work::TOO_SHORT);
             return None;
@@ -410,11 +409,11 @@ impl Schema {
 }
 
 impl Rule {
-    /// Adds what is wrong with `value`, in which the values `inner` were found. False if its
-    /// type is, so that nothing more can be said about the field.
+    /// Adds the errors of `value`, in which the values `inner` were found. Returns false if its type
+    /// is wrong, which makes other checks of the field pointless.
     fn check(&self, value: Value<'_>, inner: &Values<'_>, problems: &mut Vec<Tree>) -> bool {
         match (self, value.kind()) {
-            // As with `cerberus`, null is a value of any type that no rule allows.
+            // As in `cerberus`, null has any type, but no rule allows it.
             (_, Kind::Null) => problems.push("null value not allowed".into()),
             (Rule::Text(None), Kind::String(_)) | (Rule::Boolean, Kind::Boolean(_)) => {}
             (Rule::Text(Some(pattern)), Kind::String(text)) => {

@@ -4,20 +4,20 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::secret::NoMemory;
 
-/// How many members are looked through one by one.
+/// Up to this many members, a linear search is faster.
 pub(super) const FEW: usize = 16;
 
-/// Finds by its name what is kept elsewhere, at a place that is not 0: a hash table of places. Who
-/// chose the names cannot know the hashes.
+/// A hash table from names to places, which are not 0; what is there is stored elsewhere. The hashes are
+/// keyed: an attacker who chooses the names cannot predict them.
 pub(super) struct Index {
     hashes: RandomState,
-    /// 0 where nothing is.
+    /// 0 for an empty slot.
     places: Vec<u32>,
     capacity: usize,
 }
 
 impl Index {
-    /// With room for `count` names.
+    /// An index with room for `count` names.
     pub fn with_capacity(count: usize) -> Result<Self, NoMemory> {
         let len = count + count / 4 + 1;
         let mut places = Vec::new();
@@ -36,24 +36,24 @@ impl Index {
         self.places.capacity() * size_of::<u32>()
     }
 
-    /// For how many names there is room in all.
+    /// How many names it can hold.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Keeps the place of a name that is not there yet; there has to be room for it.
+    /// Adds the place of a new name. There must be room for it.
     pub fn add(&mut self, name: &str, place: u32) {
         let mut hasher = self.hashes.build_hasher();
         hash_into(&mut hasher, name.as_bytes());
         self.insert(hasher.finish(), place, |_| false);
     }
 
-    /// What names are hashed with.
+    /// The hasher for names.
     pub fn hashes(&self) -> &RandomState {
         &self.hashes
     }
 
-    /// What `get` finds under this name at one of the places where it can be.
+    /// What `get` returns for the first matching place of this name.
     pub fn find<T>(&self, name: &[u8], mut get: impl FnMut(usize) -> Option<T>) -> Option<T> {
         let mut hasher = self.hashes.build_hasher();
         hash_into(&mut hasher, name);
@@ -67,8 +67,8 @@ impl Index {
         None
     }
 
-    /// Keeps a place under a hash, for which there has to be room; false, and nothing is kept, if
-    /// one of those at which the name can be already `is_same`.
+    /// Adds a place under a hash. There must be room for it. Returns false, and adds nothing, if
+    /// `is_same` is true for one of the places on the way to a free slot.
     pub fn insert(&mut self, hash: u64, place: u32, is_same: impl Fn(usize) -> bool) -> bool {
         let mut slot = self.first_slot(hash);
         while self.places[slot] != 0 {
@@ -94,13 +94,13 @@ impl Index {
     }
 }
 
-/// A message is never longer than 32 bits can tell; what were longer would find no memory.
+/// Messages are shorter than 4 GiB, so that 32 bits suffice.
 pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
     u32::try_from(place).map_err(|_| NoMemory)
 }
 
-/// Hashes the bytes of a name. Each name comes in the same parts, whatever it is written like:
-/// where the parts end may matter to a hasher.
+/// Hashes the bytes of a name in parts of fixed length, because the result of a hasher may depend on
+/// how its input is divided.
 pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {
     if name.len() <= HASHED_AT_ONCE {
         return hasher.write(name);
@@ -109,5 +109,5 @@ pub(super) fn hash_into(hasher: &mut impl Hasher, name: &[u8]) {
         .for_each(|part| hasher.write(part));
 }
 
-/// The length of those parts.
+/// The length of the parts.
 pub(super) const HASHED_AT_ONCE: usize = 64;

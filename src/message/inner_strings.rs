@@ -1,18 +1,18 @@
-//! The strings of a text that are no values of its root's members: the names of members, and what
-//! lies deeper.
+//! The strings of a text other than the values of its root's members: the names of members, and
+//! the strings on deeper levels.
 
 use super::hash_index::narrow;
 use super::json::{Reader, Text};
 use crate::secret::{NoMemory, SecretBytes};
 
-/// How many strings lie between two waypoints.
+/// How many strings there are between two waypoints.
 const STEP: usize = 16;
 
-/// Those strings, decoded, each with a NUL behind it, one behind the other in the order of the text.
-/// With the strings that the root's members have as values, they take no more memory than the text.
+/// The decoded strings, each followed by a NUL, in the order of the text. Together with the decoded
+/// values of the root's members, they take no more memory than the text.
 pub(super) struct InnerStrings {
     bytes: SecretBytes,
-    /// Of every sixteenth string.
+    /// One for every sixteenth string.
     waypoints: Vec<Waypoint>,
 }
 
@@ -25,7 +25,7 @@ struct Waypoint {
     level: u32,
 }
 
-/// Passes the strings of an accepted text from a place on.
+/// Iterates over the strings of an accepted text, from a place on.
 struct Walk<'a> {
     reader: Reader<'a, 0>,
     level: usize,
@@ -37,7 +37,7 @@ impl InnerStrings {
     pub fn of(text: &str) -> Result<Self, NoMemory> {
         let (mut len, mut count) = (0, 0);
         for (_, _, string) in Walk::new(text, 0, 0) {
-            // A string takes no more room decoded than written.
+            // A decoded string is never longer than its text.
             len += string.as_written().len() + 1;
             count += 1;
         }
@@ -61,7 +61,7 @@ impl InnerStrings {
         Ok(strings)
     }
 
-    /// The string that begins at `wanted` in the text, with a NUL behind it.
+    /// The string that begins at `wanted` in the text, followed by a NUL.
     pub fn at(&self, text: &str, wanted: usize) -> Option<&str> {
         let passed = self
             .waypoints

@@ -1,4 +1,4 @@
-//! The members of an object that was received, for those who ask for them by name.
+//! Access to the members of a received object by name.
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
@@ -7,9 +7,8 @@ use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
-/// What is made of an object when it is asked for: where its members stand, if there are many, and
-/// the strings that are its members' values, decoded. Both together take no more memory than the
-/// object's text.
+/// What is built for an object at its first use: an index of its members, if there are many, and the
+/// decoded strings among its members' values. Both together take no more memory than the object's text.
 pub(super) struct Members {
     count: usize,
     index: RwLock<MadeIndex>,
@@ -19,19 +18,19 @@ pub(super) struct Members {
 enum MadeIndex {
     NotYet,
     Made(Index),
-    /// There was no memory for it, or what would take its place is needed for something else.
+    /// There was no memory for it, or its memory is needed for something else.
     Never,
 }
 
-/// The strings of an object, decoded, each with a NUL behind it, one behind the other.
+/// The decoded strings of an object, each followed by a NUL.
 struct Strings {
     bytes: SecretBytes,
-    /// Of every sixteenth member where it stands in the object, and the next string in `bytes`.
+    /// For every sixteenth member, its place in the object and that of the next string in `bytes`.
     waypoints: Vec<(u32, u32)>,
 }
 
 impl Members {
-    /// For an object that has so many members.
+    /// For an object with this many members.
     pub fn new(count: usize) -> Self {
         Self {
             count,
@@ -48,7 +47,7 @@ impl Members {
             return parsed.members().find_map(named);
         }
         loop {
-            // It only saves time: without it, there is another way.
+            // The index only saves time: without it, the search is linear.
             match &*self.index.read().unwrap_or_else(PoisonError::into_inner) {
                 MadeIndex::Made(index) => {
                     return index.find(name.as_bytes(), |at| {
@@ -68,12 +67,12 @@ impl Members {
         }
     }
 
-    /// Frees the memory with which members are found faster, and does without from now on.
+    /// Frees the index, and never builds it again.
     pub fn give_up_index(&self) {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = MadeIndex::Never;
     }
 
-    /// The same if it is a string: decoded, with a NUL behind it.
+    /// As [`find`](Self::find), for a string: decoded, and followed by a NUL.
     pub fn string_with_nul(&self, object: &str, name: &str) -> Result<Option<&str>, NoMemory> {
         let Some(value) = self.find(object, name) else {
             return Ok(None);
@@ -84,7 +83,7 @@ impl Members {
         self.decoded(object, value, text).map(Some)
     }
 
-    /// The string that is the value of a member: decoded, with a NUL behind it.
+    /// The string that is the value of a member: decoded, and followed by a NUL.
     pub fn decoded(
         &self,
         object: &str,
@@ -114,7 +113,7 @@ impl Strings {
         let members = || Object::from_accepted(object).members();
         let mut len = 0;
         for (_, value) in members() {
-            // A string takes no more room decoded than written.
+            // A decoded string is never longer than its text.
             if let Kind::String(text) = value.kind() {
                 len += text.as_written().len() + 1;
             }
@@ -130,7 +129,7 @@ impl Strings {
                 text.decode_to(&mut strings.bytes);
                 strings.bytes.push(0);
             }
-            // Of the member behind this one, and so never of one that is not there.
+            // For the next member, and so only if there is one.
             if number % FEW == 0 && number < count {
                 let behind = substr_range(object, value.as_written()).end;
                 let next = narrow(strings.bytes.len())?;
@@ -140,7 +139,7 @@ impl Strings {
         Ok(strings)
     }
 
-    /// Where the decoded string of a member stands.
+    /// The place of a member's decoded string.
     fn place_of(&self, object: &str, value: Value<'_>) -> usize {
         let wanted = substr_range(object, value.as_written()).start;
         let passed = self
@@ -165,7 +164,7 @@ impl Strings {
     }
 }
 
-/// What is in `cell`, made now if it is not there yet.
+/// The content of `cell`, initialized if it is empty.
 pub(super) fn get_or_try_init<T>(
     cell: &OnceLock<T>,
     make: impl FnOnce() -> Result<T, NoMemory>,
@@ -177,7 +176,7 @@ pub(super) fn get_or_try_init<T>(
     Ok(cell.get_or_init(|| made))
 }
 
-/// A copy with a NUL behind it, made when it is first asked for.
+/// A copy followed by a NUL, made at its first use.
 #[derive(Default)]
 pub(super) struct CopyWithNul(OnceLock<SecretText>);
 

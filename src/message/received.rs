@@ -5,17 +5,16 @@ use std::ops::Range;
 use super::json::Text;
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
-/// A JSON text and another text that belongs to it, each with a NUL behind it, in one
-/// allocation.
+/// A JSON text and another text that belongs to it, each followed by a NUL, in one allocation.
 pub(super) struct ReceivedText {
     text: SecretText,
     json: Range<usize>,
 }
 
 impl ReceivedText {
-    /// Takes bytes that begin with a text that was read, and in which the JSON stands at
-    /// `json`. The other text is the string that is written at `extra`, decoded, with a question
-    /// mark in place of each NUL, at which C would end it.
+    /// Takes bytes that begin with a text that was read, with the JSON at `json`. The other text is
+    /// the decoded string at `extra`, with a question mark in place of each NUL, where C would end
+    /// it.
     pub fn new(
         mut bytes: SecretBytes,
         json: Range<usize>,
@@ -28,7 +27,7 @@ impl ReceivedText {
         let len = text.decoded_len();
         let is_plain = len == extra.len();
         if !is_plain {
-            // Decoding needs the room of the written text.
+            // Decoding needs as much room as the string takes in the text.
             decoded.try_reserve_exact(extra.len())?;
             text.decode_to(&mut decoded);
         }
@@ -49,7 +48,7 @@ impl ReceivedText {
         Ok(Self { text, json })
     }
 
-    /// Takes the same bytes with another text, which has no NUL.
+    /// As [`new`](Self::new), with another text that has no NUL.
     pub fn with(mut bytes: SecretBytes, json: Range<usize>, extra: &str) -> Result<Self, NoMemory> {
         bytes.truncate(json.end);
         bytes.try_reserve_exact(1 + extra.len() + 1)?;

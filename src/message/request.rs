@@ -14,10 +14,10 @@ use super::writing::{Margins, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
-/// The characters of a request around its verb and parameters, rounded up.
+/// An upper bound for the characters of a request around its verb and parameters.
 const PUNCTUATION: usize = 32;
 
-/// No request that fits the format is shorter.
+/// The length of the shortest request that fits the format.
 pub(crate) const SHORTEST_REQUEST: &str = r#"{"verb":"A","parameters":{}}"#;
 
 /// A request that fits the request format: a verb and parameters.
@@ -30,7 +30,7 @@ pub struct Request {
     parameters: Values,
 }
 
-/// Where the parts of a request stand in a text that was found to fit the format.
+/// The places of a request's parts, in a text that fits the format.
 pub(crate) struct RequestOutline {
     json: Range<usize>,
     parameters: Range<usize>,
@@ -59,12 +59,12 @@ impl MalformedRequest {
         })
     }
 
-    /// The whole request as text. Python's `json` reads it; it may be no strict JSON.
+    /// The whole request as text. Python's `json` reads it, but it need not be strict JSON.
     pub fn json(&self) -> &str {
         self.text.json()
     }
 
-    /// What is wrong, as the JSON text of an object of lists by field.
+    /// The errors by field, as the JSON text of an object of lists.
     pub fn errors(&self) -> &str {
         without_nul(self.errors_with_nul())
     }
@@ -109,17 +109,16 @@ impl Request {
         Self::new(SecretBytes::from(text.as_bytes()), outline).unwrap()
     }
 
-    /// What is wrong with a request, as the JSON text of an object of lists by field;
-    /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
-    /// Python server's `verifyRequestContent`.
+    /// The errors of a request by field, as the JSON text of an object of lists; `None` if it fits
+    /// the format. Fails if the text is not acceptable JSON. This is the Python server's
+    /// `verifyRequestContent`.
     pub fn errors_of(json: &str) -> Result<Option<String>> {
         let outline =
             RequestOutline::read(json).map_err(|problem| problem.of_argument("json", json))?;
         Ok(outline.err())
     }
 
-    /// The verb: capital letters A to Z. `CREATE`, `DESTROY` and `STAT` are known to every
-    /// server.
+    /// The verb: capital letters A to Z. Every server knows `CREATE`, `DESTROY` and `STAT`.
     pub fn verb(&self) -> &str {
         without_nul(self.verb_with_nul())
     }
@@ -139,8 +138,8 @@ impl Request {
         self.parameters.root()
     }
 
-    /// The parameter of this name if it is a string. It may contain any character,
-    /// U+0000 too.
+    /// The parameter of this name if it is a string, which may contain any character, even
+    /// U+0000.
     ///
     /// # Panics
     /// If there is no memory to decode the strings of the request;
@@ -183,12 +182,12 @@ impl Request {
 }
 
 impl RequestOutline {
-    /// Reads a JSON text that should be a request; what is wrong with one that is none.
+    /// Reads a JSON text as a request.
     pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, JsonError> {
         Ok(Self::of(text, &REQUEST.read(text)?))
     }
 
-    /// Reads such a text as far as that it is JSON, and adds to `work` what it took.
+    /// Checks that the text is JSON, and adds the work to `work`.
     #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
@@ -197,7 +196,7 @@ impl RequestOutline {
         REQUEST.read_counted(text, work)
     }
 
-    /// The outline of a text that was read; what is wrong with it if it is no request.
+    /// The outline of a text that was read, or its errors if it is not a request.
     #[inline(always)]
     pub fn of(text: &str, document: &Document<'_>) -> std::result::Result<Self, String> {
         if document.root().object().is_none() {
@@ -234,7 +233,7 @@ pub(crate) fn write_request(
         )
     };
     let parameters = match parameters_json {
-        // By itself, so that nothing in it ends the object early and goes on behind it.
+        // Checked by itself, because text that ends the object early could add members beside it.
         Some(text) => {
             let name = "parameters_json";
             let parameters = observe(text, 1, Origin::Caller, &mut (), &mut ())

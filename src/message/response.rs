@@ -15,7 +15,7 @@ use super::writing::{Margins, make_room, write_escaped};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
-/// The characters of a response around its message, reason and data, rounded up.
+/// An upper bound for the characters of a response around its message, reason and data.
 const PUNCTUATION: usize = 64;
 
 /// The request was served.
@@ -31,7 +31,7 @@ pub const RESPONSE_MSG_UNAVAILABLE: &str = "Unavailable";
 /// Something went wrong in the server.
 pub const RESPONSE_MSG_INTERNAL_ERROR: &str = "Internal error";
 
-/// No response that fits the format is shorter.
+/// The length of the shortest response that fits the format.
 pub(crate) const SHORTEST_RESPONSE: &str = r#"{"success":true,"message":"","data":{}}"#;
 
 /// A response that fits the response format, as its JSON text was received.
@@ -43,23 +43,23 @@ pub struct Response {
     message: Range<usize>,
 }
 
-/// Where a response stands in a text that was found to fit the format.
+/// The places of a response's parts, in a text that fits the format.
 pub(crate) struct ResponseOutline {
     json: Range<usize>,
     success: bool,
     message: Range<usize>,
     data: Range<usize>,
-    /// Of the data.
+    /// The data.
     member_count: usize,
 }
 
 impl ResponseOutline {
-    /// Reads a JSON text that should be a response; what is wrong with one that is none.
+    /// Reads a JSON text as a response.
     pub fn read(text: &str) -> std::result::Result<std::result::Result<Self, String>, JsonError> {
         Ok(Self::of(text, &RESPONSE.read(text)?))
     }
 
-    /// Reads such a text as far as that it is JSON, and adds to `work` what it took.
+    /// Checks that the text is JSON, and adds the work to `work`.
     #[inline(always)]
     pub fn read_json<'a>(
         text: &'a str,
@@ -68,7 +68,7 @@ impl ResponseOutline {
         RESPONSE.read_counted(text, work)
     }
 
-    /// The outline of a text that was read; what is wrong with it if it is no response.
+    /// The outline of a text that was read, or its errors if it is not a response.
     #[inline(always)]
     pub fn of(text: &str, document: &Document<'_>) -> std::result::Result<Self, String> {
         if document.root().object().is_none() {
@@ -114,9 +114,9 @@ impl Response {
         Self::new(SecretBytes::from(text.as_bytes()), outline).unwrap()
     }
 
-    /// What is wrong with a response, as the JSON text of an object of lists by field;
-    /// `None` if it fits the format. Fails if the text is no acceptable JSON. Mirrors the
-    /// Python server's `verifyResponseContent`.
+    /// The errors of a response by field, as the JSON text of an object of lists; `None` if it fits
+    /// the format. Fails if the text is not acceptable JSON. This is the Python server's
+    /// `verifyResponseContent`.
     pub fn errors_of(json: &str) -> Result<Option<String>> {
         let outline =
             ResponseOutline::read(json).map_err(|problem| problem.of_argument("json", json))?;
@@ -200,7 +200,7 @@ pub(crate) fn write_response(
     data_json: Option<&str>,
     reason: Option<&str>,
 ) -> Result<()> {
-    // As in Python, an empty reason is none.
+    // As in Python, an empty reason counts as none.
     let reason = reason.filter(|reason| !reason.is_empty());
     let data = match data_json {
         Some(text) => checked_data(text)?,

@@ -1,5 +1,5 @@
-//! Reading the values of a text that was accepted: nothing is built of it, and each question reads no
-//! more of it than it has to.
+//! Reads the values of an accepted text in place, without building a tree. Each call reads no more of
+//! the text than it needs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,8 +14,8 @@ use super::received::ReceivedText;
 use crate::error::{Error, Reason, Result};
 use crate::secret::NoMemory;
 
-/// An object or array that is read: the parameters of a request, the data of a response, or data that
-/// were put together.
+/// The object or array that values are read from: the parameters of a request, the data of a response,
+/// or [`Data`](super::Data).
 pub(crate) struct Values {
     text: ReceivedText,
     root: Range<usize>,
@@ -26,12 +26,12 @@ pub(crate) struct Values {
 
 /// A value in the parameters of a request, the data of a response, or in [`Data`](super::Data).
 ///
-/// It is a place in the text: copying it costs nothing, and what is asked of it is read from the text
-/// then, from that place on. A question takes no longer than to read the text once.
+/// It is a place in the text, and cheap to copy. A call reads the text from that place on, at most
+/// once.
 ///
-/// Where a method takes a pointer, that is a JSON Pointer (RFC 6901) from the value on: `/disks/0/size`
-/// is the member `size` of the first element of the member `disks`, and an empty one is the value
-/// itself. In a name, `~1` stands for a slash and `~0` for a tilde.
+/// A pointer is a JSON Pointer (RFC 6901) that begins at the value: `/disks/0/size` is the member `size`
+/// of the first element of the member `disks`, and an empty one is the value itself. In a name, write
+/// `~1` for a slash and `~0` for a tilde.
 ///
 /// ```
 /// use anwdl::message::{Data, ValueType};
@@ -48,18 +48,18 @@ pub(crate) struct Values {
 pub struct Value<'a> {
     values: &'a Values,
     at: usize,
-    /// How many objects and arrays it is in.
+    /// How deep it is nested.
     level: usize,
 }
 
-/// What a [`Value`] is.
+/// The type of a [`Value`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
     /// `null`.
     Null,
     /// `true` or `false`.
     Boolean,
-    /// A number without fraction and exponent, of any size.
+    /// A number without fraction and exponent, of any length.
     Integer,
     /// Any other number.
     Float,
@@ -86,7 +86,7 @@ impl ValueType {
 }
 
 impl Values {
-    /// Of the object or array at `root` in a text, which has so many members if it is an object.
+    /// For the object or array at `root` in a text; `member_count` is that of an object.
     pub(super) fn new(text: ReceivedText, root: Range<usize>, member_count: usize) -> Self {
         Self {
             text,
@@ -97,14 +97,14 @@ impl Values {
         }
     }
 
-    /// Of data that were put together, whose text this is.
+    /// For [`Data`](super::Data) with this text.
     pub fn of_data(json: &str, member_count: usize) -> Self {
         let text = ReceivedText::with(json.as_bytes().into(), 0..json.len(), "");
         let text = text.expect("there is memory for what the program put in");
         Self::new(text, 0..json.len(), member_count)
     }
 
-    /// The text that the root stands in.
+    /// The text that contains the root.
     pub(super) fn text(&self) -> &ReceivedText {
         &self.text
     }
@@ -133,7 +133,7 @@ impl Values {
         }
     }
 
-    /// The value that [`place`](Value::place) told of.
+    /// The value of a [`place`](Value::place).
     pub fn value_at(&self, at: usize, level: usize) -> Option<Value<'_>> {
         let first = self.root_json().as_bytes().get(at)?;
         let can_begin = matches!(
@@ -152,7 +152,7 @@ impl Values {
         self.members.held()
     }
 
-    /// The string that begins at `at` and is a name, or lies deeper than the root's members.
+    /// The string at `at`, which is a name, or deeper than the root's members.
     fn inner_string(&self, at: usize) -> Result<&str> {
         let strings = get_or_try_init(&self.inner_strings, || {
             // There is not room for both.
@@ -165,7 +165,7 @@ impl Values {
 }
 
 impl<'a> Value<'a> {
-    /// Where it stands, for [`Values::value_at`].
+    /// Its place, for [`Values::value_at`].
     pub(crate) fn place(self) -> (&'a Values, usize, usize) {
         (self.values, self.at, self.level)
     }
@@ -182,7 +182,7 @@ impl<'a> Value<'a> {
         Written::from_accepted(self.text(), self.at)
     }
 
-    /// What it is.
+    /// Its type.
     pub fn value_type(self) -> ValueType {
         match self.first_byte() {
             b'n' => ValueType::Null,
@@ -197,7 +197,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The member of this name; `None` if there is none, or it is no object.
+    /// The member of this name; `None` if there is none, or this is not an object.
     pub fn member(self, name: &str) -> Option<Self> {
         if self.level == 0 && self.first_byte() == b'{' {
             let found = self.values.member(name)?;
@@ -215,7 +215,7 @@ impl<'a> Value<'a> {
             .find(|member| member.written_name().is_some_and(|(_, key)| key == *name))
     }
 
-    /// The value that a JSON Pointer leads to; `None` if there is none.
+    /// The value at a JSON Pointer; `None` if there is none.
     pub fn at(self, pointer: &str) -> Result<Option<Self>> {
         let mut found = self;
         let mut tokens = pointer.split('/');
@@ -253,7 +253,7 @@ impl<'a> Value<'a> {
         self.begin(reader, is_object, level)
     }
 
-    /// The element or the member's value behind this one.
+    /// The next element, or the value of the next member.
     pub fn next(self) -> Option<Self> {
         if self.level == 0 {
             return None;
@@ -270,7 +270,7 @@ impl<'a> Value<'a> {
         self.begin(reader, is_object, self.level)
     }
 
-    /// The value at the place of the reader, behind the name of a member.
+    /// The value at the reader's position, after the name of a member if there is one.
     fn begin(self, mut reader: Reader<'a, 0>, is_object: bool, level: usize) -> Option<Self> {
         if matches!(reader.peek(), Some(b']' | b'}')) {
             return None;
@@ -311,8 +311,8 @@ impl<'a> Value<'a> {
         Some((start, Text::from_accepted(&name[start + 1..end])))
     }
 
-    /// The name of a member, with a NUL behind it; `None` for what is no member. Fails if there is no
-    /// memory to decode the names.
+    /// The name of a member, followed by a NUL; `None` if this is not a member. Fails without memory to
+    /// decode the names.
     pub fn name_with_nul(self) -> Result<Option<&'a str>> {
         let Some((start, _)) = self.written_name() else {
             return Ok(None);
@@ -320,12 +320,12 @@ impl<'a> Value<'a> {
         self.values.inner_string(start).map(Some)
     }
 
-    /// The name of a member; `None` for what is no member.
+    /// The name of a member; `None` if this is not a member.
     pub fn name(self) -> Option<Cow<'a, str>> {
         self.written_name().map(|(_, name)| name.decode())
     }
 
-    /// The value that a JSON Pointer leads to, which has to be there.
+    /// The value at a JSON Pointer, or an error if there is none.
     fn required(self, pointer: &str) -> Result<Self> {
         self.at(pointer)?.ok_or_else(|| {
             Error::new(
@@ -366,7 +366,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// A number as the nearest float; integers are such numbers, too.
+    /// Any number, integers too, as the nearest float.
     pub fn float(self, pointer: &str) -> Result<f64> {
         let value = self.required(pointer)?;
         let (Kind::Integer(number) | Kind::Fraction(number)) = value.written().kind() else {
@@ -382,7 +382,7 @@ impl<'a> Value<'a> {
         Ok(float)
     }
 
-    /// A string, decoded, with a NUL behind it. Fails if there is no memory to decode the strings.
+    /// A decoded string, followed by a NUL. Fails without memory to decode the strings.
     pub fn string_with_nul(self, pointer: &str) -> Result<&'a str> {
         let value = self.required(pointer)?;
         let written = value.written();
@@ -409,7 +409,7 @@ impl<'a> Value<'a> {
 
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It may be a secret.
+        // It may be secret.
         let mut shown = f.debug_struct("Value");
         shown.field("type", &self.value_type());
         shown.finish_non_exhaustive()
@@ -439,7 +439,7 @@ fn unescaped(token: &str) -> Result<Cow<'_, str>> {
     Ok(name.into())
 }
 
-/// The number of an element as a JSON Pointer has it: digits without zeros in front.
+/// The index of an element in a JSON Pointer: digits without leading zeros.
 fn element_number(token: &str) -> Option<usize> {
     let is_number = token.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = token == "0" || !token.starts_with('0');

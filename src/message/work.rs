@@ -1,19 +1,19 @@
-//! How much work the reading of a text was, and how to do as much for another one.
+//! Counts the work of reading a text, so that refused texts can be made to take as much as any other.
 //!
-//! Under AES-CBC a peer can have texts read that he has put together of pieces of other messages,
-//! without knowing them. How long it takes until such a text is refused must not tell him what is
-//! in it: so the reader counts what it does, and what a refused text lacks of the most that a
-//! message of its size can take is made up for, by reading.
+//! Under AES-CBC, an attacker can assemble a message from pieces of other messages without knowing
+//! their text. The time until it is refused must not reveal what it contains. So the reader counts
+//! its work, and a refusal goes on reading until it has done as much as the slowest message of that
+//! size takes.
 
-/// Is told what the reader does.
+/// Counts what the reader does.
 pub trait Count: Copy {
-    /// About so many instructions more.
+    /// Adds about this many instructions.
     fn add(&mut self, more: usize);
 
-    /// How many bytes of a text were found to be UTF-8.
+    /// Adds bytes of a text that are valid UTF-8.
     fn add_checked(&mut self, len: usize);
 
-    /// What was counted; `None` if nothing is.
+    /// The total; `None` if nothing is counted.
     fn counted(self) -> Option<Work>;
 
     /// Checks that a text is UTF-8.
@@ -24,7 +24,7 @@ pub trait Count: Copy {
     }
 }
 
-/// Counts nothing: for a text whose sender knows what is in it.
+/// Counts nothing, for texts that their sender knows anyway.
 impl Count for () {
     fn add(&mut self, _more: usize) {}
 
@@ -35,65 +35,65 @@ impl Count for () {
     }
 }
 
-/// What the reader was counted to do with a packet.
+/// The work that the reader has done for a packet.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
     pub(super) done: usize,
-    /// How many bytes were found to be UTF-8.
+    /// How many bytes were valid UTF-8.
     pub(super) checked: usize,
-    /// How often the packet is read.
+    /// How many times the packet is read.
     pub(super) times: usize,
 }
 
-/// A text, whatever is in it.
+/// For any text.
 pub const TEXT: usize = 215;
-/// Each byte, but those of words.
+/// For each byte that is not read by whole words.
 pub const BYTE: usize = 2;
-/// Eight bytes of a string or number.
+/// For eight bytes of a string or number.
 pub const WORD: usize = 17;
 pub const STRING: usize = 40;
-/// An escape sequence in a string, what is behind it, and the end.
+/// For an escape sequence in a string, the bytes after it, and the end.
 pub const PART: usize = 15;
-/// Bytes that stand for themselves there.
+/// For a run of plain bytes there.
 pub const RUN: usize = 42;
-/// Only one of them.
+/// For a single plain byte.
 pub const SINGLE: usize = 15;
-/// Four digits.
+/// For four digits.
 pub const UNIT: usize = 46;
 pub const NUMBER: usize = 55;
-/// More for one that is no integer.
+/// In addition, for a number that is not an integer.
 pub const OTHER_NUMBER: usize = 60;
 pub const FRACTION: usize = 95;
-/// A value that is no object or array.
+/// For a value other than an object or array.
 pub const SCALAR: usize = 42;
-/// An object or array.
+/// For an object or array.
 pub const BRACKET: usize = 28;
-/// More for one that is no deeper than is accepted, and not empty.
+/// In addition, if it is not empty and within the depth limit.
 pub const FRAME: usize = 38;
-/// A member or element, and what stands behind it.
+/// For a member or element, and what follows it.
 pub const ELEMENT: usize = 50;
-/// A member whose name is shorter than those of all fields of a schema.
+/// For a member with a name shorter than all field names of a schema.
 pub const TOO_SHORT: usize = 20;
-/// A member that is looked for among the fields of a schema.
+/// For a member that is looked up in a schema.
 pub const OBSERVED: usize = 87;
 pub const FIELD: usize = 4;
 /// For each byte of a short key.
 pub const OBSERVED_BYTE: usize = 12;
-/// More for each of them if the key is written with escapes.
+/// In addition, for each byte if the key has escapes.
 pub const ESCAPED_FIELD: usize = 25;
 pub const KEY: usize = 49;
-/// A key that is long or written with escapes.
+/// For a key that is long or has escapes.
 pub const LONG_KEY: usize = 200;
 pub const ESCAPE_OF_KEY: usize = 130;
-/// A key that is compared as it comes.
+/// For a key that is compared at once.
 pub const COMPARED_KEY: usize = 63;
-/// With one before it.
+/// For comparing it with one earlier key.
 pub const COMPARISON: usize = 5;
-/// More with one that begins alike.
+/// In addition, if both begin alike.
 pub const COMPARISON_TO_THE_END: usize = 90;
-/// A key that is kept, to be compared with the others at the end of its object.
+/// For storing a key that is compared at the end of its object.
 pub const KEPT_KEY: usize = 100;
-/// And then is.
+/// For comparing it there.
 pub const HASHED_KEY: usize = 260;
 pub const HASHED_BYTE: usize = 8;
 

@@ -1,16 +1,16 @@
-//! What requests and responses need to be written.
+//! Helpers for writing requests and responses.
 
 use crate::secret::{NoMemory, SecretBytes};
 
-/// What a message that is written needs around its text: room for a header before it, and
-/// capacity for a trailer behind it.
+/// The room around the text of a message: for a header before it, and capacity for a trailer after
+/// it.
 #[derive(Clone, Copy)]
 pub(crate) struct Margins {
     pub header: usize,
     pub trailer: usize,
 }
 
-/// Empties `out` and gives it room for a text of `len` bytes and what is around it.
+/// Empties `out`, and makes room for a text of `len` bytes and its surroundings.
 pub(super) fn make_room(
     out: &mut SecretBytes,
     margins: Margins,
@@ -22,7 +22,7 @@ pub(super) fn make_room(
     Ok(())
 }
 
-/// Writes `text` as it stands between the quotes of a JSON string.
+/// Writes `text` as the content of a JSON string, without the quotes.
 pub(super) fn write_escaped(out: &mut SecretBytes, text: &str) {
     if !text
         .bytes()
@@ -31,7 +31,7 @@ pub(super) fn write_escaped(out: &mut SecretBytes, text: &str) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
-    // Written in place: a text of its own would have to be wiped.
+    // Written in place, because a separate buffer would have to be wiped.
     let start = out.len();
     serde_json::to_writer(&mut *out, text).expect("memory takes every text");
     out[start..].rotate_left(1);

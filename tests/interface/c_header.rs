@@ -210,8 +210,8 @@ fn generated_header() -> String {
 const WIDTH: usize = 112;
 
 /// cbindgen writes the marks of a comment on lines of their own, and if the parameters of a function
-/// do not fit on one line, each of them too. This fills the lines: comments of one line and those of
-/// enum members share lines with their marks, and parameters with each other.
+/// do not fit on one line, each of them too. This fills the lines: comments share lines with their
+/// marks, and parameters with each other.
 fn with_dense_lines(header: &str) -> String {
     let mut text = String::new();
     let mut lines = header.lines().peekable();
@@ -222,14 +222,14 @@ fn with_dense_lines(header: &str) -> String {
             for line in lines.by_ref().take_while(|line| line.trim() != "*/") {
                 comment.push(line.trim_start());
             }
-            let is_short = comment.len() == 1 && indent + comment[0].len() + 5 <= WIDTH;
             let margin = " ".repeat(indent);
-            if is_short || indent > 0 {
-                let content = comment.join(&format!("\n{margin} "));
-                writeln!(text, "{margin}/*{content} */").unwrap();
+            let content = comment.join(&format!("\n{margin} "));
+            let has_code = comment.iter().any(|line| line.starts_with("* @code"));
+            let last = comment.last().expect("no comment is empty");
+            if has_code || indent + 1 + last.len() + 3 > WIDTH {
+                writeln!(text, "{margin}/*{content}\n{margin} */").unwrap();
             } else {
-                let content = comment.join("\n ");
-                writeln!(text, "/**\n {content}\n */").unwrap();
+                writeln!(text, "{margin}/*{content} */").unwrap();
             }
         } else if line.ends_with(',') && line.contains(" anwdl_") && line.contains('(') {
             let indent = line.find('(').expect("it was found") + 1;
@@ -292,10 +292,7 @@ fn with_headings(mut header: String) -> String {
             .into_iter()
             .chain(header.match_indices(&format!(" {name}(")).map(|(at, _)| at))
             .chain(header.match_indices(&format!("*{name}(")).map(|(at, _)| at))
-            .find(|&at| {
-                let line = line_around(&header, at).trim_start();
-                !line.starts_with('*') && !line.starts_with("/*")
-            })
+            .find(|&at| !line_around(&header, at).trim_start().starts_with(COMMENT))
             .unwrap_or_else(|| panic!("{name} is in the header"));
         let comment = header[..declaration]
             .rfind("/**")
@@ -308,6 +305,9 @@ fn with_headings(mut header: String) -> String {
     }
     header
 }
+
+/// How the lines of a comment begin.
+const COMMENT: [char; 2] = ['*', '/'];
 
 fn line_around(text: &str, at: usize) -> &str {
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -493,7 +493,7 @@ fn everything_in_it_is_documented() {
             || line.contains("*anwdl_")
             || line.starts_with("#define ANWDL_");
         let member = line.trim_start().starts_with("ANWDL_") && line.contains(" = ");
-        let in_comment = line.trim_start().starts_with(['*', '/']);
+        let in_comment = line.trim_start().starts_with(COMMENT);
         let continued = line.starts_with("  ") && !member;
         let guard = *line == "#define ANWDL_H" || line.starts_with('}');
         if (declares || member) && !in_comment && !continued && !guard {

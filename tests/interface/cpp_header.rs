@@ -32,19 +32,6 @@ const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20", "c++2b"];
 const BARE: &[&str] = &["-fno-exceptions", "-fno-rtti"];
 
 #[test]
-fn it_compiles_alone_for_every_standard() {
-    for standard in STANDARDS {
-        // Twice, for the include guard.
-        let source = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
-        compiler::check("g++", "c++", standard, WARNINGS, source);
-        compiler::check("g++", "c++", standard, &[WARNINGS, BARE].concat(), source);
-        // As a program can ask for it.
-        let source = format!("#define ANWDL_NO_EXCEPTIONS\n{source}");
-        compiler::check("g++", "c++", standard, WARNINGS, &source);
-    }
-}
-
-#[test]
 fn it_compiles_behind_the_macros_of_others() {
     // What the header includes comes first, as macros of others may well break that.
     let text = header("anwdl.hpp");
@@ -91,15 +78,22 @@ fn examples(name: &str) -> Vec<String> {
 }
 
 #[test]
-fn its_examples_compile() {
+fn it_compiles_alone_for_every_standard_and_so_do_its_examples() {
     let examples = examples("anwdl.hpp");
     let [throwing, bare] = examples.as_slice() else {
         panic!("there are {} examples", examples.len());
     };
+    // Twice, for the include guard, and before all that an example includes.
+    let twice = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
     for standard in STANDARDS {
-        compiler::check("g++", "c++", standard, WARNINGS, throwing);
-        compiler::check("g++", "c++", standard, WARNINGS, bare);
-        compiler::check("g++", "c++", standard, &[WARNINGS, BARE].concat(), bare);
+        let source = format!("{twice}{throwing}");
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
+        let source = format!("{twice}{bare}");
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
+        compiler::check("g++", "c++", standard, &[WARNINGS, BARE].concat(), &source);
+        // As a program can ask for it.
+        let source = format!("#define ANWDL_NO_EXCEPTIONS\n{source}");
+        compiler::check("g++", "c++", standard, WARNINGS, &source);
     }
 }
 

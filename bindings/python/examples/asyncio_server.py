@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server of server.py on asyncio: all clients on one thread, the private key operations on others."""
+"""The server of server.py on asyncio: one thread for all clients, others for the private key operations."""
 
 import argparse
 import asyncio

@@ -33,7 +33,7 @@ CREATED_CONTAINER = {
 
 
 def answer(request: Dict[str, Any]) -> Answer:
-    """What sendResponse() is to be called with."""
+    """The arguments for sendResponse()."""
     verb, parameters = request["verb"], request["parameters"]
     if verb == "STAT":
         return True, anwdl.RESPONSE_MSG_OK, {"uptime": int(time.monotonic() - STARTED_AT), "version": anwdl.__version__}, None
@@ -52,12 +52,12 @@ MALFORMED: Answer = (False, anwdl.RESPONSE_MSG_BAD_REQ, {}, "malformed request")
 
 
 def say(line: str) -> None:
-    """One line for each event, at once."""
+    """Prints one line for an event, at once."""
     print(line, flush=True)
 
 
 def tell_the_end(name: str, failure: anwdl.Failure) -> None:
-    """Why a session is over; that the client left is nothing special."""
+    """Reports why a session is over, unless the client just left."""
     say(f"{name}: closed" if failure.reason == "PEER_CLOSED" else f"{name}: session failed: {failure}")
 
 
@@ -88,7 +88,7 @@ def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argp
 
 
 def options(arguments: argparse.Namespace) -> anwdl.Options:
-    """As the command line has them."""
+    """Reads the command line."""
     return anwdl.Options(
         protocol=anwdl.Protocol[arguments.protocol.upper()],
         max_message_size=arguments.max_message_size,
@@ -110,7 +110,7 @@ def command_line() -> argparse.Namespace:
 
 
 def key_pair_of(arguments: argparse.Namespace) -> anwdl.RSAWrapper:
-    """That of the file, or a new one."""
+    """Loads the key pair from the file, or makes a new one."""
     key_pair = anwdl.RSAWrapper(generate_key_pair=arguments.private_key is None)
     if arguments.private_key is not None:
         key_pair.load(arguments.private_key)

@@ -8,23 +8,23 @@ use crate::secret::NoMemory;
 pub struct JsonError {
     /// The offset in bytes.
     pub offset: usize,
-    /// What is wrong there.
+    /// The error at that place.
     pub problem: &'static str,
-    /// Whether Python's `json.loads` reads the whole text all the same, of however many levels.
+    /// Whether Python's `json.loads` still reads the whole text, at any depth.
     pub is_python: bool,
 }
 
 impl JsonError {
     pub(super) const NO_MEMORY: &'static str = "there is no memory to compare the keys";
 
-    /// Whether nothing is known to be wrong: there was no memory to go on with.
+    /// Whether reading stopped for lack of memory, and not because of an error in the text.
     pub fn is_no_memory(self) -> bool {
         self.problem == Self::NO_MEMORY
     }
 }
 
 impl JsonError {
-    /// Where in `text`, and what: lines and columns are counted as Python counts them.
+    /// The place in `text` and the error. Lines and columns are counted as in Python.
     pub fn describe(&self, text: &str) -> String {
         let before = &text.as_bytes()[..self.offset];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
@@ -42,7 +42,7 @@ impl JsonError {
         self.of_message(name, text, Error::invalid_argument)
     }
 
-    /// The error of such an argument, made by `refused` of what to tell.
+    /// The error for such an argument, made by `refused` from the message.
     pub fn of_message(
         self,
         name: &str,

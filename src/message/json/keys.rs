@@ -1,4 +1,4 @@
-//! The keys of an object, and which of them is there twice.
+//! The keys of an object, and the search for duplicates.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use crate::message::hash_index::Index;
 use crate::message::work::{self, Count};
 use crate::secret::NoMemory;
 
-/// A key of an object that is being read: where it stands between its quotes.
+/// A key of an object that is being read: its place, without the quotes.
 #[derive(Clone, Copy)]
 pub struct Key {
     pub start: usize,
@@ -17,8 +17,8 @@ pub struct Key {
     pub signature: u64,
 }
 
-/// The signature of keys that are long, or written with escapes and not found to be short when decoded.
-/// UTF-8 has no such bytes.
+/// The signature of keys that are long, or have escapes and are not short when decoded. These bytes do
+/// not occur in UTF-8.
 pub const INDIRECT: u64 = u64::MAX;
 
 impl Key {
@@ -26,17 +26,17 @@ impl Key {
         Text(&all[self.start..self.end])
     }
 
-    /// Whether two keys of the same signature are the same.
+    /// Whether two keys with the same signature are equal.
     #[inline(never)]
     pub fn is_to_its_end(self, other: Self, all: &str) -> bool {
         self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text(all).0 == other.text(all).0
     }
 }
 
-/// How many bytes of a key its signature holds. It is all of those that are no longer.
+/// How many bytes of a key its signature holds. Keys up to this length are in it completely.
 pub const SIGNED: usize = 7;
 
-/// Length and first bytes of a decoded key that stands in `text`: what tells most keys apart.
+/// The length and first bytes of a decoded key in `text`, which differ for most keys.
 pub fn signature(text: &[u8], key: Range<usize>) -> u64 {
     let len = key.len();
     let head = match text[key.start..].first_chunk::<8>() {
@@ -51,7 +51,7 @@ pub fn signature(text: &[u8], key: Range<usize>) -> u64 {
     head | len.min(0xfe) as u64
 }
 
-/// Decodes the start of a string to `out`, up to more bytes than a signature holds; gives how many.
+/// Decodes the start of a string to `out`, until it is longer than a signature. Returns the length.
 pub fn decode_start(text: Text<'_>, out: &mut [u8; SIGNED + 5]) -> usize {
     let written = text.as_written();
     let (mut len, mut at) = (0, 0);
@@ -63,9 +63,8 @@ pub fn decode_start(text: Text<'_>, out: &mut [u8; SIGNED + 5]) -> usize {
     len
 }
 
-/// Of the keys of a text that begin at `starts`, the one that stands twice, where it stands again,
-/// however it is written. Who wrote the keys cannot know the hashes, so that comparing two of them
-/// costs the same whatever they begin with.
+/// Finds a key that occurs twice among those that begin at `starts`, with or without escapes. Returns
+/// its second place. The hashes are keyed: an attacker cannot choose keys that are slow to compare.
 pub fn duplicate(
     starts: &[u32],
     all: &str,
@@ -86,7 +85,7 @@ pub fn duplicate(
         _ => {}
     }
     let mut index = Index::with_capacity(starts.len())?;
-    // A part of each hash tells nearly all keys apart.
+    // A part of each hash differs for nearly all keys.
     let mut parts = Vec::new();
     parts.try_reserve_exact(starts.len())?;
     for (&start, number) in starts.iter().zip(1..) {
@@ -109,7 +108,7 @@ pub fn duplicate(
     Ok(None)
 }
 
-/// The key that begins at `start`, behind its quote, in a text in which it was read.
+/// The key that begins at `start`, after its quote, in a text that was read.
 fn key_at(all: &str, start: u32) -> Text<'_> {
     let start = start as usize;
     Text(&all[start..string_end(all.as_bytes(), start)])

@@ -1,13 +1,13 @@
-//! A strict reader of JSON text (RFC 8259) that builds nothing.
+//! A strict reader of JSON text (RFC 8259) that does not build a tree.
 //!
-//! Requests and responses are checked once and handed on as the very text that was
-//! checked, so that integers keep every digit and unknown members survive. General JSON
-//! libraries build values, merge duplicate keys or turn long integers into doubles; this
-//! one refuses what two readers could understand differently: duplicate keys, lone
-//! surrogates, anything after the value, and nesting beyond [`MAX_DEPTH`].
+//! Requests and responses are checked once, and the program gets the same text that was checked:
+//! integers keep every digit, and unknown members stay. General JSON libraries build values, merge
+//! duplicate keys or turn long integers into doubles. This reader refuses what two readers could
+//! understand differently: duplicate keys, lone surrogates, anything after the value, and nesting
+//! beyond [`MAX_DEPTH`].
 //!
-//! Python's `json`, with which the released peers read and write, takes some of that: of what
-//! is refused, [`JsonError::is_python`] tells whether Python reads it.
+//! The released peers use Python's `json`, which accepts some of that: [`JsonError::is_python`] says
+//! whether Python reads a refused text.
 
 mod error;
 mod keys;
@@ -25,7 +25,7 @@ pub(super) use reader::Reader;
 pub use reader::{MAX_DEPTH, Observer};
 pub use text::{Kind, Object, Text, Value, substr_range};
 
-/// How many digits Python turns into an integer at most.
+/// The most digits that Python turns into an integer.
 const MAX_PYTHON_INTEGER_LEN: usize = 4300;
 
 /// Who wrote a text.
@@ -33,18 +33,18 @@ const MAX_PYTHON_INTEGER_LEN: usize = 4300;
 pub enum Origin {
     /// The peer.
     Peer,
-    /// The program, for the peer: it has to be what every Python reads, too.
+    /// The program, for the peer: every version of Python must be able to read it.
     Caller,
 }
 
-/// Accepts a text that is one JSON value with nothing but blanks around it.
+/// Accepts a text that is one JSON value, with only blanks around it.
 pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, JsonError> {
     observe(text, 0, origin, &mut (), &mut ())
 }
 
 /// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
 pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
-    // Python takes a key that stands twice.
+    // Python accepts duplicate keys.
     let reader = Reader::<0, _>::new(text, 0, *work);
     read_whole(reader, 0, &mut (), work).map_or_else(
         |problem| problem.is_python || problem.is_no_memory(),
@@ -52,14 +52,13 @@ pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
     )
 }
 
-/// Where the value stands in a text that is nothing else but blanks.
+/// The range of the value in a text that otherwise has only blanks.
 pub fn trim_whitespace(text: &str) -> Range<usize> {
     substr_range(text, text.trim_matches([' ', '\t', '\n', '\r']))
 }
 
-/// As [`check`], for a text that is to stand `depth` levels deep in another one. Tells `observer` of
-/// the members while it passes them, and adds to `work` what it took, whether the text is accepted
-/// or not.
+/// As [`check`], for a text that will be nested `depth` levels deep in another one. Calls `observer` for
+/// the members as it reads them, and adds the work to `work`, whether the text is accepted or not.
 pub fn observe<'a>(
     text: &'a str,
     depth: usize,
@@ -87,7 +86,7 @@ fn read_whole<'a, const KEYS: usize, W: Count>(
         (Ok(value), None) => Ok(value),
         (Ok(_), Some(flaw)) => Err(flaw),
         (Err(problem), _) if problem.is_no_memory() => Err(problem),
-        // What comes first is told.
+        // The first error is reported.
         (Err(problem), flaw) => Err(JsonError {
             is_python: false,
             ..flaw.unwrap_or(problem)

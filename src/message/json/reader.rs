@@ -1,4 +1,4 @@
-//! [`Reader`]: reads a text once, from its beginning to its end.
+//! [`Reader`]: reads a text once, from beginning to end.
 
 use std::ops::Range;
 
@@ -12,17 +12,16 @@ use crate::message::hash_index::narrow;
 use crate::message::work::{self, Count};
 use crate::secret::NoMemory;
 
-/// The deepest nesting of objects and arrays that is read.
+/// How deep objects and arrays may be nested.
 pub const MAX_DEPTH: usize = 64;
 
-/// How many keys of open objects are kept without allocating: more than there are objects in one
-/// another.
+/// How many keys of open objects are kept without allocating. It is more than [`MAX_DEPTH`].
 pub(super) const INLINE_KEYS: usize = MAX_DEPTH + 8;
-/// How many keys of one object are compared with each other as they come.
+/// How many keys of one object are compared with each other at once.
 const COMPARED_KEYS: usize = 24;
-/// The longest key that is compared with each of those, in bytes.
+/// The longest key that is compared at once, in bytes.
 pub(super) const MAX_COMPARED_LEN: usize = 64;
-/// The bytes of a member that has no name, and of the comma before it.
+/// The length of a member with an empty name, and of the comma before it.
 const MIN_MEMBER_LEN: usize = 5;
 
 pub(super) const TOO_DEEP: &str = "too deeply nested: 64 levels of objects and arrays are the most";
@@ -33,14 +32,13 @@ pub(super) const LONE_SURROGATE: &str =
 pub(super) const TRAILING_COMMA: &str =
     "a comma too many: none stands behind the last member or element";
 
-/// Is told of members while a text is read, of which it is not known yet whether it will be
-/// accepted.
+/// Called for the members of a text while it is read, before it is known whether the text is accepted.
 pub trait Observer<'a> {
-    /// A member of the root object, after those of the object that is its value. Both methods add to
-    /// `work` what it was to be told.
+    /// A member of the root object, after the members of its value. Both methods add their work to
+    /// `work`.
     fn member(&mut self, key: Text<'a>, value: Value<'a>, work: &mut impl Count);
 
-    /// A member of an object that is itself the value of the root's member `parent`.
+    /// A member of the object that is the value of the root's member `parent`.
     fn inner_member(
         &mut self,
         parent: Text<'a>,
@@ -50,7 +48,7 @@ pub trait Observer<'a> {
     );
 }
 
-/// Is told and forgets.
+/// Ignores all members.
 impl<'a> Observer<'a> for () {
     fn member(&mut self, _key: Text<'a>, _value: Value<'a>, _work: &mut impl Count) {}
 
@@ -64,21 +62,21 @@ impl<'a> Observer<'a> for () {
     }
 }
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Root,
-    /// It is the root's member of this name.
+    /// The value of the root's member of this name.
     Member(Text<'a>),
     Deeper,
 }
 
-/// What ends an object, or an array.
+/// The bracket that ends an object or an array.
 fn closing(is_object: bool) -> u8 {
     if is_object { b'}' } else { b']' }
 }
 
-/// Where the keys of one object begin among those of the reader.
+/// The first key of an object, among the keys of the reader.
 #[derive(Clone, Copy)]
 struct Keys {
     first: usize,
@@ -126,19 +124,19 @@ impl Brackets {
     }
 }
 
-/// Reads, and keeps up to `KEYS` keys in place; with room for none, it does not ask whether keys differ.
+/// Reads a text, and keeps up to `KEYS` keys in place. With `KEYS` 0, it does not look for duplicates.
 pub struct Reader<'a, const KEYS: usize, W = ()> {
     text: &'a str,
-    /// Where it is: known where something is wrong, and to what passes over an accepted text.
+    /// The position, which is up to date after an error, and while passing over an accepted text.
     pub at: usize,
-    /// The first keys of the objects that are being read, the innermost ones last.
+    /// The first keys of the open objects, the innermost ones last.
     keys: ArrayVec<Key, KEYS>,
-    /// Where those begin that are indirect, and those of a long object that there is no room for.
+    /// The starts of the keys that are compared at the end: indirect ones, and those of a long object.
     more: Vec<u32>,
     pub(super) longest_integer: usize,
-    /// The first thing that is accepted by Python only.
+    /// The first thing that only Python accepts.
     pub(super) flaw: Option<JsonError>,
-    /// What was done, less what each byte takes.
+    /// The work, without what each byte takes.
     pub(super) work: W,
 }
 
@@ -167,7 +165,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.work.add(work);
     }
 
-    /// Has passed `len` bytes by whole words.
+    /// Counts `len` bytes that were read by whole words.
     #[inline(always)]
     fn count_words(&mut self, work: usize, len: usize) {
         self.count_work((work + len / 8 * work::WORD).wrapping_sub(work::BYTE * len));
@@ -201,7 +199,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Here is something else than one of the things that may stand here.
+    /// The error for anything that is not allowed here.
     #[cold]
     fn unexpected(&self, otherwise: &'static str) -> JsonError {
         let rest = &self.text[self.at..];
@@ -222,7 +220,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         })
     }
 
-    /// No value stands here.
+    /// The error for a missing value.
     #[cold]
     fn no_value(&self) -> JsonError {
         let rest = &self.text[self.at..];
@@ -236,7 +234,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         })
     }
 
-    /// What stands at `offset` is accepted by Python only.
+    /// Notes that only Python accepts what is at `offset`.
     #[cold]
     fn python_only(&mut self, offset: usize, problem: &'static str) {
         self.flaw.get_or_insert(JsonError {
@@ -246,7 +244,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         });
     }
 
-    /// The keys of an object that begins now.
+    /// Begins the keys of an object.
     fn new_keys(&self) -> Keys {
         Keys {
             first: self.keys.len(),
@@ -254,7 +252,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Takes one more key.
+    /// Adds a key.
     #[inline(always)]
     fn add_key(&mut self, keys: Keys, mut key: Key) -> Result<(), JsonError> {
         if KEYS == 0 {
@@ -283,7 +281,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(())
     }
 
-    /// Takes one that is compared at the end of its object.
+    /// Adds a key that is compared at the end of its object.
     #[inline(never)]
     fn add_more(&mut self, key: Key) -> Result<(), JsonError> {
         self.count_work(work::KEPT_KEY);
@@ -293,7 +291,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
 
     fn keep_key(&mut self, key: Key) -> Result<(), NoMemory> {
         if self.more.len() == self.more.capacity() {
-            // No more than can still come.
+            // The rest of the text cannot have more.
             let most = 1 + (self.text.len() - key.end) / MIN_MEMBER_LEN;
             let room = self.more.len().max(INLINE_KEYS).min(most);
             self.more.try_reserve_exact(room)?;
@@ -302,7 +300,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(())
     }
 
-    /// Ends an object, and finds a key that stands twice and was not compared when it was added.
+    /// Ends an object, and looks for duplicates among the keys that were not compared at once.
     #[inline(always)]
     fn end_keys(&mut self, keys: Keys) -> Result<(), JsonError> {
         if self.more.len() > keys.more {
@@ -326,7 +324,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(())
     }
 
-    /// Where the key of an object begins that stands twice.
+    /// The start of a duplicate key.
     fn duplicate(&mut self, keys: Keys) -> Result<Option<usize>, NoMemory> {
         let first = &self.keys[keys.first..];
         self.more.try_reserve_exact(first.len())?;
@@ -347,7 +345,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.unexpected(otherwise)
     }
 
-    /// Reads the value that begins at `at`; gives where it ends.
+    /// Reads the value at `at`. Returns its end.
     fn value(
         &mut self,
         at: usize,
@@ -362,12 +360,12 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Whether an object or array is one too deep in others.
+    /// Whether an object or array is nested too deep.
     fn is_too_deep(&self, depth: usize) -> bool {
         depth == MAX_DEPTH
     }
 
-    /// A value that has no others in it.
+    /// Reads a value other than an object or array.
     #[inline(always)]
     fn scalar(&mut self, at: usize) -> Result<usize, JsonError> {
         self.count_work(work::SCALAR);
@@ -381,7 +379,8 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// What is at `at`, and part of a number that begins at `start`, is for Python only, or nothing.
+    /// Reads `NaN` or `Infinity` at `at`, which only Python accepts; anything else is an error. The number
+    /// begins at `start`.
     #[cold]
     fn not_finite(&mut self, start: usize, at: usize) -> Result<usize, JsonError> {
         let rest = &self.text.as_bytes()[at..];
@@ -399,10 +398,10 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads an object or array that nobody is told of, with all that is in it.
+    /// Reads an object or array with all that it contains, without calling the observer.
     fn unobserved(&mut self, mut at: usize, depth: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
-        // What is read now, and what it is in.
+        // The innermost open bracket, and those around it.
         let mut frame: Option<Frame> = None;
         let mut outer = ArrayVec::<_, { MAX_DEPTH + 1 }>::new_const();
         loop {
@@ -447,8 +446,8 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads an object or array that is one too deep, of any number of levels, in memory of its own
-    /// instead of that of the stack.
+    /// Reads an object or array that is nested too deep, with any number of levels. It keeps them on the
+    /// heap instead of the stack.
     #[cold]
     fn deep_value(&mut self, mut at: usize) -> Result<usize, JsonError> {
         self.python_only(at, TOO_DEEP);
@@ -488,8 +487,8 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Passes the opening bracket of an object or array at `at`, and the closing one where nothing
-    /// is between them; gives where it is then, and whether that is so.
+    /// Reads the opening bracket at `at`, and the closing one if the object or array is empty. Returns
+    /// the position, and whether it is empty.
     #[inline(always)]
     fn enter(&mut self, at: usize, end: u8) -> (usize, bool) {
         self.count_work(work::BRACKET);
@@ -499,8 +498,8 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         (at + usize::from(is_empty), is_empty)
     }
 
-    /// Reads the key of a member at `at` and the colon behind it, and keeps it; gives where its
-    /// value begins, too.
+    /// Reads the key of a member at `at` and the colon after it, and keeps the key. Also returns where
+    /// its value begins.
     #[inline(always)]
     fn member_key(&mut self, at: usize, keys: Keys) -> Result<(Key, usize), JsonError> {
         let (key, value) = self.key(at)?;
@@ -508,7 +507,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok((key, value))
     }
 
-    /// The same without keeping it.
+    /// As [`member_key`](Self::member_key), without keeping the key.
     #[inline(always)]
     fn key(&mut self, at: usize) -> Result<(Key, usize), JsonError> {
         let bytes = self.text.as_bytes();
@@ -534,7 +533,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok((key, whitespace_end(bytes, colon + 1)))
     }
 
-    /// The signature of a key that is long or written with escapes.
+    /// The signature of a key that is long or has escapes.
     #[inline(never)]
     fn signature_of_other(&mut self, key: Range<usize>) -> u64 {
         let escapes = self.text.as_bytes()[key.clone()]
@@ -551,7 +550,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads the object at `at`, of whose members the observer is told.
+    /// Reads the object at `at`, and calls the observer for its members.
     fn object(
         &mut self,
         at: usize,
@@ -574,7 +573,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
                 Place::Root => Place::Member(key),
                 Place::Member(_) | Place::Deeper => Place::Deeper,
             };
-            // Most values, without a call.
+            // Most values need no call.
             let end = match self.text.as_bytes().get(start) {
                 Some(b'{' | b'[') => self.value(start, depth + 1, inner, observer)?,
                 _ => self.scalar(start)?,
@@ -597,8 +596,8 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(at)
     }
 
-    /// After a member or an element: where the next begins, or where it is behind the `end`, and
-    /// whether there is a next.
+    /// After a member or an element: returns where the next one begins, or the position after the
+    /// `end`, and whether there is a next one.
     #[inline(always)]
     fn another(&mut self, at: usize, end: u8) -> Result<(usize, bool), JsonError> {
         self.count_work(work::ELEMENT);
@@ -611,8 +610,8 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads the string that begins at `at`: where it starts and ends between its quotes, and whether
-    /// there are escapes in it.
+    /// Reads the string at `at`. Returns its start and end without the quotes, and whether it has
+    /// escapes.
     #[inline(always)]
     fn string(&mut self, at: usize) -> Result<(usize, usize, bool), JsonError> {
         let bytes = self.text.as_bytes();
@@ -626,8 +625,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok((start, end, true))
     }
 
-    /// Reads a string from the first byte on that does not stand for itself; gives where its closing
-    /// quote stands.
+    /// Reads a string from its first special byte on. Returns the place of its closing quote.
     #[inline(never)]
     fn rest_of_string(&mut self, mut at: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
@@ -661,7 +659,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads the `\uXXXX` at `at`, and the other half of a surrogate pair; gives where it ends.
+    /// Reads the `\uXXXX` at `at`, and the other half of a surrogate pair. Returns the end.
     fn escaped_unit(&mut self, at: usize) -> Result<usize, JsonError> {
         self.count_work(work::UNIT);
         let unit_at = |at: usize| code_unit(&self.text.as_bytes()[at..]);
@@ -678,7 +676,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(end)
     }
 
-    /// Reads the number that begins at `at`.
+    /// Reads the number at `at`.
     #[inline(always)]
     fn number(&mut self, at: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
@@ -697,7 +695,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.other_number(at, digits, end)
     }
 
-    /// Reads one that is no plain integer, or none; its integer ends at `end`.
+    /// Reads a number that is not a plain integer, or not a number; its integer part ends at `end`.
     #[inline(never)]
     fn other_number(
         &mut self,
@@ -728,7 +726,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(self.at)
     }
 
-    /// What follows the integer of a number.
+    /// Reads what follows the integer part of a number.
     fn fraction(&mut self) -> Result<(), JsonError> {
         self.count_work(work::FRACTION);
         if self.peek() == Some(b'.') {
@@ -754,7 +752,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         Ok(())
     }
 
-    /// Passes over a string of an accepted text and gives what is between its quotes.
+    /// Skips a string of an accepted text. Returns its content without the quotes.
     pub fn skip_string(&mut self) -> &'a str {
         let start = self.at + 1;
         let end = string_end(self.text.as_bytes(), start);
@@ -762,7 +760,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         &self.text[start..end]
     }
 
-    /// Passes over a value of an accepted text.
+    /// Skips a value of an accepted text.
     pub fn skip_value(&mut self) {
         match self.peek() {
             Some(b'"') => {
@@ -799,12 +797,12 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
 }
 
 impl<'a> Value<'a> {
-    /// The value that begins at `at` in an accepted text.
+    /// The value at `at` in an accepted text.
     pub fn from_accepted(text: &'a str, at: usize) -> Self {
         Self(&text[at..Self::end(text, at)])
     }
 
-    /// Where the value ends that begins at `at` in an accepted text.
+    /// The end of the value at `at` in an accepted text.
     fn end(text: &str, at: usize) -> usize {
         let mut reader = Reader::of_accepted(text, at);
         reader.skip_value();
@@ -813,12 +811,12 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The members in the order in which they are written.
+    /// The members, in the order of the text.
     pub fn members(self) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
         self.members_from(1)
     }
 
-    /// Those that stand from `at` on: where a key begins, or where a value ends.
+    /// The members from `at` on, which is the start of a key or the end of a value.
     pub fn members_from(self, mut at: usize) -> impl Iterator<Item = (Text<'a>, Value<'a>)> {
         let (text, bytes) = (self.0, self.0.as_bytes());
         std::iter::from_fn(move || {

@@ -1,27 +1,26 @@
 //! Finds the end of a run of bytes, eight at a time.
 
-/// A byte in each place of a word.
+/// A word with this byte in every place.
 const EACH: u64 = u64::MAX / 0xff;
 
-/// Marks, by its highest bit, the first of eight bytes that does not stand for itself in a
-/// string: a control character, a quote or a backslash. Bytes behind it may be marked too.
+/// Sets the highest bit of the first of eight bytes that is special in a string: a control character,
+/// a quote or a backslash. Later bytes may be marked too.
 pub fn ends_of_plain(word: u64) -> u64 {
-    // The lowest byte below a limit is the lowest one that borrows into its highest bit. With its
-    // second bit flipped, a quote is below 0x21, too, and no other than the control characters.
+    // The lowest byte below a limit is the lowest one that borrows into its highest bit. With the
+    // second bit flipped, the only bytes below 0x21 are control characters and the quote.
     let controls_and_quotes = (word ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
     let backslashes = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
     (controls_and_quotes | backslashes) & !word & (EACH * 0x80)
 }
 
-/// Marks, by its highest bit, each of eight bytes that is no digit.
+/// Sets the highest bit of each of eight bytes that is not a digit.
 pub fn ends_of_digits(word: u64) -> u64 {
     let digits = word ^ (EACH * u64::from(b'0'));
-    // What is more than 9 carries into its highest bit, and no further.
+    // A byte above 9 carries into its highest bit, and no further.
     (((digits & (EACH * 0x7f)) + EACH * (0x80 - 10)) | digits) & (EACH * 0x80)
 }
 
-/// Where the first byte stands, from `at` on, that `ends` marks in words and of which `is_passed` is
-/// not true.
+/// The first byte, from `at` on, that `ends` marks in a word, and for which `is_passed` is false.
 #[inline(always)]
 fn behind(
     bytes: &[u8],
@@ -29,7 +28,7 @@ fn behind(
     ends: impl Fn(u64) -> u64,
     is_passed: impl Fn(u8) -> bool,
 ) -> usize {
-    // Two words a turn: that takes fewer instructions than one.
+    // Two words a turn take fewer instructions than one.
     while let Some(words) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
         let (words, _) = words.as_chunks();
         for word in words {
@@ -46,24 +45,24 @@ fn behind(
     at
 }
 
-/// Where what stands for itself in a string ends.
+/// The end of a run of plain bytes in a string.
 #[inline(always)]
 pub fn plain_end(bytes: &[u8], at: usize) -> usize {
     let is_plain = |byte| byte >= 0x20 && byte != b'"' && byte != b'\\';
     behind(bytes, at, ends_of_plain, is_plain)
 }
 
-/// Where a byte that stands for itself in a string, and those behind it that do, end.
+/// As above, if the first byte is known to be plain.
 #[inline(always)]
 pub fn run_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
-        // A single one between two escape sequences.
+        // A single byte between two escape sequences.
         Some(b'\\' | b'"') => at + 1,
         _ => plain_end(bytes, at + 1),
     }
 }
 
-/// Where the closing quote of a string stands whose first byte, in a text that was accepted, is at `at`.
+/// The closing quote of a string of an accepted text; `at` is its first byte.
 #[inline(always)]
 pub fn string_end(bytes: &[u8], at: usize) -> usize {
     // Most strings have no escapes.
@@ -77,13 +76,13 @@ pub fn string_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Where digits end.
+/// The end of a run of digits.
 #[inline(always)]
 pub fn digits_end(bytes: &[u8], at: usize) -> usize {
     behind(bytes, at, ends_of_digits, |byte| byte.is_ascii_digit())
 }
 
-/// Where a number, or null, true or false, of a text that was accepted ends.
+/// The end of a number, null, true or false of an accepted text.
 #[inline(always)]
 pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') = bytes.get(at) {
@@ -92,12 +91,12 @@ pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where blanks end.
+/// The end of a run of blanks.
 #[inline(always)]
 pub fn whitespace_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
         at += 1;
-        // Texts that are written for people are indented.
+        // Text for people is indented.
         while bytes.get(at..).and_then(|rest| rest.first_chunk()) == Some(&[b' '; 8]) {
             at += 8;
         }

@@ -1,4 +1,4 @@
-//! What is accepted, and what refusals say.
+//! Which texts are accepted, and the errors of the others.
 
 use super::reader::{Brackets, DUPLICATE_KEY, LONE_SURROGATE, MAX_COMPARED_LEN, TOO_DEEP};
 use super::scan::{digits_end, plain_end};
@@ -424,7 +424,7 @@ fn a_word_tells_where_plain_bytes_and_digits_end() {
     }
 }
 
-/// A second opinion: what serde_json says of texts made by breaking good ones.
+/// Compares with serde_json, for texts made by breaking good ones.
 #[test]
 fn agrees_with_serde_json_on_broken_texts() {
     let seeds = [

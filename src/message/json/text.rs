@@ -10,34 +10,34 @@ use zeroize::Zeroize;
 use crate::message::hash_index::{HASHED_AT_ONCE, hash_into};
 use crate::secret::SecretBytes;
 
-/// One value of a text that was accepted.
+/// A value of an accepted text.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'a>(pub(super) &'a str);
 
-/// A string of a text that was accepted, as it is written between its quotes.
+/// A string of an accepted text, without its quotes and with its escapes.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a>(pub(super) &'a str);
 
-/// What a [`Value`] is.
+/// The type of a [`Value`].
 #[derive(Debug, Clone, Copy)]
 pub enum Kind<'a> {
     Null,
     Boolean(bool),
-    /// A number without fraction and exponent, as it is written.
+    /// A number without fraction and exponent, as in the text.
     Integer(&'a str),
-    /// Any other number, as it is written.
+    /// Any other number, as in the text.
     Fraction(&'a str),
     String(Text<'a>),
     Array,
     Object(Object<'a>),
 }
 
-/// An object of a text that was accepted.
+/// An object of an accepted text.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a>(pub(super) &'a str);
 
 impl<'a> Value<'a> {
-    /// The value as it is written.
+    /// The value as in the text.
     pub fn as_written(self) -> &'a str {
         self.0
     }
@@ -61,7 +61,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What to tell of an argument of this name that holds the value, which is no object.
+    /// The message for an argument of this name with this value, which is not an object.
     pub fn describe_as_no_object(self, name: &str) -> String {
         match self.kind() {
             Kind::Array => {
@@ -96,33 +96,33 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// An object that was cut out of an accepted text.
+    /// An object from a part of an accepted text.
     pub fn from_accepted(text: &'a str) -> Self {
         Self(text)
     }
 }
 
 impl<'a> Text<'a> {
-    /// A string that was cut out of an accepted text, without its quotes.
+    /// A string from a part of an accepted text, without its quotes.
     pub fn from_accepted(text: &'a str) -> Self {
         Self(text)
     }
 
-    /// The string as it is written between its quotes.
+    /// The string as in the text, without its quotes.
     pub fn as_written(self) -> &'a str {
         self.0
     }
 
-    /// Whether it is written with escapes.
+    /// Whether it has escapes.
     pub fn is_escaped(self) -> bool {
-        // Most strings are short, for which a search that is made for long ones takes longer.
+        // Most strings are short: a search that is fast for long ones would be slower.
         match self.0.len() {
             0..16 => self.0.bytes().any(|byte| byte == b'\\'),
             _ => self.0.contains('\\'),
         }
     }
 
-    /// The characters that the string stands for.
+    /// The decoded characters.
     pub fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.0;
         std::iter::from_fn(move || {
@@ -137,7 +137,7 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The string, borrowed where it is written without escapes.
+    /// The decoded string, borrowed if it has no escapes.
     pub fn decode(self) -> Cow<'a, str> {
         if self.is_escaped() {
             // It never grows, which would leave a copy behind: an escape sequence is longer
@@ -164,8 +164,8 @@ impl<'a> Text<'a> {
         len
     }
 
-    /// Writes the decoded string to the front of `out`, which is no shorter than the written one;
-    /// gives its length.
+    /// Writes the decoded string to the front of `out`, which must be at least as long as the string in
+    /// the text. Returns its length.
     fn decode_into(self, out: &mut [u8]) -> usize {
         let (mut len, mut at) = (0, 0);
         while at < self.0.len() {
@@ -176,8 +176,7 @@ impl<'a> Text<'a> {
         len
     }
 
-    /// Decodes a byte, or the escape sequence, at `at`; gives how many bytes that were read and are
-    /// written.
+    /// Decodes the byte or escape sequence at `at`. Returns how many bytes were read and written.
     #[inline(always)]
     pub(super) fn decode_at(self, at: usize, out: &mut [u8]) -> (usize, usize) {
         let written = self.0.as_bytes();
@@ -219,7 +218,7 @@ impl<'a> Text<'a> {
             decoded[..len].zeroize();
             return hasher.finish();
         }
-        // With room for a character that reaches into the next part.
+        // Leaves room for a character that reaches into the next part.
         let mut part = [0; HASHED_AT_ONCE + 4];
         let (mut filled, mut used, mut at) = (0, 0, 0);
         while at < self.0.len() {
@@ -254,8 +253,8 @@ impl PartialEq<str> for Text<'_> {
     }
 }
 
-/// Decodes the escape sequence at the start of a string that was read; gives its length too. Half a
-/// surrogate pair, which no accepted string has, becomes U+FFFD.
+/// Decodes the escape sequence at the start of a string that was read, and returns its length too. Half
+/// a surrogate pair, which no accepted string has, becomes U+FFFD.
 fn unescape(text: &str) -> (char, usize) {
     let bytes = text.as_bytes();
     let alone = |unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -276,7 +275,7 @@ fn unescape(text: &str) -> (char, usize) {
     }
 }
 
-/// The second half of the surrogate pair at the start of `bytes`, whose first `unit` was read.
+/// The second half of a surrogate pair, at the start of `bytes`; `unit` is the first half.
 fn code_unit_behind(unit: u32, bytes: &[u8]) -> Option<u32> {
     match unit {
         0xd800..=0xdbff => code_unit(&bytes[6..]).filter(|low| (0xdc00..=0xdfff).contains(low)),
@@ -284,7 +283,7 @@ fn code_unit_behind(unit: u32, bytes: &[u8]) -> Option<u32> {
     }
 }
 
-/// What a letter behind a backslash stands for.
+/// The character that a letter after a backslash stands for.
 fn short_escape(letter: u8) -> u8 {
     match letter {
         b'b' => 0x8,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An Anweddol server on cffi: answers STAT, refuses every other verb. Each client has a thread of its own."""
+"""An Anweddol server on cffi: answers STAT, refuses every other verb. Each client has its own thread."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-// An Anweddol server in Go: answers STAT, refuses every other verb. Each client has a goroutine of its own.
+// An Anweddol server in Go: answers STAT, refuses every other verb. Each client has its own goroutine.
 package main
 
 // #cgo pkg-config: anwdl

@@ -1,6 +1,6 @@
 #!/usr/bin/env php
 <?php
-// An Anweddol server in PHP: answers STAT, refuses every other verb. Each client has a fiber of its own, and a session
+// An Anweddol server in PHP: answers STAT, refuses every other verb. Each client has its own fiber, and a session
 // without a descriptor, as PHP does not tell those of its streams.
 
 // FFI reads C, but knows no preprocessor. To it, only `char *` takes a string.

@@ -1,4 +1,4 @@
-//! An Anweddol server in Zig: answers STAT, refuses every other verb. Each client has a thread of its own.
+//! An Anweddol server in Zig: answers STAT, refuses every other verb. Each client has its own thread.
 //! anwdl.zig is what `zig translate-c` makes of anwdl.h.
 const std = @import("std");
 const anwdl = @import("anwdl.zig");

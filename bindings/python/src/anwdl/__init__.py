@@ -1,4 +1,4 @@
-"""Talk to Anweddol clients, and to servers, through libanwdl; docs/python.md of its repository says how."""
+"""Talk to Anweddol clients and servers through libanwdl. docs/python.md in its repository is the manual."""
 
 from anwdl._client_instance import AsyncClientInstance, ClientInstance
 from anwdl._client_interface import ClientInterface
@@ -29,7 +29,7 @@ __version__ = _string(_lib.anwdl_version())
 
 
 def install_into_anwdlserver() -> None:
-    """Has the released server that is installed use this library's classes in place of its own."""
+    """Makes the installed Anweddol server use the classes of this library instead of its own."""
     from anwdl.anwdlserver import install_into_anwdlserver as install
 
     install()

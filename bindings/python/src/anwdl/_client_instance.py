@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Instance(Connection):
-    """A client on a socket that stays the caller's object too."""
+    """A client on a socket object that it shares with the caller."""
 
     _functions = functions_of("anwdl_client_")
     socket: sockets.socket
@@ -60,16 +60,16 @@ class Instance(Connection):
             return string(lib.anwdl_client_get_id(self._handle))
 
     def getCreationTimestamp(self) -> int:
-        """When this object was made, in seconds since 1970."""
+        """The time when this object was made, in seconds since 1970."""
         with self._guard:
             return int(lib.anwdl_client_get_creation_timestamp(self._handle))
 
     def getStoredRequest(self) -> Optional[Dict[str, Any]]:
-        """The last request that was received and stored, or None."""
+        """The last stored request, or None."""
         return self._stored_request
 
     def getRequestErrors(self) -> Optional[Dict[str, Any]]:
-        """What is wrong with the last request, or None if it was well-formed."""
+        """The errors of the last request, or None if it was well-formed."""
         with self._guard:
             errors = text_or_none(lib.anwdl_client_get_request_errors(self._handle))
         return None if errors is None else parsed(errors, "INTERNAL")
@@ -82,7 +82,7 @@ class Instance(Connection):
     def _let_go(self) -> None:
         if self._descriptor != -1:
             self._descriptor = -1
-            # The first call may refuse, for the start of a message that nobody will receive.
+            # The first call may refuse because the start of a message was read, which is lost here.
             if lib.anwdl_client_detach(self._handle) == -1:
                 lib.anwdl_client_detach(self._handle)
 
@@ -92,7 +92,7 @@ class Instance(Connection):
             self._let_go()
 
     def _check_open(self) -> None:
-        # Somebody else may have closed the socket, and the number may be another one's by now.
+        # Other code may have closed the socket, and another one may have its number.
         if self._descriptor == -1 or self.socket.fileno() != self._descriptor:
             self._let_go()
             raise closed()
@@ -117,7 +117,7 @@ class Instance(Connection):
 
 
 class ClientInstance(BlockingSteps, Instance):
-    """ClientInstance of the Python server, whose documentation page describes it; docs/python.md of libanwdl says what is different."""
+    """The ClientInstance of the Python server. docs/python.md of libanwdl lists the differences."""
 
     def __init__(
         self,
@@ -144,12 +144,12 @@ class ClientInstance(BlockingSteps, Instance):
         return self._drive(self._receive(store_request))
 
     def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
-        """Sends the response to the last request; no data are an empty dictionary."""
+        """Sends the response to the last request. Without data, it sends an empty dictionary."""
         self._drive(self._send(success, message, data, reason))
 
 
 class AsyncClientInstance(Instance):
-    """The same for asyncio: what waits is a coroutine, and the private key operation is done on a thread of the executor."""
+    """A ClientInstance for asyncio: methods that wait are coroutines, and the private key operation runs on a thread of the executor."""
 
     def __init__(
         self,
@@ -170,13 +170,13 @@ class AsyncClientInstance(Instance):
         super().__init__(socket, timeout, rsa_wrapper, aes_wrapper, own)
 
     def closeConnection(self) -> None:
-        """Closes the connection and wipes the keys of the session. A task that waits for it goes on, and fails."""
+        """Closes the connection and wipes the keys of the session. A task that waits for the client wakes up and fails."""
         if self._stop_waiting is not None:
             self._stop_waiting()
         super().closeConnection()
 
     async def exchangeKeys(self, receive_first: bool = True) -> None:
-        """Exchanges the keys; the peer speaks first unless told otherwise."""
+        """Exchanges the keys. By default the peer speaks first."""
         await self._await(self._exchange(receive_first))
 
     async def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
@@ -184,7 +184,7 @@ class AsyncClientInstance(Instance):
         return await self._await(self._receive(store_request))
 
     async def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
-        """Sends the response to the last request; no data are an empty dictionary."""
+        """Sends the response to the last request. Without data, it sends an empty dictionary."""
         await self._await(self._send(success, message, data, reason))
 
     def _timeout(self) -> Optional[float]:
@@ -212,7 +212,7 @@ class AsyncClientInstance(Instance):
         descriptor = self.socket.fileno()
 
         def stop() -> None:
-            # Before the descriptor is closed: its number may be another socket's right after.
+            # Before the descriptor is closed, because another socket may get its number at once.
             self._stop_waiting = None
             (loop.remove_reader if to_read else loop.remove_writer)(descriptor)
             if not ready.done():

@@ -14,7 +14,7 @@ MOST_PORT = (1 << 16) - 1
 
 
 class ClientInterface(BlockingSteps):
-    """ClientInterface of the Python client; docs/python.md of libanwdl says what is different."""
+    """The ClientInterface of the Python client. docs/python.md of libanwdl lists the differences."""
 
     _functions = functions_of("anwdl_client_interface_")
 
@@ -73,7 +73,7 @@ class ClientInterface(BlockingSteps):
         return fingerprint.decode()
 
     def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
-        """Sends a request; no parameters are an empty dictionary."""
+        """Sends a request. Without parameters, it sends an empty dictionary."""
         texts = given_text("verb", verb), json_object("parameters", parameters)
         self._drive(self._operation(lambda: int(lib.anwdl_client_interface_send_request(self._handle, *texts))))
 

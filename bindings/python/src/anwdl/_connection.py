@@ -1,4 +1,4 @@
-"""What ClientInstance, AsyncClientInstance and ClientInterface have in common: operations on a socket."""
+"""The common base of ClientInstance, AsyncClientInstance and ClientInterface: operations on a socket."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ C = TypeVar("C", bound="Connection")
 W = TypeVar("W", RSAWrapper, AESWrapper)
 
 Steps = Generator[int, None, T]
-"""An operation, that yields the status of each call that would have had to wait, and in the end returns its result."""
+"""An operation: yields the status of each call that would have to wait, and finally returns its result."""
 
 
 LONGEST_POLL = (1 << 31) - 1
@@ -41,7 +41,7 @@ to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def functions_of(prefix: str) -> SimpleNamespace:
-    """The functions whose names begin like that, by the rest of their names."""
+    """The functions whose names begin with this prefix, by the rest of their names."""
     return SimpleNamespace(**{name[len(prefix) :]: getattr(lib, name) for name in dir(lib) if name.startswith(prefix)})
 
 
@@ -50,12 +50,12 @@ def closed() -> LibraryRuntimeError:
 
 
 def json_object(name: str, value: Any) -> bytes:
-    """An argument that is a dictionary. What is none is refused by the library, in its own words."""
+    """A dictionary argument as JSON. For anything else, the library raises the error."""
     return given_text(name, to_json({} if value is None else value))
 
 
 def parsed(text: str, reason: str) -> Dict[str, Any]:
-    """A message that the library has found good."""
+    """A message that the library has checked."""
     try:
         message: Dict[str, Any] = json.loads(text)
     except ValueError as error:  # Python has a limit to the digits of a number
@@ -64,8 +64,8 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
 
 
 class Connection(NotCopied):
-    """A connection whose socket is a Python object, and whose calls never wait in the library: a handler of a signal can run,
-    another thread can close the connection, and one operation goes on where an exception left it."""
+    """A connection whose socket is a Python object. Its calls never wait in the library: signal handlers can run, another thread can
+    close the connection, and an operation continues where an exception interrupted it."""
 
     _functions: ClassVar[SimpleNamespace]
     socket: Optional[sockets.socket] = None
@@ -85,11 +85,11 @@ class Connection(NotCopied):
             self.closeConnection()
 
     def isClosed(self) -> bool:
-        """Whether the socket is closed, by whomever."""
+        """Whether the socket is closed, by this object or by other code."""
         return self.socket is None or self.socket.fileno() == -1
 
     def closeConnection(self) -> None:
-        """Closes the connection and wipes the keys of the session. Calls that wait on other threads end."""
+        """Closes the connection and wipes the keys of the session. Calls that wait on other threads fail."""
         with self._guard:
             if self.socket is None or self.isClosed():
                 raise closed()
@@ -108,13 +108,13 @@ class Connection(NotCopied):
         return self._wrapper(AESWrapper, self._functions.get_aes_wrapper)
 
     def setRSAWrapper(self, rsa_wrapper: RSAWrapper) -> None:
-        """Sets the RSA keys, of which the connection makes a copy."""
+        """Sets the RSA keys. The connection copies them."""
         first, second = sorted((self._guard, rsa_wrapper._guard), key=id)
         with first, second:
             check(self._functions.set_rsa_wrapper(self._handle, rsa_wrapper._read()))
 
     def setAESWrapper(self, aes_wrapper: AESWrapper) -> None:
-        """Sets the AES key, of which the connection makes a copy."""
+        """Sets the AES key. The connection copies it."""
         first, second = sorted((self._guard, aes_wrapper._guard), key=id)
         with first, second:
             check(self._functions.set_aes_wrapper(self._handle, aes_wrapper._read()))
@@ -125,34 +125,34 @@ class Connection(NotCopied):
             return Protocol(self._functions.get_protocol(self._handle))
 
     def hasFailed(self) -> bool:
-        """Whether the session has ended by a failure."""
+        """Whether a failure has ended the session."""
         with self._guard:
             return bool(self._functions.has_failed(self._handle))
 
     def compute(self) -> None:
-        """Does what a WantComputation asks for; on any thread."""
+        """Does the computation that WantComputation asks for. Call it on any thread."""
         with self._guard:
             self._check_open()
             check(self._functions.compute(self._handle))
 
-    # -- what the classes make their operations of ---------------------------------------------------------------------------------
+    # -- building blocks for the operations ----------------------------------------------------------------------------------------
 
     def _free(self) -> None:
-        """Frees the library's object. The collector may have things that refer to this one end after it, and use it: they find NULL,
-        which every function of the library refuses. `ffi.gc()` would leave them a pointer to what was freed."""
+        """Frees the library's object. The garbage collector may finalize objects that refer to this one later, and they may use it: they
+        find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
         handle, self._handle = self._handle, ffi.NULL
         self._functions.free(handle)
 
     def _let_go(self) -> None:
-        """Ends the session. The library has no descriptor then."""
+        """Ends the session. After that, the library has no descriptor."""
         raise NotImplementedError
 
     def _check_open(self) -> None:
-        """Raises if the library's descriptor is no longer the socket's."""
+        """Raises if the socket does not have the library's descriptor."""
         raise NotImplementedError
 
     def _timeout(self) -> Optional[float]:
-        """The timeout of the operation that begins, in seconds."""
+        """The timeout for the next operation, in seconds."""
         return self.socket.gettimeout() if self.socket is not None else None
 
     def _wrapper(self, kind: Type[W], look_up: Any) -> Optional[W]:
@@ -161,7 +161,7 @@ class Connection(NotCopied):
         return kind._lent_by(self._guard, lambda: look_up(self._handle)) if has_one else None
 
     def _operation(self, call: Callable[[], int]) -> Steps[None]:
-        """An operation, of which `call` is the library's function."""
+        """The operation that calls the library's function `call`."""
         is_mine = False
         try:
             with self._guard:
@@ -194,7 +194,7 @@ class Connection(NotCopied):
         return self._operation(lambda: int(function(self._handle)))
 
     def _drive(self, steps: Steps[T]) -> T:
-        """Waits for an operation as the options say, and gives its result."""
+        """Waits for an operation as the options say, and returns its result."""
         timeout = self._timeout()
         deadline = time.monotonic() + timeout if timeout else None
         try:
@@ -218,15 +218,15 @@ class Connection(NotCopied):
         if deadline is None:
             poller.poll()
         else:
-            # The library has the last word on whether the time has passed; a millisecond more spares it an early question.
+            # The library decides whether the time is up. One more millisecond avoids a call that is too early.
             poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
 
 
 class BlockingSteps(Connection):
-    """The key exchange, of those that wait on their thread."""
+    """The key exchange of the classes that block their thread."""
 
     def exchangeKeys(self, receive_first: bool = True) -> None:
-        """Exchanges the keys; the peer speaks first unless told otherwise."""
+        """Exchanges the keys. By default the peer speaks first."""
         self._drive(self._exchange(receive_first))
 
     def sendPublicRSAKey(self) -> None:
@@ -247,5 +247,5 @@ class BlockingSteps(Connection):
 
 
 def text_or_none(borrowed: Any) -> Optional[str]:
-    """A text of the library's, or None for NULL."""
+    """A string of the library, or None for NULL."""
     return None if borrowed == ffi.NULL else string(borrowed)

@@ -32,14 +32,14 @@ def _record(level: int, client_id: Any, message: Any, _user_data: Any) -> None:
 
 @lru_cache(maxsize=None)
 def _callback() -> Any:
-    """One for ever: the library may be calling it."""
-    # A thread that comes back from the library into an interpreter that ends would be ended within the library.
+    """The handler, made once and never freed, because the library may be calling it."""
+    # A thread that enters an interpreter that is shutting down would end inside the library.
     atexit.register(set_logger, None)
     return ffi.callback("anwdl_log_function_t", _record)
 
 
 def set_logger(logger: Optional[logging.Logger], level: Optional[int] = None) -> None:
-    """Hands the library's messages of a level, and above, to a logger; None hands them to nobody, as in the beginning.
+    """Passes the library's messages from a level on to a logger; None, the default, stops it.
 
     The level is the logger's own unless it is given. Each record has the client's ID as `client_id`, which is "" where there is none.
     """

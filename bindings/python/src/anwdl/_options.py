@@ -1,4 +1,4 @@
-"""What only this library has."""
+"""Options that only this library has."""
 
 import enum
 from dataclasses import dataclass
@@ -23,33 +23,33 @@ class Protocol(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """What the functions anwdl_client_options_set_...() of anwdl.h set, with their defaults; the header says what each does."""
+    """The options of anwdl_client_options_set_...() in anwdl.h, with their defaults. The header describes them in full."""
 
     protocol: Protocol = Protocol.AUTO
-    """The only framing that is accepted; the one that a ClientInterface speaks."""
+    """The only framing to accept; for a ClientInterface, the framing to speak."""
     max_message_size: int = 1 << 20
-    """Bytes of JSON text that the peer may send in one message."""
+    """The longest JSON text that the peer may send in one message, in bytes."""
     expected_fingerprint: Optional[str] = None
-    """The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal digits."""
+    """The fingerprint of the only public key to accept from the peer: 64 hexadecimal digits."""
     peer_ip: Optional[str] = None
-    """The address that the client is said to have, in place of the socket's."""
+    """The client's IP address, in place of that of the socket."""
     proxy_protocol: bool = False
-    """Whether a PROXY protocol header comes first."""
+    """Whether connections begin with a PROXY protocol header."""
     key_echo: bool = False
-    """Whether a received AES key is sent back as it came. It opens recorded sessions: see the header."""
+    """Whether to send a received AES key back unchanged, which lets others open recorded sessions: see the header."""
     non_blocking: bool = False
-    """Whether calls raise WantRead or WantWrite instead of waiting. No keys are exchanged by the constructor then."""
+    """Whether calls raise WantRead or WantWrite instead of waiting. If so, the constructor does not exchange the keys."""
     separate_computation: bool = False
     """Whether a non-blocking key exchange raises WantComputation, and leaves the private key operation to compute()."""
 
 
 def milliseconds(timeout: Optional[float]) -> int:
-    """A timeout of a socket as the library has it. A socket that never waits has none: the library waits in its own way."""
+    """The timeout of a socket for the library. A socket that never waits has none, because this package does the waiting."""
     return min(max(int(timeout * 1000), 1), MOST_MILLISECONDS) if timeout else 0
 
 
 def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[RSAWrapper], aes_wrapper: Optional[AESWrapper]) -> Any:
-    """The library's object. It never waits: this package does, so that handlers of signals run."""
+    """The library's object. It is non-blocking: this package waits, so signal handlers can run."""
     if options.separate_computation and not options.non_blocking:
         raise invalid("separate_computation is for non-blocking clients")
     handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)

@@ -1,4 +1,4 @@
-"""The two wrappers of keys."""
+"""The wrappers for RSA and AES keys."""
 
 import enum
 import os
@@ -41,7 +41,7 @@ class AESMode(enum.IntEnum):
 
 
 class _Wrapper(NotCopied):
-    """Keys of this side's own, or those of a client, which are then looked up at each use: they change as the session goes on."""
+    """Keys that this object owns, or the current keys of a client, which it looks up at each use because they change."""
 
     _free: ClassVar[Any]
     _handle: Any = ffi.NULL
@@ -49,7 +49,7 @@ class _Wrapper(NotCopied):
     _lent: Optional[Callable[[], Any]] = None
 
     def __del__(self) -> None:
-        # As Connection._free() does, and for the same reason.
+        # For the same reason as in Connection._free().
         handle, self._handle = self._handle, ffi.NULL
         self._free(handle)
 
@@ -119,7 +119,7 @@ class RSAWrapper(_Wrapper):
         self._set("public_key", public_key, pem_format)
 
     def setPrivateKey(self, private_key: Union[str, bytes], pem_format: bool = True, derivate_public_key: bool = False) -> None:
-        """Sets the local private key, from PEM or DER, and the public key that belongs to it if wanted."""
+        """Sets the local private key, from PEM or DER, and on request the matching public key."""
         self._set("private_key", private_key, pem_format, bool(derivate_public_key))
 
     def setRemotePublicKey(self, remote_public_key: Union[str, bytes], pem_format: bool = True) -> None:
@@ -140,7 +140,7 @@ class RSAWrapper(_Wrapper):
         return self._process("sign_data", data)
 
     def verifyDataSignature(self, signature: bytes, data: Union[str, bytes], *, use_local_public_key: bool = True) -> bool:
-        """Whether a signature fits, under the local public key or the peer's."""
+        """Whether a signature is valid under the local public key or the peer's."""
         valid, signed, text = ffi.new("bool *"), given_bytes(signature), given_bytes(data)
         with self._guard:
             check(
@@ -151,14 +151,14 @@ class RSAWrapper(_Wrapper):
         return bool(valid[0])
 
     def getFingerprint(self, *, remote: bool = False) -> str:
-        """The fingerprint of a public key as clients show it: 64 hexadecimal digits."""
+        """The fingerprint of a public key, as clients show it: 64 hexadecimal digits."""
         with self._guard:
             fingerprint = taken_string(lib.anwdl_rsa_wrapper_get_fingerprint, self._read(), bool(remote))
         assert fingerprint is not None
         return fingerprint.decode()
 
     def load(self, path: Union[str, "os.PathLike[str]"]) -> None:
-        """Reads the key pair from a file, with a warning if others than its owner can read it."""
+        """Reads the key pair from a file, and warns if users other than its owner have rights to it."""
         with self._guard:
             check(lib.anwdl_rsa_wrapper_load(self._write(), given_text("path", os.fsencode(path))))
             warning = reason_name(lib.anwdl_last_error_reason()) == "KEY_FILE_EXPOSED" and string(lib.anwdl_last_error_message())
@@ -166,7 +166,7 @@ class RSAWrapper(_Wrapper):
             warnings.warn(warning, RuntimeWarning, stacklevel=2)
 
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
-        """Writes the private key to a file that its owner alone can read."""
+        """Writes the private key to a file that only its owner can read."""
         with self._guard:
             check(lib.anwdl_rsa_wrapper_save(self._read(), given_text("path", os.fsencode(path))))
 
@@ -205,20 +205,20 @@ class AESWrapper(_Wrapper):
             return int(lib.anwdl_aes_wrapper_get_key_size(self._read()))
 
     def getKey(self) -> Tuple[bytes, bytes]:
-        """The key and the IV; the latter is empty in the mode GCM."""
+        """The key and the IV, which is empty in GCM mode."""
         key, key_length, iv, iv_length = (ffi.new(f"{kind} *") for kind in ("uint8_t const *", "size_t", "uint8_t const *", "size_t"))
         with self._guard:
             check(lib.anwdl_aes_wrapper_get_key(self._read(), key, key_length, iv, iv_length))
             return bytes(ffi.buffer(key[0], key_length[0])), bytes(ffi.buffer(iv[0], iv_length[0])) if iv_length[0] else b""
 
     def setKey(self, key: bytes, iv: Optional[bytes] = None) -> None:
-        """Sets the key and the IV, which is drawn if it is not given."""
+        """Sets the key and the IV. Without an IV, it draws one."""
         key, iv = bytes(key), bytes(iv or b"")
         with self._guard:
             check(lib.anwdl_aes_wrapper_set_key(self._write(), key, len(key), iv, len(iv)))
 
     def encryptData(self, data: Union[str, bytes]) -> bytes:
-        """Encrypts under the key and the IV, which stay as they are."""
+        """Encrypts under the key and the IV, which do not change."""
         given = given_bytes(data)
         with self._guard:
             return some_bytes(lib.anwdl_aes_wrapper_encrypt_data, self._read(), given, len(given))

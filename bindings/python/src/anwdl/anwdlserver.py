@@ -1,4 +1,4 @@
-"""Released Anweddol servers on this library: `python3 -m anwdl.anwdlserver start` in place of `anwdlserver start`."""
+"""Runs a released Anweddol server on this library: `python3 -m anwdl.anwdlserver start` instead of `anwdlserver start`."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ SERVER = "anwdlserver"
 
 
 def malformed(client: anwdl.ClientInstance) -> Any:
-    """What the text of a malformed request stands for, as far as Python reads it."""
+    """The value of a malformed request's text, if Python can read it."""
     try:
         return json.loads(client.getMalformedRequest() or "null")
     except (ValueError, RecursionError):
@@ -21,19 +21,19 @@ def malformed(client: anwdl.ClientInstance) -> Any:
 
 
 class ServerClientInstance(anwdl.ClientInstance):
-    """As the released servers use it: recvRequest() gives a tuple, and a session that has failed is closed."""
+    """A ClientInstance for the released servers: recvRequest() returns a tuple, and a failed session is closed."""
 
     _is_made = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        # A socket whose client could not be made is left to the server.
+        # If the client cannot be made, the server keeps the socket.
         self._is_made = True
 
     def recvRequest(  # type: ignore[override]
         self, store_request: bool = True
     ) -> Tuple[bool, Any, Optional[Dict[str, Any]]]:
-        """Whether the request is well-formed, the request, and what is wrong with it."""
+        """Whether the request is well-formed, the request, and its errors."""
         try:
             return True, super().recvRequest(store_request), None
         except LibraryValueError as error:
@@ -45,7 +45,7 @@ class ServerClientInstance(anwdl.ClientInstance):
         try:
             return super()._drive(steps)
         except Failure:
-            # The servers answer every exception with a response, for which there is no session any more.
+            # The servers answer every exception with a response, which a session that has ended cannot send.
             if self._is_made and self.hasFailed() and not self.isClosed():
                 self.closeConnection()
             raise
@@ -55,14 +55,14 @@ CLASSES: Dict[str, Dict[str, type]] = {
     "core.client": {"ClientInstance": ServerClientInstance},
     "core.crypto": {"RSAWrapper": anwdl.RSAWrapper, "AESWrapper": anwdl.AESWrapper},
 }
-"""The modules that define the classes, and what stands in for these."""
+"""The modules that define the classes, and their replacements."""
 
 _originals: Dict[type, type] = {}
-"""What was replaced, by what replaced it."""
+"""The original classes, by their replacements."""
 
 
 def _modules() -> Iterator[ModuleType]:
-    """Those of the server that are loaded."""
+    """The loaded modules of the server."""
     for name, module in list(sys.modules.items()):
         if module is not None and (name == SERVER or name.startswith(f"{SERVER}.")):
             yield module
@@ -76,7 +76,7 @@ def _replace(replacements: Dict[type, type]) -> None:
 
 
 def install_into_anwdlserver() -> None:
-    """Has the released server that is installed use this library's classes in place of its own.
+    """Makes the installed Anweddol server use the classes of this library instead of its own.
 
     Call it before the server makes objects of them. A second call does nothing.
     """
@@ -90,12 +90,12 @@ def install_into_anwdlserver() -> None:
 
 
 def remove_from_anwdlserver() -> None:
-    """Has the server use its own classes again, for the objects that it makes from then on."""
+    """Makes the server use its own classes again, for objects that it creates from then on."""
     _replace(_originals)
     _originals.clear()
 
 
 if __name__ == "__main__":
-    # This file is then __main__ and not the module that others import.
+    # This file runs as __main__, which is not the module that others import.
     importlib.import_module("anwdl.anwdlserver").install_into_anwdlserver()
     importlib.import_module(f"{SERVER}.cli").MainAnweddolServerCLI()

@@ -1,7 +1,7 @@
 /* A server whose private key stays in a PKCS #11 token: a hardware module, a smart card, SoftHSM.
    In the environment: PKCS11_MODULE, the module's file; PKCS11_TOKEN and PKCS11_KEY, the labels of
    the token and of the private key; PKCS11_PIN. */
-#include "serving.h"
+#include "serving/serving.h"
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 """The server whose key is in a PKCS #11 token, against peers of every framing: with SoftHSM, in a token of its own.
 
-usage: test_serving_pkcs11.py TEST_SHORT_SERVERS SERVER KEYS
+usage: test_key_in_a_token.py TEST_SHORT_SERVERS SERVER KEYS
 """
 
 import glob
