@@ -157,7 +157,9 @@
  * request before the response, to send a second response to one request, and to receive on a server before
  * the last request, even a malformed one, has its response. Nothing is sent or received, and the session
  * continues. If a released client stops waiting and asks again, it gets both responses in order. A server
- * may send one response before any request, to say that it is unavailable.
+ * may send one response before any request, to say that it is unavailable. Only a client that receives before
+ * it asks reads that: next_event does not. In v2, v3 and v4, such a server and a client that has begun to ask
+ * wait for each other until a timeout.
  *
  * @par Failed sessions
  * A failure to decrypt, bytes that break the protocol, a failed system call, and a timeout or a closed
@@ -180,8 +182,9 @@
  * If the library hits a defect of its own (a Rust panic), the call fails with ANWDL_REASON_INTERNAL, and
  * standard error has a report. Nothing unwinds into the caller, and there is no undefined behaviour. Three
  * cases abort the process instead: a second defect while the first is cleaned up, no memory for the library's
- * own work, and a system that gives AWS-LC no random bytes after several attempts. If AWS-LC runs out of
- * memory, it does not say so: RSA encryption fails with ANWDL_REASON_INTERNAL, RSA decryption with
+ * own work, and a system that gives AWS-LC no random bytes after several attempts. Before each step
+ * of a key exchange, the library makes sure that there are 64 KiB. If AWS-LC still runs out of memory, it
+ * does not say so: RSA encryption fails with ANWDL_REASON_INTERNAL, RSA decryption with
  * ANWDL_REASON_DECRYPTION_FAILED.
  */
 
@@ -355,7 +358,8 @@ typedef enum ANWDL_INT_ENUM {
   /** (RUNTIME_ERROR) The system's random generator failed; see anwdl_last_error_errno(). In the middle of a key
    * exchange the session has ended; otherwise nothing was sent and the call can be repeated. */
   ANWDL_REASON_RANDOM_FAILED = 31,
-  /** (RUNTIME_ERROR) A defect of this library, or no memory for a result. Any function can return it. Free the
+  /** (RUNTIME_ERROR) A defect of this library, or no memory: for a result, a copy, a message or a key exchange.
+   * Any function can return it. Free the
    * objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED. */
   ANWDL_REASON_INTERNAL = 32,
   /** (RUNTIME_ERROR) The peer's public key does not have the fingerprint that
@@ -428,7 +432,8 @@ typedef enum ANWDL_INT_ENUM {
    * call again. Only with anwdl_client_options_set_separate_computation(). */
   ANWDL_EVENT_WANT_COMPUTATION = 3,
   /** It is the program's turn: a server must send the response to the last request, a client may send a request,
-   * and a key exchange that was begun step by step needs its next step. Calling again changes nothing. */
+   * and a key exchange that was begun step by step needs its next step. Calling again changes nothing,
+   * whatever the peer sends: do not wait for the descriptor meanwhile. */
   ANWDL_EVENT_YOUR_TURN = 4,
   /** The keys are exchanged. */
   ANWDL_EVENT_EXCHANGED = 5,
@@ -442,7 +447,10 @@ typedef enum ANWDL_INT_ENUM {
   /** The request is sent. */
   ANWDL_EVENT_REQUEST_SENT = 9,
   /** A client has received the response to its request. */
-  ANWDL_EVENT_RESPONSE = 10
+  ANWDL_EVENT_RESPONSE = 10,
+  /** A non-blocking client has a connection: wait for its descriptor in place of the earlier one, which is closed.
+   */
+  ANWDL_EVENT_CONNECTED = 11
 } anwdl_event_t;
 
 /** A side of a connection. */
@@ -678,7 +686,8 @@ typedef void (*anwdl_log_function_t)(anwdl_log_level_t level,
  * during the call.
  * @param level How important the message is.
  * @param owner What the program attached, with anwdl_client_set_user_data() for example, to the client,
- *   session or client interface that the message is about; NULL for none.
+ *   session or client interface that the message is about; NULL for none. It has to stay valid until another
+ *   is attached or the handle is freed. Do not call the library with that handle: its call is still running.
  * @param client_id As for anwdl_log_function_t.
  * @param message As for anwdl_log_function_t.
  * @param user_data What was passed to anwdl_set_log_handler(). */
@@ -774,7 +783,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
 /** Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
- * From then on the timeout counts. All other functions ignore the idle timeout. Python: none.
+ * From then on the timeout counts. All other functions ignore the idle timeout, and so
+ * does an operation that anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
  * @param options The options.
  * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -834,8 +844,8 @@ anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *op
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options, bool key_echo);
 
-/** Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting. The flags of the
- * descriptor do not matter and are never changed. A session never waits.
+/** Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting, to connect included.
+ * The flags of the descriptor do not matter and are never changed. A session never waits.
  * @param options The options.
  * @param non_blocking true to return; false (the default) to wait.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -1153,8 +1163,8 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
  * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
  * ClientInstance.recvRequest() returns.
  * @param client The client.
- * @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
- *   request was not malformed. */
+ * @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
+ *   anwdl_client_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
 
 /** The text of the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST), exactly as received
@@ -1164,8 +1174,8 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
  * returns.
  * @param client The client.
- * @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
- *   the last request was not malformed. */
+ * @return The text in UTF-8 with no NUL inside, borrowed until the client begins to receive the next
+ *   request, also in anwdl_client_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client);
 
 /** Sends a response: {"success": success, "message": message, "data": data}, with the data as given. With a
@@ -1234,6 +1244,9 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
  * A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
  * too early: the call returns the same event again.
+ *
+ * To answer later, take the descriptor out of the poll set until then: it can be readable all the time, and each
+ * call returns ANWDL_EVENT_YOUR_TURN. You learn afterwards whether the peer has gone.
  *
  * After 16 requests without a wait, a non-blocking client returns ANWDL_EVENT_WANT_READ once, so a peer that
  * sends without a pause does not keep your loop from its other clients. Polling reports at once that there is
@@ -1509,15 +1522,15 @@ const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *s
 /** What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
  * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  * @param session The session.
- * @return A JSON object in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last
- *   request was not malformed. */
+ * @return A JSON object in UTF-8, borrowed until the session begins to receive the next request, also in
+ *   anwdl_session_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 
 /** The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
  * Python: the request in the tuple that ClientInstance.recvRequest() returns.
  * @param session The session.
- * @return The text in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last request
- *   was not malformed. */
+ * @return The text in UTF-8, borrowed until the session begins to receive the next request, also in
+ *   anwdl_session_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
 /** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
@@ -1568,11 +1581,13 @@ ANWDL_MUST_USE
 anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
                                        anwdl_response_t **out_response);
 
-/** Gives the session the time, for the timeouts of its options. Call it before other functions. An operation
+/** Gives the session the time, for the timeouts of its options. Call it before the first
+ * anwdl_session_next_event() and before other functions. An operation
  * that began before the first call has no timeout. Python: none; the socket has a clock.
  * @param session The session.
  * @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
- *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored.
+ *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored:
+ *   after one that is too large, the clock stands still until that time.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
 
@@ -1604,42 +1619,79 @@ anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
 void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /** Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
- * It tries all addresses of a name in turn, each with its share of the time left. It waits until all is done
- * or the timeout has passed, even in a non-blocking interface. That, or one with a separate computation,
- * exchanges its keys only in anwdl_client_interface_exchange_keys(), so this call never returns
- * ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION. To let the server speak first, turn off
- * anwdl_client_options_set_exchange_keys() and call that function.
+ * It tries the addresses of a name as RFC 8305 says: IPv6 and IPv4 in turn; the next one at once if one fails,
+ * and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time.
  *
- * With a timeout, a name is looked up on a thread of the library's own, on which all signals are blocked; it
- * is left behind if the timeout passes first. After a failure there is no connection, and the call can be
- * repeated. After ANWDL_REASON_FINGERPRINT_MISMATCH, anwdl_client_interface_get_server_fingerprint() still
- * has the server's fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the
- * address from the constructor.
+ * A non-blocking interface does not wait. Until it is connected, the call returns ANWDL_WANT_READ: wait until
+ * anwdl_client_interface_get_socket_descriptor() is readable, no longer than
+ * anwdl_client_interface_get_time_left() tells, then call again with the same arguments, or
+ * anwdl_client_interface_next_event(). That descriptor is for connecting only, and then closed: the connection
+ * has another one. To give up, call anwdl_client_interface_close_connection() or
+ * anwdl_client_interface_free(). A non-blocking interface, or one with a separate computation, exchanges its
+ * keys only in anwdl_client_interface_exchange_keys() or anwdl_client_interface_next_event(). To let the server
+ * speak first, turn off anwdl_client_options_set_exchange_keys() and call the first of the two.
+ *
+ * Unless the call blocks and has no timeout, a name is looked up on a thread of the library's own, on which all
+ * signals are blocked. There are at most 16 such threads; further names wait for one. A thread whose answer
+ * nobody waits for ends when the system's resolver gives up. After fork(), a child that goes on looks the name up
+ * again, and waits for a descriptor of its own.
+ *
+ * After a failure there is no connection, and the call can be repeated. After
+ * ANWDL_REASON_FINGERPRINT_MISMATCH, anwdl_client_interface_get_server_fingerprint() still has the server's
+ * fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the address from the
+ * constructor.
  *
  * @param client_interface The interface.
  * @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
  * @param port The port, 1 to 65535; servers listen on 6150 by default.
+ * @retval ANWDL_OK
+ * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
  *   anwdl_client_interface_exchange_keys().
- * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise. */
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; ANWDL_REASON_OPERATION_PENDING:
+ *   another host is being connected to; likewise. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
                                                      const char *host, uint16_t port);
 
-/** Closes the connection and wipes the keys of the session. The interface can connect again, and must still
- * be freed. Python: ClientInterface.closeConnection().
+/** Makes a connection of a socket that the program has connected to a server, in place of
+ * anwdl_client_interface_connect_server(), and exchanges the keys in the same way: of TCP, a Unix socket, or what
+ * socketpair() made. The socket's options are set as anwdl_client_new() sets them. Python: none.
+ *
+ * @param client_interface The interface, without a connection.
+ * @param fd A connected stream socket. With ANWDL_OK it belongs to the interface, which closes it: do not use
+ *   or close it afterwards. After a failure it still belongs to the caller and is open.
+ * @retval ANWDL_OK
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR, ANWDL_REASON_ALREADY_CONNECTED; if keys are
+ *   exchanged, also those of anwdl_client_interface_exchange_keys().
+ * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_OPERATION_PENDING: it is connecting; likewise. */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_client_interface_attach(anwdl_client_interface_t *client_interface, int fd);
+
+/** Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
+ * must still be freed. Python: socket.detach().
+ *
+ * @param client_interface The interface.
+ * @return The descriptor, which the caller must close; -1 if there is no connection (ANWDL_REASON_CLOSED) or it is
+ *   being made (ANWDL_REASON_OPERATION_PENDING), or the start of another message was read
+ *   (ANWDL_REASON_OUT_OF_TURN: receive it first, or call again to do without it). */
+ANWDL_MUST_USE
+int anwdl_client_interface_detach(anwdl_client_interface_t *client_interface);
+
+/** Closes the connection and wipes the keys of the session, or gives up to connect. The interface can connect
+ * again, and must still be freed. Python: ClientInterface.closeConnection().
  * @param client_interface The interface.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection. */
 anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *client_interface);
 
-/** Whether there is no connection: none was made yet, or it was closed on this side. That the server has
- * closed shows in the next operation. Python: ClientInterface.isClosed().
+/** Whether there is no connection, and none is being made: it was never begun, failed, or was closed or detached
+ * on this side. That the server has closed shows in the next operation. Python: ClientInterface.isClosed().
  * @param client_interface The interface.
- * @return true if there is no connection, otherwise false. */
+ * @return true if there is no connection and none is being made, otherwise false. */
 bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
 
-/** Whether the session has ended, by a failure or because it was closed; see anwdl_client_has_failed(). It
- * has not ended before there was a connection, nor if connecting failed.
+/** Whether the session has ended, by a failure or because it was closed or detached; see
+ * anwdl_client_has_failed(). It has not ended before there was a connection, nor if connecting failed.
  * @param client_interface The interface.
  * @return true if the connection can only be closed, otherwise false. */
 bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_interface);
@@ -1654,10 +1706,11 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_timeout(anwdl_client_interface_t *client_interface,
                                                   uint32_t milliseconds);
 
-/** The descriptor of the connection, as anwdl_client_get_socket_descriptor().
+/** The descriptor of the connection, as anwdl_client_get_socket_descriptor(). While a non-blocking interface
+ * connects, it is one to wait with, which becomes readable as soon as there is more to do.
  * Python: ClientInterface.getSocketDescriptor().
  * @param client_interface The interface.
- * @return The descriptor; -1 if there is no connection. */
+ * @return The descriptor; -1 if there is no connection, and none is being made. */
 int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *client_interface);
 
 /** The fingerprint of the server's RSA public key, once received; see anwdl_rsa_wrapper_get_fingerprint().
@@ -1744,7 +1797,8 @@ anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *cli
 /** Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
  * ClientInterface.recvAESKey().
  * @param client_interface The interface.
- * @return As anwdl_client_compute(). */
+ * @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is connecting.
+ */
 anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 
 /** Sends a request: {"verb": verb, "parameters": parameters}, with the parameters as given. Both are checked
@@ -1797,16 +1851,21 @@ anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *cl
  * @return The pointer; NULL if there is none. */
 void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
-/** Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
- * the keys (this side speaks first), sends the rest of a request that
- * anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
- * next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
- * ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
+/** Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it goes on to
+ * connect where anwdl_client_interface_connect_server() has begun to, exchanges the keys (this side speaks
+ * first), sends the rest of a request that anwdl_client_interface_send_request() began, and receives the response
+ * to it. ANWDL_EVENT_YOUR_TURN: send the next request. In a non-blocking interface, ANWDL_EVENT_CONNECTED tells of
+ * a connection to a server once, also if anwdl_client_interface_connect_server() has returned ANWDL_OK, unless an
+ * operation has begun since. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED.
+ * After ANWDL_EVENT_ENDED another connection can be made, once this one is closed; one that was never made need
+ * not be. Python: none.
+ *
  * @param client_interface The interface.
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
  * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
- *   anwdl_client_exchange_keys(), also those of anwdl_client_interface_send_request(), and also those of
+ *   anwdl_client_interface_connect_server(), also those of anwdl_client_exchange_keys(), also those of
+ *   anwdl_client_interface_send_request(), and also those of
  *   anwdl_client_interface_recv_response(). */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client_interface,
@@ -2163,7 +2222,8 @@ anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
 /** The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
  * data is changed. Python: data.
  * @param data The data.
- * @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE). */
+ * @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE) or
+ *   finds no memory (ANWDL_REASON_INTERNAL). */
 anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
 
 /** The type of a value. Python: type(value).
@@ -2246,8 +2306,8 @@ anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, 
                                       size_t *out_len);
 
 /** Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
- * text can be half as long again as what was received. The call needs twice its length; without that memory,
- * the process aborts. Python: json.dumps(value, ensure_ascii=False).
+ * text can be half as long again as what was received. The call needs twice its length.
+ * Python: json.dumps(value, ensure_ascii=False).
  * @param value The value.
  * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value. */

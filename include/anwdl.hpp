@@ -257,6 +257,7 @@ enum class event {
     response_sent = ANWDL_EVENT_RESPONSE_SENT,
     request_sent = ANWDL_EVENT_REQUEST_SENT,
     response = ANWDL_EVENT_RESPONSE,
+    connected = ANWDL_EVENT_CONNECTED, ///< there is another descriptor to wait for
 };
 
 /// The name of a constant, for logs, such as "V4"; "UNKNOWN" for what is none. Valid for ever.
@@ -564,6 +565,13 @@ template <class T> result<T> expect(anwdl_status_t status, T &value) {
     if (status != ANWDL_OK)
         return fail<T>(error::last(status));
     return std::move(value);
+}
+
+/// For calls that give a descriptor back.
+inline result<int> expect_descriptor(int descriptor) {
+    if (descriptor < 0)
+        return fail<int>(error::last());
+    return descriptor;
 }
 
 /// For calls that say what an operation waits for.
@@ -1710,6 +1718,12 @@ class request : public detail::object<anwdl_request_t, anwdl_request_free>,
         return request(taken);
     }
 
+    /// Its parameters, an object, for reading.
+    value get_parameters() const &noexcept {
+        return reads_request::get_parameters();
+    }
+    value get_parameters() const && = delete; // they end with the request
+
   private:
     explicit request(anwdl_request_t *taken) noexcept : object(taken) {
     }
@@ -1739,9 +1753,10 @@ class response : public detail::object<anwdl_response_t, anwdl_response_free>,
     }
 
     /// The data, an object, for reading.
-    value get_data() const noexcept {
+    value get_data() const &noexcept {
         return value(anwdl_response_get_data(get()));
     }
+    value get_data() const && = delete; // they end with the response
 
     /// The data, a JSON object.
     const char *get_data_json() const noexcept {
@@ -1865,9 +1880,10 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     }
 
     /// The data, for reading.
-    value get_value() const noexcept {
+    value get_value() const &noexcept {
         return value(anwdl_data_get_value(get()));
     }
+    value get_value() const && = delete; // it ends with the data
 
     // Members of an object. The value may have NULs inside, the name may not.
 
@@ -2548,10 +2564,7 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return detail::expect(anwdl_client_close_connection(get()));
     }
     result<int> try_detach() {
-        int descriptor = anwdl_client_detach(get());
-        if (descriptor < 0)
-            return detail::fail<int>(error::last());
-        return descriptor;
+        return detail::expect_descriptor(anwdl_client_detach(get()));
     }
     result<progress> try_get_wants() const {
         return detail::expect_progress(anwdl_client_get_wants(get()));
@@ -2782,8 +2795,23 @@ class client_interface
     void connect_server(const text &host, std::uint16_t port) {
         detail::take(try_connect_server(host, port));
     }
+    ANWDL_DETAIL_NODISCARD progress poll_connect_server(const text &host, std::uint16_t port) {
+        return detail::advance(anwdl_client_interface_connect_server(get(), host.c_str(), port));
+    }
 
-    /// Closes the connection, as the destructor does.
+    /// Takes a socket that is connected to a server, and exchanges the keys in the same way. The
+    /// descriptor then belongs to the client; if this throws, it still belongs to the caller.
+    void attach(int descriptor) {
+        detail::take(try_attach(descriptor));
+    }
+
+    /// Gives the open descriptor back; the client counts as closed from then on, and can connect
+    /// again.
+    ANWDL_DETAIL_NODISCARD int detach() {
+        return detail::take(try_detach());
+    }
+
+    /// Closes the connection, as the destructor does, or gives up to connect.
     void close_connection() {
         detail::take(try_close_connection());
     }
@@ -2814,7 +2842,7 @@ class client_interface
         return client_interface(taken);
     }
 
-    /// Whether there is no connection on this side.
+    /// Whether there is no connection on this side, and none is being made.
     bool is_closed() const noexcept {
         return anwdl_client_interface_is_closed(get());
     }
@@ -2840,7 +2868,8 @@ class client_interface
         return anwdl_client_interface_get_time_left(get());
     }
 
-    /// The descriptor, for poll() and the like; -1 if it is closed.
+    /// The descriptor, for poll() and the like; -1 if it is closed. While the client connects, it
+    /// is one to wait with.
     int get_socket_descriptor() const noexcept {
         return anwdl_client_interface_get_socket_descriptor(get());
     }
@@ -2863,6 +2892,12 @@ class client_interface
     }
     result<void> try_connect_server(const text &host, std::uint16_t port) {
         return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
+    }
+    result<void> try_attach(int descriptor) {
+        return detail::expect(anwdl_client_interface_attach(get(), descriptor));
+    }
+    result<int> try_detach() {
+        return detail::expect_descriptor(anwdl_client_interface_detach(get()));
     }
     result<void> try_set_user_data(void *user_data) {
         return detail::expect(anwdl_client_interface_set_user_data(get(), user_data));

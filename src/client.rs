@@ -13,33 +13,10 @@ use crate::endpoint::identity::Identity;
 use crate::endpoint::options::ClientOptions;
 use crate::endpoint::proxy_header::ProxyProtocol;
 use crate::endpoint::transport::connection::Connection;
-use crate::endpoint::transport::socket::{self, Socket};
-use crate::error::{Error, Interest, Result};
+use crate::endpoint::transport::socket::{self, CreationError, Socket};
+use crate::error::{Interest, Result};
 use crate::message::{MalformedRequest, Request};
 use crate::protocol::{Protocol, Role};
-
-/// Why no client was made, and the socket, which is still open.
-#[derive(Debug)]
-pub struct CreationError {
-    /// What went wrong.
-    pub error: Error,
-    /// The socket that was passed in.
-    pub socket: OwnedFd,
-}
-
-impl fmt::Display for CreationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for CreationError {}
-
-impl From<CreationError> for Error {
-    fn from(creation: CreationError) -> Self {
-        creation.error
-    }
-}
 
 /// Checks that a descriptor is a connected stream socket.
 pub fn check_descriptor(fd: RawFd) -> Result<()> {

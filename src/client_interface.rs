@@ -1,7 +1,7 @@
 //! [`ClientInterface`]: the side that connects, like the Python client's class of that name.
 
 use std::fmt;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use crate::crypto::{AesWrapper, RsaWrapper};
@@ -9,10 +9,12 @@ use crate::endpoint::Endpoint;
 use crate::endpoint::events::Event;
 use crate::endpoint::identity::Identity;
 use crate::endpoint::options::ClientOptions;
-use crate::endpoint::transport::connect::connect;
+use crate::endpoint::transport::Transport;
 use crate::endpoint::transport::connection::Connection;
+use crate::endpoint::transport::socket::{self, CreationError, Socket};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::Response;
+use crate::protocol::session::under_way;
 use crate::protocol::{Protocol, Role};
 
 /// A client of an Anweddol server. Mirrors the Python client's `ClientInterface`.
@@ -50,39 +52,102 @@ impl ClientInterface {
         })
     }
 
-    /// Connects to a server, an IPv4 or IPv6 address or a name, whose addresses are tried
-    /// one after the other, and, unless the options say otherwise, exchanges the keys, this
-    /// side speaking first. All of it has to be done within the timeout; it waits for that
-    /// long in a non-blocking interface too, which exchanges its keys only when told to.
+    /// Connects to a server, an IPv4 or IPv6 address or a name, whose addresses are tried as
+    /// RFC 8305 says, and, unless the options say otherwise, exchanges the keys, this side speaking
+    /// first. All of it has to be done within the timeout.
+    ///
+    /// A non-blocking interface fails with [`Error::WouldBlock`] until it is connected: call this
+    /// again with the same arguments, or [`next_event`](Self::next_event), when
+    /// [`socket_descriptor`](Self::socket_descriptor) is readable. It exchanges its keys only when
+    /// told to, over another descriptor.
     ///
     /// After a failure there is no connection. Mirrors `ClientInterface.connectServer`.
     pub fn connect_server(&mut self, host: &str, port: u16) -> Result<()> {
+        // A connection that is being made to this host is gone on with.
+        let connection = self.endpoint.transport();
+        if !connection.is_connecting_to(host, port) {
+            self.renew()?;
+        }
+        let timeout = self.options.timeout();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.endpoint.connect(host, port)?;
+        if !self.options.exchanges_keys_at_creation() {
+            return Ok(());
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.endpoint.transport_mut().set_timeout(left);
+        let exchanged = self.endpoint.exchange_keys(false);
+        self.endpoint.transport_mut().set_timeout(timeout);
+        if exchanged.is_err() {
+            self.endpoint.detach();
+        }
+        exchanged
+    }
+
+    /// Takes a socket that is connected to a server, of TCP or not, in place of
+    /// [`connect_server`](Self::connect_server), and, unless the options say otherwise, exchanges
+    /// the keys in the same way. After a failure there is no connection.
+    pub fn attach(&mut self, socket: impl Into<OwnedFd>) -> std::result::Result<(), CreationError> {
+        let socket = socket.into();
+        let checked = socket::check_descriptor(socket.as_raw_fd());
+        match checked.and_then(|peer_ip| self.renew().map(|()| peer_ip)) {
+            Ok(peer_ip) => self.open(socket, peer_ip.is_some()),
+            Err(error) => return Err(CreationError { error, socket }),
+        }
+        self.exchange_keys_after_attaching()
+            .map_err(|error| CreationError {
+                error,
+                socket: self.take_socket().expect("it was just attached"),
+            })
+    }
+
+    /// Makes place for a connection.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        if self.is_connecting() {
+            return Err(under_way("connect_server"));
+        }
         if !self.is_closed() {
             return Err(Error::new(
                 Reason::AlreadyConnected,
                 "there is a connection already",
             ));
         }
-        let timeout = self.options.timeout();
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let socket = connect(host, port, deadline)?;
         self.endpoint = unconnected(&self.options)?;
-        let connection = self.endpoint.transport_mut();
-        connection.open(socket);
-        if self.options.exchanges_keys_at_creation() {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            connection.set_timeout(left);
-            let exchanged = self.endpoint.exchange_keys(false);
-            self.endpoint.transport_mut().set_timeout(timeout);
-            if exchanged.is_err() {
-                self.endpoint.detach();
-            }
-            return exchanged;
-        }
         Ok(())
     }
 
-    /// Whether there is no connection: none was made yet, or it was closed on this side.
+    /// Takes a socket that [`socket::check_descriptor`] accepted, after [`renew`](Self::renew).
+    pub(crate) fn open(&mut self, socket: OwnedFd, is_tcp: bool) {
+        let connection = self.endpoint.transport_mut();
+        connection.open(Socket::new(socket, is_tcp));
+    }
+
+    /// The keys of a connection that was attached, unless the options say otherwise.
+    pub(crate) fn exchange_keys_after_attaching(&mut self) -> Result<()> {
+        match self.options.exchanges_keys_at_creation() {
+            true => self.endpoint.exchange_keys(false),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the socket, still open, as [`ClientInstance::detach`](crate::ClientInstance::detach)
+    /// does. Another connection can be made.
+    pub fn detach(&mut self) -> Result<OwnedFd> {
+        self.endpoint.check_detachable()?;
+        Ok(self.take_socket().expect("it was found open"))
+    }
+
+    /// The same, whatever was received.
+    pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
+        self.endpoint.detach()
+    }
+
+    fn is_connecting(&self) -> bool {
+        self.endpoint.transport().is_connecting()
+    }
+
+    /// Whether there is no connection, and none is being made: none was begun yet, it failed, or it
+    /// was closed on this side.
     /// Mirrors `ClientInterface.isClosed`.
     pub fn is_closed(&self) -> bool {
         self.endpoint.transport().is_closed()
@@ -98,7 +163,10 @@ impl ClientInterface {
     /// What the operation under way waits for; `None` if there is none, or if it gets further by
     /// being called again.
     pub fn wants(&self) -> Option<Interest> {
-        self.endpoint.wants()
+        match self.is_connecting() {
+            true => Some(Interest::Read),
+            false => self.endpoint.wants(),
+        }
     }
 
     /// How long each operation that begins from now on may take, in this connection and later
@@ -110,7 +178,8 @@ impl ClientInterface {
         self.endpoint.transport_mut().set_timeout(timeout);
     }
 
-    /// The descriptor, which stays the interface's. Mirrors
+    /// The descriptor, which stays the interface's: while it connects, one to wait with, and then
+    /// that of the connection. Mirrors
     /// `ClientInterface.getSocketDescriptor`.
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.endpoint.transport().descriptor()
@@ -216,21 +285,28 @@ impl ClientInterface {
         self.endpoint.recv_response()
     }
 
-    /// Takes the interface as far as it goes, and says what happened: continues the operation under way,
+    /// Takes the interface as far as it goes, and says what happened: goes on to connect, continues the operation under way,
     /// begins the key exchange if there was none, and receives when it is the peer's turn. If it has
     /// to wait, it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every other failure ends
     /// the session.
     pub fn next_event(&mut self) -> Result<Event> {
+        if self.is_connecting() {
+            self.endpoint.go_on_to_connect()?;
+        }
         self.endpoint.next_event()
     }
 
     /// How long it is until the operation under way times out; `None` if it does not, or there is
     /// none.
     pub fn time_left(&self) -> Option<Duration> {
-        self.endpoint.time_left()
+        match self.is_connecting() {
+            true => self.endpoint.transport().time_left(),
+            false => self.endpoint.time_left(),
+        }
     }
 
-    /// Closes the connection and wipes the keys of the session. Another one can be made.
+    /// Closes the connection and wipes the keys of the session, or stops to connect. Another connection
+    /// can be made.
     /// Mirrors `ClientInterface.closeConnection`.
     pub fn close_connection(&mut self) -> Result<()> {
         self.endpoint.close_connection()

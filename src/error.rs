@@ -5,6 +5,7 @@
 //! says it to a person.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 
 /// The result of everything in this crate that can fail.
@@ -247,6 +248,13 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Of what cannot fail.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -56,7 +56,7 @@ mod secret;
 mod secret_paths;
 
 #[cfg(unix)]
-pub use client::{ClientInstance, CreationError, check_descriptor};
+pub use client::{ClientInstance, check_descriptor};
 #[cfg(unix)]
 pub use client_interface::ClientInterface;
 #[cfg(unix)]
@@ -66,5 +66,7 @@ pub use endpoint::events::Event;
 pub use endpoint::options::ClientOptions;
 pub use endpoint::proxy_header::ProxyProtocol;
 pub use endpoint::sans_io::SansIoSession;
+#[cfg(unix)]
+pub use endpoint::transport::socket::CreationError;
 pub use error::{Error, Reason};
 pub use protocol::Protocol;

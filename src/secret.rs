@@ -22,7 +22,7 @@ pub(crate) struct SecretBytes(Vec<u8>);
 #[derive(Default)]
 pub(crate) struct SecretText(String);
 
-/// There is no memory for what a message, or a key of the peer, needs.
+/// There is no memory for what is needed: as much as a peer, or a caller, asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoMemory;
 
@@ -39,20 +39,49 @@ impl From<NoMemory> for Error {
     }
 }
 
+/// Room for so many bytes, of which a peer or a caller has a say in how many they are.
+pub(crate) fn try_with_capacity(len: usize) -> Result<Vec<u8>, NoMemory> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len)?;
+    Ok(bytes)
+}
+
 /// A copy of bytes of which a peer has a say in how many they are.
 pub(crate) fn try_copy(bytes: &[u8]) -> Result<Vec<u8>, NoMemory> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len())?;
+    let mut copy = try_with_capacity(bytes.len())?;
     copy.extend_from_slice(bytes);
     Ok(copy)
 }
 
 /// So many zeros, where a peer has a say in how many.
 pub(crate) fn try_zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
-    let mut zeros = Vec::new();
-    zeros.try_reserve_exact(len)?;
+    let mut zeros = try_with_capacity(len)?;
     zeros.resize(len, 0);
     Ok(zeros)
+}
+
+/// A value on the heap, which it reaches only if there is memory. A box of one value could not say
+/// that there is none; one of an array can.
+pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, NoMemory> {
+    let mut one = Vec::new();
+    one.try_reserve_exact(1)?;
+    one.push(value);
+    match one.try_into() {
+        Ok(boxed) => Ok(boxed),
+        Err(_) => unreachable!("it is one"),
+    }
+}
+
+/// More than one operation with the longest RSA keys, or with ML-KEM, takes of the heap.
+const FOREIGN_WORK: usize = 64 * 1024;
+
+/// Fails unless there is memory for work of another crate that ends the process where there is none:
+/// that much in one block, which is freed for it. Another thread can still take it first.
+pub(crate) fn check_memory_for_foreign_work() -> Result<(), NoMemory> {
+    let mut block = try_with_capacity(FOREIGN_WORK)?;
+    // Without this the compiler leaves out a block that nobody uses.
+    black_box(block.as_mut_ptr());
+    Ok(())
 }
 
 impl SecretBytes {
@@ -172,6 +201,14 @@ impl SecretBytes {
 }
 
 impl SecretText {
+    /// A copy; fails if there is no memory.
+    pub fn try_copy(text: &str) -> Result<Self, NoMemory> {
+        let mut copy = String::new();
+        copy.try_reserve_exact(text.len())?;
+        copy.push_str(text);
+        Ok(Self(copy))
+    }
+
     /// The text and a NUL, in one allocation of exactly that size; fails if there is no memory.
     pub fn try_with_nul(text: &str) -> Result<Self, NoMemory> {
         let mut copy = String::new();

@@ -31,6 +31,7 @@ int main(int argc, char **argv) {
         int fd = accept(listener, NULL, NULL);
         if (fd >= 0 && fork() == 0) {
             anwdl_client_t *client = NULL;
+            close(listener); /* else nobody could listen again while a child is left */
             if (anwdl_client_new(fd, options, &client) == ANWDL_OK)
                 serve(client);
             _exit(EXIT_SUCCESS);

@@ -255,11 +255,12 @@ static void make_quick_interface(call_t *call, value_t *value) {
     REQUIRE(anwdl_client_interface_new(options, &interface) == ANWDL_OK);
     anwdl_client_options_free(options);
     value->pointer = keep(call, free_interface, interface);
-    if (ends_with(call->function->name, "_connect_server"))
+    if (ends_with(call->function->name, "_connect_server") ||
+        ends_with(call->function->name, "_attach"))
         return;
     int listener = make_listener(&port);
     keep(call, close_descriptor, (void *)(intptr_t)listener);
-    REQUIRE(anwdl_client_interface_connect_server(interface, "127.0.0.1", port) == ANWDL_OK);
+    connect_interface_to(interface, "127.0.0.1", port);
 }
 
 /* Whether the other side's methods are meant: sessions have those of both. */

@@ -279,9 +279,11 @@ int poll(struct pollfd *entries, nfds_t count, int milliseconds) {
         return real_poll(entries, count, milliseconds);
     if (fails(CALL_POLL, 0, 0))
         return -1;
+    /* Who only looks finds what will be there soon, so that a session makes the same calls each
+       time. */
     int64_t left = deadline - real_milliseconds();
     return real_poll(entries, count,
-                     milliseconds < 0 || milliseconds > left ? (int)left : milliseconds);
+                     milliseconds <= 0 || milliseconds > left ? (int)left : milliseconds);
 }
 
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict len) {

@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-const char *const STATE_NAMES[STATES] = {"fresh",   "half-way", "due",    "exchanged",
-                                         "pending", "failed",   "closed", "detached"};
+const char *const STATE_NAMES[STATES] = {"fresh",  "half-way", "due",      "exchanged", "pending",
+                                         "failed", "closed",   "detached", "connecting"};
 
 enum { PATIENCE = ANWDL_PATIENCE * 10000 };
 
@@ -179,7 +179,7 @@ static anwdl_client_options_t *make_options(const char *key) {
 static void connect_interface(handle_t *handle) {
     uint16_t port;
     int listener = make_listener(&port), on = 1;
-    REQUIRE(anwdl_client_interface_connect_server(handle->object, "127.0.0.1", port) == ANWDL_OK);
+    connect_interface_to(handle->object, "127.0.0.1", port);
     handle->peer_fd = accept(listener, NULL, NULL);
     REQUIRE(handle->peer_fd >= 0);
     REQUIRE(setsockopt(handle->peer_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
@@ -283,8 +283,26 @@ static void close_handle(handle_t *handle) {
         REQUIRE(anwdl_session_end(handle->object) == ANWDL_OK);
 }
 
+/* The peer is a listener that has no place left, and what fills it takes that of a detached one. */
+static void begin_to_connect(handle_t *handle) {
+    uint16_t port;
+    handle->peer_fd = make_listener(&port);
+    handle->detached_fd = fill_queue(handle->peer_fd, port);
+    REQUIRE(anwdl_client_interface_connect_server(handle->object, "127.0.0.1", port) ==
+            ANWDL_WANT_READ);
+}
+
+bool has_state(handle_type_t type, state_t state) {
+    return state != CONNECTING || type == INTERFACE;
+}
+
 handle_t make_handle(handle_type_t type, state_t state) {
     handle_t handle = open_handle(type);
+    REQUIRE(has_state(type, state));
+    if (state == CONNECTING) {
+        begin_to_connect(&handle);
+        return handle;
+    }
     if (state == DETACHED) {
         if (type == CLIENT)
             handle.detached_fd = anwdl_client_detach(handle.object);

@@ -9,14 +9,15 @@
 typedef enum { CLIENT, SERVER_SESSION, CLIENT_SESSION, INTERFACE, HANDLE_TYPES } handle_type_t;
 
 typedef enum {
-    FRESH,     /* before the key exchange */
-    HALF_WAY,  /* the public keys are exchanged */
-    DUE,       /* in the exchange; the private key operation is due */
-    EXCHANGED, /* it is this side's turn to receive (a server) or to send (a client) */
-    PENDING,   /* an operation that receives is under way */
-    FAILED,    /* the peer broke the protocol */
-    CLOSED,    /* on this side; a session: ended */
-    DETACHED,  /* a client; the others: freshly made, and an interface: never connected */
+    FRESH,      /* before the key exchange */
+    HALF_WAY,   /* the public keys are exchanged */
+    DUE,        /* in the exchange; the private key operation is due */
+    EXCHANGED,  /* it is this side's turn to receive (a server) or to send (a client) */
+    PENDING,    /* an operation that receives is under way */
+    FAILED,     /* the peer broke the protocol */
+    CLOSED,     /* on this side; a session: ended */
+    DETACHED,   /* a client; the others: freshly made, and an interface: never connected */
+    CONNECTING, /* an interface, to a server that does not answer */
     STATES
 } state_t;
 
@@ -29,6 +30,9 @@ typedef struct {
 } handle_t;
 
 extern const char *const STATE_NAMES[STATES];
+
+/* Whether a handle of this type can be in this state. */
+bool has_state(handle_type_t type, state_t state);
 
 handle_t make_handle(handle_type_t type, state_t state);
 void free_handle(handle_t *handle);

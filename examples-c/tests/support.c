@@ -41,6 +41,11 @@ int make_listener(uint16_t *out_port) {
     return listener;
 }
 
+int fill_queue(int listener, uint16_t port) {
+    REQUIRE(listen(listener, 0) == 0);
+    return connect_to(port);
+}
+
 int connect_to(uint16_t port) {
     return connect_from("127.0.0.1", port);
 }
@@ -56,6 +61,15 @@ int connect_from(const char *ip, uint16_t port) {
     REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
     REQUIRE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
     return fd;
+}
+
+void connect_interface_to(anwdl_client_interface_t *interface, const char *host, uint16_t port) {
+    anwdl_status_t status;
+    while ((status = anwdl_client_interface_connect_server(interface, host, port)) ==
+           ANWDL_WANT_READ)
+        REQUIRE(wait_for(anwdl_client_interface_get_socket_descriptor(interface), POLLIN,
+                         ANWDL_PATIENCE * 10000));
+    REQUIRE(status == ANWDL_OK);
 }
 
 void make_tcp_pair(int ends[2]) {
@@ -186,6 +200,10 @@ size_t count_names(const char *folder) {
 
 size_t count_open_descriptors(void) {
     return count_names("/proc/self/fd");
+}
+
+size_t count_threads(void) {
+    return count_names("/proc/self/task");
 }
 
 bool raise_descriptor_limit(size_t needed) {

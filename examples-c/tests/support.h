@@ -17,8 +17,15 @@ void make_unix_pair(int ends[2]);
 /* The port of a new TCP listener on 127.0.0.1. */
 int make_listener(uint16_t *out_port);
 
+/* Makes a listener's queue as full as it gets: nobody else gets an answer to a connection. Gives
+   the connection that fills it. */
+int fill_queue(int listener, uint16_t port);
+
 /* Connects to a port of 127.0.0.1. */
 int connect_to(uint16_t port);
+
+/* Connects an interface, blocking or not. */
+void connect_interface_to(anwdl_client_interface_t *interface, const char *host, uint16_t port);
 
 /* The same from another address of this machine, such as "127.0.0.2". */
 int connect_from(const char *ip, uint16_t port);
@@ -56,6 +63,7 @@ void exchange_keys_of(anwdl_session_t *server, anwdl_session_t *client);
 size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity);
 
 size_t count_open_descriptors(void);
+size_t count_threads(void);
 
 /* The names in a folder, without . and .. */
 size_t count_names(const char *folder);

@@ -386,6 +386,27 @@ static void test_sending(void) {
     peer_free(&peer);
 }
 
+/* A value of data that were changed since is refused, and nothing is read for it. */
+static void test_values_of_changed_data(void) {
+    anwdl_data_t *data = NULL;
+    const char *string = NULL;
+    REQUIRE(anwdl_data_from_json("{\"kept\": \"as it is\"}", &data) == ANWDL_OK);
+    for (int number = 0; number < 3; number++) {
+        anwdl_value_t root = anwdl_data_get_value(data);
+        anwdl_value_t kept = anwdl_value_find(root, "/kept");
+        CHECK_OK(anwdl_value_get_string(kept, "", &string, NULL));
+        CHECK_OK(anwdl_data_set_integer(data, "number", number));
+        CHECK_FAILURE(anwdl_value_get_string(kept, "", &string, NULL), ANWDL_VALUE_ERROR,
+                      ANWDL_REASON_INVALID_ARGUMENT);
+        CHECK_FAILURE(anwdl_data_set_value(data, "copy", kept), ANWDL_VALUE_ERROR,
+                      ANWDL_REASON_INVALID_ARGUMENT);
+        anwdl_last_error_clear();
+        CHECK_INTEGER(anwdl_value_get_type(root), ANWDL_VALUE_NONE);
+        CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_INVALID_ARGUMENT);
+    }
+    anwdl_data_free(data);
+}
+
 int main(void) {
     size_t before = count_open_descriptors();
     test_objects();
@@ -399,6 +420,7 @@ int main(void) {
     test_own_names();
     test_normalized();
     test_sending();
+    test_values_of_changed_data();
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();
 }

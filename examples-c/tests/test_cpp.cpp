@@ -13,6 +13,7 @@ extern "C" {
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <poll.h>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -57,6 +58,20 @@ static_assert(sizeof(anwdl::rsa_wrapper_view) == sizeof(void *), "");
 static_assert(std::is_base_of<std::invalid_argument, anwdl::value_error>::value, "");
 static_assert(std::is_base_of<std::runtime_error, anwdl::runtime_error>::value, "");
 static_assert(std::is_base_of<std::logic_error, anwdl::unfinished>::value, "");
+
+/* What a temporary owns ends with it: nothing is lent from one. */
+template <class Type> auto lends(int) -> decltype(std::declval<Type>().get_value(), true) {
+    return true;
+}
+template <class Type> auto lends(int) -> decltype(std::declval<Type>().get_parameters(), true) {
+    return true;
+}
+template <class Type> auto lends(int) -> decltype(std::declval<Type>().get_data(), true) {
+    return true;
+}
+template <class Type> bool lends(long) {
+    return false;
+}
 
 /* -- helpers ----------------------------------------------------------------------------------- */
 
@@ -327,6 +342,10 @@ void test_data() {
 }
 
 void test_values() {
+    CHECK(lends<anwdl::data &>(0) && !lends<anwdl::data>(0));
+    CHECK(lends<const anwdl::request &>(0) && !lends<anwdl::request>(0));
+    CHECK(lends<anwdl::response &>(0) && !lends<const anwdl::response>(0));
+    CHECK(lends<anwdl::request_view>(0));
     anwdl::data data = anwdl::data::from_json(
         "{\"disks\": [{\"name\": \"sda\", \"size\": 10}, {\"size\": 2.5}], \"on\": true}");
     anwdl::value root = data.get_value();
@@ -747,6 +766,46 @@ void test_client_interface() {
     }));
 }
 
+/// In a loop, and over a descriptor of the program's.
+void test_connecting() {
+    std::uint16_t port = 0;
+    const int listener = make_listener(&port);
+    anwdl::client_options options;
+    options.set_non_blocking(true).set_timeout(std::chrono::minutes(1));
+    anwdl::client_interface interface(options);
+    anwdl::progress progress;
+    while ((progress = interface.poll_connect_server("127.0.0.1", port)) != anwdl::progress::done) {
+        CHECK(progress == anwdl::progress::want_read);
+        CHECK(wait_for(interface.get_socket_descriptor(), POLLIN, interface.get_time_left()));
+    }
+    anwdl::response none;
+    CHECK(interface.next_event(none) == anwdl::event::connected);
+    interface.close_connection();
+    close(accept(listener, nullptr, nullptr));
+
+    const int queued = fill_queue(listener, port);
+    CHECK(interface.poll_connect_server("127.0.0.1", port) == anwdl::progress::want_read);
+    CHECK(interface.next_event(none) == anwdl::event::want_read);
+    descriptor_pair pair;
+    CHECK(fails<anwdl::runtime_error>(ANWDL_REASON_OPERATION_PENDING,
+                                      [&] { (void)interface.detach(); }));
+    CHECK(fails<anwdl::runtime_error>(ANWDL_REASON_OPERATION_PENDING,
+                                      [&] { interface.attach(pair.ends[SERVER_SIDE]); }));
+    interface.close_connection();
+    close(queued);
+    close(listener);
+
+    CHECK(
+        fails<anwdl::value_error>(ANWDL_REASON_INVALID_DESCRIPTOR, [&] { interface.attach(-1); }));
+    interface.attach(pair.ends[SERVER_SIDE]);
+    CHECK_INTEGER(interface.get_socket_descriptor(), pair.ends[SERVER_SIDE]);
+    CHECK_INTEGER(interface.detach(), pair.ends[SERVER_SIDE]);
+    CHECK(interface.is_closed());
+    CHECK(fails<anwdl::runtime_error>(ANWDL_REASON_CLOSED, [&] { (void)interface.detach(); }));
+    close(pair.ends[SERVER_SIDE]);
+    close(pair.ends[PEER_SIDE]);
+}
+
 /* -- log messages ------------------------------------------------------------------------------ */
 
 /* One session that ends with a failure, which is logged as an error. */
@@ -975,6 +1034,7 @@ int main(int argc, char **argv) {
     test_events();
     test_steps();
     test_client_interface();
+    test_connecting();
     test_log();
     test_log_that_throws();
     test_log_that_takes_itself_off();

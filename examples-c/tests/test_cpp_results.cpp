@@ -329,6 +329,8 @@ void test_client_interface() {
     close(make_listener(&port));
     CHECK(is_error(interface.try_connect_server("127.0.0.1", port), ANWDL_RUNTIME_ERROR,
                    ANWDL_REASON_CONNECT_FAILED));
+    CHECK(is_error(interface.try_attach(-1), ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_DESCRIPTOR));
+    CHECK(is_error(interface.try_detach(), ANWDL_RUNTIME_ERROR, ANWDL_REASON_CLOSED));
     CHECK(is_fine(interface.try_set_timeout(std::chrono::seconds(1))));
     CHECK(is_fine(interface.try_set_user_data(&port)));
     CHECK(take(interface.try_get_wants()) == anwdl::progress::done);

@@ -6,6 +6,7 @@
 #include "peer.h"
 #include "support.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -265,7 +266,7 @@ static int descriptor_of(const handle_t *handle) {
 
 static void test_states(void) {
     for (int type = 0; type < HANDLE_TYPES; type++)
-        for (int state = 0; state < STATES; state++)
+        for (int state = 0; state < CONNECTING; state++) /* which has several */
             for (int closes = 0; closes <= 1; closes++) {
                 handle_t handle = make_handle(type, state);
                 int fd = descriptor_of(&handle);
@@ -282,6 +283,60 @@ static void test_states(void) {
 }
 
 /* -- descriptors that the library opens itself ------------------------------------------------- */
+
+/* The attempts to connect, and what they are waited for with. */
+static void test_connecting(bool closes) {
+    handle_t handle = make_handle(INTERFACE, CONNECTING);
+    anwdl_client_options_t *options = make_shared_key_options();
+    anwdl_client_interface_t *interface = NULL;
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    REQUIRE(getsockname(handle.peer_fd, (struct sockaddr *)&address, &len) == 0);
+    REQUIRE(anwdl_client_options_set_non_blocking(options, true) == ANWDL_OK);
+    REQUIRE(anwdl_client_interface_new(options, &interface) == ANWDL_OK);
+    size_t descriptors = count_open_descriptors();
+    watch();
+    CHECK_INTEGER(
+        anwdl_client_interface_connect_server(interface, "127.0.0.1", ntohs(address.sin_port)),
+        ANWDL_WANT_READ);
+    CHECK(count_open_descriptors() > descriptors);
+    if (closes)
+        CHECK_OK(anwdl_client_interface_close_connection(interface));
+    anwdl_client_interface_free(interface);
+    check_watched("a connection that is being made", -1);
+    CHECK_INTEGER(count_open_descriptors(), descriptors);
+    anwdl_client_options_free(options);
+    free_handle(&handle);
+}
+
+/* One that is attached is given back as it was, or closed. */
+static void test_attaching(int flags, bool detaches) {
+    anwdl_client_options_t *options = make_shared_key_options();
+    anwdl_client_interface_t *interface = NULL;
+    int ends[2];
+    make_tcp_pair(ends);
+    int fd = ends[SERVER_SIDE];
+    REQUIRE(syscall(SYS_fcntl, fd, F_SETFL, flags) == 0);
+    int flags_before = flags_of(fd);
+    REQUIRE(anwdl_client_interface_new(options, &interface) == ANWDL_OK);
+    watch();
+    CHECK_FAILURE(anwdl_client_interface_attach(interface, -1), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_INVALID_DESCRIPTOR);
+    CHECK_OK(anwdl_client_interface_attach(interface, fd));
+    CHECK_FAILURE(anwdl_client_interface_attach(interface, ends[PEER_SIDE]), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_ALREADY_CONNECTED);
+    if (detaches)
+        CHECK_INTEGER(anwdl_client_interface_detach(interface), fd);
+    anwdl_client_interface_free(interface);
+    check_watched("an attached descriptor", detaches ? -1 : fd);
+    CHECK_INTEGER(is_open_now(fd), detaches);
+    if (detaches) {
+        CHECK_INTEGER(flags_of(fd), flags_before);
+        close(fd);
+    }
+    close(ends[PEER_SIDE]);
+    anwdl_client_options_free(options);
+}
 
 static void test_interface(void) {
     anwdl_client_options_t *options = make_shared_key_options();
@@ -343,6 +398,11 @@ int main(void) {
         test_failed_exchanges(FLAGS[at]);
     test_states();
     test_interface();
+    for (int way = 0; way <= 1; way++) {
+        test_connecting(way);
+        for (size_t at = 0; at < sizeof FLAGS / sizeof *FLAGS; at++)
+            test_attaching(FLAGS[at], way);
+    }
     test_key_files();
     CHECK_INTEGER(count_open_descriptors(), descriptors);
     printf("cases: %u times descriptors were watched, from before a call until after it\n", cases);

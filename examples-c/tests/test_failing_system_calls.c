@@ -58,13 +58,14 @@ static promise_t promise_for_transfer(const session_setup_t *setup, const fault_
     return promise;
 }
 
-static promise_t promise_for_poll(const fault_plan_t *plan, bool connecting) {
+static promise_t promise_for_poll(const session_setup_t *setup, const fault_plan_t *plan,
+                                  bool connecting) {
     if (plan->error != EINTR)
         return fails_with(ANWDL_RUNTIME_ERROR,
                           connecting ? ANWDL_REASON_CONNECT_FAILED : ANWDL_REASON_IO_FAILED,
                           plan->error);
     /* Between two polls, bytes move: here only a connection can be kept waiting by them. */
-    if (connecting && plan->from_then_on)
+    if (connecting && plan->from_then_on && setup->kind.has_timeout)
         return fails_with(ANWDL_RUNTIME_ERROR, ANWDL_REASON_TIMEOUT, 0);
     return UNHARMED;
 }
@@ -80,7 +81,7 @@ static promise_t promise_for(const session_setup_t *setup, const fault_plan_t *p
     case CALL_SEND:
         return promise_for_transfer(setup, plan, had_moved);
     case CALL_POLL:
-        return promise_for_poll(plan, connecting);
+        return promise_for_poll(setup, plan, connecting);
     case CALL_GETSOCKOPT:
         /* Where nobody can tell whether a socket listens, getpeername() will. And a socket that
            cannot tell its limits of time is taken for one without. */
@@ -95,9 +96,7 @@ static promise_t promise_for(const session_setup_t *setup, const fault_plan_t *p
     case CALL_IOCTL:
         return refused;
     case CALL_CONNECT:
-        /* Where the call blocks, an interrupted one is repeated. With a timeout it does not block,
-           and then nothing interrupts it. */
-        return plan->error == EINTR && !setup->kind.has_timeout ? UNHARMED : refused;
+        return plan->error == EINTR ? UNHARMED : refused;
     case CALL_GETRANDOM: {
         if (plan->error == EINTR)
             return UNHARMED;

@@ -1,103 +1,16 @@
 /* What a message takes from the heap: how much the largest ones hold once everything was asked of
-   them, and what becomes of a session where there is no memory for one. The program's malloc() and
-   its kin take the place of the C library's. */
+   them, what becomes of a session where there is no memory for one, and of data that are put
+   together. */
 #include "check.h"
 #include "children.h"
+#include "counted_heap.h"
 #include "support.h"
 
-#include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* -- the heap ---------------------------------------------------------------------------------- */
-
-enum { MOST_ALLOCATIONS = 4096 };
-
-static _Thread_local bool is_counted; /* while the library is at work */
-static long long bytes_in_use;        /* of what was taken then */
-static long long most_in_use;
-static size_t allocations;
-static size_t failing;       /* the number of the first one that fails, */
-static size_t failing_count; /* and how many do */
-
-/* The size of each, in memory that the test shares with its children. */
-static size_t *sizes;
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *block);
-
-static void start_counting(size_t new_failing, size_t new_failing_count) {
-    bytes_in_use = most_in_use = 0;
-    allocations = 0;
-    failing = new_failing;
-    failing_count = new_failing_count;
-}
-
-static bool fails(size_t size) {
-    if (!is_counted)
-        return false;
-    if (allocations < MOST_ALLOCATIONS)
-        sizes[allocations] = size;
-    size_t number = allocations++;
-    return number >= failing && number - failing < failing_count;
-}
-
-static void *count_block(void *block) {
-    if (is_counted && block != NULL) {
-        bytes_in_use += (long long)malloc_usable_size(block);
-        if (bytes_in_use > most_in_use)
-            most_in_use = bytes_in_use;
-    }
-    return block;
-}
-
-static void uncount_block(void *block) {
-    if (is_counted && block != NULL)
-        bytes_in_use -= (long long)malloc_usable_size(block);
-}
-
-void *malloc(size_t size) {
-    return fails(size) ? NULL : count_block(__libc_malloc(size));
-}
-
-void *calloc(size_t count, size_t size) {
-    return fails(count * size) ? NULL : count_block(__libc_calloc(count, size));
-}
-
-void *aligned_alloc(size_t alignment, size_t size) {
-    return fails(size) ? NULL : count_block(__libc_memalign(alignment, size));
-}
-
-int posix_memalign(void **out, size_t alignment, size_t size) {
-    void *block = aligned_alloc(alignment, size);
-    if (block == NULL)
-        return ENOMEM;
-    *out = block;
-    return 0;
-}
-
-void free(void *block) {
-    uncount_block(block);
-    __libc_free(block);
-}
-
-void *realloc(void *block, size_t size) {
-    if (fails(size))
-        return NULL;
-    uncount_block(block);
-    void *resized = __libc_realloc(block, size);
-    if (resized == NULL && size != 0)
-        return count_block(block), NULL;
-    return count_block(resized);
-}
 
 /* -- messages ---------------------------------------------------------------------------------- */
 
@@ -493,12 +406,10 @@ static void check_each_failure(message_t *message) {
     record(message);
     message->failing = SIZE_MAX;
     message->failing_count = 0;
-    memset(sizes, 0, MOST_ALLOCATIONS * sizeof *sizes);
+    clear_sizes();
     REQUIRE(run_child(receive_without_memory, message) == CHILD_AS_USUAL);
-    size_t count = 0, aborted_before = aborted;
-    while (count < MOST_ALLOCATIONS && sizes[count] != 0)
-        count++;
-    CHECK(count > 3 && count < MOST_ALLOCATIONS);
+    size_t count = count_sizes(), aborted_before = aborted;
+    CHECK(count > 3);
     for (message->failing = 0; message->failing < count; message->failing++)
         for (unsigned all = 0; all < 2; all++) {
             message->failing_count = all == 1 ? SIZE_MAX : 1;
@@ -520,86 +431,168 @@ static void check_each_failure(message_t *message) {
     free(message->bytes);
 }
 
-/* -- no memory for the peer's public key ------------------------------------------------------- */
+/* -- no memory for data that are put together ---------------------------------------------------
+ */
+
+enum { BIG = 256 * 1024 };
+
+static char big_text[BIG + 1], big_json[BIG + 64];
+static anwdl_data_t *changed, *changed_array, *big_data, *big_array;
+static anwdl_value_t big_value;
+static anwdl_session_t *answering;
+
+static anwdl_status_t set_string(void) {
+    return anwdl_data_set_string(changed, "new", big_text);
+}
+static anwdl_status_t set_name(void) {
+    return anwdl_data_set_integer(changed, big_text, 1);
+}
+static anwdl_status_t replace_string(void) {
+    return anwdl_data_set_string(changed, "kept", big_text);
+}
+static anwdl_status_t set_json(void) {
+    return anwdl_data_set_json(changed, "new", big_json);
+}
+static anwdl_status_t set_value(void) {
+    return anwdl_data_set_value(changed, "new", big_value);
+}
+static anwdl_status_t set_object(void) {
+    return anwdl_data_set_object(changed, "new", big_data);
+}
+static anwdl_status_t set_array(void) {
+    return anwdl_data_set_array(changed, "new", big_array);
+}
+static anwdl_status_t set_statistics(void) {
+    return anwdl_data_set_statistics(changed, 1, big_text);
+}
+static anwdl_status_t add_string(void) {
+    return anwdl_data_add_string(changed_array, big_text);
+}
+static anwdl_status_t add_json(void) {
+    return anwdl_data_add_json(changed_array, big_json);
+}
+static anwdl_status_t add_value(void) {
+    return anwdl_data_add_value(changed_array, big_value);
+}
+static anwdl_status_t add_object(void) {
+    return anwdl_data_add_object(changed_array, big_data);
+}
+static anwdl_status_t add_array(void) {
+    return anwdl_data_add_array(changed_array, big_array);
+}
+static anwdl_status_t from_json(void) {
+    anwdl_data_t *made = NULL;
+    return anwdl_data_from_json(big_json, &made);
+}
+static anwdl_status_t to_json(void) {
+    char *json = NULL;
+    return anwdl_data_to_json(big_data, &json);
+}
+static anwdl_status_t value_to_json(void) {
+    char *json = NULL;
+    return anwdl_value_to_json(big_value, &json);
+}
+static anwdl_status_t get_value(void) {
+    return anwdl_data_get_value(big_data).owner != NULL ? ANWDL_OK : ANWDL_RUNTIME_ERROR;
+}
+static anwdl_status_t send_data(void) {
+    anwdl_status_t status =
+        anwdl_session_send_response_data(answering, true, ANWDL_RESPONSE_MSG_OK, big_data, NULL);
+    return status == ANWDL_WANT_WRITE || status == ANWDL_WANT_READ ? ANWDL_OK : status;
+}
 
 typedef struct {
-    const char *pem;
+    const char *name;
+    anwdl_status_t (*make)(void);
     size_t failing, failing_count;
-} peer_key_t;
+} big_call_t;
 
-/* Feeds all of it, with the library's calls counted. */
-static anwdl_status_t receive_key(anwdl_session_t *session, const char *bytes, size_t len) {
-    anwdl_status_t status;
-    is_counted = true;
-    while ((status = anwdl_session_recv_public_rsa_key(session)) == ANWDL_WANT_READ ||
-           status == ANWDL_WANT_WRITE) {
-        const uint8_t *pending = NULL;
-        size_t taken = 0;
-        if (status == ANWDL_WANT_WRITE) {
-            REQUIRE(anwdl_session_get_pending(session, &pending, &taken) == ANWDL_OK);
-            REQUIRE(anwdl_session_sent(session, taken) == ANWDL_OK);
-            continue;
-        }
-        status = anwdl_session_feed(session, (const uint8_t *)bytes, len, &taken);
-        if (status != ANWDL_OK)
-            break;
-        bytes += taken;
-        len -= taken;
-    }
-    is_counted = false;
-    return status;
+static char *json_of(const anwdl_data_t *data) {
+    char *json = NULL;
+    REQUIRE(anwdl_data_to_json(data, &json) == ANWDL_OK);
+    return json;
 }
 
-static child_end_t receive_key_without_memory(const void *context) {
-    const peer_key_t *key = context;
-    anwdl_client_options_t *options = make_late_options();
-    anwdl_session_t *session = NULL;
-    char bytes[4096];
-    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK);
-    anwdl_client_options_free(options);
-    int header = snprintf(bytes, sizeof bytes, "%zu========", strlen(key->pem));
-    REQUIRE(header > 8 && strlen(key->pem) + 8 < sizeof bytes);
-    strcpy(bytes + 8, key->pem);
-    start_counting(key->failing, key->failing_count);
-    anwdl_status_t status = receive_key(session, bytes, 8 + strlen(key->pem));
-    bool is_documented = status == ANWDL_RUNTIME_ERROR
-                             ? anwdl_last_error_reason() == ANWDL_REASON_INTERNAL
-                             : anwdl_last_error_reason() == ANWDL_REASON_INVALID_KEY;
+/* What is refused changes nothing. */
+static child_end_t make_big_call(const void *context) {
+    const big_call_t *call = context;
+    char *before = json_of(changed), *array_before = json_of(changed_array);
+    start_counting(call->failing, call->failing_count);
+    is_counted = true;
+    anwdl_status_t status = call->make();
+    is_counted = false;
     start_counting(SIZE_MAX, 0);
-    anwdl_session_free(session);
     if (status == ANWDL_OK)
         return CHILD_AS_USUAL;
-    return is_documented ? CHILD_REFUSED : CHILD_OTHER;
+    bool is_documented =
+        status == ANWDL_RUNTIME_ERROR && anwdl_last_error_reason() == ANWDL_REASON_INTERNAL;
+    char *after = json_of(changed), *array_after = json_of(changed_array);
+    bool is_unchanged = strcmp(before, after) == 0 && strcmp(array_before, array_after) == 0;
+    return is_documented && is_unchanged ? CHILD_REFUSED : CHILD_OTHER;
 }
 
-/* A block whose size the peer's key does not tell is the library's own. */
-static void check_each_failure_of_a_key(void) {
-    anwdl_rsa_wrapper_t *rsa = make_rsa_wrapper("rsa-4096");
-    char *pem = NULL;
-    REQUIRE(anwdl_rsa_wrapper_get_public_key(rsa, &pem) == ANWDL_OK);
-    peer_key_t key = {.pem = pem, .failing = SIZE_MAX};
-    memset(sizes, 0, MOST_ALLOCATIONS * sizeof *sizes);
-    REQUIRE(run_child(receive_key_without_memory, &key) == CHILD_AS_USUAL);
-    size_t count = 0;
-    while (count < MOST_ALLOCATIONS && sizes[count] != 0)
-        count++;
-    CHECK(count > 8 && count < MOST_ALLOCATIONS);
-    for (key.failing = 0; key.failing < count; key.failing++)
-        for (unsigned all = 0; all < 2; all++) {
-            key.failing_count = all == 1 ? SIZE_MAX : 1;
-            child_end_t end = run_child(receive_key_without_memory, &key);
-            /* The crate `rsa`, without AWS-LC, computes with numbers of twice the key's size. */
-            size_t own =
-                strstr(anwdl_build_info(), "AWS-LC") != NULL ? OWN_BLOCK : 2 * 4096 / 8 + 1;
-            bool is_own = sizes[key.failing] < own;
-            if (!CHECK(end == CHILD_REFUSED || end == CHILD_AS_USUAL ||
-                       (is_own && end == CHILD_ABORTED)))
-                fprintf(stderr, "  that was a key, without memory for block %zu of %zu bytes: %s\n",
-                        key.failing, sizes[key.failing], child_end_name(end));
-            cases++;
-        }
-    anwdl_string_free(pem);
-    anwdl_rsa_wrapper_free(rsa);
+static void check_data_without_memory(void) {
+    static const big_call_t CALLS[] = {
+        {.name = "set_string", .make = set_string},
+        {.name = "set_integer under a long name", .make = set_name},
+        {.name = "set_string again", .make = replace_string},
+        {.name = "set_json", .make = set_json},
+        {.name = "set_value", .make = set_value},
+        {.name = "set_object", .make = set_object},
+        {.name = "set_array", .make = set_array},
+        {.name = "set_statistics", .make = set_statistics},
+        {.name = "add_string", .make = add_string},
+        {.name = "add_json", .make = add_json},
+        {.name = "add_value", .make = add_value},
+        {.name = "add_object", .make = add_object},
+        {.name = "add_array", .make = add_array},
+        {.name = "from_json", .make = from_json},
+        {.name = "to_json", .make = to_json},
+        {.name = "value_to_json", .make = value_to_json},
+        {.name = "get_value", .make = get_value},
+        {.name = "send_response_data", .make = send_data},
+    };
+    anwdl_client_options_t *options = make_shared_key_options();
+    memset(big_text, 'x', BIG);
+    snprintf(big_json, sizeof big_json, "{\"a\": \"%s\", \"b\\n\": [1]}", big_text);
+    REQUIRE(anwdl_data_new(&changed) == ANWDL_OK);
+    REQUIRE(anwdl_data_set_string(changed, "kept", "as it is") == ANWDL_OK);
+    REQUIRE(anwdl_data_new_array(&changed_array) == ANWDL_OK);
+    REQUIRE(anwdl_data_from_json(big_json, &big_data) == ANWDL_OK);
+    REQUIRE(anwdl_data_new_array(&big_array) == ANWDL_OK);
+    REQUIRE(anwdl_data_add_string(big_array, big_text) == ANWDL_OK);
+    anwdl_data_t *read = NULL;
+    REQUIRE(anwdl_data_from_json(big_json, &read) == ANWDL_OK);
+    big_value = anwdl_data_get_value(read);
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &answering) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    smallest_numbered = OWN_BLOCK;
+    for (size_t at = 0; at < sizeof CALLS / sizeof CALLS[0]; at++) {
+        big_call_t call = CALLS[at];
+        call.failing = SIZE_MAX;
+        clear_sizes();
+        child_end_t end = run_child(make_big_call, &call);
+        CHECK(end == CHILD_AS_USUAL);
+        size_t count = count_sizes();
+        CHECK(count > 0);
+        for (call.failing = 0; call.failing < count; call.failing++)
+            for (unsigned all = 0; all < 2; all++) {
+                call.failing_count = all == 1 ? SIZE_MAX : 1;
+                end = run_child(make_big_call, &call);
+                if (!CHECK(end == CHILD_REFUSED))
+                    fprintf(stderr,
+                            "  that was %s, without memory for block %zu of %zu bytes: %s\n",
+                            call.name, call.failing, sizes[call.failing], child_end_name(end));
+                cases++;
+            }
+    }
+    smallest_numbered = 0;
+    anwdl_session_free(answering);
+    anwdl_data_free(changed);
+    anwdl_data_free(changed_array);
+    anwdl_data_free(big_data);
+    anwdl_data_free(big_array);
+    anwdl_data_free(read);
 }
 
 /* What the process may take more than it has. */
@@ -645,9 +638,7 @@ int main(void) {
     static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3,
                                                 ANWDL_PROTOCOL_V4, ANWDL_PROTOCOL_GCM};
     static const anwdl_role_t RECEIVERS[] = {ANWDL_ROLE_SERVER, ANWDL_ROLE_CLIENT};
-    size_t bytes = MOST_ALLOCATIONS * sizeof *sizes;
-    sizes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(sizes != MAP_FAILED);
+    start_heap();
     for (size_t receiver = 0; receiver < 2; receiver++)
         for (size_t kind = 0; kind < KIND_COUNT; kind++) {
             if (KINDS[kind].is_of_responses && RECEIVERS[receiver] == ANWDL_ROLE_SERVER)
@@ -676,7 +667,7 @@ int main(void) {
                          .kind = &KINDS[KIND_COUNT - 1],
                          .size = 64 * 1024};
     check_each_failure(&escaped);
-    check_each_failure_of_a_key();
+    check_data_without_memory();
     for (size_t receiver = 0; receiver < 2; receiver++) {
         message_t message = {.framing = ANWDL_PROTOCOL_V4,
                              .receiver = RECEIVERS[receiver],
@@ -688,6 +679,6 @@ int main(void) {
     printf("cases: %zu messages without memory\n", cases);
     printf("%zu failures refused, %zu aborted, for blocks of the library's own\n", refused,
            aborted);
-    munmap(sizes, bytes);
+    finish_heap();
     return check_finish();
 }

@@ -78,7 +78,8 @@ int main(void) {
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(shared != MAP_FAILED);
     for (int state = 0; state < STATES; state++) {
-        test(CLIENT, state);
+        if (has_state(CLIENT, state))
+            test(CLIENT, state);
         test(INTERFACE, state);
     }
     CHECK(shared->broken_pipes >= 10);

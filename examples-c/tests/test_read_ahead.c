@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { LONGEST_TEXT = 256 };
@@ -18,14 +19,18 @@ typedef struct {
     int fd;
 } session_t;
 
-static void open_session(session_t *session) {
-    anwdl_client_options_t *options = make_late_options();
+static void open_session_with(session_t *session, const anwdl_client_options_t *options) {
     int ends[2];
     session->client = NULL;
     make_tcp_pair(ends);
     session->fd = ends[SERVER_SIDE];
     REQUIRE(anwdl_client_new(session->fd, options, &session->client) == ANWDL_OK);
     peer_init_gcm(&session->peer, ends[PEER_SIDE], session->client);
+}
+
+static void open_session(session_t *session) {
+    anwdl_client_options_t *options = make_late_options();
+    open_session_with(session, options);
     anwdl_client_options_free(options);
 }
 
@@ -120,11 +125,39 @@ static void test_end_behind_a_message(void) {
     close_session(&session);
 }
 
+/* As long as nothing of a request is here, the idle timeout counts, of which there is none. */
+static void test_timeout_of_what_has_begun(void) {
+    anwdl_client_options_t *options = make_late_options();
+    session_t session;
+    REQUIRE(anwdl_client_options_set_timeout(options, 60000) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_idle_timeout(options, 0) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_non_blocking(options, true) == ANWDL_OK);
+    for (size_t ahead = 0; ahead < 4; ahead++) {
+        anwdl_request_t *request = NULL;
+        open_session_with(&session, options);
+        CHECK(peer_send_request(&session.peer, make_request(1)));
+        /* The beginning of a length. */
+        REQUIRE(send(session.peer.fd, "\0\0", ahead, 0) == (ssize_t)ahead);
+        CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_EXCHANGED);
+        REQUIRE(wait_for(session.fd, POLLIN, 60000));
+        REQUIRE(anwdl_client_next_event(session.client, &request) == ANWDL_EVENT_REQUEST);
+        anwdl_request_free(request);
+        CHECK_OK(
+            anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
+        REQUIRE(anwdl_client_next_event(session.client, &request) == ANWDL_EVENT_RESPONSE_SENT);
+        CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_WANT_READ);
+        CHECK((anwdl_client_get_time_left(session.client) >= 0) == (ahead > 0));
+        close_session(&session);
+    }
+    anwdl_client_options_free(options);
+}
+
 int main(void) {
     size_t before = count_open_descriptors();
     test_readable_while_there_is_a_message();
     test_detach();
     test_end_behind_a_message();
+    test_timeout_of_what_has_begun();
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();
 }

@@ -183,11 +183,12 @@ static void connect_to_servers(void) {
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
     if (!filter_calls("connections"))
         _exit(SKIPPED);
-    for (size_t at = 0; at < 2 * sizeof HOSTS / sizeof *HOSTS; at++) {
+    for (size_t at = 0; at < 3 * sizeof HOSTS / sizeof *HOSTS; at++) {
         anwdl_client_interface_t *client = NULL;
-        CHECK_OK(anwdl_client_options_set_timeout(options, at % 2 == 0 ? 0 : TIMEOUT));
+        CHECK_OK(anwdl_client_options_set_timeout(options, at % 3 == 0 ? 0 : TIMEOUT));
+        CHECK_OK(anwdl_client_options_set_non_blocking(options, at % 3 == 2));
         REQUIRE(anwdl_client_interface_new(options, &client) == ANWDL_OK);
-        CHECK_OK(anwdl_client_interface_connect_server(client, HOSTS[at / 2], port));
+        connect_interface_to(client, HOSTS[at / 3], port);
         anwdl_client_interface_free(client);
     }
     anwdl_client_options_free(options);

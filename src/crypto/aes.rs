@@ -15,8 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::secret::wiping_stack;
-use crate::secret::{declassify, declassify_choice};
+use crate::secret::{declassify, declassify_choice, try_box, wiping_stack};
 
 /// The block of AES, and the IV of CBC, in bytes.
 pub const BLOCK_SIZE: usize = 16;
@@ -49,7 +48,7 @@ pub enum AesMode {
 #[derive(Clone)]
 pub struct AesWrapper {
     // Boxed, so that moving a wrapper leaves no copy of its key behind.
-    inner: Box<Inner>,
+    inner: Box<[Inner; 1]>,
 }
 
 #[derive(Clone)]
@@ -98,7 +97,7 @@ impl AesWrapper {
         if mode == AesMode::Cbc {
             random::fill(&mut iv)?;
         }
-        Ok(Self::assemble(key, key_len, iv, mode))
+        Self::assemble(key, key_len, iv, mode)
     }
 
     /// A wrapper around a known key. In CBC mode `iv` has 16 bytes, in GCM mode none.
@@ -123,7 +122,7 @@ impl AesWrapper {
         padded_key[..key.len()].copy_from_slice(key);
         let mut padded_iv = [0; BLOCK_SIZE];
         padded_iv[..iv.len()].copy_from_slice(iv);
-        Ok(Self::assemble(padded_key, key.len(), padded_iv, mode))
+        Self::assemble(padded_key, key.len(), padded_iv, mode)
     }
 
     fn assemble(
@@ -131,7 +130,7 @@ impl AesWrapper {
         key_len: usize,
         iv: [u8; BLOCK_SIZE],
         mode: AesMode,
-    ) -> Self {
+    ) -> Result<Self> {
         let bytes = &key[..key_len];
         const CHECKED: &str = "the length was checked";
         let cipher = match (mode, key_len) {
@@ -142,24 +141,35 @@ impl AesWrapper {
             (AesMode::Gcm, 24) => Cipher::Gcm192(AesGcm::new_from_slice(bytes).expect(CHECKED)),
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
-        Self {
-            inner: Box::new(Inner {
+        Ok(Self {
+            inner: try_box(Inner {
                 key,
                 key_len,
                 iv,
                 cipher,
-            }),
-        }
+            })?,
+        })
+    }
+
+    /// A copy, if there is memory for it.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            inner: try_box(self.inner().clone())?,
+        })
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.inner[0]
     }
 
     /// The size of the key in bits.
     pub fn key_size(&self) -> u32 {
-        self.inner.key_len as u32 * 8
+        self.inner().key_len as u32 * 8
     }
 
     /// How the key is used.
     pub fn mode(&self) -> AesMode {
-        match self.inner.cipher {
+        match self.inner().cipher {
             Cipher::Cbc128(_) | Cipher::Cbc192(_) | Cipher::Cbc256(_) => AesMode::Cbc,
             Cipher::Gcm128(_) | Cipher::Gcm192(_) | Cipher::Gcm256(_) => AesMode::Gcm,
         }
@@ -167,14 +177,14 @@ impl AesWrapper {
 
     /// The key. Mirrors the first half of `AESWrapper.getKey`.
     pub fn key(&self) -> &[u8] {
-        &self.inner.key[..self.inner.key_len]
+        &self.inner().key[..self.inner().key_len]
     }
 
     /// The IV: 16 bytes in CBC mode, empty in GCM mode, where every encryption draws its
     /// own nonce. Mirrors the second half of `AESWrapper.getKey`.
     pub fn iv(&self) -> &[u8] {
         match self.mode() {
-            AesMode::Cbc => &self.inner.iv,
+            AesMode::Cbc => &self.inner().iv,
             AesMode::Gcm => &[],
         }
     }
@@ -196,7 +206,7 @@ impl AesWrapper {
 
     /// Replaces the IV and keeps the expanded key.
     pub(crate) fn set_iv(&mut self, iv: [u8; BLOCK_SIZE]) {
-        self.inner.iv = iv;
+        self.inner[0].iv = iv;
     }
 
     /// Encrypts `data`. In CBC mode: pads it and returns the ciphertext, as
@@ -264,12 +274,12 @@ impl AesWrapper {
     /// # Panics
     /// In GCM mode.
     pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
-        let iv = &self.inner.iv;
+        let iv = &self.inner().iv;
         // The stack is wiped once, after all of them.
         wiping_stack::<CIPHER_STACK, _>(|| {
             for part in parts {
                 let (blocks, _) = Block::slice_as_chunks_mut(part);
-                match &self.inner.cipher {
+                match &self.inner().cipher {
                     Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
@@ -289,10 +299,10 @@ impl AesWrapper {
         if blocks.is_empty() || !rest.is_empty() {
             return None;
         }
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
-            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
-            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
-            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.inner.iv, blocks),
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
+            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.inner().iv, blocks),
+            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.inner().iv, blocks),
+            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.inner().iv, blocks),
             _ => panic!("CBC asked of a GCM key"),
         });
         Some(unpad(buffer))
@@ -309,7 +319,7 @@ impl AesWrapper {
         text: &mut [u8],
     ) -> Result<[u8; TAG_SIZE]> {
         let nonce = nonce.into();
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.encrypt_inout_detached(nonce, additional_data, text.into())
             }
@@ -337,7 +347,7 @@ impl AesWrapper {
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
-        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
+        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }

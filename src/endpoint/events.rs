@@ -16,6 +16,8 @@ use crate::protocol::session::{Message, Operation};
     reason = "the caller matches it at once, and a box would allocate"
 )]
 pub enum Event {
+    /// A client has a connection.
+    Connected,
     /// The keys are exchanged.
     Exchanged,
     /// A server has received a request, and must answer it.
@@ -54,6 +56,7 @@ impl<T: Transport> Endpoint<T> {
         loop {
             if let Some(untold) = self.untold.take() {
                 return Ok(match (untold, self.role()) {
+                    (Untold::Connected, _) => Event::Connected,
                     (Untold::Exchanged, _) => Event::Exchanged,
                     (Untold::Sent, Role::Server) => Event::ResponseSent,
                     (Untold::Sent, Role::Client) => Event::RequestSent,

@@ -60,6 +60,7 @@ pub struct Endpoint<T> {
 /// What an operation has brought about that has no result of its own.
 #[derive(Clone, Copy)]
 enum Untold {
+    Connected,
     Exchanged,
     Sent,
 }
@@ -413,6 +414,8 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<()> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
+            // The peer may have begun already, with bytes that came with its last message.
+            let is_idle = is_idle && !self.session.has_read_ahead();
             // Generating a key pair can take seconds, which must not count against the peer.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline(is_idle);
@@ -581,8 +584,31 @@ impl Endpoint<Connection> {
         Some(socket)
     }
 
-    /// Closes the connection and ends the session.
+    /// Begins to connect to a host, or goes on to. Without blocking, the connection is an event.
+    pub(crate) fn connect(&mut self, host: &str, port: u16) -> Result<()> {
+        if !self.transport.is_connecting_to(host, port) {
+            self.transport.begin_to_connect(host, port)?;
+        }
+        self.go_on_to_connect()
+    }
+
+    /// Goes on to connect.
+    pub(crate) fn go_on_to_connect(&mut self) -> Result<()> {
+        self.transport
+            .go_on_to_connect()
+            .inspect_err(|error| self.log_failure(error))?;
+        if self.transport.is_non_blocking() {
+            self.untold = Some(Untold::Connected);
+        }
+        Ok(())
+    }
+
+    /// Closes the connection and ends the session, or gives up a connection that is being made.
     pub(crate) fn close_connection(&mut self) -> Result<()> {
+        if self.transport.is_connecting() {
+            self.transport.stop_connecting();
+            return Ok(());
+        }
         self.detach().map(drop).ok_or_else(closed)
     }
 }

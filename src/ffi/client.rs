@@ -1,8 +1,7 @@
 //! `anwdl_client_t`: a connected client.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -11,15 +10,15 @@ use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
-    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, send_response,
-    set_user_data, set_wrapper,
+    PoisonOnPanic, detach, exchange_or_leave_open, get_malformed_request, get_protocol,
+    get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
+    leave_open, operate, query, recv_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::rsa_wrapper::anwdl_rsa_wrapper_t;
 use super::{
-    BooleanByte, Handle, borrow_mut, change, free, into_raw, optional_text, output,
-    status_wiping_keys, value_or, wiping_keys,
+    BooleanByte, Handle, change, free, into_raw, optional_text, output, status_wiping_keys,
+    wiping_keys,
 };
 use crate::client::ClientInstance;
 use crate::endpoint::transport::socket::check_descriptor;
@@ -73,24 +72,15 @@ pub unsafe extern "C" fn anwdl_client_new(
         };
         let mut client = PoisonOnPanic::new(instance);
         if options.exchanges_keys_at_creation() {
-            // Unwinding would close the descriptor, and then the caller would close it again.
-            let exchange = AssertUnwindSafe(|| client.operate(|inner| inner.exchange_keys(true)));
-            let exchanged = catch_unwind(exchange);
-            if !matches!(exchanged, Ok(Ok(()))) {
-                leave_open(client.get_mut().take_socket());
-            }
-            exchanged.unwrap_or_else(|panic| resume_unwind(panic))?;
+            exchange_or_leave_open(
+                &mut client,
+                |inner| inner.exchange_keys(true),
+                ClientInstance::take_socket,
+            )?;
         }
         out_client.set(into_raw(client));
         Ok(())
     })
-}
-
-/// Leaves a descriptor open that belongs to the caller.
-fn leave_open(socket: Option<OwnedFd>) {
-    if let Some(socket) = socket {
-        let _ = socket.into_raw_fd();
-    }
 }
 
 /// Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
@@ -125,11 +115,8 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
-    value_or(-1, || {
-        // SAFETY: the caller passes NULL or a client that it owns.
-        let client = unsafe { borrow_mut(client, "client") }?;
-        Ok(client.get_mut().detach()?.into_raw_fd())
-    })
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { detach(client, ClientInstance::detach) }
 }
 
 /// Whether the client was closed or detached on this side. If the peer has closed the connection, the
@@ -438,8 +425,8 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 /// number of JSON: write null, or a string"]}. Python: the errors in the tuple that
 /// ClientInstance.recvRequest() returns.
 /// @param client The client.
-/// @return A JSON object in UTF-8, borrowed until the next anwdl_client_recv_request(); NULL if the last
-///   request was not malformed.
+/// @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
+///   anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_request_errors(
     client: *const anwdl_client_t,
@@ -461,8 +448,8 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
 /// returns.
 /// @param client The client.
-/// @return The text in UTF-8 with no NUL inside, borrowed until the next anwdl_client_recv_request(); NULL if
-///   the last request was not malformed.
+/// @return The text in UTF-8 with no NUL inside, borrowed until the client begins to receive the next
+///   request, also in anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
     client: *const anwdl_client_t,
@@ -576,6 +563,9 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// counts from its first byte; until then the idle timeout counts, see anwdl_client_options_set_idle_timeout().
 /// A blocking client waits, so it never returns ANWDL_EVENT_WANT_READ or ANWDL_EVENT_WANT_WRITE. You may call
 /// too early: the call returns the same event again.
+///
+/// To answer later, take the descriptor out of the poll set until then: it can be readable all the time, and each
+/// call returns ANWDL_EVENT_YOUR_TURN. You learn afterwards whether the peer has gone.
 ///
 /// After 16 requests without a wait, a non-blocking client returns ANWDL_EVENT_WANT_READ once, so a peer that
 /// sends without a pause does not keep your loop from its other clients. Polling reports at once that there is

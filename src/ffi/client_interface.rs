@@ -1,6 +1,7 @@
 //! `anwdl_client_interface_t`: the side that connects.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_protocol, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
-    operate, query, recv_response, send_request, set_user_data, set_wrapper,
+    PoisonOnPanic, detach, exchange_or_leave_open, get_protocol, get_time_left, get_user_data,
+    get_wants, get_wrapper, has_failed, operate, query, recv_response, send_request, set_user_data,
+    set_wrapper,
 };
 use super::memory::get_string;
 use super::response::anwdl_response_t;
@@ -20,6 +22,7 @@ use super::{
     wiping_keys,
 };
 use crate::client_interface::ClientInterface;
+use crate::endpoint::transport::socket::check_descriptor;
 
 /// A client of a server. It has one connection at a time, and can make another after closing it.
 /// Python: ClientInterface.
@@ -65,24 +68,37 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 }
 
 /// Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
-/// It tries all addresses of a name in turn, each with its share of the time left. It waits until all is done
-/// or the timeout has passed, even in a non-blocking interface. That, or one with a separate computation,
-/// exchanges its keys only in anwdl_client_interface_exchange_keys(), so this call never returns
-/// ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION. To let the server speak first, turn off
-/// anwdl_client_options_set_exchange_keys() and call that function.
+/// It tries the addresses of a name as RFC 8305 says: IPv6 and IPv4 in turn; the next one at once if one fails,
+/// and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time.
 ///
-/// With a timeout, a name is looked up on a thread of the library's own, on which all signals are blocked; it
-/// is left behind if the timeout passes first. After a failure there is no connection, and the call can be
-/// repeated. After ANWDL_REASON_FINGERPRINT_MISMATCH, anwdl_client_interface_get_server_fingerprint() still
-/// has the server's fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the
-/// address from the constructor.
+/// A non-blocking interface does not wait. Until it is connected, the call returns ANWDL_WANT_READ: wait until
+/// anwdl_client_interface_get_socket_descriptor() is readable, no longer than
+/// anwdl_client_interface_get_time_left() tells, then call again with the same arguments, or
+/// anwdl_client_interface_next_event(). That descriptor is for connecting only, and then closed: the connection
+/// has another one. To give up, call anwdl_client_interface_close_connection() or
+/// anwdl_client_interface_free(). A non-blocking interface, or one with a separate computation, exchanges its
+/// keys only in anwdl_client_interface_exchange_keys() or anwdl_client_interface_next_event(). To let the server
+/// speak first, turn off anwdl_client_options_set_exchange_keys() and call the first of the two.
+///
+/// Unless the call blocks and has no timeout, a name is looked up on a thread of the library's own, on which all
+/// signals are blocked. There are at most 16 such threads; further names wait for one. A thread whose answer
+/// nobody waits for ends when the system's resolver gives up. After fork(), a child that goes on looks the name up
+/// again, and waits for a descriptor of its own.
+///
+/// After a failure there is no connection, and the call can be repeated. After
+/// ANWDL_REASON_FINGERPRINT_MISMATCH, anwdl_client_interface_get_server_fingerprint() still has the server's
+/// fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the address from the
+/// constructor.
 ///
 /// @param client_interface The interface.
 /// @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
 /// @param port The port, 1 to 65535; servers listen on 6150 by default.
+/// @retval ANWDL_OK
+/// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
 ///   anwdl_client_interface_exchange_keys().
-/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; likewise.
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CONNECT_FAILED, ANWDL_REASON_TIMEOUT; ANWDL_REASON_OPERATION_PENDING:
+///   another host is being connected to; likewise.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_connect_server(
@@ -99,8 +115,57 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
     })
 }
 
-/// Closes the connection and wipes the keys of the session. The interface can connect again, and must still
-/// be freed. Python: ClientInterface.closeConnection().
+/// Makes a connection of a socket that the program has connected to a server, in place of
+/// anwdl_client_interface_connect_server(), and exchanges the keys in the same way: of TCP, a Unix socket, or what
+/// socketpair() made. The socket's options are set as anwdl_client_new() sets them. Python: none.
+///
+/// @param client_interface The interface, without a connection.
+/// @param fd A connected stream socket. With ANWDL_OK it belongs to the interface, which closes it: do not use
+///   or close it afterwards. After a failure it still belongs to the caller and is open.
+/// @retval ANWDL_OK
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR, ANWDL_REASON_ALREADY_CONNECTED; if keys are
+///   exchanged, also those of anwdl_client_interface_exchange_keys().
+/// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_OPERATION_PENDING: it is connecting; likewise.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_attach(
+    client_interface: *mut anwdl_client_interface_t,
+    fd: c_int,
+) -> anwdl_status_t {
+    status_wiping_keys(|| {
+        // SAFETY: the caller passes NULL or an interface that it owns.
+        let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
+        let is_tcp = check_descriptor(fd)?.is_some();
+        client_interface.operate(ClientInterface::renew)?;
+        // SAFETY: the descriptor is open, and the caller hands it over.
+        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+        client_interface.get_mut().open(socket, is_tcp);
+        exchange_or_leave_open(
+            client_interface,
+            ClientInterface::exchange_keys_after_attaching,
+            ClientInterface::take_socket,
+        )
+    })
+}
+
+/// Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
+/// must still be freed. Python: socket.detach().
+///
+/// @param client_interface The interface.
+/// @return The descriptor, which the caller must close; -1 if there is no connection (ANWDL_REASON_CLOSED) or it is
+///   being made (ANWDL_REASON_OPERATION_PENDING), or the start of another message was read
+///   (ANWDL_REASON_OUT_OF_TURN: receive it first, or call again to do without it).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_detach(
+    client_interface: *mut anwdl_client_interface_t,
+) -> c_int {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { detach(client_interface, ClientInterface::detach) }
+}
+
+/// Closes the connection and wipes the keys of the session, or gives up to connect. The interface can connect
+/// again, and must still be freed. Python: ClientInterface.closeConnection().
 /// @param client_interface The interface.
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection.
 #[unsafe(no_mangle)]
@@ -115,10 +180,10 @@ pub unsafe extern "C" fn anwdl_client_interface_close_connection(
     })
 }
 
-/// Whether there is no connection: none was made yet, or it was closed on this side. That the server has
-/// closed shows in the next operation. Python: ClientInterface.isClosed().
+/// Whether there is no connection, and none is being made: it was never begun, failed, or was closed or detached
+/// on this side. That the server has closed shows in the next operation. Python: ClientInterface.isClosed().
 /// @param client_interface The interface.
-/// @return true if there is no connection, otherwise false.
+/// @return true if there is no connection and none is being made, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_is_closed(
     client_interface: *const anwdl_client_interface_t,
@@ -127,8 +192,8 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
     unsafe { query(client_interface, false, ClientInterface::is_closed) }
 }
 
-/// Whether the session has ended, by a failure or because it was closed; see anwdl_client_has_failed(). It
-/// has not ended before there was a connection, nor if connecting failed.
+/// Whether the session has ended, by a failure or because it was closed or detached; see
+/// anwdl_client_has_failed(). It has not ended before there was a connection, nor if connecting failed.
 /// @param client_interface The interface.
 /// @return true if the connection can only be closed, otherwise false.
 #[unsafe(no_mangle)]
@@ -161,10 +226,11 @@ pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
     }
 }
 
-/// The descriptor of the connection, as anwdl_client_get_socket_descriptor().
+/// The descriptor of the connection, as anwdl_client_get_socket_descriptor(). While a non-blocking interface
+/// connects, it is one to wait with, which becomes readable as soon as there is more to do.
 /// Python: ClientInterface.getSocketDescriptor().
 /// @param client_interface The interface.
-/// @return The descriptor; -1 if there is no connection.
+/// @return The descriptor; -1 if there is no connection, and none is being made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
     client_interface: *const anwdl_client_interface_t,
@@ -337,7 +403,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 /// Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
 /// ClientInterface.recvAESKey().
 /// @param client_interface The interface.
-/// @return As anwdl_client_compute().
+/// @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is connecting.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     client_interface: *mut anwdl_client_interface_t,
@@ -440,16 +506,21 @@ pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
     unsafe { get_user_data(client_interface) }
 }
 
-/// Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it exchanges
-/// the keys (this side speaks first), sends the rest of a request that
-/// anwdl_client_interface_send_request() began, and receives the response to it. ANWDL_EVENT_YOUR_TURN: send the
-/// next request. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After
-/// ANWDL_EVENT_ENDED another connection can be made, once this one is closed. Python: none.
+/// Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it goes on to
+/// connect where anwdl_client_interface_connect_server() has begun to, exchanges the keys (this side speaks
+/// first), sends the rest of a request that anwdl_client_interface_send_request() began, and receives the response
+/// to it. ANWDL_EVENT_YOUR_TURN: send the next request. In a non-blocking interface, ANWDL_EVENT_CONNECTED tells of
+/// a connection to a server once, also if anwdl_client_interface_connect_server() has returned ANWDL_OK, unless an
+/// operation has begun since. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED.
+/// After ANWDL_EVENT_ENDED another connection can be made, once this one is closed; one that was never made need
+/// not be. Python: none.
+///
 /// @param client_interface The interface.
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
 ///   anwdl_response_free(); it outlives the interface. Untouched otherwise.
 /// @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
-///   anwdl_client_exchange_keys(), also those of anwdl_client_interface_send_request(), and also those of
+///   anwdl_client_interface_connect_server(), also those of anwdl_client_exchange_keys(), also those of
+///   anwdl_client_interface_send_request(), and also those of
 ///   anwdl_client_interface_recv_response().
 #[must_use]
 #[unsafe(no_mangle)]

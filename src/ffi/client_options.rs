@@ -193,7 +193,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
 }
 
 /// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
-/// From then on the timeout counts. All other functions ignore the idle timeout. Python: none.
+/// From then on the timeout counts. All other functions ignore the idle timeout, and so
+/// does an operation that anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
 /// @param options The options.
 /// @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -303,8 +304,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     unsafe { set(options, |options| options.set_key_echo(key_echo != 0)) }
 }
 
-/// Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting. The flags of the
-/// descriptor do not matter and are never changed. A session never waits.
+/// Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting, to connect included.
+/// The flags of the descriptor do not matter and are never changed. A session never waits.
 /// @param options The options.
 /// @param non_blocking true to return; false (the default) to wait.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.

@@ -56,7 +56,7 @@ unsafe fn copy_of(
     match (value.is_array(), is_array) {
         (true, false) => Err(Error::invalid_argument(format!("{name} is an array"))),
         (false, true) => Err(Error::invalid_argument(format!("{name} is an object"))),
-        _ => Ok(value.into()),
+        _ => value.try_into(),
     }
 }
 
@@ -76,7 +76,7 @@ unsafe fn json_of(
     if data.is_array() {
         return Err(Error::invalid_argument(format!("{name} is an array")));
     }
-    Ok(Some(data.to_json()))
+    data.to_json().map(Some)
 }
 
 /// Makes an empty object. Python: {}.
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn anwdl_data_to_json(
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe {
         get_string(data, (out_json, "out_json"), |data| {
-            Ok(Some(data.to_json()))
+            data.to_json().map(Some)
         })
     }
 }

@@ -49,7 +49,8 @@ pub enum anwdl_event_t {
     /// call again. Only with anwdl_client_options_set_separate_computation().
     ANWDL_EVENT_WANT_COMPUTATION = 3,
     /// It is the program's turn: a server must send the response to the last request, a client may send a request,
-    /// and a key exchange that was begun step by step needs its next step. Calling again changes nothing.
+    /// and a key exchange that was begun step by step needs its next step. Calling again changes nothing,
+    /// whatever the peer sends: do not wait for the descriptor meanwhile.
     ANWDL_EVENT_YOUR_TURN = 4,
     /// The keys are exchanged.
     ANWDL_EVENT_EXCHANGED = 5,
@@ -64,6 +65,8 @@ pub enum anwdl_event_t {
     ANWDL_EVENT_REQUEST_SENT = 9,
     /// A client has received the response to its request.
     ANWDL_EVENT_RESPONSE = 10,
+    /// A non-blocking client has a connection: wait for its descriptor in place of the earlier one, which is closed.
+    ANWDL_EVENT_CONNECTED = 11,
 }
 
 /// Why a call failed. Numbers from 100 are warnings, which come with ANWDL_OK. A number never changes its
@@ -155,7 +158,8 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The system's random generator failed; see anwdl_last_error_errno(). In the middle of a key
     /// exchange the session has ended; otherwise nothing was sent and the call can be repeated.
     ANWDL_REASON_RANDOM_FAILED = 31,
-    /// (RUNTIME_ERROR) A defect of this library, or no memory for a result. Any function can return it. Free the
+    /// (RUNTIME_ERROR) A defect of this library, or no memory: for a result, a copy, a message or a key exchange.
+    /// Any function can return it. Free the
     /// objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED.
     ANWDL_REASON_INTERNAL = 32,
     /// (RUNTIME_ERROR) The peer's public key does not have the fingerprint that

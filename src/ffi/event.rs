@@ -36,6 +36,7 @@ where
             (None, Some(unsafe { output(out_response, "out_response") }?))
         };
         Ok(match handle.operate(next)? {
+            Event::Connected => anwdl_event_t::ANWDL_EVENT_CONNECTED,
             Event::Exchanged => anwdl_event_t::ANWDL_EVENT_EXCHANGED,
             Event::MalformedRequest => anwdl_event_t::ANWDL_EVENT_MALFORMED_REQUEST,
             Event::ResponseSent => anwdl_event_t::ANWDL_EVENT_RESPONSE_SENT,

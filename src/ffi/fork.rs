@@ -7,12 +7,14 @@ use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::crypto::{default_key_pair, fork_generation};
+use crate::endpoint::transport::lookup;
 use crate::log;
 
 /// All locks of the library: while they are held, no other thread is half-way through anything
 /// that they protect.
 struct Held {
     key_pair: MutexGuard<'static, default_key_pair::State>,
+    lookups: MutexGuard<'static, lookup::State>,
     log: MutexGuard<'static, log::State>,
 }
 
@@ -20,6 +22,7 @@ impl Held {
     fn take() -> Self {
         Self {
             key_pair: default_key_pair::lock(),
+            lookups: lookup::lock(),
             log: log::lock(),
         }
     }
@@ -28,6 +31,7 @@ impl Held {
     fn forget_other_threads(mut self) {
         fork_generation::advance_in_child();
         self.key_pair.forget_other_threads();
+        self.lookups.forget_other_threads();
         self.log.forget_other_threads();
     }
 }

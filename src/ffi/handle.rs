@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
+use std::os::fd::{IntoRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use super::request::{anwdl_request_t, request_as_ptr, request_into_raw};
 use super::response::anwdl_response_t;
 use super::{
     BooleanByte, Handle, as_ptr, borrow, borrow_mut, change, optional_text, output, read, status,
-    text, try_into_raw,
+    text, try_into_raw, value_or,
 };
 use crate::error::{Error, Interest, Reason};
 use crate::message::{MalformedRequest, Request, Response};
@@ -272,6 +274,45 @@ where
 {
     // SAFETY: the caller guarantees it.
     status(|| unsafe { borrow_mut(handle, H::NAME) }?.operate(operation))
+}
+
+/// Gives the descriptor back to the caller.
+///
+/// # Safety
+/// As for [`borrow_mut`].
+pub(super) unsafe fn detach<H, S>(
+    handle: *mut H,
+    detach: impl FnOnce(&mut S) -> Result<OwnedFd, Error>,
+) -> c_int
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    value_or(-1, || {
+        // SAFETY: the caller guarantees it.
+        let handle = unsafe { borrow_mut(handle, H::NAME) }?;
+        Ok(detach(handle.get_mut())?.into_raw_fd())
+    })
+}
+
+/// Exchanges the keys over a descriptor that the caller keeps if that fails.
+pub(super) fn exchange_or_leave_open<S>(
+    handle: &mut PoisonOnPanic<S>,
+    exchange: impl FnOnce(&mut S) -> Result<(), Error>,
+    take_socket: impl FnOnce(&mut S) -> Option<OwnedFd>,
+) -> Result<(), Error> {
+    // Unwinding would close the descriptor, and then the caller would close it again.
+    let exchanged = catch_unwind(AssertUnwindSafe(|| handle.operate(exchange)));
+    if !matches!(exchanged, Ok(Ok(()))) {
+        leave_open(take_socket(handle.get_mut()));
+    }
+    exchanged.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Leaves a descriptor open that belongs to the caller.
+pub(super) fn leave_open(socket: Option<OwnedFd>) {
+    if let Some(socket) = socket {
+        let _ = socket.into_raw_fd();
+    }
 }
 
 /// Gives a session the keys of a wrapper.

@@ -104,7 +104,8 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
 /// during the call.
 /// @param level How important the message is.
 /// @param owner What the program attached, with anwdl_client_set_user_data() for example, to the client,
-///   session or client interface that the message is about; NULL for none.
+///   session or client interface that the message is about; NULL for none. It has to stay valid until another
+///   is attached or the handle is freed. Do not call the library with that handle: its call is still running.
 /// @param client_id As for anwdl_log_function_t.
 /// @param message As for anwdl_log_function_t.
 /// @param user_data What was passed to anwdl_set_log_handler().

@@ -538,8 +538,8 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 /// What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
 /// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
 /// @param session The session.
-/// @return A JSON object in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last
-///   request was not malformed.
+/// @return A JSON object in UTF-8, borrowed until the session begins to receive the next request, also in
+///   anwdl_session_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_request_errors(
     session: *const anwdl_session_t,
@@ -557,8 +557,8 @@ pub unsafe extern "C" fn anwdl_session_get_request_errors(
 /// The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
 /// Python: the request in the tuple that ClientInstance.recvRequest() returns.
 /// @param session The session.
-/// @return The text in UTF-8, borrowed until the next anwdl_session_recv_request(); NULL if the last request
-///   was not malformed.
+/// @return The text in UTF-8, borrowed until the session begins to receive the next request, also in
+///   anwdl_session_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     session: *const anwdl_session_t,
@@ -680,11 +680,13 @@ pub unsafe extern "C" fn anwdl_session_next_event(
     }
 }
 
-/// Gives the session the time, for the timeouts of its options. Call it before other functions. An operation
+/// Gives the session the time, for the timeouts of its options. Call it before the first
+/// anwdl_session_next_event() and before other functions. An operation
 /// that began before the first call has no timeout. Python: none; the socket has a clock.
 /// @param session The session.
 /// @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
-///   uv_now() or std::chrono::steady_clock. A time before the last one is ignored.
+///   uv_now() or std::chrono::steady_clock. A time before the last one is ignored:
+///   after one that is too large, the clock stands still until that time.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_time(

@@ -10,7 +10,7 @@ use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::{borrow, borrow_mut, output, status, text, value_or};
 use crate::error::{Error, Reason};
-use crate::message::{DataValue, Value, ValueType, Values};
+use crate::message::{DataValue, Value, ValueType, Values, not_given};
 
 /// The type of a value.
 #[repr(C)]
@@ -125,9 +125,7 @@ unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error>
         return Ok(None);
     };
     let found = values.value_at(value.place as usize, value.level as usize);
-    found.map(Some).ok_or_else(|| {
-        Error::invalid_argument("value is none that the library gave, or its data were changed")
-    })
+    found.map(Some).ok_or_else(not_given)
 }
 
 /// As [`optional`], but no value is an error.
@@ -171,13 +169,14 @@ pub unsafe extern "C" fn anwdl_response_get_data(
 /// The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
 /// data is changed. Python: data.
 /// @param data The data.
-/// @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE).
+/// @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE) or
+///   finds no memory (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwdl_value_t {
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or live data.
         let data = unsafe { borrow(data, "data") }?;
-        lend(Some(data.value()))
+        lend(Some(data.value()?))
     })
 }
 
@@ -410,8 +409,8 @@ pub unsafe extern "C" fn anwdl_value_get_string(
 }
 
 /// Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
-/// text can be half as long again as what was received. The call needs twice its length; without that memory,
-/// the process aborts. Python: json.dumps(value, ensure_ascii=False).
+/// text can be half as long again as what was received. The call needs twice its length.
+/// Python: json.dumps(value, ensure_ascii=False).
 /// @param value The value.
 /// @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
@@ -425,7 +424,7 @@ pub unsafe extern "C" fn anwdl_value_to_json(
         // SAFETY: the caller passes NULL or a place for the string.
         let out_json = unsafe { output(out_json, "out_json") }?;
         // SAFETY: the caller passes no value or a live one.
-        let json = unsafe { required(value) }?.to_json();
+        let json = unsafe { required(value) }?.to_json()?;
         set_string(out_json, Some(&*json))
     })
 }
@@ -448,7 +447,7 @@ pub unsafe extern "C" fn anwdl_data_set_value(
         // SAFETY: the caller passes NULL or a string.
         let name = unsafe { text(name, "name") }?;
         // SAFETY: the caller passes no value or a live one.
-        let copy = DataValue::from(unsafe { required(value) }?);
+        let copy = DataValue::try_from(unsafe { required(value) }?)?;
         // SAFETY: the caller passes NULL or data that it owns.
         unsafe { borrow_mut(data, "data") }?.set(name, copy)
     })
@@ -468,7 +467,7 @@ pub unsafe extern "C" fn anwdl_data_add_value(
         // SAFETY: the caller passes NULL or live data.
         unsafe { borrow(data.cast_const(), "data") }?;
         // SAFETY: the caller passes no value or a live one.
-        let copy = DataValue::from(unsafe { required(value) }?);
+        let copy = DataValue::try_from(unsafe { required(value) }?)?;
         // SAFETY: the caller passes NULL or data that it owns.
         unsafe { borrow_mut(data, "data") }?.add(copy)
     })

@@ -164,11 +164,11 @@ impl Strings {
     }
 }
 
-/// The content of `cell`, initialized if it is empty.
-pub(super) fn get_or_try_init<T>(
+/// What is in `cell`, made now if it is not there yet.
+pub(super) fn get_or_try_init<T, E>(
     cell: &OnceLock<T>,
-    make: impl FnOnce() -> Result<T, NoMemory>,
-) -> Result<&T, NoMemory> {
+    make: impl FnOnce() -> Result<T, E>,
+) -> Result<&T, E> {
     if let Some(made) = cell.get() {
         return Ok(made);
     }

@@ -25,7 +25,7 @@ pub use response::{
     RESPONSE_MSG_REFUSED_REQ, RESPONSE_MSG_UNAVAILABLE, Response,
 };
 pub(crate) use response::{ResponseOutline, SHORTEST_RESPONSE, write_response};
-pub(crate) use value::Values;
 pub use value::{Value, ValueType};
+pub(crate) use value::{Values, not_given};
 pub(crate) use work::{Count, Work};
 pub(crate) use writing::Margins;

@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::json::Text;
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
-/// A JSON text and another text that belongs to it, each followed by a NUL, in one allocation.
+/// A JSON text and another text that belongs to it, each with a NUL behind it, in one
+/// allocation.
+#[derive(Default)]
 pub(super) struct ReceivedText {
     text: SecretText,
     json: Range<usize>,

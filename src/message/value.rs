@@ -12,7 +12,7 @@ use super::json::{Kind, Reader, Text, Value as Written};
 use super::members::{CopyWithNul, Members, get_or_try_init};
 use super::received::ReceivedText;
 use crate::error::{Error, Reason, Result};
-use crate::secret::NoMemory;
+use crate::secret::{NoMemory, SecretBytes};
 
 /// The object or array that values are read from: the parameters of a request, the data of a response,
 /// or [`Data`](super::Data).
@@ -37,7 +37,7 @@ pub(crate) struct Values {
 /// use anwdl::message::{Data, ValueType};
 ///
 /// let data = Data::from_json(r#"{"disks": [{"size": 10, "name": "sda"}, {"size": 2.5}]}"#)?;
-/// let disks = data.value().at("/disks")?.unwrap();
+/// let disks = data.value()?.at("/disks")?.unwrap();
 /// assert_eq!(disks.integer("/0/size")?, 10);
 /// let sizes: Result<Vec<_>, _> = disks.elements().map(|disk| disk.float("/size")).collect();
 /// assert_eq!(sizes?, [10.0, 2.5]);
@@ -97,11 +97,17 @@ impl Values {
         }
     }
 
-    /// For [`Data`](super::Data) with this text.
-    pub fn of_data(json: &str, member_count: usize) -> Self {
-        let text = ReceivedText::with(json.as_bytes().into(), 0..json.len(), "");
-        let text = text.expect("there is memory for what the program put in");
-        Self::new(text, 0..json.len(), member_count)
+    /// Of data that were put together, whose text this is.
+    pub fn of_data(json: &str, member_count: usize) -> std::result::Result<Self, NoMemory> {
+        // With room for the NULs.
+        let bytes = SecretBytes::try_copy(json.as_bytes(), 2)?;
+        let text = ReceivedText::with(bytes, 0..json.len(), "")?;
+        Ok(Self::new(text, 0..json.len(), member_count))
+    }
+
+    /// Of nothing: no value is at any place of it.
+    pub fn empty() -> Self {
+        Self::new(ReceivedText::default(), 0..0, 0)
     }
 
     /// The text that contains the root.
@@ -160,8 +166,13 @@ impl Values {
             InnerStrings::of(self.root_json())
         })?;
         let string = strings.at(self.root_json(), at);
-        string.ok_or_else(|| Error::invalid_argument("value is none that the library gave"))
+        string.ok_or_else(not_given)
     }
+}
+
+/// Of a value from C that is none.
+pub(crate) fn not_given() -> Error {
+    Error::invalid_argument("value is none that the library gave, or its data were changed")
 }
 
 impl<'a> Value<'a> {
@@ -575,15 +586,15 @@ mod tests {
     #[test]
     fn data_are_read_as_they_are_at_the_time() {
         let mut data = Data::new();
-        assert_eq!(data.value().count(), 0);
+        assert_eq!(data.value().unwrap().count(), 0);
         data.set("a", 1_i64).unwrap();
-        assert_eq!(data.value().integer("/a"), Ok(1));
+        assert_eq!(data.value().unwrap().integer("/a"), Ok(1));
         data.set("a", "two").unwrap();
-        assert_eq!(data.value().string("/a"), Ok("two"));
+        assert_eq!(data.value().unwrap().string("/a"), Ok("two"));
         let mut list = Data::new_array();
-        list.add(data.value()).unwrap();
-        assert_eq!(list.value().string("/0/a"), Ok("two"));
+        list.add(data.value().unwrap()).unwrap();
+        assert_eq!(list.value().unwrap().string("/0/a"), Ok("two"));
         list.add(DataValue::null()).unwrap();
-        assert_eq!(list.value().count(), 2);
+        assert_eq!(list.value().unwrap().count(), 2);
     }
 }

@@ -11,7 +11,7 @@ use crate::crypto::key_derivation::{AesKeyTranscript, GcmTranscript, RANDOM_SIZE
 use crate::crypto::random::FillRandom;
 use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
-use crate::secret::{declassify_bytes, declassify_choice, try_copy};
+use crate::secret::{declassify_bytes, declassify_choice, try_copy, try_with_capacity};
 
 /// The size in bits of an AES key that this side makes.
 const OWN_KEY_SIZE: u32 = 256;
@@ -166,7 +166,7 @@ impl KeyExchange {
                 ephemeral: ephemeral::Initiator::new(random)?,
             },
             None => Secret::Cbc(Box::new(match own_key {
-                Some(key) => key.clone(),
+                Some(key) => key.try_clone()?,
                 None => AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?,
             })),
         };
@@ -174,7 +174,7 @@ impl KeyExchange {
             Secret::Cbc(key) if is_first => wrap_key(rsa, key)?,
             Secret::Cbc(received) => {
                 let answer = if key_echo {
-                    AesWrapper::clone(received)
+                    received.try_clone()?
                 } else {
                     let transcript = AesKeyTranscript {
                         initiator_pem: &self.remote_pem,
@@ -190,17 +190,20 @@ impl KeyExchange {
                 wrapped
             }
             Secret::GcmInitiator { random, ephemeral } => {
-                let mut sent = wrap_gcm_secret(rsa, random, &ephemeral.x25519_public()?)?;
-                sent.extend_from_slice(&ephemeral.encapsulation_key()?);
-                sent
+                let key = ephemeral.encapsulation_key()?;
+                wrap_gcm_secret(rsa, random, &ephemeral.x25519_public()?, &key)?
             }
             Secret::GcmResponder {
                 initiator,
                 response,
             } => {
                 let responder = random_bytes(random)?;
-                let mut sent = wrap_gcm_secret(rsa, &responder, &response.x25519_public)?;
-                sent.extend_from_slice(&response.ciphertext);
+                let sent = wrap_gcm_secret(
+                    rsa,
+                    &responder,
+                    &response.x25519_public,
+                    &response.ciphertext,
+                )?;
                 let transcript = GcmTranscript {
                     is_server_initiator: self.role == Role::Client,
                     initiator_pem: &self.remote_pem,
@@ -215,7 +218,7 @@ impl KeyExchange {
             Secret::GcmReceived(_) => unreachable!("the step that receives is done"),
         };
         if is_first {
-            self.first_secret.clone_from(&sent);
+            self.first_secret = try_copy(&sent)?;
         }
         Ok(sent)
     }
@@ -263,7 +266,7 @@ impl KeyExchange {
                 }
                 self.session_keys = Some(Keys::Cbc(match declassify_choice(is_derived) {
                     true => derived,
-                    false => AesWrapper::clone(own),
+                    false => own.try_clone()?,
                 }));
             }
             Some(Secret::GcmInitiator { random, ephemeral }) => {
@@ -361,16 +364,21 @@ fn is_same_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
-/// Encrypts the RSA part of a gcm secret for the peer.
+/// Encrypts the RSA part of a gcm secret for the peer, and puts the unencrypted part behind it.
 fn wrap_gcm_secret(
     rsa: &RsaWrapper,
     random: &[u8; RANDOM_SIZE],
     x25519_public: &[u8; X25519_SIZE],
+    clear: &[u8],
 ) -> Result<Vec<u8>> {
     let mut plain = Zeroizing::new([GCM_SECRET_TYPE; GCM_SECRET_SIZE]);
     plain[1..1 + RANDOM_SIZE].copy_from_slice(random);
     plain[1 + RANDOM_SIZE..].copy_from_slice(x25519_public);
-    rsa.encrypt_data(plain.as_slice(), false)
+    let wrapped = rsa.encrypt_data(plain.as_slice(), false)?;
+    let mut secret = try_with_capacity(wrapped.len() + clear.len())?;
+    secret.extend_from_slice(&wrapped);
+    secret.extend_from_slice(clear);
+    Ok(secret)
 }
 
 fn random_bytes(random: FillRandom) -> Result<Random> {

@@ -2,14 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anwdl::error::Interest;
 use anwdl::message::RESPONSE_MSG_OK;
 use anwdl::{
-    AesMode, AesWrapper, ClientInstance, ClientInterface, ClientOptions, Error, Protocol, Reason,
-    RsaWrapper,
+    AesMode, AesWrapper, ClientInstance, ClientInterface, ClientOptions, Error, Event, Protocol,
+    Reason, RsaWrapper,
 };
 
 use crate::patience;
@@ -430,7 +432,7 @@ fn without_blocking_and_with_a_separate_computation() {
         options.set_non_blocking(non_blocking);
         options.set_separate_computation(separate);
         let mut interface = ClientInterface::new(&options).unwrap();
-        connect(&mut interface, address).unwrap();
+        insist(&mut interface, |interface| connect(interface, address)).unwrap();
         assert_reason(interface.compute(), Reason::OutOfTurn);
         assert_reason(
             interface.send_request("STAT", None),
@@ -446,6 +448,175 @@ fn without_blocking_and_with_a_separate_computation() {
         drop(interface);
         assert_eq!(server.join().unwrap(), Ok(Protocol::Gcm));
     }
+}
+
+/// A listener whose queue is full, so that nobody else gets an answer. It lasts as long as what it
+/// comes with.
+fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queued.push(stream);
+        assert!(queued.len() < 900, "the queue has no end");
+    }
+    (address, listener, queued)
+}
+
+#[test]
+fn while_it_connects_nothing_else_is_done() {
+    let (address, _listener, _queued) = silent();
+    let mut options = client_options(Protocol::V4);
+    options.set_non_blocking(true);
+    let mut interface = ClientInterface::new(&options).unwrap();
+    assert_eq!((interface.wants(), interface.time_left()), (None, None));
+    let (host, port) = ("127.0.0.1", address.port());
+    let begun = interface.connect_server(host, port);
+    assert_eq!(begun, Err(Error::WouldBlock(Interest::Read)));
+    assert_eq!(interface.wants(), Some(Interest::Read));
+    assert!(interface.time_left().unwrap() <= PATIENCE);
+    assert!(!interface.is_closed() && !interface.has_failed());
+    assert!(interface.socket_descriptor().is_some());
+    for (host, port) in [("::1", port), (host, port ^ 1)] {
+        let other = assert_reason(
+            interface.connect_server(host, port),
+            Reason::OperationPending,
+        );
+        assert!(other.to_string().starts_with("connect_server "), "{other}");
+    }
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let number = ours.as_raw_fd();
+    let refused = interface.attach(ours).unwrap_err();
+    assert_eq!(refused.error.reason(), Some(Reason::OperationPending));
+    assert_eq!(refused.socket.as_raw_fd(), number);
+    assert_reason(interface.detach(), Reason::OperationPending);
+    assert_reason(interface.exchange_keys(false), Reason::OperationPending);
+    assert_reason(interface.recv_response(), Reason::OperationPending);
+    let late = interface.set_rsa_wrapper(&rsa(SERVER_KEY));
+    assert_reason(late, Reason::OperationPending);
+    // Given up, it can begin anew.
+    interface.close_connection().unwrap();
+    assert!(interface.is_closed() && !interface.has_failed());
+    assert_eq!((interface.wants(), interface.time_left()), (None, None));
+    assert_reason(interface.close_connection(), Reason::Closed);
+    let begun = interface.connect_server(host, port);
+    assert_eq!(begun, Err(Error::WouldBlock(Interest::Read)));
+}
+
+/// What a loop does that waits for one descriptor and one time.
+fn next(interface: &mut ClientInterface) -> Result<Event, Error> {
+    insist(interface, ClientInterface::next_event)
+}
+
+#[test]
+fn events_tell_of_the_connection_once() {
+    for host in ["127.0.0.1", "localhost"] {
+        let (address, server) = serve(LOOPBACK, options(SERVER_KEY), true);
+        let mut options = client_options(Protocol::Gcm);
+        options.set_non_blocking(true);
+        let mut interface = ClientInterface::new(&options).unwrap();
+        assert_reason(next(&mut interface), Reason::Closed);
+        let begun = interface.connect_server(host, address.port());
+        assert!(matches!(begun, Ok(()) | Err(Error::WouldBlock(_))));
+        let descriptor = interface.socket_descriptor();
+        assert!(matches!(next(&mut interface), Ok(Event::Connected)));
+        if begun.is_ok() {
+            assert_eq!(interface.socket_descriptor(), descriptor);
+        }
+        assert!(matches!(next(&mut interface), Ok(Event::Exchanged)));
+        assert!(matches!(next(&mut interface), Ok(Event::YourTurn)));
+        interface.close_connection().unwrap();
+        server.join().unwrap().unwrap();
+    }
+    // Nobody connects to the port of a connected socket.
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let taken = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut options = client_options(Protocol::V4);
+    options.set_non_blocking(true);
+    let mut interface = ClientInterface::new(&options).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let refused = match interface.connect_server("localhost", port) {
+        Err(Error::WouldBlock(_)) => next(&mut interface).map(drop),
+        other => other,
+    };
+    assert_reason(refused, Reason::ConnectFailed);
+    assert!(interface.is_closed() && !interface.has_failed());
+}
+
+/// A server as above, over a socket that is connected already.
+fn serve_stream(stream: impl Into<OwnedFd> + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut client = ClientInstance::new(stream, &options(SERVER_KEY)).unwrap();
+        let verb = client.recv_request(false).unwrap().verb().to_owned();
+        let data = r#"{"number": 12345678901234567890}"#;
+        client
+            .send_response(true, RESPONSE_MSG_OK, Some(data), Some(&verb))
+            .unwrap();
+        verb
+    })
+}
+
+#[test]
+fn a_connected_socket_is_attached_and_given_back() {
+    let mut interface = ClientInterface::new(&client_options(Protocol::Gcm)).unwrap();
+    for over_tcp in [true, false, true] {
+        let (socket, server) = if over_tcp {
+            let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let theirs = listener.accept().unwrap().0;
+            (OwnedFd::from(ours), serve_stream(theirs))
+        } else {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            (OwnedFd::from(ours), serve_stream(theirs))
+        };
+        let number = socket.as_raw_fd();
+        interface.attach(socket).unwrap();
+        assert_eq!(interface.socket_descriptor(), Some(number));
+        let (another, _theirs) = UnixStream::pair().unwrap();
+        let refused = interface.attach(another).unwrap_err();
+        assert_eq!(refused.error.reason(), Some(Reason::AlreadyConnected));
+        ask(&mut interface);
+        assert_eq!(server.join().unwrap(), "STAT");
+        let given_back = interface.detach().unwrap();
+        assert_eq!(given_back.as_raw_fd(), number);
+        assert!(interface.is_closed());
+        assert_reason(interface.detach(), Reason::Closed);
+    }
+    // It exchanges keys only when it is told to, if the options say so.
+    let mut options = client_options(Protocol::V4);
+    options.set_exchange_keys(false);
+    let mut interface = ClientInterface::new(&options).unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let server = serve_stream(theirs);
+    interface.attach(ours).unwrap();
+    interface.exchange_keys(false).unwrap();
+    ask(&mut interface);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_socket_that_is_refused_is_given_back() {
+    let mut interface = ClientInterface::new(&client_options(Protocol::V4)).unwrap();
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let number = listener.as_raw_fd();
+    let refused = interface.attach(listener).unwrap_err();
+    assert_eq!(refused.error.reason(), Some(Reason::InvalidDescriptor));
+    assert_eq!(refused.socket.as_raw_fd(), number);
+    let mut options = client_options(Protocol::V4);
+    let expected = rsa(CLIENT_KEY).fingerprint(false).unwrap();
+    options.set_expected_fingerprint(Some(&expected)).unwrap();
+    let mut interface = ClientInterface::new(&options).unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let number = ours.as_raw_fd();
+    let server = thread::spawn(|| ClientInstance::new(theirs, &self::options(SERVER_KEY)));
+    let refused = interface.attach(ours).unwrap_err();
+    assert_eq!(refused.error.reason(), Some(Reason::FingerprintMismatch));
+    assert_eq!(refused.socket.as_raw_fd(), number);
+    assert!(interface.is_closed());
+    let found = interface.server_fingerprint().unwrap();
+    assert_eq!(found, rsa(SERVER_KEY).fingerprint(false).unwrap());
+    let refused = server.join().unwrap().unwrap_err();
+    assert_eq!(refused.error.reason(), Some(Reason::PeerRefused));
 }
 
 /// On the server's side of a socket: a blocking one stops for its computation only.

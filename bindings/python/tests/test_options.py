@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import re
 import select
+import signal
 import socket
 import tempfile
 import unittest
@@ -322,6 +323,65 @@ class Interface(unittest.TestCase):
                         self.assertIs(client.getProtocol(), protocol)
                     self.assertTrue(client.isClosed())
                 self.assertEqual(seen, [{"verb": "ECHO", "parameters": {"p": 1}}])
+
+    def test_connecting_without_waiting(self) -> None:
+        with self.server() as (port, seen):
+            with ClientInterface("localhost", port, TIMEOUT, peer_keys(), options=Options(non_blocking=True)) as client:
+                self.assertEqual(client.fileno(), -1)
+
+                def finish(call: Callable[[], T]) -> T:
+                    while True:
+                        try:
+                            return call()
+                        except WantRead:
+                            self.assertTrue(select.select([client], [], [], TIMEOUT)[0])
+
+                finish(client.connectServer)
+                finish(lambda: client.exchangeKeys(False))
+                finish(lambda: client.sendRequest("ECHO"))
+                self.assertEqual(finish(client.recvResponse)["data"], {"answer": 42})
+            self.assertEqual(len(seen), 1)
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[tuple[str, int]]:
+        """A server that answers nobody, as its queue is full."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            host, port = listener.getsockname()
+            with socket.create_connection((host, port)):
+                yield host, port
+
+    def test_giving_up_to_connect(self) -> None:
+        with self.silent() as (host, port):
+            client = ClientInterface(host, port, TIMEOUT, peer_keys(), options=Options(non_blocking=True))
+            for _ in range(2):
+                with self.assertRaises(WantRead):
+                    client.connectServer()
+            self.assertFalse(select.select([client], [], [], 0)[0])
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                client.sendRequest("ECHO")
+            client.closeConnection()
+            self.assertEqual(client.fileno(), -1)
+            with fails(LibraryRuntimeError, "CLOSED"):
+                client.closeConnection()
+
+    def test_a_handler_of_a_signal_runs_while_it_connects(self) -> None:
+        def interrupt(number: int, frame: Any) -> None:
+            raise InterruptedError
+
+        earlier = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, earlier)
+        with self.silent() as (host, port):
+            client = ClientInterface(host, port, TIMEOUT, peer_keys())
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with self.assertRaises(InterruptedError):
+                client.connectServer()
+            client.closeConnection()
+
+    def test_a_timeout_ends_connecting(self) -> None:
+        with self.silent() as (host, port), fails(LibraryRuntimeError, "TIMEOUT"):
+            ClientInterface(host, port, 0.05, peer_keys()).connectServer()
 
     def test_what_fails(self) -> None:
         with self.server() as (port, _):

@@ -5,6 +5,7 @@ use aws_lc_rs::kem::{self, ML_KEM_768};
 
 use super::common::{X25519_SIZE, failed};
 use crate::error::Result;
+use crate::secret::try_copy;
 
 pub struct X25519Secret(PrivateKey);
 
@@ -37,9 +38,10 @@ impl DecapsulationKey {
         Ok(Self(key))
     }
 
-    pub fn encapsulation_key(&self) -> Option<Vec<u8>> {
-        let key = self.0.encapsulation_key().ok()?;
-        Some(key.key_bytes().ok()?.as_ref().to_vec())
+    pub fn encapsulation_key(&self) -> Result<Vec<u8>> {
+        let key = self.0.encapsulation_key().map_err(|_| failed())?;
+        let bytes = key.key_bytes().map_err(|_| failed())?;
+        Ok(try_copy(bytes.as_ref())?)
     }
 
     /// Writes the shared secret. `None` if the ciphertext has another size.
@@ -67,5 +69,5 @@ pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option
         return Ok(None);
     };
     shared.copy_from_slice(secret.as_ref());
-    Ok(Some(ciphertext.as_ref().to_vec()))
+    Ok(Some(try_copy(ciphertext.as_ref())?))
 }

@@ -85,7 +85,7 @@ impl Initiator {
 
     /// The key of [`ENCAPSULATION_KEY_SIZE`] bytes with which the other side answers.
     pub fn encapsulation_key(&self) -> Result<Vec<u8>> {
-        self.kem.encapsulation_key().ok_or_else(failed)
+        self.kem.encapsulation_key()
     }
 
     /// Computes the shared secrets from the answer. Fails if the peer's X25519 public key gives the

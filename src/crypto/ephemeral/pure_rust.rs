@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::common::X25519_SIZE;
 use crate::crypto::random;
 use crate::error::Result;
-use crate::secret::declassify;
+use crate::secret::{declassify, try_copy};
 
 pub struct X25519Secret(StaticSecret);
 
@@ -44,8 +44,8 @@ impl DecapsulationKey {
         Ok(Self(DecapsulationKey768::from_seed(*seed)))
     }
 
-    pub fn encapsulation_key(&self) -> Option<Vec<u8>> {
-        Some(self.0.encapsulation_key().to_bytes().to_vec())
+    pub fn encapsulation_key(&self) -> Result<Vec<u8>> {
+        Ok(try_copy(&self.0.encapsulation_key().to_bytes())?)
     }
 
     /// Writes the shared secret. `None` if the ciphertext has another size.
@@ -80,7 +80,7 @@ pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option
     let (ciphertext, secret) = key.encapsulate_with_rng(&mut random::rng()?);
     let secret = Zeroizing::new(secret);
     shared.copy_from_slice(&secret);
-    Ok(Some(ciphertext.to_vec()))
+    Ok(Some(try_copy(&ciphertext)?))
 }
 
 /// As [`encapsulate`], with a given random number.

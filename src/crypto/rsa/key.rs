@@ -20,7 +20,7 @@ use super::oaep::{self, DecryptingKey, EncryptingKey};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
-use crate::secret::{try_copy, try_zeros};
+use crate::secret::{check_memory_for_foreign_work, try_copy, try_zeros};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const MAX_EXPONENT_BITS: u32 = 33;
@@ -107,8 +107,15 @@ impl PublicKey {
             .ok_or_else(|| invalid_key("the key holds no RSA public key"))
             .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).map_err(unreadable))?;
         let bits = check_limits(&key)?;
-        let encrypting = EncryptingKey::from_der(der)
-            .ok_or_else(|| invalid_key("the RSA public key is not acceptable"))?;
+        let encrypting = match EncryptingKey::from_der(der) {
+            Some(key) => key,
+            // AWS-LC does not tell a key that is not acceptable from a lack of memory.
+            None => {
+                check_memory_for_foreign_work()?;
+                EncryptingKey::from_der(der)
+                    .ok_or_else(|| invalid_key("the RSA public key is not acceptable"))?
+            }
+        };
         Ok(Self {
             der: Arc::new(try_copy(der)?),
             bits,
@@ -284,7 +291,10 @@ impl PrivateKey {
         } else {
             self.decrypt_in_child(process, data)
         };
-        decrypted?.ok_or_else(decryption_failed)
+        decrypted?.ok_or_else(|| match check_memory_for_foreign_work() {
+            Ok(()) => decryption_failed(),
+            Err(no_memory) => no_memory.into(),
+        })
     }
 
     fn decrypt_in_child(&self, process: u32, data: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {

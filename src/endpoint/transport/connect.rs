@@ -1,170 +1,349 @@
-//! Connects to a host within a deadline.
+//! [`Connecting`]: the way to a connection, for who waits for it and who does not.
 
+use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
+use super::lookup::{Lookup, addresses_of};
 use super::socket::Socket;
-use crate::error::{Error, Reason, Result};
+use super::system;
+use super::watch::{Readiness, Watch};
+use crate::crypto::fork_generation;
+use crate::error::{Error, Interest, Reason, Result};
 
-/// Connects to a host, given by address or name. All addresses of a name are tried in turn.
-pub fn connect(host: &str, port: u16, deadline: Option<Instant>) -> Result<Socket> {
-    if host.is_empty() || host.contains('\0') {
-        return Err(Error::invalid_argument("host is no name and no address"));
-    }
-    if port == 0 {
-        return Err(Error::invalid_argument("port is 0; it is 1 to 65535"));
-    }
-    match connect_to_any(&resolve(host, port, deadline)?, deadline) {
-        Ok(stream) => Ok(Socket::new(stream.into(), true)),
-        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-            Err(timed_out(host))
+/// How long an address may take until the next one is tried beside it (RFC 8305, section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// The most addresses that are tried at once: whoever answers for a name chooses how many it has.
+const MOST_ATTEMPTS: usize = 16;
+
+/// A connection that is being made: a name is looked up, and its addresses are tried as RFC 8305
+/// says, IPv6 and IPv4 in turn. An address that fails is left for the next at once; one that is slow
+/// gets company. The first that answers wins.
+pub struct Connecting {
+    host: String,
+    port: u16,
+    deadline: Option<Instant>,
+    waits: bool,
+    lookup: Option<Watched<Lookup>>,
+    /// The addresses that were not tried yet, in their order.
+    untried: VecDeque<SocketAddr>,
+    attempts: Vec<Watched<TcpStream>>,
+    /// When the next address is due, if there is one.
+    next_attempt: Instant,
+    /// Why the last address that failed did so.
+    last_error: io::Error,
+    /// Once somebody has to wait elsewhere.
+    watch: Option<Watch>,
+    generation: u32,
+}
+
+/// Something with a descriptor, and whether the program's own waiting covers it.
+struct Watched<T> {
+    inner: T,
+    is_watched: bool,
+}
+
+impl<T> Watched<T> {
+    fn new(inner: T) -> Self {
+        Self {
+            inner,
+            is_watched: false,
         }
-        Err(error) => Err(connect_failed(host, port, &error)),
+    }
+
+    fn add_to(&mut self, watch: &mut Watch, fd: RawFd, readiness: Readiness) -> io::Result<()> {
+        if !self.is_watched {
+            watch.add(fd, readiness)?;
+            self.is_watched = true;
+        }
+        Ok(())
     }
 }
 
-/// Connects to the first address that answers. Each gets its share of the time left, so that one
-/// that does not answer leaves some for the others.
-fn connect_to_any(addresses: &[SocketAddr], deadline: Option<Instant>) -> io::Result<TcpStream> {
-    let mut last_error = io::Error::from(io::ErrorKind::NotFound);
-    for (at, address) in addresses.iter().enumerate() {
-        let connected = match deadline {
-            None => TcpStream::connect(address),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let share = left / (addresses.len() - at) as u32;
-                if share.is_zero() {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                TcpStream::connect_timeout(address, share)
-            }
+impl Connecting {
+    /// Begins to connect to a host, given by address or name. Unless `waits`,
+    /// [`advance`](Self::advance) returns where it would have to wait.
+    pub fn begin(host: &str, port: u16, deadline: Option<Instant>, waits: bool) -> Result<Self> {
+        if host.is_empty() || host.contains('\0') {
+            return Err(Error::invalid_argument("host is no name and no address"));
+        }
+        if port == 0 {
+            return Err(Error::invalid_argument("port is 0; it is 1 to 65535"));
+        }
+        let mut connecting = Self {
+            host: host.to_owned(),
+            port,
+            deadline,
+            waits,
+            lookup: None,
+            untried: VecDeque::new(),
+            attempts: Vec::new(),
+            next_attempt: Instant::now(),
+            last_error: io::ErrorKind::NotFound.into(),
+            watch: None,
+            generation: fork_generation::current(),
         };
-        match connected {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last_error = error,
+        // An address needs no lookup, and who waits for as long as it takes needs no thread.
+        if host.parse::<IpAddr>().is_ok() || (waits && deadline.is_none()) {
+            let found = addresses_of(host, port);
+            connecting.untried = in_turn(found.map_err(|error| connecting.failed(&error))?);
+        } else {
+            connecting.look_up()?;
         }
+        Ok(connecting)
     }
-    Err(last_error)
-}
 
-/// The addresses of a host, of which there is at least one.
-fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<SocketAddr>> {
-    let look_up = move |host: &str| {
-        let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
-        Ok(addresses)
-    };
-    let found = match deadline {
-        // An address needs no lookup.
-        _ if host.parse::<IpAddr>().is_ok() => look_up(host),
-        None => look_up(host),
-        Some(deadline) => {
-            let name = host.to_owned();
-            match LOOKUPS.run_until(deadline, move || look_up(&name)) {
-                Ok(Some(addresses)) => Ok(addresses),
-                Ok(None) => return Err(timed_out(host)),
-                Err(error) => Err(error),
+    /// Whether this is the way there.
+    pub fn leads_to(&self, host: &str, port: u16) -> bool {
+        self.host == host && self.port == port
+    }
+
+    /// What to poll while [`advance`](Self::advance) would have to wait.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.watch.as_ref().map(Watch::descriptor)
+    }
+
+    /// Goes on, until there is a connection; it is over then, and after a failure.
+    pub fn advance(&mut self) -> Result<Socket> {
+        self.start_anew_in_child()?;
+        loop {
+            if self.has_run_out_of_time() {
+                return Err(timed_out(&self.host));
+            }
+            if let Some(stream) = self.try_addresses() {
+                return self.finish(stream);
+            }
+            if self.lookup.is_none() && self.attempts.is_empty() {
+                return Err(self.failed(&self.last_error));
+            }
+            match self.look() {
+                Err(error) => return Err(self.failed(&error)),
+                Ok(Happened::Connected(stream)) => return self.finish(stream),
+                Ok(Happened::Something) => {}
+                Ok(Happened::Nothing) if self.waits || self.is_next_due() => {}
+                Ok(Happened::Nothing) => {
+                    self.arrange_to_be_woken()
+                        .map_err(|error| self.failed(&error))?;
+                    return Err(Error::WouldBlock(Interest::Read));
+                }
             }
         }
-    };
-    match found {
-        Ok(addresses) if addresses.is_empty() => {
-            let error = io::Error::from(io::ErrorKind::NotFound);
-            Err(connect_failed(host, port, &error))
+    }
+
+    fn look_up(&mut self) -> Result<()> {
+        let begun = Lookup::begin(&self.host, self.port);
+        let lookup = begun.map_err(|error| self.failed(&error))?;
+        self.lookup = Some(Watched::new(lookup));
+        Ok(())
+    }
+
+    /// A forked child has no thread that looks a name up, and shares with its parent what it waits
+    /// for.
+    fn start_anew_in_child(&mut self) -> Result<()> {
+        if self.generation == fork_generation::current() {
+            return Ok(());
         }
-        Ok(addresses) => Ok(addresses),
-        Err(error) => Err(connect_failed(host, port, &error)),
-    }
-}
-
-static LOOKUPS: Lookups = Lookups {
-    under_way: AtomicUsize::new(0),
-};
-
-/// Name lookups with a deadline. The system's resolver has none and cannot be interrupted, so each
-/// lookup runs on its own thread. After the deadline the thread is abandoned; it ends when the
-/// resolver gives up.
-struct Lookups {
-    under_way: AtomicUsize,
-}
-
-impl Lookups {
-    /// Without a limit, a resolver that never answers would cost one thread for each attempt.
-    const MAX: usize = 16;
-
-    /// The result of `look_up`, or `None` if there is none by `deadline`.
-    fn run_until<T: Send + 'static>(
-        &'static self,
-        deadline: Instant,
-        look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> io::Result<Option<T>> {
-        let permit = self.acquire()?;
-        let answer = Arc::new((Mutex::new(None), Condvar::new()));
-        let sink = Arc::clone(&answer);
-        spawn_without_signals(move || {
-            let found = look_up();
-            drop(permit);
-            // Perhaps nobody waits for it any more.
-            *sink.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            sink.1.notify_one();
-        })?;
-        let (found, answered) = &*answer;
-        let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (mut found, _) = answered
-            .wait_timeout_while(found, left, |found| found.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        found.take().transpose()
-    }
-
-    fn acquire(&'static self) -> io::Result<LookupPermit> {
-        let permit = LookupPermit(self);
-        if self.under_way.fetch_add(1, Ordering::Relaxed) >= Self::MAX {
-            return Err(io::Error::other(format!(
-                "{} names are being looked up already, and the system's resolver does not answer",
-                Self::MAX
-            )));
+        self.leave_watch_to_parent();
+        self.generation = fork_generation::current();
+        for attempt in &mut self.attempts {
+            attempt.is_watched = false;
         }
-        Ok(permit)
+        match self.lookup {
+            Some(_) => self.look_up(),
+            None => Ok(()),
+        }
+    }
+
+    fn leave_watch_to_parent(&mut self) {
+        if self.generation != fork_generation::current()
+            && let Some(watch) = self.watch.take()
+        {
+            watch.leave_to_parent();
+        }
+    }
+
+    fn has_run_out_of_time(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn is_next_due(&self) -> bool {
+        !self.untried.is_empty()
+            && (self.attempts.is_empty() || Instant::now() >= self.next_attempt)
+    }
+
+    /// Tries the addresses that are due. Gives a connection if one is there at once.
+    fn try_addresses(&mut self) -> Option<TcpStream> {
+        while self.is_next_due() {
+            let address = self.untried.pop_front()?;
+            match system::begin_to_connect(&address) {
+                Ok((stream, true)) => return Some(stream),
+                Ok((stream, false)) => {
+                    if self.attempts.len() == MOST_ATTEMPTS {
+                        self.end_attempt(0);
+                    }
+                    self.attempts.push(Watched::new(stream));
+                    self.next_attempt = Instant::now() + ATTEMPT_DELAY;
+                }
+                Err(error) => self.last_error = error,
+            }
+        }
+        None
+    }
+
+    /// Looks at what has happened; who waits does so here.
+    fn look(&mut self) -> io::Result<Happened> {
+        match self.lookup.take() {
+            Some(lookup) => self.look_at_lookup(lookup),
+            None => self.look_at_attempts(),
+        }
+    }
+
+    fn look_at_lookup(&mut self, mut lookup: Watched<Lookup>) -> io::Result<Happened> {
+        let mut entry = [entry_for(lookup.inner.descriptor(), libc::POLLIN)];
+        system::poll(&mut entry, self.time_to_wait())?;
+        if entry[0].revents == 0 {
+            self.lookup = Some(lookup);
+            return Ok(Happened::Nothing);
+        }
+        self.unwatch(lookup.is_watched, lookup.inner.descriptor());
+        self.untried = in_turn(lookup.inner.take()?);
+        Ok(Happened::Something)
+    }
+
+    fn look_at_attempts(&mut self) -> io::Result<Happened> {
+        let mut entries = [entry_for(-1, 0); MOST_ATTEMPTS];
+        // The system refuses more entries than a process may have descriptors.
+        let entries = &mut entries[..self.attempts.len()];
+        for (entry, attempt) in entries.iter_mut().zip(&self.attempts) {
+            *entry = entry_for(attempt.inner.as_raw_fd(), libc::POLLOUT);
+        }
+        system::poll(entries, self.time_to_wait())?;
+        let mut happened = Happened::Nothing;
+        let mut at = 0;
+        for entry in entries {
+            if entry.revents == 0 {
+                at += 1;
+                continue;
+            }
+            let error = self.attempts[at].inner.take_error()?;
+            let stream = self.end_attempt(at);
+            self.last_error = match error {
+                None if entry.revents & libc::POLLHUP == 0 => {
+                    return Ok(Happened::Connected(stream));
+                }
+                None => io::ErrorKind::NotConnected.into(),
+                Some(error) => error,
+            };
+            self.next_attempt = Instant::now();
+            happened = Happened::Something;
+        }
+        Ok(happened)
+    }
+
+    /// Until something is due, where the call may wait; `None` for as long as it takes.
+    fn time_to_wait(&self) -> Option<Duration> {
+        if !self.waits {
+            return Some(Duration::ZERO);
+        }
+        let next = (!self.untried.is_empty()).then_some(self.next_attempt);
+        let end = [next, self.deadline].into_iter().flatten().min()?;
+        Some(end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Takes an attempt out of those that are under way.
+    fn end_attempt(&mut self, at: usize) -> TcpStream {
+        let attempt = self.attempts.remove(at);
+        self.unwatch(attempt.is_watched, attempt.inner.as_raw_fd());
+        attempt.inner
+    }
+
+    fn unwatch(&mut self, is_watched: bool, fd: RawFd) {
+        if let Some(watch) = &mut self.watch
+            && is_watched
+        {
+            watch.remove(fd);
+        }
+    }
+
+    /// Sees to it that the descriptor is readable as soon as there is more to do.
+    fn arrange_to_be_woken(&mut self) -> io::Result<()> {
+        let watch = match &mut self.watch {
+            Some(watch) => watch,
+            none => none.insert(Watch::new()?),
+        };
+        if let Some(lookup) = &mut self.lookup {
+            let fd = lookup.inner.descriptor();
+            lookup.add_to(watch, fd, Readiness::Readable)?;
+        }
+        for attempt in &mut self.attempts {
+            let fd = attempt.inner.as_raw_fd();
+            attempt.add_to(watch, fd, Readiness::Writable)?;
+        }
+        let is_more_to_try = !self.untried.is_empty();
+        watch.set_timer(
+            is_more_to_try.then(|| self.next_attempt.saturating_duration_since(Instant::now())),
+        )
+    }
+
+    fn finish(&self, stream: TcpStream) -> Result<Socket> {
+        match stream.set_nonblocking(false) {
+            Ok(()) => Ok(Socket::new(stream.into(), true)),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::with_errno(
+            Reason::ConnectFailed,
+            format!(
+                "cannot connect to {}, port {}: {error}",
+                self.host, self.port
+            ),
+            error.raw_os_error().unwrap_or(0),
+        )
     }
 }
 
-/// Counts as one lookup until it is dropped.
-struct LookupPermit(&'static Lookups);
-
-impl Drop for LookupPermit {
+impl Drop for Connecting {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.leave_watch_to_parent();
     }
 }
 
-/// Starts a thread that blocks all signals, so that they go to the program's own threads.
-fn spawn_without_signals(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    // SAFETY: all bytes zero is a valid set, which is filled and then only read; both sets
-    // outlive the calls.
-    let earlier = unsafe {
-        let (mut all, mut earlier): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut earlier);
-        earlier
-    };
-    // A thread inherits the signal mask of its parent.
-    let spawned = std::thread::Builder::new().spawn(work);
-    // SAFETY: the set is what the system gave, and outlives the call.
-    unsafe {
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const earlier, std::ptr::null_mut());
-    }
-    spawned.map(drop)
+enum Happened {
+    Nothing,
+    Something,
+    Connected(TcpStream),
 }
 
-fn connect_failed(host: &str, port: u16, error: &io::Error) -> Error {
-    Error::with_errno(
-        Reason::ConnectFailed,
-        format!("cannot connect to {host}, port {port}: {error}"),
-        error.raw_os_error().unwrap_or(0),
-    )
+fn entry_for(fd: RawFd, events: libc::c_short) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
+}
+
+/// The addresses with both families in turn, beginning with the family that the system prefers
+/// (RFC 8305, section 4).
+fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let prefers_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (preferred, others): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv4() == prefers_ipv4);
+    let (mut preferred, mut others) = (preferred.into_iter(), others.into_iter());
+    let mut ordered = VecDeque::new();
+    loop {
+        let earlier = ordered.len();
+        ordered.extend(preferred.next());
+        ordered.extend(others.next());
+        if ordered.len() == earlier {
+            return ordered;
+        }
+    }
 }
 
 fn timed_out(host: &str) -> Error {
@@ -176,113 +355,213 @@ fn timed_out(host: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
-    use std::os::fd::AsRawFd;
-    use std::time::Duration;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_millis(200);
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// A listener whose queue is full, so that nobody else gets an answer. It lasts as long
     /// as what it comes with.
-    fn silent_listener() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        // SAFETY: a descriptor and a number are passed.
-        let result = unsafe { libc::listen(listener.as_raw_fd(), 0) };
-        assert_eq!(result, 0);
-        let address = listener.local_addr().unwrap();
-        let mut queued = Vec::new();
-        while let Ok(stream) = TcpStream::connect_timeout(&address, TIMEOUT) {
-            queued.push(stream);
-            assert!(queued.len() < 100, "the queue has no end");
+    struct Silent {
+        address: SocketAddr,
+        _listener: TcpListener,
+        _queued: Vec<TcpStream>,
+    }
+
+    impl Silent {
+        fn new() -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            // SAFETY: a descriptor and a number are passed.
+            let result = unsafe { libc::listen(listener.as_raw_fd(), 0) };
+            assert_eq!(result, 0);
+            let address = listener.local_addr().unwrap();
+            let mut queued = Vec::new();
+            while let Ok(stream) = TcpStream::connect_timeout(&address, TIMEOUT) {
+                queued.push(stream);
+                assert!(queued.len() < 100, "the queue has no end");
+            }
+            Self {
+                address,
+                _listener: listener,
+                _queued: queued,
+            }
         }
-        (address, listener, queued)
+    }
+
+    fn listen() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// A port that is taken, and at which nobody listens.
+    fn refusing() -> (TcpStream, SocketAddr) {
+        let (_listener, address) = listen();
+        let taken = TcpStream::connect(address).unwrap();
+        let address = taken.local_addr().unwrap();
+        (taken, address)
+    }
+
+    fn later(span: Duration) -> Option<Instant> {
+        Some(Instant::now() + span)
+    }
+
+    /// The way to a name that has these addresses.
+    fn to(addresses: &[SocketAddr], deadline: Option<Instant>, waits: bool) -> Connecting {
+        let mut connecting = Connecting::begin("127.0.0.1", 1, deadline, waits).unwrap();
+        connecting.untried = in_turn(addresses.to_vec());
+        connecting
+    }
+
+    /// Goes on as a loop does, which waits for the descriptor alone.
+    fn finish(connecting: &mut Connecting) -> Result<Socket> {
+        loop {
+            match connecting.advance() {
+                Err(Error::WouldBlock(Interest::Read)) if !connecting.waits => {
+                    let mut entry = [libc::pollfd {
+                        fd: connecting.descriptor().unwrap(),
+                        events: libc::POLLIN,
+                        revents: 0,
+                    }];
+                    let wait = connecting.deadline.map_or(PATIENCE, |deadline| {
+                        deadline.saturating_duration_since(Instant::now())
+                    });
+                    system::poll(&mut entry, Some(wait)).unwrap();
+                    assert!(entry[0].revents != 0 || connecting.deadline.is_some());
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether it is the listener that was connected to.
+    fn has_reached(socket: Socket, listener: &TcpListener) -> bool {
+        let stream = TcpStream::from(socket.into_fd());
+        let (_, peer) = listener.accept().unwrap();
+        peer == stream.local_addr().unwrap()
     }
 
     #[test]
-    fn lookups_that_do_not_end_are_bounded() {
-        static LOOKUPS: Lookups = Lookups {
-            under_way: AtomicUsize::new(0),
-        };
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let ended = Arc::new(Mutex::new(ended));
-        for _ in 0..Lookups::MAX {
-            let ended = ended.clone();
-            let hanging = move || {
-                let _ = ended.lock().unwrap().recv();
-                Ok(())
-            };
-            assert!(
-                LOOKUPS
-                    .run_until(Instant::now(), hanging)
-                    .unwrap()
-                    .is_none()
-            );
+    fn families_take_turns_in_the_order_of_each() {
+        let v4 = |last| SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 1));
+        let v6 = |last| SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last), 1));
+        for (given, expected) in [
+            (vec![], vec![]),
+            (vec![v4(1)], vec![v4(1)]),
+            (
+                vec![v6(1), v6(2), v6(3), v4(1), v4(2)],
+                vec![v6(1), v4(1), v6(2), v4(2), v6(3)],
+            ),
+            (
+                vec![v4(1), v6(1), v6(2), v6(3)],
+                vec![v4(1), v6(1), v6(2), v6(3)],
+            ),
+        ] {
+            assert_eq!(in_turn(given), expected);
         }
-        let later = || Instant::now() + Duration::from_secs(60);
-        let error = LOOKUPS.run_until(later(), || Ok(())).unwrap_err();
-        assert!(error.to_string().contains("16 names"), "{error}");
-        drop(end);
-        while LOOKUPS.under_way.load(Ordering::Relaxed) > 0 {
-            std::thread::yield_now();
-        }
-        assert_eq!(LOOKUPS.run_until(later(), || Ok(7)).unwrap(), Some(7));
     }
 
     #[test]
     fn a_host_that_does_not_answer_costs_the_timeout() {
-        let (address, _listener, _queued) = silent_listener();
-        let port = address.port();
-        let deadline = Instant::now() + TIMEOUT;
-        let error = connect("127.0.0.1", port, Some(deadline)).unwrap_err();
-        assert_eq!(error.reason(), Some(Reason::Timeout));
-        assert!(Instant::now() >= deadline);
-        // A time that is over already is enough for nothing.
-        for host in ["127.0.0.1", "localhost"] {
-            let error = connect(host, port, Some(Instant::now())).unwrap_err();
+        let silent = Silent::new();
+        for waits in [true, false] {
+            let deadline = later(TIMEOUT);
+            let port = silent.address.port();
+            let mut connecting = Connecting::begin("127.0.0.1", port, deadline, waits).unwrap();
+            let error = finish(&mut connecting).unwrap_err();
             assert_eq!(error.reason(), Some(Reason::Timeout));
+            assert!(Instant::now() >= deadline.unwrap());
+            // A time that is over already is enough for nothing.
+            for host in ["127.0.0.1", "localhost"] {
+                let mut connecting =
+                    Connecting::begin(host, port, later(Duration::ZERO), waits).unwrap();
+                let error = connecting.advance().unwrap_err();
+                assert_eq!(error.reason(), Some(Reason::Timeout));
+            }
         }
     }
 
     #[test]
-    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
-        let (silent, _listener, _queued) = silent_listener();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let addresses = [silent, listener.local_addr().unwrap()];
-        let deadline = Instant::now() + 10 * TIMEOUT;
-        let stream = connect_to_any(&addresses, Some(deadline)).unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+    fn a_slow_address_gets_company_and_the_first_to_answer_wins() {
+        let silent = Silent::new();
+        let (listener, address) = listen();
+        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+            let mut connecting = to(&[silent.address, silent.address, address], deadline, waits);
+            let began = Instant::now();
+            let socket = finish(&mut connecting).unwrap();
+            assert!(has_reached(socket, &listener));
+            assert!(began.elapsed() >= 2 * ATTEMPT_DELAY);
+            assert_eq!(
+                connecting.attempts.len(),
+                2,
+                "both slow ones had their chance"
+            );
+        }
     }
 
     #[test]
-    fn an_address_that_refuses_is_left_for_the_next_without_a_deadline_too() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        // The port of a connected socket is taken, and nobody listens at it.
-        let taken = TcpStream::connect(address).unwrap();
-        let addresses = [taken.local_addr().unwrap(), address];
-        let stream = connect_to_any(&addresses, None).unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
-        let error = connect_to_any(&addresses[..1], None).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+    fn an_address_that_fails_is_left_for_the_next_at_once() {
+        let (_taken, refusing) = refusing();
+        let (listener, address) = listen();
+        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+            let addresses = [refusing, refusing, address];
+            let mut connecting = to(&addresses, deadline, waits);
+            // Nothing that is due waits for the time of the next.
+            connecting.next_attempt = Instant::now() + PATIENCE;
+            let socket = finish(&mut connecting).unwrap();
+            assert!(has_reached(socket, &listener));
+            let error = finish(&mut to(&addresses[..2], deadline, waits)).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::ConnectFailed));
+            assert_eq!(error.errno(), libc::ECONNREFUSED);
+        }
+    }
+
+    /// Nobody gets there: the address is for nobody, in a network that has no such thing.
+    #[test]
+    fn an_address_without_a_way_to_it_is_left_for_the_next() {
+        let (listener, address) = listen();
+        let nowhere = SocketAddr::from((Ipv4Addr::BROADCAST, 1));
+        for waits in [true, false] {
+            let socket = finish(&mut to(&[nowhere, address], None, waits)).unwrap();
+            assert!(has_reached(socket, &listener));
+            let error = finish(&mut to(&[nowhere], None, waits)).unwrap_err();
+            assert_eq!(error.reason(), Some(Reason::ConnectFailed));
+            assert_ne!(error.errno(), 0);
+        }
     }
 
     #[test]
-    fn the_thread_that_looks_up_takes_no_signals() {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        spawn_without_signals(move || sender.send(is_blocked(libc::SIGTERM)).unwrap()).unwrap();
-        assert!(receiver.recv().unwrap());
-        assert!(!is_blocked(libc::SIGTERM), "its starter still takes them");
+    fn no_more_than_the_most_are_tried_at_once() {
+        let silent = Silent::new();
+        let mut connecting = to(&[silent.address; MOST_ATTEMPTS + 2], None, false);
+        let mut first = None;
+        while !connecting.untried.is_empty() {
+            connecting.next_attempt = Instant::now();
+            let waiting = connecting.advance().unwrap_err();
+            assert_eq!(waiting, Error::WouldBlock(Interest::Read));
+            first.get_or_insert(connecting.attempts[0].inner.local_addr().unwrap());
+        }
+        assert_eq!(connecting.attempts.len(), MOST_ATTEMPTS);
+        let oldest = connecting.attempts[0].inner.local_addr().unwrap();
+        assert_ne!(Some(oldest), first, "the oldest made room");
     }
 
-    fn is_blocked(signal: libc::c_int) -> bool {
-        // SAFETY: all bytes zero is a valid set, which outlives the calls; without a new
-        // set, the mask is only read.
-        unsafe {
-            let mut mask: libc::sigset_t = std::mem::zeroed();
-            libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), &raw mut mask);
-            libc::sigismember(&raw const mask, signal) == 1
+    #[test]
+    fn a_name_is_looked_up_beside_the_program() {
+        let (listener, address) = listen();
+        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+            let port = address.port();
+            let mut connecting = Connecting::begin("localhost", port, deadline, waits).unwrap();
+            assert_eq!(connecting.lookup.is_none(), waits && deadline.is_none());
+            let socket = finish(&mut connecting).unwrap();
+            assert!(has_reached(socket, &listener));
+            // A label of a name has at most 63 letters, so no server has to be asked.
+            let unknown = "a".repeat(64);
+            let ended = Connecting::begin(&unknown, port, deadline, waits)
+                .and_then(|mut connecting| finish(&mut connecting));
+            assert_eq!(ended.unwrap_err().reason(), Some(Reason::ConnectFailed));
         }
     }
 }

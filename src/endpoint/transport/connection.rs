@@ -3,10 +3,12 @@
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+use super::connect::Connecting;
 use super::socket::{Socket, WaitLimit};
 use super::{TransferError, Transport};
 use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
+use crate::protocol::session::under_way;
 
 /// After so many operations that never had to wait, a non-blocking connection says that it has to: a
 /// peer that does not pause would keep the caller from its other peers for ever. Half of them are
@@ -15,18 +17,24 @@ const OPERATIONS_AT_ONCE: u32 = 32;
 
 /// A socket, while there is one, and the time limit of each operation.
 pub struct Connection {
-    socket: Option<Socket>,
+    link: Link,
     deadline: Deadline<Instant>,
     non_blocking: bool,
     /// How many operations have begun since one had to wait.
     unpaused: u32,
 }
 
+enum Link {
+    None,
+    Connecting(Box<Connecting>),
+    Open(Socket),
+}
+
 impl Connection {
     /// A connection without a socket yet.
     pub fn new(limits: Limits, non_blocking: bool) -> Self {
         Self {
-            socket: None,
+            link: Link::None,
             deadline: Deadline::new(limits),
             non_blocking,
             unpaused: 0,
@@ -35,22 +43,75 @@ impl Connection {
 
     /// Takes a socket.
     pub fn open(&mut self, socket: Socket) {
-        self.socket = Some(socket);
+        self.link = Link::Open(socket);
+    }
+
+    /// Begins to connect to a host, given by address or name, within the timeout.
+    pub fn begin_to_connect(&mut self, host: &str, port: u16) -> Result<()> {
+        self.start_deadline(false);
+        let waits = !self.non_blocking;
+        let connecting = Connecting::begin(host, port, self.deadline.end(), waits)?;
+        self.link = Link::Connecting(Box::new(connecting));
+        Ok(())
+    }
+
+    /// Goes on to connect. After a failure there is no connection.
+    pub fn go_on_to_connect(&mut self) -> Result<()> {
+        let Link::Connecting(connecting) = &mut self.link else {
+            return Err(closed());
+        };
+        match connecting.advance() {
+            Ok(socket) => self.open(socket),
+            Err(error) => {
+                if !matches!(error, Error::WouldBlock(_)) {
+                    self.link = Link::None;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up a connection that is being made.
+    pub fn stop_connecting(&mut self) {
+        self.link = Link::None;
+    }
+
+    /// Whether calls return in place of waiting.
+    pub fn is_non_blocking(&self) -> bool {
+        self.non_blocking
+    }
+
+    /// Whether a connection is being made.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.link, Link::Connecting(_))
+    }
+
+    /// Whether a connection is being made to this host.
+    pub fn is_connecting_to(&self, host: &str, port: u16) -> bool {
+        matches!(&self.link, Link::Connecting(connecting) if connecting.leads_to(host, port))
     }
 
     /// Returns the socket, still open. The connection is closed from here on.
     pub fn detach(&mut self) -> Option<OwnedFd> {
-        self.socket.take().map(Socket::into_fd)
+        match std::mem::replace(&mut self.link, Link::None) {
+            Link::Open(socket) => Some(socket.into_fd()),
+            _ => None,
+        }
     }
 
-    /// Whether there is no socket.
+    /// Whether there is no socket, and none is being connected.
     pub fn is_closed(&self) -> bool {
-        self.socket.is_none()
+        matches!(self.link, Link::None)
     }
 
-    /// The descriptor of the socket.
+    /// The descriptor to wait for.
     pub fn descriptor(&self) -> Option<RawFd> {
-        self.socket.as_ref().map(Socket::descriptor)
+        match &self.link {
+            Link::None => None,
+            Link::Connecting(connecting) => connecting.descriptor(),
+            Link::Open(socket) => Some(socket.descriptor()),
+        }
     }
 
     /// How long each operation that begins from here on may take.
@@ -67,17 +128,19 @@ impl Connection {
     }
 
     fn socket(&self) -> &Socket {
-        self.socket
-            .as_ref()
-            .expect("the connection was checked to be open")
+        match &self.link {
+            Link::Open(socket) => socket,
+            _ => unreachable!("the connection was checked to be open"),
+        }
     }
 }
 
 impl Transport for Connection {
     fn check_open(&self) -> Result<()> {
-        match self.socket {
-            Some(_) => Ok(()),
-            None => Err(closed()),
+        match self.link {
+            Link::Open(_) => Ok(()),
+            Link::None => Err(closed()),
+            Link::Connecting(_) => Err(under_way("connect_server")),
         }
     }
 
@@ -127,7 +190,7 @@ impl Transport for Connection {
     }
 
     fn acknowledge(&self) {
-        if let Some(socket) = &self.socket {
+        if let Link::Open(socket) = &self.link {
             socket.acknowledge();
         }
     }

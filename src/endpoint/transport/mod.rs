@@ -2,13 +2,17 @@
 //! rest of this folder; a [`SansIoSession`](crate::SansIoSession) has another.
 
 #[cfg(unix)]
-pub(crate) mod connect;
+mod connect;
 #[cfg(unix)]
 pub(crate) mod connection;
+#[cfg(unix)]
+pub(crate) mod lookup;
 #[cfg(unix)]
 pub(crate) mod socket;
 #[cfg(unix)]
 mod system;
+#[cfg(unix)]
+mod watch;
 
 use std::io;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! [`Socket`]: the system calls on a connected socket, and how long each may wait.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -26,6 +27,29 @@ pub struct Socket {
     fd: OwnedFd,
     is_tcp: bool,
     timeouts: Timeouts,
+}
+
+/// Why a socket was not taken, or no client made of it. It is still open.
+#[derive(Debug)]
+pub struct CreationError {
+    /// What went wrong.
+    pub error: Error,
+    /// The socket that was passed in.
+    pub socket: OwnedFd,
+}
+
+impl fmt::Display for CreationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for CreationError {}
+
+impl From<CreationError> for Error {
+    fn from(creation: CreationError) -> Self {
+        creation.error
+    }
 }
 
 /// Checks that a descriptor is a connected stream socket, and returns its peer's IP address, or

@@ -1,12 +1,12 @@
 //! What sockets need from each system that there is: whatever differs is said here for all of them.
 //!
-//! Nothing has to be done about two things. A descriptor stays open in a program that is started
-//! if its owner wants that, and those that [`connect`](super::connect) makes do not, as the standard
-//! library sees to that. And the `libc` crate gives the addresses of peers the same names, though
-//! their fields have other sizes.
+//! Only [`watch`](super::watch) has its own. Nothing has to be done about addresses: the `libc` crate
+//! gives them the same names, though their fields have other sizes.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use libc::c_int;
 
@@ -64,4 +64,114 @@ pub fn set_option(fd: RawFd, level: c_int, option: c_int, value: c_int) -> io::R
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Begins to connect a socket that does not wait, and says whether that is done already. No program
+/// that is started inherits it.
+pub fn begin_to_connect(address: &SocketAddr) -> io::Result<(TcpStream, bool)> {
+    let stream = TcpStream::from(socket_without_waiting(address)?);
+    let is_connected = match address {
+        SocketAddr::V4(address) => {
+            // SAFETY: all bytes zero is a valid address, and so is what is filled in.
+            let mut to: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            to.sin_family = libc::AF_INET as _;
+            to.sin_port = address.port().to_be();
+            to.sin_addr.s_addr = u32::from_ne_bytes(address.ip().octets());
+            connect_to(&stream, &to)?
+        }
+        SocketAddr::V6(address) => {
+            // SAFETY: all bytes zero is a valid address, and so is what is filled in.
+            let mut to: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+            to.sin6_family = libc::AF_INET6 as _;
+            to.sin6_port = address.port().to_be();
+            to.sin6_addr.s6_addr = address.ip().octets();
+            to.sin6_flowinfo = address.flowinfo();
+            to.sin6_scope_id = address.scope_id();
+            connect_to(&stream, &to)?
+        }
+    };
+    Ok((stream, is_connected))
+}
+
+/// `A` is the type of an address of the system's.
+fn connect_to<A>(stream: &TcpStream, address: &A) -> io::Result<bool> {
+    loop {
+        // SAFETY: the address outlives the call, and the length is its own.
+        let result = unsafe {
+            libc::connect(
+                stream.as_raw_fd(),
+                std::ptr::from_ref(address).cast(),
+                size_of::<A>() as libc::socklen_t,
+            )
+        };
+        if result == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EINTR) => {}
+            // The second after an interruption.
+            Some(libc::EINPROGRESS | libc::EALREADY) => return Ok(false),
+            Some(libc::EISCONN) => return Ok(true),
+            _ => return Err(error),
+        }
+    }
+}
+
+fn socket_without_waiting(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => libc::AF_INET,
+        SocketAddr::V6(_) => libc::AF_INET6,
+    };
+    #[cfg(not(target_os = "macos"))]
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    #[cfg(target_os = "macos")]
+    let flags = 0;
+    // SAFETY: numbers are passed.
+    let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | flags, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    #[cfg(target_os = "macos")]
+    {
+        let both = [
+            (libc::F_SETFD, libc::FD_CLOEXEC),
+            (libc::F_SETFL, libc::O_NONBLOCK),
+        ];
+        for (command, flag) in both {
+            // SAFETY: numbers are passed.
+            if unsafe { libc::fcntl(fd, command, flag) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    Ok(socket)
+}
+
+/// Waits until one of the entries is ready, or until the time is over; `None` for as long as it
+/// takes. A signal ends it too: then no entry is ready.
+pub fn poll(entries: &mut [libc::pollfd], wait: Option<Duration>) -> io::Result<()> {
+    // Rounded up, so as not to wake just before the time and wait again.
+    let milliseconds = wait.map_or(-1, |wait| {
+        let wait = wait.as_nanos().div_ceil(1_000_000);
+        c_int::try_from(wait).unwrap_or(c_int::MAX)
+    });
+    // SAFETY: the pointer and the length are those of a slice.
+    let result = unsafe {
+        libc::poll(
+            entries.as_mut_ptr(),
+            entries.len() as libc::nfds_t,
+            milliseconds,
+        )
+    };
+    let error = io::Error::last_os_error();
+    if result < 0 && error.kind() != io::ErrorKind::Interrupted {
+        return Err(error);
+    }
+    if result <= 0 {
+        entries.iter_mut().for_each(|entry| entry.revents = 0);
+    }
+    Ok(())
 }

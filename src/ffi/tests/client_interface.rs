@@ -1,6 +1,9 @@
 //! The side that connects, and responses.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
 
 use super::*;
 use crate::client::ClientInstance;
@@ -60,6 +63,8 @@ fn an_interface_refuses_wrong_arguments() {
         "client_interface",
         anwdl_client_interface_close_connection(none)
     );
+    value_error!("client_interface", anwdl_client_interface_attach(none, 0));
+    gives!(-1, "client_interface", anwdl_client_interface_detach(none));
     gives!(
         false,
         "client_interface",
@@ -197,6 +202,69 @@ fn an_interface_without_a_connection_says_so() {
         assert_eq!(last_reason(), ANWDL_REASON_KEY_MISSING);
         anwdl_client_interface_free(interface);
     }
+}
+
+#[test]
+fn an_interface_refuses_a_descriptor_and_leaves_it_open() {
+    let interface = interface(null());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = listener.as_raw_fd();
+    for fd in [-1, number] {
+        // SAFETY: the interface is live.
+        let status = unsafe { anwdl_client_interface_attach(interface, fd) };
+        assert_eq!(status, ANWDL_VALUE_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_INVALID_DESCRIPTOR);
+    }
+    assert!(listener.local_addr().is_ok(), "it is still open");
+    // The peer refuses.
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"0").unwrap();
+    theirs.shutdown(std::net::Shutdown::Write).unwrap();
+    let options = options();
+    // SAFETY: the options are live; a wrapper of Rust's is what the pointer is to.
+    unsafe { borrow_mut(options, "options") }
+        .unwrap()
+        .set_rsa_wrapper(&key(CLIENT_KEY));
+    let other = self::interface(options);
+    // SAFETY: all of them are live until they are freed.
+    unsafe {
+        let status = anwdl_client_interface_attach(other, ours.as_raw_fd());
+        assert_eq!(status, ANWDL_RUNTIME_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_PEER_REFUSED);
+        assert!(anwdl_client_interface_is_closed(other));
+        anwdl_client_interface_free(other);
+        anwdl_client_interface_free(interface);
+        anwdl_client_options_free(options);
+    }
+    assert!(ours.local_addr().is_ok(), "it is still open");
+}
+
+#[test]
+fn an_interface_takes_a_descriptor_and_gives_it_back() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let number = ours.into_raw_fd();
+    let options = options();
+    ok!(anwdl_client_options_set_non_blocking(options, 1));
+    let interface = interface(options);
+    // SAFETY: all of them are live until they are freed.
+    unsafe {
+        ok!(anwdl_client_interface_attach(interface, number));
+        assert_eq!(
+            anwdl_client_interface_get_socket_descriptor(interface),
+            number
+        );
+        let again = anwdl_client_interface_attach(interface, theirs.as_raw_fd());
+        assert_eq!(again, ANWDL_VALUE_ERROR);
+        assert_eq!(last_reason(), ANWDL_REASON_ALREADY_CONNECTED);
+        assert_eq!(anwdl_client_interface_detach(interface), number);
+        assert_eq!(anwdl_client_interface_detach(interface), -1);
+        assert_eq!(last_reason(), ANWDL_REASON_CLOSED);
+        ok!(anwdl_client_interface_attach(interface, number));
+        anwdl_client_interface_free(interface);
+        anwdl_client_options_free(options);
+    }
+    let mut theirs = theirs;
+    assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "it was closed");
 }
 
 #[test]

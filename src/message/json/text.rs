@@ -8,7 +8,7 @@ use std::ops::Range;
 use zeroize::Zeroize;
 
 use crate::message::hash_index::{HASHED_AT_ONCE, hash_into};
-use crate::secret::SecretBytes;
+use crate::secret::{NoMemory, SecretBytes, SecretText};
 
 /// A value of an accepted text.
 #[derive(Debug, Clone, Copy)]
@@ -202,6 +202,13 @@ impl<'a> Text<'a> {
         out.resize(start + self.0.len(), 0);
         let len = self.decode_into(&mut out[start..]);
         out.truncate(start + len);
+    }
+
+    /// The string, decoded; fails if there is no memory.
+    pub fn try_decode(self) -> Result<SecretText, NoMemory> {
+        let mut text = SecretBytes::try_copy(&[], self.0.len())?;
+        self.decode_to(&mut text);
+        Ok(text.into_text().expect("an accepted string is UTF-8"))
     }
 
     /// The hash of the decoded string.

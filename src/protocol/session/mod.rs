@@ -497,20 +497,9 @@ impl Session {
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
         match &self.operation {
-            Some((operation, _)) => Err(self.under_way(*operation)),
+            Some((operation, _)) => Err(under_way(operation.name(self.role()))),
             None => Ok(()),
         }
-    }
-
-    #[cold]
-    fn under_way(&self, operation: Operation) -> Error {
-        Error::new(
-            Reason::OperationPending,
-            format!(
-                "{} is under way and has to be finished first",
-                operation.name(self.role())
-            ),
-        )
     }
 
     fn check_changeable(&self) -> Result<()> {
@@ -528,6 +517,15 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The error of an operation that has to wait for another, which is named.
+#[cold]
+pub(crate) fn under_way(operation: &str) -> Error {
+    Error::new(
+        Reason::OperationPending,
+        format!("{operation} is under way and has to be finished first"),
+    )
 }
 
 /// The framing for these keys, if it is known before the first message.

@@ -5,7 +5,18 @@ import socket as sockets
 from typing import Any, Dict, Optional
 
 from anwdl._connection import BlockingSteps, Steps, closed, functions_of, json_object, parsed
-from anwdl._library import check, ffi, given_number, given_text, lib, string, taken_string
+from anwdl._library import (
+    OK,
+    LibraryRuntimeError,
+    check,
+    failure,
+    ffi,
+    given_number,
+    given_text,
+    lib,
+    string,
+    taken_string,
+)
 from anwdl._options import Options, handle_of, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
 
@@ -43,16 +54,8 @@ class ClientInterface(BlockingSteps):
         self._free()
 
     def connectServer(self, receive_first: bool = False) -> None:
-        """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys().
-
-        Looking up the name, and connecting, wait in the library, for no longer than the timeout."""
-        with self._guard:
-            if self.isClosed():
-                self._let_go()
-            check(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
-            # Of one's own, as the other one is the library's: of the same connection.
-            self.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
-            self.socket.settimeout(self._seconds)
+        """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
+        self._drive(self._connect())
         if not self._options.non_blocking:
             try:
                 self.exchangeKeys(receive_first)
@@ -60,6 +63,20 @@ class ClientInterface(BlockingSteps):
                 if not self.isClosed():
                     self.closeConnection()
                 raise
+
+    def fileno(self) -> int:
+        """The descriptor to wait for, of the connection or of one that is being made; -1 if there is none."""
+        if self.socket is not None:
+            return self.socket.fileno()
+        with self._guard:
+            return int(lib.anwdl_client_interface_get_socket_descriptor(self._handle))
+
+    def closeConnection(self) -> None:
+        """Closes the connection, or gives up one that is being made, and wipes the keys of the session."""
+        with self._guard:
+            if self._is_connecting():
+                return self._let_go()
+            super().closeConnection()
 
     def getSocketDescriptor(self) -> Optional[sockets.socket]:
         """A socket of the connection, or None before there is one."""
@@ -81,6 +98,29 @@ class ClientInterface(BlockingSteps):
         """Receives the response to the last request."""
         return self._drive(self._receive())
 
+    def _waiting_descriptor(self) -> int:
+        return self.fileno()
+
+    def _connect(self) -> Steps[None]:
+        with self._guard:
+            if self.socket is not None and self.isClosed():
+                self._let_go()
+                self.socket = None
+        while True:
+            with self._guard:
+                status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
+                if status < OK:
+                    raise failure(status)
+                if status == OK:
+                    # Of one's own, as the other one is the library's: of the same connection.
+                    self.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
+                    self.socket.settimeout(self._seconds)
+                    return
+            yield status
+
+    def _timeout(self) -> Optional[float]:
+        return self._seconds if self.socket is None else super()._timeout()
+
     def _receive(self) -> Steps[Dict[str, Any]]:
         out = ffi.new("anwdl_response_t **")
         yield from self._operation(lambda: int(lib.anwdl_client_interface_recv_response(self._handle, out)))
@@ -93,7 +133,12 @@ class ClientInterface(BlockingSteps):
         if not lib.anwdl_client_interface_is_closed(self._handle):
             check(lib.anwdl_client_interface_close_connection(self._handle))
 
+    def _is_connecting(self) -> bool:
+        return self.socket is None and not lib.anwdl_client_interface_is_closed(self._handle)
+
     def _check_open(self) -> None:
+        if self._is_connecting():
+            raise LibraryRuntimeError("connectServer is under way and has to be finished first", "OPERATION_PENDING")
         if self.isClosed():
             self._let_go()
             raise closed()

@@ -209,8 +209,12 @@ class Connection(NotCopied):
         finally:
             steps.close()
 
+    def _waiting_descriptor(self) -> int:
+        """What an operation waits for; -1 if there is nothing."""
+        return self.socket.fileno() if self.socket is not None else -1
+
     def _wait(self, want: int, deadline: Optional[float]) -> None:
-        descriptor = self.socket.fileno() if self.socket is not None else -1
+        descriptor = self._waiting_descriptor()
         if descriptor == -1:
             return
         poller = select.poll()

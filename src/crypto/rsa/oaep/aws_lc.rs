@@ -43,7 +43,7 @@ impl DecryptingKey {
 
     /// `None` if the ciphertext does not decrypt.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let mut text = Zeroizing::new(vec![0; self.0.min_output_size()]);
+        let mut text = Zeroizing::new(try_zeros(self.0.min_output_size())?);
         let len = self
             .0
             .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut text, LABEL)
@@ -63,7 +63,7 @@ pub fn sign(pkcs8: &[u8], _max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> 
         RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Max);
     let failed = || Error::new(Reason::Internal, "the RSA private key could not sign");
     let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| failed())?;
-    let mut signature = vec![0; key.public_modulus_len()];
+    let mut signature = try_zeros(key.public_modulus_len())?;
     key.sign(&ENCODING, &SystemRandom::new(), data, &mut signature)
         .map_err(|_| failed())?;
     Ok(signature)
