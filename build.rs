@@ -2,7 +2,9 @@
 //! stay where it was loaded.
 
 /// As Rust calls them; docs/platforms.md says on which the library runs, and for which it only type-checks.
-const SYSTEMS: &[&str] = &["android", "freebsd", "linux", "macos", "netbsd", "openbsd"];
+const SYSTEMS: &[&str] = &[
+    "android", "freebsd", "linux", "macos", "netbsd", "openbsd", "windows",
+];
 
 fn main() {
     let system = std::env::var("CARGO_CFG_TARGET_OS").expect("cargo tells it");
@@ -12,6 +14,10 @@ fn main() {
             "cargo::error=libanwdl does not support {system}, only {}",
             SYSTEMS.join(", ")
         );
+        return;
+    }
+    if system == "windows" {
+        // It names libraries otherwise, and calls nothing of an unloaded one when a thread ends.
         return;
     }
     println!("cargo::rerun-if-changed=Cargo.toml");

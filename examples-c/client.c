@@ -196,15 +196,19 @@ static int ask_line(anwdl_client_interface_t *interface, const settings_t *setti
     enum { MOST_WORDS = 64 };
     char *words[MOST_WORDS + 1] = {NULL};
     size_t count = 0;
-    char *rest = line;
-    const char *verb = strtok_r(rest, " \t\r\n", &rest);
-    if (verb == NULL)
+    const char *blanks = " \t\r\n";
+    char *verb = line + strspn(line, blanks);
+    if (*verb == '\0')
         return SUCCEEDED;
-    rest += strspn(rest, " \t\r\n");
+    char *rest = verb + strcspn(verb, blanks);
+    if (*rest != '\0')
+        *rest++ = '\0';
+    rest += strspn(rest, blanks);
     if (*rest == '{') {
         words[0] = rest;
     } else {
-        while ((words[count] = strtok_r(NULL, " \t\r\n", &rest)) != NULL)
+        /* Where strtok_r() leaves its last argument is not for others to use. */
+        for (char *word = rest; (words[count] = strtok_r(word, blanks, &rest)) != NULL; word = NULL)
             if (++count == MOST_WORDS)
                 return report_misuse("too many parameters", verb);
     }

@@ -14,6 +14,9 @@
  * - anwdl_session_t: either side, without a descriptor, for programs that move the bytes themselves;
  * - anwdl_client_interface_t: the side that connects.
  *
+ * On Windows there is only anwdl_session_t of them, and there are no anwdl_rsa_wrapper_load() and
+ * anwdl_rsa_wrapper_save().
+ *
  * A server for one connection, from accept() to the end:
  *
  * @code{.c}

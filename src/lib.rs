@@ -31,8 +31,16 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! On Windows there are neither `ClientInstance` nor `ClientInterface`, which have a descriptor, nor key files, whose
+//! readers no mode tells there.
 
+// What only sockets, key files and forks need is compiled all the same.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
+
+#[cfg(unix)]
 mod client;
+#[cfg(unix)]
 mod client_interface;
 pub mod crypto;
 mod endpoint;
@@ -47,13 +55,18 @@ mod secret;
 #[path = "../tests/assurance/secret_paths.rs"]
 mod secret_paths;
 
+#[cfg(unix)]
 pub use client::{ClientInstance, check_descriptor};
+#[cfg(unix)]
 pub use client_interface::ClientInterface;
-pub use crypto::{AesMode, AesWrapper, KeyFilePermissions, RsaWrapper};
+#[cfg(unix)]
+pub use crypto::KeyFilePermissions;
+pub use crypto::{AesMode, AesWrapper, RsaWrapper};
 pub use endpoint::events::Event;
 pub use endpoint::options::ClientOptions;
 pub use endpoint::proxy_header::ProxyProtocol;
 pub use endpoint::sans_io::SansIoSession;
+#[cfg(unix)]
 pub use endpoint::transport::socket::CreationError;
 pub use error::{Error, Reason};
 pub use protocol::Protocol;

@@ -25,7 +25,7 @@
 
 enum {
     PEER_COUNT = 2000,
-    TIMEOUT = 5000, /* milliseconds, of an operation and between two of them */
+    TIMEOUT = ANWDL_PATIENCE * 5000, /* milliseconds, of an operation and between two of them */
     MOST_LATE = 50,
     LOST = 2000, /* so late is a peer whom the server forgot */
     TICK = 100,  /* between two bytes of a peer that drips */

@@ -186,7 +186,7 @@ static anwdl_status_t reach_decryption_failed_in_the_exchange(void) {
 static anwdl_status_t reach_protocol_mismatch(void) {
     anwdl_client_options_t *options = make_shared_key_options();
     CHECK_OK(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_V4));
-    CHECK_OK(anwdl_client_options_set_timeout(options, 60000));
+    CHECK_OK(anwdl_client_options_set_timeout(options, ANWDL_PATIENCE * 60000));
     session_t session = open_session(options, ANWDL_PROTOCOL_V2, NULL);
     peer_send_length(&session.peer, 48);
     return close_session(&session, receive(&session));
@@ -292,7 +292,8 @@ static anwdl_status_t reach_operation_pending(void) {
     CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
     session_t session = open_session(options, ANWDL_PROTOCOL_GCM, NULL);
     peer_send_bytes(&session.peer, "\0", 1);
-    REQUIRE(wait_for(anwdl_client_get_socket_descriptor(session.client), POLLIN, 60000));
+    REQUIRE(wait_for(anwdl_client_get_socket_descriptor(session.client), POLLIN,
+                     ANWDL_PATIENCE * 60000));
     CHECK_STATUS(receive(&session), ANWDL_WANT_READ);
     return close_session(&session, respond(&session, NULL));
 }

@@ -277,7 +277,7 @@ static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool 
     make_tcp_pair(ends);
     REQUIRE(pipe(is_freed) == 0);
     REQUIRE(anwdl_client_options_set_protocol(options, framing) == ANWDL_OK);
-    REQUIRE(anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_timeout(options, ANWDL_PATIENCE * 10000) == ANWDL_OK);
     anwdl_client_t *client = peer_open_client(&peer, ends, options, framing, NULL);
     anwdl_client_options_free(options);
     pid_t pid = start_child();

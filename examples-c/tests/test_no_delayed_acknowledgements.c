@@ -23,7 +23,11 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-enum { PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */, BUFFER_SIZE = 65536 };
+enum {
+    PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */,
+    BUFFER_SIZE = 65536,
+    MOST_ATTEMPTS = 50
+};
 
 typedef struct {
     const char *name;
@@ -183,7 +187,10 @@ static void wait_for_either(const scene_t *scene) {
     REQUIRE(poll(entries, 2, PATIENCE) > 0);
 }
 
-static void test_order(const order_t *order) {
+/* Whether the peer's system held back every piece that can wait. It does not if this process gets
+   no processor for tens of milliseconds, after which the library's system acknowledges by itself.
+ */
+static bool test_order(const order_t *order) {
     static scene_t scene;
     anwdl_status_t status = ANWDL_WANT_READ;
     bool peer_is_done = false;
@@ -209,15 +216,17 @@ static void test_order(const order_t *order) {
         if (status == ANWDL_WANT_READ)
             wait_for_either(&scene);
     } while (status != ANWDL_OK);
-    if (!CHECK_INTEGER(scene.held_back, order->pairs))
-        fprintf(stderr, "  %s\n", order->name);
     free_scene(&scene);
+    return scene.held_back == order->pairs;
 }
 
 int main(void) {
     alarm(ANWDL_PATIENCE * 60);
-    for (size_t at = 0; at < sizeof ORDERS / sizeof ORDERS[0]; at++)
-        test_order(&ORDERS[at]);
+    for (size_t at = 0; at < sizeof ORDERS / sizeof ORDERS[0]; at++) {
+        unsigned attempts = 1;
+        while (!test_order(&ORDERS[at]))
+            REQUIRE(++attempts < MOST_ATTEMPTS);
+    }
     printf("cases: %zu orders of speaking\n", sizeof ORDERS / sizeof ORDERS[0]);
     return check_finish();
 }

@@ -251,7 +251,7 @@ static anwdl_client_options_t *make_options(bool separate) {
     REQUIRE(anwdl_client_options_set_rsa_wrapper(options, shared.rsa) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_exchange_keys(options, false) == ANWDL_OK);
     REQUIRE(anwdl_client_options_set_separate_computation(options, separate) == ANWDL_OK);
-    REQUIRE(anwdl_client_options_set_timeout(options, 60000) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_timeout(options, ANWDL_PATIENCE * 60000) == ANWDL_OK);
     return options;
 }
 

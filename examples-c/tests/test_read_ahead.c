@@ -67,9 +67,9 @@ static void test_readable_while_there_is_a_message(void) {
             CHECK(!wait_for(session.fd, POLLIN, 0));
             CHECK(peer_send_request(&session.peer, make_request(first)));
             CHECK(peer_send_request(&session.peer, make_request(second)));
-            CHECK(wait_for(session.fd, POLLIN, 60000));
+            CHECK(wait_for(session.fd, POLLIN, ANWDL_PATIENCE * 60000));
             serve(&session);
-            CHECK(wait_for(session.fd, POLLIN, 60000));
+            CHECK(wait_for(session.fd, POLLIN, ANWDL_PATIENCE * 60000));
             serve(&session);
         }
     close_session(&session);
@@ -82,7 +82,7 @@ static void test_detach(void) {
     open_session(&session);
     CHECK(peer_send_request(&session.peer, make_request(1)));
     CHECK(peer_send_request(&session.peer, make_request(1)));
-    CHECK(wait_for(session.fd, POLLIN, 60000));
+    CHECK(wait_for(session.fd, POLLIN, ANWDL_PATIENCE * 60000));
     CHECK_OK(anwdl_client_recv_request(session.client, false, &request));
     anwdl_request_free(request);
     CHECK_INTEGER(anwdl_client_detach(session.client), -1);
@@ -95,7 +95,7 @@ static void test_detach(void) {
     /* Whoever asks twice does without it. */
     CHECK(peer_send_request(&session.peer, make_request(1)));
     CHECK(peer_send_request(&session.peer, make_request(1)));
-    CHECK(wait_for(session.fd, POLLIN, 60000));
+    CHECK(wait_for(session.fd, POLLIN, ANWDL_PATIENCE * 60000));
     CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
     CHECK_OK(anwdl_client_recv_request(session.client, false, &request));
     anwdl_request_free(request);
@@ -113,11 +113,11 @@ static void test_end_behind_a_message(void) {
     CHECK(peer_send_request(&session.peer, make_request(1)));
     session.peer.budget = session.peer.bytes_sent + 30;
     peer_send_request(&session.peer, make_request(1));
-    CHECK(wait_for(session.fd, POLLIN, 60000));
+    CHECK(wait_for(session.fd, POLLIN, ANWDL_PATIENCE * 60000));
     CHECK_OK(anwdl_client_recv_request(session.client, false, &request));
     anwdl_request_free(request);
     CHECK_OK(anwdl_client_send_response(session.client, true, ANWDL_RESPONSE_MSG_OK, NULL, NULL));
-    CHECK(wait_for(session.fd, POLLIN, 60000));
+    CHECK(wait_for(session.fd, POLLIN, ANWDL_PATIENCE * 60000));
     request = NULL;
     CHECK_FAILURE(anwdl_client_recv_request(session.client, false, &request), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_PEER_CLOSED);

@@ -16,7 +16,11 @@
 /* A drip comes well within the deadline each time; all of them together take far longer than the
    deadline. The longest time that a call may take is generous, because machines stall, and yet much
    shorter than the time that the whole message would take. */
-enum { TIMEOUT = 200, DRIP = 50, LONGEST = ANWDL_PATIENCE * 10000 };
+enum {
+    TIMEOUT = ANWDL_PATIENCE * 200,
+    DRIP = ANWDL_PATIENCE * 50,
+    LONGEST = ANWDL_PATIENCE * 10000
+};
 
 typedef struct {
     anwdl_client_t *client;

@@ -41,7 +41,7 @@ static const struct {
     {"count", NULL, 1},
     {"count", NULL, -1},
     {"len", NULL, -1},
-    {"len", NULL, LLONG_MIN},
+    {"len", NULL, PTRDIFF_MIN},
     {"signature_len", NULL, -1},
     {"key_len", NULL, 0},
     {"key_len", NULL, 31},

@@ -98,7 +98,7 @@ fn sentinel<T>() -> *mut T {
     ptr::without_provenance_mut(0x5a5a_5a58)
 }
 
-const NO_SIZE: usize = 0xdead_beef_dead;
+const NO_SIZE: usize = 0xdead_beef;
 
 /// A place for a size.
 pub struct OutSize(usize);

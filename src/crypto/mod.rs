@@ -6,6 +6,7 @@ pub(crate) mod default_key_pair;
 pub(crate) mod ephemeral;
 pub(crate) mod fork_generation;
 pub(crate) mod key_derivation;
+#[cfg(unix)]
 pub(crate) mod key_file;
 pub(crate) mod random;
 pub(crate) mod record_cipher;
@@ -13,5 +14,6 @@ pub(crate) mod record_key;
 pub mod rsa;
 
 pub use aes::{AesMode, AesWrapper};
+#[cfg(unix)]
 pub use key_file::KeyFilePermissions;
 pub use rsa::RsaWrapper;

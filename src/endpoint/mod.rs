@@ -17,6 +17,7 @@ pub(crate) mod sans_io;
 pub(crate) mod transport;
 
 use std::fmt;
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,6 +25,7 @@ use std::time::{Duration, SystemTime};
 use self::identity::Identity;
 use self::options::ClientOptions;
 use self::proxy_header::{IncomingHeader, ReceiveError, Source};
+#[cfg(unix)]
 use self::transport::connection::{Connection, closed};
 use self::transport::{TransferError, Transport};
 use crate::crypto::{AesWrapper, RsaWrapper};
@@ -555,6 +557,7 @@ fn fail(session: &mut Session, error: TransferError, interest: Interest) -> Erro
     }
 }
 
+#[cfg(unix)]
 impl Endpoint<Connection> {
     /// The first bytes to be received are a PROXY protocol header. Its address counts unless
     /// `is_overridden`.

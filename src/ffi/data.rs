@@ -4,14 +4,18 @@ use std::ffi::c_char;
 
 use zeroize::Zeroizing;
 
+#[cfg(unix)]
 use super::client::anwdl_client_t;
+#[cfg(unix)]
 use super::client_interface::anwdl_client_interface_t;
 use super::error::anwdl_status_t;
 use super::handle::{send_request, send_response};
 use super::memory::get_string;
 use super::session::anwdl_session_t;
 use super::{BooleanByte, Handle, borrow, borrow_mut, bytes, change, create, free, status, text};
+#[cfg(unix)]
 use crate::client::ClientInstance;
+#[cfg(unix)]
 use crate::client_interface::ClientInterface;
 use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
@@ -460,6 +464,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
 /// @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
 /// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
 /// @return As anwdl_client_send_response().
+#[cfg(unix)]
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_response_data(
@@ -542,6 +547,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
 /// @param verb What is asked for, UTF-8.
 /// @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return As anwdl_client_interface_send_request().
+#[cfg(unix)]
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_request_data(

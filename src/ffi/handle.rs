@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
+#[cfg(unix)]
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
@@ -280,6 +281,7 @@ where
 ///
 /// # Safety
 /// As for [`borrow_mut`].
+#[cfg(unix)]
 pub(super) unsafe fn detach<H, S>(
     handle: *mut H,
     detach: impl FnOnce(&mut S) -> Result<OwnedFd, Error>,
@@ -295,6 +297,7 @@ where
 }
 
 /// Exchanges the keys over a descriptor that the caller keeps if that fails.
+#[cfg(unix)]
 pub(super) fn exchange_or_leave_open<S>(
     handle: &mut PoisonOnPanic<S>,
     exchange: impl FnOnce(&mut S) -> Result<(), Error>,
@@ -309,6 +312,7 @@ pub(super) fn exchange_or_leave_open<S>(
 }
 
 /// Leaves a descriptor open that belongs to the caller.
+#[cfg(unix)]
 pub(super) fn leave_open(socket: Option<OwnedFd>) {
     if let Some(socket) = socket {
         let _ = socket.into_raw_fd();

@@ -33,12 +33,15 @@
 
 pub mod aes_wrapper;
 mod cancellation;
+#[cfg(unix)]
 pub mod client;
+#[cfg(unix)]
 pub mod client_interface;
 pub mod client_options;
 pub mod data;
 pub mod error;
 pub mod event;
+#[cfg(unix)]
 mod fork;
 mod handle;
 pub mod log;
@@ -50,7 +53,7 @@ pub mod rsa_wrapper;
 pub mod session;
 pub mod value;
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -81,6 +84,7 @@ fn boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_statu
     let body = AssertUnwindSafe(body);
     let _wiped = registers::WipeOnDrop;
     let _disabled = cancellation::Disabled::new();
+    #[cfg(unix)]
     fork::register_handlers_once();
     let error = match catch_unwind(body) {
         Ok(Ok(value)) => return Ok(value),

@@ -1,7 +1,9 @@
 //! `anwdl_rsa_wrapper_t`: a local RSA key pair and a peer's public key.
 
 use std::ffi::{CStr, OsStr, c_char, c_void};
+#[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -449,6 +451,7 @@ unsafe fn c_string<'a>(pointer: *const c_char, name: &str) -> Result<&'a [u8], E
 ///
 /// # Safety
 /// As for [`c_string`].
+#[cfg(unix)]
 unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
     // SAFETY: the caller guarantees it.
     let bytes = unsafe { c_string(pointer, "path") }?;
@@ -471,6 +474,7 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: not an acceptable key, or too long; the old keys are
 ///   kept.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be read; the old keys are kept.
+#[cfg(unix)]
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
@@ -502,6 +506,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_IO_FAILED: the file cannot be written (EEXIST: something other
 ///   than a file is there); what was there is unchanged. ANWDL_REASON_RANDOM_FAILED.
+#[cfg(unix)]
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_save(

@@ -14,12 +14,17 @@ use anwdl::{
     Reason, RsaWrapper,
 };
 
+use crate::patience;
+
 const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
 const CLIENT_KEY: &str = include_str!("../../examples-c/tests/keys/peer-1.pem");
 const SERVER_KEY: &str = include_str!("../../examples-c/tests/keys/server.pem");
-/// Far longer than anything takes: it ends a test that would never end.
-const PATIENCE: Duration = Duration::from_secs(20);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Far longer than anything takes: it ends a test that would never end.
+fn patience() -> Duration {
+    patience::patience(20)
+}
 
 fn rsa(pem: &str) -> RsaWrapper {
     let mut wrapper = RsaWrapper::new(false).unwrap();
@@ -30,7 +35,7 @@ fn rsa(pem: &str) -> RsaWrapper {
 fn options(pem: &str) -> ClientOptions {
     let mut options = ClientOptions::default();
     options.set_rsa_wrapper(&rsa(pem));
-    options.set_timeout(Some(PATIENCE));
+    options.set_timeout(Some(patience()));
     options
 }
 
@@ -176,7 +181,7 @@ fn ipv6_and_a_name_with_several_addresses() {
     assert_eq!(server.join().unwrap(), Ok(Protocol::V4));
 
     // With and without a timeout, a name is looked up in different ways.
-    for timeout in [None, Some(PATIENCE)] {
+    for timeout in [None, Some(patience())] {
         let (address, server) = serve(LOOPBACK, options(SERVER_KEY), true);
         let mut options = client_options(Protocol::V4);
         options.set_timeout(timeout);
@@ -290,7 +295,7 @@ fn a_wrong_server_gets_no_secret() {
     let pem = stranger.public_key().unwrap().to_owned();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
         let mut received = Vec::new();
         let mut take = |stream: &mut TcpStream, count: usize| {
             let mut bytes = vec![0; count];
@@ -324,7 +329,7 @@ fn a_wrong_server_gets_no_secret() {
 
 #[test]
 fn a_closed_port_and_an_unknown_name_are_told() {
-    for timeout in [None, Some(PATIENCE)] {
+    for timeout in [None, Some(patience())] {
         // The port of a connected socket is taken, and nobody listens at it.
         let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let taken = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

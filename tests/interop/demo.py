@@ -20,7 +20,7 @@ import recordings
 from formats import CONTAINER_FIELDS, validate_response
 from peer import KeyPair, PeerError, ProtocolName, Session, Settings, client_id, fingerprint
 from peer.json_text import parse_strictly
-from server_process import ServerFailed, ServerProcess
+from server_process import PATIENCE, ServerFailed, ServerProcess
 
 FRAMINGS = {
     ProtocolName.V2: "as the releases 2.0 and 2.1 speak",
@@ -30,7 +30,7 @@ FRAMINGS = {
 }
 SECRETS = ("client_token", "container_password")
 LONGEST_SHOWN = 40
-LONGEST_DEMO = 120
+LONGEST_DEMO = 120 * PATIENCE
 """Seconds."""
 C_CLIENT_FAILED = 3
 """The exit status of the C client when there is no session."""
@@ -96,7 +96,7 @@ def converse(session: Session) -> None:
 def run_client(port: int, framing: ProtocolName, server_key_pair: KeyPair | None) -> str:
     """One session from connecting to closing; gives the server's fingerprint."""
     # A fixed key: to make one of 4096 bits for each client would be most of the demo's time.
-    settings = Settings(key_pair=recordings.large_fixed_key_pair(), protocol=framing)
+    settings = Settings(key_pair=recordings.large_fixed_key_pair(), protocol=framing, timeout=10.0 * PATIENCE)
     connection = socket.create_connection(("127.0.0.1", port), settings.timeout)
     own_id = client_id(connection.getsockname()[0])
     with Session.connect(connection, settings) as session:

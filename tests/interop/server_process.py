@@ -1,5 +1,6 @@
 """A server as a child process: started, known to be ready, and never left behind."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from types import TracebackType
 from typing import Self
 
 READY = re.compile(r"listening on 127\.0\.0\.1:([0-9]+)")
-START_TIMEOUT = 60.0
+PATIENCE = int(os.environ.get("ANWDL_PATIENCE", "1"))
+"""How many times as long everything may take, as in an emulator."""
+START_TIMEOUT = 60.0 * PATIENCE
 """Seconds; a server that was given no key makes one of 4096 bits before it is ready."""
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 10.0 * PATIENCE
 
 
 class ServerFailed(Exception):

@@ -1,11 +1,17 @@
 //! What moves the bytes of a session: [`Transport`]. A socket with a deadline is one, and the
 //! rest of this folder; a [`SansIoSession`](crate::SansIoSession) has another.
 
+#[cfg(unix)]
 mod connect;
+#[cfg(unix)]
 pub(crate) mod connection;
+#[cfg(unix)]
 pub(crate) mod lookup;
+#[cfg(unix)]
 pub(crate) mod socket;
+#[cfg(unix)]
 mod system;
+#[cfg(unix)]
 mod watch;
 
 use std::io;

@@ -14,6 +14,7 @@ mod lengths;
 mod one_face;
 mod play;
 mod public_keys;
+#[cfg(unix)]
 mod sockets;
 mod swapped_keys;
 

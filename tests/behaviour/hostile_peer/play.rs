@@ -2,7 +2,9 @@
 
 use anwdl::error::Interest;
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{ClientInstance, ClientInterface, Error, Reason, SansIoSession};
+#[cfg(unix)]
+use anwdl::{ClientInstance, ClientInterface};
+use anwdl::{Error, Reason, SansIoSession};
 
 /// What one side does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl Player for SansIoSession {
     }
 }
 
+#[cfg(unix)]
 impl Player for ClientInstance {
     fn perform(&mut self, act: &Act) -> Result<Option<String>, Error> {
         match act {
@@ -115,6 +118,7 @@ impl Player for ClientInstance {
     }
 }
 
+#[cfg(unix)]
 impl Player for ClientInterface {
     fn perform(&mut self, act: &Act) -> Result<Option<String>, Error> {
         match act {

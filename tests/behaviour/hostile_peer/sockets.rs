@@ -14,14 +14,18 @@ use anwdl::{ClientInstance, ClientInterface, Error, Reason};
 use super::ends::{OFFSETS, Passage, passages};
 use super::play::{Act, Player, check_ended, play};
 use super::{is_exhaustive, stride, tell};
+use crate::patience;
 use crate::recording::recordings;
 
-/// Ends a test that would never end.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a peer may say nothing. Far more than a call takes that does not wait.
 const DEADLINE: Duration = Duration::from_millis(60);
 /// How many stalled peers wait for their deadlines together.
 const BATCH: usize = 200;
+
+/// Ends a test that would never end.
+fn patience() -> Duration {
+    patience::patience(60)
+}
 
 /// One side, over a connection.
 enum Side {
@@ -61,7 +65,7 @@ impl Side {
         loop {
             match self.perform(act) {
                 Err(Error::WouldBlock(interest)) => {
-                    assert!(self.wait(interest, PATIENCE.as_millis() as libc::c_int));
+                    assert!(self.wait(interest, patience().as_millis() as libc::c_int));
                 }
                 other => return other,
             }
@@ -181,7 +185,7 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
     let (acts, incoming) = passage.until(offset);
     let sent = play(passage.session(), &acts, &incoming).sent;
     let mut acts = &acts[..];
-    let (mut side, mut peer) = meeting.connect(passage, false, PATIENCE);
+    let (mut side, mut peer) = meeting.connect(passage, false, patience());
     peer.write_all(&incoming).unwrap();
 
     // The peer ends when it has heard all that it will hear, so that the kernel has no
@@ -192,7 +196,7 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
     let begun = Instant::now();
     loop {
         assert!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < patience(),
             "{name} {offset}: nothing is heard"
         );
         match side.perform(&acts[0]) {
@@ -297,7 +301,7 @@ impl<'a> Stalled<'a> {
             let (mut side, mut peer) = meeting.connect(passage, false, DEADLINE);
             peer.write_all(&passage.incoming[..offset]).unwrap();
             if offset > 0 {
-                assert!(side.wait(Interest::Read, PATIENCE.as_millis() as libc::c_int));
+                assert!(side.wait(Interest::Read, patience().as_millis() as libc::c_int));
             }
             let begun = Instant::now();
             match side.perform(&passage.act) {
@@ -322,7 +326,7 @@ impl<'a> Stalled<'a> {
         let Passage { act, name, .. } = self.passage;
         let begun = Instant::now();
         let failure = loop {
-            assert!(begun.elapsed() < PATIENCE, "{name}: no deadline");
+            assert!(begun.elapsed() < patience(), "{name}: no deadline");
             match self.side.perform(act) {
                 Err(Error::WouldBlock(_)) => {
                     self.side.wait(Interest::Read, 1);
