@@ -2,6 +2,11 @@
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
+/* How many times as long as on a machine of today everything may take: CMake says it to tests. */
+#ifndef ANWDL_PATIENCE
+#define ANWDL_PATIENCE 1
+#endif
+
 #include <anwdl.h>
 #include <stdbool.h>
 #include <stddef.h>
