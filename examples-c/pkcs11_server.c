@@ -95,6 +95,7 @@ int main(int argc, char **argv) {
     if ((listener = open_listener(argc, argv, 0)) < 0 ||
         anwdl_client_options_set_rsa_wrapper(options, wrapper) != ANWDL_OK ||
         anwdl_client_options_set_exchange_keys(options, false) != ANWDL_OK ||
+        anwdl_client_options_set_max_message_size(options, 16384) != ANWDL_OK ||
         anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK)
         return EXIT_FAILURE;
     for (;;) {
