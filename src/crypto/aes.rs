@@ -13,6 +13,7 @@ use aes_gcm::aead::consts::U12;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::crypto::block_by_block::BlockByBlock;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 use crate::secret::{declassify, declassify_choice, try_box, wiping_stack};
@@ -28,8 +29,14 @@ pub const TAG_SIZE: usize = 16;
 pub const AES_256_SIZE: usize = 32;
 
 const MAX_KEY_SIZE: usize = AES_256_SIZE;
-/// The stack on which the ciphers spread expanded keys, in pieces of 256 bytes.
+/// The stack on which the ciphers spread expanded keys and blocks, in pieces of 256 bytes, when they
+/// do many blocks at once.
 pub(crate) const CIPHER_STACK: usize = 32;
+/// The same for CBC block by block.
+const CBC_STACK: usize = 4;
+
+/// From so many blocks on, decrypting many at once pays off.
+const MANY_BLOCKS: usize = 16;
 
 /// How an [`AesWrapper`] uses its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,8 +282,8 @@ impl AesWrapper {
     /// In GCM mode.
     pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
         let iv = &self.inner().iv;
-        // The stack is wiped once, after all of them.
-        wiping_stack::<CIPHER_STACK, _>(|| {
+        // The stack is wiped once, after all of them. Here each block needs the one before it.
+        wiping_stack::<CBC_STACK, _>(|| {
             for part in parts {
                 let (blocks, _) = Block::slice_as_chunks_mut(part);
                 match &self.inner().cipher {
@@ -299,12 +306,22 @@ impl AesWrapper {
         if blocks.is_empty() || !rest.is_empty() {
             return None;
         }
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
-            Cipher::Cbc128(cipher) => decrypt_blocks(cipher, &self.inner().iv, blocks),
-            Cipher::Cbc192(cipher) => decrypt_blocks(cipher, &self.inner().iv, blocks),
-            Cipher::Cbc256(cipher) => decrypt_blocks(cipher, &self.inner().iv, blocks),
-            _ => panic!("CBC asked of a GCM key"),
-        });
+        let iv = &self.inner().iv;
+        if blocks.len() < MANY_BLOCKS {
+            wiping_stack::<CBC_STACK, _>(|| match &self.inner().cipher {
+                Cipher::Cbc128(cipher) => decrypt_blocks(BlockByBlock(cipher), iv, blocks),
+                Cipher::Cbc192(cipher) => decrypt_blocks(BlockByBlock(cipher), iv, blocks),
+                Cipher::Cbc256(cipher) => decrypt_blocks(BlockByBlock(cipher), iv, blocks),
+                _ => panic!("CBC asked of a GCM key"),
+            });
+        } else {
+            wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
+                Cipher::Cbc128(cipher) => decrypt_blocks(cipher, iv, blocks),
+                Cipher::Cbc192(cipher) => decrypt_blocks(cipher, iv, blocks),
+                Cipher::Cbc256(cipher) => decrypt_blocks(cipher, iv, blocks),
+                _ => panic!("CBC asked of a GCM key"),
+            });
+        }
         Some(unpad(buffer))
     }
 
@@ -424,7 +441,7 @@ where
     cbc::Encryptor::inner_iv_init(cipher, iv.into()).encrypt_blocks(blocks);
 }
 
-fn decrypt_blocks<C>(cipher: &C, iv: &[u8; BLOCK_SIZE], blocks: &mut [Block])
+fn decrypt_blocks<C>(cipher: C, iv: &[u8; BLOCK_SIZE], blocks: &mut [Block])
 where
     C: BlockCipherDecrypt<BlockSize = ::aes::cipher::consts::U16>,
 {

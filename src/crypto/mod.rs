@@ -2,6 +2,7 @@
 //! behind them. No other module touches a key.
 
 pub mod aes;
+pub(crate) mod block_by_block;
 pub(crate) mod default_key_pair;
 pub(crate) mod ephemeral;
 pub(crate) mod fork_generation;

@@ -4,16 +4,21 @@
 mod aws_lc;
 mod pure_rust;
 
+#[cfg(feature = "aws-lc")]
+use aws_lc as long;
+#[cfg(not(feature = "aws-lc"))]
+use pure_rust as long;
+
 use super::aes::{
     AES_256_SIZE, CIPHER_STACK, NONCE_SIZE, TAG_SIZE, decryption_failed, text_too_long,
 };
 use crate::error::Result;
-use crate::secret::declassify;
-use crate::secret::{NoMemory, wiping_stack};
+use crate::secret::{declassify, wiping_stack};
 
-/// From this many bytes on, AWS-LC is faster; its setup costs more.
-#[cfg(feature = "aws-lc")]
+/// From this many bytes on, more set-up and more stack to wipe pay off.
 const LONG: usize = 1024;
+/// The stack that a shorter text takes, and the key that is expanded for it, in pieces of 256 bytes.
+const SHORT_STACK: usize = 8;
 
 /// Encrypts `text` in place and returns its tag. The nonce is made on the stack that is wiped: with
 /// the number of its record it tells the IV.
@@ -23,13 +28,15 @@ pub fn seal(
     additional_data: &[u8],
     text: &mut [u8],
 ) -> Result<[u8; TAG_SIZE]> {
-    let sealed: std::result::Result<_, NoMemory> =
-        wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
-            #[cfg(feature = "aws-lc")]
-            LONG.. => aws_lc::seal(key, &nonce(), additional_data, text),
-            _ => Ok(pure_rust::seal(key, &nonce(), additional_data, text)),
-        });
-    sealed?.ok_or_else(text_too_long)
+    let sealed = match text.len() {
+        LONG.. => {
+            wiping_stack::<CIPHER_STACK, _>(|| long::seal(key, &nonce(), additional_data, text))?
+        }
+        _ => wiping_stack::<SHORT_STACK, _>(|| {
+            pure_rust::seal_short(key, &nonce(), additional_data, text)
+        }),
+    };
+    sealed.ok_or_else(text_too_long)
 }
 
 /// Decrypts `text` in place; wipes it if `tag` is not valid.
@@ -40,14 +47,16 @@ pub fn open(
     text: &mut [u8],
     tag: &[u8; TAG_SIZE],
 ) -> Result<()> {
-    let opened: std::result::Result<_, NoMemory> =
-        wiping_stack::<CIPHER_STACK, _>(|| match text.len() {
-            #[cfg(feature = "aws-lc")]
-            LONG.. => aws_lc::open(key, &nonce(), additional_data, text, tag),
-            _ => Ok(pure_rust::open(key, &nonce(), additional_data, text, tag)),
-        });
+    let opened = match text.len() {
+        LONG.. => wiping_stack::<CIPHER_STACK, _>(|| {
+            long::open(key, &nonce(), additional_data, text, tag)
+        })?,
+        _ => wiping_stack::<SHORT_STACK, _>(|| {
+            pure_rust::open_short(key, &nonce(), additional_data, text, tag)
+        }),
+    };
     // The tag was already compared in constant time, and the result branched on.
-    match declassify(opened?.is_some()) {
+    match declassify(opened.is_some()) {
         true => Ok(()),
         false => Err(decryption_failed()),
     }
@@ -61,26 +70,30 @@ mod tests {
     const NONCE: [u8; NONCE_SIZE] = *b"12 bytes too";
     const DATA: [u8; 6] = *b"length";
 
-    #[cfg(feature = "aws-lc")]
     #[test]
-    fn both_implementations_seal_alike() {
+    fn all_implementations_seal_alike() {
         for len in (0..=300).chain([LONG - 1, LONG, 4096, 65_537]) {
             let original: Vec<u8> = (0..len).map(|at| at as u8).collect();
-            let (mut one, mut other) = (original.clone(), original.clone());
-            let sealed = aws_lc::seal(&KEY, &NONCE, &DATA, &mut one);
-            let tag = sealed.unwrap().unwrap();
-            assert_eq!(pure_rust::seal(&KEY, &NONCE, &DATA, &mut other), Some(tag));
-            assert!(one == other, "{len}");
-            let opened = aws_lc::open(&KEY, &NONCE, &DATA, &mut one, &tag);
-            opened.unwrap().unwrap();
-            pure_rust::open(&KEY, &NONCE, &DATA, &mut other, &tag).unwrap();
-            assert!(one == original && other == original, "{len}");
+            let mut texts: [Vec<u8>; 3] = std::array::from_fn(|_| original.clone());
+            let [short, wide, long] = &mut texts;
+            let tag = pure_rust::seal_short(&KEY, &NONCE, &DATA, short).unwrap();
+            assert_eq!(pure_rust::seal(&KEY, &NONCE, &DATA, wide), Ok(Some(tag)));
+            assert_eq!(long::seal(&KEY, &NONCE, &DATA, long), Ok(Some(tag)));
+            assert!(short == wide && short == long, "{len}");
+            pure_rust::open_short(&KEY, &NONCE, &DATA, short, &tag).unwrap();
+            pure_rust::open(&KEY, &NONCE, &DATA, wide, &tag)
+                .unwrap()
+                .unwrap();
+            long::open(&KEY, &NONCE, &DATA, long, &tag)
+                .unwrap()
+                .unwrap();
+            assert!(texts.iter().all(|text| *text == original), "{len}");
         }
     }
 
     #[test]
     fn a_record_is_opened_if_nothing_is_changed() {
-        for len in [1, 15, 16, 300, 1023, 1024, 1025, 5000] {
+        for len in [1, 15, 16, 300, LONG - 1, LONG, LONG + 1, 5000] {
             let original: Vec<u8> = (0..len).map(|at| at as u8).collect();
             let mut sealed = original.clone();
             let sealed_tag = seal(&KEY, || NONCE, &DATA, &mut sealed).unwrap();
