@@ -120,12 +120,8 @@ pub type anwdl_log_handler_t = Option<
 >;
 
 /// Sets the function that takes the log messages, as anwdl_set_log_callback(), with their owner. The process
-/// has one function: each of the two calls replaces what the other has set.
-/// Python: logging.Logger.addHandler().
-/// @param least_level Messages below this level are skipped, and cost nothing.
-/// @param function The function; NULL to log nothing (the default).
-/// @param user_data Passed to each call of the function; NULL is fine.
-/// @return As anwdl_set_log_callback().
+/// has one function: each of the two calls replaces what the other has set. Python:
+/// logging.Logger.addHandler().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_set_log_handler(
     least_level: LogLevelNumber,
@@ -170,10 +166,8 @@ fn set_hook(
     })
 }
 
-/// The name of a log level, for logs.
+/// The name of a log level, as anwdl_error_reason_name(): "WARNING" for ANWDL_LOG_WARNING.
 /// @param level Any number.
-/// @return The name, such as "WARNING" for ANWDL_LOG_WARNING, as anwdl_error_reason_name(). Never NULL; a
-///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_log_level_name(level: LogLevelNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

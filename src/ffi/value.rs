@@ -139,7 +139,6 @@ unsafe fn required<'a>(value: anwdl_value_t) -> Result<Value<'a>, Error> {
 }
 
 /// The parameters of a request, for reading. Python: request["parameters"].
-/// @param request The request.
 /// @return The parameters, an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_parameters(
@@ -153,7 +152,6 @@ pub unsafe extern "C" fn anwdl_request_get_parameters(
 }
 
 /// The data of a response, for reading. Python: response["data"].
-/// @param response The response.
 /// @return The data, an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_data(
@@ -168,7 +166,6 @@ pub unsafe extern "C" fn anwdl_response_get_data(
 
 /// The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
 /// data is changed. Python: data.
-/// @param data The data.
 /// @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE) or
 ///   finds no memory (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
@@ -181,7 +178,6 @@ pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwd
 }
 
 /// The type of a value. Python: type(value).
-/// @param value The value.
 /// @return The type; ANWDL_VALUE_NONE for no value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_type(value: anwdl_value_t) -> anwdl_value_type_t {
@@ -224,7 +220,6 @@ pub unsafe extern "C" fn anwdl_value_find(
 }
 
 /// Finds a member of an object by its name, in which "/" and "~" mean nothing special. Python: value.get(name).
-/// @param value The object.
 /// @param name The name of the member, UTF-8.
 /// @return The value of the member; no value if the object has no such member, or value is not an object.
 #[unsafe(no_mangle)]
@@ -411,7 +406,6 @@ pub unsafe extern "C" fn anwdl_value_get_string(
 /// Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
 /// text can be half as long again as what was received. The call needs twice its length.
 /// Python: json.dumps(value, ensure_ascii=False).
-/// @param value The value.
 /// @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
 #[must_use]
@@ -429,8 +423,7 @@ pub unsafe extern "C" fn anwdl_value_to_json(
     })
 }
 
-/// Sets a member of an object to a copy of a value. Python: data[name] = copy.deepcopy(value).
-/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Sets a member to a copy of a value. Python: data[name] = copy.deepcopy(value).
 /// @param name The name of the member, UTF-8.
 /// @param value The value to copy, of any type; it may be one of data's own.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
@@ -453,8 +446,7 @@ pub unsafe extern "C" fn anwdl_data_set_value(
     })
 }
 
-/// Appends a copy of a value to an array. Python: data.append(copy.deepcopy(value)).
-/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Appends a copy of a value. Python: data.append(copy.deepcopy(value)).
 /// @param value The value to copy, of any type; it may be one of data's own.
 /// @return As anwdl_data_set_value().
 #[must_use]
@@ -473,8 +465,7 @@ pub unsafe extern "C" fn anwdl_data_add_value(
     })
 }
 
-/// Sets a member of an object to a float. Python: data[name] = value.
-/// @param data The object.
+/// Sets a member to a float. Python: data[name] = value.
 /// @param name The name of the member, UTF-8.
 /// @param value The float, written so that reading gives the same one; 1 as 1.0. Infinity and NaN, which JSON
 ///   does not have, are ANWDL_REASON_INVALID_ARGUMENT.
@@ -495,8 +486,7 @@ pub unsafe extern "C" fn anwdl_data_set_float(
     })
 }
 
-/// Appends a float to an array. Python: data.append(value).
-/// @param data The array.
+/// Appends a float. Python: data.append(value).
 /// @param value The float, as for anwdl_data_set_float().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -512,9 +502,8 @@ pub unsafe extern "C" fn anwdl_data_add_float(
     })
 }
 
-/// Sets a member of an object to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
+/// Sets a member to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
 /// as written, to the last digit. Python: data[name] = json.loads(text).
-/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
 /// @param name The name of the member, UTF-8.
 /// @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -536,8 +525,7 @@ pub unsafe extern "C" fn anwdl_data_set_json(
     })
 }
 
-/// Appends JSON text to an array, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
-/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Appends JSON text, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
 /// @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
