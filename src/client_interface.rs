@@ -14,7 +14,7 @@ use crate::endpoint::transport::connection::Connection;
 use crate::endpoint::transport::socket::{self, CreationError, Socket};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::Response;
-use crate::protocol::session::under_way;
+use crate::protocol::session::operation_pending;
 use crate::protocol::{Protocol, Role};
 
 /// A client of an Anweddol server. Mirrors the Python client's `ClientInterface`.
@@ -66,7 +66,7 @@ impl ClientInterface {
         // A connection that is being made to this host is gone on with.
         let connection = self.endpoint.transport();
         if !connection.is_connecting_to(host, port) {
-            self.renew()?;
+            self.reset_session()?;
         }
         let timeout = self.options.timeout();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -90,7 +90,7 @@ impl ClientInterface {
     pub fn attach(&mut self, socket: impl Into<OwnedFd>) -> std::result::Result<(), CreationError> {
         let socket = socket.into();
         let checked = socket::check_descriptor(socket.as_raw_fd());
-        match checked.and_then(|peer_ip| self.renew().map(|()| peer_ip)) {
+        match checked.and_then(|peer_ip| self.reset_session().map(|()| peer_ip)) {
             Ok(peer_ip) => self.open(socket, peer_ip.is_some()),
             Err(error) => return Err(CreationError { error, socket }),
         }
@@ -102,9 +102,9 @@ impl ClientInterface {
     }
 
     /// Makes place for a connection.
-    pub(crate) fn renew(&mut self) -> Result<()> {
+    pub(crate) fn reset_session(&mut self) -> Result<()> {
         if self.is_connecting() {
-            return Err(under_way("connect_server"));
+            return Err(operation_pending("connect_server"));
         }
         if !self.is_closed() {
             return Err(Error::new(
@@ -116,7 +116,7 @@ impl ClientInterface {
         Ok(())
     }
 
-    /// Takes a socket that [`socket::check_descriptor`] accepted, after [`renew`](Self::renew).
+    /// Takes a socket that [`socket::check_descriptor`] accepted, after [`reset_session`](Self::reset_session).
     pub(crate) fn open(&mut self, socket: OwnedFd, is_tcp: bool) {
         let connection = self.endpoint.transport_mut();
         connection.open(Socket::new(socket, is_tcp));
@@ -291,7 +291,7 @@ impl ClientInterface {
     /// the session.
     pub fn next_event(&mut self) -> Result<Event> {
         if self.is_connecting() {
-            self.endpoint.go_on_to_connect()?;
+            self.endpoint.continue_connecting()?;
         }
         self.endpoint.next_event()
     }

@@ -189,7 +189,7 @@ impl Error {
 }
 
 /// The most bytes that a message has.
-pub(crate) const LONGEST_MESSAGE: usize = 1000;
+pub(crate) const MAX_MESSAGE_LEN: usize = 1000;
 /// How many bytes stay of the beginning of a message that is too long, and of its end, where
 /// the cause stands.
 const KEPT: (usize, usize) = (600, 300);
@@ -199,7 +199,7 @@ const KEPT: (usize, usize) = (600, 300);
 /// direction of reading around.
 pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
     let is_plain = |c: char| !c.is_control() && !is_invisible(c);
-    if message.len() <= LONGEST_MESSAGE && message.chars().all(is_plain) {
+    if message.len() <= MAX_MESSAGE_LEN && message.chars().all(is_plain) {
         return message;
     }
     let mut line = String::with_capacity(message.len());
@@ -209,7 +209,7 @@ pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
             false => line.extend(c.escape_default()),
         }
     }
-    if line.len() > LONGEST_MESSAGE {
+    if line.len() > MAX_MESSAGE_LEN {
         let head = floor_char_boundary(&line, KEPT.0);
         let tail = floor_char_boundary(&line, line.len() - KEPT.1);
         line.replace_range(head..tail, "…");
@@ -298,10 +298,10 @@ mod tests {
                 format!("cannot connect to {}: the cause", foreign.repeat(100_000)),
             );
             let message = error.to_string();
-            assert!(message.len() <= LONGEST_MESSAGE, "{}", message.len());
+            assert!(message.len() <= MAX_MESSAGE_LEN, "{}", message.len());
             assert!(message.starts_with("cannot connect to ") && message.ends_with(": the cause"));
         }
-        let longest = "y".repeat(LONGEST_MESSAGE);
+        let longest = "y".repeat(MAX_MESSAGE_LEN);
         assert_eq!(one_line(longest.clone().into()), longest);
     }
 

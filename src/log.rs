@@ -56,7 +56,7 @@ pub(crate) struct State {
 
 impl State {
     /// In a child, where there is only the thread that forked: no other call will end.
-    pub(crate) fn forget_other_threads(&mut self) {
+    pub(crate) fn reset_in_child(&mut self) {
         self.running.clear();
         if let Some(generation) = IN_HOOK.get() {
             self.running.insert(generation, 1);

@@ -73,12 +73,12 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, NoMemory> {
 }
 
 /// More than one operation with the longest RSA keys, or with ML-KEM, takes of the heap.
-const FOREIGN_WORK: usize = 64 * 1024;
+const CRYPTO_HEAP: usize = 64 * 1024;
 
 /// Fails unless there is memory for work of another crate that ends the process where there is none:
 /// that much in one block, which is freed for it. Another thread can still take it first.
-pub(crate) fn check_memory_for_foreign_work() -> Result<(), NoMemory> {
-    let mut block = try_with_capacity(FOREIGN_WORK)?;
+pub(crate) fn check_heap_for_crypto() -> Result<(), NoMemory> {
+    let mut block = try_with_capacity(CRYPTO_HEAP)?;
     // Without this the compiler leaves out a block that nobody uses.
     black_box(block.as_mut_ptr());
     Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::transport::Transport;
-use super::{Endpoint, Untold};
+use super::{Endpoint, Unreported};
 use crate::error::{Error, Result};
 use crate::message::{Request, Response};
 use crate::protocol::Role;
@@ -54,12 +54,12 @@ impl<T: Transport> Endpoint<T> {
     fn run_to_event(&mut self) -> Result<Event> {
         self.session.check_alive()?;
         loop {
-            if let Some(untold) = self.untold.take() {
-                return Ok(match (untold, self.role()) {
-                    (Untold::Connected, _) => Event::Connected,
-                    (Untold::Exchanged, _) => Event::Exchanged,
-                    (Untold::Sent, Role::Server) => Event::ResponseSent,
-                    (Untold::Sent, Role::Client) => Event::RequestSent,
+            if let Some(unreported) = self.unreported.take() {
+                return Ok(match (unreported, self.role()) {
+                    (Unreported::Connected, _) => Event::Connected,
+                    (Unreported::Exchanged, _) => Event::Exchanged,
+                    (Unreported::Sent, Role::Server) => Event::ResponseSent,
+                    (Unreported::Sent, Role::Client) => Event::RequestSent,
                 });
             }
             match self.session.operation().or_else(|| self.next_operation()) {

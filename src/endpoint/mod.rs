@@ -52,14 +52,14 @@ pub struct Endpoint<T> {
     turns: Turns,
     creation_timestamp: i64,
     /// Whether giving the socket back was refused, for what was read off it, since the last operation.
-    is_loss_accepted: bool,
+    was_detach_refused: bool,
     /// What has happened since [`next_event`](Self::next_event) last told.
-    untold: Option<Untold>,
+    unreported: Option<Unreported>,
 }
 
 /// What an operation has brought about that has no result of its own.
 #[derive(Clone, Copy)]
-enum Untold {
+enum Unreported {
     Connected,
     Exchanged,
     Sent,
@@ -134,8 +134,8 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
-            untold: None,
-            is_loss_accepted: false,
+            unreported: None,
+            was_detach_refused: false,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
     }
@@ -163,7 +163,7 @@ impl<T: Transport> Endpoint<T> {
         match self.proxy_header {
             // It comes before whatever the session would do.
             Some(_) if self.session.operation().is_some() => Some(Interest::Read),
-            _ => wanted.filter(|&interest| self.transport.can_bring(interest)),
+            _ => wanted.filter(|&interest| self.transport.can_satisfy(interest)),
         }
     }
 
@@ -422,9 +422,9 @@ impl<T: Transport> Endpoint<T> {
             if operation == Operation::Receive {
                 self.transport.begin_message();
             }
-            self.untold = None;
+            self.unreported = None;
         }
-        self.is_loss_accepted = false;
+        self.was_detach_refused = false;
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
             Ok(()) => self
@@ -436,10 +436,10 @@ impl<T: Transport> Endpoint<T> {
             (Ok(()), Operation::Receive) => self.turns.received(),
             (Ok(()), Operation::Send) => {
                 self.turns.sent();
-                self.untold = Some(Untold::Sent);
+                self.unreported = Some(Unreported::Sent);
             }
             (Ok(()), _) if self.session.is_exchanged() => {
-                self.untold = Some(Untold::Exchanged);
+                self.unreported = Some(Unreported::Exchanged);
                 log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
             }
             (Ok(()), _) => {}
@@ -571,10 +571,10 @@ impl Endpoint<Connection> {
     /// Fails once while the beginning of another message is here and no longer in the socket.
     pub(crate) fn check_detachable(&mut self) -> Result<()> {
         self.transport.check_open()?;
-        if self.is_loss_accepted || !self.session.has_read_ahead() {
+        if self.was_detach_refused || !self.session.has_read_ahead() {
             return Ok(());
         }
-        self.is_loss_accepted = true;
+        self.was_detach_refused = true;
         Err(out_of_turn(
             "the start of another message was read off the socket already: receive it first, or detach again to do without it",
         ))
@@ -590,18 +590,18 @@ impl Endpoint<Connection> {
     /// Begins to connect to a host, or goes on to. Without blocking, the connection is an event.
     pub(crate) fn connect(&mut self, host: &str, port: u16) -> Result<()> {
         if !self.transport.is_connecting_to(host, port) {
-            self.transport.begin_to_connect(host, port)?;
+            self.transport.start_connecting(host, port)?;
         }
-        self.go_on_to_connect()
+        self.continue_connecting()
     }
 
     /// Goes on to connect.
-    pub(crate) fn go_on_to_connect(&mut self) -> Result<()> {
+    pub(crate) fn continue_connecting(&mut self) -> Result<()> {
         self.transport
-            .go_on_to_connect()
+            .continue_connecting()
             .inspect_err(|error| self.log_failure(error))?;
         if self.transport.is_non_blocking() {
-            self.untold = Some(Untold::Connected);
+            self.unreported = Some(Unreported::Connected);
         }
         Ok(())
     }

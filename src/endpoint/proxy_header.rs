@@ -51,9 +51,9 @@ const HEAD_SIZE: usize = SIGNATURE.len() + 4;
 
 /// Parses the header at the start of `bytes`; more may follow it.
 fn parse(bytes: &[u8]) -> Result<Progress> {
-    if agrees_with(bytes, LINE_START) {
+    if may_start_with(bytes, LINE_START) {
         parse_line(bytes)
-    } else if agrees_with(bytes, SIGNATURE) {
+    } else if may_start_with(bytes, SIGNATURE) {
         parse_block(bytes)
     } else {
         Err(bad("there is no PROXY protocol header"))
@@ -61,7 +61,7 @@ fn parse(bytes: &[u8]) -> Result<Progress> {
 }
 
 /// Whether `bytes` begin with `start`, as far as there are any.
-fn agrees_with(bytes: &[u8], start: &[u8]) -> bool {
+fn may_start_with(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
 }
 

@@ -33,7 +33,7 @@ impl Transport for SansIo {
         Ok(())
     }
 
-    fn can_bring(&self, interest: Interest) -> bool {
+    fn can_satisfy(&self, interest: Interest) -> bool {
         interest != Interest::Read || !self.has_ended
     }
 

@@ -131,7 +131,7 @@ pub unsafe extern "C" fn anwdl_client_interface_attach(
         // SAFETY: the caller passes NULL or an interface that it owns.
         let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         let is_tcp = check_descriptor(fd)?.is_some();
-        client_interface.operate(ClientInterface::renew)?;
+        client_interface.operate(ClientInterface::reset_session)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         client_interface.get_mut().open(socket, is_tcp);

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Write as _};
 
 use super::value_or;
-use crate::error::{Error, LONGEST_MESSAGE, Reason, floor_char_boundary, one_line};
+use crate::error::{Error, MAX_MESSAGE_LEN, Reason, floor_char_boundary, one_line};
 
 /// What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
 /// a failure. See "Errors" at the top.
@@ -278,13 +278,13 @@ thread_local! {
 
 /// A text followed by a NUL.
 struct Message {
-    bytes: [u8; LONGEST_MESSAGE + 1],
+    bytes: [u8; MAX_MESSAGE_LEN + 1],
     len: usize,
 }
 
 impl Message {
     const EMPTY: Self = Self {
-        bytes: [0; LONGEST_MESSAGE + 1],
+        bytes: [0; MAX_MESSAGE_LEN + 1],
         len: 0,
     };
 
@@ -298,7 +298,7 @@ impl Message {
 
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = LONGEST_MESSAGE - self.len;
+        let room = MAX_MESSAGE_LEN - self.len;
         let text = &text.as_bytes()[..floor_char_boundary(text, room)];
         self.bytes[self.len..][..text.len()].copy_from_slice(text);
         self.len += text.len();

@@ -12,13 +12,13 @@ use crate::log;
 
 /// All locks of the library: while they are held, no other thread is half-way through anything
 /// that they protect.
-struct Held {
+struct AllLocks {
     key_pair: MutexGuard<'static, default_key_pair::State>,
     lookups: MutexGuard<'static, lookup::State>,
     log: MutexGuard<'static, log::State>,
 }
 
-impl Held {
+impl AllLocks {
     fn take() -> Self {
         Self {
             key_pair: default_key_pair::lock(),
@@ -28,11 +28,11 @@ impl Held {
     }
 
     /// In the child: what other threads were doing will never be finished.
-    fn forget_other_threads(mut self) {
+    fn reset_in_child(mut self) {
         fork_generation::advance_in_child();
-        self.key_pair.forget_other_threads();
-        self.lookups.forget_other_threads();
-        self.log.forget_other_threads();
+        self.key_pair.reset_in_child();
+        self.lookups.reset_in_child();
+        self.log.reset_in_child();
     }
 }
 
@@ -46,7 +46,7 @@ unsafe extern "C" {
 
 thread_local! {
     /// The locks of the library, from before a fork of this thread until after it.
-    static HELD: Cell<Option<Held>> = const { Cell::new(None) };
+    static LOCKS: Cell<Option<AllLocks>> = const { Cell::new(None) };
 }
 
 /// Registers, once, what to do around a fork.
@@ -60,15 +60,15 @@ pub(super) fn register_handlers_once() {
 }
 
 unsafe extern "C" fn before() {
-    let _ = HELD.try_with(|held| held.set(Some(Held::take())));
+    let _ = LOCKS.try_with(|held| held.set(Some(AllLocks::take())));
 }
 
 unsafe extern "C" fn after_in_parent() {
-    let _ = HELD.try_with(Cell::take);
+    let _ = LOCKS.try_with(Cell::take);
 }
 
 unsafe extern "C" fn after_in_child() {
-    if let Ok(Some(held)) = HELD.try_with(Cell::take) {
-        held.forget_other_threads();
+    if let Ok(Some(held)) = LOCKS.try_with(Cell::take) {
+        held.reset_in_child();
     }
 }

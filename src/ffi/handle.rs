@@ -42,15 +42,15 @@ pub(super) fn current_user_data() -> *mut c_void {
 }
 
 /// Sets the current pointer, and restores the earlier one when it is dropped.
-struct AtWork(*mut c_void);
+struct UserDataScope(*mut c_void);
 
-impl AtWork {
+impl UserDataScope {
     fn begin(user_data: *mut c_void) -> Self {
         Self(CURRENT_USER_DATA.replace(user_data))
     }
 }
 
-impl Drop for AtWork {
+impl Drop for UserDataScope {
     fn drop(&mut self) {
         CURRENT_USER_DATA.set(self.0);
     }
@@ -79,7 +79,7 @@ impl<S> PoisonOnPanic<S> {
         &mut self,
         operation: impl FnOnce(&mut S) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let _at_work = AtWork::begin(self.user_data);
+        let _scope = UserDataScope::begin(self.user_data);
         if self.is_poisoned {
             return Err(Error::new(
                 Reason::SessionFailed,

@@ -10,7 +10,7 @@ use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::{borrow, borrow_mut, output, status, text, value_or};
 use crate::error::{Error, Reason};
-use crate::message::{DataValue, Value, ValueType, Values, not_given};
+use crate::message::{DataValue, Value, ValueType, Values, no_value};
 
 /// The type of a value.
 #[repr(C)]
@@ -96,11 +96,11 @@ const NONE: anwdl_value_t = anwdl_value_t {
 };
 
 /// A value for C.
-fn lend(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
+fn to_c(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
     let Some((values, place, level)) = value.map(Value::place) else {
         return Ok(NONE);
     };
-    let narrow = |number: usize| {
+    let to_u32 = |number: usize| {
         u32::try_from(number).map_err(|_| {
             Error::new(
                 Reason::OutOfRange,
@@ -110,22 +110,22 @@ fn lend(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
     };
     Ok(anwdl_value_t {
         owner: ptr::from_ref(values).cast(),
-        place: narrow(place)?,
-        level: narrow(level)?,
+        place: to_u32(place)?,
+        level: to_u32(level)?,
     })
 }
 
-/// The value that C passes back, which [`lend`] made.
+/// The value that C passes back, which [`to_c`] made.
 ///
 /// # Safety
 /// Its owner is alive, and does not change during the borrow.
 unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error> {
-    // SAFETY: it is NULL, or `lend` made it; the caller guarantees the rest.
+    // SAFETY: it is NULL, or `to_c` made it; the caller guarantees the rest.
     let Some(values) = (unsafe { value.owner.cast::<Values>().as_ref() }) else {
         return Ok(None);
     };
     let found = values.value_at(value.place as usize, value.level as usize);
-    found.map(Some).ok_or_else(not_given)
+    found.map(Some).ok_or_else(no_value)
 }
 
 /// As [`optional`], but no value is an error.
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn anwdl_request_get_parameters(
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or a live request.
         let request = unsafe { borrow(request, "request") }?;
-        lend(Some(request.parameters()))
+        to_c(Some(request.parameters()))
     })
 }
 
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn anwdl_response_get_data(
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or a live response.
         let response = unsafe { borrow(response, "response") }?;
-        lend(Some(response.data()))
+        to_c(Some(response.data()))
     })
 }
 
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwd
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or live data.
         let data = unsafe { borrow(data, "data") }?;
-        lend(Some(data.value()?))
+        to_c(Some(data.value()?))
     })
 }
 
@@ -213,7 +213,7 @@ pub unsafe extern "C" fn anwdl_value_find(
         // SAFETY: the caller passes NULL or a string.
         let pointer = unsafe { text(pointer, "pointer") }?;
         match value {
-            Some(value) => lend(value.at(pointer)?),
+            Some(value) => to_c(value.at(pointer)?),
             None => Ok(NONE),
         }
     })
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn anwdl_value_get_member(
         let value = unsafe { optional(value) }?;
         // SAFETY: the caller passes NULL or a string.
         let name = unsafe { text(name, "name") }?;
-        lend(value.and_then(|value| value.member(name)))
+        to_c(value.and_then(|value| value.member(name)))
     })
 }
 
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn anwdl_value_get_first(value: anwdl_value_t) -> anwdl_va
     value_or(NONE, || {
         // SAFETY: the caller passes no value or a live one.
         let value = unsafe { optional(value) }?;
-        lend(value.and_then(Value::first))
+        to_c(value.and_then(Value::first))
     })
 }
 
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn anwdl_value_get_next(value: anwdl_value_t) -> anwdl_val
     value_or(NONE, || {
         // SAFETY: the caller passes no value or a live one.
         let value = unsafe { optional(value) }?;
-        lend(value.and_then(Value::next))
+        to_c(value.and_then(Value::next))
     })
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::format::{CONTAINER, DATA, Places, STATISTICS, write_errors};
-use super::hash_index::{FEW, Index};
+use super::format::{CONTAINER, DATA, FieldMask, STATISTICS, write_errors};
+use super::hash_index::{Index, MAX_UNINDEXED};
 use super::json::{self, MAX_DEPTH, Origin};
 use super::members::get_or_try_init;
 use super::value::{Value, Values};
@@ -205,7 +205,7 @@ impl Data {
     /// Sets these members of the format, or none if they do not fit it.
     fn set_normalized<const COUNT: usize>(
         &mut self,
-        places: Places,
+        places: FieldMask,
         values: [DataValue; COUNT],
     ) -> Result<()> {
         self.check_object()?;
@@ -271,7 +271,7 @@ impl Data {
 
     /// The number of the member of this name.
     fn find(&mut self, name: &str) -> Option<usize> {
-        if self.members.len() - self.indexed > FEW {
+        if self.members.len() - self.indexed > MAX_UNINDEXED {
             self.extend_index();
         }
         let is_named = |at: usize| (*self.members[at].name == *name).then_some(at);

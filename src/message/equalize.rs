@@ -9,10 +9,10 @@ use super::work::Count;
 const UTF8_BYTE: usize = 10;
 
 /// The most for a byte of a text. A message of nothing but short keys comes near it.
-const MOST: usize = 88;
+const MAX_PER_BYTE: usize = 88;
 
 /// The most for a byte without comparing keys: when a text is read to detect its framing.
-const MOST_WITHOUT_KEYS: usize = 70;
+const MAX_PER_BYTE_WITHOUT_KEYS: usize = 70;
 
 /// The text that is read to fill up the time. It is short, because the last read may be one too many.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
@@ -28,7 +28,8 @@ pub(crate) fn equalize_work(work: impl Count, packet: &[u8]) {
         .iter()
         .filter(|byte| !byte.is_ascii());
     work.add(UTF8_BYTE * others.count() * work.times);
-    let most = (MOST + MOST_WITHOUT_KEYS * (work.times - 1)).saturating_mul(packet.len());
+    let most =
+        (MAX_PER_BYTE + MAX_PER_BYTE_WITHOUT_KEYS * (work.times - 1)).saturating_mul(packet.len());
     while work.done < most {
         let sample = black_box(SAMPLE);
         let read = observe(sample, 0, Origin::Peer, &mut (), &mut work);

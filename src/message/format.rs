@@ -13,7 +13,7 @@ use super::json::{JsonError, Kind, Observer, Origin, Text, Value, observe};
 use super::work::{self, Count};
 
 /// An upper bound for the fields of a schema.
-const MOST_FIELDS: usize = 8;
+const MAX_FIELDS: usize = 8;
 
 /// The rules for an object. Other fields are allowed. At most one of the fields is an object with
 /// its own schema.
@@ -24,14 +24,14 @@ pub(super) struct Schema {
 }
 
 /// Some fields of a schema: a bit for each, the lowest for the first one.
-pub(super) type Places = u8;
+pub(super) type FieldMask = u8;
 
 struct Field {
     name: &'static str,
     rule: Rule,
     required: bool,
     /// The fields, including this one, that come together or not at all.
-    together: Places,
+    together: FieldMask,
 }
 
 impl Field {
@@ -44,7 +44,7 @@ impl Field {
         }
     }
 
-    const fn one_of(together: Places, name: &'static str, rule: Rule) -> Self {
+    const fn one_of(together: FieldMask, name: &'static str, rule: Rule) -> Self {
         Self {
             name,
             rule,
@@ -156,11 +156,11 @@ pub(super) static DATA: Schema = Schema::of(&[
     Field::one_of(STATISTICS, "version", Rule::Text(None)),
 ]);
 
-const ACCESS: Places = 0b11;
+const ACCESS: FieldMask = 0b11;
 /// The fields of data that describe a container.
-pub(super) const CONTAINER: Places = 0b0011_1111;
+pub(super) const CONTAINER: FieldMask = 0b0011_1111;
 /// The fields of data that describe the server.
-pub(super) const STATISTICS: Places = 0b1100_0000;
+pub(super) const STATISTICS: FieldMask = 0b1100_0000;
 
 /// The errors of an object, by field: an object of lists, as in `cerberus`.
 pub(super) type Errors = Map<String, Tree>;
@@ -207,7 +207,7 @@ impl Formatter for PythonStyle {
 }
 
 /// The values of a schema's fields, in its order.
-type Values<'a> = [Option<Value<'a>>; MOST_FIELDS];
+type Values<'a> = [Option<Value<'a>>; MAX_FIELDS];
 
 /// An accepted text, and the values of its schema's fields, found while it was read.
 pub(crate) struct Document<'a> {
@@ -373,7 +373,7 @@ impl Schema {
     }
 
     /// The names of some fields, in the order of the schema.
-    pub fn names(&self, places: Places) -> impl Iterator<Item = &'static str> {
+    pub fn names(&self, places: FieldMask) -> impl Iterator<Item = &'static str> {
         let fields = self.fields.iter().enumerate();
         let named = fields.filter(move |(at, _)| places >> at & 1 == 1);
         named.map(|(_, field)| field.name)
@@ -382,7 +382,7 @@ impl Schema {
     fn errors(&self, values: &Values<'_>, inner: &Values<'_>) -> Option<Errors> {
         let is_there = values.iter().enumerate();
         let present = is_there.fold(0, |present, (at, value)| {
-            present | Places::from(value.is_some()) << at
+            present | FieldMask::from(value.is_some()) << at
         });
         let mut errors = None;
         for (field, value) in self.fields.iter().zip(values) {
@@ -504,7 +504,7 @@ mod tests {
     #[test]
     fn every_schema_is_as_simple_as_documents_need_it() {
         for schema in [&REQUEST, &PARAMETERS, &RESPONSE, &DATA] {
-            assert!(schema.fields.len() <= MOST_FIELDS && MOST_FIELDS <= Places::BITS as usize);
+            assert!(schema.fields.len() <= MAX_FIELDS && MAX_FIELDS <= FieldMask::BITS as usize);
             for (at, field) in schema.fields.iter().enumerate() {
                 let alike = schema.fields.iter().enumerate();
                 let alike = alike.filter(|(_, other)| other.together == field.together);

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use crate::secret::NoMemory;
 
 /// Up to this many members, a linear search is faster.
-pub(super) const FEW: usize = 16;
+pub(super) const MAX_UNINDEXED: usize = 16;
 
 /// A hash table from names to places, which are not 0; what is there is stored elsewhere. The hashes are
 /// keyed: an attacker who chooses the names cannot predict them.
@@ -95,7 +95,7 @@ impl Index {
 }
 
 /// Messages are shorter than 4 GiB, so that 32 bits suffice.
-pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
+pub(super) fn to_u32(place: usize) -> Result<u32, NoMemory> {
     u32::try_from(place).map_err(|_| NoMemory)
 }
 

@@ -1,7 +1,7 @@
 //! The strings of a text other than the values of its root's members: the names of members, and
 //! the strings on deeper levels.
 
-use super::hash_index::narrow;
+use super::hash_index::to_u32;
 use super::json::{Reader, Text};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -50,9 +50,9 @@ impl InnerStrings {
         for (number, (at, level, string)) in Walk::new(text, 0, 0).enumerate() {
             if number > 0 && number % STEP == 0 {
                 strings.waypoints.push(Waypoint {
-                    written: narrow(at)?,
-                    decoded: narrow(strings.bytes.len())?,
-                    level: narrow(level)?,
+                    written: to_u32(at)?,
+                    decoded: to_u32(strings.bytes.len())?,
+                    level: to_u32(level)?,
                 });
             }
             string.decode_to(&mut strings.bytes);

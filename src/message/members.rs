@@ -2,7 +2,7 @@
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use super::hash_index::{FEW, Index, narrow};
+use super::hash_index::{Index, MAX_UNINDEXED, to_u32};
 use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
 use crate::secret::{NoMemory, SecretBytes, SecretText};
@@ -43,7 +43,7 @@ impl Members {
     pub fn find<'a>(&self, object: &'a str, name: &str) -> Option<Value<'a>> {
         let parsed = Object::from_accepted(object);
         let named = |(key, value): (Text<'a>, Value<'a>)| (key == *name).then_some(value);
-        if self.count <= FEW {
+        if self.count <= MAX_UNINDEXED {
             return parsed.members().find_map(named);
         }
         loop {
@@ -68,7 +68,7 @@ impl Members {
     }
 
     /// Frees the index, and never builds it again.
-    pub fn give_up_index(&self) {
+    pub fn drop_index(&self) {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = MadeIndex::Never;
     }
 
@@ -101,7 +101,7 @@ impl Members {
 fn index_of_members(object: &str, count: usize) -> Result<Index, NoMemory> {
     let mut index = Index::with_capacity(count)?;
     for (key, _) in Object::from_accepted(object).members() {
-        let at = narrow(substr_range(object, key.as_written()).start - 1)?;
+        let at = to_u32(substr_range(object, key.as_written()).start - 1)?;
         let hash = key.hash(index.hashes());
         index.insert(hash, at, |_| false);
     }
@@ -123,17 +123,17 @@ impl Strings {
             waypoints: Vec::new(),
         };
         strings.bytes.try_reserve_exact(len)?;
-        strings.waypoints.try_reserve_exact(count / FEW)?;
+        strings.waypoints.try_reserve_exact(count / MAX_UNINDEXED)?;
         for (number, (_, value)) in (1..=count).zip(members()) {
             if let Kind::String(text) = value.kind() {
                 text.decode_to(&mut strings.bytes);
                 strings.bytes.push(0);
             }
             // For the next member, and so only if there is one.
-            if number % FEW == 0 && number < count {
+            if number % MAX_UNINDEXED == 0 && number < count {
                 let behind = substr_range(object, value.as_written()).end;
-                let next = narrow(strings.bytes.len())?;
-                strings.waypoints.push((narrow(behind)?, next));
+                let next = to_u32(strings.bytes.len())?;
+                strings.waypoints.push((to_u32(behind)?, next));
             }
         }
         Ok(strings)
@@ -214,7 +214,15 @@ mod tests {
 
     #[test]
     fn finds_each_of_few_and_of_many_members_however_they_are_written() {
-        for count in [1, FEW - 1, FEW, FEW + 1, 2 * FEW, 3 * FEW + 1, 1000] {
+        for count in [
+            1,
+            MAX_UNINDEXED - 1,
+            MAX_UNINDEXED,
+            MAX_UNINDEXED + 1,
+            2 * MAX_UNINDEXED,
+            3 * MAX_UNINDEXED + 1,
+            1000,
+        ] {
             let text = object((0..count).map(|at| match at % 5 {
                 0 => format!(r#""k{at}" : "v{at}""#),
                 1 => format!(r#""\u006b{at}":"\u00e9\n{at}""#),
@@ -241,7 +249,7 @@ mod tests {
                 assert_eq!(members.string_with_nul(&text, absent), Ok(None));
             }
             let index = members.index.read().unwrap();
-            assert_eq!(matches!(*index, MadeIndex::Made(_)), count > FEW);
+            assert_eq!(matches!(*index, MadeIndex::Made(_)), count > MAX_UNINDEXED);
         }
     }
 

@@ -26,6 +26,6 @@ pub use response::{
 };
 pub(crate) use response::{ResponseOutline, SHORTEST_RESPONSE, write_response};
 pub use value::{Value, ValueType};
-pub(crate) use value::{Values, not_given};
+pub(crate) use value::{Values, no_value};
 pub(crate) use work::{Count, Work};
 pub(crate) use writing::Margins;

@@ -154,7 +154,7 @@ impl Values {
     }
 
     #[cfg(test)]
-    fn held_by_members(&self) -> usize {
+    fn memory_of_members(&self) -> usize {
         self.members.held()
     }
 
@@ -162,16 +162,16 @@ impl Values {
     fn inner_string(&self, at: usize) -> Result<&str> {
         let strings = get_or_try_init(&self.inner_strings, || {
             // There is not room for both.
-            self.members.give_up_index();
+            self.members.drop_index();
             InnerStrings::of(self.root_json())
         })?;
         let string = strings.at(self.root_json(), at);
-        string.ok_or_else(not_given)
+        string.ok_or_else(no_value)
     }
 }
 
 /// Of a value from C that is none.
-pub(crate) fn not_given() -> Error {
+pub(crate) fn no_value() -> Error {
     Error::invalid_argument("value is none that the library gave, or its data were changed")
 }
 
@@ -560,7 +560,7 @@ mod tests {
             assert!(held > 0);
             let (values, ..) = request.parameters().place();
             let inner = values.inner_strings.get().unwrap().held();
-            let all = inner + values.held_by_members();
+            let all = inner + values.memory_of_members();
             assert!(all <= text.len(), "{member}: {all} {}", text.len());
         }
     }

@@ -20,7 +20,7 @@ use super::oaep::{self, DecryptingKey, EncryptingKey};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
-use crate::secret::{check_memory_for_foreign_work, try_copy, try_zeros};
+use crate::secret::{check_heap_for_crypto, try_copy, try_zeros};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const MAX_EXPONENT_BITS: u32 = 33;
@@ -111,7 +111,7 @@ impl PublicKey {
             Some(key) => key,
             // AWS-LC does not tell a key that is not acceptable from a lack of memory.
             None => {
-                check_memory_for_foreign_work()?;
+                check_heap_for_crypto()?;
                 EncryptingKey::from_der(der)
                     .ok_or_else(|| invalid_key("the RSA public key is not acceptable"))?
             }
@@ -291,7 +291,7 @@ impl PrivateKey {
         } else {
             self.decrypt_in_child(process, data)
         };
-        decrypted?.ok_or_else(|| match check_memory_for_foreign_work() {
+        decrypted?.ok_or_else(|| match check_heap_for_crypto() {
             Ok(()) => decryption_failed(),
             Err(no_memory) => no_memory.into(),
         })

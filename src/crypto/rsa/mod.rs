@@ -93,13 +93,13 @@ impl RsaWrapper {
     /// If there is no memory for it.
     pub fn private_key(&self) -> Option<Zeroizing<String>> {
         let pem = |private: &PrivateKey| private.to_pem().expect(THERE_IS_MEMORY);
-        self.private_here().map(pem)
+        self.readable_private_key().map(pem)
     }
 
     /// The local private key as DER (PKCS #8, not encrypted); `None` without one, or if it is
     /// elsewhere. Mirrors `RSAWrapper.getPrivateKey` with `pem_format=False`.
     pub fn private_key_der(&self) -> Option<&[u8]> {
-        self.private_here().map(PrivateKey::der)
+        self.readable_private_key().map(PrivateKey::der)
     }
 
     /// The peer's public key as PEM (SubjectPublicKeyInfo).
@@ -298,7 +298,7 @@ impl RsaWrapper {
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local public RSA key is set"))
     }
 
-    fn private_here(&self) -> Option<&PrivateKey> {
+    fn readable_private_key(&self) -> Option<&PrivateKey> {
         match self.private.as_deref()? {
             LocalPrivateKey::Here(key) => Some(key),
             LocalPrivateKey::Elsewhere(_) => None,

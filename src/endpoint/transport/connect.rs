@@ -16,7 +16,7 @@ use crate::error::{Error, Interest, Reason, Result};
 /// How long an address may take until the next one is tried beside it (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The most addresses that are tried at once: whoever answers for a name chooses how many it has.
-const MOST_ATTEMPTS: usize = 16;
+const MAX_ATTEMPTS: usize = 16;
 
 /// A connection that is being made: a name is looked up, and its addresses are tried as RFC 8305
 /// says, IPv6 and IPv4 in turn. An address that fails is left for the next at once; one that is slow
@@ -88,7 +88,7 @@ impl Connecting {
         // An address needs no lookup, and who waits for as long as it takes needs no thread.
         if host.parse::<IpAddr>().is_ok() || (waits && deadline.is_none()) {
             let found = addresses_of(host, port);
-            connecting.untried = in_turn(found.map_err(|error| connecting.failed(&error))?);
+            connecting.untried = interleave(found.map_err(|error| connecting.failed(&error))?);
         } else {
             connecting.look_up()?;
         }
@@ -96,7 +96,7 @@ impl Connecting {
     }
 
     /// Whether this is the way there.
-    pub fn leads_to(&self, host: &str, port: u16) -> bool {
+    pub fn is_to(&self, host: &str, port: u16) -> bool {
         self.host == host && self.port == port
     }
 
@@ -107,7 +107,7 @@ impl Connecting {
 
     /// Goes on, until there is a connection; it is over then, and after a failure.
     pub fn advance(&mut self) -> Result<Socket> {
-        self.start_anew_in_child()?;
+        self.restart_in_child()?;
         loop {
             if self.has_run_out_of_time() {
                 return Err(timed_out(&self.host));
@@ -118,14 +118,13 @@ impl Connecting {
             if self.lookup.is_none() && self.attempts.is_empty() {
                 return Err(self.failed(&self.last_error));
             }
-            match self.look() {
+            match self.poll_once() {
                 Err(error) => return Err(self.failed(&error)),
-                Ok(Happened::Connected(stream)) => return self.finish(stream),
-                Ok(Happened::Something) => {}
-                Ok(Happened::Nothing) if self.waits || self.is_next_due() => {}
-                Ok(Happened::Nothing) => {
-                    self.arrange_to_be_woken()
-                        .map_err(|error| self.failed(&error))?;
+                Ok(Progress::Connected(stream)) => return self.finish(stream),
+                Ok(Progress::Something) => {}
+                Ok(Progress::Nothing) if self.waits || self.is_next_due() => {}
+                Ok(Progress::Nothing) => {
+                    self.update_watch().map_err(|error| self.failed(&error))?;
                     return Err(Error::WouldBlock(Interest::Read));
                 }
             }
@@ -141,11 +140,11 @@ impl Connecting {
 
     /// A forked child has no thread that looks a name up, and shares with its parent what it waits
     /// for.
-    fn start_anew_in_child(&mut self) -> Result<()> {
+    fn restart_in_child(&mut self) -> Result<()> {
         if self.generation == fork_generation::current() {
             return Ok(());
         }
-        self.leave_watch_to_parent();
+        self.abandon_watch_in_child();
         self.generation = fork_generation::current();
         for attempt in &mut self.attempts {
             attempt.is_watched = false;
@@ -156,11 +155,11 @@ impl Connecting {
         }
     }
 
-    fn leave_watch_to_parent(&mut self) {
+    fn abandon_watch_in_child(&mut self) {
         if self.generation != fork_generation::current()
             && let Some(watch) = self.watch.take()
         {
-            watch.leave_to_parent();
+            watch.abandon_in_child();
         }
     }
 
@@ -178,10 +177,10 @@ impl Connecting {
     fn try_addresses(&mut self) -> Option<TcpStream> {
         while self.is_next_due() {
             let address = self.untried.pop_front()?;
-            match system::begin_to_connect(&address) {
+            match system::start_connecting(&address) {
                 Ok((stream, true)) => return Some(stream),
                 Ok((stream, false)) => {
-                    if self.attempts.len() == MOST_ATTEMPTS {
+                    if self.attempts.len() == MAX_ATTEMPTS {
                         self.end_attempt(0);
                     }
                     self.attempts.push(Watched::new(stream));
@@ -194,34 +193,34 @@ impl Connecting {
     }
 
     /// Looks at what has happened; who waits does so here.
-    fn look(&mut self) -> io::Result<Happened> {
+    fn poll_once(&mut self) -> io::Result<Progress> {
         match self.lookup.take() {
-            Some(lookup) => self.look_at_lookup(lookup),
-            None => self.look_at_attempts(),
+            Some(lookup) => self.poll_lookup(lookup),
+            None => self.poll_attempts(),
         }
     }
 
-    fn look_at_lookup(&mut self, mut lookup: Watched<Lookup>) -> io::Result<Happened> {
+    fn poll_lookup(&mut self, mut lookup: Watched<Lookup>) -> io::Result<Progress> {
         let mut entry = [entry_for(lookup.inner.descriptor(), libc::POLLIN)];
         system::poll(&mut entry, self.time_to_wait())?;
         if entry[0].revents == 0 {
             self.lookup = Some(lookup);
-            return Ok(Happened::Nothing);
+            return Ok(Progress::Nothing);
         }
         self.unwatch(lookup.is_watched, lookup.inner.descriptor());
-        self.untried = in_turn(lookup.inner.take()?);
-        Ok(Happened::Something)
+        self.untried = interleave(lookup.inner.take()?);
+        Ok(Progress::Something)
     }
 
-    fn look_at_attempts(&mut self) -> io::Result<Happened> {
-        let mut entries = [entry_for(-1, 0); MOST_ATTEMPTS];
+    fn poll_attempts(&mut self) -> io::Result<Progress> {
+        let mut entries = [entry_for(-1, 0); MAX_ATTEMPTS];
         // The system refuses more entries than a process may have descriptors.
         let entries = &mut entries[..self.attempts.len()];
         for (entry, attempt) in entries.iter_mut().zip(&self.attempts) {
             *entry = entry_for(attempt.inner.as_raw_fd(), libc::POLLOUT);
         }
         system::poll(entries, self.time_to_wait())?;
-        let mut happened = Happened::Nothing;
+        let mut happened = Progress::Nothing;
         let mut at = 0;
         for entry in entries {
             if entry.revents == 0 {
@@ -232,13 +231,13 @@ impl Connecting {
             let stream = self.end_attempt(at);
             self.last_error = match error {
                 None if entry.revents & libc::POLLHUP == 0 => {
-                    return Ok(Happened::Connected(stream));
+                    return Ok(Progress::Connected(stream));
                 }
                 None => io::ErrorKind::NotConnected.into(),
                 Some(error) => error,
             };
             self.next_attempt = Instant::now();
-            happened = Happened::Something;
+            happened = Progress::Something;
         }
         Ok(happened)
     }
@@ -269,7 +268,7 @@ impl Connecting {
     }
 
     /// Sees to it that the descriptor is readable as soon as there is more to do.
-    fn arrange_to_be_woken(&mut self) -> io::Result<()> {
+    fn update_watch(&mut self) -> io::Result<()> {
         let watch = match &mut self.watch {
             Some(watch) => watch,
             none => none.insert(Watch::new()?),
@@ -309,11 +308,11 @@ impl Connecting {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        self.leave_watch_to_parent();
+        self.abandon_watch_in_child();
     }
 }
 
-enum Happened {
+enum Progress {
     Nothing,
     Something,
     Connected(TcpStream),
@@ -329,7 +328,7 @@ fn entry_for(fd: RawFd, events: libc::c_short) -> libc::pollfd {
 
 /// The addresses with both families in turn, beginning with the family that the system prefers
 /// (RFC 8305, section 4).
-fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let prefers_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let (preferred, others): (Vec<_>, Vec<_>) = addresses
         .into_iter()
@@ -360,7 +359,7 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_millis(200);
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const AMPLE_TIME: Duration = Duration::from_secs(20);
 
     /// A listener whose queue is full, so that nobody else gets an answer. It lasts as long
     /// as what it comes with.
@@ -411,7 +410,7 @@ mod tests {
     /// The way to a name that has these addresses.
     fn to(addresses: &[SocketAddr], deadline: Option<Instant>, waits: bool) -> Connecting {
         let mut connecting = Connecting::begin("127.0.0.1", 1, deadline, waits).unwrap();
-        connecting.untried = in_turn(addresses.to_vec());
+        connecting.untried = interleave(addresses.to_vec());
         connecting
     }
 
@@ -425,7 +424,7 @@ mod tests {
                         events: libc::POLLIN,
                         revents: 0,
                     }];
-                    let wait = connecting.deadline.map_or(PATIENCE, |deadline| {
+                    let wait = connecting.deadline.map_or(AMPLE_TIME, |deadline| {
                         deadline.saturating_duration_since(Instant::now())
                     });
                     system::poll(&mut entry, Some(wait)).unwrap();
@@ -459,7 +458,7 @@ mod tests {
                 vec![v4(1), v6(1), v6(2), v6(3)],
             ),
         ] {
-            assert_eq!(in_turn(given), expected);
+            assert_eq!(interleave(given), expected);
         }
     }
 
@@ -487,7 +486,7 @@ mod tests {
     fn a_slow_address_gets_company_and_the_first_to_answer_wins() {
         let silent = Silent::new();
         let (listener, address) = listen();
-        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+        for (waits, deadline) in [(true, None), (true, later(AMPLE_TIME)), (false, None)] {
             let mut connecting = to(&[silent.address, silent.address, address], deadline, waits);
             let began = Instant::now();
             let socket = finish(&mut connecting).unwrap();
@@ -505,11 +504,11 @@ mod tests {
     fn an_address_that_fails_is_left_for_the_next_at_once() {
         let (_taken, refusing) = refusing();
         let (listener, address) = listen();
-        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+        for (waits, deadline) in [(true, None), (true, later(AMPLE_TIME)), (false, None)] {
             let addresses = [refusing, refusing, address];
             let mut connecting = to(&addresses, deadline, waits);
             // Nothing that is due waits for the time of the next.
-            connecting.next_attempt = Instant::now() + PATIENCE;
+            connecting.next_attempt = Instant::now() + AMPLE_TIME;
             let socket = finish(&mut connecting).unwrap();
             assert!(has_reached(socket, &listener));
             let error = finish(&mut to(&addresses[..2], deadline, waits)).unwrap_err();
@@ -535,7 +534,7 @@ mod tests {
     #[test]
     fn no_more_than_the_most_are_tried_at_once() {
         let silent = Silent::new();
-        let mut connecting = to(&[silent.address; MOST_ATTEMPTS + 2], None, false);
+        let mut connecting = to(&[silent.address; MAX_ATTEMPTS + 2], None, false);
         let mut first = None;
         while !connecting.untried.is_empty() {
             connecting.next_attempt = Instant::now();
@@ -543,7 +542,7 @@ mod tests {
             assert_eq!(waiting, Error::WouldBlock(Interest::Read));
             first.get_or_insert(connecting.attempts[0].inner.local_addr().unwrap());
         }
-        assert_eq!(connecting.attempts.len(), MOST_ATTEMPTS);
+        assert_eq!(connecting.attempts.len(), MAX_ATTEMPTS);
         let oldest = connecting.attempts[0].inner.local_addr().unwrap();
         assert_ne!(Some(oldest), first, "the oldest made room");
     }
@@ -551,7 +550,7 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_beside_the_program() {
         let (listener, address) = listen();
-        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+        for (waits, deadline) in [(true, None), (true, later(AMPLE_TIME)), (false, None)] {
             let port = address.port();
             let mut connecting = Connecting::begin("localhost", port, deadline, waits).unwrap();
             assert_eq!(connecting.lookup.is_none(), waits && deadline.is_none());

@@ -8,11 +8,11 @@ use super::socket::{Socket, WaitLimit};
 use super::{TransferError, Transport};
 use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
-use crate::protocol::session::under_way;
+use crate::protocol::session::operation_pending;
 
 /// After so many messages that were there without waiting, a non-blocking connection says that it has
 /// to wait: a peer that does not pause would keep the caller from its other peers for ever.
-const MESSAGES_AT_ONCE: u32 = 16;
+const MAX_MESSAGES_WITHOUT_WAIT: u32 = 16;
 
 /// A socket, while there is one, and the time limit of each operation.
 pub struct Connection {
@@ -20,9 +20,9 @@ pub struct Connection {
     deadline: Deadline<Instant>,
     non_blocking: bool,
     /// How many messages began to be received since something had to wait.
-    unpaused: u32,
+    messages_since_wait: u32,
     /// Whether the next message waits though it need not.
-    gives_way: bool,
+    yields_next: bool,
 }
 
 enum Link {
@@ -38,8 +38,8 @@ impl Connection {
             link: Link::None,
             deadline: Deadline::new(limits),
             non_blocking,
-            unpaused: 0,
-            gives_way: false,
+            messages_since_wait: 0,
+            yields_next: false,
         }
     }
 
@@ -49,7 +49,7 @@ impl Connection {
     }
 
     /// Begins to connect to a host, given by address or name, within the timeout.
-    pub fn begin_to_connect(&mut self, host: &str, port: u16) -> Result<()> {
+    pub fn start_connecting(&mut self, host: &str, port: u16) -> Result<()> {
         self.start_deadline(false);
         let waits = !self.non_blocking;
         let connecting = Connecting::begin(host, port, self.deadline.end(), waits)?;
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// Goes on to connect. After a failure there is no connection.
-    pub fn go_on_to_connect(&mut self) -> Result<()> {
+    pub fn continue_connecting(&mut self) -> Result<()> {
         let Link::Connecting(connecting) = &mut self.link else {
             return Err(closed());
         };
@@ -91,7 +91,7 @@ impl Connection {
 
     /// Whether a connection is being made to this host.
     pub fn is_connecting_to(&self, host: &str, port: u16) -> bool {
-        matches!(&self.link, Link::Connecting(connecting) if connecting.leads_to(host, port))
+        matches!(&self.link, Link::Connecting(connecting) if connecting.is_to(host, port))
     }
 
     /// Returns the socket, still open. The connection is closed from here on.
@@ -142,19 +142,19 @@ impl Transport for Connection {
         match self.link {
             Link::Open(_) => Ok(()),
             Link::None => Err(closed()),
-            Link::Connecting(_) => Err(under_way("connect_server")),
+            Link::Connecting(_) => Err(operation_pending("connect_server")),
         }
     }
 
     fn start_deadline(&mut self, is_idle: bool) {
         self.deadline.start(is_idle, || Some(Instant::now()));
-        self.gives_way = false;
+        self.yields_next = false;
     }
 
     fn begin_message(&mut self) {
         if self.non_blocking {
-            self.unpaused += 1;
-            self.gives_way = self.unpaused > MESSAGES_AT_ONCE;
+            self.messages_since_wait += 1;
+            self.yields_next = self.messages_since_wait > MAX_MESSAGES_WITHOUT_WAIT;
         }
     }
 
@@ -175,21 +175,21 @@ impl Transport for Connection {
     fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError> {
         let sent = self.socket().send(bytes, self.wait_limit());
         if sent.is_err() {
-            self.unpaused = 0;
+            self.messages_since_wait = 0;
         }
         sent
     }
 
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
-        if std::mem::take(&mut self.gives_way) {
-            self.unpaused = 1;
+        if std::mem::take(&mut self.yields_next) {
+            self.messages_since_wait = 1;
             return Err(TransferError::WouldBlock);
         }
         let received = self.socket().receive(buffer, self.wait_limit());
         match received {
             Ok(_) => self.deadline.received(|| Some(Instant::now())),
-            Err(_) => self.unpaused = 0,
+            Err(_) => self.messages_since_wait = 0,
         }
         received
     }

@@ -24,10 +24,10 @@ pub(crate) struct State {
 
 impl State {
     /// Without a limit, a resolver that never answers would cost one thread for each attempt.
-    const MOST_THREADS: usize = 16;
+    const MAX_THREADS: usize = 16;
 
     /// In a forked child, where the threads do not exist.
-    pub(crate) fn forget_other_threads(&mut self) {
+    pub(crate) fn reset_in_child(&mut self) {
         self.threads = 0;
         self.waiting.clear();
     }
@@ -81,7 +81,7 @@ struct Answer {
     found: Mutex<Option<Found>>,
     /// A byte in it, and not its end, says that there is an answer: a forked process may keep it
     /// open.
-    bell: PipeWriter,
+    waker: PipeWriter,
 }
 
 struct Job {
@@ -94,7 +94,7 @@ impl Job {
         let found = (self.look_up)();
         *lock_found(&self.answer) = Some(found);
         // Where this fails, nobody waits any more; the signal of it is blocked on this thread.
-        let _ = (&self.answer.bell).write(&[0]);
+        let _ = (&self.answer.waker).write(&[0]);
     }
 }
 
@@ -109,17 +109,17 @@ impl Lookup {
         among: &'static Lookups,
         look_up: impl FnOnce() -> Found + Send + 'static,
     ) -> io::Result<Self> {
-        let (ready, bell) = io::pipe()?;
+        let (ready, waker) = io::pipe()?;
         let answer = Arc::new(Answer {
             found: Mutex::new(None),
-            bell,
+            waker,
         });
         let job = Job {
             look_up: Box::new(look_up),
             answer: Arc::clone(&answer),
         };
         let mut state = among.lock();
-        if state.threads == State::MOST_THREADS {
+        if state.threads == State::MAX_THREADS {
             state.waiting.push_back(job);
         } else {
             state.threads += 1;
@@ -154,7 +154,7 @@ impl Drop for Lookup {
         } else if Arc::strong_count(&self.answer) > 1 {
             // SAFETY: in this forked child the thread that shares the pipe does not exist, so nobody
             // closes it after this.
-            drop(unsafe { OwnedFd::from_raw_fd(self.answer.bell.as_raw_fd()) });
+            drop(unsafe { OwnedFd::from_raw_fd(self.answer.waker.as_raw_fd()) });
         }
     }
 }
@@ -210,7 +210,7 @@ mod tests {
         static LOOKUPS: Lookups = Lookups::new();
         let (end, ended) = mpsc::channel::<()>();
         let ended = Arc::new(Mutex::new(ended));
-        let mut hanging: Vec<_> = (0..State::MOST_THREADS)
+        let mut hanging: Vec<_> = (0..State::MAX_THREADS)
             .map(|_| {
                 let ended = ended.clone();
                 Lookup::begin_among(&LOOKUPS, move || {
@@ -227,7 +227,7 @@ mod tests {
         });
         let mut waiting = Lookup::begin_among(&LOOKUPS, || found(3)).unwrap();
         assert_eq!(LOOKUPS.lock().waiting.len(), 2);
-        assert_eq!(LOOKUPS.lock().threads, State::MOST_THREADS);
+        assert_eq!(LOOKUPS.lock().threads, State::MAX_THREADS);
         drop(given_up);
         assert_eq!(LOOKUPS.lock().waiting.len(), 1);
         // One that has begun cannot be stopped, but nobody needs to wait for it.

@@ -25,7 +25,7 @@ pub trait Transport {
     fn check_open(&self) -> Result<()>;
 
     /// Whether what an operation waits for can still come.
-    fn can_bring(&self, _interest: Interest) -> bool {
+    fn can_satisfy(&self, _interest: Interest) -> bool {
         true
     }
 

@@ -68,7 +68,7 @@ pub fn set_option(fd: RawFd, level: c_int, option: c_int, value: c_int) -> io::R
 
 /// Begins to connect a socket that does not wait, and says whether that is done already. No program
 /// that is started inherits it.
-pub fn begin_to_connect(address: &SocketAddr) -> io::Result<(TcpStream, bool)> {
+pub fn start_connecting(address: &SocketAddr) -> io::Result<(TcpStream, bool)> {
     let stream = TcpStream::from(socket_without_waiting(address)?);
     let is_connected = match address {
         SocketAddr::V4(address) => {

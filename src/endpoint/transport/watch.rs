@@ -20,11 +20,11 @@ pub enum Readiness {
     Writable,
 }
 
-/// Takes a descriptor that the system has just made.
+/// Takes a descriptor that the system has just owned_fd.
 ///
 /// # Safety
 /// `fd` is negative, with the error in errno, or open and nobody else's.
-unsafe fn made(fd: c_int) -> io::Result<OwnedFd> {
+unsafe fn owned_fd(fd: c_int) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -55,7 +55,7 @@ impl Watch {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             // SAFETY: a number is passed, and the descriptor is new.
-            queue: unsafe { made(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }?,
+            queue: unsafe { owned_fd(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }?,
             timer: None,
         })
     }
@@ -65,7 +65,7 @@ impl Watch {
     }
 
     /// In a forked child, which has a descriptor of the same queue.
-    pub fn leave_to_parent(self) {}
+    pub fn abandon_in_child(self) {}
 
     /// Must come before the descriptor is closed: a forked child may keep it open, and then it would
     /// stay in the queue.
@@ -85,7 +85,7 @@ impl Watch {
             }
             let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
             // SAFETY: numbers are passed, and the descriptor is new.
-            let timer = unsafe { made(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)) }?;
+            let timer = unsafe { owned_fd(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)) }?;
             add_to(&self.queue, timer.as_raw_fd(), Readiness::Readable)?;
             self.timer = Some(timer);
         }
@@ -123,7 +123,7 @@ type Timer = bool;
 impl Watch {
     pub fn new() -> io::Result<Self> {
         // SAFETY: the descriptor is new; no forked child inherits it.
-        let queue = unsafe { made(libc::kqueue()) }?;
+        let queue = unsafe { owned_fd(libc::kqueue()) }?;
         // SAFETY: numbers are passed.
         if unsafe { libc::fcntl(queue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
             return Err(io::Error::last_os_error());
@@ -143,7 +143,7 @@ impl Watch {
     }
 
     /// In a forked child, which has inherited no queue: its number may be another descriptor's.
-    pub fn leave_to_parent(self) {
+    pub fn abandon_in_child(self) {
         std::mem::forget(self.queue);
     }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use super::error::JsonError;
-use super::keys::{INDIRECT, Key, SIGNED, decode_start, duplicate, signature};
+use super::keys::{INDIRECT, Key, SIGNATURE_LEN, decode_start, duplicate, signature};
 use super::scan::{digits_end, plain_end, run_end, scalar_end, string_end, whitespace_end};
 use super::text::{Object, Text, Value, code_unit};
-use crate::message::hash_index::narrow;
+use crate::message::hash_index::to_u32;
 use crate::message::work::{self, Count};
 use crate::secret::NoMemory;
 
@@ -270,7 +270,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let is_same = |other: &Key| {
             other.signature == key.signature && {
                 compared += work::COMPARISON_TO_THE_END;
-                other.is_to_its_end(key, self.text)
+                other.is_equal_in_full(key, self.text)
             }
         };
         if earlier.iter().any(is_same) {
@@ -296,7 +296,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
             let room = self.more.len().max(INLINE_KEYS).min(most);
             self.more.try_reserve_exact(room)?;
         }
-        self.more.push(narrow(key.start)?);
+        self.more.push(to_u32(key.start)?);
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let first = &self.keys[keys.first..];
         self.more.try_reserve_exact(first.len())?;
         for key in first {
-            self.more.push(narrow(key.start)?);
+            self.more.push(to_u32(key.start)?);
         }
         duplicate(&self.more[keys.more..], self.text, &mut self.work)
     }
@@ -543,9 +543,9 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         if key.len() > MAX_COMPARED_LEN {
             return INDIRECT;
         }
-        let mut decoded = [0; SIGNED + 5];
+        let mut decoded = [0; SIGNATURE_LEN + 5];
         match decode_start(Text(&self.text[key]), &mut decoded) {
-            len @ 0..=SIGNED => signature(&decoded, 0..len),
+            len @ 0..=SIGNATURE_LEN => signature(&decoded, 0..len),
             _ => INDIRECT,
         }
     }

@@ -119,11 +119,11 @@ impl Keys {
 }
 
 /// Checks the size of an AES-CBC packet that a header announced.
-pub fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Result<usize> {
+pub fn checked_size(announced: u64, trailer_len: usize, largest: usize) -> Result<usize> {
     if announced == 0 {
         return Err(violation("the peer announced an empty message"));
     }
-    let largest = padded_len(largest) + behind_text;
+    let largest = padded_len(largest) + trailer_len;
     if announced > largest as u64 {
         return Err(Error::new(
             Reason::MessageTooLarge,
@@ -135,11 +135,11 @@ pub fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Resul
     Ok(announced as usize)
 }
 
-/// Decrypts the AES-CBC ciphertext at the start of a packet. `behind_text` more bytes follow it.
-pub fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened> {
+/// Decrypts the AES-CBC ciphertext at the start of a packet. `trailer_len` more bytes follow it.
+pub fn open_cbc(keys: &Keys, packet: &mut [u8], trailer_len: usize) -> Result<Opened> {
     let ciphertext_len = packet
         .len()
-        .checked_sub(behind_text)
+        .checked_sub(trailer_len)
         .ok_or_else(decryption_failed)?;
     let unpadded = keys
         .cbc()

@@ -7,7 +7,7 @@ use crate::error::{Error, Reason, Result};
 use crate::protocol::config::Role;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
-use crate::secret::{KEYS_STACK, check_memory_for_foreign_work, wiping_stack};
+use crate::secret::{KEYS_STACK, check_heap_for_crypto, wiping_stack};
 
 impl Session {
     /// Begins a key exchange or one of its steps.
@@ -88,7 +88,7 @@ impl Session {
     }
 
     fn take_step(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
-        check_memory_for_foreign_work()?;
+        check_heap_for_crypto()?;
         match wait {
             Wait::Nothing => self.begin_step(steps),
             Wait::LengthAnswer => {

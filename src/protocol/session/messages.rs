@@ -20,7 +20,7 @@ use crate::secret::{NoMemory, SecretBytes};
 use crate::secret::{declassify_bytes, declassify_choice};
 
 /// A decrypted message, before it is taken out of the buffer.
-enum Reading {
+enum Checked {
     Request(RequestOutline),
     /// Its text, and its errors.
     MalformedRequest(Range<usize>, String),
@@ -215,20 +215,20 @@ impl Session {
         &mut self,
         framing: &'static dyn Framing,
         text: Range<usize>,
-        reading: Reading,
+        reading: Checked,
         message: &mut Option<Message>,
     ) -> Result<()> {
         let text = self.input.take(text)?;
         match reading {
-            Reading::Request(outline) => {
+            Checked::Request(outline) => {
                 let request = Arc::new(Request::new(text, outline)?);
                 *message = Some(Message::Request(request));
             }
-            Reading::MalformedRequest(json, errors) => {
+            Checked::MalformedRequest(json, errors) => {
                 let request = MalformedRequest::new(text, json, &errors)?;
                 *message = Some(Message::MalformedRequest(request));
             }
-            Reading::Response(outline) => {
+            Checked::Response(outline) => {
                 let response = Response::new(text, outline)?;
                 *message = Some(Message::Response(response));
             }
@@ -280,7 +280,7 @@ fn is_read(text: &[u8], work: &mut Work) -> bool {
 /// Reads a packet that was decrypted in place: its text first, and whether its padding is valid
 /// last, so that a wrong padding takes no less time. A text that released peers cannot read fails
 /// in the same way as a failed decryption, and after the same `work` where that is counted.
-fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Reading> {
+fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Checked> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
     let found = work.check_utf8(text).map(|text| {
@@ -310,18 +310,18 @@ fn reading(
     role: Role,
     text: &str,
     document: &std::result::Result<Document<'_>, JsonError>,
-) -> Result<Reading> {
+) -> Result<Checked> {
     let name = match role {
         Role::Server => "request",
         Role::Client => "response",
     };
     let errors = match (document, role) {
         (Ok(document), Role::Server) => match RequestOutline::of(text, document) {
-            Ok(outline) => return Ok(Reading::Request(outline)),
+            Ok(outline) => return Ok(Checked::Request(outline)),
             Err(errors) => errors,
         },
         (Ok(document), Role::Client) => match ResponseOutline::of(text, document) {
-            Ok(outline) => return Ok(Reading::Response(outline)),
+            Ok(outline) => return Ok(Checked::Response(outline)),
             Err(errors) => errors,
         },
         (Err(problem), _) if problem.is_no_memory() => return Err(NoMemory.into()),
@@ -332,7 +332,7 @@ fn reading(
     match role {
         Role::Server => {
             let json = json::trim_whitespace(text);
-            Ok(Reading::MalformedRequest(json, errors))
+            Ok(Checked::MalformedRequest(json, errors))
         }
         Role::Client => Err(Error::new(
             Reason::MalformedResponse,

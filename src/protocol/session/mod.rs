@@ -497,7 +497,7 @@ impl Session {
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
         match &self.operation {
-            Some((operation, _)) => Err(under_way(operation.name(self.role()))),
+            Some((operation, _)) => Err(operation_pending(operation.name(self.role()))),
             None => Ok(()),
         }
     }
@@ -521,7 +521,7 @@ impl Session {
 
 /// The error of an operation that has to wait for another, which is named.
 #[cold]
-pub(crate) fn under_way(operation: &str) -> Error {
+pub(crate) fn operation_pending(operation: &str) -> Error {
     Error::new(
         Reason::OperationPending,
         format!("{operation} is under way and has to be finished first"),
