@@ -1,4 +1,4 @@
-//! [`Connecting`]: the way to a connection, for who waits for it and who does not.
+//! [`Connecting`]: connects to a host, blocking or not.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,33 +13,33 @@ use super::watch::{Readiness, Watch};
 use crate::crypto::fork_generation;
 use crate::error::{Error, Interest, Reason, Result};
 
-/// How long an address may take until the next one is tried beside it (RFC 8305, section 5).
+/// How long to wait for an address before the next one is tried too (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// The most addresses that are tried at once: whoever answers for a name chooses how many it has.
+/// The most addresses that are tried at once: the owner of a name chooses how many it has.
 const MAX_ATTEMPTS: usize = 16;
 
-/// A connection that is being made: a name is looked up, and its addresses are tried as RFC 8305
-/// says, IPv6 and IPv4 in turn. An address that fails is left for the next at once; one that is slow
-/// gets company. The first that answers wins.
+/// A connection that is being made. A name is looked up and its addresses are tried as RFC 8305
+/// says, IPv6 and IPv4 in turn. If one fails, the next is tried at once; if one is slow, the next
+/// is tried beside it. The first that answers is used.
 pub struct Connecting {
     host: String,
     port: u16,
     deadline: Option<Instant>,
     waits: bool,
     lookup: Option<Watched<Lookup>>,
-    /// The addresses that were not tried yet, in their order.
+    /// The addresses not tried yet, in order.
     untried: VecDeque<SocketAddr>,
     attempts: Vec<Watched<TcpStream>>,
-    /// When the next address is due, if there is one.
+    /// When to try the next address, if there is one.
     next_attempt: Instant,
-    /// Why the last address that failed did so.
+    /// The error of the last address that failed.
     last_error: io::Error,
-    /// Once somebody has to wait elsewhere.
+    /// Made when the program first has to wait.
     watch: Option<Watch>,
     generation: u32,
 }
 
-/// Something with a descriptor, and whether the program's own waiting covers it.
+/// Something with a descriptor, and whether it is in the watch.
 struct Watched<T> {
     inner: T,
     is_watched: bool,
@@ -63,8 +63,8 @@ impl<T> Watched<T> {
 }
 
 impl Connecting {
-    /// Begins to connect to a host, given by address or name. Unless `waits`,
-    /// [`advance`](Self::advance) returns where it would have to wait.
+    /// Starts connecting to a host, given by address or name. Unless `waits`,
+    /// [`advance`](Self::advance) returns instead of waiting.
     pub fn begin(host: &str, port: u16, deadline: Option<Instant>, waits: bool) -> Result<Self> {
         if host.is_empty() || host.contains('\0') {
             return Err(Error::invalid_argument("host is no name and no address"));
@@ -85,7 +85,7 @@ impl Connecting {
             watch: None,
             generation: fork_generation::current(),
         };
-        // An address needs no lookup, and who waits for as long as it takes needs no thread.
+        // An address needs no lookup, and a call without a deadline can look up a name itself.
         if host.parse::<IpAddr>().is_ok() || (waits && deadline.is_none()) {
             let found = addresses_of(host, port);
             connecting.untried = interleave(found.map_err(|error| connecting.failed(&error))?);
@@ -95,7 +95,7 @@ impl Connecting {
         Ok(connecting)
     }
 
-    /// Whether this is the way there.
+    /// Whether it connects to this host and port.
     pub fn is_to(&self, host: &str, port: u16) -> bool {
         self.host == host && self.port == port
     }
@@ -105,7 +105,7 @@ impl Connecting {
         self.watch.as_ref().map(Watch::descriptor)
     }
 
-    /// Goes on, until there is a connection; it is over then, and after a failure.
+    /// Continues until there is a connection. Must not be called after that, or after a failure.
     pub fn advance(&mut self) -> Result<Socket> {
         self.restart_in_child()?;
         loop {
@@ -138,8 +138,8 @@ impl Connecting {
         Ok(())
     }
 
-    /// A forked child has no thread that looks a name up, and shares with its parent what it waits
-    /// for.
+    /// In a forked child the thread that looks up the name does not exist, and the descriptors that
+    /// it waits for are shared with the parent.
     fn restart_in_child(&mut self) -> Result<()> {
         if self.generation == fork_generation::current() {
             return Ok(());
@@ -173,7 +173,7 @@ impl Connecting {
             && (self.attempts.is_empty() || Instant::now() >= self.next_attempt)
     }
 
-    /// Tries the addresses that are due. Gives a connection if one is there at once.
+    /// Tries the addresses that are due. Returns a connection if one is made at once.
     fn try_addresses(&mut self) -> Option<TcpStream> {
         while self.is_next_due() {
             let address = self.untried.pop_front()?;
@@ -192,7 +192,7 @@ impl Connecting {
         None
     }
 
-    /// Looks at what has happened; who waits does so here.
+    /// Polls once; a blocking call waits here.
     fn poll_once(&mut self) -> io::Result<Progress> {
         match self.lookup.take() {
             Some(lookup) => self.poll_lookup(lookup),
@@ -242,7 +242,7 @@ impl Connecting {
         Ok(happened)
     }
 
-    /// Until something is due, where the call may wait; `None` for as long as it takes.
+    /// How long a blocking call may wait until something is due; `None` for no limit.
     fn time_to_wait(&self) -> Option<Duration> {
         if !self.waits {
             return Some(Duration::ZERO);
@@ -252,7 +252,7 @@ impl Connecting {
         Some(end.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes an attempt out of those that are under way.
+    /// Removes an attempt.
     fn end_attempt(&mut self, at: usize) -> TcpStream {
         let attempt = self.attempts.remove(at);
         self.unwatch(attempt.is_watched, attempt.inner.as_raw_fd());
@@ -267,7 +267,7 @@ impl Connecting {
         }
     }
 
-    /// Sees to it that the descriptor is readable as soon as there is more to do.
+    /// Updates the watch, so that its descriptor becomes readable when there is more to do.
     fn update_watch(&mut self) -> io::Result<()> {
         let watch = match &mut self.watch {
             Some(watch) => watch,

@@ -1,4 +1,4 @@
-//! [`Connection`]: a socket, while there is one, and how long an operation may use it.
+//! [`Connection`]: a socket, if there is one, and the deadline of the operation that uses it.
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
 use crate::protocol::session::operation_pending;
 
-/// After so many messages that were there without waiting, a non-blocking connection says that it has
-/// to wait: a peer that does not pause would keep the caller from its other peers for ever.
+/// After this many messages without a wait, a non-blocking connection says that it has to wait:
+/// otherwise a peer that never pauses would keep the caller from its other peers.
 const MAX_MESSAGES_WITHOUT_WAIT: u32 = 16;
 
-/// A socket, while there is one, and the time limit of each operation.
+/// A socket, if there is one, and the time limit of each operation.
 pub struct Connection {
     link: Link,
     deadline: Deadline<Instant>,
     non_blocking: bool,
-    /// How many messages began to be received since something had to wait.
+    /// How many messages were begun since an operation last had to wait.
     messages_since_wait: u32,
-    /// Whether the next message waits though it need not.
+    /// Whether the next receive says that it has to wait, even if it need not.
     yields_next: bool,
 }
 
@@ -48,7 +48,7 @@ impl Connection {
         self.link = Link::Open(socket);
     }
 
-    /// Begins to connect to a host, given by address or name, within the timeout.
+    /// Starts connecting to a host, given by address or name, within the timeout.
     pub fn start_connecting(&mut self, host: &str, port: u16) -> Result<()> {
         self.start_deadline(false);
         let waits = !self.non_blocking;
@@ -57,7 +57,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Goes on to connect. After a failure there is no connection.
+    /// Continues connecting. After a failure there is no connection.
     pub fn continue_connecting(&mut self) -> Result<()> {
         let Link::Connecting(connecting) = &mut self.link else {
             return Err(closed());
@@ -74,12 +74,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives up a connection that is being made.
+    /// Stops connecting.
     pub fn stop_connecting(&mut self) {
         self.link = Link::None;
     }
 
-    /// Whether calls return in place of waiting.
+    /// Whether calls return instead of waiting.
     pub fn is_non_blocking(&self) -> bool {
         self.non_blocking
     }
@@ -94,7 +94,7 @@ impl Connection {
         matches!(&self.link, Link::Connecting(connecting) if connecting.is_to(host, port))
     }
 
-    /// Returns the socket, still open. The connection is closed from here on.
+    /// Returns the socket, still open. The connection is closed from then on.
     pub fn detach(&mut self) -> Option<OwnedFd> {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Open(socket) => Some(socket.into_fd()),
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// How long each operation that begins from here on may take.
+    /// Sets how long each later operation may take.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.deadline.set_timeout(timeout);
     }
@@ -160,7 +160,7 @@ impl Transport for Connection {
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
         match self.deadline.end() {
-            // A blocking call looks at the clock before it waits.
+            // A blocking call checks the clock before it waits.
             Some(deadline) if self.non_blocking && Instant::now() >= deadline => {
                 Err(TransferError::TimedOut)
             }

@@ -1,4 +1,4 @@
-//! [`Lookup`]: a name that is looked up while others wait for it, with `poll()`.
+//! [`Lookup`]: looks up a name on another thread, while the caller waits with `poll()`.
 
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::crypto::fork_generation;
 
-/// The lookups of this process. The system's resolver has no deadline and cannot be interrupted,
-/// so each lookup runs on a thread. One that nobody waits for any more ends when the resolver gives
-/// up.
+/// The lookups of this process. The system's resolver has no deadline and cannot be interrupted, so
+/// each lookup runs on a thread. An abandoned one ends when the resolver gives up.
 static LOOKUPS: Lookups = Lookups::new();
 
 struct Lookups(Mutex<State>);
@@ -18,15 +17,15 @@ struct Lookups(Mutex<State>);
 /// What is protected by [`lock`].
 pub(crate) struct State {
     threads: usize,
-    /// Those that no thread has begun.
+    /// Jobs that no thread has begun.
     waiting: VecDeque<Job>,
 }
 
 impl State {
-    /// Without a limit, a resolver that never answers would cost one thread for each attempt.
+    /// Without a limit, a resolver that never answers would cost a thread for each attempt.
     const MAX_THREADS: usize = 16;
 
-    /// In a forked child, where the threads do not exist.
+    /// For a forked child, where the threads do not exist.
     pub(crate) fn reset_in_child(&mut self) {
         self.threads = 0;
         self.waiting.clear();
@@ -61,14 +60,14 @@ impl Lookups {
     }
 }
 
-/// Locks the lookups of this process: no other thread is half-way through changing them.
+/// Locks the lookups of this process.
 pub(crate) fn lock() -> MutexGuard<'static, State> {
     LOOKUPS.lock()
 }
 
 type Found = io::Result<Vec<SocketAddr>>;
 
-/// A name that is being looked up. Dropping it gives the lookup up.
+/// A name that is being looked up. Dropping it abandons the lookup.
 pub struct Lookup {
     among: &'static Lookups,
     answer: Arc<Answer>,
@@ -79,8 +78,7 @@ pub struct Lookup {
 
 struct Answer {
     found: Mutex<Option<Found>>,
-    /// A byte in it, and not its end, says that there is an answer: a forked process may keep it
-    /// open.
+    /// A byte signals the answer, not the end of the pipe: a forked process may keep it open.
     waker: PipeWriter,
 }
 
@@ -93,13 +91,13 @@ impl Job {
     fn run(self) {
         let found = (self.look_up)();
         *lock_found(&self.answer) = Some(found);
-        // Where this fails, nobody waits any more; the signal of it is blocked on this thread.
+        // If this fails, the lookup was abandoned. SIGPIPE is blocked on this thread.
         let _ = (&self.answer.waker).write(&[0]);
     }
 }
 
 impl Lookup {
-    /// Begins to look up a name, as soon as a thread may do so.
+    /// Starts looking up a name, as soon as there is a thread for it.
     pub fn begin(host: &str, port: u16) -> io::Result<Self> {
         let name = host.to_owned();
         Self::begin_among(&LOOKUPS, move || addresses_of(&name, port))
