@@ -1,4 +1,4 @@
-//! `anwdl_client_options_t`: what a client is made with.
+//! `anwdl_client_options_t`: the options of a client.
 
 use std::borrow::Cow;
 use std::ffi::{c_char, c_int};

@@ -258,8 +258,8 @@ const BUILD_INFO: &CStr = if cfg!(feature = "aws-lc") {
     c_text(INFO)
 };
 
-/// It has no destructor and allocates nothing, so it can be used as long as its thread runs, even in
-/// destructors of other thread-local values, and when memory is short.
+/// It has no destructor and does not allocate, so it can be used as long as its thread runs, even
+/// in destructors of other thread-local values, and when memory is short.
 struct LastError {
     reason: anwdl_error_reason_t,
     errno: c_int,
@@ -315,7 +315,7 @@ pub(super) fn record(error: &Error) {
     });
 }
 
-/// Stores a warning in place of the last error, or clears it: the call itself has succeeded.
+/// Stores a warning in place of the last error, or clears that. The call itself has succeeded.
 pub(super) fn record_warning(warning: Option<(anwdl_error_reason_t, String)>) {
     let (reason, message) = warning.unwrap_or((ANWDL_REASON_NONE, String::new()));
     change(|last| {

@@ -10,8 +10,8 @@ use crate::crypto::{default_key_pair, fork_generation};
 use crate::endpoint::transport::lookup;
 use crate::log;
 
-/// All locks of the library: while they are held, no other thread is half-way through anything
-/// that they protect.
+/// All locks of the library. While they are held, no other thread is in the middle of changing what
+/// they protect.
 struct AllLocks {
     key_pair: MutexGuard<'static, default_key_pair::State>,
     lookups: MutexGuard<'static, lookup::State>,
@@ -27,7 +27,7 @@ impl AllLocks {
         }
     }
 
-    /// In the child: what other threads were doing will never be finished.
+    /// In the child, what other threads were doing will never be finished.
     fn reset_in_child(mut self) {
         fork_generation::advance_in_child();
         self.key_pair.reset_in_child();
@@ -49,12 +49,12 @@ thread_local! {
     static LOCKS: Cell<Option<AllLocks>> = const { Cell::new(None) };
 }
 
-/// Registers, once, what to do around a fork.
+/// Registers the fork handlers, once.
 pub(super) fn register_handlers_once() {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
     if !IS_REGISTERED.load(Ordering::Relaxed) && !IS_REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: the three functions have the right type. If there is no memory to register them,
-        // forks are as they would be without this module.
+        // forks behave as without this module.
         unsafe { pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
     }
 }

@@ -91,7 +91,7 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
     let hook = function.map(|function| {
         let user_data = UserData(user_data);
         move |level, client_id: &CStr, message: &CStr| {
-            // SAFETY: the caller vouches for the function; the strings live as long as the call.
+            // SAFETY: the caller guarantees that the function is valid; the strings live as long as the call.
             unsafe {
                 function(level, client_id.as_ptr(), message.as_ptr(), user_data.get());
             }
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn anwdl_set_log_handler(
     let hook = function.map(|function| {
         let user_data = UserData(user_data);
         move |level, client_id: &CStr, message: &CStr| {
-            // SAFETY: the caller vouches for the function; the strings live as long as the call.
+            // SAFETY: the caller guarantees that the function is valid; the strings live as long as the call.
             unsafe {
                 function(
                     level,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn anwdl_set_log_handler(
     set_hook(least_level, hook)
 }
 
-/// Sets what takes the messages; `None` for nothing.
+/// Sets the hook; `None` removes it.
 fn set_hook(
     least_level: LogLevelNumber,
     call: Option<impl Fn(anwdl_log_level_t, &CStr, &CStr) + Send + Sync + 'static>,
@@ -156,7 +156,8 @@ fn set_hook(
         let hook = call.map(|call| -> Hook {
             Arc::new(move |level: Level, client_id: &str, message: &str| {
                 let (client_id, message) = (c_string(client_id), c_string(message));
-                // Binding the function at its first use stores the registers on the stack.
+                // The dynamic linker saves the registers on the stack when it binds the function at
+                // its first call.
                 super::registers::wipe();
                 call(level.into(), &client_id, &message);
             })

@@ -1,4 +1,4 @@
-//! `anwdl_request_t`: a request that was received and found to fit the request format.
+//! `anwdl_request_t`: a received request that fits the request format.
 
 use std::ffi::c_char;
 use std::ptr;
@@ -17,7 +17,7 @@ impl Handle for anwdl_request_t {
     const NAME: &'static str = "request";
 }
 
-/// Hands C one of the references to the request.
+/// Passes a reference to the request to C, which owns it.
 pub(super) fn request_into_raw(request: Arc<Request>) -> *mut anwdl_request_t {
     Arc::into_raw(request).cast_mut().cast()
 }
@@ -27,7 +27,7 @@ pub(super) fn request_as_ptr(request: Option<&Arc<Request>>) -> *const anwdl_req
     request.map_or(ptr::null(), |request| Arc::as_ptr(request).cast())
 }
 
-/// A string value as C gets it, its length in `out_len` unless that is NULL; NULL for `None`.
+/// A string value for C, with its length in `out_len` unless that is NULL; NULL for `None`.
 ///
 /// # Safety
 /// As for [`output`].

@@ -1,4 +1,4 @@
-//! `anwdl_response_t`: a response that was received and found to fit the response format.
+//! `anwdl_response_t`: a received response that fits the response format.
 
 use std::ffi::c_char;
 use std::ptr;

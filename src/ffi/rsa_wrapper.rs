@@ -331,7 +331,8 @@ pub type anwdl_private_operation_t = Option<
 /// @param user_data What was passed with the function.
 pub type anwdl_free_function_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// The caller's function, its pointer and, once the wrapper has taken them, what frees that.
+/// The caller's function, its user data and, once the wrapper owns them, the function that frees
+/// the user data.
 struct Operation {
     function: unsafe extern "C" fn(*const u8, *mut u8, usize, *mut c_void) -> BooleanByte,
     user_data: UserData,
@@ -340,9 +341,11 @@ struct Operation {
 
 impl Operation {
     fn run(&self, input: &[u8], output: &mut [u8]) -> bool {
-        // What the function binds at its first use puts the registers on the stack.
+        // The dynamic linker saves the registers on the stack when it binds functions at their
+        // first call.
         super::registers::wipe();
-        // SAFETY: the caller vouches for the function, and both places have that size.
+        // SAFETY: the caller guarantees that the function is valid, and both buffers have that
+        // size.
         let is_done = unsafe {
             (self.function)(
                 input.as_ptr(),
@@ -358,7 +361,8 @@ impl Operation {
 impl Drop for Operation {
     fn drop(&mut self) {
         if let Some(free) = self.free.get() {
-            // SAFETY: the caller vouches for the function; no call of the operation is under way.
+            // SAFETY: the caller guarantees that the function is valid; no call of the operation is
+            // running.
             unsafe { free(self.user_data.get()) };
         }
     }

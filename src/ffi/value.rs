@@ -115,7 +115,7 @@ fn to_c(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
     })
 }
 
-/// The value that C passes back, which [`to_c`] made.
+/// The value behind one that C passes back.
 ///
 /// # Safety
 /// Its owner is alive, and does not change during the borrow.
@@ -128,7 +128,7 @@ unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error>
     found.map(Some).ok_or_else(no_value)
 }
 
-/// As [`optional`], but no value is an error.
+/// Like [`optional`], but "no value" is an error.
 ///
 /// # Safety
 /// As for [`optional`].

@@ -1,11 +1,11 @@
-//! The strings of a text other than the values of its root's members: the names of members, and
-//! the strings on deeper levels.
+//! All strings of a text except the values of its root's members: the names of members, and the
+//! strings on deeper levels.
 
 use super::hash_index::to_u32;
 use super::json::{Reader, Text};
 use crate::secret::{NoMemory, SecretBytes};
 
-/// How many strings there are between two waypoints.
+/// The number of strings between two waypoints.
 const STEP: usize = 16;
 
 /// The decoded strings, each followed by a NUL, in the order of the text. Together with the decoded
@@ -25,7 +25,7 @@ struct Waypoint {
     level: u32,
 }
 
-/// Iterates over the strings of an accepted text, from a place on.
+/// Iterates over the strings of an accepted text, starting at a place.
 struct Walk<'a> {
     reader: Reader<'a, 0>,
     level: usize,

@@ -7,8 +7,9 @@ use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
-/// What is built for an object at its first use: an index of its members, if there are many, and the
-/// decoded strings among its members' values. Both together take no more memory than the object's text.
+/// What is built for an object when it is first used: an index of its members, if there are many,
+/// and the decoded strings among their values. Both together take no more memory than the object's
+/// text.
 pub(super) struct Members {
     count: usize,
     index: RwLock<MadeIndex>,
@@ -18,7 +19,7 @@ pub(super) struct Members {
 enum MadeIndex {
     NotYet,
     Made(Index),
-    /// There was no memory for it, or its memory is needed for something else.
+    /// There was no memory for it, or the memory is needed for the strings.
     Never,
 }
 
@@ -30,7 +31,7 @@ struct Strings {
 }
 
 impl Members {
-    /// For an object with this many members.
+    /// The members of an object that has this many.
     pub fn new(count: usize) -> Self {
         Self {
             count,
@@ -129,7 +130,7 @@ impl Strings {
                 text.decode_to(&mut strings.bytes);
                 strings.bytes.push(0);
             }
-            // For the next member, and so only if there is one.
+            // It is for the next member, so only if there is one.
             if number % MAX_UNINDEXED == 0 && number < count {
                 let behind = substr_range(object, value.as_written()).end;
                 let next = to_u32(strings.bytes.len())?;
@@ -164,7 +165,7 @@ impl Strings {
     }
 }
 
-/// What is in `cell`, made now if it is not there yet.
+/// The value in `cell`, made if it is not there yet.
 pub(super) fn get_or_try_init<T, E>(
     cell: &OnceLock<T>,
     make: impl FnOnce() -> Result<T, E>,

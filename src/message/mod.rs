@@ -1,5 +1,4 @@
-//! What the two sides say to each other once they have keys: requests and responses, as
-//! JSON texts, and the formats that they are checked against.
+//! Requests and responses, as JSON texts, and the formats that they are checked against.
 
 mod data;
 mod equalize;

@@ -39,7 +39,7 @@ pub struct Response {
     /// The data, in the JSON text, and the message.
     data: Values,
     success: bool,
-    /// The message, as it is written between its quotes.
+    /// The message, as written between its quotes.
     message: Range<usize>,
 }
 
@@ -191,7 +191,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Writes the JSON text of a response into `out`, as the Python server writes it.
+/// Writes the JSON text of a response into `out`, like the Python server.
 pub(crate) fn write_response(
     out: &mut SecretBytes,
     margins: Margins,

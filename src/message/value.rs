@@ -26,8 +26,8 @@ pub(crate) struct Values {
 
 /// A value in the parameters of a request, the data of a response, or in [`Data`](super::Data).
 ///
-/// It is a place in the text, and cheap to copy. A call reads the text from that place on, at most
-/// once.
+/// It is a place in the text, and cheap to copy. Each call reads the text from that place on, at
+/// most once.
 ///
 /// A pointer is a JSON Pointer (RFC 6901) that begins at the value: `/disks/0/size` is the member `size`
 /// of the first element of the member `disks`, and an empty one is the value itself. In a name, write
@@ -97,7 +97,7 @@ impl Values {
         }
     }
 
-    /// Of data that were put together, whose text this is.
+    /// From the text of [`Data`](super::Data).
     pub fn of_data(json: &str, member_count: usize) -> std::result::Result<Self, NoMemory> {
         // With room for the NULs.
         let bytes = SecretBytes::try_copy(json.as_bytes(), 2)?;
@@ -105,7 +105,7 @@ impl Values {
         Ok(Self::new(text, 0..json.len(), member_count))
     }
 
-    /// Of nothing: no value is at any place of it.
+    /// Without any value.
     pub fn empty() -> Self {
         Self::new(ReceivedText::default(), 0..0, 0)
     }
@@ -161,7 +161,7 @@ impl Values {
     /// The string at `at`, which is a name, or deeper than the root's members.
     fn inner_string(&self, at: usize) -> Result<&str> {
         let strings = get_or_try_init(&self.inner_strings, || {
-            // There is not room for both.
+            // There is not enough room for both.
             self.members.drop_index();
             InnerStrings::of(self.root_json())
         })?;
@@ -170,7 +170,7 @@ impl Values {
     }
 }
 
-/// Of a value from C that is none.
+/// The error of a call with "no value".
 pub(crate) fn no_value() -> Error {
     Error::invalid_argument("value is none that the library gave, or its data were changed")
 }

@@ -11,12 +11,12 @@ use crate::error::Result;
 use crate::secret::declassify;
 use crate::secret::{NoMemory, wiping_stack};
 
-/// From this many bytes on, AWS-LC is faster; its setup costs more.
+/// From this many bytes on AWS-LC is faster; for shorter texts its setup costs more.
 #[cfg(feature = "aws-lc")]
 const LONG: usize = 1024;
 
-/// Encrypts `text` in place and returns its tag. The nonce is made on the stack that is wiped: with
-/// the number of its record it tells the IV.
+/// Encrypts `text` in place and returns its tag. `nonce` runs on the stack that is wiped, because
+/// the nonce and the record number reveal the IV.
 pub fn seal(
     key: &[u8; AES_256_SIZE],
     nonce: impl FnOnce() -> [u8; NONCE_SIZE],
@@ -32,7 +32,7 @@ pub fn seal(
     sealed?.ok_or_else(text_too_long)
 }
 
-/// Decrypts `text` in place; wipes it if `tag` is not valid.
+/// Decrypts `text` in place, or wipes it if `tag` is not valid.
 pub fn open(
     key: &[u8; AES_256_SIZE],
     nonce: impl FnOnce() -> [u8; NONCE_SIZE],
@@ -46,7 +46,7 @@ pub fn open(
             LONG.. => aws_lc::open(key, &nonce(), additional_data, text, tag),
             _ => Ok(pure_rust::open(key, &nonce(), additional_data, text, tag)),
         });
-    // The tag was already compared in constant time, and the result branched on.
+    // The backend has compared the tag in constant time and branched on the result.
     match declassify(opened?.is_some()) {
         true => Ok(()),
         false => Err(decryption_failed()),

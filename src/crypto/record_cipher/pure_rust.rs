@@ -1,4 +1,4 @@
-//! By RustCrypto's crates.
+//! AES-256-GCM by the crates of RustCrypto.
 
 use aes::Aes256Enc;
 use aes::cipher::KeyInit;
@@ -19,7 +19,7 @@ pub fn seal(
     tag.ok().map(Into::into)
 }
 
-/// A text that was changed stays encrypted.
+/// If the tag is not valid, the text stays encrypted.
 pub fn open(
     key: &[u8; AES_256_SIZE],
     nonce: &[u8; NONCE_SIZE],

@@ -29,7 +29,7 @@ const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
 /// A public key, kept as the DER of SubjectPublicKeyInfo (RFC 5280), which is small. The form that
-/// encrypts is large, and made again if it was freed.
+/// encrypts is large; it is made when needed and can be freed.
 #[derive(Clone)]
 pub(super) struct PublicKey {
     der: Arc<Vec<u8>>,
@@ -37,7 +37,7 @@ pub(super) struct PublicKey {
     pub(super) encrypting: Option<Arc<EncryptingKey>>,
 }
 
-/// This side's public key, with its PEM text, which every key exchange sends.
+/// This side's public key, with its PEM text, which each key exchange sends.
 pub(super) struct LocalPublicKey {
     pub key: PublicKey,
     pub pem: String,
@@ -48,10 +48,10 @@ pub(super) struct PrivateKey {
     pkcs8: Zeroizing<Vec<u8>>,
     bits: u32,
     decrypting: DecryptingKey,
-    /// The process that made it. In a forked child, AWS-LC cannot use a key that another thread was
-    /// using during the fork.
+    /// The fork generation that made it. In a forked child, AWS-LC cannot use a key that another
+    /// thread was using during the fork.
     made_in: u32,
-    /// The same for a forked child, and which.
+    /// The key for a forked child, and the generation of that child.
     in_child: OnceLock<(u32, DecryptingKey)>,
 }
 
@@ -63,7 +63,7 @@ impl LocalPublicKey {
 }
 
 impl PublicKey {
-    /// From a key in any form that people use.
+    /// From a key in any form that OpenSSL accepts.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_info(&key_text::public_key(text)?)
     }
@@ -84,7 +84,7 @@ impl PublicKey {
         Self::from_info(&subject_public_key_info(&key)?)
     }
 
-    /// From a key in the form that peers send.
+    /// From a key in the one form that peers send.
     pub fn from_pem(text: &str) -> Result<Self> {
         let (label, der) = decode_pem(text)?;
         if label != PUBLIC_LABEL {
@@ -109,7 +109,7 @@ impl PublicKey {
         let bits = check_limits(&key)?;
         let encrypting = match EncryptingKey::from_der(der) {
             Some(key) => key,
-            // AWS-LC does not tell a key that is not acceptable from a lack of memory.
+            // AWS-LC does not distinguish an unacceptable key from a lack of memory.
             None => {
                 check_heap_for_crypto()?;
                 EncryptingKey::from_der(der)
@@ -213,7 +213,7 @@ impl PrivateKey {
         Self::from_pkcs8(document.to_bytes())
     }
 
-    /// From a key in any form that people use.
+    /// From a key in any form that OpenSSL accepts.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_user(key_text::private_key(text)?)
     }
@@ -256,8 +256,8 @@ impl PrivateKey {
         })
     }
 
-    /// Whether it decrypts what is encrypted under its public half. As the padding is random, that
-    /// is Fermat's test of both primes, too.
+    /// Whether it decrypts what is encrypted under its public half. Because the padding is random,
+    /// this is also a Fermat test of both primes.
     fn passes_pairwise_check(&self) -> bool {
         let text = b"a key that works";
         let encrypted = self.public_key().and_then(|public| public.encrypt(text));
@@ -313,7 +313,7 @@ impl PrivateKey {
         };
         let key = DecryptingKey::from_pkcs8(&self.pkcs8).ok_or_else(failed)?;
         let decrypted = key.decrypt(data);
-        // In a child of a child the place is taken, so it makes a key each time.
+        // In the child of a child the place is taken, so a key is made each time.
         let _ = self.in_child.set((process, key));
         decrypted
     }
@@ -394,7 +394,7 @@ fn with_public_key<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T
     Ok(read(&key.public_key()))
 }
 
-/// The size of the modulus in bits, if modulus and exponent keep to the limits.
+/// The size of the modulus in bits, if modulus and exponent are within the limits.
 fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let bits = bit_len(key.modulus.as_bytes());
     if !MODULUS_BITS.contains(&bits) {

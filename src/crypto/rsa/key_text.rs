@@ -1,8 +1,8 @@
-//! Keys as people have them: PEM texts, as freely written as OpenSSL and Python's
-//! `cryptography` take them, or DER; and for what is no such key the words that say what it is.
+//! Reads keys as people have them, in any PEM text that OpenSSL and Python's `cryptography` accept,
+//! or in DER, and describes what is not an acceptable key.
 //!
-//! What comes out is the one form that the rest of this library knows. What a peer sends is
-//! not read here.
+//! The result is the one form that the rest of this library knows. Keys from peers are not read
+//! here.
 
 use rsa::pkcs1::pem::{self, LineEnding};
 use rsa::pkcs1::{ALGORITHM_ID, ALGORITHM_OID, RsaPrivateKeyRef, RsaPublicKeyRef};
@@ -44,7 +44,7 @@ const LINE_WIDTH: usize = 64;
 struct Block<'a> {
     label: &'a str,
     is_encrypted: bool,
-    /// Those that are neither empty nor a header.
+    /// The lines that are neither empty nor a header.
     lines: Vec<&'a [u8]>,
 }
 
@@ -193,7 +193,7 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
     if matches!(&by_lines, Ok(blocks) if !blocks.is_empty()) {
         return by_lines;
     }
-    // As in an environment variable, a configuration file or a shell command.
+    // Without line ends, as in an environment variable, a configuration file or a shell command.
     let by_boundaries = parse_blocks(split_at_boundaries(text));
     match (by_lines, by_boundaries) {
         (_, Ok(blocks)) if !blocks.is_empty() => Ok(blocks),
@@ -273,7 +273,7 @@ impl Block<'_> {
     fn decode(&self) -> Result<Zeroizing<Vec<u8>>> {
         let ending = LineEnding::LF;
         let most_digits = self.lines.iter().map(|line| line.len()).sum();
-        // With room for all of them, because growing would leave a copy behind.
+        // Large enough from the start, because growing would leave a copy behind.
         let mut base64 = Zeroizing::new(Vec::with_capacity(most_digits));
         let bytes = self.lines.iter().copied().flatten();
         base64.extend(bytes.filter(|byte| !byte.is_ascii_whitespace()));
@@ -286,7 +286,8 @@ impl Block<'_> {
             text.extend(ending.as_bytes());
         }
         text.extend([b"-----END ", label, b"-----\n"].concat());
-        // Into a buffer that is wiped: what precedes an invalid character may be most of a key.
+        // Into a buffer that is wiped, because the part before an invalid character may be most of
+        // a key.
         let mut der = Zeroizing::new(vec![0; base64.len()]);
         let decoded = pem::decode(&text, &mut der).map(|(_, der)| der.len());
         der.truncate(decoded.map_err(|_| self.not_base64())?);
@@ -367,7 +368,7 @@ fn no_public_key(blocks: &[Block<'_>]) -> Error {
     unknown(label)
 }
 
-/// Says what a text without PEM is, judging by how it begins.
+/// The error for a text without PEM. It says what the text is, judging by its beginning.
 fn no_pem(text: &[u8]) -> Error {
     let start = text.trim_ascii_start();
     let starts = |with: &[&[u8]]| with.iter().any(|with| start.starts_with(with));

@@ -127,7 +127,7 @@ impl Brackets {
 /// Reads a text, and keeps up to `KEYS` keys in place. With `KEYS` 0, it does not look for duplicates.
 pub struct Reader<'a, const KEYS: usize, W = ()> {
     text: &'a str,
-    /// The position, which is up to date after an error, and while passing over an accepted text.
+    /// The position. It is up to date after an error, and while skipping through an accepted text.
     pub at: usize,
     /// The first keys of the open objects, the innermost ones last.
     keys: ArrayVec<Key, KEYS>,
@@ -141,7 +141,7 @@ pub struct Reader<'a, const KEYS: usize, W = ()> {
 }
 
 impl<'a> Reader<'a, 0> {
-    /// Passes over a text that was accepted, from `at` on.
+    /// Skips through an accepted text, starting at `at`.
     pub fn of_accepted(text: &'a str, at: usize) -> Self {
         Self::new(text, at, ())
     }
@@ -165,7 +165,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.work.add(work);
     }
 
-    /// Counts `len` bytes that were read by whole words.
+    /// Counts `len` bytes that were read as words.
     #[inline(always)]
     fn count_words(&mut self, work: usize, len: usize) {
         self.count_work((work + len / 8 * work::WORD).wrapping_sub(work::BYTE * len));
@@ -398,7 +398,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads an object or array with all that it contains, without calling the observer.
+    /// Reads an object or array with everything in it, without calling the observer.
     fn unobserved(&mut self, mut at: usize, depth: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         // The innermost open bracket, and those around it.

@@ -55,7 +55,7 @@ impl Session {
         !self.is_ready() && !self.exchange.as_deref().is_some_and(has_begun)
     }
 
-    /// Makes or checks the keys that the steps need, so that none is missing half-way.
+    /// Generates or checks the keys that the steps need, so that none is missing half-way.
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {
             Some(rsa) => rsa,
@@ -102,8 +102,8 @@ impl Session {
             Wait::Answer => {
                 self.receive_answer()?;
                 self.finish_step(steps);
-                // Next comes the peer's key or secret or, after the last answer, a client's first
-                // request.
+                // The peer sends next: its key or secret or, after the last answer, a client's
+                // first request.
                 self.ack_due = !self.is_exchanged || self.config.role == Role::Server;
                 Ok(())
             }
@@ -230,7 +230,7 @@ impl Session {
     }
 }
 
-/// Checks the peer's public key against the one expected, if any.
+/// Checks the peer's public key against the expected fingerprint, if any.
 fn check_fingerprint(rsa: &RsaWrapper, expected: Option<[u8; 32]>) -> Result<()> {
     let Some(expected) = expected else {
         return Ok(());

@@ -19,7 +19,7 @@ use crate::protocol::framing::{
 use crate::secret::{NoMemory, SecretBytes};
 use crate::secret::{declassify_bytes, declassify_choice};
 
-/// A decrypted message, before it is taken out of the buffer.
+/// A decrypted and checked message, before it is taken out of the buffer.
 enum Checked {
     Request(RequestOutline),
     /// Its text, and its errors.
@@ -77,7 +77,7 @@ impl Session {
         self.check_ready()?;
         let framing = match (self.framing, self.config.protocol) {
             (Some(framing), _) => framing,
-            // A server that sends before it received anything speaks as the newest release.
+            // A server that sends before it has received anything speaks like the newest release.
             (None, Protocol::Auto) => framing::of(Protocol::V4).expect("it is listed"),
             (None, protocol) => framing::of(protocol).expect("it is listed"),
         };
@@ -106,8 +106,8 @@ impl Session {
         Ok(())
     }
 
-    /// Detects the framing from the first bytes of the first message: the header of v2 or v3, or
-    /// half of v4's.
+    /// Detects the framing from the first bytes of the first message: a whole header of v2 or v3,
+    /// or half of one of v4.
     pub(super) fn detect_framing(&mut self) -> Result<()> {
         let is_clear = is_clear_header(self.input.filled());
         let pinned = self.config.protocol;
@@ -162,7 +162,7 @@ impl Session {
         let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
         let reading = match framing.protocol() {
-            // Its records are authentic: the peer knows what is in them.
+            // Records are authenticated: the peer knows what is in them, so timing reveals nothing.
             Protocol::Gcm => read(self.config.role, packet, &opened, ()),
             _ => read(self.config.role, packet, &opened, Work::of(1)),
         }?;
@@ -170,8 +170,8 @@ impl Session {
         self.finish_receive(framing, opened.text, reading, message)
     }
 
-    /// A whole message that was read ahead is shorter than any that fits the format. Nobody
-    /// would be told that it is here, so that it cannot wait for its turn.
+    /// Refuses a whole message among the bytes that were read ahead: it is shorter than any valid
+    /// one. It cannot wait here either, because the socket would not become readable for it.
     fn check_ahead(&mut self, framing: &dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
         let next = self.input.next_record();
@@ -269,17 +269,17 @@ impl Session {
     }
 }
 
-/// Whether [`read`] accepts a decrypted text. Without memory to tell it says yes, and reading
-/// then fails for that reason.
+/// Whether [`read`] accepts a decrypted text. If there is no memory to find out, returns true:
+/// reading it then fails for lack of memory.
 fn is_read(text: &[u8], work: &mut Work) -> bool {
     declassify_bytes(text);
     let text = work.check_utf8(text);
     text.is_some_and(|text| json::python_reads(text, work))
 }
 
-/// Reads a packet that was decrypted in place: its text first, and whether its padding is valid
-/// last, so that a wrong padding takes no less time. A text that released peers cannot read fails
-/// in the same way as a failed decryption, and after the same `work` where that is counted.
+/// Reads a packet that was decrypted in place. The text is read before the padding is judged, so
+/// that a wrong padding takes as long as a right one. A text that released peers cannot read fails
+/// like a failed decryption, after the same `work` if that is counted.
 fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Checked> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
@@ -305,7 +305,7 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Res
     }
 }
 
-/// Checks a text that Python can read and whose padding is valid: the peer wrote it.
+/// Checks a text that Python can read and whose padding is valid against the format.
 fn reading(
     role: Role,
     text: &str,
