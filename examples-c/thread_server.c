@@ -212,7 +212,7 @@ static void give_way(place_t *place) {
     (void)shutdown(session->fd, SHUT_RDWR);
 }
 
-/* Takes over the descriptor. */
+/* Takes ownership of the descriptor. */
 static void start_session(server_t *server, int fd, const struct sockaddr_storage *peer) {
     session_t *session = served_new(sizeof *session, &server->base, fd, peer);
     if (session == NULL)

@@ -21,7 +21,7 @@ typedef struct {
     server_base_t base;
     uv_loop_t loop;
     uv_poll_t listener;
-    uv_timer_t patience; /* until it accepts again */
+    uv_timer_t accept_timer; /* until it accepts again */
     uv_signal_t interrupt;
     uv_signal_t terminate;
     bool is_stopping;
@@ -279,7 +279,8 @@ static void advance(connection_t *connection) {
 
 /* -- new connections --------------------------------------------------------------------------- */
 
-/* Begins to serve the client, and takes over the descriptor. Returns NULL, or why it failed. */
+/* Begins to serve the client, and takes ownership of the descriptor. Returns NULL, or why it
+ * failed. */
 static const char *open_connection(connection_t *connection, int fd) {
     int status = uv_tcp_open(&connection->tcp, fd);
     if (status != 0)
@@ -319,8 +320,8 @@ static void start_connection(server_t *server, int fd, const struct sockaddr_sto
 
 static void on_connections(uv_poll_t *listener, int status, int events);
 
-static void on_patience_over(uv_timer_t *patience) {
-    server_t *server = patience->data;
+static void on_accept_again(uv_timer_t *accept_timer) {
+    server_t *server = accept_timer->data;
     uv_poll_start(&server->listener, UV_READABLE, on_connections);
 }
 
@@ -336,7 +337,7 @@ static void on_connections(uv_poll_t *listener, int status, int events) {
         int fd = accept_now(server->base.listener, &peer, &pause);
         if (pause > 0) {
             uv_poll_stop(listener);
-            uv_timer_start(&server->patience, on_patience_over, (uint64_t)pause, 0);
+            uv_timer_start(&server->accept_timer, on_accept_again, (uint64_t)pause, 0);
         }
         if (fd < 0)
             return;
@@ -391,9 +392,9 @@ static bool is_done(const char *what, int status) {
 
 static bool start_server(server_t *server) {
     uv_loop_t *loop = &server->loop;
-    server->listener.data = server->patience.data = server;
+    server->listener.data = server->accept_timer.data = server;
     server->interrupt.data = server->terminate.data = server;
-    return is_done("no timer", uv_timer_init(loop, &server->patience)) &&
+    return is_done("no timer", uv_timer_init(loop, &server->accept_timer)) &&
            is_done("no signals", uv_signal_init(loop, &server->interrupt)) &&
            is_done("no signals", uv_signal_init(loop, &server->terminate)) &&
            is_done("no signals", uv_signal_start(&server->interrupt, on_signal, SIGINT)) &&

@@ -1123,7 +1123,7 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
 /** What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
  * the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
  * [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
- * strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
+ * strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): no
  * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
  * ClientInstance.recvRequest() returns.
  * @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in

@@ -60,10 +60,10 @@ impl KeyFilePermissions {
         match self {
             Self::Private => None,
             Self::Exposed { mode } => Some(format!(
-                "others than the owner have rights to the key file {path:?} (mode {mode:04o})"
+                "users other than the owner have access to the key file {path:?} (mode {mode:04o})"
             )),
             Self::OwnedByOther { owner } => Some(format!(
-                "the key file {path:?} belongs to another user (number {owner})"
+                "the key file {path:?} belongs to another user (ID {owner})"
             )),
         }
     }
@@ -121,7 +121,7 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFilePermissions)> {
     if text.len() > MAX_PEM_SIZE {
         return Err(Error::new(
             Reason::InvalidKey,
-            format!("{path:?} has more than the {MAX_PEM_SIZE} bytes that a key may have"),
+            format!("{path:?} has more than {MAX_PEM_SIZE} bytes, the limit for keys"),
         ));
     }
     Ok((text, rights))
@@ -136,7 +136,7 @@ fn effective_user() -> u32 {
 /// Writes a file with this content, replacing an existing one.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().ok_or_else(|| {
-        Error::invalid_argument(format!("path is {path:?}, which is no name for a file"))
+        Error::invalid_argument(format!("path is {path:?}, which cannot name a file"))
     })?;
     let folder = folder_of(path);
     let failed = |error| failed("write", path, &error);

@@ -374,7 +374,7 @@ impl<T: Transport> Endpoint<T> {
             if !may_send {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(match session.role() {
-                    Role::Server => "each request that was received has its response already",
+                    Role::Server => "each received request has its response already",
                     Role::Client => "the last request has no response yet",
                 }));
             }
@@ -572,7 +572,7 @@ impl Endpoint<Connection> {
         }
         self.was_detach_refused = true;
         Err(out_of_turn(
-            "the start of another message was read off the socket already: receive it first, or detach again to do without it",
+            "the start of another message was already read from the socket: receive it first, or detach again to do without it",
         ))
     }
 

@@ -130,7 +130,9 @@ impl ClientOptions {
             return Ok(());
         };
         let address = parse_ip(ip).ok_or_else(|| {
-            Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
+            Error::invalid_argument(format!(
+                "ip is {ip:?}, which is not an IPv4 or IPv6 address"
+            ))
         })?;
         self.peer_ip = Some(address.to_canonical());
         Ok(())
@@ -164,7 +166,7 @@ impl ClientOptions {
         self.expected_fingerprint = match hex {
             None => None,
             Some(hex) => Some(parse_fingerprint(hex).ok_or_else(|| {
-                Error::invalid_argument("hex is no fingerprint: that has 64 hexadecimal digits")
+                Error::invalid_argument("hex is not a fingerprint, which has 64 hexadecimal digits")
             })?),
         };
         Ok(())

@@ -136,7 +136,7 @@ impl Endpoint<SansIo> {
         if self.transport.has_ended && !bytes.is_empty() {
             return Err(Error::new(
                 Reason::PeerClosed,
-                "bytes is what nobody can have sent: the peer's end was fed before",
+                "bytes came after the end of the connection, which was fed before",
             ));
         }
         let mut rest = bytes;

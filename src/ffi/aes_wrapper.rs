@@ -39,7 +39,7 @@ fn mode_of(number: AesModeNumber) -> Result<AesMode, Error> {
         CBC => Ok(AesMode::Cbc),
         GCM => Ok(AesMode::Gcm),
         _ => Err(Error::invalid_argument(format!(
-            "mode is {number}, which no AES mode has"
+            "mode is {number}, which is not an AES mode"
         ))),
     }
 }

@@ -113,7 +113,7 @@ fn protocol_of(number: ProtocolNumber) -> Result<Protocol, Error> {
     ]
     .into_iter()
     .find(|&protocol| anwdl_protocol_t::from(protocol) as ProtocolNumber == number)
-    .ok_or_else(|| Error::invalid_argument(format!("protocol is {number}, which no framing has")))
+    .ok_or_else(|| Error::invalid_argument(format!("protocol is {number}, which is not a framing")))
 }
 
 impl From<ProxyProtocol> for anwdl_proxy_protocol_t {

@@ -60,7 +60,7 @@ fn level_of(number: LogLevelNumber) -> Result<Level, Error> {
     levels
         .find(|&level| anwdl_log_level_t::from(level) as LogLevelNumber == number)
         .ok_or_else(|| {
-            Error::invalid_argument(format!("least_level is {number}, which no log level has"))
+            Error::invalid_argument(format!("least_level is {number}, which is not a log level"))
         })
 }
 

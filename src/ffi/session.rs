@@ -51,7 +51,7 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
     [Role::Server, Role::Client]
         .into_iter()
         .find(|&role| anwdl_role_t::from(role) as RoleNumber == number)
-        .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is no role")))
+        .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is not a role")))
 }
 
 /// A session without a descriptor: one side of one connection, for programs that move the bytes themselves,

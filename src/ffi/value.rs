@@ -104,7 +104,7 @@ fn to_c(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
         u32::try_from(number).map_err(|_| {
             Error::new(
                 Reason::OutOfRange,
-                "the data are longer than 4 GiB, beyond what a value can tell",
+                "the data is longer than 4 GiB, the limit for reading values",
             )
         })
     };

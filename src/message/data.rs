@@ -169,7 +169,7 @@ impl Data {
     {
         if !self.is_array {
             return Err(Error::invalid_argument(
-                "data is an object: what it holds is set under a name",
+                "data is an object: set members by name",
             ));
         }
         let value = value.try_into()?;
@@ -220,7 +220,7 @@ impl Data {
             return Err(Error::new(
                 Reason::MalformedResponse,
                 format!(
-                    "what is to be set does not fit the response format: {}",
+                    "the members do not fit the response format: {}",
                     write_errors(errors)
                 ),
             ));
@@ -235,7 +235,7 @@ impl Data {
     fn check_object(&self) -> Result<()> {
         if self.is_array {
             return Err(Error::invalid_argument(
-                "data is an array: what it holds has no names, and is added",
+                "data is an array: add elements, which have no names",
             ));
         }
         Ok(())
@@ -341,7 +341,7 @@ impl DataValue {
     pub fn float(value: f64) -> Result<Self> {
         if !value.is_finite() {
             return Err(Error::invalid_argument(
-                "value is infinite or no number, which JSON cannot say",
+                "value is infinite or NaN, which JSON does not have",
             ));
         }
         Ok(Self::word(
@@ -622,15 +622,15 @@ mod tests {
         for (text, problem) in [
             (
                 "",
-                "json is no acceptable JSON at line 1 column 1 (byte 0): the text is empty",
+                "json is not acceptable JSON at line 1 column 1 (byte 0): the text is empty",
             ),
             (
                 "{} x",
-                "json is no acceptable JSON at line 1 column 4 (byte 3): something follows",
+                "json is not acceptable JSON at line 1 column 4 (byte 3): there is text",
             ),
-            (r#"{"a": 1, "\u0061": 2}"#, "stands twice"),
-            ("[1]", "json is an array; it has to be an object, such as {"),
-            ("null", "json is no object, such as {"),
+            (r#"{"a": 1, "\u0061": 2}"#, "a duplicate key"),
+            ("[1]", "json is an array; it must be an object, such as {"),
+            ("null", "json is not an object, such as {"),
         ] {
             refused(Data::from_json(text), Reason::InvalidArgument, problem);
         }

@@ -359,10 +359,11 @@ mod tests {
             assert_eq!(error.reason(), Some(Reason::MalformedRequest));
         }
         let error = write_request(&mut out, margins, "STAT", Some("\n[1,]")).unwrap_err();
-        let told = "parameters_json is no acceptable JSON at line 2 column 3 (byte 3): a comma";
+        let told =
+            "parameters_json is not acceptable JSON at line 2 column 3 (byte 3): a trailing comma";
         assert!(error.to_string().contains(told), "{error}");
         let error = write_request(&mut out, margins, "STAT", Some("[1]")).unwrap_err();
-        let told = "parameters_json is an array; it has to be an object";
+        let told = "parameters_json is an array; it must be an object";
         assert!(error.to_string().contains(told), "{error}");
     }
 

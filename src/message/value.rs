@@ -172,7 +172,7 @@ impl Values {
 
 /// The error of a call with "no value".
 pub(crate) fn no_value() -> Error {
-    Error::invalid_argument("value is none that the library gave, or its data were changed")
+    Error::invalid_argument("value is not from this library, or its data was changed")
 }
 
 impl<'a> Value<'a> {
@@ -232,7 +232,7 @@ impl<'a> Value<'a> {
         let mut tokens = pointer.split('/');
         if tokens.next() != Some("") {
             return Err(Error::invalid_argument(
-                "pointer is no JSON Pointer: it begins with a slash, such as /name, or is empty",
+                "pointer is not a JSON Pointer: it must begin with a slash, such as /name, or be empty",
             ));
         }
         let mut is_there = true;
@@ -440,7 +440,7 @@ fn unescaped(token: &str) -> Result<Cow<'_, str>> {
             (_, Some(rest)) => ('/', rest),
             _ => {
                 return Err(Error::invalid_argument(
-                    "pointer is no JSON Pointer: behind a tilde stands 0 or 1",
+                    "pointer is not a JSON Pointer: a tilde must be followed by 0 or 1",
                 ));
             }
         };

@@ -145,7 +145,7 @@ impl KeyExchange {
     /// Accepts the peer's public key as received.
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
-            .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
+            .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is not PEM"))?;
         rsa.receive_remote_public_key(text)?;
         self.remote_pem = try_copy(pem)?;
         Ok(())
@@ -321,11 +321,11 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
             let secret = read_gcm_secret(plain)?;
             match protocol {
                 Protocol::Auto | Protocol::Gcm => Ok(Secret::GcmReceived(Box::new(secret))),
-                _ => mismatch("the peer wants the gcm framing; another was asked for"),
+                _ => mismatch("the peer wants the gcm framing; another one is configured"),
             }
         }
         32 | 40 | 48 if protocol == Protocol::Gcm => {
-            mismatch("the peer wants a framing without authentication; gcm was asked for")
+            mismatch("the peer wants a framing without authentication; gcm is configured")
         }
         32 | 40 | 48 => {
             let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);

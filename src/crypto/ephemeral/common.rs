@@ -6,5 +6,5 @@ use crate::error::{Error, Reason};
 pub const X25519_SIZE: usize = 32;
 
 pub fn failed() -> Error {
-    Error::new(Reason::Internal, "no ephemeral keys could be made")
+    Error::new(Reason::Internal, "no ephemeral keys could be generated")
 }

@@ -82,7 +82,7 @@ impl ExternalKey {
         }
         if !self.is_result(&result, input) {
             return failed(
-                "the function for the RSA private key operation gave a result that does not belong \
+                "the function for the RSA private key operation returned a result that does not belong \
                  to the public key",
             );
         }
@@ -186,7 +186,7 @@ mod tests {
         assert_reason(wrapper.check_private_readable(), Reason::KeyMissing);
         let path = std::env::temp_dir().join("never-written.pem");
         let message = assert_reason(wrapper.save(&path), Reason::KeyMissing);
-        assert!(message.contains("elsewhere"), "{message}");
+        assert!(message.contains("cannot be read"), "{message}");
         assert!(!path.exists());
         assert!(key.check_private_readable().is_ok());
         assert!(RsaWrapper::default().check_private_readable().is_ok());

@@ -96,15 +96,15 @@ impl PublicKey {
     }
 
     fn from_info(der: &[u8]) -> Result<Self> {
-        let unreadable = |_| invalid_key("the key holds no RSA public key");
+        let unreadable = |_| invalid_key("the key contains no RSA public key");
         let info = SubjectPublicKeyInfoRef::from_der(der).map_err(unreadable)?;
         if info.algorithm != ALGORITHM_ID {
-            return Err(invalid_key("the public key is no RSA key"));
+            return Err(invalid_key("the public key is not an RSA key"));
         }
         let key = info
             .subject_public_key
             .as_bytes()
-            .ok_or_else(|| invalid_key("the key holds no RSA public key"))
+            .ok_or_else(|| invalid_key("the key contains no RSA public key"))
             .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).map_err(unreadable))?;
         let bits = check_limits(&key)?;
         let encrypting = match EncryptingKey::from_der(der) {
@@ -197,7 +197,7 @@ impl PrivateKey {
             return Self::from_pkcs8(pkcs8);
         }
         let mut generator = random::rng()?;
-        let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
+        let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be generated");
         let key = RsaPrivateKey::new_with_exp(
             &mut generator,
             key_size as usize,
@@ -235,7 +235,7 @@ impl PrivateKey {
             ))),
             (Ok(_), None) => Err(invalid_key(format!(
                 "the RSA private key does not decrypt what is encrypted under its public half: \
-                 it is damaged, or its primes are none; make another key with {}",
+                 it is damaged, or its primes are not prime; make another key with {}",
                 key_text::NEW_KEY
             ))),
             (Err(error), None) => Err(error),
@@ -356,7 +356,7 @@ fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
     let mut der = Zeroizing::new(try_zeros(text.len())?);
     let (label, len) = pem::decode(text.as_bytes(), &mut der)
         .map(|(label, der)| (label, der.len()))
-        .map_err(|error| invalid_key(format!("the key is no PEM text: {error}")))?;
+        .map_err(|error| invalid_key(format!("the key is not PEM: {error}")))?;
     der.truncate(len);
     Ok((label, der))
 }
@@ -385,10 +385,10 @@ fn subject_public_key_info(key: &RsaPublicKeyRef<'_>) -> Result<Vec<u8>> {
 
 /// Calls `read` with the public half of a private key.
 fn with_public_key<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
-    let unreadable = |_| invalid_key("the key holds no RSA private key");
+    let unreadable = |_| invalid_key("the key contains no RSA private key");
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
     if info.algorithm != ALGORITHM_ID {
-        return Err(invalid_key("the private key is no RSA key"));
+        return Err(invalid_key("the private key is not an RSA key"));
     }
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).map_err(unreadable)?;
     Ok(read(&key.public_key()))

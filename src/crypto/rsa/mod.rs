@@ -252,7 +252,7 @@ impl RsaWrapper {
         match self.private.as_deref() {
             Some(LocalPrivateKey::Elsewhere(_)) => Err(Error::new(
                 Reason::KeyMissing,
-                "the private RSA key is elsewhere, behind a function, and cannot be read",
+                "the private RSA key is used through a function and cannot be read",
             )),
             _ => Ok(()),
         }

@@ -67,7 +67,9 @@ impl Connecting {
     /// [`advance`](Self::advance) returns instead of waiting.
     pub fn begin(host: &str, port: u16, deadline: Option<Instant>, waits: bool) -> Result<Self> {
         if host.is_empty() || host.contains('\0') {
-            return Err(Error::invalid_argument("host is no name and no address"));
+            return Err(Error::invalid_argument(
+                "host is neither a name nor an address",
+            ));
         }
         if port == 0 {
             return Err(Error::invalid_argument("port is 0; it is 1 to 65535"));

@@ -64,11 +64,11 @@ pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
     };
     match socket_option(fd, libc::SOL_SOCKET, libc::SO_TYPE) {
         Ok(libc::SOCK_STREAM) => {}
-        Ok(_) => return refused("is no stream socket", None),
+        Ok(_) => return refused("is not a stream socket", None),
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
             return refused("is not open", Some(error));
         }
-        Err(error) => return refused("is no socket", Some(error)),
+        Err(error) => return refused("is not a socket", Some(error)),
     }
     if matches!(socket_option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN), Ok(accepts) if accepts != 0)
     {

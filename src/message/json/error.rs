@@ -53,7 +53,7 @@ impl JsonError {
             return NoMemory.into();
         }
         refused(format!(
-            "{name} is no acceptable JSON {}",
+            "{name} is not acceptable JSON {}",
             self.describe(text)
         ))
     }

@@ -24,13 +24,13 @@ pub(super) const MAX_COMPARED_LEN: usize = 64;
 /// The length of a member with an empty name, and of the comma before it.
 const MIN_MEMBER_LEN: usize = 5;
 
-pub(super) const TOO_DEEP: &str = "too deeply nested: 64 levels of objects and arrays are the most";
-pub(super) const NOT_FINITE: &str = "no number of JSON: write null, or a string";
-pub(super) const DUPLICATE_KEY: &str = "this key stands twice in its object: leave one out";
+pub(super) const TOO_DEEP: &str =
+    "nested too deep: at most 64 levels of objects and arrays are allowed";
+pub(super) const NOT_FINITE: &str = "not a JSON number: write null or a string";
+pub(super) const DUPLICATE_KEY: &str = "a duplicate key: leave one out";
 pub(super) const LONE_SURROGATE: &str =
     "half a surrogate pair: write both halves, or the character itself";
-pub(super) const TRAILING_COMMA: &str =
-    "a comma too many: none stands behind the last member or element";
+pub(super) const TRAILING_COMMA: &str = "a trailing comma: leave it out";
 
 /// Called for the members of a text while it is read, before it is known whether the text is accepted.
 pub trait Observer<'a> {
@@ -182,7 +182,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let end = self.value(start, depth, Place::Root, observer)?;
         self.at = whitespace_end(bytes, end);
         if self.at < self.text.len() {
-            return Err(self.unexpected("something follows the value"));
+            return Err(self.unexpected("there is text after the value"));
         }
         Ok(Value(&self.text[start..end]))
     }
@@ -215,7 +215,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
             None if before.is_empty() => "the text is empty: {} is an object without members",
             Some('\u{feff}') => "a byte-order mark: leave it out",
             Some('/' | '#') => "a comment: JSON has none",
-            Some('\'' | '\u{2018}' | '\u{201c}') => "a quote of another kind: write double quotes",
+            Some('\'' | '\u{2018}' | '\u{201c}') => "the wrong kind of quote: write double quotes",
             _ => otherwise,
         })
     }
@@ -226,11 +226,11 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let rest = &self.text[self.at..];
         self.unexpected(match rest.chars().next() {
             None => "a value is missing: the text ends here",
-            Some('+') => "a plus sign: a number has none",
+            Some('+') => "a plus sign: numbers have none",
             Some('.') => "a digit is missing before the point",
             Some('T' | 'F' | 'N' | 'I') => "the words of JSON are null, true and false",
             Some(',' | ':' | ']' | '}') => "a value is missing",
-            Some(_) => "no value starts like this: a text stands between double quotes",
+            Some(_) => "no value starts like this: strings need double quotes",
         })
     }
 
@@ -512,7 +512,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
     fn key(&mut self, at: usize) -> Result<(Key, usize), JsonError> {
         let bytes = self.text.as_bytes();
         if bytes.get(at) != Some(&b'"') {
-            let problem = "a key is missing: it stands between double quotes";
+            let problem = "a key is missing: keys need double quotes";
             return Err(self.unexpected_at(at, problem));
         }
         let (start, end, is_escaped) = self.string(at)?;
@@ -638,7 +638,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
                     Some(b'u') => at = self.escaped_unit(at)?,
                     _ => {
                         self.at = at;
-                        let problem = r"no escape is written like this: a backslash is written \\";
+                        let problem = r"not an escape sequence: for a backslash write \\";
                         return Err(self.problem(problem));
                     }
                 },
@@ -710,7 +710,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.at = digits;
         self.count_words(work::OTHER_NUMBER, end - digits);
         if end > digits + 1 && bytes[digits] == b'0' {
-            return Err(self.problem("a zero too many: no number starts with one"));
+            return Err(self.problem("a leading zero: leave it out"));
         }
         self.digits()?;
         match self.peek() {

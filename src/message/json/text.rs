@@ -65,9 +65,9 @@ impl<'a> Value<'a> {
     pub fn describe_as_no_object(self, name: &str) -> String {
         match self.kind() {
             Kind::Array => {
-                format!(r#"{name} is an array; it has to be an object, such as {{"list": [...]}}"#)
+                format!(r#"{name} is an array; it must be an object, such as {{"list": [...]}}"#)
             }
-            _ => format!(r#"{name} is no object, such as {{"name": "value"}}"#),
+            _ => format!(r#"{name} is not an object, such as {{"name": "value"}}"#),
         }
     }
 

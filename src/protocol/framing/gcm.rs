@@ -76,7 +76,7 @@ impl Framing for Gcm {
         let header = u32::try_from(packet_len).map_err(|_| {
             Error::new(
                 Reason::MessageTooLarge,
-                "the message is longer than 32 bits can tell",
+                "the message is too long for a length of 32 bits",
             )
         })?;
         let header = header.to_be_bytes();

@@ -67,7 +67,7 @@ impl Session {
         }
         rsa.ciphertext_size()?;
         if steps == [Step::SendSecret] && !rsa.has_remote() {
-            return missing("the peer's public RSA key was not received yet");
+            return missing("the peer's public RSA key has not been received yet");
         }
         Ok(())
     }

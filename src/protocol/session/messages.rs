@@ -182,7 +182,7 @@ impl Session {
             Ok(size) if packet.len() < size => Ok(()),
             _ => Err(Error::new(
                 Reason::ProtocolViolation,
-                "behind a message the peer sent another one that is none",
+                "the peer sent invalid bytes after a message",
             )),
         }
     }
@@ -326,7 +326,7 @@ fn reading(
         },
         (Err(problem), _) if problem.is_no_memory() => return Err(NoMemory.into()),
         (Err(problem), _) => {
-            errors_of_whole(name, &format!("no strict JSON {}", problem.describe(text)))
+            errors_of_whole(name, &format!("not strict JSON {}", problem.describe(text)))
         }
     };
     match role {
@@ -344,6 +344,6 @@ fn reading(
 fn mismatch() -> Error {
     Error::new(
         Reason::ProtocolMismatch,
-        "the peer speaks another framing than the one asked for",
+        "the peer speaks a framing other than the configured one",
     )
 }

@@ -214,7 +214,7 @@ impl Session {
         if self.config.protocol == Protocol::Gcm {
             return Err(Error::new(
                 Reason::ProtocolMismatch,
-                "wrapper is in CBC mode, and the framing asked for is gcm, which exchanges its keys",
+                "wrapper is in CBC mode, but the configured framing is gcm, which always exchanges its keys",
             ));
         }
         self.keys = Some(Keys::Cbc(wrapper.clone()));
@@ -470,7 +470,7 @@ impl Session {
         self.stop();
         Err(Error::new(
             Reason::PeerRefused,
-            "the peer refused what it was offered",
+            "the peer refused what was sent",
         ))
     }
 
@@ -521,7 +521,7 @@ impl Session {
 pub(crate) fn operation_pending(operation: &str) -> Error {
     Error::new(
         Reason::OperationPending,
-        format!("{operation} is under way and has to be finished first"),
+        format!("{operation} is under way and must be finished first"),
     )
 }
 

@@ -138,7 +138,7 @@ class ClientInterface(BlockingSteps):
 
     def _check_open(self) -> None:
         if self._is_connecting():
-            raise LibraryRuntimeError("connectServer is under way and has to be finished first", "OPERATION_PENDING")
+            raise LibraryRuntimeError("connectServer is under way and must be finished first", "OPERATION_PENDING")
         if self.isClosed():
             self._let_go()
             raise closed()

@@ -80,7 +80,7 @@ pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroiz
         (65537, 8192) => KeySize::Rsa8192,
         _ => return Ok(None),
     };
-    let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
+    let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be generated");
     let key = PrivateDecryptingKey::generate(size).map_err(failed)?;
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
     Ok(Some(Zeroizing::new(pkcs8.as_ref().to_vec())))
