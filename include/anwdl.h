@@ -739,8 +739,10 @@ const char *anwdl_error_reason_name(anwdl_error_reason_t reason);
 /** Forgets the last error of this thread, as if no call had failed on it. Python: none. */
 void anwdl_last_error_clear(void);
 
-/** The name of a status, as anwdl_error_reason_name(): "WANT_READ" for ANWDL_WANT_READ.
- * @param status Any number. */
+/** The name of a status, for logs.
+ * @param status Any number.
+ * @return The name, such as "WANT_READ" for ANWDL_WANT_READ, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_status_name(anwdl_status_t status);
 
 /** The version of the library that the program runs with. ANWDL_VERSION is that of the header it was compiled
@@ -929,8 +931,10 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_options_t *options, const char *hex);
 
-/** The name of a framing, as anwdl_error_reason_name(): "V4" for ANWDL_PROTOCOL_V4.
- * @param protocol Any number. */
+/** The name of a framing, for logs.
+ * @param protocol Any number.
+ * @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_protocol_name(anwdl_protocol_t protocol);
 
 /* ----------------------------------
@@ -1443,8 +1447,10 @@ const char *anwdl_session_get_id(const anwdl_session_t *session);
  * ClientInstance.getCreationTimestamp(). */
 int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
 
-/** The name of a role, as anwdl_error_reason_name(): "SERVER" for ANWDL_ROLE_SERVER.
- * @param role Any number. */
+/** The name of a role, for logs.
+ * @param role Any number.
+ * @return The name, such as "SERVER" for ANWDL_ROLE_SERVER, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_role_name(anwdl_role_t role);
 
 /** Runs the session, as anwdl_client_next_event() or, in the role of a client,
@@ -1539,10 +1545,9 @@ anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *c
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_attach(anwdl_client_interface_t *client_interface, int fd);
 
-/** Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
- * must still be freed. Python: socket.detach().
- * @return The descriptor, as anwdl_client_detach(); -1 also while it connects
- *   (ANWDL_REASON_OPERATION_PENDING). */
+/** Gives the open descriptor back to the caller. The interface can connect again, and must still be freed.
+ * Python: socket.detach().
+ * @return As anwdl_client_detach(); -1 also while it connects (ANWDL_REASON_OPERATION_PENDING). */
 ANWDL_MUST_USE
 int anwdl_client_interface_detach(anwdl_client_interface_t *client_interface);
 
@@ -1687,8 +1692,9 @@ void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *clien
  *
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
- * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys() and of this
- *   interface's connect_server, send_request and recv_response. */
+ * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+ *   anwdl_client_interface_connect_server(), anwdl_client_interface_send_request() and
+ *   anwdl_client_interface_recv_response(). */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client_interface,
                                                 anwdl_response_t **out_response);
@@ -2509,8 +2515,10 @@ anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_f
 anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level, anwdl_log_handler_t function,
                                      void *user_data);
 
-/** The name of a log level, as anwdl_error_reason_name(): "WARNING" for ANWDL_LOG_WARNING.
- * @param level Any number. */
+/** The name of a log level, for logs.
+ * @param level Any number.
+ * @return The name, such as "WARNING" for ANWDL_LOG_WARNING, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_log_level_name(anwdl_log_level_t level);
 
 /* ---------------------------

@@ -143,10 +143,9 @@ pub unsafe extern "C" fn anwdl_client_interface_attach(
     })
 }
 
-/// Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
-/// must still be freed. Python: socket.detach().
-/// @return The descriptor, as anwdl_client_detach(); -1 also while it connects
-///   (ANWDL_REASON_OPERATION_PENDING).
+/// Gives the open descriptor back to the caller. The interface can connect again, and must still be freed.
+/// Python: socket.detach().
+/// @return As anwdl_client_detach(); -1 also while it connects (ANWDL_REASON_OPERATION_PENDING).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_detach(
@@ -467,8 +466,9 @@ pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
 ///
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
 ///   anwdl_response_free(); it outlives the interface. Untouched otherwise.
-/// @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys() and of this
-///   interface's connect_server, send_request and recv_response.
+/// @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+///   anwdl_client_interface_connect_server(), anwdl_client_interface_send_request() and
+///   anwdl_client_interface_recv_response().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_next_event(

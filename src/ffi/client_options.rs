@@ -458,8 +458,10 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
     }
 }
 
-/// The name of a framing, as anwdl_error_reason_name(): "V4" for ANWDL_PROTOCOL_V4.
+/// The name of a framing, for logs.
 /// @param protocol Any number.
+/// @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_protocol_name(protocol: ProtocolNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

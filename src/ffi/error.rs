@@ -440,8 +440,10 @@ pub unsafe extern "C" fn anwdl_last_error_clear() {
     });
 }
 
-/// The name of a status, as anwdl_error_reason_name(): "WANT_READ" for ANWDL_WANT_READ.
+/// The name of a status, for logs.
 /// @param status Any number.
+/// @return The name, such as "WANT_READ" for ANWDL_WANT_READ, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_status_name(status: StatusNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

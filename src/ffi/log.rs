@@ -167,8 +167,10 @@ fn set_hook(
     })
 }
 
-/// The name of a log level, as anwdl_error_reason_name(): "WARNING" for ANWDL_LOG_WARNING.
+/// The name of a log level, for logs.
 /// @param level Any number.
+/// @return The name, such as "WARNING" for ANWDL_LOG_WARNING, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_log_level_name(level: LogLevelNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

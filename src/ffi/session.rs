@@ -563,8 +563,10 @@ pub unsafe extern "C" fn anwdl_session_get_creation_timestamp(
     unsafe { query(session, 0, SansIoSession::creation_timestamp) }
 }
 
-/// The name of a role, as anwdl_error_reason_name(): "SERVER" for ANWDL_ROLE_SERVER.
+/// The name of a role, for logs.
 /// @param role Any number.
+/// @return The name, such as "SERVER" for ANWDL_ROLE_SERVER, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

@@ -540,17 +540,19 @@ fn functions() -> Vec<Function> {
         .collect()
 }
 
-/// Whether a function describes something itself, or refers to one that does: "as anwdl_X()".
-fn describes(functions: &[Function], function: &Function, tags: &[String]) -> bool {
-    let itself = tags.iter().any(|tag| function.comment.contains(tag));
-    itself
-        || function.comment.split("s anwdl_").skip(1).any(|rest| {
-            let (name, _) = rest.split_once('(').unwrap_or((rest, ""));
-            let model = functions
-                .iter()
-                .find(|model| model.name == format!("anwdl_{name}") && model.name != function.name);
-            model.is_some_and(|model| describes(functions, model, tags))
-        })
+/// A function, and those that it refers to for what it does not describe itself: "as anwdl_X()".
+fn with_models<'a>(functions: &'a [Function], function: &'a Function) -> Vec<&'a Function> {
+    let mut found = vec![function];
+    let mut next = 0;
+    while let Some(function) = found.get(next) {
+        for rest in function.comment.split("s anwdl_").skip(1) {
+            let name = format!("anwdl_{}", rest.split('(').next().unwrap_or(rest));
+            let is_new = !found.iter().any(|function| function.name == name);
+            found.extend(functions.iter().find(|model| is_new && model.name == name));
+        }
+        next += 1;
+    }
+    found
 }
 
 /// Doxygen can ask for every parameter to be described or for none. Here, a function's own object needs
@@ -566,6 +568,11 @@ fn what_goes_in_and_out_is_described() {
             result,
             parameters,
         } = function;
+        let models = with_models(&functions, function);
+        let describes = |tags: &[String]| {
+            let has = |model: &&Function| tags.iter().any(|tag| model.comment.contains(tag));
+            models.iter().any(has)
+        };
         for (index, parameter) in parameters.iter().enumerate() {
             let start = parameter.rfind([' ', '*']).expect("it has a type") + 1;
             let (its_type, its_name) = parameter.split_at(start);
@@ -574,13 +581,13 @@ fn what_goes_in_and_out_is_described() {
             let is_own_object = index == 0 && name.starts_with(&format!("{class}_"));
             let tags = [" ", ",", "."].map(|end| format!("@param {its_name}{end}"));
             assert!(
-                is_own_object || describes(&functions, function, &tags),
+                is_own_object || describes(&tags),
                 "{name}() does not say what {its_name} is"
             );
         }
         let tags = ["@return ".to_owned(), "@retval ".to_owned()];
         assert!(
-            result == "void" || describes(&functions, function, &tags),
+            result == "void" || describes(&tags),
             "{name}() does not say what it returns"
         );
         for described in comment.split("@param ").skip(1) {

@@ -139,7 +139,11 @@ fn other_texts_and_other_keys() {
         ),
         ("an EC key", EC.into(), invalid("")),
         ("an Ed25519 key", ED25519.into(), invalid("")),
-        ("a key for PSS only", RSA_PSS.into(), invalid("not an RSA key")),
+        (
+            "a key for PSS only",
+            RSA_PSS.into(),
+            invalid("not an RSA key"),
+        ),
         ("PKCS #1", RSA_PKCS1.into(), invalid("\"RSA PUBLIC KEY\"")),
         (
             "a label in small letters",
