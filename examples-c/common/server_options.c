@@ -219,8 +219,8 @@ int open_signals(void) {
     return signals;
 }
 
-/* A failure of one client does not concern the server. If the system lacks something, it may have it
-   again a little later; until then the listener would stay readable. */
+/* A failure of one client does not concern the server. If the system lacks something, it may have
+   it again a little later; until then the listener would stay readable. */
 static int get_pause_after(int error) {
     switch (error) {
     case EMFILE:
