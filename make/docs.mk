@@ -29,6 +29,6 @@ pictures: ## draw the pictures of the manual, after changes of docs/pictures/*.d
 	@mkdir -p $(PICTURES_DIR)
 	@cp docs/pictures/package.json docs/pictures/package-lock.json docs/pictures/render.mjs $(PICTURES_DIR)/
 	npm --prefix $(PICTURES_DIR) ci --silent --no-audit --no-fund
-	node $(PICTURES_DIR)/render.mjs $(PICTURES)
+	node $(PICTURES_DIR)/render.mjs $(foreach picture,$(PICTURES),$(call absolute,$(picture)))
 
 .PHONY: docs pictures

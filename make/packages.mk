@@ -54,4 +54,10 @@ test-reproducible: ## build in two folders and homes, and compare the bytes
 	@scripts/ensure-tools cargo cc git
 	CCACHE_DISABLE=1 scripts/reproducible-test $(TARGET_DIR)/reproducible
 
-.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible
+# Apart from the other tests, as it compiles everything anew. What `make test` sees there of names alone is test-paths.
+test-odd-path: ## build, try and install in a checkout whose path has blanks, a quote, a dollar sign and other letters
+	$(STAGE) 'a path with blanks, a quote, a dollar sign and other letters'
+	@scripts/ensure-tools cargo cc c++ make cmake git python3 python3-venv pkg-config
+	scripts/odd-path-test $(call absolute,$(TARGET_DIR))/odd-path all demo check-rust check-c test-interop
+
+.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible test-odd-path
