@@ -22,7 +22,7 @@ docs: ## build the manual
 	doxygen docs/Doxyfile
 	@mkdir -p $(DOCS_DIR)/html/pictures && cp docs/pictures/*.svg $(DOCS_DIR)/html/pictures/
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps --lib
-	@printf '%s\n' "$(DOCS_DIR)/html/index.html" "$(TARGET_DIR)/doc/anwdl/index.html"
+	@printf '%s\n' $(call absolute,$(DOCS_DIR)/html/index.html) $(call absolute,$(TARGET_DIR)/doc/anwdl/index.html)
 
 pictures: ## draw the pictures of the manual, after changes of docs/pictures/*.d2
 	$(STAGE) 'pictures'
@@ -30,6 +30,6 @@ pictures: ## draw the pictures of the manual, after changes of docs/pictures/*.d
 	@mkdir -p $(PICTURES_DIR)
 	@cp docs/pictures/package.json docs/pictures/package-lock.json docs/pictures/render.mjs $(PICTURES_DIR)/
 	npm --prefix $(PICTURES_DIR) ci --silent --no-audit --no-fund
-	node $(PICTURES_DIR)/render.mjs $(abspath $(PICTURES))
+	node $(PICTURES_DIR)/render.mjs $(foreach picture,$(PICTURES),$(call absolute,$(picture)))
 
 .PHONY: docs pictures
