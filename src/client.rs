@@ -87,6 +87,12 @@ impl ClientInstance {
         self.endpoint.has_failed()
     }
 
+    /// Whether the client is between two requests: no byte of the next has come, and no response
+    /// is left to send. Only then does closing lose nothing that is here.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle()
+    }
+
     /// What the operation under way waits for; `None` if there is none, or if it gets further by
     /// being called again.
     pub fn wants(&self) -> Option<Interest> {

@@ -160,6 +160,11 @@ impl ClientInterface {
         self.endpoint.has_failed()
     }
 
+    /// Whether there is a connection that is between a response and the next request.
+    pub fn is_idle(&self) -> bool {
+        !self.is_closed() && !self.is_connecting() && self.endpoint.is_idle()
+    }
+
     /// What the operation under way waits for; `None` if there is none, or if it gets further by
     /// being called again.
     pub fn wants(&self) -> Option<Interest> {
