@@ -390,19 +390,27 @@ fn no_message_costs_much_more_than_a_plain_one() {
     let roles = &roles[..if is_exhaustive() { 2 } else { 1 }];
     for role in roles.iter().copied() {
         let plain = cost_in(role, PLAIN, size(), usize::MAX);
+        let mut dearest = (0.0, "");
         for (kind, _) in KINDS {
             let (once, four_times) = (
                 cost_in(role, kind, size(), usize::MAX),
                 cost_in(role, kind, 4 * size(), usize::MAX),
             );
+            let ratio = once / plain;
             println!(
-                "figure: {role:?}: {kind}: {once:.1} instructions a byte, {:.2} x a plain message",
-                once / plain
+                "{role:?}: {kind}: {once:.1} instructions a byte, {ratio:.2} x a plain message"
             );
-            if once > 3.0 * plain || four_times > 1.25 * once {
+            if ratio > dearest.0 {
+                dearest = (ratio, kind);
+            }
+            if ratio > 3.0 || four_times > 1.25 * once {
                 too_much.push((role, kind, once, four_times, plain));
             }
         }
+        println!(
+            "figure: {role:?}: the most is {:.2} x a plain message, of {}",
+            dearest.0, dearest.1
+        );
     }
     println!("cases: {} kinds of messages", roles.len() * KINDS.len());
     assert!(too_much.is_empty(), "{too_much:?}");
@@ -421,16 +429,19 @@ fn no_message_that_was_searched_for_costs_much_more_than_a_plain_one() {
         );
         let plain = cost_in(role, PLAIN, SEARCHED_SIZE, usize::MAX);
         let role = format!("{role:?}");
+        let mut dearest: f64 = 0.0;
         for file in std::fs::read_dir(files).unwrap() {
             let file = file.unwrap().path();
             let path = file.to_str().unwrap();
-            let worst = measure("files_under_callgrind", &[("ROLE", &role), ("FILES", path)]);
+            let cost = measure("files_under_callgrind", &[("ROLE", &role), ("FILES", path)]);
             println!(
-                "figure: {path}: {worst:.1} instructions a byte, {:.2} x a plain message",
-                worst / plain
+                "{path}: {cost:.1} instructions a byte, {:.2} x a plain message",
+                cost / plain
             );
-            assert!(worst <= 3.0 * plain, "{path}: {worst} {plain}");
+            dearest = dearest.max(cost / plain);
+            assert!(cost <= 3.0 * plain, "{path}: {cost} {plain}");
         }
+        println!("figure: {role}: the most that a search found is {dearest:.2} x a plain message");
     }
 }
 
@@ -449,7 +460,7 @@ fn four_times_as_many_names_cost_four_times_as_much() {
         };
         let (once, four_times) = (growth(4000), growth(16_000));
         println!(
-            "figure: {kind} by name: {:.2} times as much for four times as many",
+            "{kind} by name: {:.2} times as much for four times as many",
             four_times / once
         );
         assert!(four_times <= 4.6 * once, "{kind}: {once} {four_times}");
@@ -474,7 +485,7 @@ fn four_times_as_much_to_read_costs_four_times_as_much() {
             )
         };
         let (once, four_times) = (cost(size() / 4), cost(size()));
-        println!("figure: {kind}: {once:.1} instructions a byte to read all of it");
+        println!("{kind}: {once:.1} instructions a byte to read all of it");
         assert!(four_times <= 1.25 * once, "{kind}: {once} {four_times}");
     }
 }
@@ -488,7 +499,7 @@ fn pieces_cost_what_their_calls_cost() {
     let segments = cost(PLAIN, size(), 1400);
     let bytes = [cost(PLAIN, size(), 1), cost(PLAIN, 4 * size(), 1)];
     println!(
-        "figure: {segments:.1} in segments, {:.1} byte by byte, {at_once:.1} at once",
+        "figure: {segments:.1} instructions a byte in segments, {:.1} byte by byte, {at_once:.1} at once",
         bytes[0]
     );
     assert!(segments <= 1.2 * at_once, "{segments} {at_once}");

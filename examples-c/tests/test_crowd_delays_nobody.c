@@ -252,7 +252,8 @@ static void end(crowd_t *crowd) {
     close(crowd->epoll_fd);
 }
 
-static void test_crowd(char *path, const case_t *it, bool has_limits, bool measures) {
+/* Returns how many times as long a new session takes while they are there. */
+static double test_crowd(char *path, const case_t *it, bool has_limits, bool measures) {
     crowd_t *crowd = calloc(1, sizeof *crowd);
     REQUIRE(crowd != NULL);
     crowd->it = it;
@@ -269,11 +270,12 @@ static void test_crowd(char *path, const case_t *it, bool has_limits, bool measu
     printf("cases: %d sessions while %zu peers of %zu address%s are %s%s\n", HONEST_SESSIONS,
            it->count, it->addresses, it->addresses == 1 ? "" : "es", it->name,
            has_limits ? "" : ", which have no limits");
-    printf("figure: a new session takes %.1f ms, and %.1f ms without them\n", crowded, quiet);
+    printf("a new session takes %.1f ms, and %.1f ms without them\n", crowded, quiet);
     if (measures && it->addresses == 1)
         CHECK(crowded <= MOST_TIMES_SLOWER * quiet);
     end(crowd);
     free(crowd);
+    return crowded / quiet;
 }
 
 int main(int argc, char **argv) {
@@ -282,8 +284,15 @@ int main(int argc, char **argv) {
         printf("skipped: %d open descriptors are not allowed\n", MOST_MEMBERS + OTHER_DESCRIPTORS);
         return SKIPPED;
     }
+    double slowest = 0; /* beside one address */
     for (size_t at = 0; at < CASE_COUNT; at++)
-        for (int has_limits = 0; has_limits < 2; has_limits++)
-            test_crowd(argv[1], &CASES[at], has_limits > 0, argc == 3);
+        for (int has_limits = 0; has_limits < 2; has_limits++) {
+            double times = test_crowd(argv[1], &CASES[at], has_limits > 0, argc == 3);
+            if (CASES[at].addresses == 1 && times > slowest)
+                slowest = times;
+        }
+    const char *slash = strrchr(argv[1], '/');
+    printf("figure: %s: beside one address a new session takes at most %.1f times as long\n",
+           slash != NULL ? slash + 1 : argv[1], slowest);
     return check_finish();
 }

@@ -273,6 +273,20 @@ static void free_received(const received_t *received) {
 
 enum { SMALL = 16 * 1024 };
 
+/* The most of any message, in limits. */
+static struct {
+    double values;
+    double with_inner_json;
+    double while_read;
+} most_held;
+
+static double of_limit(long long bytes, double *most) {
+    double share = (double)bytes / LIMIT;
+    if (share > *most)
+        *most = share;
+    return share;
+}
+
 /* What is malformed is held as a text, until the next is received. */
 static void check_held_malformed(message_t *message) {
     received_t received = {NULL, NULL};
@@ -284,8 +298,9 @@ static void check_held_malformed(message_t *message) {
     CHECK(anwdl_session_get_malformed_request_json(session) != NULL);
     CHECK(bytes_in_use <= LIMIT + SMALL);
     CHECK(most_in_use <= 4 * LIMIT);
-    printf("figure: a malformed request of %s holds %.2f of the limit; %.2f while read\n",
-           message->kind->name, (double)bytes_in_use / LIMIT, (double)most_in_use / LIMIT);
+    printf("a malformed request of %s holds %.2f of the limit; %.2f while read\n",
+           message->kind->name, of_limit(bytes_in_use, &most_held.values),
+           of_limit(most_in_use, &most_held.while_read));
     anwdl_session_free(session);
     free(message->bytes);
 }
@@ -314,10 +329,10 @@ static void check_held(message_t *message) {
     holds &= CHECK(all <= values + (long long)strlen(json) + SMALL);
     holds &= CHECK(all <= 3 * LIMIT + SMALL);
     holds &= CHECK(most <= 4 * LIMIT);
-    printf(
-        "figure: a %s of %s holds %.2f of the limit, %.2f with its inner JSON; %.2f while read\n",
-        message->receiver == ANWDL_ROLE_CLIENT ? "response" : "request", message->kind->name,
-        (double)values / LIMIT, (double)all / LIMIT, (double)most / LIMIT);
+    printf("a %s of %s holds %.2f of the limit, %.2f with its inner JSON; %.2f while read\n",
+           message->receiver == ANWDL_ROLE_CLIENT ? "response" : "request", message->kind->name,
+           of_limit(values, &most_held.values), of_limit(all, &most_held.with_inner_json),
+           of_limit(most, &most_held.while_read));
     if (!holds)
         fprintf(stderr, "  that was %s\n", message->kind->name);
     is_counted = true;
@@ -654,6 +669,10 @@ int main(void) {
                 check_held_malformed(&message);
             }
         }
+    printf(
+        "figure: a message holds at most %.2f of the limit, %.2f with its inner JSON; %.2f while "
+        "it is read\n",
+        most_held.values, most_held.with_inner_json, most_held.while_read);
     for (size_t receiver = 0; receiver < 2; receiver++)
         for (size_t framing = 0; framing < 4; framing++) {
             message_t message = {.framing = FRAMINGS[framing],

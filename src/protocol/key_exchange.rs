@@ -57,22 +57,25 @@ pub struct KeyExchange {
     session_keys: Option<Keys>,
 }
 
-/// Secrets are boxed, so that this enum has no padding: a move copies padding too, and with it
-/// whatever lay on the stack before, such as a part of a key.
+/// Each variant is one pointer, as in [`Keys`].
 enum Secret {
-    Cbc(Box<AesWrapper>),
+    Cbc(AesWrapper),
     /// This side sent first.
-    GcmInitiator {
-        random: Random,
-        ephemeral: ephemeral::Initiator,
-    },
+    GcmInitiator(Box<GcmInitiator>),
     /// The peer sent first, and its encapsulation key is still missing.
-    GcmReceived(GcmSecret),
+    GcmReceived(Box<GcmSecret>),
     /// The peer sent first, and the answer is ready.
-    GcmResponder {
-        initiator: Random,
-        response: ephemeral::Response,
-    },
+    GcmResponder(Box<GcmResponder>),
+}
+
+struct GcmInitiator {
+    random: Random,
+    ephemeral: ephemeral::Initiator,
+}
+
+struct GcmResponder {
+    initiator: Random,
+    response: ephemeral::Response,
 }
 
 type Random = Box<Zeroizing<[u8; RANDOM_SIZE]>>;
@@ -126,7 +129,7 @@ impl KeyExchange {
     /// the secret is received.
     pub fn expected_clear_size(&self) -> usize {
         match &self.secret {
-            Some(Secret::GcmInitiator { .. }) => CIPHERTEXT_SIZE,
+            Some(Secret::GcmInitiator(_)) => CIPHERTEXT_SIZE,
             _ => 0,
         }
     }
@@ -161,14 +164,14 @@ impl KeyExchange {
         let is_first = self.secret.is_none();
         let chosen = match self.secret.take() {
             Some(secret) => secret,
-            None if protocol == Protocol::Gcm => Secret::GcmInitiator {
+            None if protocol == Protocol::Gcm => Secret::GcmInitiator(Box::new(GcmInitiator {
                 random: random_bytes(random)?,
                 ephemeral: ephemeral::Initiator::new(random)?,
-            },
-            None => Secret::Cbc(Box::new(match own_key {
+            })),
+            None => Secret::Cbc(match own_key {
                 Some(key) => key.try_clone()?,
                 None => AesWrapper::new(OWN_KEY_SIZE, AesMode::Cbc)?,
-            })),
+            }),
         };
         let sent = match self.secret.insert(chosen) {
             Secret::Cbc(key) if is_first => wrap_key(rsa, key)?,
@@ -189,14 +192,13 @@ impl KeyExchange {
                 self.session_keys = Some(Keys::Cbc(answer));
                 wrapped
             }
-            Secret::GcmInitiator { random, ephemeral } => {
-                let key = ephemeral.encapsulation_key()?;
-                wrap_gcm_secret(rsa, random, &ephemeral.x25519_public()?, &key)?
+            Secret::GcmInitiator(initiator) => {
+                let key = initiator.ephemeral.encapsulation_key()?;
+                let x25519_public = initiator.ephemeral.x25519_public()?;
+                wrap_gcm_secret(rsa, &initiator.random, &x25519_public, &key)?
             }
-            Secret::GcmResponder {
-                initiator,
-                response,
-            } => {
+            Secret::GcmResponder(prepared) => {
+                let response = &prepared.response;
                 let responder = random_bytes(random)?;
                 let sent = wrap_gcm_secret(
                     rsa,
@@ -211,7 +213,7 @@ impl KeyExchange {
                     initiator_secret: &self.first_secret,
                     responder_secret: &sent,
                 };
-                let keys = transcript.keys(&response.shared, initiator, &responder);
+                let keys = transcript.keys(&response.shared, &prepared.initiator, &responder);
                 self.session_keys = Some(Keys::gcm(keys, self.role));
                 sent
             }
@@ -269,12 +271,14 @@ impl KeyExchange {
                     false => own.try_clone()?,
                 }));
             }
-            Some(Secret::GcmInitiator { random, ephemeral }) => {
+            Some(Secret::GcmInitiator(initiator)) => {
                 let responder = read_gcm_secret(plain)?;
                 let (_, ciphertext) = received
                     .split_last_chunk::<CIPHERTEXT_SIZE>()
                     .ok_or_else(decryption_failed)?;
-                let shared = ephemeral.finish(responder.x25519_public.as_slice(), ciphertext)?;
+                let shared = initiator
+                    .ephemeral
+                    .finish(responder.x25519_public.as_slice(), ciphertext)?;
                 let transcript = GcmTranscript {
                     is_server_initiator: self.role == Role::Server,
                     initiator_pem: local_pem(rsa)?,
@@ -282,10 +286,10 @@ impl KeyExchange {
                     initiator_secret: &self.first_secret,
                     responder_secret: received,
                 };
-                let keys = transcript.keys(&shared, random, &responder.random);
+                let keys = transcript.keys(&shared, &initiator.random, &responder.random);
                 self.session_keys = Some(Keys::gcm(keys, self.role));
             }
-            Some(Secret::GcmReceived(_) | Secret::GcmResponder { .. }) => {
+            Some(Secret::GcmReceived(_) | Secret::GcmResponder(_)) => {
                 unreachable!("a secret is received once")
             }
         }
@@ -302,10 +306,10 @@ impl KeyExchange {
             .split_last_chunk::<ENCAPSULATION_KEY_SIZE>()
             .ok_or_else(decryption_failed)?;
         let response = ephemeral::Response::new(initiator.x25519_public.as_slice(), key, random)?;
-        self.secret = Some(Secret::GcmResponder {
+        self.secret = Some(Secret::GcmResponder(Box::new(GcmResponder {
             initiator: initiator.random,
             response,
-        });
+        })));
         self.first_secret = try_copy(received)?;
         Ok(())
     }
@@ -317,7 +321,7 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
         GCM_SECRET_SIZE => {
             let secret = read_gcm_secret(plain)?;
             match protocol {
-                Protocol::Auto | Protocol::Gcm => Ok(Secret::GcmReceived(secret)),
+                Protocol::Auto | Protocol::Gcm => Ok(Secret::GcmReceived(Box::new(secret))),
                 _ => mismatch("the peer wants the gcm framing; another was asked for"),
             }
         }
@@ -326,7 +330,7 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
         }
         32 | 40 | 48 => {
             let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);
-            AesWrapper::from_key(key, iv, AesMode::Cbc).map(|key| Secret::Cbc(Box::new(key)))
+            AesWrapper::from_key(key, iv, AesMode::Cbc).map(Secret::Cbc)
         }
         _ => Err(decryption_failed()),
     }

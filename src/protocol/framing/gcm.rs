@@ -5,10 +5,9 @@
 use subtle::Choice;
 
 use super::clear_length::violation;
-use super::packet::{Direction, Framing, KEYS_MATCH_FRAMING, Keys, Opened};
+use super::packet::{Direction, Framing, KEYS_MATCH_FRAMING, Keys, Opened, RecordKeys};
 use crate::crypto::aes::{TAG_SIZE, decryption_failed};
 use crate::crypto::random::FillRandom;
-use crate::crypto::record_key::RecordKey;
 use crate::error::{Error, Reason, Result};
 use crate::message::{SHORTEST_REQUEST, SHORTEST_RESPONSE};
 use crate::protocol::config::{Protocol, Role};
@@ -65,7 +64,7 @@ impl Framing for Gcm {
         let (text, tag) = packet
             .split_last_chunk_mut::<TAG_SIZE>()
             .ok_or_else(decryption_failed)?;
-        received(keys).open(&header, text, tag)?;
+        record_keys(keys).received.open(&header, text, tag)?;
         Ok(Opened {
             text: 0..text.len(),
             valid: Choice::from(1),
@@ -82,32 +81,27 @@ impl Framing for Gcm {
         })?;
         let header = header.to_be_bytes();
         message[..HEADER_SIZE].copy_from_slice(&header);
-        let tag = sent(keys).seal(&header, &mut message[HEADER_SIZE..])?;
+        let tag = record_keys(keys)
+            .sent
+            .seal(&header, &mut message[HEADER_SIZE..])?;
         message.extend_from_slice(&tag);
         Ok(())
     }
 
     fn advance_keys(&self, keys: &mut Keys, direction: Direction, packet: &[u8]) {
-        let Keys::Gcm { sent, received } = keys else {
+        let Keys::Gcm(keys) = keys else {
             unreachable!("{KEYS_MATCH_FRAMING}");
         };
         match direction {
-            Direction::Sent => sent.advance(packet.len()),
-            Direction::Received => received.advance(packet.len()),
+            Direction::Sent => keys.sent.advance(packet.len()),
+            Direction::Received => keys.received.advance(packet.len()),
         }
     }
 }
 
-fn sent(keys: &Keys) -> &RecordKey {
+fn record_keys(keys: &Keys) -> &RecordKeys {
     match keys {
-        Keys::Gcm { sent, .. } => sent,
-        Keys::Cbc(_) => unreachable!("{KEYS_MATCH_FRAMING}"),
-    }
-}
-
-fn received(keys: &Keys) -> &RecordKey {
-    match keys {
-        Keys::Gcm { received, .. } => received,
+        Keys::Gcm(keys) => keys,
         Keys::Cbc(_) => unreachable!("{KEYS_MATCH_FRAMING}"),
     }
 }

@@ -56,10 +56,10 @@ mod tests {
         match protocol {
             Protocol::Gcm => {
                 let key = || RecordKey::new(&[1; 32], &[2; 12]);
-                Keys::Gcm {
+                Keys::Gcm(Box::new(packet::RecordKeys {
                     sent: key(),
                     received: key(),
-                }
+                }))
             }
             _ => Keys::Cbc(AesWrapper::new(256, AesMode::Cbc).unwrap()),
         }

@@ -21,14 +21,20 @@ pub const MAX_TRAILER_SIZE: usize = 2 * BLOCK_SIZE;
 pub const KEYS_MATCH_FRAMING: &str = "a session has the keys of its framing";
 
 /// The keys of a session, of one kind or the other: no framing can use a key meant for another.
+///
+/// Each variant is one pointer: a move copies the bytes that a smaller variant leaves unused, too,
+/// and with them whatever lay on the stack before, such as a part of a key.
 pub enum Keys {
     /// Of v2, v3 and v4: one key and IV for both directions.
     Cbc(AesWrapper),
     /// Of gcm: a key for each direction.
-    Gcm {
-        sent: Box<RecordKey>,
-        received: Box<RecordKey>,
-    },
+    Gcm(Box<RecordKeys>),
+}
+
+/// The keys of the two directions of a gcm session.
+pub struct RecordKeys {
+    pub sent: Box<RecordKey>,
+    pub received: Box<RecordKey>,
 }
 
 /// Where the text is in a packet that was decrypted in place.
@@ -85,14 +91,14 @@ impl Keys {
             Role::Client => (keys.client, keys.server),
             Role::Server => (keys.server, keys.client),
         };
-        Self::Gcm { sent, received }
+        Self::Gcm(Box::new(RecordKeys { sent, received }))
     }
 
     /// The key of v2, v3 and v4.
     pub fn aes(&self) -> Option<&AesWrapper> {
         match self {
             Self::Cbc(aes) => Some(aes),
-            Self::Gcm { .. } => None,
+            Self::Gcm(_) => None,
         }
     }
 
@@ -106,7 +112,7 @@ impl Keys {
         if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
             match self {
                 Self::Cbc(aes) => aes.set_iv(*iv),
-                Self::Gcm { .. } => unreachable!("{KEYS_MATCH_FRAMING}"),
+                Self::Gcm(_) => unreachable!("{KEYS_MATCH_FRAMING}"),
             }
         }
     }

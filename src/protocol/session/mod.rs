@@ -540,7 +540,7 @@ pub(crate) fn under_way(operation: &str) -> Error {
 /// The framing for these keys, if it is known before the first message.
 fn framing_under(config: &Config, keys: &Keys) -> Option<&'static dyn Framing> {
     match keys {
-        Keys::Gcm { .. } => framing::of(Protocol::Gcm),
+        Keys::Gcm(_) => framing::of(Protocol::Gcm),
         Keys::Cbc(_) => framing_before_keys(config),
     }
 }
