@@ -68,15 +68,8 @@ static bool use_key(anwdl_rsa_wrapper_t *wrapper, const char *label) {
                ANWDL_OK;
 }
 
-static void *serve(void *client) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        anwdl_event_t event = anwdl_client_next_event(client, &request);
-        if (event == ANWDL_EVENT_REQUEST || event == ANWDL_EVENT_MALFORMED_REQUEST)
-            goes_on = answer(client, request);
-        else
-            goes_on = event != ANWDL_EVENT_ENDED;
-    }
+static void *run(void *client) {
+    (void)serve(client); /* until it is over */
     anwdl_client_free(client);
     return NULL;
 }
@@ -106,7 +99,7 @@ int main(int argc, char **argv) {
             usleep(100000); /* no descriptors: others may end meanwhile */
         else if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
             close(fd);
-        else if (pthread_create(&thread, NULL, serve, client) != 0)
+        else if (pthread_create(&thread, NULL, run, client) != 0)
             anwdl_client_free(client);
         else
             pthread_detach(thread);

@@ -11,11 +11,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
-
-enum { INPUT_SIZE = 4096 };
 
 typedef struct {
     server_base_t base;
@@ -38,10 +37,7 @@ typedef struct {
     bool is_computing; /* the session belongs to a thread of the pool */
     bool is_closing;
     anwdl_status_t computed;
-    size_t pending;  /* bytes of the session that are being written */
-    size_t received; /* bytes in input */
-    size_t fed;      /* how many of them the session has taken */
-    uint8_t input[INPUT_SIZE];
+    size_t pending; /* bytes of the session that are being written */
 } connection_t;
 
 /* -- the end of a connection ------------------------------------------------------------------- */
@@ -117,26 +113,17 @@ static void acknowledge(const connection_t *connection) {
 #endif
 }
 
-/* The session takes what it can use now; the rest stays in the buffer. */
-static bool feed(connection_t *connection) {
-    size_t taken = 0;
-    if (connection->served.phase == RESTING)
-        served_begin(&connection->served, ANSWERING);
-    anwdl_status_t status =
-        anwdl_session_feed(connection->served.session, connection->input + connection->fed,
-                           connection->received - connection->fed, &taken);
-    connection->fed += taken;
-    return status == ANWDL_OK;
-}
-
 /* -- what libuv does --------------------------------------------------------------------------- */
 
 static void advance(connection_t *connection);
 
+/* The session lends the memory until it is used again, in on_read. */
 static void lend_input(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buffer) {
     connection_t *connection = handle->data;
+    size_t len = 0;
+    uint8_t *bytes = anwdl_session_get_receive_buffer(connection->served.session, &len);
     (void)suggested_size;
-    *buffer = uv_buf_init((char *)connection->input, INPUT_SIZE);
+    *buffer = uv_buf_init((char *)bytes, (unsigned int)len);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
@@ -145,12 +132,13 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     if (count == 0)
         return;
     uv_read_stop(stream);
-    connection->fed = 0;
-    connection->received = count > 0 ? (size_t)count : 0;
-    if (count == UV_EOF && anwdl_session_feed_end(connection->served.session) != ANWDL_OK)
-        close_by_last_error(connection);
-    else if (count < 0 && count != UV_EOF)
+    anwdl_session_set_time(connection->served.session, (uint64_t)get_time());
+    if (count < 0 && count != UV_EOF)
         close_connection(connection, uv_strerror((int)count));
+    else if ((count == UV_EOF
+                  ? anwdl_session_feed_end(connection->served.session)
+                  : anwdl_session_received(connection->served.session, (size_t)count)) != ANWDL_OK)
+        close_by_last_error(connection);
     else
         advance(connection);
 }
@@ -233,6 +221,20 @@ static void queue_computation(connection_t *connection) {
         close_connection(connection, "too many key exchanges");
 }
 
+/* Whether the socket has bytes that nobody has read. */
+static bool has_come(const connection_t *connection) {
+    uv_os_fd_t fd;
+    int available = 0;
+    return uv_fileno((const uv_handle_t *)&connection->tcp, &fd) == 0 &&
+           ioctl(fd, FIONREAD, &available) == 0 && available > 0;
+}
+
+/* False if the server stops, and nothing of the connection is left to answer: close it. */
+static bool may_wait(connection_t *connection) {
+    bool is_stopping = connection->server->is_stopping && !has_come(connection);
+    return served_may_wait(&connection->served, is_stopping);
+}
+
 /* Reads only when the session needs bytes, so a peer that sends too much has to wait. */
 static void read_more(connection_t *connection) {
     if (connection->served.phase == EXCHANGING)
@@ -249,21 +251,16 @@ static void advance(connection_t *connection) {
     bool goes_on = true;
     anwdl_session_set_time(served->session, (uint64_t)get_time());
     while (goes_on) {
-        if (connection->server->is_stopping && served->phase == RESTING) {
-            close_connection(connection, "the server stops");
-            return;
-        }
         anwdl_event_t event = anwdl_session_next_event(served->session, &served->request, NULL);
         switch (event) {
         case ANWDL_EVENT_WANT_READ:
-            if (connection->fed == connection->received) {
-                read_more(connection);
-                return;
-            }
-            goes_on = feed(connection);
-            break;
         case ANWDL_EVENT_WANT_WRITE:
-            write_pending(connection);
+            if (!may_wait(connection))
+                close_connection(connection, "the server stops");
+            else if (event == ANWDL_EVENT_WANT_READ)
+                read_more(connection);
+            else
+                write_pending(connection);
             return;
         case ANWDL_EVENT_WANT_COMPUTATION:
             queue_computation(connection);
@@ -367,7 +364,7 @@ static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
     bool is_connection = handle->data != server;
-    if (!is_connection || connection->served.phase != ANSWERING)
+    if (!is_connection || uv_is_closing(handle) || !may_wait(connection))
         close_handle(handle, server);
     else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
              uv_timer_get_due_in(&connection->deadline) > server->base.options.drain_timeout)

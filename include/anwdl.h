@@ -1179,6 +1179,12 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
+/** Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
+ * byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
+ * call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
+ * @return true between two requests and before the first; otherwise false, also after a failure. */
+bool anwdl_client_is_idle(const anwdl_client_t *client);
+
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
  * anwdl_set_log_handler(). The library neither reads nor frees what it points to.
  * Python: an attribute of the object.
@@ -1352,6 +1358,24 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed(anwdl_session_t *session, const uint8_t *bytes, size_t len,
                                   size_t *out_taken);
 
+/** Lends memory to receive bytes from the peer into, in place of anwdl_session_feed(): pass it to recv(),
+ * SSL_read() or an io_uring, and report what has come with anwdl_session_received(). It has room for what the
+ * operation under way waits for and for the start of the next message, so that nothing is left for the caller to
+ * keep. Python: none; socket.recv() is called inside.
+ * @param out_len Where to write its length in bytes. Written only if there is one.
+ * @return The address, lent until the next call that changes the session; NULL if the session waits for no bytes:
+ *   after ANWDL_WANT_READ it does. */
+uint8_t *anwdl_session_get_receive_buffer(anwdl_session_t *session,
+                                          size_t *out_len);
+
+/** Reports that bytes from the peer were received into what anwdl_session_get_receive_buffer() lent. Python: none;
+ * socket.recv() is called inside.
+ * @param count How many, from the first on; more than its length is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end()).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_received(anwdl_session_t *session, size_t count);
+
 /** Says that the peer has closed its side. An operation that waits for bytes then fails with
  * ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
  * is called inside.
@@ -1429,6 +1453,11 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  * tuple that ClientInstance.recvRequest() returns. */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
+/** Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+ * anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
+ * @return true between two requests and before the first; otherwise false, also after a failure. */
+bool anwdl_session_is_idle(const anwdl_session_t *session);
+
 /** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session, void *user_data);
@@ -1466,9 +1495,9 @@ ANWDL_MUST_USE
 anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
                                        anwdl_response_t **out_response);
 
-/** Tells the session the time, for the timeouts of its options. Call it before anwdl_session_next_event() and
- * before each operation. An operation that began before the first call has no timeout. Python: none; the
- * socket has a clock.
+/** Tells the session the time, for the timeouts of its options. Call it after each wait, before any other
+ * function: the timeout of a request counts from the time last told when its first byte came. An operation
+ * that began before the first call has no timeout. Python: none; the socket has a clock.
  * @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
  *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored; after one that is too large,
  *   the clock stands still until that time.
@@ -1671,6 +1700,12 @@ anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *cl
 /** What the operation under way waits for, as anwdl_client_get_wants(). Python: none. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
+
+/** Whether the connection is between a response and the next request, and so can be kept for later, as a pool does.
+ * That the server has closed it shows in the next operation. Python: none.
+ * @return true if the keys are exchanged and no request or response is under way; otherwise false, also without a
+ *   connection. */
+bool anwdl_client_interface_is_idle(const anwdl_client_interface_t *client_interface);
 
 /** Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object. */
 ANWDL_MUST_USE

@@ -86,6 +86,12 @@ impl ClientInstance {
         self.endpoint.has_failed()
     }
 
+    /// Whether the client is between two requests: no byte of the next has come, and no response
+    /// is left to send. Only then does closing lose nothing that is here.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle()
+    }
+
     /// What the current operation waits for; `None` if there is none, or if it can continue at
     /// once.
     pub fn wants(&self) -> Option<Interest> {

@@ -159,6 +159,11 @@ impl ClientInterface {
         self.endpoint.has_failed()
     }
 
+    /// Whether there is a connection that is between a response and the next request.
+    pub fn is_idle(&self) -> bool {
+        !self.is_closed() && !self.is_connecting() && self.endpoint.is_idle()
+    }
+
     /// What the current operation waits for; `None` if there is none, or if it can continue at
     /// once.
     pub fn wants(&self) -> Option<Interest> {

@@ -75,6 +75,17 @@ void served_begin(served_t *served, phase_t phase) {
     admission_wait(served->admission, &served->place);
 }
 
+static bool is_idle(const served_t *served) {
+    return served->client != NULL ? anwdl_client_is_idle(served->client)
+                                  : anwdl_session_is_idle(served->session);
+}
+
+bool served_may_wait(served_t *served, bool is_stopping) {
+    if (served->phase == RESTING && !is_idle(served))
+        served_begin(served, ANSWERING);
+    return !is_stopping || served->phase == ANSWERING;
+}
+
 static anwdl_protocol_t get_protocol(const served_t *served) {
     return served->client != NULL ? anwdl_client_get_protocol(served->client)
                                   : anwdl_session_get_protocol(served->session);

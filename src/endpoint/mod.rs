@@ -228,6 +228,16 @@ impl<T: Transport> Endpoint<T> {
         self.session.has_failed()
     }
 
+    /// Whether the endpoint is between one request with its response and the next: no byte of that
+    /// has come, and this side has nothing to send. Only then does closing lose nothing that is here.
+    pub fn is_idle(&self) -> bool {
+        let is_answered = match self.role() {
+            Role::Server => self.turns.may_receive(Role::Server),
+            Role::Client => self.turns.may_send,
+        };
+        is_answered && self.session.is_between_messages() && !self.is_within_proxy_header()
+    }
+
     /// Exchanges the keys; either side may speak first.
     pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
         self.run_exchange(Operation::ExchangeKeys { receive_first })

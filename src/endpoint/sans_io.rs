@@ -148,11 +148,40 @@ impl Endpoint<SansIo> {
             }
             let (taken, left) = rest.split_at(count);
             space[..count].copy_from_slice(taken);
-            self.session.received(count);
-            if let Some(clock) = &mut self.transport.clock {
-                clock.deadline.received(|| clock.now);
-            }
+            self.count_received(count);
             rest = left;
+        }
+    }
+
+    /// Where bytes from the peer can be received, in place of [`feed`](Self::feed): only as many as
+    /// the operation under way waits for, and a few of the next message. Empty unless it waits for
+    /// bytes. Count what was written there with [`received`](Self::received).
+    pub fn receive_buffer(&mut self) -> &mut [u8] {
+        match self.wants() {
+            Some(Interest::Read) => self.session.receive_buffer_ahead(),
+            _ => &mut [],
+        }
+    }
+
+    /// Counts bytes that were written to the [`receive_buffer`](Self::receive_buffer).
+    pub fn received(&mut self, count: usize) -> Result<()> {
+        self.session.check_alive()?;
+        let len = self.receive_buffer().len();
+        if count > len {
+            return Err(Error::invalid_argument(format!(
+                "count is {count}; the receive buffer has {len} bytes"
+            )));
+        }
+        self.count_received(count);
+        Ok(())
+    }
+
+    fn count_received(&mut self, count: usize) {
+        self.session.received(count);
+        if let Some(clock) = &mut self.transport.clock
+            && count > 0
+        {
+            clock.deadline.received(|| clock.now);
         }
     }
 

@@ -11,7 +11,7 @@ use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, detach, exchange_or_leave_open, get_malformed_request, get_protocol,
-    get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
+    get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed, is_idle,
     leave_open, operate, query, recv_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
@@ -494,6 +494,16 @@ pub unsafe extern "C" fn anwdl_client_send_response(
 pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { get_wants(client, ClientInstance::wants) }
+}
+
+/// Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
+/// byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
+/// call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
+/// @return true between two requests and before the first; otherwise false, also after a failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { is_idle(client, ClientInstance::is_idle) }
 }
 
 /// Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of

@@ -11,8 +11,8 @@ use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, detach, exchange_or_leave_open, get_protocol, get_time_left, get_user_data,
-    get_wants, get_wrapper, has_failed, operate, query, recv_response, send_request, set_user_data,
-    set_wrapper,
+    get_wants, get_wrapper, has_failed, is_idle, operate, query, recv_response, send_request,
+    set_user_data, set_wrapper,
 };
 use super::memory::get_string;
 use super::response::anwdl_response_t;
@@ -432,6 +432,18 @@ pub unsafe extern "C" fn anwdl_client_interface_get_wants(
 ) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { get_wants(client_interface, ClientInterface::wants) }
+}
+
+/// Whether the connection is between a response and the next request, and so can be kept for later, as a pool does.
+/// That the server has closed it shows in the next operation. Python: none.
+/// @return true if the keys are exchanged and no request or response is under way; otherwise false, also without a
+///   connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_is_idle(
+    client_interface: *const anwdl_client_interface_t,
+) -> bool {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { is_idle(client_interface, ClientInterface::is_idle) }
 }
 
 /// Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object.

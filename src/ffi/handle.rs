@@ -238,6 +238,22 @@ where
     }
 }
 
+/// Whether a session is between two messages; a poisoned one is not.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn is_idle<H, S>(handle: *const H, is_idle: impl FnOnce(&S) -> bool) -> bool
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        read(handle, false, |handle| {
+            Ok(!handle.is_poisoned && is_idle(handle.get_ref()))
+        })
+    }
+}
+
 /// The milliseconds left, rounded up, so that a wait of this length does not end early; -1 for no
 /// limit.
 ///

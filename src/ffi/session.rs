@@ -10,8 +10,8 @@ use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
-    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, recv_response,
-    send_request, send_response, set_user_data, set_wrapper,
+    get_user_data, get_wants, get_wrapper, has_failed, is_idle, operate, query, recv_request,
+    recv_response, send_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
@@ -315,6 +315,46 @@ pub unsafe extern "C" fn anwdl_session_feed(
     })
 }
 
+/// Lends memory to receive bytes from the peer into, in place of anwdl_session_feed(): pass it to recv(),
+/// SSL_read() or an io_uring, and report what has come with anwdl_session_received(). It has room for what the
+/// operation under way waits for and for the start of the next message, so that nothing is left for the caller to
+/// keep. Python: none; socket.recv() is called inside.
+/// @param out_len Where to write its length in bytes. Written only if there is one.
+/// @return The address, lent until the next call that changes the session; NULL if the session waits for no bytes:
+///   after ANWDL_WANT_READ it does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_receive_buffer(
+    session: *mut anwdl_session_t,
+    out_len: *mut usize,
+) -> *mut u8 {
+    value_or(ptr::null_mut(), || {
+        // SAFETY: the caller passes NULL or a session that it owns.
+        let session = unsafe { borrow_mut(session, "session") }?;
+        // SAFETY: the caller passes NULL or a place for the number.
+        let out_len = unsafe { output(out_len, "out_len") }?;
+        let buffer = session.get_mut().receive_buffer();
+        if buffer.is_empty() {
+            return Ok(ptr::null_mut());
+        }
+        out_len.set(buffer.len());
+        Ok(buffer.as_mut_ptr())
+    })
+}
+
+/// Reports that bytes from the peer were received into what anwdl_session_get_receive_buffer() lent. Python: none;
+/// socket.recv() is called inside.
+/// @param count How many, from the first on; more than its length is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end()).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_received(
+    session: *mut anwdl_session_t,
+    count: usize,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, |session| session.received(count)) }
+}
+
 /// Says that the peer has closed its side. An operation that waits for bytes then fails with
 /// ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
 /// is called inside.
@@ -510,6 +550,15 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     }
 }
 
+/// Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+/// anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
+/// @return true between two requests and before the first; otherwise false, also after a failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_is_idle(session: *const anwdl_session_t) -> bool {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { is_idle(session, SansIoSession::is_idle) }
+}
+
 /// Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
 #[must_use]
 #[unsafe(no_mangle)]
@@ -606,9 +655,9 @@ pub unsafe extern "C" fn anwdl_session_next_event(
     }
 }
 
-/// Tells the session the time, for the timeouts of its options. Call it before anwdl_session_next_event() and
-/// before each operation. An operation that began before the first call has no timeout. Python: none; the
-/// socket has a clock.
+/// Tells the session the time, for the timeouts of its options. Call it after each wait, before any other
+/// function: the timeout of a request counts from the time last told when its first byte came. An operation
+/// that began before the first call has no timeout. Python: none; the socket has a clock.
 /// @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
 ///   uv_now() or std::chrono::steady_clock. A time before the last one is ignored; after one that is too large,
 ///   the clock stands still until that time.
