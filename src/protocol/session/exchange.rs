@@ -13,6 +13,7 @@ impl Session {
     /// Begins a key exchange or one of its steps.
     pub fn begin_exchange(&mut self, operation: Operation) -> Result<()> {
         self.check_idle()?;
+        check_heap_for_crypto()?;
         let steps: &'static [Step] = match operation {
             Operation::ExchangeKeys {
                 receive_first: true,
