@@ -13,7 +13,8 @@ impl Session {
     /// Begins a key exchange or one of its steps.
     pub fn begin_exchange(&mut self, operation: Operation) -> Result<()> {
         self.check_idle()?;
-        check_heap_for_crypto()?;
+        // As in each step: without memory the session is over.
+        check_heap_for_crypto().inspect_err(|_| self.end())?;
         let steps: &'static [Step] = match operation {
             Operation::ExchangeKeys {
                 receive_first: true,
