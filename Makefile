@@ -29,7 +29,7 @@ endif
 .PHONY: all check test side-by-side demo clean help
 
 all: library ## build the release library (the default)
-	@printf '%s\n' "$(LIBRARY)" "$(LIBRARY:.so=.a)" "$(abspath $(HEADER))"
+	@printf '%s\n' $(call absolute,$(LIBRARY)) $(call absolute,$(LIBRARY:.so=.a)) $(call absolute,$(HEADER))
 
 check: check-form check-rust check-c ## what to run at each save: form, clippy, unit tests, the quick C tests
 
@@ -49,9 +49,9 @@ demo: demo-tools server venv ## run one client of each framing, and the C client
 	$(VENV)/bin/python $(INTEROP)/demo.py --client $(DEMO_BUILD)/client $(SERVER)
 
 clean: ## remove everything that was made, except the header
-	@case '$(CURDIR)/' in '$(TARGET_DIR)'/*|/*/../*) \
+	@! folder=$$(cd -- "$$CARGO_TARGET_DIR" 2>/dev/null && pwd -P) || case "$$(pwd -P)/" in "$${folder%/}"/*) \
 	    echo 'CARGO_TARGET_DIR is $(TARGET_DIR), which holds this folder too: remove what you want by hand' >&2; exit 1;; esac
-	rm -rf -- '$(TARGET_DIR)'
+	rm -rf -- $(TARGET_DIR)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16

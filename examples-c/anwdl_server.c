@@ -137,7 +137,7 @@ static anwdl_status_t send_answer(anwdl_client_t *client, answer_t answer) {
     return status;
 }
 
-/* To the letter, which data put together by the library are not. */
+/* The exact text, unlike data that the library puts together. */
 static anwdl_status_t answer_echo(anwdl_client_t *client, const anwdl_request_t *request) {
     const char *parameters = anwdl_request_get_parameters_json(request);
     size_t size = strlen(parameters) + sizeof "{\"echo\": }";
@@ -229,7 +229,7 @@ static void serve_client(server_t *server, int fd) {
     anwdl_client_free(client);
 }
 
-/* Takes over the descriptor. */
+/* Takes ownership of the descriptor. */
 static void let_wait(server_t *server, int fd, const struct sockaddr_storage *peer) {
     const char *why = "no memory";
     visitor_t *visitor = calloc(1, sizeof *visitor);

@@ -79,13 +79,7 @@ class visitor {
         anwdl::session &session = connection_.get_session();
         anwdl::request request;
         begin(phase::exchanging_keys);
-        for (;;) {
-            if (phase_ == phase::waiting && connection_.has_input())
-                begin(phase::answering);
-            if (server_.is_stopping && phase_ != phase::answering)
-                close("the server stops");
-            if (is_closed_)
-                co_return;
+        while (!is_closed_) {
             const anwdl::event event = connection_.next_event(request);
             switch (event) {
             case anwdl::event::want_computation:
@@ -95,7 +89,10 @@ class visitor {
                 [[fallthrough]];
             case anwdl::event::want_read:
             case anwdl::event::want_write:
-                co_await connection_.async_wait(event, asio::use_awaitable);
+                if (may_wait())
+                    co_await connection_.async_wait(event, asio::use_awaitable);
+                else
+                    close("the server stops");
                 end_turn();
                 break;
             case anwdl::event::exchanged:
@@ -133,7 +130,7 @@ class visitor {
 
     /// Ends it, unless it is at a request or its response.
     void drain() {
-        if (phase_ != phase::answering)
+        if (!may_wait())
             close("the server stops");
     }
 
@@ -174,6 +171,16 @@ class visitor {
     void begin(phase next) {
         phase_ = next;
         admission_wait(server_.admission, &place_);
+    }
+
+    /// Notes whether a request has begun. A server that stops waits for nothing else, but reads
+    /// what has come.
+    bool may_wait() {
+        if (phase_ == phase::waiting && !connection_.get_session().is_idle())
+            begin(phase::answering);
+        std::error_code ignored;
+        return !server_.is_stopping || phase_ == phase::answering ||
+               connection_.next_layer().available(ignored) > 0;
     }
 
     /// Begins to send; the rest is left to the next events.

@@ -154,17 +154,14 @@ static void compute_elsewhere(session_t *session) {
 static void go_on(session_t *session) {
     served_t *served = &session->served;
     for (;;) {
-        if (served->phase == RESTING && session->loop->is_draining) {
-            end_session(session, "the server stops");
-            return;
-        }
         anwdl_event_t event = anwdl_client_next_event(served->client, &served->request);
         switch (event) {
         case ANWDL_EVENT_WANT_READ:
-            wait_for_peer(session, EPOLLIN);
-            return;
         case ANWDL_EVENT_WANT_WRITE:
-            wait_for_peer(session, EPOLLOUT);
+            if (served_may_wait(served, session->loop->is_draining))
+                wait_for_peer(session, event == ANWDL_EVENT_WANT_READ ? EPOLLIN : EPOLLOUT);
+            else
+                end_session(session, "the server stops");
             return;
         case ANWDL_EVENT_WANT_COMPUTATION:
             compute_elsewhere(session);
@@ -176,13 +173,6 @@ static void go_on(session_t *session) {
             }
         }
     }
-}
-
-/* Something has come from the client, or can be sent to it. */
-static void handle_event(session_t *session) {
-    if (session->served.phase == RESTING)
-        served_begin(&session->served, ANSWERING);
-    go_on(session);
 }
 
 /* The key exchange reports whether the computation succeeded. */
@@ -225,18 +215,20 @@ static void end_late_sessions(deadlines_t *list) {
     }
 }
 
-/* Ends sessions without a request. Those with the workers end when they come back. */
-static void begin_to_drain(loop_t *loop) {
+static void go_on_with_all(deadlines_t *list) {
     deadline_t *next;
-    loop->is_draining = true;
-    while (loop->resting.first != NULL)
-        end_session(loop->resting.first->owner, "the server stops");
-    for (deadline_t *deadline = loop->operations.first; deadline != NULL; deadline = next) {
-        session_t *session = deadline->owner;
+    for (deadline_t *deadline = list->first; deadline != NULL; deadline = next) {
         next = deadline->next;
-        if (session->served.phase == EXCHANGING)
-            end_session(session, "the server stops");
+        go_on(deadline->owner);
     }
+}
+
+/* Ends sessions without a request, once they have looked whether one has come. Those with the
+ * workers end when they come back. */
+static void begin_to_drain(loop_t *loop) {
+    loop->is_draining = true;
+    go_on_with_all(&loop->operations);
+    go_on_with_all(&loop->resting);
 }
 
 /* Returns false if the loop must stop. */
@@ -273,7 +265,7 @@ static void *run_loop(void *argument) {
             if (events[at].data.ptr == loop)
                 is_woken = true;
             else
-                handle_event(events[at].data.ptr);
+                go_on(events[at].data.ptr);
         }
         /* Last, because it may end a session that has an event here. */
         if (is_woken)

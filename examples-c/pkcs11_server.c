@@ -26,6 +26,17 @@ static bool run_private_operation(const uint8_t *input, uint8_t *output, size_t 
     return result == CKR_OK && len == size;
 }
 
+/* A label is filled up with blanks. Another token must not be offered this PIN: it counts wrong
+ * ones. */
+static bool is_label(const CK_UTF8CHAR label[32], const char *token) {
+    size_t len = strlen(token);
+    if (len > 32 || memcmp(label, token, len) != 0)
+        return false;
+    while (len < 32 && label[len] == ' ')
+        len++;
+    return len == 32;
+}
+
 /* Opens a session on the token with this label. */
 static bool open_token(const char *module, const char *token, const char *pin) {
     CK_C_INITIALIZE_ARGS arguments = {.flags = CKF_OS_LOCKING_OK};
@@ -41,8 +52,7 @@ static bool open_token(const char *module, const char *token, const char *pin) {
         pkcs11->C_GetSlotList(CK_TRUE, slots, &count) != CKR_OK)
         return false;
     for (CK_ULONG at = 0; at < count; at++)
-        if (pkcs11->C_GetTokenInfo(slots[at], &info) == CKR_OK &&
-            strncmp((char *)info.label, token, strlen(token)) == 0)
+        if (pkcs11->C_GetTokenInfo(slots[at], &info) == CKR_OK && is_label(info.label, token))
             return pkcs11->C_OpenSession(slots[at], CKF_SERIAL_SESSION, NULL, NULL, &session) ==
                        CKR_OK &&
                    pkcs11->C_Login(session, CKU_USER, (CK_BYTE *)pin, strlen(pin)) == CKR_OK;
@@ -68,15 +78,8 @@ static bool use_key(anwdl_rsa_wrapper_t *wrapper, const char *label) {
                ANWDL_OK;
 }
 
-static void *serve(void *client) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        anwdl_event_t event = anwdl_client_next_event(client, &request);
-        if (event == ANWDL_EVENT_REQUEST || event == ANWDL_EVENT_MALFORMED_REQUEST)
-            goes_on = answer(client, request);
-        else
-            goes_on = event != ANWDL_EVENT_ENDED;
-    }
+static void *run(void *client) {
+    (void)serve(client); /* until it is over */
     anwdl_client_free(client);
     return NULL;
 }
@@ -106,7 +109,7 @@ int main(int argc, char **argv) {
             usleep(100000); /* no descriptors: others may end meanwhile */
         else if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
             close(fd);
-        else if (pthread_create(&thread, NULL, serve, client) != 0)
+        else if (pthread_create(&thread, NULL, run, client) != 0)
             anwdl_client_free(client);
         else
             pthread_detach(thread);

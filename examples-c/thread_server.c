@@ -25,7 +25,7 @@ typedef struct session {
     int64_t deadline;         /* of the key exchange, as get_time() */
     bool has_turn;            /* to compute; the server's mutex guards this and the rest */
     const char *why_not;      /* why it must not compute */
-    bool is_busy;             /* with a request or its response */
+    bool finishes;            /* what has begun, when the server stops */
     struct session *previous; /* in its list */
     struct session *next;
 } session_t;
@@ -39,6 +39,7 @@ struct server {
     pthread_cond_t turns_changed;
     pthread_cond_t one_finished;
     bool stops;
+    int stopping[2]; /* a pipe that is closed when the server stops */
 };
 
 static void add_session(session_t **list, session_t *session) {
@@ -65,15 +66,6 @@ static bool is_stopping(server_t *server) {
     bool stops = server->stops;
     pthread_mutex_unlock(&server->mutex);
     return stops;
-}
-
-/* Returns false if the server stops. A busy session may finish its request first. */
-static bool set_busy(session_t *session, bool is_busy) {
-    pthread_mutex_lock(&session->server->mutex);
-    session->is_busy = is_busy;
-    bool goes_on = !session->server->stops;
-    pthread_mutex_unlock(&session->server->mutex);
-    return goes_on;
 }
 
 /* Gives turns to all sessions that may compute now, or are late. Holds the mutex. */
@@ -117,21 +109,32 @@ static bool compute(session_t *session, const char **why) {
     return is_done;
 }
 
+/* From here on the session ends by itself when the server stops: once nothing is left to answer. */
+static void begin_to_serve(session_t *session) {
+    pthread_mutex_lock(&session->server->mutex);
+    session->finishes = true;
+    pthread_mutex_unlock(&session->server->mutex);
+}
+
 /* The idle timeout limits the time until a request begins; from then on, the library's timeout
  * counts. Returns NULL if there is a request, otherwise why the session ends. */
 static const char *wait_for_request(session_t *session) {
     uint32_t idle_timeout = session->server->base.options.idle_timeout;
-    struct pollfd entry = {.fd = session->fd, .events = POLLIN};
-    int count;
-    if (!set_busy(session, false))
-        return "the server stops";
-    do
-        count = poll(&entry, 1, idle_timeout == 0 ? -1 : (int)idle_timeout);
-    while (count < 0 && errno == EINTR);
+    struct pollfd entries[2] = {{.fd = session->fd, .events = POLLIN},
+                                {.fd = session->server->stopping[0], .events = POLLIN}};
+    const char *why = NULL;
+    if (anwdl_client_is_idle(session->served.client)) {
+        int count;
+        do
+            count = poll(entries, 2, idle_timeout == 0 ? -1 : (int)idle_timeout);
+        while (count < 0 && errno == EINTR);
+        if (count <= 0)
+            why = "idle for too long";
+        else if (entries[0].revents == 0)
+            why = "the server stops";
+    }
     served_begin(&session->served, ANSWERING);
-    if (count <= 0)
-        return "idle for too long";
-    return set_busy(session, true) ? NULL : "the server stops";
+    return why;
 }
 
 /* Returns why it ended; NULL for the library's last error. */
@@ -147,6 +150,8 @@ static const char *serve_client(session_t *session) {
                 break;
         }
         anwdl_event_t event = anwdl_client_next_event(served->client, &served->request);
+        if (event == ANWDL_EVENT_EXCHANGED)
+            begin_to_serve(session);
         goes_on = event == ANWDL_EVENT_WANT_COMPUTATION ? compute(session, &why)
                                                         : served_handle(served, event);
     }
@@ -212,7 +217,7 @@ static void give_way(place_t *place) {
     (void)shutdown(session->fd, SHUT_RDWR);
 }
 
-/* Takes over the descriptor. */
+/* Takes ownership of the descriptor. */
 static void start_session(server_t *server, int fd, const struct sockaddr_storage *peer) {
     session_t *session = served_new(sizeof *session, &server->base, fd, peer);
     if (session == NULL)
@@ -236,11 +241,13 @@ static void start_session(server_t *server, int fd, const struct sockaddr_storag
 }
 
 /* Signals do not interrupt the library's calls, so end their connections. */
-static void shut_down(server_t *server, bool busy_ones_too) {
+static void shut_down(server_t *server, bool all) {
     pthread_mutex_lock(&server->mutex);
+    if (!server->stops)
+        close(server->stopping[1]);
     server->stops = true;
     for (session_t *session = server->running; session != NULL; session = session->next)
-        if (busy_ones_too || !session->is_busy)
+        if (all || !session->finishes)
             (void)shutdown(session->fd, SHUT_RDWR);
     pthread_mutex_unlock(&server->mutex);
 }
@@ -281,10 +288,11 @@ int main(int argc, char **argv) {
     bool serves =
         server_open(&server.base, argc, argv, NULL, give_way) &&
         anwdl_client_options_set_exchange_keys(server.base.client_options, false) == ANWDL_OK &&
-        (signals = open_signals()) >= 0;
+        (signals = open_signals()) >= 0 && pipe(server.stopping) == 0;
     if (serves) {
         server_announce(&server.base);
         serve(&server, signals);
+        close(server.stopping[0]);
         print_event("stopped");
     }
     server_close(&server.base);

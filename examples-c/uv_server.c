@@ -11,17 +11,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
-
-enum { INPUT_SIZE = 4096 };
 
 typedef struct {
     server_base_t base;
     uv_loop_t loop;
     uv_poll_t listener;
-    uv_timer_t patience; /* until it accepts again */
+    uv_timer_t accept_timer; /* until it accepts again */
     uv_signal_t interrupt;
     uv_signal_t terminate;
     bool is_stopping;
@@ -38,10 +37,7 @@ typedef struct {
     bool is_computing; /* the session belongs to a thread of the pool */
     bool is_closing;
     anwdl_status_t computed;
-    size_t pending;  /* bytes of the session that are being written */
-    size_t received; /* bytes in input */
-    size_t fed;      /* how many of them the session has taken */
-    uint8_t input[INPUT_SIZE];
+    size_t pending; /* bytes of the session that are being written */
 } connection_t;
 
 /* -- the end of a connection ------------------------------------------------------------------- */
@@ -117,26 +113,17 @@ static void acknowledge(const connection_t *connection) {
 #endif
 }
 
-/* The session takes what it can use now; the rest stays in the buffer. */
-static bool feed(connection_t *connection) {
-    size_t taken = 0;
-    if (connection->served.phase == RESTING)
-        served_begin(&connection->served, ANSWERING);
-    anwdl_status_t status =
-        anwdl_session_feed(connection->served.session, connection->input + connection->fed,
-                           connection->received - connection->fed, &taken);
-    connection->fed += taken;
-    return status == ANWDL_OK;
-}
-
 /* -- what libuv does --------------------------------------------------------------------------- */
 
 static void advance(connection_t *connection);
 
+/* The session lends the memory until it is used again, in on_read. */
 static void lend_input(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buffer) {
     connection_t *connection = handle->data;
+    size_t len = 0;
+    uint8_t *bytes = anwdl_session_get_receive_buffer(connection->served.session, &len);
     (void)suggested_size;
-    *buffer = uv_buf_init((char *)connection->input, INPUT_SIZE);
+    *buffer = uv_buf_init((char *)bytes, (unsigned int)len);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
@@ -145,12 +132,13 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     if (count == 0)
         return;
     uv_read_stop(stream);
-    connection->fed = 0;
-    connection->received = count > 0 ? (size_t)count : 0;
-    if (count == UV_EOF && anwdl_session_feed_end(connection->served.session) != ANWDL_OK)
-        close_by_last_error(connection);
-    else if (count < 0 && count != UV_EOF)
+    anwdl_session_set_time(connection->served.session, (uint64_t)get_time());
+    if (count < 0 && count != UV_EOF)
         close_connection(connection, uv_strerror((int)count));
+    else if ((count == UV_EOF
+                  ? anwdl_session_feed_end(connection->served.session)
+                  : anwdl_session_received(connection->served.session, (size_t)count)) != ANWDL_OK)
+        close_by_last_error(connection);
     else
         advance(connection);
 }
@@ -233,6 +221,20 @@ static void queue_computation(connection_t *connection) {
         close_connection(connection, "too many key exchanges");
 }
 
+/* Whether the socket has bytes that nobody has read. */
+static bool has_come(const connection_t *connection) {
+    uv_os_fd_t fd;
+    int available = 0;
+    return uv_fileno((const uv_handle_t *)&connection->tcp, &fd) == 0 &&
+           ioctl(fd, FIONREAD, &available) == 0 && available > 0;
+}
+
+/* False if the server stops, and nothing of the connection is left to answer: close it. */
+static bool may_wait(connection_t *connection) {
+    bool is_stopping = connection->server->is_stopping && !has_come(connection);
+    return served_may_wait(&connection->served, is_stopping);
+}
+
 /* Reads only when the session needs bytes, so a peer that sends too much has to wait. */
 static void read_more(connection_t *connection) {
     if (connection->served.phase == EXCHANGING)
@@ -249,21 +251,16 @@ static void advance(connection_t *connection) {
     bool goes_on = true;
     anwdl_session_set_time(served->session, (uint64_t)get_time());
     while (goes_on) {
-        if (connection->server->is_stopping && served->phase == RESTING) {
-            close_connection(connection, "the server stops");
-            return;
-        }
         anwdl_event_t event = anwdl_session_next_event(served->session, &served->request, NULL);
         switch (event) {
         case ANWDL_EVENT_WANT_READ:
-            if (connection->fed == connection->received) {
-                read_more(connection);
-                return;
-            }
-            goes_on = feed(connection);
-            break;
         case ANWDL_EVENT_WANT_WRITE:
-            write_pending(connection);
+            if (!may_wait(connection))
+                close_connection(connection, "the server stops");
+            else if (event == ANWDL_EVENT_WANT_READ)
+                read_more(connection);
+            else
+                write_pending(connection);
             return;
         case ANWDL_EVENT_WANT_COMPUTATION:
             queue_computation(connection);
@@ -279,7 +276,8 @@ static void advance(connection_t *connection) {
 
 /* -- new connections --------------------------------------------------------------------------- */
 
-/* Begins to serve the client, and takes over the descriptor. Returns NULL, or why it failed. */
+/* Begins to serve the client, and takes ownership of the descriptor. Returns NULL, or why it
+ * failed. */
 static const char *open_connection(connection_t *connection, int fd) {
     int status = uv_tcp_open(&connection->tcp, fd);
     if (status != 0)
@@ -319,8 +317,8 @@ static void start_connection(server_t *server, int fd, const struct sockaddr_sto
 
 static void on_connections(uv_poll_t *listener, int status, int events);
 
-static void on_patience_over(uv_timer_t *patience) {
-    server_t *server = patience->data;
+static void on_accept_again(uv_timer_t *accept_timer) {
+    server_t *server = accept_timer->data;
     uv_poll_start(&server->listener, UV_READABLE, on_connections);
 }
 
@@ -336,7 +334,7 @@ static void on_connections(uv_poll_t *listener, int status, int events) {
         int fd = accept_now(server->base.listener, &peer, &pause);
         if (pause > 0) {
             uv_poll_stop(listener);
-            uv_timer_start(&server->patience, on_patience_over, (uint64_t)pause, 0);
+            uv_timer_start(&server->accept_timer, on_accept_again, (uint64_t)pause, 0);
         }
         if (fd < 0)
             return;
@@ -366,7 +364,7 @@ static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
     bool is_connection = handle->data != server;
-    if (!is_connection || connection->served.phase != ANSWERING)
+    if (!is_connection || uv_is_closing(handle) || !may_wait(connection))
         close_handle(handle, server);
     else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
              uv_timer_get_due_in(&connection->deadline) > server->base.options.drain_timeout)
@@ -391,9 +389,9 @@ static bool is_done(const char *what, int status) {
 
 static bool start_server(server_t *server) {
     uv_loop_t *loop = &server->loop;
-    server->listener.data = server->patience.data = server;
+    server->listener.data = server->accept_timer.data = server;
     server->interrupt.data = server->terminate.data = server;
-    return is_done("no timer", uv_timer_init(loop, &server->patience)) &&
+    return is_done("no timer", uv_timer_init(loop, &server->accept_timer)) &&
            is_done("no signals", uv_signal_init(loop, &server->interrupt)) &&
            is_done("no signals", uv_signal_init(loop, &server->terminate)) &&
            is_done("no signals", uv_signal_start(&server->interrupt, on_signal, SIGINT)) &&

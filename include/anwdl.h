@@ -7,15 +7,14 @@
  * ("framings") of all released Anweddol clients (2.0 to 4.1) and an authenticated one, which no Python release
  * speaks yet, and detects which of them the peer uses.
  *
- * This header is made from the source of the library (`make header`): change it there.
+ * This header is generated from the source of the library (`make header`): change it there.
  *
- * There are three kinds of handles, over one implementation of the protocol:
+ * There are three kinds of handles, all with the same implementation of the protocol:
  * - anwdl_client_t: a connected client, as its server sees it, on a descriptor;
  * - anwdl_session_t: either side, without a descriptor, for programs that move the bytes themselves;
  * - anwdl_client_interface_t: the side that connects.
  *
- * On Windows there is only anwdl_session_t of them, and there are no anwdl_rsa_wrapper_load() and
- * anwdl_rsa_wrapper_save().
+ * Windows has only anwdl_session_t, and neither anwdl_rsa_wrapper_load() nor anwdl_rsa_wrapper_save().
  *
  * A server for one connection, from accept() to the end:
  *
@@ -65,20 +64,25 @@
  * (anwdl_rsa_wrapper_t) or AESWrapper (anwdl_aes_wrapper_t). Each function names its Python counterpart, if
  * it has one.
  *
+ * @par How functions are described
+ * A function's own object is its first parameter and is not listed. "As anwdl_client_X()" means: the same
+ * parameters, results, reasons and lifetimes, unless the description says otherwise, but for this function's
+ * own object. anwdl_client_t describes what all three kinds of handles do.
+ *
  * @par Errors
  * A function that can fail returns an anwdl_status_t: 0 (ANWDL_OK) for success, a negative number for a
  * failure. Error details are stored per thread: anwdl_last_error_reason() is for the program,
  * anwdl_last_error_message() for a person, anwdl_last_error_errno() has the errno of a failed system call.
  * Each reason belongs to one status. Each function lists its statuses and reasons, except ANWDL_OK,
  * ANWDL_REASON_INVALID_ARGUMENT (see "Arguments") and ANWDL_REASON_INTERNAL, which any function can return.
- * Functions without a status return NULL, 0, false, -1 or no value if they fail, which is only for a NULL
- * object unless they say otherwise. Where that is also an ordinary answer, such as NULL for "none", it leaves
+ * Functions without a status return NULL, 0, false, -1 or "no value" if they fail. Unless they say otherwise,
+ * only a NULL object makes them fail. Where that is also an ordinary answer, such as NULL for "none", it leaves
  * the last error alone.
  *
  * @par Arguments
  * NULL, an unknown enum number and text that is not UTF-8 are refused with ANWDL_VALUE_ERROR and
  * ANWDL_REASON_INVALID_ARGUMENT, unless a parameter says that it may be NULL or need not be UTF-8. So is a
- * number outside the documented range. The message names the argument, and nothing has been done. Pointers
+ * number outside the documented range. The message names the argument; nothing has been done. Pointers
  * must point to what their type says, and objects must not have been freed. Text ends with NUL. A pointer to
  * bytes may be NULL if their number is 0. The library copies what it keeps: unless a parameter says otherwise,
  * the caller may change or free every argument after the call.
@@ -162,9 +166,9 @@
  * wait for each other until a timeout.
  *
  * @par Failed sessions
- * A failure to decrypt, bytes that break the protocol, a failed system call, and a timeout or a closed
- * connection in the middle of a message end the session: its keys are wiped, and every later operation fails
- * with ANWDL_REASON_SESSION_FAILED. A request that decrypts but does not fit the request format
+ * Some failures end the session: data that does not decrypt, bytes that break the protocol, a failed system
+ * call, and a timeout or a closed connection in the middle of a message. Its keys are wiped, and every later
+ * operation fails with ANWDL_REASON_SESSION_FAILED. A request that decrypts but does not fit the request format
  * (ANWDL_REASON_MALFORMED_REQUEST) does not end it.
  *
  * @par Signals and processes
@@ -527,11 +531,12 @@ typedef struct anwdl_client_options_t anwdl_client_options_t;
 /** A connected client, as the server sees it. Python: ClientInstance. */
 typedef struct anwdl_client_t anwdl_client_t;
 
-/** A JSON object or array that is built value by value: the data of a response, or the parameters of a
- * request. The members of an object keep the order in which they were first set; setting a name again
- * replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
- * parameters of a request and the data of a response, 63. Names and values are wiped when they are replaced or freed.
- */
+/** A JSON object or array that is built value by value: the data of a response, or the parameters of a request.
+ * The functions anwdl_data_set_... set a member of an object, and anwdl_data_add_... append to an array; with
+ * the other of the two they fail with ANWDL_REASON_INVALID_ARGUMENT. Members keep the order in which they were
+ * first set; setting a name again replaces its value. Values are copied in. Objects and arrays nest at most 64
+ * levels deep, in the parameters of a request and the data of a response 63; more is
+ * ANWDL_REASON_INVALID_ARGUMENT. Names and values are wiped when they are replaced or freed. */
 typedef struct anwdl_data_t anwdl_data_t;
 
 /** A received request that fits the request format. It never changes, and does not depend on the session that
@@ -560,9 +565,10 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  *   anwdl_session_sent();
  * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
  *
- * A session has no clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call
- * anwdl_session_end() or free the session. anwdl_session_next_event() runs all operations. Here is one by itself:
- * to receive a request, call this whenever bytes have come and the last request has its response.
+ * A function for one role fails in the other with ANWDL_VALUE_ERROR and ANWDL_REASON_WRONG_ROLE. A session has no
+ * clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call anwdl_session_end() or free the
+ * session. anwdl_session_next_event() runs all operations. Here is one by itself: to receive a request, call this
+ * whenever bytes have come and the last request has its response.
  *
  * @code{.c}
  * #include <anwdl.h>
@@ -753,8 +759,7 @@ const char *anwdl_build_info(void);
  * Options for clients
  * ------------------- */
 
-/** Frees options. Clients that were made with them are not affected.
- * @param options The options; NULL is fine. */
+/** Frees options. Clients that were made with them are not affected. */
 void anwdl_client_options_free(anwdl_client_options_t *options);
 
 /** Makes a set of options, all at their defaults. Python: the default arguments of ClientInstance().
@@ -764,7 +769,6 @@ ANWDL_DEALLOC(anwdl_client_options_free)
 anwdl_client_options_t *anwdl_client_options_new(void);
 
 /** Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
- * @param options The options.
  * @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -776,7 +780,6 @@ anwdl_status_t anwdl_client_options_copy(const anwdl_client_options_t *options,
  * client checks it whenever the operation is called again. anwdl_client_new() with the automatic key exchange
  * is one operation, and so is anwdl_client_interface_connect_server(). A session takes the time from
  * anwdl_session_set_time(). Python: ClientInstance(timeout=...), in seconds, and for each recv().
- * @param options The options.
  * @param milliseconds The timeout in milliseconds; 0 (the default) for none.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -785,7 +788,6 @@ anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options,
 /** Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
  * From then on the timeout counts. All other functions ignore the idle timeout, and so
  * does an operation that anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
- * @param options The options.
  * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -794,7 +796,6 @@ anwdl_status_t anwdl_client_options_set_idle_timeout(anwdl_client_options_t *opt
 /** Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
  * bits, which is made when the first of them needs it; that call takes seconds.
  * Python: ClientInstance(rsa_wrapper=...).
- * @param options The options.
  * @param wrapper The wrapper. Its local key pair is shared, not copied; its peer's key is ignored, as each
  *   client receives its own.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -812,7 +813,6 @@ anwdl_status_t anwdl_client_options_set_rsa_wrapper(anwdl_client_options_t *opti
  * authenticated framing takes no key: recordings under a key that is used again could be replayed.
  * Python: ClientInstance(aes_wrapper=...).
  *
- * @param options The options.
  * @param wrapper The wrapper, in CBC mode; GCM is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -823,7 +823,6 @@ anwdl_status_t anwdl_client_options_set_aes_wrapper(anwdl_client_options_t *opti
  * anwdl_client_interface_connect_server(), this side speaking first. Neither does so for a non-blocking
  * client or with a separate computation, and a session never does it by itself: call
  * anwdl_client_exchange_keys() or its four steps. Python: ClientInstance(exchange_keys=...).
- * @param options The options.
  * @param exchange_keys true (the default) to exchange them there.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -838,7 +837,6 @@ anwdl_status_t anwdl_client_options_set_exchange_keys(anwdl_client_options_t *op
  * key of a pinned peer that speaks first can pass for that peer; and recorded requests can be replayed. Set
  * it only to replay recordings, or for a peer that insists on its own key.
  *
- * @param options The options.
  * @param key_echo true to send received keys back; false (the default) to answer with a new one.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -846,7 +844,6 @@ anwdl_status_t anwdl_client_options_set_key_echo(anwdl_client_options_t *options
 
 /** Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting, to connect included.
  * The flags of the descriptor do not matter and are never changed. A session never waits.
- * @param options The options.
  * @param non_blocking true to return; false (the default) to wait.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -860,7 +857,6 @@ anwdl_status_t anwdl_client_options_set_non_blocking(anwdl_client_options_t *opt
  * The side that connects speaks this framing; to it, ANWDL_PROTOCOL_AUTO means ANWDL_PROTOCOL_V4, unless the
  * server sends its secret first and chooses the authenticated framing.
  *
- * @param options The options.
  * @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -868,7 +864,6 @@ anwdl_status_t anwdl_client_options_set_protocol(anwdl_client_options_t *options
 
 /** Sets how long a received request or response may be. A peer that announces more is refused with
  * ANWDL_REASON_MESSAGE_TOO_LARGE, before anything is received or allocated for it.
- * @param options The options.
  * @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), 1 to 99999999; 1048576
  *   (1 MiB) by default. Others are ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -879,7 +874,6 @@ anwdl_status_t anwdl_client_options_set_max_message_size(anwdl_client_options_t 
  * place of the address of the socket's peer: for Unix sockets, and for proxies that pass the address on
  * without the PROXY protocol (for that, see anwdl_client_options_set_proxy_protocol()). Such options serve one
  * client.
- * @param options The options.
  * @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL (the default)
  *   for that of the socket. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -902,7 +896,6 @@ anwdl_status_t anwdl_client_options_set_peer_ip(anwdl_client_options_t *options,
  * Nothing proves what a header says: make sure that only the proxy can connect to the server, or anyone can
  * claim any address.
  *
- * @param options The options.
  * @param proxy_protocol ANWDL_PROXY_PROTOCOL_OFF (the default) or ANWDL_PROXY_PROTOCOL_REQUIRED.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -918,7 +911,6 @@ anwdl_status_t anwdl_client_options_set_proxy_protocol(anwdl_client_options_t *o
  * Set an RSA wrapper as well: without one, the client makes the key pair of the process, or waits for it,
  * when it begins the exchange.
  *
- * @param options The options.
  * @param separate_computation true to leave it to the caller; false (the default) to do it in the exchange.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -933,7 +925,6 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  * owns the key; only its first message shows that. Do nothing on its behalf until then. Python: none; its
  * client shows the fingerprint and asks the user.
  *
- * @param options The options.
  * @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
  *   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -942,8 +933,8 @@ anwdl_status_t anwdl_client_options_set_expected_fingerprint(anwdl_client_option
 
 /** The name of a framing, for logs.
  * @param protocol Any number.
- * @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a constant.
- */
+ * @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a
+ *   constant. */
 const char *anwdl_protocol_name(anwdl_protocol_t protocol);
 
 /* ----------------------------------
@@ -970,13 +961,11 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_new(int fd, const anwdl_client_options_t *options, anwdl_client_t **out_client);
 
 /** Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
- * becomes invalid; requests that the caller owns stay valid. Python: del.
- * @param client The client; NULL is fine. */
+ * becomes invalid; requests that the caller owns stay valid. Python: del. */
 void anwdl_client_free(anwdl_client_t *client);
 
 /** Closes the connection and wipes the keys. The client must still be freed.
  * Python: ClientInstance.closeConnection().
- * @param client The client.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED. */
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
@@ -984,7 +973,6 @@ anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
  * freed. Unless an operation is under way, no byte of the peer is lost: if the start of another message was
  * read already, the call refuses once. This happens only in the authenticated framing, and only if the peer
  * sent out of turn. Python: socket.detach().
- * @param client The client.
  * @return The descriptor, which the caller must close; -1 if the client is closed or detached
  *   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
  *   first, or call again to do without it). */
@@ -993,20 +981,17 @@ int anwdl_client_detach(anwdl_client_t *client);
 
 /** Whether the client was closed or detached on this side. If the peer has closed the connection, the
  * next operation reports that. Python: ClientInstance.isClosed().
- * @param client The client.
  * @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false. */
 bool anwdl_client_is_closed(const anwdl_client_t *client);
 
 /** Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
  * whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
  * no byte had moved.
- * @param client The client.
  * @return true if the client can only be closed and freed, otherwise false. */
 bool anwdl_client_has_failed(const anwdl_client_t *client);
 
 /** Changes the timeout of operations that begin after this call; see anwdl_client_options_set_timeout().
  * Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds, and for each recv().
- * @param client The client.
  * @param milliseconds The timeout in milliseconds; 0 for none.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -1014,7 +999,6 @@ anwdl_status_t anwdl_client_set_timeout(anwdl_client_t *client, uint32_t millise
 
 /** The descriptor of the connection, for poll(), epoll and the like. It belongs to the client: do not close
  * it, read from it or write to it. Python: ClientInstance.getSocketDescriptor().
- * @param client The client.
  * @return The descriptor; -1 if the client is closed. */
 int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
 
@@ -1022,43 +1006,36 @@ int anwdl_client_get_socket_descriptor(const anwdl_client_t *client);
  * 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
  * replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
  * has received the header; ask again then. Python: ClientInstance.getIP().
- * @param client The client.
  * @return The text, valid and unchanged until the client is freed. */
 const char *anwdl_client_get_ip(const anwdl_client_t *client);
 
 /** The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
  * address have one ID. It changes when the text does; see anwdl_client_get_ip().
  * Python: ClientInstance.getID().
- * @param client The client.
  * @return The text, valid and unchanged until the client is freed. */
 const char *anwdl_client_get_id(const anwdl_client_t *client);
 
 /** When the client was made. Python: ClientInstance.getCreationTimestamp().
- * @param client The client.
  * @return Seconds since 1970-01-01 00:00 UTC, negative before. */
 int64_t anwdl_client_get_creation_timestamp(const anwdl_client_t *client);
 
 /** The framing that the session uses. It is known at once if the options name it, after the key exchange if
  * it is the authenticated one, otherwise after the first request (or response).
- * @param client The client.
  * @return The framing; ANWDL_PROTOCOL_AUTO until it is known. */
 anwdl_protocol_t anwdl_client_get_protocol(const anwdl_client_t *client);
 
 /** The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
  * without one takes the key pair of the process when it first needs it.
  * Python: ClientInstance.getRSAWrapper().
- * @param client The client.
  * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet. */
 const anwdl_rsa_wrapper_t *anwdl_client_get_rsa_wrapper(const anwdl_client_t *client);
 
 /** The AES wrapper of the client: the session key and the current IV. The authenticated framing has none: its
  * keys, one for each direction, stay inside the library. Python: ClientInstance.getAESWrapper().
- * @param client The client.
  * @return The wrapper, borrowed until the next call that changes the client; NULL if there is none. */
 const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *client);
 
 /** Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
- * @param client The client.
  * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
  * @retval ANWDL_VALUE_ERROR
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
@@ -1068,7 +1045,6 @@ anwdl_status_t anwdl_client_set_rsa_wrapper(anwdl_client_t *client, const anwdl_
 
 /** Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
  * Python: ClientInstance.setAESWrapper(aes_wrapper).
- * @param client The client.
  * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
  * @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper(). */
@@ -1083,7 +1059,6 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_
  * With a separate computation it returns ANWDL_WANT_COMPUTATION once, or twice in the authenticated framing.
  * Python: ClientInstance.exchangeKeys(receive_first).
  *
- * @param client The client.
  * @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
@@ -1097,14 +1072,12 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_exchange_keys(anwdl_client_t *client, bool receive_first);
 
 /** One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
- * @param client The client.
  * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_public_rsa_key(anwdl_client_t *client);
 
 /** One step of the key exchange: receives the peer's RSA public key.
  * Python: ClientInstance.recvPublicRSAKey().
- * @param client The client.
  * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
@@ -1112,14 +1085,12 @@ anwdl_status_t anwdl_client_recv_public_rsa_key(anwdl_client_t *client);
 /** One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
  * AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
  * Python: ClientInstance.sendAESKey().
- * @param client The client.
  * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_aes_key(anwdl_client_t *client);
 
 /** One step of the key exchange: receives the peer's AES key, encrypted under the local RSA public key.
  * Python: ClientInstance.recvAESKey().
- * @param client The client.
  * @return As anwdl_client_exchange_keys(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
@@ -1128,13 +1099,11 @@ anwdl_status_t anwdl_client_recv_aes_key(anwdl_client_t *client);
  * second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
  * and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
  * whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
- * @param client The client.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED. */
 anwdl_status_t anwdl_client_compute(anwdl_client_t *client);
 
 /** Receives a request. Python: ClientInstance.recvRequest(store_request).
- * @param client The client.
  * @param store_request true to keep the request in the client, in place of an earlier one, for
  *   anwdl_client_get_stored_request(); false to leave the stored one as it is.
  * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
@@ -1152,17 +1121,15 @@ anwdl_status_t anwdl_client_recv_request(anwdl_client_t *client, bool store_requ
 
 /** The last request that anwdl_client_recv_request() received with store_request.
  * Python: ClientInstance.getStoredRequest().
- * @param client The client.
  * @return The request, borrowed until the client stores another one or is freed; NULL if none is stored. */
 const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *client);
 
 /** What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
  * the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
  * [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
- * strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
+ * strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): no
  * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
  * ClientInstance.recvRequest() returns.
- * @param client The client.
  * @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
  *   anwdl_client_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
@@ -1173,7 +1140,6 @@ const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
  * pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
  * tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
  * returns.
- * @param client The client.
  * @return The text in UTF-8 with no NUL inside, borrowed until the client begins to receive the next
  *   request, also in anwdl_client_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client);
@@ -1190,7 +1156,6 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * 2 and 3 cannot read; to answer those, receive their request first. In non-blocking use, repeated calls
  * finish the response of the first. Python: ClientInstance.sendResponse(success, message, data, reason).
  *
- * @param client The client.
  * @param success Whether the request was carried out.
  * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
  * @param data_json A JSON object, UTF-8; NULL for {}. It must be strict JSON that every released peer reads:
@@ -1209,23 +1174,26 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
                                           const char *data_json, const char *reason);
 
 /** What the operation under way waits for. Python: none.
- * @param client The client.
  * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
  *   ANWDL_VALUE_ERROR for NULL. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
+/** Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
+ * byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
+ * call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
+ * @return true between two requests and before the first; otherwise false, also after a failure. */
+bool anwdl_client_is_idle(const anwdl_client_t *client);
+
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
  * anwdl_set_log_handler(). The library neither reads nor frees what it points to.
  * Python: an attribute of the object.
- * @param client The client.
  * @param user_data The pointer; NULL is fine.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_set_user_data(anwdl_client_t *client, void *user_data);
 
 /** The pointer that anwdl_client_set_user_data() attached. Python: an attribute of the object.
- * @param client The client.
  * @return The pointer; NULL if there is none. */
 void *anwdl_client_get_user_data(const anwdl_client_t *client);
 
@@ -1292,7 +1260,6 @@ void *anwdl_client_get_user_data(const anwdl_client_t *client);
  * }
  * @endcode
  *
- * @param client The client.
  * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
  *   anwdl_request_free(); it outlives the client. Untouched otherwise.
  * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
@@ -1303,7 +1270,6 @@ anwdl_event_t anwdl_client_next_event(anwdl_client_t *client, anwdl_request_t **
 
 /** How long the operation under way may still take. Wait no longer, then call it again: that call fails with
  * ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
- * @param client The client.
  * @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is up; -1 if there is
  *   no limit, or no operation is under way. */
 int anwdl_client_get_time_left(const anwdl_client_t *client);
@@ -1312,112 +1278,76 @@ int anwdl_client_get_time_left(const anwdl_client_t *client);
  * Sessions without a descriptor
  * ----------------------------- */
 
-/** Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
+/** Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called. If
  * the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
  * ClientInstance() needs a socket.
  * @param role Which side of the connection it is.
  * @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
  *   anwdl_session_set_time().
  * @param out_session Where to write the session, to be freed with anwdl_session_free().
- * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
- *   the framing of the options. */
+ * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit the
+ *   framing of the options. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_new(anwdl_role_t role, const anwdl_client_options_t *options,
                                  anwdl_session_t **out_session);
 
 /** Wipes the keys and frees the session. Everything borrowed from it becomes invalid; requests and responses
- * that the caller owns stay valid. Python: del.
- * @param session The session; NULL is fine. */
+ * that the caller owns stay valid. Python: del. */
 void anwdl_session_free(anwdl_session_t *session);
 
-/** Exchanges the keys with the peer, as anwdl_client_exchange_keys().
- * Python: ClientInstance.exchangeKeys(receive_first).
- * @param session The session.
- * @param receive_first true if the peer speaks first, as the released clients do: usual for
- *   ANWDL_ROLE_SERVER; false if this side does.
- * @return As anwdl_client_exchange_keys(). */
+/** Exchanges the keys, as anwdl_client_exchange_keys(). Usually the side in the role of a client speaks first.
+ * Python: ClientInstance.exchangeKeys(receive_first). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_exchange_keys(anwdl_session_t *session, bool receive_first);
 
-/** One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
- * @param session The session.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_send_public_rsa_key(). Python:
+ * ClientInstance.sendPublicRSAKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_public_rsa_key(anwdl_session_t *session);
 
-/** One step of the key exchange: receives the peer's RSA public key.
- * Python: ClientInstance.recvPublicRSAKey().
- * @param session The session.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_recv_public_rsa_key(). Python:
+ * ClientInstance.recvPublicRSAKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_public_rsa_key(anwdl_session_t *session);
 
-/** One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
- * Python: ClientInstance.sendAESKey().
- * @param session The session.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_send_aes_key(). Python: ClientInstance.sendAESKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_aes_key(anwdl_session_t *session);
 
-/** One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
- * @param session The session.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_recv_aes_key(). Python: ClientInstance.recvAESKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_aes_key(anwdl_session_t *session);
 
 /** Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
- * ClientInstance.recvAESKey().
- * @param session The session.
- * @return As anwdl_client_compute(). */
+ * ClientInstance.recvAESKey(). */
 anwdl_status_t anwdl_session_compute(anwdl_session_t *session);
 
-/** ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
- * Python: ClientInstance.recvRequest(store_request).
- * @param session The session.
- * @param store_request true to keep the request for anwdl_session_get_stored_request(), in place of an
- *   earlier one.
- * @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
- *   session. NULL is fine if store_request is true.
- * @return As anwdl_client_recv_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
+/** ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request(). Python:
+ * ClientInstance.recvRequest(store_request). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_request(anwdl_session_t *session, bool store_request,
                                           anwdl_request_t **out_request);
 
-/** ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response().
- * Python: ClientInstance.sendResponse(success, message, data, reason).
- * @param session The session.
- * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data_json A JSON object, UTF-8; NULL for {}.
- * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @return As anwdl_client_send_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
+/** ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response(). Python:
+ * ClientInstance.sendResponse(success, message, data, reason). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response(anwdl_session_t *session, bool success, const char *message,
                                            const char *data_json, const char *reason);
 
-/** ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request().
- * Python: ClientInterface.sendRequest(verb, parameters).
- * @param session The session.
- * @param verb What is asked for, UTF-8.
- * @param parameters_json A JSON object, UTF-8; NULL for {}.
- * @return As anwdl_client_interface_send_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
+/** ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request(). Python:
+ * ClientInterface.sendRequest(verb, parameters). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request(anwdl_session_t *session, const char *verb,
                                           const char *parameters_json);
 
-/** ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response().
- * Python: ClientInterface.recvResponse().
- * @param session The session.
- * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
- *   session.
- * @return As anwdl_client_interface_recv_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE. */
+/** ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response(). Python:
+ * ClientInterface.recvResponse(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_recv_response(anwdl_session_t *session, anwdl_response_t **out_response);
 
-/** Takes bytes from the peer, in pieces of any size, but only those that the operation under way can use now:
- * none if no operation is under way, or if it has all that it waited for and must be called again. Bytes after
- * a message stay with the caller. Python: none; socket.recv() is called inside.
- * @param session The session.
+/** Passes on bytes from the peer, in pieces of any size. It takes only what the operation under way can use:
+ * nothing if no operation is under way, or if it has all it waited for and must be called again. Bytes after a
+ * message stay with the caller. Python: none; socket.recv() is called inside.
  * @param bytes The bytes; NULL is fine if len is 0.
  * @param len Their number.
  * @param out_taken Where to write how many bytes were taken, from the first on. Feed the rest again after
@@ -1428,10 +1358,27 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_session_feed(anwdl_session_t *session, const uint8_t *bytes, size_t len,
                                   size_t *out_taken);
 
-/** Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
+/** Lends memory to receive bytes from the peer into, in place of anwdl_session_feed(): pass it to recv(),
+ * SSL_read() or an io_uring, and report what has come with anwdl_session_received(). It has room for what the
+ * operation under way waits for and for the start of the next message, so that nothing is left for the caller to
+ * keep. Python: none; socket.recv() is called inside.
+ * @param out_len Where to write its length in bytes. Written only if there is one.
+ * @return The address, lent until the next call that changes the session; NULL if the session waits for no bytes:
+ *   after ANWDL_WANT_READ it does. */
+uint8_t *anwdl_session_get_receive_buffer(anwdl_session_t *session,
+                                          size_t *out_len);
+
+/** Reports that bytes from the peer were received into what anwdl_session_get_receive_buffer() lent. Python: none;
+ * socket.recv() is called inside.
+ * @param count How many, from the first on; more than its length is ANWDL_REASON_INVALID_ARGUMENT.
+ * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end()).
+ */
+ANWDL_MUST_USE
+anwdl_status_t anwdl_session_received(anwdl_session_t *session, size_t count);
+
+/** Says that the peer has closed its side. An operation that waits for bytes then fails with
  * ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
  * is called inside.
- * @param session The session.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
  *   anwdl_session_end()). */
 ANWDL_MUST_USE
@@ -1441,7 +1388,6 @@ anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
  * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
  * a copy: no timeout counts for these, and the program must limit how many wait.
  * Python: none; socket.sendall() is called inside.
- * @param session The session.
  * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
  *   session.
  * @param len Where to write their number, which may be 0.
@@ -1451,114 +1397,83 @@ anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session, const u
 
 /** Reports that bytes of anwdl_session_get_pending() are on their way to the peer. Python: none;
  * socket.sendall() is called inside.
- * @param session The session.
  * @param count How many of them, from the first on; more than are pending is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED, only after a defect of the
  *   library. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
 
-/** What the operation under way waits for.
- * @param session The session.
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under
- *   way, or it continues when it is called again; ANWDL_VALUE_ERROR for NULL. */
+/** What the operation under way waits for, as anwdl_client_get_wants(); ANWDL_OK also if it can continue at
+ * once. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
 
 /** Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
  * operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
  * nothing. Python: ClientInstance.closeConnection().
- * @param session The session.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 anwdl_status_t anwdl_session_end(anwdl_session_t *session);
 
 /** Whether a failure or anwdl_session_end() has ended the session. Nothing is pending then.
- * @param session The session.
  * @return true if the session can only be freed, otherwise false. */
 bool anwdl_session_has_failed(const anwdl_session_t *session);
 
 /** Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
- * @param session The session.
  * @return The role that it was made with; ANWDL_ROLE_SERVER for NULL. */
 anwdl_role_t anwdl_session_get_role(const anwdl_session_t *session);
 
-/** The framing that the session uses, as anwdl_client_get_protocol(). In the role of a client it is known at
- * once if the options name it.
- * @param session The session.
- * @return The framing; ANWDL_PROTOCOL_AUTO until it is known. */
+/** The framing of the session, as anwdl_client_get_protocol(). In the role of a client it is known at once if
+ * the options name it. */
 anwdl_protocol_t anwdl_session_get_protocol(const anwdl_session_t *session);
 
-/** The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
- * @param session The session.
- * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none yet. */
+/** The RSA wrapper, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper(). */
 const anwdl_rsa_wrapper_t *anwdl_session_get_rsa_wrapper(const anwdl_session_t *session);
 
-/** The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
- * @param session The session.
- * @return The wrapper, borrowed until the next call that changes the session; NULL if there is none. */
+/** The AES wrapper, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper(). */
 const anwdl_aes_wrapper_t *anwdl_session_get_aes_wrapper(const anwdl_session_t *session);
 
-/** Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
- * @param session The session.
- * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @return As anwdl_client_set_rsa_wrapper(). */
+/** Replaces the RSA key pair, as anwdl_client_set_rsa_wrapper(). Python:
+ * ClientInstance.setRSAWrapper(rsa_wrapper). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_rsa_wrapper(anwdl_session_t *session, const anwdl_rsa_wrapper_t *wrapper);
 
-/** Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
- * Python: ClientInstance.setAESWrapper(aes_wrapper).
- * @param session The session.
- * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
- * @return As anwdl_client_set_aes_wrapper(). */
+/** Replaces the AES key, as anwdl_client_set_aes_wrapper(). Python:
+ * ClientInstance.setAESWrapper(aes_wrapper). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_aes_wrapper(anwdl_session_t *session, const anwdl_aes_wrapper_t *wrapper);
 
-/** The last request that anwdl_session_recv_request() received with store_request.
- * Python: ClientInstance.getStoredRequest().
- * @param session The session.
- * @return The request, borrowed until the session stores another one or is freed; NULL if none is stored. */
+/** The stored request, as anwdl_client_get_stored_request(). Python: ClientInstance.getStoredRequest(). */
 const anwdl_request_t *anwdl_session_get_stored_request(const anwdl_session_t *session);
 
-/** What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
- * Python: the errors in the tuple that ClientInstance.recvRequest() returns.
- * @param session The session.
- * @return A JSON object in UTF-8, borrowed until the session begins to receive the next request, also in
- *   anwdl_session_next_event(); NULL if the last request was not malformed. */
+/** What is wrong with a malformed request, as anwdl_client_get_request_errors(). Python: the errors in the
+ * tuple that ClientInstance.recvRequest() returns. */
 const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
 
-/** The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
- * Python: the request in the tuple that ClientInstance.recvRequest() returns.
- * @param session The session.
- * @return The text in UTF-8, borrowed until the session begins to receive the next request, also in
- *   anwdl_session_next_event(); NULL if the last request was not malformed. */
+/** The text of a malformed request, as anwdl_client_get_malformed_request_json(). Python: the request in the
+ * tuple that ClientInstance.recvRequest() returns. */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
-/** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
- * @param session The session.
- * @param user_data The pointer; NULL is fine.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
+/** Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+ * anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
+ * @return true between two requests and before the first; otherwise false, also after a failure. */
+bool anwdl_session_is_idle(const anwdl_session_t *session);
+
+/** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_set_user_data(anwdl_session_t *session, void *user_data);
 
-/** The pointer that anwdl_session_set_user_data() attached. Python: an attribute of the object.
- * @param session The session.
- * @return The pointer; NULL if there is none. */
+/** The attached pointer, as anwdl_client_get_user_data(). Python: an attribute of the object. */
 void *anwdl_session_get_user_data(const anwdl_session_t *session);
 
-/** The IP address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip().
- * Python: ClientInstance.getIP().
- * @param session The session.
- * @return The text, valid until the session is freed; "" if the options have no address. */
+/** The address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip(); "" without one. Python:
+ * ClientInstance.getIP(). */
 const char *anwdl_session_get_ip(const anwdl_session_t *session);
 
-/** The ID of the peer, as anwdl_client_get_id(). Python: ClientInstance.getID().
- * @param session The session.
- * @return The text, valid until the session is freed; "" if the options have no address. */
+/** The ID of the peer, as anwdl_client_get_id(); "" without an address. Python: ClientInstance.getID(). */
 const char *anwdl_session_get_id(const anwdl_session_t *session);
 
-/** When the session was made. Python: ClientInstance.getCreationTimestamp().
- * @param session The session.
- * @return Seconds since 1970-01-01 00:00 UTC, negative before. */
+/** When the session was made, as anwdl_client_get_creation_timestamp(). Python:
+ * ClientInstance.getCreationTimestamp(). */
 int64_t anwdl_session_get_creation_timestamp(const anwdl_session_t *session);
 
 /** The name of a role, for logs.
@@ -1570,7 +1485,6 @@ const char *anwdl_role_name(anwdl_role_t role);
 /** Runs the session, as anwdl_client_next_event() or, in the role of a client,
  * anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_WRITE send what is pending; after
  * ANWDL_EVENT_WANT_READ, when nothing is pending, feed it; then call again. Python: none.
- * @param session The session.
  * @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
  *   anwdl_request_free(); it outlives the session. Ignored in the role of a client.
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
@@ -1581,20 +1495,17 @@ ANWDL_MUST_USE
 anwdl_event_t anwdl_session_next_event(anwdl_session_t *session, anwdl_request_t **out_request,
                                        anwdl_response_t **out_response);
 
-/** Gives the session the time, for the timeouts of its options. Call it before the first
- * anwdl_session_next_event() and before other functions. An operation
+/** Tells the session the time, for the timeouts of its options. Call it after each wait, before any other
+ * function: the timeout of a request counts from the time last told when its first byte came. An operation
  * that began before the first call has no timeout. Python: none; the socket has a clock.
- * @param session The session.
  * @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
- *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored:
- *   after one that is too large, the clock stands still until that time.
+ *   uv_now() or std::chrono::steady_clock. A time before the last one is ignored; after one that is too large,
+ *   the clock stands still until that time.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 anwdl_status_t anwdl_session_set_time(anwdl_session_t *session, uint64_t milliseconds);
 
-/** How long the operation under way may still take after the last anwdl_session_set_time(), as
- * anwdl_client_get_time_left(). Python: none.
- * @param session The session.
- * @return As anwdl_client_get_time_left(); -1 also without anwdl_session_set_time(). */
+/** How long the operation under way may take after the last anwdl_session_set_time(), as
+ * anwdl_client_get_time_left(); -1 also without anwdl_session_set_time(). Python: none. */
 int anwdl_session_get_time_left(const anwdl_session_t *session);
 
 /* --------------------------------------------------
@@ -1614,8 +1525,7 @@ anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
                                           anwdl_client_interface_t **out_interface);
 
 /** Closes the connection if there is one, wipes the keys and frees the interface. Everything borrowed from it
- * becomes invalid; responses stay valid. Python: del.
- * @param client_interface The interface; NULL is fine. */
+ * becomes invalid; responses stay valid. Python: del. */
 void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /** Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
@@ -1641,7 +1551,6 @@ void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
  * fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the address from the
  * constructor.
  *
- * @param client_interface The interface.
  * @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
  * @param port The port, 1 to 65535; servers listen on 6150 by default.
  * @retval ANWDL_OK
@@ -1654,68 +1563,51 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_connect_server(anwdl_client_interface_t *client_interface,
                                                      const char *host, uint16_t port);
 
-/** Makes a connection of a socket that the program has connected to a server, in place of
- * anwdl_client_interface_connect_server(), and exchanges the keys in the same way: of TCP, a Unix socket, or what
- * socketpair() made. The socket's options are set as anwdl_client_new() sets them. Python: none.
- *
- * @param client_interface The interface, without a connection.
+/** Uses a socket that the program has connected to a server, in place of
+ * anwdl_client_interface_connect_server(), and exchanges the keys in the same way. It can be of TCP, a Unix
+ * socket, or from socketpair(). Its options are set as anwdl_client_new() sets them. Python: none.
  * @param fd A connected stream socket. With ANWDL_OK it belongs to the interface, which closes it: do not use
  *   or close it afterwards. After a failure it still belongs to the caller and is open.
- * @retval ANWDL_OK
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR, ANWDL_REASON_ALREADY_CONNECTED; if keys are
  *   exchanged, also those of anwdl_client_interface_exchange_keys().
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_OPERATION_PENDING: it is connecting; likewise. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_attach(anwdl_client_interface_t *client_interface, int fd);
 
-/** Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
- * must still be freed. Python: socket.detach().
- *
- * @param client_interface The interface.
- * @return The descriptor, which the caller must close; -1 if there is no connection (ANWDL_REASON_CLOSED) or it is
- *   being made (ANWDL_REASON_OPERATION_PENDING), or the start of another message was read
- *   (ANWDL_REASON_OUT_OF_TURN: receive it first, or call again to do without it). */
+/** Gives the open descriptor back to the caller. The interface can connect again, and must still be freed.
+ * Python: socket.detach().
+ * @return As anwdl_client_detach(); -1 also while it connects (ANWDL_REASON_OPERATION_PENDING). */
 ANWDL_MUST_USE
 int anwdl_client_interface_detach(anwdl_client_interface_t *client_interface);
 
-/** Closes the connection and wipes the keys of the session, or gives up to connect. The interface can connect
+/** Closes the connection and wipes the keys of the session, or stops connecting. The interface can connect
  * again, and must still be freed. Python: ClientInterface.closeConnection().
- * @param client_interface The interface.
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection. */
 anwdl_status_t anwdl_client_interface_close_connection(anwdl_client_interface_t *client_interface);
 
-/** Whether there is no connection, and none is being made: it was never begun, failed, or was closed or detached
- * on this side. That the server has closed shows in the next operation. Python: ClientInterface.isClosed().
- * @param client_interface The interface.
+/** Whether there is no connection, and none is being made: it was never begun, failed, or was closed or
+ * detached on this side. If the server has closed the connection, the next operation reports that. Python:
+ * ClientInterface.isClosed().
  * @return true if there is no connection and none is being made, otherwise false. */
 bool anwdl_client_interface_is_closed(const anwdl_client_interface_t *client_interface);
 
-/** Whether the session has ended, by a failure or because it was closed or detached; see
- * anwdl_client_has_failed(). It has not ended before there was a connection, nor if connecting failed.
- * @param client_interface The interface.
- * @return true if the connection can only be closed, otherwise false. */
+/** Whether the session has ended, as anwdl_client_has_failed(): false before there was a connection, and if
+ * connecting failed. */
 bool anwdl_client_interface_has_failed(const anwdl_client_interface_t *client_interface);
 
-/** Changes the timeout of operations that begin after this call, in this connection and later ones; see
- * anwdl_client_options_set_timeout(). Python: ClientInterface.getSocketDescriptor().settimeout(), in
- * seconds, and for each recv().
- * @param client_interface The interface.
- * @param milliseconds The timeout in milliseconds; 0 for none.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
+/** Changes the timeout, as anwdl_client_set_timeout(), of this connection and later ones. Python:
+ * ClientInterface.getSocketDescriptor().settimeout(), in seconds, and for each recv(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_timeout(anwdl_client_interface_t *client_interface,
                                                   uint32_t milliseconds);
 
-/** The descriptor of the connection, as anwdl_client_get_socket_descriptor(). While a non-blocking interface
- * connects, it is one to wait with, which becomes readable as soon as there is more to do.
- * Python: ClientInterface.getSocketDescriptor().
- * @param client_interface The interface.
- * @return The descriptor; -1 if there is no connection, and none is being made. */
+/** The descriptor of the connection, as anwdl_client_get_socket_descriptor(); -1 without one. While a
+ * non-blocking interface connects, it is another one, which becomes readable when there is more to do. Python:
+ * ClientInterface.getSocketDescriptor(). */
 int anwdl_client_interface_get_socket_descriptor(const anwdl_client_interface_t *client_interface);
 
 /** The fingerprint of the server's RSA public key, once received; see anwdl_rsa_wrapper_get_fingerprint().
  * Python: none; its client computes it.
- * @param client_interface The interface.
  * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: no key of the server was received
  *   yet. */
@@ -1723,89 +1615,63 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_server_fingerprint(const anwdl_client_interface_t *client_interface,
                                                              char **out_hex);
 
-/** The framing that the session uses, as anwdl_client_get_protocol().
- * @param client_interface The interface.
- * @return The framing that the options name (ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO); the authenticated
- *   one once it is agreed on. */
+/** The framing of the session, as anwdl_client_get_protocol(): the one that the options name (ANWDL_PROTOCOL_V4
+ * for ANWDL_PROTOCOL_AUTO), or the authenticated one once it is agreed on. */
 anwdl_protocol_t anwdl_client_interface_get_protocol(const anwdl_client_interface_t *client_interface);
 
-/** The RSA wrapper of the interface, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's.
- * Python: ClientInterface.getRSAWrapper().
- * @param client_interface The interface.
- * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none yet. */
+/** The RSA wrapper, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's. Python:
+ * ClientInterface.getRSAWrapper(). */
 const anwdl_rsa_wrapper_t *anwdl_client_interface_get_rsa_wrapper(const anwdl_client_interface_t *client_interface);
 
-/** The AES wrapper of the session, as anwdl_client_get_aes_wrapper().
- * Python: ClientInterface.getAESWrapper().
- * @param client_interface The interface.
- * @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none. */
+/** The AES wrapper, as anwdl_client_get_aes_wrapper(). Python: ClientInterface.getAESWrapper(). */
 const anwdl_aes_wrapper_t *anwdl_client_interface_get_aes_wrapper(const anwdl_client_interface_t *client_interface);
 
-/** Replaces the RSA key pair before keys are exchanged. Later connections use it too.
- * Python: ClientInterface.setRSAWrapper(rsa_wrapper).
- * @param client_interface The interface.
- * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @return As anwdl_client_set_rsa_wrapper(). */
+/** Replaces the RSA key pair, as anwdl_client_set_rsa_wrapper(), of this connection and later ones. Python:
+ * ClientInterface.setRSAWrapper(rsa_wrapper). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_rsa_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_rsa_wrapper_t *wrapper);
 
-/** Replaces the AES key before keys are exchanged, or where none are. Later connections use it too.
- * Python: ClientInterface.setAESWrapper(aes_wrapper).
- * @param client_interface The interface.
- * @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
- * @return As anwdl_client_set_aes_wrapper(). */
+/** Replaces the AES key, as anwdl_client_set_aes_wrapper(), of this connection and later ones. Python:
+ * ClientInterface.setAESWrapper(aes_wrapper). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_aes_wrapper(anwdl_client_interface_t *client_interface,
                                                       const anwdl_aes_wrapper_t *wrapper);
 
-/** Exchanges the keys with the server, as anwdl_client_exchange_keys().
- * Python: ClientInterface.connectServer(receive_first), of which it is a part.
- * @param client_interface The interface.
- * @param receive_first true if the server speaks first; false if this side does, as the released clients do.
- * @return As anwdl_client_exchange_keys(). */
+/** Exchanges the keys with the server, as anwdl_client_exchange_keys(). The released clients speak first: for
+ * them, receive_first is false. Python: ClientInterface.connectServer(receive_first), of which it is a part. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_exchange_keys(anwdl_client_interface_t *client_interface,
                                                     bool receive_first);
 
-/** One step of the key exchange: sends the local RSA public key. Python: ClientInterface.sendPublicRSAKey().
- * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_send_public_rsa_key(). Python:
+ * ClientInterface.sendPublicRSAKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_public_rsa_key(anwdl_client_interface_t *client_interface);
 
-/** One step of the key exchange: receives the server's RSA public key.
- * Python: ClientInterface.recvPublicRSAKey().
- * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_recv_public_rsa_key(). Python:
+ * ClientInterface.recvPublicRSAKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_public_rsa_key(anwdl_client_interface_t *client_interface);
 
-/** One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
- * Python: ClientInterface.sendAESKey().
- * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_send_aes_key(). Python: ClientInterface.sendAESKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_aes_key(anwdl_client_interface_t *client_interface);
 
-/** One step of the key exchange: receives the server's AES key. Python: ClientInterface.recvAESKey().
- * @param client_interface The interface.
- * @return As anwdl_client_exchange_keys(). */
+/** One step of the key exchange, as anwdl_client_recv_aes_key(). Python: ClientInterface.recvAESKey(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_aes_key(anwdl_client_interface_t *client_interface);
 
 /** Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
  * ClientInterface.recvAESKey().
- * @param client_interface The interface.
- * @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is connecting.
- */
+ * @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is
+ *   connecting. */
 anwdl_status_t anwdl_client_interface_compute(anwdl_client_interface_t *client_interface);
 
 /** Sends a request: {"verb": verb, "parameters": parameters}, with the parameters as given. Both are checked
  * against the request format first: the verb consists of the letters A to Z; container_uuid and client_token
  * come together or not at all, and each has its own format. Other parameters are allowed. Receive the
  * response before sending the next request. Python: ClientInterface.sendRequest(verb, parameters).
- * @param client_interface The interface.
  * @param verb What is asked for, UTF-8. Every server knows "CREATE", "DESTROY" and "STAT".
  * @param parameters_json A JSON object, UTF-8; NULL for {}. The rules for the data_json of
  *   anwdl_client_send_response() apply.
@@ -1820,7 +1686,6 @@ anwdl_status_t anwdl_client_interface_send_request(anwdl_client_interface_t *cli
                                                    const char *parameters_json);
 
 /** Receives a response. Python: ClientInterface.recvResponse().
- * @param client_interface The interface.
  * @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
  *   interface.
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
@@ -1832,49 +1697,45 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_recv_response(anwdl_client_interface_t *client_interface,
                                                     anwdl_response_t **out_response);
 
-/** What the operation under way waits for, as anwdl_client_get_wants(). Python: none.
- * @param client_interface The interface.
- * @return As anwdl_client_get_wants(). */
+/** What the operation under way waits for, as anwdl_client_get_wants(). Python: none. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_get_wants(const anwdl_client_interface_t *client_interface);
 
-/** Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object.
- * @param client_interface The interface.
- * @param user_data The pointer; NULL is fine.
- * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
+/** Whether the connection is between a response and the next request, and so can be kept for later, as a pool does.
+ * That the server has closed it shows in the next operation. Python: none.
+ * @return true if the keys are exchanged and no request or response is under way; otherwise false, also without a
+ *   connection. */
+bool anwdl_client_interface_is_idle(const anwdl_client_interface_t *client_interface);
+
+/** Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_set_user_data(anwdl_client_interface_t *client_interface,
                                                     void *user_data);
 
-/** The pointer that anwdl_client_interface_set_user_data() attached. Python: an attribute of the object.
- * @param client_interface The interface.
- * @return The pointer; NULL if there is none. */
+/** The attached pointer, as anwdl_client_get_user_data(). Python: an attribute of the object. */
 void *anwdl_client_interface_get_user_data(const anwdl_client_interface_t *client_interface);
 
-/** Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it goes on to
- * connect where anwdl_client_interface_connect_server() has begun to, exchanges the keys (this side speaks
- * first), sends the rest of a request that anwdl_client_interface_send_request() began, and receives the response
- * to it. ANWDL_EVENT_YOUR_TURN: send the next request. In a non-blocking interface, ANWDL_EVENT_CONNECTED tells of
- * a connection to a server once, also if anwdl_client_interface_connect_server() has returned ANWDL_OK, unless an
- * operation has begun since. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED.
- * After ANWDL_EVENT_ENDED another connection can be made, once this one is closed; one that was never made need
- * not be. Python: none.
+/** Runs the session, as anwdl_client_next_event(). It continues to connect if
+ * anwdl_client_interface_connect_server() has begun, exchanges the keys (this side speaks first), sends the
+ * rest of a request that anwdl_client_interface_send_request() began, and receives the response. After
+ * ANWDL_EVENT_YOUR_TURN, send the next request. Python: none.
  *
- * @param client_interface The interface.
+ * A non-blocking interface returns ANWDL_EVENT_CONNECTED once for each connection to a server, also if
+ * anwdl_client_interface_connect_server() returned ANWDL_OK, unless an operation has begun since. An interface
+ * that is not connected returns ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After ANWDL_EVENT_ENDED, close the
+ * connection if there is one; then it can connect again.
+ *
  * @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
  *   anwdl_response_free(); it outlives the interface. Untouched otherwise.
- * @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
- *   anwdl_client_interface_connect_server(), also those of anwdl_client_exchange_keys(), also those of
- *   anwdl_client_interface_send_request(), and also those of
+ * @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+ *   anwdl_client_interface_connect_server(), anwdl_client_interface_send_request() and
  *   anwdl_client_interface_recv_response(). */
 ANWDL_MUST_USE
 anwdl_event_t anwdl_client_interface_next_event(anwdl_client_interface_t *client_interface,
                                                 anwdl_response_t **out_response);
 
-/** How long the operation under way may still take, as anwdl_client_get_time_left().
- * Python: socket.gettimeout(), which is for each recv().
- * @param client_interface The interface.
- * @return As anwdl_client_get_time_left(). */
+/** How long the operation under way may still take, as anwdl_client_get_time_left(). Python:
+ * socket.gettimeout(), which is for each recv(). */
 int anwdl_client_interface_get_time_left(const anwdl_client_interface_t *client_interface);
 
 /* --------
@@ -1883,27 +1744,23 @@ int anwdl_client_interface_get_time_left(const anwdl_client_interface_t *client_
 
 /** The verb of a request: what the peer wants. Every server knows "CREATE", "DESTROY" and "STAT"; others are
  * up to the server. Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
- * @param request The request.
  * @return One or more of the letters A to Z, borrowed until the request is freed. */
 const char *anwdl_request_get_verb(const anwdl_request_t *request);
 
 /** The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
  * levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
  * that ClientInstance.recvRequest() returns.
- * @param request The request.
  * @return JSON in UTF-8, borrowed until the request is freed. */
 const char *anwdl_request_get_json(const anwdl_request_t *request);
 
 /** The parameters of a request as JSON. Python: the "parameters" of the dictionary that
  * ClientInstance.recvRequest() returns.
- * @param request The request.
  * @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the request is freed; NULL also
  *   without memory for a copy (ANWDL_REASON_INTERNAL). */
 const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
 
 /** A string parameter of a request. "container_uuid" and "client_token", if present, fit their formats.
  * Python: request["parameters"].get(parameter).
- * @param request The request.
  * @param parameter The name of the parameter, UTF-8.
  * @param out_len Where to write the length of the value in bytes; may be NULL. A value can contain NULs, so
  *   only the length shows where it ends. Written only if a string is returned.
@@ -1912,7 +1769,6 @@ const char *anwdl_request_get_parameters_json(const anwdl_request_t *request);
 const char *anwdl_request_get_string(const anwdl_request_t *request, const char *parameter, size_t *out_len);
 
 /** An integer parameter of a request. Python: request["parameters"].get(parameter).
- * @param request The request.
  * @param parameter The name of the parameter, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
  * @return true if it is an integer that fits 64 bits with a sign; otherwise false (1.0, 1e3 and true are not
@@ -1920,14 +1776,12 @@ const char *anwdl_request_get_string(const anwdl_request_t *request, const char 
 bool anwdl_request_get_integer(const anwdl_request_t *request, const char *parameter, int64_t *out_value);
 
 /** A boolean parameter of a request. Python: request["parameters"].get(parameter).
- * @param request The request.
  * @param parameter The name of the parameter, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
  * @return true if it is true or false; otherwise false (1 and "true" are not booleans). */
 bool anwdl_request_get_boolean(const anwdl_request_t *request, const char *parameter, bool *out_value);
 
-/** Frees a request that the caller owns; not one from anwdl_client_get_stored_request().
- * @param request The request; NULL is fine. */
+/** Frees a request that the caller owns; not one from anwdl_client_get_stored_request(). */
 void anwdl_request_free(anwdl_request_t *request);
 
 /* ---------
@@ -1936,26 +1790,22 @@ void anwdl_request_free(anwdl_request_t *request);
 
 /** Whether the request was carried out. Python: the "success" of the dictionary that
  * ClientInterface.recvResponse() returns.
- * @param response The response.
  * @return What the server said. */
 bool anwdl_response_get_success(const anwdl_response_t *response);
 
 /** The message of a response, with the reason in it if the server gave one. Python: the "message" of the
  * dictionary that ClientInterface.recvResponse() returns.
- * @param response The response.
  * @return The text in UTF-8, for example one of the ANWDL_RESPONSE_MSG_ strings, borrowed until the response
  *   is freed. A NUL in it reads as '?'. */
 const char *anwdl_response_get_message(const anwdl_response_t *response);
 
 /** The whole response as JSON, exactly as received; see anwdl_request_get_json(). Python: the dictionary that
  * ClientInterface.recvResponse() returns.
- * @param response The response.
  * @return JSON in UTF-8, borrowed until the response is freed. */
 const char *anwdl_response_get_json(const anwdl_response_t *response);
 
 /** The data of a response as JSON. Python: the "data" of the dictionary that ClientInterface.recvResponse()
  * returns.
- * @param response The response.
  * @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the response is freed; NULL also
  *   without memory for a copy (ANWDL_REASON_INTERNAL). */
 const char *anwdl_response_get_data_json(const anwdl_response_t *response);
@@ -1963,7 +1813,6 @@ const char *anwdl_response_get_data_json(const anwdl_response_t *response);
 /** A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
  * "container_username", "container_password" and "version", if present, fit their formats.
  * Python: response["data"].get(name).
- * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_len Where to write the length in bytes; may be NULL. See anwdl_request_get_string().
  * @return The value in UTF-8 with its JSON escapes decoded, borrowed until the response is freed; NULL if
@@ -1971,7 +1820,6 @@ const char *anwdl_response_get_data_json(const anwdl_response_t *response);
 const char *anwdl_response_get_string(const anwdl_response_t *response, const char *name, size_t *out_len);
 
 /** An integer in the data of a response. Python: response["data"].get(name).
- * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
  * @return true if it is an integer that fits 64 bits with a sign; otherwise false. See
@@ -1979,14 +1827,12 @@ const char *anwdl_response_get_string(const anwdl_response_t *response, const ch
 bool anwdl_response_get_integer(const anwdl_response_t *response, const char *name, int64_t *out_value);
 
 /** A boolean in the data of a response. Python: response["data"].get(name).
- * @param response The response.
  * @param name The name in the data, UTF-8.
  * @param out_value Where to write the value. Written only if true is returned.
  * @return true if it is true or false; otherwise false. See anwdl_request_get_boolean(). */
 bool anwdl_response_get_boolean(const anwdl_response_t *response, const char *name, bool *out_value);
 
-/** Wipes and frees a response.
- * @param response The response; NULL is fine. */
+/** Wipes and frees a response. */
 void anwdl_response_free(anwdl_response_t *response);
 
 /* --------------------------------------------
@@ -2017,26 +1863,22 @@ anwdl_status_t anwdl_data_from_json(const char *json, anwdl_data_t **out_data);
 
 /** The data as JSON, formatted as Python does, but with characters beyond ASCII unescaped: {"a": 1, "b":
  * [true]}. Python: json.dumps(data, ensure_ascii=False).
- * @param data The data.
  * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_to_json(const anwdl_data_t *data, char **out_json);
 
-/** Wipes and frees data.
- * @param data The data; NULL is fine. */
+/** Wipes and frees data. */
 void anwdl_data_free(anwdl_data_t *data);
 
-/** Sets a member of an object to a string. Python: data[name] = value.
- * @param data The object; an array is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_set_ functions.
+/** Sets a member to a string. Python: data[name] = value.
  * @param name The name of the member, UTF-8.
  * @param value The string, UTF-8.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_string(anwdl_data_t *data, const char *name, const char *value);
 
-/** Sets a member of an object to a string that may contain NULs. Python: data[name] = value.
- * @param data The object.
+/** Sets a member to a string that may contain NULs. Python: data[name] = value.
  * @param name The name of the member, UTF-8.
  * @param value The string, UTF-8; NULL is fine if len is 0.
  * @param len Its length in bytes.
@@ -2045,89 +1887,77 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_string_with_length(anwdl_data_t *data, const char *name, const char *value,
                                                  size_t len);
 
-/** Sets a member of an object to an integer. Python: data[name] = value.
- * @param data The object.
+/** Sets a member to an integer. Python: data[name] = value.
  * @param name The name of the member, UTF-8.
  * @param value The integer.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_integer(anwdl_data_t *data, const char *name, int64_t value);
 
-/** Sets a member of an object to true or false. Python: data[name] = value.
- * @param data The object.
+/** Sets a member to true or false. Python: data[name] = value.
  * @param name The name of the member, UTF-8.
  * @param value true or false.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_boolean(anwdl_data_t *data, const char *name, bool value);
 
-/** Sets a member of an object to null. Python: data[name] = None.
- * @param data The object.
+/** Sets a member to null. Python: data[name] = None.
  * @param name The name of the member, UTF-8.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_null(anwdl_data_t *data, const char *name);
 
-/** Sets a member of an object to a copy of an object. Python: data[name] = dict(value).
- * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Sets a member to a copy of an object. Python: data[name] = dict(value).
  * @param name The name of the member, UTF-8.
  * @param value The object to copy, which may be data itself; an array is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_object(anwdl_data_t *data, const char *name, const anwdl_data_t *value);
 
-/** Sets a member of an object to a copy of an array. Python: data[name] = list(array).
- * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Sets a member to a copy of an array. Python: data[name] = list(array).
  * @param name The name of the member, UTF-8.
  * @param array The array to copy; an object is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_array(anwdl_data_t *data, const char *name, const anwdl_data_t *array);
 
-/** Appends a string to an array. Python: data.append(value).
- * @param data The array; an object is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_add_ functions.
+/** Appends a string. Python: data.append(value).
  * @param value The string, UTF-8.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string(anwdl_data_t *data, const char *value);
 
-/** Appends a string that may contain NULs to an array. Python: data.append(value).
- * @param data The array.
+/** Appends a string that may contain NULs. Python: data.append(value).
  * @param value The string, UTF-8; NULL is fine if len is 0.
  * @param len Its length in bytes.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_string_with_length(anwdl_data_t *data, const char *value, size_t len);
 
-/** Appends an integer to an array. Python: data.append(value).
- * @param data The array.
+/** Appends an integer. Python: data.append(value).
  * @param value The integer.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_integer(anwdl_data_t *data, int64_t value);
 
-/** Appends true or false to an array. Python: data.append(value).
- * @param data The array.
+/** Appends true or false. Python: data.append(value).
  * @param value true or false.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_boolean(anwdl_data_t *data, bool value);
 
-/** Appends null to an array. Python: data.append(None).
- * @param data The array.
+/** Appends null. Python: data.append(None).
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_null(anwdl_data_t *data);
 
-/** Appends a copy of an object to an array. Python: data.append(dict(value)).
- * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Appends a copy of an object. Python: data.append(dict(value)).
  * @param value The object to copy; an array is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_object(anwdl_data_t *data, const anwdl_data_t *value);
 
-/** Appends a copy of an array to an array. Python: data.append(list(array)).
- * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Appends a copy of an array. Python: data.append(list(array)).
  * @param array The array to copy, which may be data itself; an object is ANWDL_REASON_INVALID_ARGUMENT.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -2136,7 +1966,6 @@ anwdl_status_t anwdl_data_add_array(anwdl_data_t *data, const anwdl_data_t *arra
 /** Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
  * container_username, container_password and container_listen_port. If one does not fit its format, none is
  * set. Python: the data of the response to CREATE.
- * @param data The object.
  * @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
  *   hyphens between.
  * @param token What the client must show to destroy the container: 255 letters, digits, hyphens and
@@ -2154,53 +1983,34 @@ anwdl_status_t anwdl_data_set_container(anwdl_data_t *data, const char *uuid, co
 
 /** Sets the two members that describe the server: uptime and version. Python: the data of the response to
  * STAT.
- * @param data The object.
  * @param uptime How many seconds the server has been running.
  * @param version Its version, UTF-8.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_statistics(anwdl_data_t *data, uint64_t uptime, const char *version);
 
-/** Sends a response with data that was built value by value, as anwdl_client_send_response().
- * Python: ClientInstance.sendResponse(success, message, data, reason).
- * @param client The client.
- * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
- * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @return As anwdl_client_send_response(). */
+/** Sends a response, as anwdl_client_send_response(), with data from an anwdl_data_t. Python:
+ * ClientInstance.sendResponse(success, message, data, reason).
+ * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_send_response_data(anwdl_client_t *client, bool success, const char *message,
                                                const anwdl_data_t *data, const char *reason);
 
-/** ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data().
- * Python: ClientInstance.sendResponse(success, message, data, reason).
- * @param session The session.
- * @param success Whether the request was carried out.
- * @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
- * @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
- * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
- * @return As anwdl_session_send_response(). */
+/** ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data(). Python:
+ * ClientInstance.sendResponse(success, message, data, reason). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_response_data(anwdl_session_t *session, bool success, const char *message,
                                                 const anwdl_data_t *data, const char *reason);
 
-/** ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data().
- * Python: ClientInterface.sendRequest(verb, parameters).
- * @param session The session.
- * @param verb What is asked for, UTF-8.
- * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
- * @return As anwdl_session_send_request(). */
+/** ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data(). Python:
+ * ClientInterface.sendRequest(verb, parameters). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_send_request_data(anwdl_session_t *session, const char *verb,
                                                const anwdl_data_t *parameters);
 
-/** Sends a request with parameters that were built value by value, as anwdl_client_interface_send_request().
- * Python: ClientInterface.sendRequest(verb, parameters).
- * @param client_interface The interface.
- * @param verb What is asked for, UTF-8.
- * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
- * @return As anwdl_client_interface_send_request(). */
+/** Sends a request, as anwdl_client_interface_send_request(), with parameters from an anwdl_data_t. Python:
+ * ClientInterface.sendRequest(verb, parameters).
+ * @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t *client_interface,
                                                         const char *verb, const anwdl_data_t *parameters);
@@ -2210,24 +2020,20 @@ anwdl_status_t anwdl_client_interface_send_request_data(anwdl_client_interface_t
  * ----------------------------------- */
 
 /** The parameters of a request, for reading. Python: request["parameters"].
- * @param request The request.
  * @return The parameters, an object. */
 anwdl_value_t anwdl_request_get_parameters(const anwdl_request_t *request);
 
 /** The data of a response, for reading. Python: response["data"].
- * @param response The response.
  * @return The data, an object. */
 anwdl_value_t anwdl_response_get_data(const anwdl_response_t *response);
 
 /** The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
  * data is changed. Python: data.
- * @param data The data.
  * @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE) or
  *   finds no memory (ANWDL_REASON_INTERNAL). */
 anwdl_value_t anwdl_data_get_value(const anwdl_data_t *data);
 
 /** The type of a value. Python: type(value).
- * @param value The value.
  * @return The type; ANWDL_VALUE_NONE for no value. */
 anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
 
@@ -2238,7 +2044,6 @@ anwdl_value_type_t anwdl_value_get_type(anwdl_value_t value);
 anwdl_value_t anwdl_value_find(anwdl_value_t value, const char *pointer);
 
 /** Finds a member of an object by its name, in which "/" and "~" mean nothing special. Python: value.get(name).
- * @param value The object.
  * @param name The name of the member, UTF-8.
  * @return The value of the member; no value if the object has no such member, or value is not an object. */
 anwdl_value_t anwdl_value_get_member(anwdl_value_t value, const char *name);
@@ -2308,29 +2113,25 @@ anwdl_status_t anwdl_value_get_string(anwdl_value_t value, const char *pointer, 
 /** Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
  * text can be half as long again as what was received. The call needs twice its length.
  * Python: json.dumps(value, ensure_ascii=False).
- * @param value The value.
  * @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_value_to_json(anwdl_value_t value, char **out_json);
 
-/** Sets a member of an object to a copy of a value. Python: data[name] = copy.deepcopy(value).
- * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Sets a member to a copy of a value. Python: data[name] = copy.deepcopy(value).
  * @param name The name of the member, UTF-8.
  * @param value The value to copy, of any type; it may be one of data's own.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_value(anwdl_data_t *data, const char *name, anwdl_value_t value);
 
-/** Appends a copy of a value to an array. Python: data.append(copy.deepcopy(value)).
- * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Appends a copy of a value. Python: data.append(copy.deepcopy(value)).
  * @param value The value to copy, of any type; it may be one of data's own.
  * @return As anwdl_data_set_value(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_value(anwdl_data_t *data, anwdl_value_t value);
 
-/** Sets a member of an object to a float. Python: data[name] = value.
- * @param data The object.
+/** Sets a member to a float. Python: data[name] = value.
  * @param name The name of the member, UTF-8.
  * @param value The float, written so that reading gives the same one; 1 as 1.0. Infinity and NaN, which JSON
  *   does not have, are ANWDL_REASON_INVALID_ARGUMENT.
@@ -2338,24 +2139,21 @@ anwdl_status_t anwdl_data_add_value(anwdl_data_t *data, anwdl_value_t value);
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_float(anwdl_data_t *data, const char *name, double value);
 
-/** Appends a float to an array. Python: data.append(value).
- * @param data The array.
+/** Appends a float. Python: data.append(value).
  * @param value The float, as for anwdl_data_set_float().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_add_float(anwdl_data_t *data, double value);
 
-/** Sets a member of an object to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
+/** Sets a member to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
  * as written, to the last digit. Python: data[name] = json.loads(text).
- * @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
  * @param name The name of the member, UTF-8.
  * @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_data_set_json(anwdl_data_t *data, const char *name, const char *json);
 
-/** Appends JSON text to an array, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
- * @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/** Appends JSON text, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
  * @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -2375,7 +2173,6 @@ anwdl_status_t anwdl_rsa_wrapper_new(bool generate_key_pair, anwdl_rsa_wrapper_t
 
 /** Replaces the local key pair with a new one, which takes seconds for large keys. Wrappers and clients that
  * share the old pair keep it. Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
- * @param wrapper The wrapper.
  * @param public_exponent An odd number from 3 and below 2^33; 65537 is usual. Others are
  *   ANWDL_REASON_INVALID_ARGUMENT.
  * @param key_size The size of the modulus in bits, 2048 to 8192; 4096 is usual. Others are
@@ -2386,13 +2183,11 @@ anwdl_status_t anwdl_rsa_wrapper_generate_key_pair(anwdl_rsa_wrapper_t *wrapper,
                                                    uint32_t key_size);
 
 /** The size of the local public key. Python: RSAWrapper.getKeySize(), which gives None for 0.
- * @param wrapper The wrapper.
  * @return The size of its modulus in bits; 0 if there is no local public key, even if there is a private
  *   one. */
 uint32_t anwdl_rsa_wrapper_get_key_size(const anwdl_rsa_wrapper_t *wrapper);
 
 /** The local public key as PEM (SubjectPublicKeyInfo, LF line ends). Python: RSAWrapper.getPublicKey().
- * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); the PEM is NULL if there is
  *   no such key.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
@@ -2401,7 +2196,6 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key(const anwdl_rsa_wrapper_t *wrapp
 
 /** The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getPublicKey(pem_format=False).
- * @param wrapper The wrapper.
  * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
@@ -2411,7 +2205,6 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *w
                                                     size_t *out_len);
 
 /** The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
- * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
  *   anwdl_string_free(), which wipes it.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: the key is elsewhere; see
@@ -2419,13 +2212,11 @@ anwdl_status_t anwdl_rsa_wrapper_get_public_key_der(const anwdl_rsa_wrapper_t *w
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key(const anwdl_rsa_wrapper_t *wrapper, char **out_pem);
 
-/** The local private key as DER (PKCS #8, RFC 5958, not encrypted).
- * Python: RSAWrapper.getPrivateKey(pem_format=False).
- * @param wrapper The wrapper.
+/** The local private key as DER (PKCS #8, RFC 5958, not encrypted), otherwise as
+ * anwdl_rsa_wrapper_get_private_key(). Python: RSAWrapper.getPrivateKey(pem_format=False).
  * @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
  *   anwdl_bytes_free(), which wipes it.
- * @param out_len Where to write its length in bytes, or 0.
- * @return As anwdl_rsa_wrapper_get_private_key(). */
+ * @param out_len Where to write its length in bytes, or 0. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *wrapper, uint8_t **out_bytes,
                                                      size_t *out_len);
@@ -2433,7 +2224,6 @@ anwdl_status_t anwdl_rsa_wrapper_get_private_key_der(const anwdl_rsa_wrapper_t *
 /** The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
  * (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
  * Python: RSAWrapper.getRemotePublicKey().
- * @param wrapper The wrapper.
  * @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -2441,7 +2231,6 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key(const anwdl_rsa_wrapper_t
 
 /** The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
  * Python: RSAWrapper.getRemotePublicKey(pem_format=False).
- * @param wrapper The wrapper.
  * @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
  *   such key.
  * @param out_len Where to write its length in bytes, or 0.
@@ -2451,7 +2240,6 @@ anwdl_status_t anwdl_rsa_wrapper_get_remote_public_key_der(const anwdl_rsa_wrapp
                                                            uint8_t **out_bytes, size_t *out_len);
 
 /** Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
- * @param wrapper The wrapper.
  * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
@@ -2459,7 +2247,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key(anwdl_rsa_wrapper_t *wrapper, co
 
 /** Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key,
  * pem_format=False).
- * @param wrapper The wrapper.
  * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
@@ -2468,7 +2255,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_public_key_der(anwdl_rsa_wrapper_t *wrapper
                                                     size_t len);
 
 /** Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
- * @param wrapper The wrapper.
  * @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); text around it need not be UTF-8.
  *   Certificates and public keys beside it are skipped; a second private key is refused.
  * @param derivate_public_key true to set the local public key to match; false to leave it as it is.
@@ -2479,7 +2265,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key(anwdl_rsa_wrapper_t *wrapper, c
 
 /** Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, pem_format=False,
  * derivate_public_key=...).
- * @param wrapper The wrapper.
  * @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
  * @param derivate_public_key true to set the local public key to match; false to leave it as it is.
@@ -2490,7 +2275,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_key_der(anwdl_rsa_wrapper_t *wrappe
 
 /** Sets the local public key from its numbers, in the form of PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM
  * 2.0 and JSON Web Keys. The private key stays as it is. Python: none.
- * @param wrapper The wrapper.
  * @param modulus The modulus, big-endian, with or without leading zeros. NULL is fine if modulus_len is 0, but
  *   not a key.
  * @param modulus_len Its length in bytes.
@@ -2548,7 +2332,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_private_operation(anwdl_rsa_wrapper_t *wrap
  * Then the last error is ANWDL_REASON_KEY_FILE_EXPOSED although the status is ANWDL_OK, and an
  * ANWDL_LOG_WARNING is logged. After any other successful load the last error is ANWDL_REASON_NONE.
  *
- * @param wrapper The wrapper.
  * @param path The file, at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). The path need
  *   not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may take a while.
  * @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
@@ -2563,7 +2346,6 @@ anwdl_status_t anwdl_rsa_wrapper_load(anwdl_rsa_wrapper_t *wrapper, const char *
  * symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
  * Other processes may see a hidden file beside it during the call; a process that is killed in the middle
  * leaves it behind.
- * @param wrapper The wrapper.
  * @param path The file; it need not be UTF-8. A path that cannot name a file is
  *   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
@@ -2574,7 +2356,6 @@ anwdl_status_t anwdl_rsa_wrapper_save(const anwdl_rsa_wrapper_t *wrapper, const 
 
 /** Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key).
- * @param wrapper The wrapper.
  * @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
 ANWDL_MUST_USE
@@ -2582,7 +2363,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key(anwdl_rsa_wrapper_t *wrap
 
 /** Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
  * Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
- * @param wrapper The wrapper.
  * @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
  * @param len Its length in bytes.
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept. */
@@ -2592,7 +2372,6 @@ anwdl_status_t anwdl_rsa_wrapper_set_remote_public_key_der(anwdl_rsa_wrapper_t *
 
 /** Encrypts data under a public key: RSA-OAEP (RFC 8017) with SHA-256 for label and mask, and an empty label.
  * Python: RSAWrapper.encryptData(data, use_local_public_key=...).
- * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
  *   ANWDL_REASON_INVALID_ARGUMENT.
@@ -2609,7 +2388,6 @@ anwdl_status_t anwdl_rsa_wrapper_encrypt_data(const anwdl_rsa_wrapper_t *wrapper
 /** Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
  * sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
  * and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
- * @param wrapper The wrapper.
  * @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
@@ -2626,7 +2404,6 @@ anwdl_status_t anwdl_rsa_wrapper_decrypt_data(const anwdl_rsa_wrapper_t *wrapper
  * In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
  * anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
  *
- * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
@@ -2640,7 +2417,6 @@ anwdl_status_t anwdl_rsa_wrapper_sign_data(const anwdl_rsa_wrapper_t *wrapper, c
 /** Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
  * method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
  * Python: none; RSAWrapper.verifyDataSignature() is another function.
- * @param wrapper The wrapper.
  * @param signature The signature; NULL is fine if signature_len is 0.
  * @param signature_len Its length in bytes.
  * @param data The data; NULL is fine if len is 0.
@@ -2653,18 +2429,10 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature(const anwdl_rsa_wrapper_t
                                                        const uint8_t *signature, size_t signature_len,
                                                        const uint8_t *data, size_t len, bool *out_valid);
 
-/** Verifies a signature under the peer's public key or the local one; see
- * anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
- * use_local_public_key.
- * @param wrapper The wrapper.
- * @param signature The signature; NULL is fine if signature_len is 0.
- * @param signature_len Its length in bytes.
- * @param data The data; NULL is fine if len is 0.
- * @param len Its length in bytes.
+/** Verifies a signature, as anwdl_rsa_wrapper_verify_data_signature(), under the peer's public key or the local
+ * one. Python: RSAWrapper.verifyDataSignature(signature, data), with use_local_public_key.
  * @param use_local_public_key true for the local public key, so for what this side has signed; false for the
- *   peer's.
- * @param out_valid Where to write true if the signature is valid, false if not.
- * @return As anwdl_rsa_wrapper_verify_data_signature(). */
+ *   peer's. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_rsa_wrapper_verify_data_signature_with_key(const anwdl_rsa_wrapper_t *wrapper,
                                                                 const uint8_t *signature, size_t signature_len,
@@ -2674,7 +2442,6 @@ anwdl_status_t anwdl_rsa_wrapper_verify_data_signature_with_key(const anwdl_rsa_
 /** The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
  * PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
  * line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
- * @param wrapper The wrapper.
  * @param remote true for the peer's public key; false for the local one.
  * @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
  * @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: that public key is not set. */
@@ -2683,8 +2450,7 @@ anwdl_status_t anwdl_rsa_wrapper_get_fingerprint(const anwdl_rsa_wrapper_t *wrap
                                                  char **out_hex);
 
 /** Frees an RSA wrapper that the caller owns; not one from anwdl_client_get_rsa_wrapper(). Clients and
- * options that share its key pair keep it.
- * @param wrapper The wrapper; NULL is fine. */
+ * options that share its key pair keep it. */
 void anwdl_rsa_wrapper_free(anwdl_rsa_wrapper_t *wrapper);
 
 /* -------------------------------
@@ -2702,12 +2468,10 @@ anwdl_status_t anwdl_aes_wrapper_new(uint32_t key_size, anwdl_aes_mode_t mode,
                                      anwdl_aes_wrapper_t **out_wrapper);
 
 /** The size of the key. Python: AESWrapper.getKeySize().
- * @param wrapper The wrapper.
  * @return The size in bits: 128, 192 or 256. */
 uint32_t anwdl_aes_wrapper_get_key_size(const anwdl_aes_wrapper_t *wrapper);
 
 /** The key and the IV, both borrowed from the wrapper. Python: AESWrapper.getKey().
- * @param wrapper The wrapper.
  * @param key Where to write the address of the key.
  * @param key_len Where to write the length of the key in bytes: 16, 24 or 32.
  * @param iv Where to write the address of the IV, or NULL in GCM mode.
@@ -2718,7 +2482,6 @@ anwdl_status_t anwdl_aes_wrapper_get_key(const anwdl_aes_wrapper_t *wrapper, con
                                          size_t *key_len, const uint8_t **iv, size_t *iv_len);
 
 /** Replaces the key and the IV. The mode stays. Python: AESWrapper.setKey(key, iv).
- * @param wrapper The wrapper.
  * @param key The key.
  * @param key_len Its length in bytes: 16, 24 or 32. Others are ANWDL_REASON_INVALID_ARGUMENT.
  * @param iv The IV; NULL is fine if iv_len is 0.
@@ -2732,7 +2495,6 @@ anwdl_status_t anwdl_aes_wrapper_set_key(anwdl_aes_wrapper_t *wrapper, const uin
 /** Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
  * does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
  * bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
- * @param wrapper The wrapper.
  * @param data The data; NULL is fine if len is 0.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
@@ -2745,7 +2507,6 @@ anwdl_status_t anwdl_aes_wrapper_encrypt_data(const anwdl_aes_wrapper_t *wrapper
 
 /** Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
  * Python: AESWrapper.decryptData(cipher, decode=False).
- * @param wrapper The wrapper.
  * @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
  * @param len Its length in bytes.
  * @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
@@ -2755,8 +2516,7 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_aes_wrapper_decrypt_data(const anwdl_aes_wrapper_t *wrapper, const uint8_t *data,
                                               size_t len, uint8_t **out_bytes, size_t *out_len);
 
-/** Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
- * @param wrapper The wrapper; NULL is fine. */
+/** Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper(). */
 void anwdl_aes_wrapper_free(anwdl_aes_wrapper_t *wrapper);
 
 /* ------------
@@ -2785,12 +2545,8 @@ anwdl_status_t anwdl_set_log_callback(anwdl_log_level_t least_level, anwdl_log_f
                                       void *user_data);
 
 /** Sets the function that takes the log messages, as anwdl_set_log_callback(), with their owner. The process
- * has one function: each of the two calls replaces what the other has set.
- * Python: logging.Logger.addHandler().
- * @param least_level Messages below this level are skipped, and cost nothing.
- * @param function The function; NULL to log nothing (the default).
- * @param user_data Passed to each call of the function; NULL is fine.
- * @return As anwdl_set_log_callback(). */
+ * has one function: each of the two calls replaces what the other has set. Python:
+ * logging.Logger.addHandler(). */
 anwdl_status_t anwdl_set_log_handler(anwdl_log_level_t least_level, anwdl_log_handler_t function,
                                      void *user_data);
 

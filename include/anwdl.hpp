@@ -754,6 +754,29 @@ class bytes_view {
     std::size_t size_;
 };
 
+/// Memory that the library lends to receive into.
+class receive_buffer {
+  public:
+    receive_buffer() noexcept : data_(nullptr), size_(0) {
+    }
+    receive_buffer(std::uint8_t *data, std::size_t size) noexcept : data_(data), size_(size) {
+    }
+
+    std::uint8_t *data() const noexcept {
+        return data_;
+    }
+    std::size_t size() const noexcept {
+        return size_;
+    }
+    bool empty() const noexcept {
+        return size_ == 0;
+    }
+
+  private:
+    std::uint8_t *data_;
+    std::size_t size_;
+};
+
 /// Bytes that the library made for the caller. They are wiped when they are freed.
 class bytes {
   public:
@@ -2518,6 +2541,12 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return anwdl_client_has_failed(get());
     }
 
+    /// Whether it is between two requests: the last has its response, and nothing of the next has
+    /// come.
+    bool is_idle() const noexcept {
+        return anwdl_client_is_idle(get());
+    }
+
     /// Takes the client as far as it goes, and says what has happened; `received` is set with
     /// event::request. Throws nothing.
     ANWDL_DETAIL_NODISCARD event next_event(request &received) noexcept {
@@ -2623,6 +2652,11 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return detail::take(try_feed(received));
     }
 
+    /// Reports that `count` bytes were received into get_receive_buffer().
+    void received(std::size_t count) {
+        detail::take(try_received(count));
+    }
+
     /// Reports that the peer has closed its side.
     void feed_end() {
         detail::take(try_feed_end());
@@ -2675,6 +2709,14 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return detail::next_event(received, &session::next_as_client, get());
     }
 
+    /// Memory to receive bytes into, in place of feed(), lent until the session changes. Empty
+    /// unless it waits for bytes.
+    receive_buffer get_receive_buffer() noexcept {
+        std::size_t size = 0;
+        std::uint8_t *lent = anwdl_session_get_receive_buffer(get(), &size);
+        return receive_buffer(lent, size);
+    }
+
     /// How many milliseconds the operation under way may still take; -1 for no limit.
     int get_time_left() const noexcept {
         return anwdl_session_get_time_left(get());
@@ -2704,6 +2746,11 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return anwdl_session_has_failed(get());
     }
 
+    /// Whether it is between two requests, as far as the bytes show that it was fed.
+    bool is_idle() const noexcept {
+        return anwdl_session_is_idle(get());
+    }
+
     /// Which side of the connection it is.
     role get_role() const noexcept {
         return static_cast<role>(anwdl_session_get_role(get()));
@@ -2725,6 +2772,9 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         std::size_t taken = 0;
         return detail::expect(anwdl_session_feed(get(), received.data(), received.size(), &taken),
                               taken);
+    }
+    result<void> try_received(std::size_t count) {
+        return detail::expect(anwdl_session_received(get(), count));
     }
     result<void> try_feed_end() {
         return detail::expect(anwdl_session_feed_end(get()));
@@ -2855,6 +2905,11 @@ class client_interface
     /// timeout that left it, the same call can be repeated.
     bool has_failed() const noexcept {
         return anwdl_client_interface_has_failed(get());
+    }
+
+    /// Whether there is a connection that is between a response and the next request.
+    bool is_idle() const noexcept {
+        return anwdl_client_interface_is_idle(get());
     }
 
     /// Takes the interface as far as it goes, and says what has happened; `received` is set with

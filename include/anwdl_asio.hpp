@@ -110,6 +110,17 @@ auto switch_on(Stream &stream, int)
 template <class Option, class Stream> void switch_on(Stream &, long) {
 }
 
+/// Whether a stream writes through another one, as asio::ssl::stream does. If such a write is
+/// cancelled, nobody knows what has gone out.
+template <class Stream>
+constexpr auto is_layered(int)
+    -> decltype(static_cast<typename Stream::next_layer_type *>(nullptr), true) {
+    return true;
+}
+template <class Stream> constexpr bool is_layered(long) {
+    return false;
+}
+
 template <class Self> bool is_cancelled(Self &self) {
     return self.get_cancellation_state().cancelled() != asio::cancellation_type::none;
 }
@@ -129,9 +140,12 @@ template <class Stream> class wait_operation {
         self.reset_cancellation_state(asio::enable_total_cancellation());
         if (what_ == event::want_read)
             begin(self, owner_.receiver());
-        else if (what_ == event::want_write)
+        else if (what_ == event::want_write) {
+            if (is_layered<typename connection<Stream>::next_layer_type>(0))
+                self.reset_cancellation_state(asio::enable_total_cancellation(),
+                                              asio::disable_cancellation());
             begin(self, owner_.sender());
-        else if (what_ == event::want_computation)
+        } else if (what_ == event::want_computation)
             owner_.compute(std::move(self));
         else
             asio::post(asio::get_associated_executor(self), std::move(self));
@@ -169,7 +183,7 @@ template <class Stream> class wait_operation {
             owner_.has_received(failure, count);
         else
             owner_.has_sent(failure, count);
-        self.complete(std::error_code());
+        complete(self, std::error_code());
     }
 
     template <class Self> void complete(Self &self, std::error_code failure) {
@@ -191,24 +205,22 @@ template <class Stream, class Received> class event_operation {
     }
 
     template <class Self> void operator()(Self &self, const std::error_code &failure = {}) {
-        const bool begins = !has_begun_;
-        if (failure || is_ready_)
+        if (failure)
             return self.complete(failure, happened_);
-        if (begins)
-            self.reset_cancellation_state(asio::enable_total_cancellation());
-        has_begun_ = true;
-        happened_ = owner_.next_event(received_);
-        if (owner_.can_wait_for(happened_)) {
-            if (is_cancelled(self))
-                return self.complete(asio::error::operation_aborted, happened_);
-            owner_.async_wait(happened_, std::move(self));
-        } else if (begins) {
+        if (!has_begun_) {
             // Nobody is called back from within the call that begins.
-            is_ready_ = true;
-            asio::post(asio::get_associated_executor(self), std::move(self));
-        } else {
-            self.complete(std::error_code(), happened_);
+            has_begun_ = true;
+            self.reset_cancellation_state(asio::enable_total_cancellation());
+            return asio::post(asio::get_associated_executor(self), std::move(self));
         }
+        // Before an event is taken: who cancelled it would never see it.
+        if (is_cancelled(self))
+            return self.complete(asio::error::operation_aborted, happened_);
+        happened_ = owner_.next_event(received_);
+        if (owner_.can_wait_for(happened_))
+            owner_.async_wait(happened_, std::move(self));
+        else
+            self.complete(std::error_code(), happened_);
     }
 
   private:
@@ -216,7 +228,6 @@ template <class Stream, class Received> class event_operation {
     Received &received_;
     event happened_ = event::ended;
     bool has_begun_ = false;
-    bool is_ready_ = false;
 };
 
 } // namespace detail
@@ -234,8 +245,12 @@ template <class Stream, class Received> class event_operation {
 ///
 /// Operations can be cancelled through their cancellation slot, by any type of cancellation, and by
 /// closing the stream. Then they complete with asio::error::operation_aborted, and the session is
-/// as good as before: nothing is lost, and the next operation continues. A computation cannot be
-/// interrupted; the operation completes after it.
+/// as good as before: nothing is lost, and the next operation continues. Two things cannot be
+/// interrupted, and the operation completes after them: a computation, and a write on a layered
+/// stream such as asio::ssl::stream, which would leave half a record.
+///
+/// The executor for computations must end before that of the stream: declare an asio::thread_pool
+/// after the asio::io_context.
 template <class Stream> class connection {
   public:
     using next_layer_type = typename std::remove_reference<Stream>::type;

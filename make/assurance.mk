@@ -11,7 +11,7 @@ FUZZ_TARGETS ?=
 
 assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run what shows each promise, show that it can fail, and print the table
 	$(STAGE) 'promises'
-	$(VENV)/bin/python scripts/assure --plain $(TARGET_DIR) --breakable $(BREAKABLE_DIR) $(ASSURE_FLAGS)
+	$(VENV)/bin/python scripts/assure --plain $(call absolute,$(TARGET_DIR)) --breakable $(call absolute,$(BREAKABLE_DIR)) $(ASSURE_FLAGS)
 
 assure-tools: test-tools controls-tools
 	@scripts/ensure-tools cargo cc make cmake python3 python3-venv valgrind
@@ -22,9 +22,9 @@ controls-tools:
 breakable: controls-tools
 	$(STAGE) 'library with rules that can be broken'
 	$(PYTHON) scripts/controls apply $(BREAKABLE_DIR)/source
-	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(BREAKABLE_DIR) $(CARGO) build $(CARGO_FLAGS) --release
+	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(call absolute,$(BREAKABLE_DIR)) $(CARGO) build $(CARGO_FLAGS) --release
 	@scripts/link-soname $(BREAKABLE_LIBRARY)
-	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(BREAKABLE_LIBRARY) -DANWDL_VALGRIND=OFF
+	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(call absolute,$(BREAKABLE_LIBRARY)) -DANWDL_VALGRIND=OFF
 	$(CMAKE) --build $(BREAKABLE_DIR)/examples-c-tests --parallel $(JOBS)
 
 controls: controls-tools ## write the patches of tests/assurance/controls/ anew, after changes of src/
@@ -44,14 +44,14 @@ fuzz-smoke: ## run each fuzzer for FUZZ_SECONDS (60)
 coverage: library ## count the lines of src/ that the Rust tests run; fails below 95 %
 	$(STAGE) 'coverage'
 	@scripts/ensure-tools cargo cargo-tarpaulin
-	ANWDL_LIBRARY=$(LIBRARY) $(CARGO) tarpaulin --locked --engine llvm --skip-clean --lib --tests --include-files 'src/*' --exclude-files 'src/ffi/tests/*' \
+	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) tarpaulin --locked --engine llvm --skip-clean --lib --tests --include-files 'src/*' --exclude-files 'src/ffi/tests/*' \
 	    'src/*/tests.rs' 'src/*/*/tests.rs' --timeout 600 --fail-under 95 --out Json --output-dir $(TARGET_DIR)/coverage \
 	    --target-dir $(TARGET_DIR)/coverage/build
 
 # Without optimization, since each mutant is compiled anew; in this tree, which is as it was at the end. First
 # against what is quick, of which most mutants fail, and then what is left against all Rust tests.
 MUTANTS ?= --file 'src/protocol/**' --file 'src/message/**' --file 'src/crypto/**' --file 'src/ffi/*.rs'
-RUN_MUTANTS = CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(TARGET_DIR)/mutants/build \
+RUN_MUTANTS = CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(call absolute,$(TARGET_DIR)/mutants/build) \
     $(CARGO) mutants --in-place --output $(TARGET_DIR)/mutants --exclude-re 'fmt::Debug' $(MUTANTS) \
     --cargo-arg=--locked --cargo-arg=--lib
 mutants: ## change the core in each small way in turn, and see the Rust tests notice (hours)

@@ -9,7 +9,7 @@ INSTRUCTIONS_BUILD ?= $(BENCH_DIR)/instructions
 bench: bench-tools bench-library bench-bare bench-servers bench-sessions venv bench-venv python ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'
 	$(BENCH_VENV)/bin/python benches/run.py --bare $(TARGET_DIR)/release/bare --sessions $(BENCH_BUILD) \
-	    --library $(LIBRARY) --servers $(BENCH_DIR)/servers --peer-python $(VENV)/bin/python \
+	    --library $(call absolute,$(LIBRARY)) --servers $(BENCH_DIR)/servers --peer-python $(VENV)/bin/python \
 	    --build-seconds $(BENCH_DIR)/build-seconds --results $(BENCH_DIR)/results.json --plots docs/bench $(BENCH_FLAGS)
 
 bench-tools:
@@ -29,12 +29,12 @@ bench-bare:
 
 bench-sessions: bench-library
 	$(STAGE) 'C programs of the benchmarks'
-	$(CMAKE) -S benches/sessions -B $(BENCH_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) -S benches/sessions -B $(BENCH_BUILD) -DANWDL_LIBRARY=$(call absolute,$(LIBRARY))
 	$(CMAKE) --build $(BENCH_BUILD) --parallel $(JOBS)
 
 bench-servers: bench-library
 	$(STAGE) 'C servers'
-	$(CMAKE) -S examples-c -B $(BENCH_DIR)/servers -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
+	$(CMAKE) -S examples-c -B $(BENCH_DIR)/servers -DANWDL_LIBRARY=$(call absolute,$(LIBRARY)) -DBUILD_TESTING=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(BENCH_DIR)/servers --parallel $(JOBS)
 
 bench-venv: $(BENCH_VENV)/.complete
@@ -56,7 +56,7 @@ bench-instructions-baseline: instructions ## write that baseline anew
 instructions: library
 	$(STAGE) 'program for instruction counts'
 	@scripts/ensure-tools cc make cmake python3 valgrind
-	$(CMAKE) -S benches/instructions -B $(INSTRUCTIONS_BUILD) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) -S benches/instructions -B $(INSTRUCTIONS_BUILD) -DANWDL_LIBRARY=$(call absolute,$(LIBRARY))
 	$(CMAKE) --build $(INSTRUCTIONS_BUILD) --parallel $(JOBS)
 
 timing: c-tests ## measure whether the time of a decryption tells how it failed

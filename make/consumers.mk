@@ -16,7 +16,7 @@ TARBALL_NAME      = libanwdl-$(shell scripts/version)-$(TARBALL_SYSTEM)
 TARBALL_DIR      ?= $(TARGET_DIR)/tarball
 tarball: library ## pack what `make install` installs, for this system or TARGET, into an archive that works in any folder
 	$(STAGE) 'binary archive'
-	scripts/tarball $(LIBRARY_DIR) $(TARBALL_DIR) $(TARBALL_NAME)
+	scripts/tarball $(LIBRARY_DIR) $(call absolute,$(TARBALL_DIR)) $(TARBALL_NAME)
 
 # The consumers use what was unpacked, in another place than the one that it was installed to.
 consumers-prefix: tarball
@@ -28,8 +28,8 @@ test-consumers: consumers-prefix ## unpack the binary archive below the build fo
 	$(STAGE) 'tools of the consumers'
 	@scripts/ensure-tools $(CONSUMER_TOOLS)
 	$(STAGE) 'consumers'
-	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(CONSUMERS_PREFIX) \
-	    -DANWDL_LIBRARY_DIR=$(LIBRARY_DIR)
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(call absolute,$(CONSUMERS_PREFIX)) \
+	    -DANWDL_LIBRARY_DIR=$(call absolute,$(LIBRARY_DIR))
 	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 	scripts/check-page docs/languages.md $(LANGUAGE_SERVERS)
 
@@ -45,13 +45,13 @@ $(CONSUMERS_VENV)/.complete $(CONAN_VENV)/.complete:
 test-languages: consumers-prefix $(CONSUMERS_VENV)/.complete ## serve clients of each framing with servers in Go, Node, PHP, Python and Zig
 	@scripts/ensure-tools cc cmake go npm php pkg-config python3
 	$(STAGE) 'servers in other languages'
-	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-languages -DANWDL_PREFIX=$(CONSUMERS_PREFIX) -DANWDL_LANGUAGES=ON
-	cd $(CONSUMERS_BUILD)/build-languages && PATH=$(CONSUMERS_VENV)/bin:$$PATH $(CTEST) --output-on-failure --no-tests=error
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-languages -DANWDL_PREFIX=$(call absolute,$(CONSUMERS_PREFIX)) -DANWDL_LANGUAGES=ON
+	cd $(CONSUMERS_BUILD)/build-languages && PATH=$(call absolute,$(CONSUMERS_VENV))/bin:"$$PATH" $(CTEST) --output-on-failure --no-tests=error
 
 # Apart from the other tests, as it compiles everything anew, from the copy of the sources that Conan makes.
 test-conan: $(CONAN_VENV)/.complete ## make the Conan packages, shared and static, and build their test_package, without network
 	@scripts/ensure-tools cargo cc cmake make
 	$(STAGE) 'Conan package'
-	packaging/conan/test $(CONAN_VENV)/bin/conan $(CONSUMERS_BUILD)/conan
+	packaging/conan/test $(call absolute,$(CONAN_VENV))/bin/conan $(call absolute,$(CONSUMERS_BUILD))/conan
 
 .PHONY: tarball consumers-prefix test-consumers test-languages test-conan

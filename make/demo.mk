@@ -7,7 +7,7 @@ demo-tools:
 # Without what only the servers on libuv and Asio need, which neither the demo nor its tests run.
 server: library
 	$(STAGE) 'C server and C client'
-	$(CMAKE) -S examples-c -B $(DEMO_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(LIBRARY) -DBUILD_TESTING=OFF \
+	$(CMAKE) -S examples-c -B $(DEMO_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(call absolute,$(LIBRARY)) -DBUILD_TESTING=OFF \
 	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(DEMO_BUILD) --parallel $(JOBS)
 

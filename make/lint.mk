@@ -15,7 +15,7 @@ lint: lint-tools ## check the form of Rust and C
 	$(STAGE) 'controls'
 	$(PYTHON) scripts/controls check
 	$(PYTHON) scripts/controls apply $(BREAKABLE_DIR)/source
-	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(TARGET_DIR) $(CARGO) check $(CARGO_FLAGS) --lib
+	cd $(BREAKABLE_DIR)/source && CARGO_TARGET_DIR=$(call absolute,$(TARGET_DIR)) $(CARGO) check $(CARGO_FLAGS) --lib
 
 lint-tools: controls-tools
 	$(STAGE) 'tools'

@@ -39,12 +39,12 @@ test-bare-system: ## make a Debian with git, make and gcc alone, and run the com
 test-cargo-c: library ## install with cargo-c, compare that with `make install`, and run the consumers with it
 	@scripts/ensure-tools cargo-c cc c++ clang make cmake ninja meson pkg-config libssl
 	rm -rf $(CONSUMERS_BUILD)/stage $(CONSUMERS_BUILD)/cargo-c
-	$(MAKE) --no-print-directory install DESTDIR=$(CONSUMERS_BUILD)/stage PREFIX=/usr/local
+	$(MAKE) --no-print-directory install DESTDIR=$(call absolute,$(CONSUMERS_BUILD))/stage PREFIX=/usr/local
 	$(STAGE) 'cargo cinstall'
-	scripts/with-build-flags $(CARGO) cinstall $(CARGO_FLAGS) --prefix $(CONSUMERS_BUILD)/cargo-c --libdir lib
+	scripts/with-build-flags $(CARGO) cinstall $(CARGO_FLAGS) --prefix $(call absolute,$(CONSUMERS_BUILD))/cargo-c --libdir lib
 	tests/consumers/tools/compare $(CONSUMERS_BUILD)/stage/usr/local $(CONSUMERS_BUILD)/cargo-c
 	$(STAGE) 'consumers of what cargo-c installed'
-	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-cargo-c -DANWDL_PREFIX=$(CONSUMERS_BUILD)/cargo-c \
+	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build-cargo-c -DANWDL_PREFIX=$(call absolute,$(CONSUMERS_BUILD)/cargo-c) \
 	    -DANWDL_INSTALLED_BY_CARGO_C=ON
 	cd $(CONSUMERS_BUILD)/build-cargo-c && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
@@ -54,4 +54,10 @@ test-reproducible: ## build in two folders and homes, and compare the bytes
 	@scripts/ensure-tools cargo cc git
 	CCACHE_DISABLE=1 scripts/reproducible-test $(TARGET_DIR)/reproducible
 
-.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible
+# Apart from the other tests, as it compiles everything anew. What `make test` sees there of names alone is test-paths.
+test-odd-path: ## build, try and install in a checkout whose path has blanks, a quote, a dollar sign and other letters
+	$(STAGE) 'a path with blanks, a quote, a dollar sign and other letters'
+	@scripts/ensure-tools cargo cc c++ make cmake git python3 python3-venv pkg-config
+	scripts/odd-path-test $(call absolute,$(TARGET_DIR))/odd-path all demo check-rust check-c test-interop
+
+.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible test-odd-path

@@ -10,7 +10,7 @@ PYTHONS       ?= $(PYTHON)
 python: library package-venv ## build the wheel of the Python package, and tell what it needs of a system
 	$(STAGE) 'Python wheel'
 	rm -rf $(PACKAGE_DIR)/wheel
-	ANWDL_LIBRARY=$(LIBRARY) $(PACKAGE_VENV)/bin/python $(PACKAGE_PIP) wheel --no-build-isolation --no-deps --no-index \
+	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(PACKAGE_VENV)/bin/python $(PACKAGE_PIP) wheel --no-build-isolation --no-deps --no-index \
 	    --wheel-dir $(PACKAGE_DIR)/wheel bindings/python
 	$(PACKAGE_VENV)/bin/python $(PACKAGE_PIP) install --force-reinstall --no-deps --no-index $(PACKAGE_DIR)/wheel/*.whl
 	$(PACKAGE_VENV)/bin/python -m auditwheel show $(PACKAGE_DIR)/wheel/*.whl
@@ -32,9 +32,9 @@ test-python: python
 	$(STAGE) 'Python package in an empty environment'
 	$(PYTHON) -m venv --clear $(PACKAGE_DIR)/empty
 	$(PACKAGE_DIR)/empty/bin/python $(PACKAGE_PIP) install --no-index --find-links $(PACKAGE_DIR)/needed $(PACKAGE_DIR)/wheel/*.whl
-	cd $(PACKAGE_TESTS) && $(PACKAGE_DIR)/empty/bin/python any_python.py
+	cd $(PACKAGE_TESTS) && $(call absolute,$(PACKAGE_DIR))/empty/bin/python any_python.py
 	$(STAGE) 'Python package'
-	cd $(PACKAGE_TESTS) && PYTHONPATH=$(abspath $(INTEROP)) $(PACKAGE_VENV)/bin/python -m unittest discover
+	cd $(PACKAGE_TESTS) && PYTHONPATH=$(call absolute,$(INTEROP)) $(call absolute,$(PACKAGE_VENV))/bin/python -m unittest discover
 
 # Apart from the other tests, as most systems have one Python.
 test-pythons: python ## try the wheel with each of PYTHONS
@@ -42,7 +42,7 @@ test-pythons: python ## try the wheel with each of PYTHONS
 	    printf '\n== %s ==\n' "$$python" && \
 	    $$python -m venv --clear $(PACKAGE_DIR)/other && \
 	    $(PACKAGE_DIR)/other/bin/python $(PACKAGE_PIP) install $(PACKAGE_DIR)/wheel/*.whl && \
-	    (cd $(PACKAGE_TESTS) && $(PACKAGE_DIR)/other/bin/python any_python.py) || exit 1; \
+	    (cd $(PACKAGE_TESTS) && $(call absolute,$(PACKAGE_DIR))/other/bin/python any_python.py) || exit 1; \
 	done
 
 .PHONY: python package-venv test-python test-pythons

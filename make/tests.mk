@@ -36,7 +36,7 @@ check-c:
 	$(STAGE) 'quick C tests'
 	@scripts/ensure-tools cargo cc c++ make cmake python3
 	$(CARGO) build $(CARGO_FLAGS) --lib --test sessions
-	$(CMAKE) -S examples-c -B $(CHECK_BUILD) -DANWDL_LIBRARY=$(TARGET_DIR)/debug/libanwdl.so -DANWDL_VALGRIND=OFF \
+	$(CMAKE) -S examples-c -B $(CHECK_BUILD) -DANWDL_LIBRARY=$(call absolute,$(TARGET_DIR)/debug/libanwdl.so) -DANWDL_VALGRIND=OFF \
 	         -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(CHECK_BUILD) --parallel $(JOBS)
 	cd $(CHECK_BUILD) && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) --label-exclude '^long$$'
@@ -54,8 +54,8 @@ RUST_TESTS := $(filter-out message_costs,$(patsubst tests/%.rs,%,$(wildcard test
 PURE_LEFT_OUT := $(addprefix --skip hostile_peer::,ends:: sockets:: json_texts:: lengths::)
 test-rust: library pure-library
 	$(STAGE) 'Rust tests'
-	ANWDL_LIBRARY=$(LIBRARY) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS))
-	ANWDL_LIBRARY=$(PURE_LIBRARY) $(CARGO) test $(CARGO_FLAGS) --test interface exported_symbols::
+	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS))
+	ANWDL_LIBRARY=$(call absolute,$(PURE_LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --test interface exported_symbols::
 	$(CARGO) test $(CARGO_FLAGS) --doc
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) test $(CARGO_FLAGS) --test message_costs
 	$(STAGE) 'Rust tests, pure Rust'
@@ -69,7 +69,7 @@ test-c: c-tests
 
 c-tests: library
 	$(STAGE) 'programs of the C tests'
-	$(CMAKE) -S examples-c -B $(TEST_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(LIBRARY)
+	$(CMAKE) -S examples-c -B $(TEST_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(call absolute,$(LIBRARY))
 	$(CMAKE) --build $(TEST_BUILD) --parallel $(JOBS)
 
 # Of the tests of C those that depend on who does the cryptography, without valgrind: it finds nothing here that it does not
@@ -81,19 +81,19 @@ test-c-pure-rust: c-tests-pure-rust
 # What is in C++ is linked with the same functions of C.
 c-tests-pure-rust: library pure-library
 	$(STAGE) 'programs of the C tests, pure Rust'
-	$(CMAKE) -S examples-c -B $(PURE_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(PURE_LIBRARY) -DANWDL_VALGRIND=OFF \
-	         -DANWDL_OTHER_LIBRARY=$(LIBRARY) -DANWDL_CXX=OFF -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF \
+	$(CMAKE) -S examples-c -B $(PURE_BUILD) $(CMAKE_TARGET) -DANWDL_LIBRARY=$(call absolute,$(PURE_LIBRARY)) -DANWDL_VALGRIND=OFF \
+	         -DANWDL_OTHER_LIBRARY=$(call absolute,$(LIBRARY)) -DANWDL_CXX=OFF -DANWDL_EXAMPLES_UV=OFF -DANWDL_EXAMPLES_ASIO=OFF \
 	         -DANWDL_EXAMPLES_LOOPS=OFF
 	$(CMAKE) --build $(PURE_BUILD) --parallel $(JOBS)
 
 test-interop: server venv
 	$(STAGE) 'the Python peer against itself, the C server, the C client, and the library'
-	cd $(INTEROP) && ANWDL_TEST_SERVER=$(abspath $(SERVER)) ANWDL_TEST_CLIENT=$(abspath $(DEMO_BUILD)/client) \
-	    ANWDL_TEST_LIBRARY=$(LIBRARY) $(VENV)/bin/python -m unittest discover
+	cd $(INTEROP) && ANWDL_TEST_SERVER=$(call absolute,$(SERVER)) ANWDL_TEST_CLIENT=$(call absolute,$(DEMO_BUILD)/client) \
+	    ANWDL_TEST_LIBRARY=$(call absolute,$(LIBRARY)) $(call absolute,$(VENV))/bin/python -m unittest discover
 
 test-validator: venv
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
-	ANWDL_VALIDATOR_CASES=$(VALIDATOR_CASES) $(CARGO) test $(CARGO_FLAGS) --test behaviour validator_like_cerberus::
+	ANWDL_VALIDATOR_CASES=$(call absolute,$(VALIDATOR_CASES)) $(CARGO) test $(CARGO_FLAGS) --test behaviour validator_like_cerberus::
 
 .PHONY: check-form check-rust check-c test-paths test-tools test-library test-rust test-c c-tests test-c-pure-rust c-tests-pure-rust test-interop test-validator

@@ -1,4 +1,4 @@
-//! [`ClientInstance`]: one connected client, like the Python server's class of that name.
+//! [`ClientInstance`]: one connected client, like the class of that name in the Python server.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -32,8 +32,8 @@ pub struct ClientInstance {
 }
 
 impl ClientInstance {
-    /// Takes a connected socket and, unless the options say otherwise, exchanges the keys,
-    /// the client speaking first. Mirrors `ClientInstance.__init__`.
+    /// Takes a connected socket and, unless the options say otherwise, exchanges the keys; the
+    /// client speaks first. Mirrors `ClientInstance.__init__`.
     pub fn new(
         socket: impl Into<OwnedFd>,
         options: &ClientOptions,
@@ -52,8 +52,8 @@ impl ClientInstance {
         Ok(client)
     }
 
-    /// A client that has exchanged no keys yet, over a socket that [`socket::check_descriptor`]
-    /// accepted, and the address that it returned.
+    /// A client before its key exchange, from a socket that [`socket::check_descriptor`] accepted
+    /// and the address that it returned.
     pub(crate) fn from_checked_socket(
         socket: OwnedFd,
         peer_ip: Option<IpAddr>,
@@ -80,34 +80,40 @@ impl ClientInstance {
         self.endpoint.transport().is_closed()
     }
 
-    /// Whether the session has ended, by a failure or because the connection was closed. A
-    /// [`Reason::Timeout`](crate::Reason::Timeout) after which it has not can be followed by the
-    /// same call again.
+    /// Whether the session has ended, by a failure or because the connection was closed. If not, an
+    /// operation that failed with [`Reason::Timeout`](crate::Reason::Timeout) can be repeated.
     pub fn has_failed(&self) -> bool {
         self.endpoint.has_failed()
     }
 
-    /// What the operation under way waits for; `None` if there is none, or if it gets further by
-    /// being called again.
+    /// Whether the client is between two requests: no byte of the next has come, and no response
+    /// is left to send. Only then does closing lose nothing that is here.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle()
+    }
+
+    /// What the current operation waits for; `None` if there is none, or if it can continue at
+    /// once.
     pub fn wants(&self) -> Option<Interest> {
         self.endpoint.wants()
     }
 
-    /// How long each operation that begins after this may take; `None` or zero: no limit. Mirrors `settimeout` of the socket that `ClientInstance.getSocketDescriptor` gives.
+    /// Sets how long each later operation may take; `None` or zero for no limit. Mirrors
+    /// `settimeout` of the socket that `ClientInstance.getSocketDescriptor` returns.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         let timeout = timeout.filter(|timeout| !timeout.is_zero());
         self.endpoint.transport_mut().set_timeout(timeout);
     }
 
-    /// The descriptor, which stays the client's. Mirrors
+    /// The descriptor, which still belongs to the client. Mirrors
     /// `ClientInstance.getSocketDescriptor`.
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.endpoint.transport().descriptor()
     }
 
-    /// The client's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty for sockets
-    /// of other families. Where a PROXY protocol header is to come, it is the socket's until
-    /// then. Mirrors `ClientInstance.getIP`.
+    /// The client's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty for sockets of
+    /// other families. Until an expected PROXY protocol header has come, it is that of the socket.
+    /// Mirrors `ClientInstance.getIP`.
     pub fn ip(&self) -> &str {
         self.identity().ip()
     }
@@ -157,7 +163,7 @@ impl ClientInstance {
         self.endpoint.set_aes_wrapper(wrapper)
     }
 
-    /// The request that was last stored. Mirrors `ClientInstance.getStoredRequest`.
+    /// The last stored request. Mirrors `ClientInstance.getStoredRequest`.
     pub fn stored_request(&self) -> Option<&Arc<Request>> {
         self.endpoint.stored_request()
     }
@@ -168,7 +174,7 @@ impl ClientInstance {
     }
 
     /// The text of the last request if it was malformed, until the next one is received. Python's
-    /// `json` reads it; it may be no strict JSON.
+    /// `json` reads it, but it need not be strict JSON.
     pub fn malformed_request_json(&self) -> Option<&str> {
         self.endpoint.malformed_request_json()
     }
@@ -177,8 +183,7 @@ impl ClientInstance {
         self.endpoint.malformed_request()
     }
 
-    /// Exchanges the keys, the client speaking first or this side. Mirrors
-    /// `ClientInstance.exchangeKeys`.
+    /// Exchanges the keys; either side may speak first. Mirrors `ClientInstance.exchangeKeys`.
     pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
         self.endpoint.exchange_keys(receive_first)
     }
@@ -203,28 +208,26 @@ impl ClientInstance {
         self.endpoint.recv_aes_key()
     }
 
-    /// Does the private key operation of the key exchange, where that was asked to be
-    /// separate and an operation waits for it ([`Interest::Computation`]). How it ended is
-    /// told by the operation when it is called again.
+    /// Does the private key operation of the key exchange, after an operation has asked for it
+    /// ([`Interest::Computation`]). Then call the operation again: it returns the result.
     pub fn compute(&mut self) -> Result<()> {
         self.endpoint.compute()
     }
 
-    /// Receives a request and, with `store_request`, keeps it too. One that does not fit the
-    /// format is [`Reason::MalformedRequest`](crate::Reason::MalformedRequest), its errors are given by
-    /// [`request_errors`](Self::request_errors), its text by
-    /// [`malformed_request_json`](Self::malformed_request_json), and the session goes on. Mirrors
+    /// Receives a request and, with `store_request`, also keeps it. If it does not fit the format,
+    /// fails with [`Reason::MalformedRequest`](crate::Reason::MalformedRequest) and the session
+    /// continues; [`request_errors`](Self::request_errors) has the errors and
+    /// [`malformed_request_json`](Self::malformed_request_json) the text. Mirrors
     /// `ClientInstance.recvRequest`.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.endpoint.recv_request(store_request)
     }
 
-    /// Sends a response. `data_json` is the text of a JSON object; without it the data are
-    /// empty. A reason is added to the message. Data that break the response format are
-    /// [`Reason::MalformedResponse`](crate::Reason::MalformedResponse), and nothing is sent. There
-    /// is one response to each
-    /// request that was received, and one may be sent before the first request, as v4 unless the
-    /// options name a framing; [`Reason::OutOfTurn`](crate::Reason::OutOfTurn) else.
+    /// Sends a response. `data_json` is a JSON object; without it the data is empty. A reason is
+    /// added to the message. If the data breaks the response format, fails with
+    /// [`Reason::MalformedResponse`](crate::Reason::MalformedResponse) and sends nothing. Each
+    /// request gets one response, and one may be sent before the first request, as v4 unless the
+    /// options name a framing; another one is [`Reason::OutOfTurn`](crate::Reason::OutOfTurn).
     /// Mirrors `ClientInstance.sendResponse`.
     pub fn send_response(
         &mut self,
@@ -237,16 +240,15 @@ impl ClientInstance {
             .send_response(success, message, data_json, reason)
     }
 
-    /// Takes the client as far as it goes, and says what happened: continues the operation under way,
-    /// begins the key exchange if there was none, and receives when it is the peer's turn. If it has
-    /// to wait, it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every other failure ends
-    /// the session.
+    /// Runs the session until something has happened: continues the current operation, exchanges
+    /// the keys if that was not done, and receives when it is the peer's turn. If it has to wait,
+    /// it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every other failure ends the
+    /// session.
     pub fn next_event(&mut self) -> Result<Event> {
         self.endpoint.next_event()
     }
 
-    /// How long it is until the operation under way times out; `None` if it does not, or there is
-    /// none.
+    /// How long until the current operation times out; `None` if it does not, or there is none.
     pub fn time_left(&self) -> Option<Duration> {
         self.endpoint.time_left()
     }
@@ -257,16 +259,16 @@ impl ClientInstance {
         self.endpoint.close_connection()
     }
 
-    /// Returns the socket, still open. For this instance the connection is then closed. Nothing
-    /// that was received is lost if no operation is under way: while the beginning of another
-    /// message is here and no longer in the socket, this is [`Reason::OutOfTurn`](crate::Reason::OutOfTurn): receive it
-    /// first, or detach again to do without it.
+    /// Returns the socket, still open. The instance is closed from then on. Unless an operation is
+    /// under way, no received byte is lost: if the start of another message was read ahead, this
+    /// fails with [`Reason::OutOfTurn`](crate::Reason::OutOfTurn): receive that message first, or
+    /// detach again to do without it.
     pub fn detach(&mut self) -> Result<OwnedFd> {
         self.endpoint.check_detachable()?;
         Ok(self.take_socket().expect("it was found open"))
     }
 
-    /// The same, whatever was received.
+    /// Returns the socket even if bytes were read ahead.
     pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }

@@ -1,4 +1,4 @@
-//! [`ClientInterface`]: the side that connects, like the Python client's class of that name.
+//! [`ClientInterface`]: the side that connects, like the class of that name in the Python client.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -14,7 +14,7 @@ use crate::endpoint::transport::connection::Connection;
 use crate::endpoint::transport::socket::{self, CreationError, Socket};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::message::Response;
-use crate::protocol::session::under_way;
+use crate::protocol::session::operation_pending;
 use crate::protocol::{Protocol, Role};
 
 /// A client of an Anweddol server. Mirrors the Python client's `ClientInterface`.
@@ -42,9 +42,9 @@ pub struct ClientInterface {
 }
 
 impl ClientInterface {
-    /// An interface that is not connected. Of the options, [`Protocol::Auto`] means
-    /// [`Protocol::V4`], unless the server chooses gcm; the
-    /// peer's IP address means nothing. Mirrors `ClientInterface.__init__`.
+    /// An interface that is not connected. In its options, [`Protocol::Auto`] means
+    /// [`Protocol::V4`], unless the server chooses gcm, and the peer's IP address is ignored.
+    /// Mirrors `ClientInterface.__init__`.
     pub fn new(options: &ClientOptions) -> Result<Self> {
         Ok(Self {
             options: options.clone(),
@@ -52,21 +52,21 @@ impl ClientInterface {
         })
     }
 
-    /// Connects to a server, an IPv4 or IPv6 address or a name, whose addresses are tried as
-    /// RFC 8305 says, and, unless the options say otherwise, exchanges the keys, this side speaking
-    /// first. All of it has to be done within the timeout.
+    /// Connects to a server, given by IPv4 or IPv6 address or by name, and, unless the options say
+    /// otherwise, exchanges the keys; this side speaks first. The addresses of a name are tried as
+    /// RFC 8305 says. The timeout is for all of this.
     ///
-    /// A non-blocking interface fails with [`Error::WouldBlock`] until it is connected: call this
-    /// again with the same arguments, or [`next_event`](Self::next_event), when
-    /// [`socket_descriptor`](Self::socket_descriptor) is readable. It exchanges its keys only when
-    /// told to, over another descriptor.
+    /// A non-blocking interface fails with [`Error::WouldBlock`] until it is connected: when
+    /// [`socket_descriptor`](Self::socket_descriptor) is readable, call this again with the same
+    /// arguments, or [`next_event`](Self::next_event). Once connected, it has another descriptor.
+    /// It exchanges its keys only when asked to.
     ///
     /// After a failure there is no connection. Mirrors `ClientInterface.connectServer`.
     pub fn connect_server(&mut self, host: &str, port: u16) -> Result<()> {
-        // A connection that is being made to this host is gone on with.
+        // Continue, if it is connecting to this host already.
         let connection = self.endpoint.transport();
         if !connection.is_connecting_to(host, port) {
-            self.renew()?;
+            self.reset_session()?;
         }
         let timeout = self.options.timeout();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -84,13 +84,13 @@ impl ClientInterface {
         exchanged
     }
 
-    /// Takes a socket that is connected to a server, of TCP or not, in place of
-    /// [`connect_server`](Self::connect_server), and, unless the options say otherwise, exchanges
-    /// the keys in the same way. After a failure there is no connection.
+    /// Uses a socket that is connected to a server, of any family, in place of
+    /// [`connect_server`](Self::connect_server), and exchanges the keys in the same way. After a
+    /// failure there is no connection.
     pub fn attach(&mut self, socket: impl Into<OwnedFd>) -> std::result::Result<(), CreationError> {
         let socket = socket.into();
         let checked = socket::check_descriptor(socket.as_raw_fd());
-        match checked.and_then(|peer_ip| self.renew().map(|()| peer_ip)) {
+        match checked.and_then(|peer_ip| self.reset_session().map(|()| peer_ip)) {
             Ok(peer_ip) => self.open(socket, peer_ip.is_some()),
             Err(error) => return Err(CreationError { error, socket }),
         }
@@ -101,10 +101,10 @@ impl ClientInterface {
             })
     }
 
-    /// Makes place for a connection.
-    pub(crate) fn renew(&mut self) -> Result<()> {
+    /// Prepares a new session for the next connection.
+    pub(crate) fn reset_session(&mut self) -> Result<()> {
         if self.is_connecting() {
-            return Err(under_way("connect_server"));
+            return Err(operation_pending("connect_server"));
         }
         if !self.is_closed() {
             return Err(Error::new(
@@ -116,13 +116,13 @@ impl ClientInterface {
         Ok(())
     }
 
-    /// Takes a socket that [`socket::check_descriptor`] accepted, after [`renew`](Self::renew).
+    /// Takes a socket that [`socket::check_descriptor`] accepted, after [`reset_session`](Self::reset_session).
     pub(crate) fn open(&mut self, socket: OwnedFd, is_tcp: bool) {
         let connection = self.endpoint.transport_mut();
         connection.open(Socket::new(socket, is_tcp));
     }
 
-    /// The keys of a connection that was attached, unless the options say otherwise.
+    /// Exchanges the keys after `attach`, unless the options say otherwise.
     pub(crate) fn exchange_keys_after_attaching(&mut self) -> Result<()> {
         match self.options.exchanges_keys_at_creation() {
             true => self.endpoint.exchange_keys(false),
@@ -137,7 +137,7 @@ impl ClientInterface {
         Ok(self.take_socket().expect("it was found open"))
     }
 
-    /// The same, whatever was received.
+    /// Returns the socket even if bytes were read ahead.
     pub(crate) fn take_socket(&mut self) -> Option<OwnedFd> {
         self.endpoint.detach()
     }
@@ -146,22 +146,26 @@ impl ClientInterface {
         self.endpoint.transport().is_connecting()
     }
 
-    /// Whether there is no connection, and none is being made: none was begun yet, it failed, or it
-    /// was closed on this side.
-    /// Mirrors `ClientInterface.isClosed`.
+    /// Whether there is no connection and none is being made: it was never begun, failed, or was
+    /// closed on this side. Mirrors `ClientInterface.isClosed`.
     pub fn is_closed(&self) -> bool {
         self.endpoint.transport().is_closed()
     }
 
-    /// Whether the session has ended, by a failure or because the connection was closed. It has
-    /// not before there was a connection, nor where connecting failed. A [`Reason::Timeout`] after
-    /// which it has not can be followed by the same call again.
+    /// Whether the session has ended, by a failure or because the connection was closed; false
+    /// before there was a connection, and if connecting failed. If it has not ended, an operation
+    /// that failed with [`Reason::Timeout`] can be repeated.
     pub fn has_failed(&self) -> bool {
         self.endpoint.has_failed()
     }
 
-    /// What the operation under way waits for; `None` if there is none, or if it gets further by
-    /// being called again.
+    /// Whether there is a connection that is between a response and the next request.
+    pub fn is_idle(&self) -> bool {
+        !self.is_closed() && !self.is_connecting() && self.endpoint.is_idle()
+    }
+
+    /// What the current operation waits for; `None` if there is none, or if it can continue at
+    /// once.
     pub fn wants(&self) -> Option<Interest> {
         match self.is_connecting() {
             true => Some(Interest::Read),
@@ -169,23 +173,22 @@ impl ClientInterface {
         }
     }
 
-    /// How long each operation that begins from now on may take, in this connection and later
-    /// ones; `None` or zero for as long as it takes. Mirrors `settimeout` of the socket that
-    /// `ClientInterface.getSocketDescriptor` gives.
+    /// Sets how long each later operation may take, in this connection and later ones; `None` or
+    /// zero for no limit. Mirrors `settimeout` of the socket that
+    /// `ClientInterface.getSocketDescriptor` returns.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.options.set_timeout(timeout);
         let timeout = self.options.timeout();
         self.endpoint.transport_mut().set_timeout(timeout);
     }
 
-    /// The descriptor, which stays the interface's: while it connects, one to wait with, and then
-    /// that of the connection. Mirrors
-    /// `ClientInterface.getSocketDescriptor`.
+    /// The descriptor, which still belongs to the interface: while it connects, one to wait for,
+    /// and then that of the connection. Mirrors `ClientInterface.getSocketDescriptor`.
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.endpoint.transport().descriptor()
     }
 
-    /// The framing that is spoken.
+    /// The framing of the session.
     pub fn protocol(&self) -> Protocol {
         self.endpoint.protocol()
     }
@@ -229,8 +232,8 @@ impl ClientInterface {
         Ok(())
     }
 
-    /// The fingerprint of the server's public key, once it was received, also if it was not
-    /// the expected one: 64 hexadecimal digits, as the Python client shows it.
+    /// The fingerprint of the server's public key once received, even if it was not the expected
+    /// one: 64 hexadecimal digits, as the Python client shows it.
     pub fn server_fingerprint(&self) -> Result<String> {
         match self.rsa_wrapper() {
             Some(wrapper) => wrapper.fingerprint(true),
@@ -238,8 +241,7 @@ impl ClientInterface {
         }
     }
 
-    /// Exchanges the keys, the server speaking first or this side. Mirrors
-    /// `ClientInterface.exchangeKeys`.
+    /// Exchanges the keys; either side may speak first. Mirrors `ClientInterface.exchangeKeys`.
     pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
         self.endpoint.exchange_keys(receive_first)
     }
@@ -264,40 +266,38 @@ impl ClientInterface {
         self.endpoint.recv_aes_key()
     }
 
-    /// Does the private key operation of the key exchange, as
-    /// [`ClientInstance::compute`](crate::ClientInstance::compute) does.
+    /// Does the private key operation of the key exchange, like
+    /// [`ClientInstance::compute`](crate::ClientInstance::compute).
     pub fn compute(&mut self) -> Result<()> {
         self.endpoint.compute()
     }
 
-    /// Sends a request. `parameters_json` is the text of a JSON object; without it there are
-    /// none. What breaks the request format is [`Reason::MalformedRequest`], and nothing is
-    /// sent. A second request before the response to the first is [`Reason::OutOfTurn`].
-    /// Mirrors `ClientInterface.sendRequest`.
+    /// Sends a request. `parameters_json` is a JSON object; without it there are none. If it breaks
+    /// the request format, fails with [`Reason::MalformedRequest`] and sends nothing. A second
+    /// request before the response to the first is [`Reason::OutOfTurn`]. Mirrors
+    /// `ClientInterface.sendRequest`.
     pub fn send_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
         self.endpoint.send_request(verb, parameters_json)
     }
 
-    /// Receives a response. One that does not fit the response format is
-    /// [`Reason::MalformedResponse`] and ends the session. Mirrors
-    /// `ClientInterface.recvResponse`.
+    /// Receives a response. If it does not fit the response format, fails with
+    /// [`Reason::MalformedResponse`] and ends the session. Mirrors `ClientInterface.recvResponse`.
     pub fn recv_response(&mut self) -> Result<Response> {
         self.endpoint.recv_response()
     }
 
-    /// Takes the interface as far as it goes, and says what happened: goes on to connect, continues the operation under way,
-    /// begins the key exchange if there was none, and receives when it is the peer's turn. If it has
-    /// to wait, it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every other failure ends
-    /// the session.
+    /// Runs the session until something has happened: continues connecting or the current
+    /// operation, exchanges the keys if that was not done, and receives when it is the peer's turn.
+    /// If it has to wait, it fails with [`Error::WouldBlock`](crate::Error::WouldBlock); every
+    /// other failure ends the session.
     pub fn next_event(&mut self) -> Result<Event> {
         if self.is_connecting() {
-            self.endpoint.go_on_to_connect()?;
+            self.endpoint.continue_connecting()?;
         }
         self.endpoint.next_event()
     }
 
-    /// How long it is until the operation under way times out; `None` if it does not, or there is
-    /// none.
+    /// How long until the current operation times out; `None` if it does not, or there is none.
     pub fn time_left(&self) -> Option<Duration> {
         match self.is_connecting() {
             true => self.endpoint.transport().time_left(),
@@ -305,15 +305,14 @@ impl ClientInterface {
         }
     }
 
-    /// Closes the connection and wipes the keys of the session, or stops to connect. Another connection
-    /// can be made.
-    /// Mirrors `ClientInterface.closeConnection`.
+    /// Closes the connection and wipes the keys of the session, or stops connecting. It can connect
+    /// again. Mirrors `ClientInterface.closeConnection`.
     pub fn close_connection(&mut self) -> Result<()> {
         self.endpoint.close_connection()
     }
 }
 
-/// A session that has no connection yet.
+/// An endpoint without a connection.
 fn unconnected(options: &ClientOptions) -> Result<Endpoint<Connection>> {
     Endpoint::with_transport(
         Role::Client,

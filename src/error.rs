@@ -1,8 +1,7 @@
-//! What can go wrong, and why.
+//! Errors and their reasons.
 //!
-//! [`Error`] mirrors the two exceptions of the Python server, `ValueError` and
-//! `RuntimeError`. The [`Reason`] inside says what happened, for programs to switch on; the message
-//! says it to a person.
+//! [`Error`] mirrors the two exceptions of the Python server, `ValueError` and `RuntimeError`. The
+//! [`Reason`] inside is for programs, the message for people.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -11,15 +10,15 @@ use std::fmt;
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a call did not give its result.
+/// Why a call did not return a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// Python's `ValueError`: a bad argument, or bad content from the peer.
     Value(Failure),
     /// Python's `RuntimeError`: closed, refused by the peer, timed out, failed in the system.
     Runtime(Failure),
-    /// Nothing is wrong: the call would have to wait. Call the same function again, with the same
-    /// arguments, when what it waits for is there.
+    /// Not a failure: the call would have to wait. Call the same function again, with the same
+    /// arguments, when it need not wait.
     WouldBlock(Interest),
 }
 
@@ -30,7 +29,7 @@ pub enum Interest {
     Read,
     /// Room for bytes to the peer: a writable socket.
     Write,
-    /// The private key operation, where it was asked to be separate.
+    /// The private key operation, if it was asked to be separate.
     Computation,
 }
 
@@ -81,11 +80,11 @@ macro_rules! reasons {
 reasons! {
     /// An argument is missing, out of range or of the wrong form; the message names it.
     InvalidArgument = 1, Value, "INVALID_ARGUMENT";
-    /// The descriptor is closed, no stream socket, not connected, or listening.
+    /// The descriptor is closed, not a stream socket, not connected, or listening.
     InvalidDescriptor = 2, Value, "INVALID_DESCRIPTOR";
-    /// A key is not acceptable: the caller's own, or the one that the peer sent.
+    /// A key is not acceptable: the caller's, or the peer's.
     InvalidKey = 3, Value, "INVALID_KEY";
-    /// The request was decrypted but does not fit the request format. The session goes on.
+    /// The request was decrypted but does not fit the request format. The session continues.
     MalformedRequest = 4, Value, "MALFORMED_REQUEST";
     /// The response does not fit the response format; nothing was sent.
     MalformedResponse = 5, Value, "MALFORMED_RESPONSE";
@@ -93,9 +92,9 @@ reasons! {
     MessageTooLarge = 6, Value, "MESSAGE_TOO_LARGE";
     /// The peer sent bytes that the protocol does not allow.
     ProtocolViolation = 7, Value, "PROTOCOL_VIOLATION";
-    /// What the peer sent could not be decrypted, or is no text once decrypted.
+    /// What the peer sent could not be decrypted, or is not a text.
     DecryptionFailed = 8, Value, "DECRYPTION_FAILED";
-    /// The peer speaks another framing than the one that was asked for.
+    /// The peer speaks a framing other than the configured one.
     ProtocolMismatch = 9, Value, "PROTOCOL_MISMATCH";
     /// The call belongs to the other side of the connection.
     WrongRole = 10, Value, "WRONG_ROLE";
@@ -105,17 +104,17 @@ reasons! {
     AlreadyConnected = 12, Value, "ALREADY_CONNECTED";
     /// The connection does not begin with the PROXY protocol header that was asked for.
     BadProxyHeader = 13, Value, "BAD_PROXY_HEADER";
-    /// There is no such value among the parameters or data.
+    /// There is no such value in the parameters or data.
     NotFound = 14, Value, "NOT_FOUND";
-    /// A value among the parameters or data is of another type.
+    /// A value in the parameters or data is of another type.
     WrongType = 15, Value, "WRONG_TYPE";
-    /// A number among the parameters or data is beyond what the result can hold.
+    /// A number in the parameters or data does not fit the result.
     OutOfRange = 16, Value, "OUT_OF_RANGE";
-    /// The connection was closed, or its descriptor given back, on this side.
+    /// The connection was closed or detached on this side.
     Closed = 20, Runtime, "CLOSED";
     /// The peer closed the connection.
     PeerClosed = 21, Runtime, "PEER_CLOSED";
-    /// The peer answered that it does not accept what was offered.
+    /// The peer answered that it does not accept what was sent.
     PeerRefused = 22, Runtime, "PEER_REFUSED";
     /// The timeout passed before the work was done.
     Timeout = 23, Runtime, "TIMEOUT";
@@ -129,18 +128,18 @@ reasons! {
     KeysNotExchanged = 27, Runtime, "KEYS_NOT_EXCHANGED";
     /// The keys, or this part of them, are exchanged already.
     KeysAlreadyExchanged = 28, Runtime, "KEYS_ALREADY_EXCHANGED";
-    /// Another operation of this client waits to be finished first.
+    /// Another operation must be finished first.
     OperationPending = 29, Runtime, "OPERATION_PENDING";
-    /// As many messages as one key may protect have passed in one direction. Nothing fails with
-    /// it: gcm replaces its keys before they have protected too much.
+    /// A key has protected as many messages as it may. Nothing fails with it: gcm replaces its keys
+    /// in time.
     SessionSpent = 30, Runtime, "SESSION_SPENT";
     /// The system's random generator failed.
     RandomFailed = 31, Runtime, "RANDOM_FAILED";
     /// A defect of this library.
     Internal = 32, Runtime, "INTERNAL";
-    /// The peer's public key has another fingerprint than the one expected.
+    /// The peer's public key does not have the expected fingerprint.
     FingerprintMismatch = 33, Runtime, "FINGERPRINT_MISMATCH";
-    /// The name could not be resolved, or no address of it could be connected to.
+    /// The name could not be resolved, or none of its addresses accepts a connection.
     ConnectFailed = 34, Runtime, "CONNECT_FAILED";
     /// The program's function for the private key operation failed, or its result is wrong.
     PrivateOperationFailed = 35, Runtime, "PRIVATE_OPERATION_FAILED";
@@ -152,7 +151,7 @@ impl Error {
         Self::with_errno(reason, message, 0)
     }
 
-    /// As [`Error::new`], with the errno of the system call that failed.
+    /// Like [`Error::new`], with the errno of the failed system call.
     pub fn with_errno(reason: Reason, message: impl Into<Cow<'static, str>>, errno: i32) -> Self {
         let failure = Failure {
             reason,
@@ -188,18 +187,18 @@ impl Error {
     }
 }
 
-/// The most bytes that a message has.
-pub(crate) const LONGEST_MESSAGE: usize = 1000;
-/// How many bytes stay of the beginning of a message that is too long, and of its end, where
-/// the cause stands.
+/// The longest message, in bytes.
+pub(crate) const MAX_MESSAGE_LEN: usize = 1000;
+/// How many bytes to keep of the start of a message that is too long, and of its end, which has the
+/// cause.
 const KEPT: (usize, usize) = (600, 300);
 
-/// A message as one line that a log or a terminal can take. What others sent or named (a host,
-/// a verb, a path) could end the line and forge another one, command the terminal or turn the
-/// direction of reading around.
+/// Makes a message one line that is safe for logs and terminals. Foreign text in it (a host, a
+/// verb, a path) could end the line and forge another one, control the terminal or reverse the
+/// reading direction.
 pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
     let is_plain = |c: char| !c.is_control() && !is_invisible(c);
-    if message.len() <= LONGEST_MESSAGE && message.chars().all(is_plain) {
+    if message.len() <= MAX_MESSAGE_LEN && message.chars().all(is_plain) {
         return message;
     }
     let mut line = String::with_capacity(message.len());
@@ -209,7 +208,7 @@ pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
             false => line.extend(c.escape_default()),
         }
     }
-    if line.len() > LONGEST_MESSAGE {
+    if line.len() > MAX_MESSAGE_LEN {
         let head = floor_char_boundary(&line, KEPT.0);
         let tail = floor_char_boundary(&line, line.len() - KEPT.1);
         line.replace_range(head..tail, "…");
@@ -226,7 +225,7 @@ pub(crate) fn floor_char_boundary(text: &str, at: usize) -> usize {
     at
 }
 
-/// Separators of lines, marks of direction and the byte-order mark.
+/// Line separators, direction marks and the byte-order mark.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -249,7 +248,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Of what cannot fail.
+/// For conversions that cannot fail.
 impl From<Infallible> for Error {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -298,10 +297,10 @@ mod tests {
                 format!("cannot connect to {}: the cause", foreign.repeat(100_000)),
             );
             let message = error.to_string();
-            assert!(message.len() <= LONGEST_MESSAGE, "{}", message.len());
+            assert!(message.len() <= MAX_MESSAGE_LEN, "{}", message.len());
             assert!(message.starts_with("cannot connect to ") && message.ends_with(": the cause"));
         }
-        let longest = "y".repeat(LONGEST_MESSAGE);
+        let longest = "y".repeat(MAX_MESSAGE_LEN);
         assert_eq!(one_line(longest.clone().into()), longest);
     }
 

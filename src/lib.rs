@@ -32,10 +32,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On Windows there are neither `ClientInstance` nor `ClientInterface`, which have a descriptor, nor key files, whose
-//! readers no mode tells there.
+//! Windows has neither `ClientInstance` nor `ClientInterface`, which need a descriptor, nor key
+//! files, because no file mode shows there who can read them.
 
-// What only sockets, key files and forks need is compiled all the same.
+// What only sockets, key files and forks need is compiled anyway.
 #![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 #[cfg(unix)]

@@ -1,10 +1,10 @@
-//! Log messages, for a hook of the program's.
+//! Log messages, passed to a hook that the program sets.
 //!
-//! There is one hook for the whole process. Without one, a message costs one load of a number.
-//! With one, the message is made and passed to the hook on the thread that does the work.
+//! There is one hook for the whole process. Without one, a message costs one atomic load. With one,
+//! the message is formatted and passed to the hook on the thread that does the work.
 //!
-//! No lock is held while the hook runs, so it may call this library, even [`set_hook`]. Those
-//! calls log nothing, or a hook that uses the library would call itself without end.
+//! No lock is held while the hook runs, so it may call this library, even [`set_hook`]. Those calls
+//! log nothing; otherwise the hook would call itself without end.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     running: BTreeMap::new(),
 });
 
-/// Notified when the last call of a generation of the hook has ended.
+/// Notified when the last call of one generation of the hook has ended.
 static CALL_ENDED: Condvar = Condvar::new();
 
 pub(crate) struct State {
@@ -55,8 +55,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// In a child, where there is only the thread that forked: no other call will end.
-    pub(crate) fn forget_other_threads(&mut self) {
+    /// For a forked child, which has only the thread that forked: no other call will end.
+    pub(crate) fn reset_in_child(&mut self) {
         self.running.clear();
         if let Some(generation) = IN_HOOK.get() {
             self.running.insert(generation, 1);
@@ -94,7 +94,7 @@ pub fn set_hook(min_level: Level, hook: Option<Hook>) {
     drop(earlier);
 }
 
-/// Passes a message to the hook if it takes this level. Only then the message is made.
+/// Passes a message to the hook if it takes this level. Only then is the message formatted.
 pub(crate) fn emit<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce() -> M) {
     if level as u8 >= MIN_LEVEL.load(Ordering::Relaxed) {
         call_hook(level, client_id, message);
@@ -115,7 +115,7 @@ fn call_hook<M: AsRef<str>>(level: Level, client_id: &str, message: impl FnOnce(
 /// A running call of the hook.
 struct Call {
     hook: Hook,
-    /// Others wait for its end, so it is dropped after the hook.
+    /// Dropped after the hook, because others wait for it.
     _running: Running,
 }
 
@@ -154,7 +154,7 @@ impl Drop for Running {
     }
 }
 
-/// A panic cannot leave the state half-changed: no code of the caller's runs under the lock.
+/// A panic cannot leave the state half-changed: no code of the caller runs under the lock.
 pub(crate) fn lock() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }

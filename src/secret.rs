@@ -1,5 +1,5 @@
-//! Secrets: bytes and texts that are wiped when they are dropped or move to make room, a stack
-//! that is wiped, and the only way from a secret to a branch ([`declassify`]).
+//! Secrets: bytes and texts that are wiped when they are dropped or reallocated, wiping the stack,
+//! and [`declassify`], the only way from a secret to a branch.
 
 use std::borrow::Cow;
 use std::collections::TryReserveError;
@@ -22,7 +22,7 @@ pub(crate) struct SecretBytes(Vec<u8>);
 #[derive(Default)]
 pub(crate) struct SecretText(String);
 
-/// There is no memory for what is needed: as much as a peer, or a caller, asked for.
+/// An allocation failed whose size a peer or a caller decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoMemory;
 
@@ -34,34 +34,34 @@ impl From<TryReserveError> for NoMemory {
 
 impl From<NoMemory> for Error {
     fn from(NoMemory: NoMemory) -> Self {
-        // The text is static: an error that needed memory could not be made.
+        // The text is static, because there may be no memory for another one.
         Self::new(Reason::Internal, "there is no memory for the message")
     }
 }
 
-/// Room for so many bytes, of which a peer or a caller has a say in how many they are.
+/// An empty buffer for `len` bytes, if a peer or a caller decides how many.
 pub(crate) fn try_with_capacity(len: usize) -> Result<Vec<u8>, NoMemory> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len)?;
     Ok(bytes)
 }
 
-/// A copy of bytes of which a peer has a say in how many they are.
+/// A copy of bytes, if a peer decides how many.
 pub(crate) fn try_copy(bytes: &[u8]) -> Result<Vec<u8>, NoMemory> {
     let mut copy = try_with_capacity(bytes.len())?;
     copy.extend_from_slice(bytes);
     Ok(copy)
 }
 
-/// So many zeros, where a peer has a say in how many.
+/// `len` zeros, if a peer decides how many.
 pub(crate) fn try_zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
     let mut zeros = try_with_capacity(len)?;
     zeros.resize(len, 0);
     Ok(zeros)
 }
 
-/// A value on the heap, which it reaches only if there is memory. A box of one value could not say
-/// that there is none; one of an array can.
+/// A value on the heap; fails if there is no memory. `Box::new` cannot report that; allocating an
+/// array can.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, NoMemory> {
     let mut one = Vec::new();
     one.try_reserve_exact(1)?;
@@ -72,20 +72,20 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, NoMemory> {
     }
 }
 
-/// More than one operation with the longest RSA keys, or with ML-KEM, takes of the heap.
-const FOREIGN_WORK: usize = 64 * 1024;
+/// More heap than any one operation with the longest RSA keys, or with ML-KEM, needs.
+const CRYPTO_HEAP: usize = 64 * 1024;
 
-/// Fails unless there is memory for work of another crate that ends the process where there is none:
-/// that much in one block, which is freed for it. Another thread can still take it first.
-pub(crate) fn check_memory_for_foreign_work() -> Result<(), NoMemory> {
-    let mut block = try_with_capacity(FOREIGN_WORK)?;
-    // Without this the compiler leaves out a block that nobody uses.
+/// Fails if the heap has no block of this size for another crate, which would abort the process if
+/// an allocation failed. The block is freed again, so another thread can still take it first.
+pub(crate) fn check_heap_for_crypto() -> Result<(), NoMemory> {
+    let mut block = try_with_capacity(CRYPTO_HEAP)?;
+    // Without this the compiler removes the unused allocation.
     black_box(block.as_mut_ptr());
     Ok(())
 }
 
 impl SecretBytes {
-    /// How many bytes fit without moving.
+    /// How many bytes fit without reallocating.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
     }
@@ -99,7 +99,7 @@ impl SecretBytes {
         }
     }
 
-    /// As [`reserve`](Self::reserve), but for no more than that.
+    /// Like [`reserve`](Self::reserve), but for exactly that many.
     pub fn reserve_exact(&mut self, additional: usize) {
         let needed = self.0.len() + additional;
         if needed > self.0.capacity() {
@@ -107,8 +107,8 @@ impl SecretBytes {
         }
     }
 
-    /// As [`reserve_exact`](Self::reserve_exact), for a size that depends on a peer; without
-    /// memory for it, fails and changes nothing.
+    /// Like [`reserve_exact`](Self::reserve_exact), for a size that a peer decides: fails and
+    /// changes nothing if there is no memory.
     pub fn try_reserve_exact(&mut self, additional: usize) -> Result<(), NoMemory> {
         let needed = self.0.len().checked_add(additional).ok_or(NoMemory)?;
         if self.0.capacity() == 0 {
@@ -148,14 +148,14 @@ impl SecretBytes {
         self.extend_from_slice(&[byte]);
     }
 
-    /// Cuts the bytes off at `len`, or fills them up to it.
+    /// Shortens the bytes to `len`, or extends them with `fill`.
     #[inline]
     pub fn resize(&mut self, len: usize, fill: u8) {
         self.reserve_exact(len.saturating_sub(self.0.len()));
         self.0.resize(len, fill);
     }
 
-    /// Cuts the bytes off at `len`. The rest is wiped later, with everything else.
+    /// Shortens the bytes to `len`. The rest is wiped later, with everything else.
     pub fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }
@@ -171,7 +171,7 @@ impl SecretBytes {
         // An empty vector may point to no memory, where even writing nothing takes some processors
         // as long as 500 instructions.
         if !self.0.is_empty() {
-            // `zeroize` wipes a slice many bytes at a time, but a vector one by one.
+            // `zeroize` wipes a slice many bytes at a time, but a vector byte by byte.
             self.0.as_mut_slice().zeroize();
             self.0.clear();
         }
@@ -198,7 +198,7 @@ impl SecretBytes {
         self.0 = larger;
     }
 
-    /// Wipes what was cut off too.
+    /// Wipes the whole allocation, including what was cut off.
     fn wipe_all(&mut self) {
         if self.0.len() < self.0.capacity() {
             self.0.resize(self.0.capacity(), 0);
@@ -292,7 +292,7 @@ impl fmt::Debug for SecretText {
 
 type Piece = [u64; 32];
 
-/// The most stack that making, moving and decrypting keys uses, in pieces.
+/// The most stack that generating, moving and decrypting keys uses, in pieces of 256 bytes.
 pub(crate) const KEYS_STACK: usize = 64;
 
 /// Does `work`, then wipes `PIECES` times 256 bytes of the stack that it used: moved values and
@@ -319,8 +319,8 @@ pub(crate) fn wiping_stack<const PIECES: usize, T>(work: impl FnOnce() -> T) -> 
 
 /// Marks a value that was computed from secrets as public, so that code may branch on it.
 ///
-/// Only tests do anything here: there a secret is memory that valgrind takes for undefined, this
-/// defines it, and everything else that depends on it is an error
+/// This does something only in tests, where valgrind is told that secrets are undefined memory.
+/// This marks the value as defined; any other branch on a secret is an error
 /// (`tests/assurance/secret_paths.rs`).
 #[inline(always)]
 pub(crate) fn declassify<T: Copy>(value: T) -> T {
@@ -329,13 +329,13 @@ pub(crate) fn declassify<T: Copy>(value: T) -> T {
     value
 }
 
-/// The result of a comparison of secrets, as [`declassify`].
+/// Like [`declassify`], for the result of a comparison of secrets.
 #[inline(always)]
 pub(crate) fn declassify_choice(choice: Choice) -> bool {
     declassify(choice.unwrap_u8()) == 1
 }
 
-/// Bytes for code whose time depends on them, as [`declassify`].
+/// Like [`declassify`], for bytes that code with a data-dependent time will read.
 #[inline(always)]
 pub(crate) fn declassify_bytes(_bytes: &[u8]) {
     #[cfg(test)]

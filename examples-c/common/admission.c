@@ -9,26 +9,26 @@
 
 enum {
     LEVELS = 3,
-    MOST_BYTES = 8,            /* of what an address begins with */
-    KEY_SIZE = 2 + MOST_BYTES, /* the family and the level before it */
+    MAX_PREFIX = 8,            /* bytes of an address */
+    KEY_SIZE = 2 + MAX_PREFIX, /* the family, the level and the prefix */
 };
 
-/* Of the networks that an address is in, from the widest one to itself. */
+/* The prefixes that are counted, from the widest network down to the address. */
 static const size_t BYTES_OF_V4[LEVELS] = {3, 3, 4};
 static const size_t BYTES_OF_V6[LEVELS] = {6, 7, 8};
 
-/* Of a place. */
+/* The state of a place. */
 enum { OUTSIDE, WAITING, LEAVING, QUEUED, SENT_AWAY, COMPUTING };
 
 typedef enum { PLACES, COMPUTATIONS, KIND_COUNT } kind_t;
 
-/* One from which somebody has a place. */
+/* A network or an address that has places. */
 typedef struct network {
     struct network *next;
-    struct network *wider; /* NULL: it is the widest */
+    struct network *wider; /* the next wider network; NULL for the widest */
     uint8_t key[KEY_SIZE];
     size_t counts[KIND_COUNT];
-    size_t exchanges; /* of an address only */
+    size_t exchanges; /* only counted for addresses */
 } network_t;
 
 typedef struct {
@@ -39,22 +39,22 @@ typedef struct {
 struct admission {
     admission_limits_t limits;
     void (*give_way)(place_t *place);
-    pthread_mutex_t mutex; /* for all that follows */
+    pthread_mutex_t mutex; /* for the members below */
     pthread_cond_t emptied;
     network_t *networks;
-    size_t places; /* those that are leaving among them */
+    size_t places; /* including those that are leaving */
     size_t leaving;
-    line_t waiting; /* for their peers; who has waited the longest comes first */
+    line_t waiting; /* for their peers; the one that has waited longest is first */
     line_t queue;   /* in the order of their rounds */
     line_t sent_away;
     size_t computations;
     size_t running;
-    uint64_t round; /* that of the last one which was taken */
+    uint64_t round; /* of the last computation that was taken */
 };
 
 /* -- lines ------------------------------------------------------------------------------------- */
 
-/* NULL: at the beginning. */
+/* previous is NULL for the beginning of the line. */
 static void insert_after(line_t *line, place_t *previous, place_t *place) {
     place->previous = previous;
     place->next = previous != NULL ? previous->next : line->first;
@@ -85,7 +85,7 @@ static void take_out(line_t *line, place_t *place) {
 
 /* -- networks ---------------------------------------------------------------------------------- */
 
-/* An IPv4 address is one in either form. */
+/* An IPv4 address has one key, whether it is mapped into IPv6 or not. */
 static void make_key(const struct sockaddr *peer, int level, uint8_t key[KEY_SIZE]) {
     memset(key, 0, KEY_SIZE);
     key[1] = (uint8_t)level;
@@ -106,7 +106,7 @@ static void make_key(const struct sockaddr *peer, int level, uint8_t key[KEY_SIZ
     }
 }
 
-/* One of nobody is made. NULL: no memory. */
+/* Finds a network, or adds it. Returns NULL without memory. */
 static network_t *find_network(admission_t *admission, const struct sockaddr *peer, int level,
                                network_t *wider) {
     uint8_t key[KEY_SIZE];
@@ -123,7 +123,7 @@ static network_t *find_network(admission_t *admission, const struct sockaddr *pe
     return network;
 }
 
-/* Those of nobody: the network, and the wider ones. */
+/* Frees a network that has no places, and each wider one that has none either. */
 static void forget_networks(admission_t *admission, network_t *network) {
     while (network != NULL && network->counts[PLACES] == 0) {
         network_t *wider = network->wider;
@@ -159,7 +159,8 @@ static void count_one_less(network_t *network, kind_t kind) {
         network->counts[kind]--;
 }
 
-/* Which is greedier: above 0, the first. The widest networks that differ tell. */
+/* Positive if the first is greedier, negative if the second is. Compares the widest networks first.
+ */
 static int compare_greed(const network_t *first, const network_t *second, kind_t kind) {
     int order = first->wider != NULL ? compare_greed(first->wider, second->wider, kind) : 0;
     if (order != 0)
@@ -168,7 +169,7 @@ static int compare_greed(const network_t *first, const network_t *second, kind_t
            (first->counts[kind] < second->counts[kind]);
 }
 
-/* NULL: the line is empty. */
+/* Returns NULL if the line is empty. */
 static place_t *find_greediest(const line_t *line, kind_t kind, bool is_last_of_equals) {
     place_t *greediest = line->first;
     for (place_t *place = line->first; place != NULL; place = place->next) {
@@ -187,7 +188,7 @@ static void end_exchange(place_t *place) {
     place->exchanges = false;
 }
 
-/* Whether it waits or runs. */
+/* For a computation that is queued or running. */
 static void end_computation(admission_t *admission, place_t *place) {
     if (place->state == QUEUED)
         take_out(&admission->queue, place);
@@ -223,7 +224,7 @@ static void leave_place(admission_t *admission, place_t *place) {
     admission->places--;
 }
 
-/* For a newcomer that has taken one already. False: it is the one that has to go. */
+/* Called after the newcomer has taken a place. Returns false if the newcomer must give way. */
 static bool make_room(admission_t *admission, const place_t *newcomer) {
     if (admission->places - admission->leaving <= admission->limits.places)
         return true;
@@ -296,7 +297,7 @@ bool admission_gave_way(admission_t *admission, const place_t *place) {
 
 /* -- computations ------------------------------------------------------------------------------ */
 
-/* Nothing is kept of an address that has nothing in the queue: it gains nothing by coming anew. */
+/* An address without a computation in the queue needs no record: reconnecting gains it nothing. */
 static void join_queue(admission_t *admission, place_t *place) {
     place_t *previous = admission->queue.last;
     place->round = admission->round + 1;
@@ -311,7 +312,7 @@ static void join_queue(admission_t *admission, place_t *place) {
     count_one_more(place->address, COMPUTATIONS);
 }
 
-/* There is always one: the newcomer is in the queue, too. */
+/* The queue is not empty, because the newcomer is in it. */
 static void send_greediest_away(admission_t *admission, const place_t *newcomer) {
     place_t *place = find_greediest(&admission->queue, COMPUTATIONS, true);
     end_computation(admission, place);
@@ -325,7 +326,7 @@ static void send_greediest_away(admission_t *admission, const place_t *newcomer)
 
 bool admission_queue(admission_t *admission, place_t *place, int64_t deadline) {
     pthread_mutex_lock(&admission->mutex);
-    /* One that gave way is on its way out. */
+    /* A place that gave way is about to leave. */
     if (place->state == WAITING &&
         place->address->counts[COMPUTATIONS] < admission->limits.computations_per_address) {
         take_out(&admission->waiting, place);
@@ -346,7 +347,7 @@ static place_t *find_late(const admission_t *admission, int64_t now) {
     return place;
 }
 
-/* One that is not computed any more. */
+/* Takes a computation that will not run: it gave way, or is past its deadline. */
 static place_t *take_useless(admission_t *admission, int64_t now, const char **why) {
     place_t *place = admission->sent_away.first;
     if (place != NULL) {
@@ -385,7 +386,7 @@ void admission_end_computation(admission_t *admission, place_t *place) {
 
 /* -- beginning and end ------------------------------------------------------------------------- */
 
-/* Waits by a clock that nobody sets. */
+/* With a clock that setting the time does not change. */
 static bool init_condition(pthread_cond_t *condition) {
     pthread_condattr_t attributes;
     if (pthread_condattr_init(&attributes) != 0)

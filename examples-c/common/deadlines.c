@@ -16,7 +16,7 @@ void deadlines_remove(deadline_t *entry) {
     entry->list = NULL;
 }
 
-/* Most of the time, the place is at the end. */
+/* Searches from the end, because a new entry is usually the last. */
 void deadlines_put(deadlines_t *list, deadline_t *entry, int milliseconds) {
     deadlines_remove(entry);
     entry->list = list;

@@ -42,7 +42,7 @@ void server_close(server_base_t *server) {
 
 /* -- one of its clients ------------------------------------------------------------------------ */
 
-/* Gives why it gets none; NULL if it has its place. */
+/* Returns NULL if the client has got a place, otherwise the reason. */
 static const char *enter(served_t *served, int fd, const struct sockaddr_storage *peer) {
     const char *why =
         admission_enter(served->admission, &served->place, (const struct sockaddr *)peer);
@@ -75,12 +75,23 @@ void served_begin(served_t *served, phase_t phase) {
     admission_wait(served->admission, &served->place);
 }
 
+static bool is_idle(const served_t *served) {
+    return served->client != NULL ? anwdl_client_is_idle(served->client)
+                                  : anwdl_session_is_idle(served->session);
+}
+
+bool served_may_wait(served_t *served, bool is_stopping) {
+    if (served->phase == RESTING && !is_idle(served))
+        served_begin(served, ANSWERING);
+    return !is_stopping || served->phase == ANSWERING;
+}
+
 static anwdl_protocol_t get_protocol(const served_t *served) {
     return served->client != NULL ? anwdl_client_get_protocol(served->client)
                                   : anwdl_session_get_protocol(served->session);
 }
 
-/* What is left to send is left to the next event. */
+/* Begins to send; the following events finish it. */
 static bool send_answer(const served_t *served, answer_t answer) {
     anwdl_status_t status =
         served->client != NULL
@@ -134,7 +145,7 @@ bool served_handle(served_t *served, anwdl_event_t event) {
 }
 
 void served_leave(served_t *served) {
-    /* As long as the descriptor is open: giving way shuts it down. */
+    /* While the descriptor is still open, because giving way shuts it down. */
     admission_leave(served->admission, &served->place);
     anwdl_request_free(served->request);
     anwdl_client_free(served->client);

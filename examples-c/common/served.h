@@ -62,6 +62,10 @@ void *served_new(size_t size, server_base_t *server, int fd, const struct sockad
 /* Begins a phase in which the session waits for its peer. */
 void served_begin(served_t *served, phase_t phase);
 
+/* Call this when the session has to wait for its peer: notes whether a request has begun. False if
+ * the server stops, and the session has nothing left to answer: end it. */
+bool served_may_wait(served_t *served, bool is_stopping);
+
 /* Handles an event other than waiting: prints it, and answers requests. Returns false if the
  * session has ended; the last error says why. */
 bool served_handle(served_t *served, anwdl_event_t event);

@@ -50,7 +50,7 @@ static bool parse_number(const char *text, size_t least, size_t most, size_t *ou
     return true;
 }
 
-/* One processor stays free for everything else. */
+/* Leaves one processor for everything else. */
 static size_t count_workers(void) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return processors > 2 ? (size_t)processors - 1 : 1;
@@ -219,8 +219,8 @@ int open_signals(void) {
     return signals;
 }
 
-/* What fails of one client is no failure of the server. What the system has run out of may be there
-   again a little later, and in the meantime the listener would stay ready. */
+/* A failure of one client does not concern the server. If the system lacks something, it may have
+   it again a little later; until then the listener would stay readable. */
 static int get_pause_after(int error) {
     switch (error) {
     case EMFILE:

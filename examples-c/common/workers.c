@@ -6,7 +6,7 @@ enum { NICENESS = 10 };
 
 void let_loops_go_first(void) {
 #ifdef __linux__
-    /* Zero is the calling thread there. */
+    /* 0 means the calling thread. */
     (void)setpriority(PRIO_PROCESS, 0, NICENESS);
 #endif
 }

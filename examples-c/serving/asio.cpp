@@ -62,8 +62,8 @@ int main(int argc, char **argv) {
     anwdl::client_options options;
     options.set_rsa_wrapper(keys).set_separate_computation(true).set_max_message_size(16384);
     options.set_timeout(std::chrono::seconds(10));
-    asio::thread_pool pool;
     asio::io_context loop(1);
+    asio::thread_pool pool; // ends before the loop, to which it posts
     tcp::acceptor acceptor(loop, tcp::endpoint(asio::ip::address_v4::loopback(), port));
     asio::co_spawn(loop, accept(std::move(acceptor), options, pool.get_executor()), asio::detached);
     loop.run();

@@ -13,30 +13,10 @@ static bool watch(int fd, int operation, uint32_t events) {
 
 /* Goes as far as it can without waiting, and ends a client that goes no further. */
 static void advance(int fd) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        switch (anwdl_client_next_event(clients[fd], &request)) {
-        case ANWDL_EVENT_WANT_READ:
-            if (watch(fd, EPOLL_CTL_MOD, EPOLLIN))
-                return;
-            goes_on = false;
-            break;
-        case ANWDL_EVENT_WANT_WRITE:
-            if (watch(fd, EPOLL_CTL_MOD, EPOLLOUT))
-                return;
-            goes_on = false;
-            break;
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            goes_on = answer(clients[fd], request);
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
+    anwdl_event_t event = serve(clients[fd]);
+    bool waits = event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE;
+    if (waits && watch(fd, EPOLL_CTL_MOD, event == ANWDL_EVENT_WANT_READ ? EPOLLIN : EPOLLOUT))
+        return;
     anwdl_client_free(clients[fd]); /* which closes the descriptor, and epoll forgets it */
     clients[fd] = NULL;
 }

@@ -2,24 +2,6 @@
 #include "serving.h"
 #include <signal.h>
 
-static void serve(anwdl_client_t *client) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        switch (anwdl_client_next_event(client, &request)) {
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            goes_on = answer(client, request);
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
-    anwdl_client_free(client);
-}
-
 int main(int argc, char **argv) {
     /* With the key pair, before the first fork: else every child would make one. */
     anwdl_client_options_t *options = make_options(argc, argv, false);
@@ -33,7 +15,8 @@ int main(int argc, char **argv) {
             anwdl_client_t *client = NULL;
             close(listener); /* else nobody could listen again while a child is left */
             if (anwdl_client_new(fd, options, &client) == ANWDL_OK)
-                serve(client);
+                (void)serve(client); /* until it is over */
+            anwdl_client_free(client);
             _exit(EXIT_SUCCESS);
         }
         if (fd >= 0)

@@ -17,27 +17,12 @@ static void watch(int fd, GIOCondition wanted, int milliseconds, GUnixFDSourceFu
 
 /* Goes as far as it can without waiting. The library knows by itself when the time is over. */
 static gboolean advance(int fd, GIOCondition happened, gpointer client) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        switch (anwdl_client_next_event(client, &request)) {
-        case ANWDL_EVENT_WANT_READ:
-            watch(fd, G_IO_IN, anwdl_client_get_time_left(client), advance, client);
-            return G_SOURCE_REMOVE;
-        case ANWDL_EVENT_WANT_WRITE:
-            watch(fd, G_IO_OUT, anwdl_client_get_time_left(client), advance, client);
-            return G_SOURCE_REMOVE;
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            goes_on = answer(client, request);
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
-    anwdl_client_free(client); /* which closes the descriptor */
+    anwdl_event_t event = serve(client);
+    int time_left = anwdl_client_get_time_left(client);
+    if (event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE)
+        watch(fd, event == ANWDL_EVENT_WANT_READ ? G_IO_IN : G_IO_OUT, time_left, advance, client);
+    else
+        anwdl_client_free(client); /* which closes the descriptor */
     return G_SOURCE_REMOVE;
 }
 

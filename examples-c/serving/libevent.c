@@ -13,31 +13,12 @@ static bool watch(int fd, short wanted, int milliseconds, event_callback_fn func
 
 /* Goes as far as it can without waiting. The library knows by itself when the time is over. */
 static void advance(int fd, short happened, void *client) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        switch (anwdl_client_next_event(client, &request)) {
-        case ANWDL_EVENT_WANT_READ:
-            if (watch(fd, EV_READ, anwdl_client_get_time_left(client), advance, client))
-                return;
-            goes_on = false;
-            break;
-        case ANWDL_EVENT_WANT_WRITE:
-            if (watch(fd, EV_WRITE, anwdl_client_get_time_left(client), advance, client))
-                return;
-            goes_on = false;
-            break;
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            goes_on = answer(client, request);
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
-    anwdl_client_free(client); /* which closes the descriptor */
+    anwdl_event_t event = serve(client);
+    short wanted = event == ANWDL_EVENT_WANT_READ    ? EV_READ
+                   : event == ANWDL_EVENT_WANT_WRITE ? EV_WRITE
+                                                     : 0;
+    if (wanted == 0 || !watch(fd, wanted, anwdl_client_get_time_left(client), advance, client))
+        anwdl_client_free(client); /* which closes the descriptor */
 }
 
 static void accept_client(int unused, short happened, void *listener) {

@@ -13,30 +13,12 @@ static void forget(uv_handle_t *poll) {
 
 /* Goes as far as it can without waiting, and ends a client that goes no further. */
 static void advance(uv_poll_t *poll, int status, int events) {
-    anwdl_client_t *client = poll->data;
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        anwdl_event_t event = anwdl_client_next_event(client, &request);
-        switch (event) {
-        case ANWDL_EVENT_WANT_READ:
-        case ANWDL_EVENT_WANT_WRITE:
-            if (uv_poll_start(poll, event == ANWDL_EVENT_WANT_READ ? UV_READABLE : UV_WRITABLE,
-                              advance) == 0)
-                return;
-            goes_on = false;
-            break;
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            goes_on = answer(client, request);
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
-    uv_close((uv_handle_t *)poll, forget);
+    anwdl_event_t event = serve(poll->data);
+    int wanted = event == ANWDL_EVENT_WANT_READ    ? UV_READABLE
+                 : event == ANWDL_EVENT_WANT_WRITE ? UV_WRITABLE
+                                                   : 0;
+    if (wanted == 0 || uv_poll_start(poll, wanted, advance) != 0)
+        uv_close((uv_handle_t *)poll, forget);
 }
 
 static void accept_client(uv_poll_t *incoming, int status, int events) {

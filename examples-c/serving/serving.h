@@ -28,11 +28,88 @@ static inline answer_t make_answer(anwdl_request_t *request) {
     return answer;
 }
 
-/* False when the client goes no further. What is left to send is left to the next event. */
-static inline bool answer(anwdl_client_t *client, anwdl_request_t *request) {
-    answer_t answer = make_answer(request);
-    return anwdl_client_send_response(client, answer.success, answer.message, answer.data, NULL) >=
-           ANWDL_OK;
+/* Answers what comes. ANWDL_EVENT_WANT_READ and ANWDL_EVENT_WANT_WRITE: wait for that, no longer
+   than anwdl_client_get_time_left(), and call it again. All else: the client is over. One that
+   blocks waits in here. */
+static inline anwdl_event_t serve(anwdl_client_t *client) {
+    for (;;) {
+        anwdl_request_t *request = NULL;
+        anwdl_event_t event = anwdl_client_next_event(client, &request);
+        answer_t answer;
+        switch (event) {
+        case ANWDL_EVENT_REQUEST:
+        case ANWDL_EVENT_MALFORMED_REQUEST:
+            answer = make_answer(request);
+            /* What is left to send is left to the next event. */
+            if (anwdl_client_send_response(client, answer.success, answer.message, answer.data,
+                                           NULL) < ANWDL_OK)
+                return ANWDL_EVENT_ENDED;
+            break;
+        case ANWDL_EVENT_EXCHANGED:
+        case ANWDL_EVENT_RESPONSE_SENT:
+            break;
+        default:
+            return event;
+        }
+    }
+}
+
+/* A session has no clock. */
+static inline void tell_time(anwdl_session_t *session) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    anwdl_session_set_time(session, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+/* What to do for a session, which has no descriptor. */
+typedef struct {
+    uint8_t *room;        /* receive into this, or else */
+    const uint8_t *bytes; /* send these */
+    size_t len;           /* 0: neither, as the session is over */
+} transfer_t;
+
+/* The same for a session. */
+static inline transfer_t serve_session(anwdl_session_t *session) {
+    tell_time(session);
+    for (transfer_t next = {NULL, NULL, 0};;) {
+        anwdl_request_t *request = NULL;
+        answer_t answer;
+        switch (anwdl_session_next_event(session, &request, NULL)) {
+        case ANWDL_EVENT_WANT_READ:
+            next.room = anwdl_session_get_receive_buffer(session, &next.len);
+            return next;
+        case ANWDL_EVENT_WANT_WRITE:
+            if (anwdl_session_get_pending(session, &next.bytes, &next.len) != ANWDL_OK)
+                next.len = 0;
+            return next;
+        case ANWDL_EVENT_REQUEST:
+        case ANWDL_EVENT_MALFORMED_REQUEST:
+            answer = make_answer(request);
+            if (anwdl_session_send_response(session, answer.success, answer.message, answer.data,
+                                            NULL) < ANWDL_OK)
+                return next;
+            break;
+        case ANWDL_EVENT_EXCHANGED:
+        case ANWDL_EVENT_RESPONSE_SENT:
+            break;
+        default:
+            return next;
+        }
+    }
+}
+
+/* What recv() or send() returned for that; a failure ends the session. */
+static inline void report(anwdl_session_t *session, ssize_t count) {
+    bool is_received = anwdl_session_get_wants(session) == ANWDL_WANT_READ;
+    anwdl_status_t status = ANWDL_RUNTIME_ERROR;
+    tell_time(session);
+    if (count > 0)
+        status = is_received ? anwdl_session_received(session, (size_t)count)
+                             : anwdl_session_sent(session, (size_t)count);
+    else if (count == 0 && is_received)
+        status = anwdl_session_feed_end(session);
+    if (status != ANWDL_OK)
+        anwdl_session_end(session);
 }
 
 /* The second argument is the file with the key pair. Without, one is made, which takes seconds: so
@@ -63,30 +140,6 @@ static inline int open_listener(int argc, char **argv, int flags) {
     if (!is_done)
         perror("cannot listen");
     return is_done ? fd : -1;
-}
-
-/* Bytes that have come, for a session that has no descriptor. Zeros: none. */
-typedef struct {
-    uint8_t bytes[4096];
-    size_t received, fed;
-} input_t;
-
-/* The session takes what it can use now; the rest stays for the next time. */
-static inline bool feed(anwdl_session_t *session, input_t *input) {
-    size_t taken = 0;
-    bool is_done = anwdl_session_feed(session, input->bytes + input->fed,
-                                      input->received - input->fed, &taken) == ANWDL_OK;
-    input->fed += taken;
-    if (input->fed == input->received)
-        input->fed = input->received = 0;
-    return is_done;
-}
-
-/* A session has no clock: to be called before anwdl_session_next_event(). */
-static inline void tell_time(anwdl_session_t *session) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    anwdl_session_set_time(session, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
 #endif

@@ -2,21 +2,8 @@
 #include "serving.h"
 #include <pthread.h>
 
-static void *serve(void *client) {
-    for (bool goes_on = true; goes_on;) {
-        anwdl_request_t *request = NULL;
-        switch (anwdl_client_next_event(client, &request)) {
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            goes_on = answer(client, request);
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
+static void *run(void *client) {
+    (void)serve(client); /* until it is over */
     anwdl_client_free(client);
     return NULL;
 }
@@ -35,7 +22,7 @@ int main(int argc, char **argv) {
             usleep(100000); /* no descriptors: others may end meanwhile */
         else if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
             close(fd);
-        else if (pthread_create(&thread, NULL, serve, client) != 0)
+        else if (pthread_create(&thread, NULL, run, client) != 0)
             anwdl_client_free(client);
         else
             pthread_detach(thread);

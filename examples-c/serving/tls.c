@@ -8,51 +8,24 @@
 
 static anwdl_client_options_t *options;
 
-/* As far as OpenSSL can, which begins with a handshake. False: it failed, or the time is over. */
-static bool move_bytes(SSL *tls, anwdl_session_t *session, input_t *input) {
-    const uint8_t *bytes = NULL;
-    size_t len = 0;
-    bool sends = anwdl_session_get_pending(session, &bytes, &len) == ANWDL_OK && len > 0;
-    if (!sends && input->fed < input->received)
-        return feed(session, input);
-    int count =
-        sends ? SSL_write(tls, bytes, (int)len) : SSL_read(tls, input->bytes, sizeof input->bytes);
-    if (sends && count > 0)
-        return anwdl_session_sent(session, (size_t)count) == ANWDL_OK;
-    input->received = count > 0 ? (size_t)count : 0;
+/* As far as OpenSSL can, which begins with a handshake; or waits. */
+static void move_bytes(SSL *tls, anwdl_session_t *session, transfer_t next) {
+    int count = next.room != NULL ? SSL_read(tls, next.room, (int)next.len)
+                                  : SSL_write(tls, next.bytes, (int)next.len);
     int error = SSL_get_error(tls, count);
     struct pollfd entry = {SSL_get_fd(tls), error == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN, 0};
-    return count > 0 || ((error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) &&
-                         poll(&entry, 1, anwdl_session_get_time_left(session)) > 0);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+        poll(&entry, 1, anwdl_session_get_time_left(session));
+    else
+        report(session, count > 0 ? count : -1);
 }
 
-static void *serve(void *tls) {
+static void *run(void *tls) {
     anwdl_session_t *session = NULL;
-    input_t input = {.received = 0};
-    bool goes_on = anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK;
     SSL_set_accept_state(tls);
-    while (goes_on) {
-        anwdl_request_t *request = NULL;
-        answer_t answer;
-        tell_time(session);
-        switch (anwdl_session_next_event(session, &request, NULL)) {
-        case ANWDL_EVENT_WANT_READ:
-        case ANWDL_EVENT_WANT_WRITE:
-            goes_on = move_bytes(tls, session, &input);
-            break;
-        case ANWDL_EVENT_REQUEST:
-        case ANWDL_EVENT_MALFORMED_REQUEST:
-            answer = make_answer(request);
-            goes_on = anwdl_session_send_response(session, answer.success, answer.message,
-                                                  answer.data, NULL) >= ANWDL_OK;
-            break;
-        case ANWDL_EVENT_EXCHANGED:
-        case ANWDL_EVENT_RESPONSE_SENT:
-            break;
-        default:
-            goes_on = false;
-        }
-    }
+    if (anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK)
+        for (transfer_t next; (next = serve_session(session)).len > 0;)
+            move_bytes(tls, session, next);
     anwdl_session_free(session);
     SSL_shutdown(tls); /* if it can be told at once */
     close(SSL_get_fd(tls));
@@ -72,7 +45,7 @@ int main(int argc, char **argv) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
         SSL *tls = fd < 0 ? NULL : SSL_new(context);
         if (tls != NULL && SSL_set_fd(tls, fd) == 1 &&
-            pthread_create(&thread, NULL, serve, tls) == 0 && pthread_detach(thread) == 0)
+            pthread_create(&thread, NULL, run, tls) == 0 && pthread_detach(thread) == 0)
             continue;
         SSL_free(tls);
         fd < 0 ? usleep(100000) : close(fd); /* no descriptors: others may end meanwhile */

@@ -3,6 +3,7 @@
 
 What a parameter may be is read from its documentation there: as the header says under "Arguments", NULL is refused
 where that does not allow it. So the table has every function, and a new one is in it as soon as it is in the header.
+What a function does not describe itself is described by the one that it works as: "as anwdl_X()".
 """
 
 import re
@@ -13,6 +14,7 @@ CALLBACKS = {"anwdl_log_function_t": "function", "anwdl_log_handler_t": "handler
              "anwdl_private_operation_t": "operation", "anwdl_free_function_t": "free_function"}
 RETURNS = {"anwdl_status_t": "RETURNS_STATUS", "void": "RETURNS_NOTHING"}
 OBJECT = re.compile(r"(?:const )?(anwdl_\w+_t) \*")
+MODEL = re.compile(r"\b[Aa]s (anwdl_\w+)\(\)")
 OUTPUT = re.compile(r"(?:const )?(\w+) \*\*|(size_t|int64_t|bool|double) \*")
 
 
@@ -75,22 +77,56 @@ class Parameter:
 class Function:
     name: str
     type: str
-    parameters: list
+    declared: list
+    texts: dict
     documentation: str
+    parameters: list = field(default_factory=list)
     reasons: set = field(default_factory=set)
     statuses: set = field(default_factory=set)
 
+    def with_models(self, functions):
+        """Itself, and the functions that it works as, the nearest first."""
+        found = [self]
+        for function in found:
+            found += [functions[name] for name in MODEL.findall(function.documentation) if functions[name] not in found]
+        return found
+
+    def outcomes(self, functions):
+        """What is said of its result."""
+        said = ("".join(function.documentation.partition("@ret")[1:]) for function in self.with_models(functions))
+        return next(filter(None, said), "") if self.type != "void" else ""
+
+    def text_of(self, name, functions):
+        """What is said of a parameter."""
+        said = (function.texts.get(name) for function in self.with_models(functions))
+        return next((text for text in said if text is not None), None)
+
+    def describe(self, functions):
+        """Makes its parameters of their names and types."""
+        for at, (kind, name) in enumerate(self.declared):
+            text = self.text_of(name, functions)
+            own = OBJECT.fullmatch(kind)
+            if at == 0 and own and self.name.startswith(own[1].removesuffix("t")):
+                text = text or ("NULL is fine." if self.name.endswith("_free") else "")
+            if text is None and kind == "anwdl_value_t":
+                text = ""
+            if text is None:
+                sys.exit(f"{self.name}: nothing is said of {name}")
+            self.parameters.append(Parameter(name, kind, text, self.name))
+
     def document(self, functions, of_operations, of_no_session):
         """The outcomes that are documented; those of other functions and of operations, where it refers to them."""
-        outcomes = "".join(self.documentation.partition("@ret")[1:])
+        outcomes = self.outcomes(functions)
+        if re.search(r"ANWDL_ROLE_\w+ only", self.documentation):
+            self.reasons.add("ANWDL_REASON_WRONG_ROLE")
         references = re.findall(r"(?:those of|As)((?:(?:,| and)? anwdl_\w+\(\))+)", outcomes)
         referred = re.findall(r"anwdl_\w+", " ".join(references))
-        self.reasons = set(re.findall(r"ANWDL_REASON_\w+", outcomes))
+        self.reasons |= set(re.findall(r"ANWDL_REASON_\w+", outcomes))
         if "every operation" in outcomes:
             self.reasons |= of_operations
         if self.type != "void" and any(parameter.can_be_invalid() for parameter in self.parameters):
             self.reasons.add("ANWDL_REASON_INVALID_ARGUMENT")
-        self.statuses = set(re.findall(r"ANWDL_(?:OK|WANT_\w+)", outcomes))
+        self.statuses |= set(re.findall(r"ANWDL_(?:OK|WANT_\w+)", outcomes))
         if self.type == "anwdl_status_t":
             self.statuses.add("ANWDL_OK")
         for name in referred:
@@ -116,18 +152,18 @@ def read(header):
     pattern = r"/\*\*((?:(?!\*/).)*)\*/\n(?:ANWDL_[^\n]*\n)*([a-z]\w*(?: \w+)?[ *]+)(anwdl_\w+)\(([^;]*)\);"
     for comment, returned, name, parameters in re.findall(pattern, declarations, re.DOTALL):
         texts = dict(re.findall(r"@param (\w+) ((?:(?!@|\* *\n).)*)", comment, re.DOTALL))
-        parsed = []
-        for parameter in words(parameters).split(","):
-            if parameter.strip() != "void":
-                kind, parameter_name = re.fullmatch(r"\s*(.*?)(\w+)", parameter).groups()
-                parsed.append(Parameter(parameter_name, kind.strip(), words(texts[parameter_name]), name))
-        functions[name] = Function(name, returned.strip(), parsed, words(comment))
+        declared = [re.fullmatch(r"\s*(.*?)\s*(\w+)", parameter).groups()
+                    for parameter in words(parameters).split(",") if parameter.strip() != "void"]
+        functions[name] = Function(name, returned.strip(), declared,
+                                   {parameter: words(text) for parameter, text in texts.items()}, words(comment))
+    for function in functions.values():
+        function.describe(functions)
     for function in functions.values():
         function.document(functions, *of_operations)
     return enums, functions
 
 
-def c_of(number, function, enums):
+def c_of(number, function, functions, enums):
     """One function: its parameters, and a way to call it."""
     rows, arguments = [], []
     names = [parameter.name for parameter in function.parameters]
@@ -157,7 +193,7 @@ def c_of(number, function, enums):
     returns = RETURNS.get(function.type) or ("RETURNS_POINTER" if is_pointer else "RETURNS_NUMBER")
     # What it returns if it fails.
     fallback = -1 if function.type == "int" and "errno" not in function.name else 0
-    if re.search(r"[Nn]ever NULL", "".join(function.documentation.partition("@return")[1:])):
+    if re.search(r"[Nn]ever NULL", function.outcomes(functions)):
         fallback = 1
     reasons = " | ".join(f"REASON_BIT({reason})" for reason in sorted(function.reasons)) or "0"
     statuses = " | ".join(f"(1u << {status})" for status in sorted(function.statuses)) or "0"
@@ -176,7 +212,7 @@ def main():
     declared = set(re.findall(r"\b(anwdl_\w+)\(", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)))
     if declared != set(functions):
         sys.exit(f"not understood: {', '.join(sorted(declared ^ set(functions)))}")
-    codes, rows = zip(*(c_of(number, function, enums) for number, function in enumerate(functions.values())))
+    codes, rows = zip(*(c_of(number, function, functions, enums) for number, function in enumerate(functions.values())))
     with open(sys.argv[2], "w", encoding="utf-8") as table:
         table.write("/* Made by callers.py from anwdl.h. */\n#include \"callers.h\"\n\n" + "\n".join(codes)
                     + "\nconst function_t FUNCTIONS[] = {\n" + "\n".join(rows)

@@ -257,25 +257,27 @@ static void test_responses(void) {
 
             /* What breaks the format is refused, and not a byte of it is sent: the right one
              * follows. */
-            check_refused_response(session.client, "{\"a\":\n 'b'}",
-                                   "data_json is no acceptable JSON at line 2 column 2 (byte 7): a "
-                                   "quote of another kind: write double quotes");
-            check_refused_response(session.client, "{\"a\": 1,}",
-                                   "data_json is no acceptable JSON at line 1 column 8 (byte 7): a "
-                                   "comma too many: none stands behind the last member or element");
+            check_refused_response(
+                session.client, "{\"a\":\n 'b'}",
+                "data_json is not acceptable JSON at line 2 column 2 (byte 7): the "
+                "wrong kind of quote: write double quotes");
+            check_refused_response(
+                session.client, "{\"a\": 1,}",
+                "data_json is not acceptable JSON at line 1 column 8 (byte 7): a "
+                "trailing comma: leave it out");
             check_refused_response(
                 session.client, "{\"a\": NaN}",
-                "data_json is no acceptable JSON at line 1 column 7 (byte 6): no "
-                "number of JSON: write null, or a string");
+                "data_json is not acceptable JSON at line 1 column 7 (byte 6): not "
+                "a JSON number: write null or a string");
             check_refused_response(session.client, "[]",
-                                   "data_json is an array; it has to be an object, such as "
+                                   "data_json is an array; it must be an object, such as "
                                    "{\"list\": [...]}");
             check_refused_response(session.client, "{\"uptime\": 1}",
                                    "data_json does not fit the response format: {\"uptime\": "
                                    "[\"field 'version' is required\"]}");
             check_refused_response(session.client, "{\"a\": 1, \"a\": 2}",
-                                   "data_json is no acceptable JSON at line 1 column 10 (byte 9): "
-                                   "this key stands twice in its object: leave one out");
+                                   "data_json is not acceptable JSON at line 1 column 10 (byte 9): "
+                                   "a duplicate key: leave one out");
             CHECK_FAILURE(anwdl_client_send_response(session.client, true, NULL, NULL, NULL),
                           ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT);
             CHECK_FAILURE(anwdl_client_send_response(session.client, true, "\xff", NULL, NULL),
@@ -301,17 +303,16 @@ typedef struct {
     const char *told;
 } python_only_t;
 
-#define NO_STRICT_JSON "{\"request\": [\"no strict JSON at line 2 column "
+#define NOT_STRICT_JSON "{\"request\": [\"not strict JSON at line 2 column "
 static const python_only_t PYTHON_ONLY[] = {
-    {"NaN", NO_STRICT_JSON "22 (byte 38): no number of JSON: write null, or a string\"]}"},
-    {"-Infinity", NO_STRICT_JSON "22 (byte 38): no number of JSON: write null, or a string\"]}"},
-    {"\"\\ud83d\"", NO_STRICT_JSON "23 (byte 39): half a surrogate pair: write both halves, or "
-                                   "the character itself\"]}"},
-    {"1, \"x\": 2",
-     NO_STRICT_JSON "25 (byte 41): this key stands twice in its object: leave one out\"]}"},
+    {"NaN", NOT_STRICT_JSON "22 (byte 38): not a JSON number: write null or a string\"]}"},
+    {"-Infinity", NOT_STRICT_JSON "22 (byte 38): not a JSON number: write null or a string\"]}"},
+    {"\"\\ud83d\"", NOT_STRICT_JSON "23 (byte 39): half a surrogate pair: write both halves, or "
+                                    "the character itself\"]}"},
+    {"1, \"x\": 2", NOT_STRICT_JSON "25 (byte 41): a duplicate key: leave one out\"]}"},
     {NULL,
-     NO_STRICT_JSON "84 (byte 100): too deeply nested: 64 levels of objects and arrays are the "
-                    "most\"]}"},
+     NOT_STRICT_JSON "84 (byte 100): nested too deep: at most 64 levels of objects and arrays "
+                     "are allowed\"]}"},
 };
 enum { PYTHON_ONLY_COUNT = sizeof PYTHON_ONLY / sizeof PYTHON_ONLY[0], DEEP = 900 };
 

@@ -99,21 +99,19 @@ static const struct {
     {"", "at line 1 column 1 (byte 0): the text is empty: {} is an object without members"},
     {"{\n  \"a\": 1, // one\n}", "at line 2 column 11 (byte 12): a comment: JSON has none"},
     {"{\"a\": 1 /* one */}", "at line 1 column 9 (byte 8): a comment: JSON has none"},
-    {"{\"a\": 1,\n}", "at line 1 column 8 (byte 7): a comma too many: none stands behind the last "
-                      "member or element"},
-    {"{'a': 1}", "at line 1 column 2 (byte 1): a quote of another kind: write double quotes"},
-    {"{\"\xc3\xa9\": 'a'}", "at line 1 column 7 (byte 7): a quote of another kind: write double "
+    {"{\"a\": 1,\n}", "at line 1 column 8 (byte 7): a trailing comma: leave it out"},
+    {"{'a': 1}", "at line 1 column 2 (byte 1): the wrong kind of quote: write double quotes"},
+    {"{\"\xc3\xa9\": 'a'}", "at line 1 column 7 (byte 7): the wrong kind of quote: write double "
                             "quotes"},
     {"\xef\xbb\xbf{}", "at line 1 column 1 (byte 0): a byte-order mark: leave it out"},
     {"{\"a\": \"\t\"}",
      "at line 1 column 8 (byte 7): a raw control character: write an escape, \\n "
      "or \\u000a"},
-    {"{\"a\": 1, \"a\": 2}",
-     "at line 1 column 10 (byte 9): this key stands twice in its object: leave one out"},
-    {"{\"a\": NaN}", "at line 1 column 7 (byte 6): no number of JSON: write null, or a string"},
+    {"{\"a\": 1, \"a\": 2}", "at line 1 column 10 (byte 9): a duplicate key: leave one out"},
+    {"{\"a\": NaN}", "at line 1 column 7 (byte 6): not a JSON number: write null or a string"},
     {"{\"a\": True}", "at line 1 column 7 (byte 6): the words of JSON are null, true and false"},
-    {"{\"a\": 01}", "at line 1 column 7 (byte 6): a zero too many: no number starts with one"},
-    {"{a: 1}", "at line 1 column 2 (byte 1): a key is missing: it stands between double quotes"},
+    {"{\"a\": 01}", "at line 1 column 7 (byte 6): a leading zero: leave it out"},
+    {"{a: 1}", "at line 1 column 2 (byte 1): a key is missing: keys need double quotes"},
     {"{\"a\": \"\\ud83d\"}",
      "at line 1 column 8 (byte 7): half a surrogate pair: write both halves, "
      "or the character itself"},
@@ -136,7 +134,7 @@ static void test_written_wrongly(void) {
         char expected[256];
         CHECK_FAILURE(anwdl_data_from_json(WRITTEN_WRONGLY[at].json, &data), ANWDL_VALUE_ERROR,
                       ANWDL_REASON_INVALID_ARGUMENT);
-        snprintf(expected, sizeof expected, "json is no acceptable JSON %s",
+        snprintf(expected, sizeof expected, "json is not acceptable JSON %s",
                  WRITTEN_WRONGLY[at].told);
         CHECK_STRING(anwdl_last_error_message(), expected);
     }
@@ -144,7 +142,7 @@ static void test_written_wrongly(void) {
     CHECK_FAILURE(anwdl_data_from_json("[1]", &data), ANWDL_VALUE_ERROR,
                   ANWDL_REASON_INVALID_ARGUMENT);
     CHECK_STRING(anwdl_last_error_message(),
-                 "json is an array; it has to be an object, such as {\"list\": [...]}");
+                 "json is an array; it must be an object, such as {\"list\": [...]}");
 }
 
 /* Numbers go out as they are written, as long as Python reads them. */

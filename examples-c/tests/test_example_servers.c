@@ -470,6 +470,66 @@ static void encrypt_request(const peer_t *peer, const char *json, uint8_t **out,
     anwdl_aes_wrapper_free(cipher);
 }
 
+/* Whether the length of another request is taken, and the request answered. */
+static bool goes_on_asking(peer_t *peer, const uint8_t *request, size_t len) {
+    char *response = NULL;
+    if (peer_receive_answer(peer) && peer_send_bytes(peer, request, len))
+        response = peer_receive_response(peer);
+    bool is_answered = response != NULL && strstr(response, "uptime") != NULL;
+    free(response);
+    return is_answered;
+}
+
+/* The end of a request, of which the length was taken; and the length of the next in one piece with
+   the answer that lets the server send the response. */
+static bool ask_twice_at_once(peer_t *peer, const uint8_t *request, size_t len) {
+    char bytes[1 + 8 + 1] = "1", packet[4096];
+    size_t packet_len;
+    memset(bytes + 1, '=', 8);
+    int digits = snprintf(packet, sizeof packet, "%zu", len);
+    memcpy(bytes + 1, packet, (size_t)digits);
+    if (!peer_send_bytes(peer, request, len) || !peer_receive_bytes(peer, packet, 8))
+        return false;
+    packet_len = strtoul(packet, NULL, 10);
+    return CHECK(packet_len > 0 && packet_len <= sizeof packet) &&
+           peer_send_bytes(peer, bytes, 9) && peer_receive_bytes(peer, packet, packet_len);
+}
+
+/* Nobody whose request has begun loses it, however close to SIGTERM that was: in one turn of the
+   server with the end of the last one, or with the signal. */
+static void test_draining_loses_no_request(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--drain-timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t idle, hasty, late;
+    uint8_t *request = NULL, *late_request = NULL;
+    size_t len = 0;
+    siginfo_t stopped;
+    open_session(&idle, port, ANWDL_PROTOCOL_V4);
+    open_session(&hasty, port, ANWDL_PROTOCOL_V2);
+    open_session(&late, port, ANWDL_PROTOCOL_V2);
+    encrypt_request(&hasty, STAT, &request, &len);
+    encrypt_request(&late, STAT, &late_request, &len);
+    CHECK(peer_send_length(&hasty, len) && peer_receive_answer(&hasty));
+    REQUIRE(kill(server.pid, SIGSTOP) == 0);
+    REQUIRE(waitid(P_PID, (id_t)server.pid, &stopped, WSTOPPED) == 0);
+    CHECK(peer_send_length(&late, len));
+    REQUIRE(kill(server.pid, SIGTERM) == 0);
+    REQUIRE(kill(server.pid, SIGCONT) == 0);
+    check_hung_up(&idle); /* so it drains */
+    CHECK(goes_on_asking(&late, late_request, len));
+    check_hung_up(&late);
+    CHECK(ask_twice_at_once(&hasty, request, len));
+    CHECK(goes_on_asking(&hasty, request, len));
+    check_hung_up(&hasty);
+    check_exit_status(&server, EXIT_SUCCESS);
+    anwdl_bytes_free(request, len);
+    anwdl_bytes_free(late_request, len);
+    peer_free(&idle);
+    peer_free(&hasty);
+    peer_free(&late);
+}
+
 /* At SIGTERM, who is in the middle of a request gets its response, and nobody else anything. */
 static void test_draining(char *const prefix[], char *server_path) {
     char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--drain-timeout", "60000", NULL};
@@ -672,6 +732,7 @@ static void test_concurrent_server(char *const prefix[], char *server_path, char
     test_limits_of_an_address(prefix, server_path);
     test_giving_way(prefix, server_path);
     test_draining(prefix, server_path);
+    test_draining_loses_no_request(prefix, server_path);
     test_end_of_draining(prefix, server_path);
     test_longest_request(prefix, server_path);
     test_responses_that_nobody_reads(prefix, server_path);

@@ -36,6 +36,7 @@ static void test_fresh_client(void) {
     CHECK(anwdl_client_get_creation_timestamp(client) <= after);
     CHECK_INTEGER(anwdl_client_get_protocol(client), ANWDL_PROTOCOL_AUTO);
     CHECK_INTEGER(anwdl_client_get_time_left(client), -1);
+    CHECK(!anwdl_client_is_idle(client)); /* no keys yet */
     CHECK(anwdl_client_get_rsa_wrapper(client) == NULL);
     CHECK(anwdl_client_get_aes_wrapper(client) == NULL);
     CHECK(anwdl_client_get_stored_request(client) == NULL);
@@ -227,9 +228,11 @@ static void test_request(void) {
     anwdl_request_t *request = NULL;
     peer_t peer;
     anwdl_client_t *client = peer_open_gcm_client(&peer, NULL);
+    CHECK(anwdl_client_is_idle(client));
     CHECK(peer_send_request(&peer, "{\"verb\": \"ECHO\", \"parameters\": " PARAMETERS
                                    ", \"more\": [true]}"));
     CHECK_OK(anwdl_client_recv_request(client, true, &request));
+    CHECK(!anwdl_client_is_idle(client)); /* it has no response yet */
     check_request(request);
     check_request(anwdl_client_get_stored_request(client));
     CHECK(anwdl_client_get_request_errors(client) == NULL);
@@ -253,6 +256,7 @@ static void test_missing_objects(void) {
     CHECK_TOLD(anwdl_client_get_socket_descriptor(NULL) == -1);
     CHECK_TOLD(!anwdl_client_is_closed(NULL));
     CHECK_TOLD(!anwdl_client_has_failed(NULL));
+    CHECK_TOLD(!anwdl_client_is_idle(NULL));
     CHECK_TOLD(anwdl_client_get_creation_timestamp(NULL) == 0);
     CHECK_TOLD(anwdl_client_get_time_left(NULL) == -1);
     CHECK_TOLD(anwdl_client_get_protocol(NULL) == ANWDL_PROTOCOL_AUTO);

@@ -1,14 +1,19 @@
 /* No memory: each allocation of the functions that make something the caller will own, in turn.
    Where it is the result that finds no room, the function says so; where it is the library's own
-   work, the process is aborted. With --all: more of those. The program's malloc() and its kin take
-   the place of the C library's. */
+   work, the process is aborted. The same while connecting, on all threads. With --all: more of
+   those. The program's malloc() and its kin take the place of the C library's. */
 #include "check.h"
 #include "children.h"
 #include "peer.h"
 #include "raw_rsa.h"
 #include "support.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +24,8 @@
 /* -- the heap ---------------------------------------------------------------------------------- */
 
 static _Thread_local bool is_counted; /* while the library is at work */
-static size_t allocations;            /* so far, of the thread on which that is */
+static atomic_bool all_are_counted;   /* of all threads */
+static atomic_size_t allocations;     /* so far, of the thread on which that is, or of all */
 static size_t failing;                /* the number of the one that fails; or, if this is not 0, */
 static size_t failing_size;           /* of those of this size */
 
@@ -42,6 +48,8 @@ static void start_counting(size_t new_failing, size_t new_failing_size) {
 }
 
 static bool fails(size_t size) {
+    if (all_are_counted)
+        return allocations++ == failing;
     if (!is_counted)
         return false;
     if (allocations < MOST_BLOCKS)
@@ -341,6 +349,120 @@ static child_end_t make_options(const void *context) {
     return options == NULL ? CHILD_REFUSED : CHILD_OTHER;
 }
 
+/* -- connecting -------------------------------------------------------------------------------- */
+
+/* A name is looked up on a thread, unless the call waits for it without a limit. */
+typedef struct {
+    const char *host;
+    bool is_non_blocking;
+    uint32_t timeout;
+    size_t failing;
+} way_t;
+
+static uint16_t port_to_connect_to;
+
+/* In place of the C library's resolver, which crashes without memory. */
+int getaddrinfo(const char *restrict name, const char *restrict service,
+                const struct addrinfo *restrict hints, struct addrinfo **restrict out) {
+    struct {
+        struct addrinfo info;
+        struct sockaddr_in address;
+    } *found = calloc(1, sizeof *found);
+    (void)name, (void)service, (void)hints;
+    if (found == NULL)
+        return EAI_MEMORY;
+    found->address.sin_family = AF_INET;
+    found->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    found->info.ai_family = AF_INET;
+    found->info.ai_socktype = SOCK_STREAM;
+    found->info.ai_addr = (struct sockaddr *)&found->address;
+    found->info.ai_addrlen = sizeof found->address;
+    *out = &found->info;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *info) {
+    free(info);
+}
+
+static anwdl_status_t connect_by(anwdl_client_interface_t *client, const way_t *way) {
+    for (;;) {
+        anwdl_status_t status =
+            anwdl_client_interface_connect_server(client, way->host, port_to_connect_to);
+        if (status != ANWDL_WANT_READ)
+            return status;
+        wait_for(anwdl_client_interface_get_socket_descriptor(client), POLLIN, 20000);
+    }
+}
+
+/* Connects, learns of it, and makes another connection of the same socket. */
+static anwdl_status_t connect_and_attach(anwdl_client_interface_t *client, const way_t *way) {
+    anwdl_response_t *response = NULL;
+    anwdl_status_t status = connect_by(client, way);
+    if (status != ANWDL_OK)
+        return status;
+    if (way->is_non_blocking &&
+        anwdl_client_interface_next_event(client, &response) != ANWDL_EVENT_CONNECTED)
+        return ANWDL_RUNTIME_ERROR;
+    int fd = anwdl_client_interface_detach(client);
+    status = anwdl_client_interface_attach(client, fd);
+    if (status != ANWDL_OK)
+        close(fd);
+    return status;
+}
+
+static child_end_t connect_without_memory(const void *context) {
+    const way_t *way = context;
+    anwdl_client_options_t *options = make_late_options();
+    anwdl_client_interface_t *client = NULL;
+    REQUIRE(anwdl_client_options_set_non_blocking(options, way->is_non_blocking) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_timeout(options, way->timeout) == ANWDL_OK);
+    REQUIRE(anwdl_client_interface_new(options, &client) == ANWDL_OK);
+    size_t threads = count_threads(), descriptors = count_open_descriptors();
+    start_counting(way->failing, 0);
+    is_counted = false;
+    all_are_counted = true;
+    anwdl_status_t status = connect_and_attach(client, way);
+    anwdl_error_reason_t reason = anwdl_last_error_reason();
+    all_are_counted = false;
+    counts->count = allocations;
+    bool is_documented = status == ANWDL_RUNTIME_ERROR && reason == ANWDL_REASON_CONNECT_FAILED;
+    /* Once there is memory again, it connects, and nothing was left open. */
+    bool goes_on = status == ANWDL_OK || connect_and_attach(client, way) == ANWDL_OK;
+    anwdl_client_interface_free(client);
+    anwdl_client_options_free(options);
+    while (count_threads() > threads)
+        poll(NULL, 0, 1); /* the lookup's thread, with its end of a pipe; the alarm has a limit */
+    if (!goes_on || count_open_descriptors() != descriptors)
+        return CHILD_OTHER;
+    return status == ANWDL_OK ? CHILD_AS_USUAL : is_documented ? CHILD_REFUSED : CHILD_OTHER;
+}
+
+static void check_connecting(size_t most) {
+    way_t ways[] = {{"localhost", true, 0, 0},
+                    {"localhost", false, 60000, 0},
+                    {"localhost", false, 0, 0},
+                    {"127.0.0.1", true, 60000, 0}};
+    int server = make_listener(&port_to_connect_to);
+    REQUIRE(listen(server, 512) == 0); /* nobody accepts */
+    for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+        ways[way].failing = NOT_ANY;
+        REQUIRE(run_child(connect_without_memory, &ways[way]) == CHILD_AS_USUAL);
+        size_t count = counts->count;
+        CHECK(count > 0);
+        for (size_t at = 0; at < count; at += count / (4 * most) + 1) {
+            ways[way].failing = at;
+            child_end_t end = run_child(connect_without_memory, &ways[way]);
+            if (!CHECK(end == CHILD_ABORTED || end == CHILD_REFUSED || end == CHILD_AS_USUAL))
+                fprintf(stderr, "  that was %s, %s, without memory for %zu of %zu: %s\n",
+                        ways[way].host, ways[way].is_non_blocking ? "non-blocking" : "blocking", at,
+                        count, child_end_name(end));
+            ends[end]++;
+        }
+    }
+    close(server);
+}
+
 int main(int argc, char **argv) {
     size_t most = argc > 1 && strcmp(argv[1], "--all") == 0 ? 60 : 5;
     counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -349,6 +471,7 @@ int main(int argc, char **argv) {
     for (size_t at = 0; at < FUNCTION_COUNT; at++)
         check_function(&FUNCTIONS[at], most);
     CHECK_INTEGER(run_child(make_options, NULL), CHILD_ABORTED);
+    check_connecting(most);
     CHECK(ends[CHILD_REFUSED] >= FUNCTION_COUNT);
     CHECK(ends[CHILD_ABORTED] > 0);
     tear_down();

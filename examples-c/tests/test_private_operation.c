@@ -138,7 +138,7 @@ static void test_key_cannot_be_read(void) {
     size_t len = 7;
     CHECK_FAILURE(anwdl_rsa_wrapper_get_private_key(wrapper, &pem), ANWDL_VALUE_ERROR,
                   ANWDL_REASON_KEY_MISSING);
-    CHECK(strstr(anwdl_last_error_message(), "elsewhere") != NULL);
+    CHECK(strstr(anwdl_last_error_message(), "cannot be read") != NULL);
     CHECK_FAILURE(anwdl_rsa_wrapper_get_private_key_der(wrapper, &der, &len), ANWDL_VALUE_ERROR,
                   ANWDL_REASON_KEY_MISSING);
     CHECK_FAILURE(anwdl_rsa_wrapper_save(wrapper, "/tmp/anwdl-never-written.pem"),

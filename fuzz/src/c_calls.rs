@@ -1,5 +1,5 @@
-//! Sequences of C calls, mixed with bytes of peers: sessions without a descriptor and clients on
-//! sockets, whose peers are each other or the input itself.
+//! Sequences of C calls, mixed with bytes of peers: sessions without a descriptor, and clients and
+//! client interfaces on sockets, whose peers are each other or the input itself.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -7,18 +7,20 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 
 use anwdl::ffi::client::*;
+use anwdl::ffi::client_interface::*;
 use anwdl::ffi::data::{
-    anwdl_client_send_response_data, anwdl_session_send_request_data,
-    anwdl_session_send_response_data,
+    anwdl_client_interface_send_request_data, anwdl_client_send_response_data,
+    anwdl_session_send_request_data, anwdl_session_send_response_data,
 };
 use anwdl::ffi::error::{anwdl_event_t, anwdl_status_t};
 use anwdl::ffi::session::*;
 
 use super::c_check::{
-    CLOSED, INVALID_ARGUMENT, OK, OUT_OF_TURN, Out, OutSize, SESSION_FAILED, Text,
-    WANT_COMPUTATION, WANT_READ, WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor, reason,
+    CLOSED, INVALID_ARGUMENT, OK, OPERATION_PENDING, OUT_OF_TURN, Out, OutSize, SESSION_FAILED,
+    Text, WANT_COMPUTATION, WANT_READ, WANT_WRITE, WRONG_ROLE, call, check_lent, next_descriptor,
+    reason,
 };
-use super::c_objects::{GCM, JSON, Objects, or_null};
+use super::c_objects::{GCM, JSON, Objects, or_null, take_string};
 use super::input::Input;
 
 const MOST_CALLS: usize = 200;
@@ -63,6 +65,8 @@ enum Handle {
     Session(*mut anwdl_session_t),
     /// With the peer's end of its socket.
     Client(*mut anwdl_client_t, UnixStream),
+    /// The same.
+    Interface(*mut anwdl_client_interface_t, UnixStream),
 }
 
 impl World {
@@ -106,13 +110,22 @@ impl World {
                 }
                 return;
             }
-            let (socket, peer) = UnixStream::pair().expect("a pair of sockets");
-            peer.set_nonblocking(true).expect("it is a socket");
             // It would wait for a peer that is on the same thread.
             let set = call(|| {
                 anwdl::ffi::client_options::anwdl_client_options_set_non_blocking(options, 1)
             });
             assert_eq!(set == OK, !options.is_null());
+            let (socket, peer) = pair();
+            if is_client {
+                let mut out = Out::new();
+                let status = call(|| anwdl_client_interface_new(options, out.place()));
+                if let Some(interface) = out.take(status) {
+                    let mut end = End::new(Handle::Interface(interface, peer), true);
+                    end.attach(socket);
+                    self.ends.push(end);
+                }
+                return;
+            }
             let fd = socket.into_raw_fd();
             let mut out = Out::new();
             let status = call(|| anwdl_client_new(fd, options, out.place()));
@@ -224,7 +237,8 @@ impl World {
                 return;
             }
             16 => return self.ends[at].end(input),
-            17 => return self.ends[at].look(input),
+            17 if flag => return self.ends[at].connect(input),
+            17 => return self.ends[at].look(),
             18 => {
                 let rsa = or_null(input, &self.objects.rsa);
                 let aes = or_null(input, &self.objects.aes);
@@ -284,9 +298,20 @@ impl End {
                 (Handle::Client(client, _), Exchange(first)) => {
                     call(|| anwdl_client_exchange_keys(*client, u8::from(first)))
                 }
-                (&Handle::Session(session), Receive) if self.is_client => {
+                (Handle::Interface(interface, _), Exchange(first)) => {
+                    call(|| anwdl_client_interface_exchange_keys(*interface, u8::from(first)))
+                }
+                (handle, Receive) if self.is_client => {
                     let mut out = Out::new();
-                    let status = call(|| anwdl_session_recv_response(session, out.place()));
+                    let status = call(|| match *handle {
+                        Handle::Session(session) => {
+                            anwdl_session_recv_response(session, out.place())
+                        }
+                        Handle::Interface(interface, _) => {
+                            anwdl_client_interface_recv_response(interface, out.place())
+                        }
+                        Handle::Client(..) => unreachable!("it is a server's"),
+                    });
                     objects.responses.extend(out.take(status));
                     status
                 }
@@ -299,20 +324,29 @@ impl End {
                         Handle::Client(client, _) => {
                             anwdl_client_recv_request(client, u8::from(flag), out.place())
                         }
+                        Handle::Interface(..) => unreachable!("it is a client's"),
                     });
                     objects.requests.extend(out.take(status));
                     status
                 }
-                (&Handle::Session(session), Send) if self.is_client => {
+                (handle, Send) if self.is_client => {
                     let verb = text(input, &VERBS);
                     let parameters = text(input, &JSON);
-                    call(|| match flag {
-                        false => anwdl_session_send_request(
-                            session,
-                            verb.pointer(),
-                            parameters.pointer(),
-                        ),
-                        true => anwdl_session_send_request_data(session, verb.pointer(), data),
+                    let (verb, json) = (verb.pointer(), parameters.pointer());
+                    call(|| match (handle, flag) {
+                        (&Handle::Session(session), false) => {
+                            anwdl_session_send_request(session, verb, json)
+                        }
+                        (&Handle::Session(session), true) => {
+                            anwdl_session_send_request_data(session, verb, data)
+                        }
+                        (Handle::Interface(interface, _), false) => {
+                            anwdl_client_interface_send_request(*interface, verb, json)
+                        }
+                        (Handle::Interface(interface, _), true) => {
+                            anwdl_client_interface_send_request_data(*interface, verb, data)
+                        }
+                        (Handle::Client(..), _) => unreachable!("it is a server's"),
                     })
                 }
                 (handle, Send) => {
@@ -334,6 +368,7 @@ impl End {
                         (Handle::Client(client, _), true) => {
                             anwdl_client_send_response_data(*client, 1, message, data, reason)
                         }
+                        (Handle::Interface(..), _) => unreachable!("it is a client's"),
                     })
                 }
                 (handle, step) => call(|| match (handle, step) {
@@ -353,6 +388,18 @@ impl End {
                     }
                     (Handle::Client(client, _), SendAesKey) => anwdl_client_send_aes_key(*client),
                     (Handle::Client(client, _), _) => anwdl_client_recv_aes_key(*client),
+                    (Handle::Interface(interface, _), SendPublicKey) => {
+                        anwdl_client_interface_send_public_rsa_key(*interface)
+                    }
+                    (Handle::Interface(interface, _), ReceivePublicKey) => {
+                        anwdl_client_interface_recv_public_rsa_key(*interface)
+                    }
+                    (Handle::Interface(interface, _), SendAesKey) => {
+                        anwdl_client_interface_send_aes_key(*interface)
+                    }
+                    (Handle::Interface(interface, _), _) => {
+                        anwdl_client_interface_recv_aes_key(*interface)
+                    }
                 }),
             }
         }
@@ -361,7 +408,14 @@ impl End {
     /// After an operation: what has failed stays so, and refuses everything.
     fn check_failed(&mut self, status: i32) {
         if self.has_failed {
-            let refusals = [SESSION_FAILED, CLOSED, WRONG_ROLE, INVALID_ARGUMENT];
+            // An interface may be connecting anew.
+            let refusals = [
+                SESSION_FAILED,
+                CLOSED,
+                WRONG_ROLE,
+                INVALID_ARGUMENT,
+                OPERATION_PENDING,
+            ];
             assert!(
                 status < 0 && refusals.contains(&reason()),
                 "status {status} of a failed session, reason {}",
@@ -371,6 +425,10 @@ impl End {
         let has_failed = match self.handle {
             // SAFETY: the session is live.
             Handle::Session(session) => unsafe { anwdl_session_has_failed(session) },
+            // SAFETY: the interface is live.
+            Handle::Interface(interface, _) => unsafe {
+                self.has_failed || anwdl_client_interface_has_failed(interface)
+            },
             Handle::Client(..) => {
                 self.has_failed || status < 0 && [SESSION_FAILED, CLOSED].contains(&reason())
             }
@@ -385,6 +443,59 @@ impl End {
         self.has_failed = has_failed;
     }
 
+    /// Another connection, of an interface that has none: of a socket, or to nobody.
+    fn connect(&mut self, input: &mut Input<'_>) {
+        let Handle::Interface(interface, _) = self.handle else {
+            return;
+        };
+        let choice = input.below(6);
+        if choice < 3 {
+            let (socket, peer) = pair();
+            if self.attach(socket) {
+                self.handle = Handle::Interface(interface, peer);
+                self.inbox.clear();
+            }
+            return;
+        }
+        // No name: the system's resolver is not what is looked at here.
+        let host = Text::new(input.pick(&["127.0.0.1", "::1", ""]).as_bytes());
+        let port = input.pick(&[1, 0]);
+        // SAFETY: the interface is live.
+        unsafe {
+            let was_closed = anwdl_client_interface_is_closed(interface);
+            let connect = || anwdl_client_interface_connect_server(interface, host.pointer(), port);
+            let status = call(connect);
+            assert_ne!(status, OK, "nobody listens there");
+            let is_closed = anwdl_client_interface_is_closed(interface);
+            assert_eq!(is_closed, was_closed && status < 0);
+            if was_closed {
+                self.has_failed = anwdl_client_interface_has_failed(interface);
+            }
+        }
+    }
+
+    /// Gives an interface a socket; whether it has taken it.
+    fn attach(&mut self, socket: UnixStream) -> bool {
+        let Handle::Interface(interface, _) = self.handle else {
+            unreachable!("it is an interface");
+        };
+        let fd = socket.into_raw_fd();
+        // SAFETY: the interface is live, and the descriptor open.
+        unsafe {
+            let was_closed = anwdl_client_interface_is_closed(interface);
+            let status = call(|| anwdl_client_interface_attach(interface, fd));
+            assert_eq!(status == OK, was_closed);
+            if status == OK {
+                assert_eq!(anwdl_client_interface_get_socket_descriptor(interface), fd);
+                self.has_failed = false;
+            } else {
+                // It is still the caller's.
+                drop(OwnedFd::from_raw_fd(fd));
+            }
+            status == OK
+        }
+    }
+
     /// Whatever comes next, at some time.
     fn next_event(&mut self, input: &mut Input<'_>, objects: &mut Objects) {
         let (mut request, mut response) = (ptr::null_mut(), ptr::null_mut());
@@ -397,6 +508,9 @@ impl End {
                     anwdl_session_next_event(session, &mut request, &mut response)
                 }
                 Handle::Client(client, _) => anwdl_client_next_event(client, &mut request),
+                Handle::Interface(interface, _) => {
+                    anwdl_client_interface_next_event(interface, &mut response)
+                }
             }
         };
         assert_eq!(
@@ -425,6 +539,7 @@ impl End {
             match self.handle {
                 Handle::Session(session) => anwdl_session_compute(session),
                 Handle::Client(client, _) => anwdl_client_compute(client),
+                Handle::Interface(interface, _) => anwdl_client_interface_compute(interface),
             }
         });
         if self.has_failed {
@@ -450,7 +565,7 @@ impl End {
                     pending
                 }
             }
-            Handle::Client(_, peer) => {
+            Handle::Client(_, peer) | Handle::Interface(_, peer) => {
                 let mut bytes = vec![0; 0x10000];
                 let count = peer.read(&mut bytes).unwrap_or(0);
                 bytes.truncate(count);
@@ -463,17 +578,18 @@ impl End {
     fn bring(&mut self, most: usize) -> bool {
         let count = self.inbox.len().min(most);
         let taken = match &mut self.handle {
-            &mut Handle::Session(session) => {
-                let mut taken = OutSize::new();
-                // SAFETY: the session is live, and there are so many bytes.
-                let status = call(|| unsafe {
-                    anwdl_session_feed(session, self.inbox.as_ptr(), count, taken.place())
-                });
-                let taken = taken.take(status).unwrap_or(0);
-                assert!(taken <= count && (status == OK || status < 0));
-                taken
+            // In memory that it lends; what that refuses, it is fed.
+            &mut Handle::Session(session) if self.inbox.len() % 2 == 1 => {
+                // SAFETY: the session is live.
+                match unsafe { receive_into(session, &self.inbox[..count]) } {
+                    0 => feed(session, &self.inbox[..count]),
+                    taken => taken,
+                }
             }
-            Handle::Client(_, peer) => peer.write(&self.inbox[..count]).unwrap_or(0),
+            &mut Handle::Session(session) => feed(session, &self.inbox[..count]),
+            Handle::Client(_, peer) | Handle::Interface(_, peer) => {
+                peer.write(&self.inbox[..count]).unwrap_or(0)
+            }
         };
         self.inbox.drain(..taken);
         taken > 0
@@ -516,7 +632,26 @@ impl End {
                     }
                     self.has_failed = true;
                 }
-                Handle::Client(_, peer) => {
+                &mut Handle::Interface(interface, _) if choice == 0 => {
+                    let was_closed = anwdl_client_interface_is_closed(interface);
+                    let status = call(|| anwdl_client_interface_close_connection(interface));
+                    assert_eq!(status == OK, !was_closed);
+                    assert!(anwdl_client_interface_is_closed(interface));
+                    self.has_failed = anwdl_client_interface_has_failed(interface);
+                }
+                &mut Handle::Interface(interface, _) if choice == 1 => {
+                    let fd = anwdl_client_interface_get_socket_descriptor(interface);
+                    let detached = anwdl_client_interface_detach(interface);
+                    if detached >= 0 {
+                        assert_eq!(detached, fd);
+                        assert!(anwdl_client_interface_is_closed(interface));
+                        drop(OwnedFd::from_raw_fd(fd));
+                    } else {
+                        assert!([OUT_OF_TURN, CLOSED, OPERATION_PENDING].contains(&reason()));
+                    }
+                    self.has_failed = anwdl_client_interface_has_failed(interface);
+                }
+                Handle::Client(_, peer) | Handle::Interface(_, peer) => {
                     let _ = peer.shutdown(std::net::Shutdown::Both);
                 }
             }
@@ -524,7 +659,7 @@ impl End {
     }
 
     /// Everything that only looks.
-    fn look(&mut self, input: &mut Input<'_>) {
+    fn look(&mut self) {
         // SAFETY: the handle is live, and what it lends is looked at at once.
         unsafe {
             match self.handle {
@@ -532,6 +667,7 @@ impl End {
                     assert!(anwdl_session_get_time_left(session) >= -1);
                     let status = call(|| anwdl_session_get_wants(session));
                     assert!(status >= 0);
+                    assert!(!(anwdl_session_is_idle(session) && self.has_failed));
                     check_lent(anwdl_session_get_ip(session));
                     check_lent(anwdl_session_get_id(session));
                     assert!(anwdl_session_get_creation_timestamp(session) > 0);
@@ -559,6 +695,7 @@ impl End {
                     assert!(fd >= 0 || anwdl_client_has_failed(client));
                     assert_ne!(fd, peer.as_raw_fd());
                     assert!(call(|| anwdl_client_get_wants(client)) >= 0);
+                    assert!(!(anwdl_client_is_idle(client) && fd < 0));
                     let own = ptr::from_ref(self).cast_mut().cast();
                     assert_eq!(call(|| anwdl_client_set_user_data(client, own)), OK);
                     assert_eq!(anwdl_client_get_user_data(client), own);
@@ -576,9 +713,31 @@ impl End {
                         self.has_failed,
                     );
                 }
+                Handle::Interface(interface, ref peer) => {
+                    let fd = anwdl_client_interface_get_socket_descriptor(interface);
+                    assert_eq!(fd < 0, anwdl_client_interface_is_closed(interface));
+                    assert_ne!(fd, peer.as_raw_fd());
+                    assert!(call(|| anwdl_client_interface_get_wants(interface)) >= 0);
+                    assert!(!(anwdl_client_interface_is_idle(interface) && fd < 0));
+                    let own = ptr::from_ref(self).cast_mut().cast();
+                    let set = call(|| anwdl_client_interface_set_user_data(interface, own));
+                    assert_eq!(set, OK);
+                    assert_eq!(anwdl_client_interface_get_user_data(interface), own);
+                    assert!(anwdl_client_interface_get_time_left(interface) >= -1);
+                    let set = call(|| anwdl_client_interface_set_timeout(interface, 0));
+                    assert_eq!(set, OK);
+                    take_string(|out| {
+                        anwdl_client_interface_get_server_fingerprint(interface, out)
+                    });
+                    anwdl_client_interface_get_protocol(interface);
+                    check_wrappers(
+                        anwdl_client_interface_get_rsa_wrapper(interface),
+                        anwdl_client_interface_get_aes_wrapper(interface),
+                        self.has_failed && fd >= 0,
+                    );
+                }
             }
         }
-        let _ = input;
     }
 
     fn set_keys(
@@ -594,8 +753,23 @@ impl End {
                 (&Handle::Session(session), false) => anwdl_session_set_aes_wrapper(session, aes),
                 (Handle::Client(client, _), true) => anwdl_client_set_rsa_wrapper(*client, rsa),
                 (Handle::Client(client, _), false) => anwdl_client_set_aes_wrapper(*client, aes),
+                (Handle::Interface(interface, _), true) => {
+                    anwdl_client_interface_set_rsa_wrapper(*interface, rsa)
+                }
+                (Handle::Interface(interface, _), false) => {
+                    anwdl_client_interface_set_aes_wrapper(*interface, aes)
+                }
             }
         });
+        // They are for the next connection, where there is none.
+        if let Handle::Interface(interface, _) = self.handle
+            // SAFETY: the interface is live.
+            && unsafe { anwdl_client_interface_is_closed(interface) }
+        {
+            // SAFETY: as above.
+            self.has_failed = unsafe { anwdl_client_interface_has_failed(interface) };
+            return status;
+        }
         self.check_failed(status);
         status
     }
@@ -625,10 +799,60 @@ impl End {
                 (Handle::Client(client, _), _) => {
                     anwdl_client_send_response(*client, 1, ptr::null(), json.pointer(), ptr::null())
                 }
+                (Handle::Interface(interface, _), 2) => {
+                    anwdl_client_interface_recv_response(*interface, ptr::null_mut())
+                }
+                (Handle::Interface(interface, _), 3) => {
+                    anwdl_client_interface_connect_server(*interface, ptr::null(), 1)
+                }
+                (Handle::Interface(interface, _), _) => {
+                    anwdl_client_interface_send_request(*interface, ptr::null(), json.pointer())
+                }
             }
         });
         assert_eq!(status, anwdl_status_t::ANWDL_VALUE_ERROR as i32);
         assert_eq!(reason(), INVALID_ARGUMENT);
+    }
+}
+
+/// Two ends of a connection, the second for a peer that does not wait.
+fn pair() -> (UnixStream, UnixStream) {
+    let (socket, peer) = UnixStream::pair().expect("a pair of sockets");
+    peer.set_nonblocking(true).expect("it is a socket");
+    (socket, peer)
+}
+
+/// Feeds a session; gives how many bytes it took.
+fn feed(session: *mut anwdl_session_t, bytes: &[u8]) -> usize {
+    let mut taken = OutSize::new();
+    // SAFETY: the session is live, and there are so many bytes.
+    let status =
+        call(|| unsafe { anwdl_session_feed(session, bytes.as_ptr(), bytes.len(), taken.place()) });
+    let taken = taken.take(status).unwrap_or(0);
+    assert!(taken <= bytes.len() && (status == OK || status < 0));
+    taken
+}
+
+/// The same in memory that the session lends.
+///
+/// # Safety
+/// The session is live.
+unsafe fn receive_into(session: *mut anwdl_session_t, bytes: &[u8]) -> usize {
+    let mut len = 0;
+    // SAFETY: the caller vouches for the session; what it lends has so many bytes.
+    unsafe {
+        let buffer = anwdl_session_get_receive_buffer(session, &mut len);
+        if buffer.is_null() {
+            assert_eq!(len, 0);
+            assert!(call(|| anwdl_session_received(session, 1)) < 0);
+            return 0;
+        }
+        assert!(len > 0);
+        let count = len.min(bytes.len());
+        buffer.copy_from_nonoverlapping(bytes.as_ptr(), count);
+        assert!(call(|| anwdl_session_received(session, len + 1)) < 0);
+        assert_eq!(call(|| anwdl_session_received(session, count)), OK);
+        count
     }
 }
 
@@ -671,6 +895,7 @@ impl Drop for End {
             match self.handle {
                 Handle::Session(session) => anwdl_session_free(session),
                 Handle::Client(client, _) => anwdl_client_free(client),
+                Handle::Interface(interface, _) => anwdl_client_interface_free(interface),
             }
         }
     }

@@ -18,6 +18,7 @@ pub const INVALID_ARGUMENT: i32 = 1;
 pub const WRONG_ROLE: i32 = 10;
 pub const OUT_OF_TURN: i32 = 11;
 pub const CLOSED: i32 = 20;
+pub const OPERATION_PENDING: i32 = 29;
 pub const SESSION_FAILED: i32 = 25;
 const KEY_MISSING: i32 = 26;
 const VALUE_ERROR: i32 = -1;

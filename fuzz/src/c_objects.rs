@@ -168,11 +168,13 @@ impl Objects {
                             exponent.len(),
                         ),
                         4 => {
+                            let operation: [anwdl_private_operation_t; 3] =
+                                [Some(lie), Some(refuse), None];
                             let status = anwdl_rsa_wrapper_set_private_operation(
                                 changing,
-                                Some(lie),
+                                operation[exponent.len() % 3],
                                 ptr::null_mut(),
-                                Some(free_nothing),
+                                flag.then_some(free_nothing),
                             );
                             assert_ne!(status as i32, OK, "no lie is believed");
                             status
@@ -503,6 +505,11 @@ unsafe extern "C" fn lie(input: *const u8, output: *mut u8, size: usize, _: *mut
     1
 }
 
+/// One that fails.
+unsafe extern "C" fn refuse(_: *const u8, _: *mut u8, _: usize, _: *mut c_void) -> u8 {
+    0
+}
+
 unsafe extern "C" fn free_nothing(_: *mut c_void) {
     unreachable!("nothing was taken");
 }
@@ -547,7 +554,7 @@ unsafe fn der_of(wrapper: *const anwdl_rsa_wrapper_t, is_private: bool) -> Vec<u
     }
 }
 
-fn take_string(get: impl FnOnce(*mut *mut c_char) -> anwdl_status_t) {
+pub fn take_string(get: impl FnOnce(*mut *mut c_char) -> anwdl_status_t) {
     let mut out = Out::new();
     let place = out.place();
     let status = call(|| get(place));

@@ -194,7 +194,7 @@ fn check_python_only(
         (Ok(Some(Message::MalformedRequest(request))), Role::Server) => {
             let errors = request.errors();
             assert!(
-                errors.starts_with("{\"request\": [\"no strict JSON at line "),
+                errors.starts_with("{\"request\": [\"not strict JSON at line "),
                 "{errors}"
             );
             assert_eq!(request.json(), text.trim_matches([' ', '\t', '\r', '\n']));

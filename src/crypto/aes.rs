@@ -1,4 +1,4 @@
-//! [`AesWrapper`]: one AES key, like the Python server's class of that name.
+//! [`AesWrapper`]: an AES key, like the class of that name in the Python server.
 
 use std::fmt;
 
@@ -18,19 +18,19 @@ use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
 use crate::secret::{declassify, declassify_choice, try_box, wiping_stack};
 
-/// The block of AES, and the IV of CBC, in bytes.
+/// The size of an AES block and of a CBC IV, in bytes.
 pub const BLOCK_SIZE: usize = 16;
-/// The nonce of GCM, in bytes.
+/// The size of a GCM nonce, in bytes.
 pub const NONCE_SIZE: usize = 12;
-/// The authentication tag of GCM, in bytes.
+/// The size of a GCM tag, in bytes.
 pub const TAG_SIZE: usize = 16;
 
-/// The key of AES-256, in bytes.
+/// The size of an AES-256 key, in bytes.
 pub const AES_256_SIZE: usize = 32;
 
 const MAX_KEY_SIZE: usize = AES_256_SIZE;
-/// The stack on which the ciphers spread expanded keys and blocks, in pieces of 256 bytes, when they
-/// do many blocks at once.
+/// The stack on which the ciphers leave copies of expanded keys and blocks, in pieces of 256 bytes,
+/// when they do many blocks at once.
 pub(crate) const CIPHER_STACK: usize = 32;
 /// The same for CBC block by block.
 const CBC_STACK: usize = 4;
@@ -187,8 +187,8 @@ impl AesWrapper {
         &self.inner().key[..self.inner().key_len]
     }
 
-    /// The IV: 16 bytes in CBC mode, empty in GCM mode, where every encryption draws its
-    /// own nonce. Mirrors the second half of `AESWrapper.getKey`.
+    /// The IV: 16 bytes in CBC mode, empty in GCM mode, where each encryption generates a nonce.
+    /// Mirrors the second half of `AESWrapper.getKey`.
     pub fn iv(&self) -> &[u8] {
         match self.mode() {
             AesMode::Cbc => &self.inner().iv,
@@ -196,8 +196,8 @@ impl AesWrapper {
         }
     }
 
-    /// Replaces key and IV; the mode stays. In CBC mode, an empty `iv` has a random one drawn.
-    /// Mirrors `AESWrapper.setKey`.
+    /// Replaces the key and the IV, but not the mode. In CBC mode, an empty `iv` means a random
+    /// one. Mirrors `AESWrapper.setKey`.
     pub fn set_key(&mut self, key: &[u8], iv: &[u8]) -> Result<()> {
         let mut drawn = [0; BLOCK_SIZE];
         let iv = match (self.mode(), iv) {
@@ -216,8 +216,8 @@ impl AesWrapper {
         self.inner[0].iv = iv;
     }
 
-    /// Encrypts `data`. In CBC mode: pads it and returns the ciphertext, as
-    /// `AESWrapper.encryptData`. In GCM mode: returns nonce, ciphertext and tag together.
+    /// Encrypts `data`. In CBC mode, pads it and returns the ciphertext, like
+    /// `AESWrapper.encryptData`. In GCM mode, returns the nonce, the ciphertext and the tag.
     pub fn encrypt_data(&self, data: &[u8]) -> Result<Vec<u8>> {
         match self.mode() {
             AesMode::Cbc => {
@@ -352,7 +352,7 @@ impl AesWrapper {
         .map_err(|_| text_too_long())
     }
 
-    /// Decrypts `text` in place once `tag` has proved it unchanged.
+    /// Decrypts `text` in place if `tag` is valid.
     ///
     /// # Panics
     /// In CBC mode.
@@ -389,7 +389,7 @@ fn check_opened(opened: std::result::Result<(), aes_gcm::Error>) -> Result<()> {
     }
 }
 
-/// The longest text of AES-GCM in bytes (NIST SP 800-38D).
+/// The longest text that AES-GCM allows, in bytes (NIST SP 800-38D).
 const MAX_GCM_TEXT_SIZE: u64 = (1 << 36) - 32;
 
 pub(crate) fn text_too_long() -> Error {
@@ -415,8 +415,8 @@ impl fmt::Debug for AesWrapper {
     }
 }
 
-/// The one error of every failed decryption: a caller cannot tell the causes apart, so neither can
-/// a peer that watches it.
+/// The same error for every failed decryption: if the caller cannot tell the causes apart, a peer
+/// that watches it cannot either.
 pub(crate) fn decryption_failed() -> Error {
     Error::new(
         Reason::DecryptionFailed,
@@ -424,12 +424,12 @@ pub(crate) fn decryption_failed() -> Error {
     )
 }
 
-/// The padding byte of PKCS#7 for a text of `len` bytes, which is also how many of them it adds.
+/// The PKCS#7 padding byte for a text of `len` bytes, which is also the number of padding bytes.
 pub(crate) const fn padding(len: usize) -> u8 {
     (BLOCK_SIZE - len % BLOCK_SIZE) as u8
 }
 
-/// The size of a text of `len` bytes once PKCS#7 has padded it.
+/// The size of a text of `len` bytes after PKCS#7 padding.
 pub(crate) const fn padded_len(len: usize) -> usize {
     len + padding(len) as usize
 }

@@ -1,4 +1,4 @@
-//! The RSA key pair of all clients that were given no other: one per process, generated when it is
+//! The RSA key pair of all clients without one of their own: one per process, generated when it is
 //! first needed.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,13 +20,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// In a forked child, which has only the thread that forked.
-    pub(crate) fn forget_other_threads(&mut self) {
+    /// For a forked child, which has only the thread that forked.
+    pub(crate) fn reset_in_child(&mut self) {
         self.is_being_made = false;
     }
 }
 
-/// The key pair. Generating it takes seconds: other threads that need it wait for the one that
+/// The key pair. Generating it takes seconds: other threads that need it wait for the thread that
 /// generates it, which holds no lock.
 pub(crate) fn get() -> Result<RsaWrapper> {
     let mut state = lock();
@@ -41,7 +41,7 @@ pub(crate) fn get() -> Result<RsaWrapper> {
     }
     state.is_being_made = true;
     drop(state);
-    let _making = Making;
+    let _making = Generating;
     let made = RsaWrapper::new(true)?;
     Ok(lock().made.get_or_insert(made).clone())
 }
@@ -51,9 +51,9 @@ pub(crate) fn lock() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Making;
+struct Generating;
 
-impl Drop for Making {
+impl Drop for Generating {
     fn drop(&mut self) {
         lock().is_being_made = false;
         ENDED.notify_all();

@@ -1,5 +1,5 @@
-//! Session keys by HKDF-SHA-256 (RFC 5869) over what both sides have seen: two sides that saw
-//! different public keys get different session keys.
+//! Session keys by HKDF-SHA-256 (RFC 5869) from what both sides have seen: if they saw different
+//! public keys, they get different session keys.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use crate::error::Result;
 /// The random number of each side of a gcm session, in bytes.
 pub const RANDOM_SIZE: usize = 32;
 
-/// What was sent in a key exchange for gcm. The initiator is the side that sent its secret first.
+/// What was sent in a key exchange of gcm. The initiator is the side that sent its secret first.
 pub struct GcmTranscript<'a> {
     pub is_server_initiator: bool,
     pub initiator_pem: &'a [u8],
@@ -85,9 +85,9 @@ pub struct AesKeyTranscript<'a> {
 }
 
 impl AesKeyTranscript<'_> {
-    /// The key with which the responder answers, as long as the initiator's, and `iv`, which the
+    /// The key that the responder answers with, as long as the initiator's, and `iv`, which the
     /// responder chose at random. A replayed step 9 is answered with a different key each time, and
-    /// never with what it carried.
+    /// never with its own.
     pub fn answer(&self, initiator: &AesWrapper, iv: &[u8; BLOCK_SIZE]) -> Result<AesWrapper> {
         let mut secret = Zeroizing::new(Vec::with_capacity(initiator.key().len() + BLOCK_SIZE));
         secret.extend_from_slice(initiator.key());
@@ -106,7 +106,8 @@ impl AesKeyTranscript<'_> {
     }
 }
 
-/// SHA-256 over the parts, each prefixed with its length, so that their boundaries count too.
+/// SHA-256 over the parts, each with its length before it, so that the boundaries between them
+/// matter too.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {

@@ -16,13 +16,13 @@ use crate::log::{self, Level};
 
 /// The mode of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
-/// The mode bits of everybody but the owner.
+/// The mode bits of everyone but the owner.
 const OTHER_USERS: u32 = 0o077;
 
 /// The user who can read and replace every file.
 const ROOT: u32 = 0;
 
-/// How many random bytes make the name of a temporary file unique.
+/// How many random bytes are in the name of a temporary file.
 const NAME_SIZE: usize = 8;
 
 /// Who else can read or replace a key file.
@@ -36,8 +36,8 @@ pub enum KeyFilePermissions {
         /// The mode, as in `chmod`.
         mode: u32,
     },
-    /// The file belongs neither to the effective user of the process nor to root: its owner may
-    /// have read the key, and can replace it.
+    /// The owner of the file is neither the effective user of the process nor root: they may have
+    /// read the key, and can replace it.
     OwnedByOther {
         /// The user ID of the owner.
         owner: u32,
@@ -60,21 +60,21 @@ impl KeyFilePermissions {
         match self {
             Self::Private => None,
             Self::Exposed { mode } => Some(format!(
-                "others than the owner have rights to the key file {path:?} (mode {mode:04o})"
+                "users other than the owner have access to the key file {path:?} (mode {mode:04o})"
             )),
             Self::OwnedByOther { owner } => Some(format!(
-                "the key file {path:?} belongs to another user (number {owner})"
+                "the key file {path:?} belongs to another user (ID {owner})"
             )),
         }
     }
 }
 
 impl RsaWrapper {
-    /// Reads a private key from a file of at most 16 KiB, as [`set_private_key`] takes
-    /// it, and derives the public key. After a failure the old keys are kept.
+    /// Reads a private key, in a form that [`set_private_key`] accepts, from a file of at most 16
+    /// KiB, and derives the public key. After a failure the old keys are kept.
     ///
-    /// If others than the owner have access to the file, or it belongs to another user, the key is
-    /// loaded all the same, and a log message warns.
+    /// If users other than the owner have access to the file, or it belongs to another user, the
+    /// key is loaded anyway, and a log message warns.
     ///
     /// [`set_private_key`]: RsaWrapper::set_private_key
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<KeyFilePermissions> {
@@ -93,9 +93,9 @@ impl RsaWrapper {
         Ok(rights)
     }
 
-    /// Writes the private key to a file, as PEM (PKCS #8, not encrypted), that only its
-    /// owner can read and write. A file of that name is replaced as a whole or, after a
-    /// failure, not at all; a symbolic link is replaced, not followed.
+    /// Writes the private key as PEM (PKCS #8, not encrypted) to a file that only its owner can
+    /// read and write. An existing file is replaced as a whole or, after a failure, not at all; a
+    /// symbolic link is replaced, not followed.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.check_private_readable()?;
@@ -110,10 +110,10 @@ impl RsaWrapper {
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFilePermissions)> {
     let failed = |error| failed("read", path, &error);
     let file = File::open(path).map_err(failed)?;
-    // Of the open file: another may have its name by now.
+    // From the open file, because the name may belong to another one by now.
     let found = file.metadata().map_err(failed)?;
     let rights = KeyFilePermissions::of(found.mode() & 0o7777, found.uid(), effective_user());
-    // With room for all of it, because growing would leave a copy of the key behind.
+    // Large enough from the start, because growing would leave a copy of the key behind.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * MAX_PEM_SIZE));
     file.take(MAX_PEM_SIZE as u64 + 1)
         .read_to_end(&mut text)
@@ -121,7 +121,7 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFilePermissions)> {
     if text.len() > MAX_PEM_SIZE {
         return Err(Error::new(
             Reason::InvalidKey,
-            format!("{path:?} has more than the {MAX_PEM_SIZE} bytes that a key may have"),
+            format!("{path:?} has more than {MAX_PEM_SIZE} bytes, the limit for keys"),
         ));
     }
     Ok((text, rights))
@@ -133,20 +133,20 @@ fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Writes a file with this content, replacing what has that name.
+/// Writes a file with this content, replacing an existing one.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().ok_or_else(|| {
-        Error::invalid_argument(format!("path is {path:?}, which is no name for a file"))
+        Error::invalid_argument(format!("path is {path:?}, which cannot name a file"))
     })?;
     let folder = folder_of(path);
     let failed = |error| failed("write", path, &error);
     check_replaceable(path).map_err(failed)?;
     let (mut file, temporary) = create_temporary(folder, name, path)?;
     file.write_all(content).map_err(failed)?;
-    // Before the rename: after a power cut there is either the old key or the new one.
+    // Before the rename, so that after a power cut there is either the old key or the new one.
     file.sync_all().map_err(failed)?;
     temporary.rename(path).map_err(|error| match error.kind() {
-        // A container's volume may be a single file.
+        // A file that is mounted into a container cannot be replaced.
         io::ErrorKind::ResourceBusy => Error::with_errno(
             Reason::IoFailed,
             format!(
@@ -157,8 +157,8 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
         ),
         _ => failed(error),
     })?;
-    // The key has its name already. If the folder cannot be synced, a power cut soon after may
-    // still bring back the old one.
+    // The key is in place already. If the folder cannot be synced, a power cut soon after may bring
+    // back the old one.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
@@ -171,12 +171,12 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Replacing a device or a pipe would break it for everybody who uses it.
+/// Replacing a device or a pipe would break it for everyone who uses it.
 fn check_replaceable(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
         Ok(found) if !found.is_file() => Err(io::Error::from_raw_os_error(libc::EEXIST)),
-        // If nothing can be seen there, creating the file will tell why.
+        // If the path cannot be read, creating the file reports why.
         _ => Ok(()),
     }
 }
@@ -186,12 +186,12 @@ fn create_temporary(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, T
     loop {
         let mut bytes = [0; NAME_SIZE];
         random::fill(&mut bytes)?;
-        // Only a part of the name, so that the whole is not too long.
+        // Only a part of the name, so that the result is not too long.
         let name = &name.as_bytes()[..name.len().min(100)];
         let name = [b".", name, b".", hex(&bytes).as_bytes()].concat();
         let temporary = folder.join(OsStr::from_bytes(&name));
         // create_new() is O_CREAT with O_EXCL: it follows no link and opens no existing file. The
-        // mode holds from the first moment.
+        // file has its mode from the start.
         match OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -201,7 +201,7 @@ fn create_temporary(folder: &Path, name: &OsStr, path: &Path) -> Result<(File, T
         {
             Ok(file) => {
                 let made = TemporaryFile(Some(temporary));
-                // The umask may have taken access from the owner too.
+                // The umask may have removed access for the owner too.
                 file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
                     .map_err(|error| failed("write", path, &error))?;
                 return Ok((file, made));

@@ -1,5 +1,5 @@
 //! The two wrappers of the Python server, [`RsaWrapper`] and [`AesWrapper`], and the cryptography
-//! behind them. No other module touches a key.
+//! behind them. No other module computes with keys.
 
 pub mod aes;
 pub(crate) mod block_by_block;

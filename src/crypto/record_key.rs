@@ -17,8 +17,8 @@ const MAX_BYTES: u64 = 1 << 36;
 const REKEY_STACK: usize = 16;
 
 /// The key and IV of one direction, the number of its next record, and how much the key has
-/// protected so far. The key is not kept expanded: that is twenty times as large, and expanding it
-/// costs less than a record.
+/// protected so far. The key is not kept expanded: an expanded one is twenty times as large, and
+/// expanding it costs less than a record.
 pub struct RecordKey {
     key: Zeroizing<[u8; AES_256_SIZE]>,
     iv: Zeroizing<[u8; NONCE_SIZE]>,
@@ -28,7 +28,7 @@ pub struct RecordKey {
 }
 
 impl RecordKey {
-    /// The size of a key and the IV behind it, in bytes.
+    /// The size of a key and its IV, in bytes.
     pub const SIZE: usize = AES_256_SIZE + NONCE_SIZE;
 
     /// Boxed, because a move would leave a copy behind.
@@ -60,8 +60,8 @@ impl RecordKey {
         record_cipher::open(&self.key, || self.nonce(), additional_data, text, tag)
     }
 
-    /// Moves on after a record of this length. After the last record that the key may protect, it
-    /// is replaced.
+    /// Moves on to the next record after one of this length, and replaces the key if it has
+    /// protected as much as it may.
     pub fn advance(&mut self, record_len: usize) {
         self.number += 1;
         self.records += 1;

@@ -1,13 +1,13 @@
-//! [`Deadline`]: how long an operation may take, by whatever clock.
+//! [`Deadline`]: how long an operation may take, by any clock.
 
 use std::time::{Duration, Instant};
 
 /// A point in time.
 pub trait Time: Copy + Ord {
-    /// The time that comes `span` later; `None` if no such time can be told.
+    /// The time `span` later; `None` if it cannot be represented.
     fn after(self, span: Duration) -> Option<Self>;
 
-    /// How long it is from `earlier` to this; zero if it is not later.
+    /// The time since `earlier`; zero if `earlier` is later.
     fn since(self, earlier: Self) -> Duration;
 }
 
@@ -21,7 +21,7 @@ impl Time for Instant {
     }
 }
 
-/// Since whatever the program counts from.
+/// The time since a point that the program chooses.
 impl Time for Duration {
     fn after(self, span: Duration) -> Option<Self> {
         self.checked_add(span)
@@ -35,19 +35,19 @@ impl Time for Duration {
 /// The time limits of a transport.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Of an operation; `None` for as long as it takes.
+    /// The limit of an operation; `None` for no limit.
     pub timeout: Option<Duration>,
-    /// Of the time before the peer begins a message, where no operation was called for it; `None`
-    /// for the same as [`timeout`](Self::timeout), `Some(None)` for as long as it likes.
+    /// How long `next_event` waits for the peer to begin a message; `None` for the same as
+    /// [`timeout`](Self::timeout), `Some(None)` for no limit.
     pub idle_timeout: Option<Option<Duration>>,
 }
 
-/// When the operation under way has to be done.
+/// When the current operation times out.
 #[derive(Debug)]
 pub struct Deadline<T> {
     limits: Limits,
     end: Option<T>,
-    /// Whether the peer may take the idle timeout to begin.
+    /// Whether the idle timeout counts until the first byte.
     is_idle: bool,
 }
 
@@ -60,12 +60,12 @@ impl<T: Time> Deadline<T> {
         }
     }
 
-    /// Changes the timeout of operations that begin after this.
+    /// Changes the timeout of later operations.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.limits.timeout = timeout;
     }
 
-    /// An operation begins. With `is_idle` the idle timeout counts until the first byte comes.
+    /// Starts an operation. With `is_idle` the idle timeout counts until the first byte comes.
     pub fn start(&mut self, is_idle: bool, now: impl FnOnce() -> Option<T>) {
         let span = match self.limits.idle_timeout {
             Some(idle_timeout) if is_idle => idle_timeout,
@@ -75,14 +75,14 @@ impl<T: Time> Deadline<T> {
         self.end = span.and_then(|span| now()?.after(span));
     }
 
-    /// Bytes have come from the peer.
+    /// To be called when bytes have come from the peer.
     pub fn received(&mut self, now: impl FnOnce() -> Option<T>) {
         if self.is_idle {
             self.start(false, now);
         }
     }
 
-    /// `None` if there is none.
+    /// When the operation times out; `None` for never.
     pub fn end(&self) -> Option<T> {
         self.end
     }

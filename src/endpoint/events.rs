@@ -1,15 +1,15 @@
-//! [`Event`]: a loop that runs all operations of an endpoint.
+//! [`Event`]: one method that runs all operations of an endpoint.
 
 use std::sync::Arc;
 
 use super::transport::Transport;
-use super::{Endpoint, Untold};
+use super::{Endpoint, Unreported};
 use crate::error::{Error, Result};
 use crate::message::{Request, Response};
 use crate::protocol::Role;
 use crate::protocol::session::{Message, Operation};
 
-/// What has happened at an endpoint.
+/// What has happened.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -22,7 +22,7 @@ pub enum Event {
     Exchanged,
     /// A server has received a request, and must answer it.
     Request(Arc<Request>),
-    /// As [`Event::Request`], but it does not fit the format: `request_errors` has the errors.
+    /// A request that does not fit the format: `request_errors` has the errors.
     MalformedRequest,
     /// The response of a server has been sent.
     ResponseSent,
@@ -30,16 +30,16 @@ pub enum Event {
     RequestSent,
     /// A client has received the response to its request.
     Response(Response),
-    /// It is this side's turn: a server must send the response to the last request, a client its next
-    /// request, or either the next step of a key exchange that was begun step by step.
+    /// It is the program's turn: a server must send the response to the last request, a client may
+    /// send a request, or a key exchange that was begun step by step needs its next step.
     YourTurn,
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// Runs the session until something has happened: continues the operation under way, exchanges
-    /// the keys if that was not done (a client speaks first), and receives when it is the peer's
-    /// turn. To send, or to exchange the keys in another way, begin that operation once; this method
-    /// finishes it.
+    /// Runs the session until something has happened: continues the current operation, exchanges
+    /// the keys if that was not done (the client speaks first), and receives when it is the peer's
+    /// turn. To send, or to exchange the keys in another way, begin that operation once; this
+    /// method finishes it.
     ///
     /// Fails with [`Error::WouldBlock`] if it has to wait. Every other failure ends the session.
     pub fn next_event(&mut self) -> Result<Event> {
@@ -54,12 +54,12 @@ impl<T: Transport> Endpoint<T> {
     fn run_to_event(&mut self) -> Result<Event> {
         self.session.check_alive()?;
         loop {
-            if let Some(untold) = self.untold.take() {
-                return Ok(match (untold, self.role()) {
-                    (Untold::Connected, _) => Event::Connected,
-                    (Untold::Exchanged, _) => Event::Exchanged,
-                    (Untold::Sent, Role::Server) => Event::ResponseSent,
-                    (Untold::Sent, Role::Client) => Event::RequestSent,
+            if let Some(unreported) = self.unreported.take() {
+                return Ok(match (unreported, self.role()) {
+                    (Unreported::Connected, _) => Event::Connected,
+                    (Unreported::Exchanged, _) => Event::Exchanged,
+                    (Unreported::Sent, Role::Server) => Event::ResponseSent,
+                    (Unreported::Sent, Role::Client) => Event::RequestSent,
                 });
             }
             match self.session.operation().or_else(|| self.next_operation()) {
@@ -88,7 +88,7 @@ impl<T: Transport> Endpoint<T> {
     }
 
     fn receive_event(&mut self) -> Result<Event> {
-        // A client waits for a response, and its timeout counts from the request on.
+        // A client has sent a request, and its timeout counts from then on.
         let is_idle = self.role() == Role::Server;
         let mut message = None;
         self.run_receive(is_idle, &mut message)?;

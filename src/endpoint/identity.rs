@@ -1,4 +1,4 @@
-//! [`Identity`]: a client's IP address and the ID made from it.
+//! [`Identity`]: a client's IP address and the ID derived from it.
 
 use std::net::IpAddr;
 
@@ -6,25 +6,25 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::rsa::hex;
 
-/// How many hexadecimal digits of the hash of the IP address are the ID.
+/// How many hexadecimal digits of the hash make up the ID.
 const ID_LEN: usize = 7;
 
-/// An IP address as text and the ID made from it, both NUL-terminated, in one allocation: a
-/// server keeps one for every client.
+/// An IP address as text and the ID derived from it, both with a NUL at the end. They share one
+/// allocation, because a server has one of these for every client.
 pub(crate) struct Identity {
     text: Box<str>,
     ip_len: usize,
 }
 
 impl Identity {
-    /// The identity of the client with this address; without one the text is empty.
+    /// The identity of a client with this address; without an address the text is empty.
     pub fn new(ip: Option<IpAddr>) -> Self {
         let ip = ip.map_or(String::new(), |ip| ip.to_string());
         let id = &hex(&Sha256::digest(&ip))[..ID_LEN];
         Self::from_texts(&ip, id)
     }
 
-    /// The identity of a peer that is not a server's client, or about which nothing is known.
+    /// The identity of a server, or of a peer without a known address.
     pub fn unknown() -> Self {
         Self::from_texts("", "")
     }

@@ -1,10 +1,10 @@
-//! [`Endpoint`]: one side of one connection. Every handle of this library is one, so that all
-//! of them start, continue and end their operations in the same way.
+//! [`Endpoint`]: one side of one connection. All three kinds of handles contain one, so they begin,
+//! continue and end their operations in the same way.
 //!
 //! - [`options`] and [`identity`]: how an endpoint is made, and who its peer is;
 //! - [`transport`]: the socket, its deadline, and connecting;
-//! - [`proxy_header`]: the PROXY protocol header in front of a session;
-//! - [`events`]: all operations as one loop;
+//! - [`proxy_header`]: the PROXY protocol header before a session;
+//! - [`events`]: one method that runs all operations;
 //! - [`deadline`]: how long an operation may take;
 //! - [`sans_io`]: the endpoint without a socket.
 
@@ -35,31 +35,32 @@ use crate::message::{MalformedRequest, Request, Response};
 use crate::protocol::session::{Message, Operation, Session};
 use crate::protocol::{Protocol, Role};
 
-/// One side of one connection: a session, the transport of its bytes, and what was kept of it.
-/// [`SansIoSession`](sans_io::SansIoSession) has a transport that moves none itself.
+/// One side of one connection: a session, the transport of its bytes, and what is kept between
+/// calls. The transport of a [`SansIoSession`](sans_io::SansIoSession) moves no bytes itself.
 pub struct Endpoint<T> {
     session: Session,
     transport: T,
     /// The PROXY protocol header, while one is expected.
     proxy_header: Option<ProxyHeader>,
-    /// The peer's; without an address where it is not known.
+    /// The peer's identity; without an address if that is unknown.
     identity: Identity,
-    /// The one before a PROXY protocol header named the client: C may have borrowed it.
+    /// The identity from before the PROXY protocol header: C may have borrowed its texts.
     #[allow(dead_code, reason = "it is only kept")]
     previous_identity: Option<Box<Identity>>,
     stored_request: Option<Arc<Request>>,
     malformed_request: Option<MalformedRequest>,
     turns: Turns,
     creation_timestamp: i64,
-    /// Whether giving the socket back was refused, for what was read off it, since the last operation.
-    is_loss_accepted: bool,
-    /// What has happened since [`next_event`](Self::next_event) last told.
-    untold: Option<Untold>,
+    /// Whether `detach` has failed since the last operation, because it would lose bytes that were
+    /// read ahead.
+    was_detach_refused: bool,
+    /// What has happened that [`next_event`](Self::next_event) has not returned yet.
+    unreported: Option<Unreported>,
 }
 
-/// What an operation has brought about that has no result of its own.
+/// An event that comes from an operation without a result.
 #[derive(Clone, Copy)]
-enum Untold {
+enum Unreported {
     Connected,
     Exchanged,
     Sent,
@@ -67,7 +68,7 @@ enum Untold {
 
 struct ProxyHeader {
     incoming: IncomingHeader,
-    /// Whether the program has set the peer's address, which overrides that of the header.
+    /// Whether the program has set the peer's address, which overrides the one in the header.
     is_overridden: bool,
 }
 
@@ -78,9 +79,9 @@ struct Turns {
 }
 
 impl Turns {
-    /// A server answers before it receives again. In v3 and v4 a message carries the IV of the
-    /// next: an attacker on the path who could have two decrypted in a row would choose how the
-    /// second begins, and learn from the reaction to it.
+    /// A server must answer before it receives again. In v3 and v4 a message carries the IV of the
+    /// next: an attacker on the path who can have two decrypted in a row chooses how the second
+    /// begins, and learns from the reaction to it.
     fn may_receive(&self, role: Role) -> bool {
         role == Role::Client || !self.has_received || !self.may_send
     }
@@ -96,8 +97,7 @@ impl Turns {
 }
 
 impl Default for Turns {
-    /// A client may send. So may a server, once, before any request: to say that it is
-    /// unavailable.
+    /// A client may send. So may a server, once, before any request, to say that it is unavailable.
     fn default() -> Self {
         Self {
             may_send: true,
@@ -134,19 +134,19 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
-            untold: None,
-            is_loss_accepted: false,
+            unreported: None,
+            was_detach_refused: false,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
     }
 
-    /// The peer's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty where it is not known.
+    /// The peer's IP address as text: IPv4 dotted, IPv6 as in RFC 5952; empty if it is unknown.
     pub fn ip(&self) -> &str {
         self.identity.ip()
     }
 
-    /// The first 7 hexadecimal digits of the SHA-256 of the IP text; empty in a session that was
-    /// told no address.
+    /// The first 7 hexadecimal digits of the SHA-256 of the IP text; empty in a session without an
+    /// address.
     pub fn id(&self) -> &str {
         self.identity.id()
     }
@@ -156,14 +156,14 @@ impl<T: Transport> Endpoint<T> {
         self.creation_timestamp
     }
 
-    /// What the operation under way waits for; `None` if there is none, or if it gets further by
-    /// being called again.
+    /// What the current operation waits for; `None` if there is none, or if it can continue at
+    /// once.
     pub fn wants(&self) -> Option<Interest> {
         let wanted = self.session.wants();
         match self.proxy_header {
-            // It comes before whatever the session would do.
+            // The header comes before anything the session does.
             Some(_) if self.session.operation().is_some() => Some(Interest::Read),
-            _ => wanted.filter(|&interest| self.transport.can_bring(interest)),
+            _ => wanted.filter(|&interest| self.transport.can_satisfy(interest)),
         }
     }
 
@@ -203,7 +203,7 @@ impl<T: Transport> Endpoint<T> {
         self.session.set_aes_wrapper(wrapper)
     }
 
-    /// The request that was last stored.
+    /// The last stored request.
     pub fn stored_request(&self) -> Option<&Arc<Request>> {
         self.stored_request.as_ref()
     }
@@ -214,7 +214,7 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// The text of the last request if it was malformed, until the next one is received. Python's
-    /// `json` reads it; it may be no strict JSON.
+    /// `json` reads it, but it need not be strict JSON.
     pub fn malformed_request_json(&self) -> Option<&str> {
         self.malformed_request().map(MalformedRequest::json)
     }
@@ -228,7 +228,17 @@ impl<T: Transport> Endpoint<T> {
         self.session.has_failed()
     }
 
-    /// Exchanges the keys, the peer speaking first or this side.
+    /// Whether the endpoint is between one request with its response and the next: no byte of that
+    /// has come, and this side has nothing to send. Only then does closing lose nothing that is here.
+    pub fn is_idle(&self) -> bool {
+        let is_answered = match self.role() {
+            Role::Server => self.turns.may_receive(Role::Server),
+            Role::Client => self.turns.may_send,
+        };
+        is_answered && self.session.is_between_messages() && !self.is_within_proxy_header()
+    }
+
+    /// Exchanges the keys; either side may speak first.
     pub fn exchange_keys(&mut self, receive_first: bool) -> Result<()> {
         self.run_exchange(Operation::ExchangeKeys { receive_first })
     }
@@ -254,18 +264,17 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// Does the private key operation that an operation waits for ([`Interest::Computation`]), on
-    /// any thread. Call that operation again to learn how it ended.
+    /// any thread. Then call the operation again: it returns the result.
     pub fn compute(&mut self) -> Result<()> {
         self.transport.check_open()?;
         self.session.compute()
     }
 
-    /// As a server, receives a request and, with `store_request`, keeps it too. It fails with
-    /// [`Reason::OutOfTurn`] while the last request has no response, and with
-    /// [`Reason::MalformedRequest`] if the request does not fit the format: then
-    /// [`request_errors`](Self::request_errors) has the errors,
-    /// [`malformed_request_json`](Self::malformed_request_json) the text, and the session
-    /// continues.
+    /// As a server, receives a request and, with `store_request`, also keeps it. Fails with
+    /// [`Reason::OutOfTurn`] while the last request has no response. If the request does not fit
+    /// the format, fails with [`Reason::MalformedRequest`] and the session continues;
+    /// [`request_errors`](Self::request_errors) has the errors and
+    /// [`malformed_request_json`](Self::malformed_request_json) the text.
     pub fn recv_request(&mut self, store_request: bool) -> Result<Arc<Request>> {
         self.check_role(Role::Server)?;
         let mut message = None;
@@ -287,11 +296,10 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// As a server, sends a response. `data_json` is the text of a JSON object; without it
-    /// the data are empty. A reason is added to the message. Data that break the response
-    /// format are [`Reason::MalformedResponse`], and nothing is sent. There is one response
-    /// to each request, and one may be sent before the first request;
-    /// [`Reason::OutOfTurn`] else.
+    /// As a server, sends a response. `data_json` is a JSON object; without it the data is empty. A
+    /// reason is added to the message. If the data breaks the response format, fails with
+    /// [`Reason::MalformedResponse`] and sends nothing. Each request gets one response, and one may
+    /// be sent before the first request; another one is [`Reason::OutOfTurn`].
     pub fn send_response(
         &mut self,
         success: bool,
@@ -303,16 +311,15 @@ impl<T: Transport> Endpoint<T> {
         self.run_send(|session| session.begin_response(success, message, data_json, reason))
     }
 
-    /// As a client, sends a request. `parameters_json` is the text of a JSON object; without
-    /// it there are none. What breaks the request format is [`Reason::MalformedRequest`],
-    /// and nothing is sent. A second request before the response to the first is
-    /// [`Reason::OutOfTurn`].
+    /// As a client, sends a request. `parameters_json` is a JSON object; without it there are none.
+    /// If it breaks the request format, fails with [`Reason::MalformedRequest`] and sends nothing.
+    /// A second request before the response to the first is [`Reason::OutOfTurn`].
     pub fn send_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
         self.check_role(Role::Client)?;
         self.run_send(|session| session.begin_request(verb, parameters_json))
     }
 
-    /// As a client, receives a response. One that does not fit the response format is
+    /// As a client, receives a response. If it does not fit the response format, fails with
     /// [`Reason::MalformedResponse`] and ends the session.
     pub fn recv_response(&mut self) -> Result<Response> {
         self.check_role(Role::Client)?;
@@ -324,8 +331,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// How long it is until the operation under way times out; `None` if it does not, or there is
-    /// none.
+    /// How long until the current operation times out; `None` if it does not, or there is none.
     pub fn time_left(&self) -> Option<Duration> {
         self.session.operation()?;
         self.transport.time_left()
@@ -378,7 +384,7 @@ impl<T: Transport> Endpoint<T> {
             if !may_send {
                 session.check_ready_to_begin()?;
                 return Err(out_of_turn(match session.role() {
-                    Role::Server => "each request that was received has its response already",
+                    Role::Server => "each received request has its response already",
                     Role::Client => "the last request has no response yet",
                 }));
             }
@@ -386,7 +392,7 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    /// With `is_idle`, the idle timeout counts until the peer begins.
+    /// With `is_idle`, the idle timeout counts until the first byte.
     fn run_receive(&mut self, is_idle: bool, message: &mut Option<Message>) -> Result<()> {
         let may_receive = self.turns.may_receive(self.role());
         if may_receive {
@@ -414,17 +420,17 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<()> {
         self.transport.check_open()?;
         if self.session.operation() != Some(operation) {
-            // The peer may have begun already, with bytes that came with its last message.
+            // The message may have begun already, with bytes that came with the last one.
             let is_idle = is_idle && !self.session.has_read_ahead();
-            // Generating a key pair can take seconds, which must not count against the peer.
+            // Generating a key pair can take seconds, so the deadline starts after it.
             begin(&mut self.session).inspect_err(|error| self.log_failure(error))?;
             self.transport.start_deadline(is_idle);
             if operation == Operation::Receive {
                 self.transport.begin_message();
             }
-            self.untold = None;
+            self.unreported = None;
         }
-        self.is_loss_accepted = false;
+        self.was_detach_refused = false;
         let earlier_protocol = self.session.protocol();
         let result = match self.transport.check_deadline() {
             Ok(()) => self
@@ -436,10 +442,10 @@ impl<T: Transport> Endpoint<T> {
             (Ok(()), Operation::Receive) => self.turns.received(),
             (Ok(()), Operation::Send) => {
                 self.turns.sent();
-                self.untold = Some(Untold::Sent);
+                self.unreported = Some(Unreported::Sent);
             }
             (Ok(()), _) if self.session.is_exchanged() => {
-                self.untold = Some(Untold::Exchanged);
+                self.unreported = Some(Unreported::Exchanged);
                 log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
             }
             (Ok(()), _) => {}
@@ -454,7 +460,7 @@ impl<T: Transport> Endpoint<T> {
         result
     }
 
-    /// Receives the PROXY protocol header, where one is expected, before all else.
+    /// Receives the PROXY protocol header, if one is expected.
     fn receive_proxy_header(&mut self) -> Result<()> {
         let Some(header) = &mut self.proxy_header else {
             return Ok(());
@@ -487,14 +493,14 @@ impl<T: Transport> Endpoint<T> {
         self.previous_identity = Some(Box::new(previous));
     }
 
-    /// Whether a part of a PROXY protocol header was received.
+    /// Whether a part of the PROXY protocol header has been received.
     fn is_within_proxy_header(&self) -> bool {
         self.proxy_header
             .as_ref()
             .is_some_and(|header| header.incoming.has_begun())
     }
 
-    /// As [`fail`], before the session has seen any bytes: it does not know of the header.
+    /// Like [`fail`], for the PROXY protocol header, which the session does not know about.
     fn fail_before_session(&mut self, error: TransferError) -> Error {
         match error {
             TransferError::TimedOut if self.is_within_proxy_header() => {
@@ -543,7 +549,7 @@ fn drive(
     }
 }
 
-/// Turns the error of a transfer into that of the operation.
+/// Turns an error of the transport into that of the operation.
 fn fail(session: &mut Session, error: TransferError, interest: Interest) -> Error {
     match error {
         TransferError::WouldBlock => Error::WouldBlock(interest),
@@ -559,7 +565,7 @@ fn fail(session: &mut Session, error: TransferError, interest: Interest) -> Erro
 
 #[cfg(unix)]
 impl Endpoint<Connection> {
-    /// The first bytes to be received are a PROXY protocol header. Its address counts unless
+    /// Makes the first operation receive a PROXY protocol header. Its address is used unless
     /// `is_overridden`.
     pub(crate) fn expect_proxy_header(&mut self, is_overridden: bool) {
         self.proxy_header = Some(ProxyHeader {
@@ -568,15 +574,15 @@ impl Endpoint<Connection> {
         });
     }
 
-    /// Fails once while the beginning of another message is here and no longer in the socket.
+    /// Fails once if the start of another message was read ahead and is no longer in the socket.
     pub(crate) fn check_detachable(&mut self) -> Result<()> {
         self.transport.check_open()?;
-        if self.is_loss_accepted || !self.session.has_read_ahead() {
+        if self.was_detach_refused || !self.session.has_read_ahead() {
             return Ok(());
         }
-        self.is_loss_accepted = true;
+        self.was_detach_refused = true;
         Err(out_of_turn(
-            "the start of another message was read off the socket already: receive it first, or detach again to do without it",
+            "the start of another message was already read from the socket: receive it first, or detach again to do without it",
         ))
     }
 
@@ -587,26 +593,27 @@ impl Endpoint<Connection> {
         Some(socket)
     }
 
-    /// Begins to connect to a host, or goes on to. Without blocking, the connection is an event.
+    /// Starts connecting to a host, or continues. A non-blocking connection is reported as an
+    /// event.
     pub(crate) fn connect(&mut self, host: &str, port: u16) -> Result<()> {
         if !self.transport.is_connecting_to(host, port) {
-            self.transport.begin_to_connect(host, port)?;
+            self.transport.start_connecting(host, port)?;
         }
-        self.go_on_to_connect()
+        self.continue_connecting()
     }
 
-    /// Goes on to connect.
-    pub(crate) fn go_on_to_connect(&mut self) -> Result<()> {
+    /// Continues connecting.
+    pub(crate) fn continue_connecting(&mut self) -> Result<()> {
         self.transport
-            .go_on_to_connect()
+            .continue_connecting()
             .inspect_err(|error| self.log_failure(error))?;
         if self.transport.is_non_blocking() {
-            self.untold = Some(Untold::Connected);
+            self.unreported = Some(Unreported::Connected);
         }
         Ok(())
     }
 
-    /// Closes the connection and ends the session, or gives up a connection that is being made.
+    /// Closes the connection and ends the session, or stops connecting.
     pub(crate) fn close_connection(&mut self) -> Result<()> {
         if self.transport.is_connecting() {
             self.transport.stop_connecting();
@@ -630,7 +637,7 @@ fn unix_seconds(time: SystemTime) -> i64 {
     let seconds = |since: Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => seconds(since),
-        // A machine without a clock of its own may think that it is before 1970.
+        // A machine whose clock is not set may be before 1970.
         Err(error) => -seconds(error.duration()),
     }
 }

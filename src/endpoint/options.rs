@@ -14,7 +14,8 @@ use crate::protocol::{MAX_MESSAGE_SIZE, Protocol, Role};
 /// The size of a fingerprint in bytes.
 const FINGERPRINT_SIZE: usize = 32;
 
-/// How a [`ClientInstance`](crate::ClientInstance) is made. The defaults are those of the Python server.
+/// Options of a [`ClientInstance`](crate::ClientInstance). The defaults are those of the Python
+/// server.
 #[derive(Clone)]
 pub struct ClientOptions {
     timeout: Option<Duration>,
@@ -54,13 +55,13 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// How long each call may take in all. `None`, the default, or zero: no limit.
+    /// How long each operation may take in all; `None`, the default, or zero for no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout.filter(|timeout| !timeout.is_zero());
     }
 
-    /// How long `next_event` lets the peer take to begin its next message. `None` or zero: as long
-    /// as it likes. By default as long as an operation may take.
+    /// How long `next_event` waits for the peer to begin its next message; `None` or zero for no
+    /// limit. By default as long as the timeout.
     pub fn set_idle_timeout(&mut self, idle_timeout: Option<Duration>) {
         self.idle_timeout = Some(idle_timeout.filter(|timeout| !timeout.is_zero()));
     }
@@ -71,32 +72,30 @@ impl ClientOptions {
         self.rsa_wrapper = Some(wrapper.local_keys());
     }
 
-    /// The AES key that this side sends if it sends its own first, or, where no keys are
-    /// exchanged, the key of the session: of v2, v3 or v4, and in CBC mode. One in GCM mode is
-    /// [`Reason::InvalidArgument`](crate::Reason::InvalidArgument): a session of gcm always
-    /// exchanges its keys, as what was
-    /// recorded under a key that is used again could be replayed.
+    /// The AES key that this side sends if it sends its own first or, if no keys are exchanged, the
+    /// key of the session: for v2, v3 and v4, and in CBC mode. GCM mode is
+    /// [`Reason::InvalidArgument`](crate::Reason::InvalidArgument): a gcm session always exchanges
+    /// its keys, because recordings under a reused key could be replayed.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
         check_session_key(wrapper)?;
         self.aes_wrapper = Some(wrapper.clone());
         Ok(())
     }
 
-    /// Whether creation exchanges the keys, with the client sending first; default true. A
-    /// non-blocking client exchanges them only on request.
+    /// Whether creation exchanges the keys, with the client speaking first; default true. A
+    /// non-blocking client exchanges them only when asked to.
     pub fn set_exchange_keys(&mut self, exchange_keys: bool) {
         self.exchange_keys = exchange_keys;
     }
 
-    /// Whether this side sends a received AES key back unchanged, as the released peers do;
-    /// default false: it answers with a new key derived from it, which all released peers
-    /// accept.
+    /// Whether this side sends a received AES key back unchanged, as the released peers do; default
+    /// false: it answers with a new key that is derived from it, which all released peers accept.
     ///
-    /// With it, who has recorded a session of v2, v3 or v4 can connect with a key pair of
-    /// his own, replay the recorded key, have it sent back under his own key, and read the
-    /// recording; who holds only the public key of a pinned peer that speaks first passes
-    /// for that peer; and recorded requests can be replayed. It is for replaying recordings,
-    /// and for peers that insist on their own key.
+    /// If true, someone who recorded a session of v2, v3 or v4 can connect with a key pair of their
+    /// own, replay the recorded key, get it back under their own key, and read the recording;
+    /// someone who holds only the public key of a pinned peer that speaks first can pass for that
+    /// peer; and recorded requests can be replayed. Set it only to replay recordings, or for a peer
+    /// that insists on its own key.
     pub fn set_key_echo(&mut self, key_echo: bool) {
         self.key_echo = key_echo;
     }
@@ -106,14 +105,13 @@ impl ClientOptions {
         self.non_blocking = non_blocking;
     }
 
-    /// The only framing to accept; by default whichever the client speaks.
+    /// The only framing to accept; by default any.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
 
-    /// The longest request that is accepted, in bytes of JSON text: 1 to 99,999,999;
-    /// default 1 MiB. AES-CBC hides up to 15 bytes of the length of a text, so that up to
-    /// that many more may pass.
+    /// The longest request to accept, in bytes of JSON text: 1 to 99,999,999; default 1 MiB.
+    /// AES-CBC rounds lengths up to whole blocks, so up to 15 bytes more are accepted.
     pub fn set_max_message_size(&mut self, bytes: usize) -> Result<()> {
         if !(1..=MAX_MESSAGE_SIZE).contains(&bytes) {
             return Err(Error::invalid_argument(format!(
@@ -124,50 +122,51 @@ impl ClientOptions {
         Ok(())
     }
 
-    /// The client's IP address where the socket is a proxy's. The zone of an IPv6 address, as
-    /// in `fe80::1%eth0`, is left out. `None`, the default: that of the socket.
+    /// The client's IP address if the socket is a proxy's. The zone of an IPv6 address, as in
+    /// `fe80::1%eth0`, is dropped. `None`, the default, for that of the socket.
     pub fn set_peer_ip<'a>(&mut self, ip: impl Into<Option<&'a str>>) -> Result<()> {
         let Some(ip) = ip.into() else {
             self.peer_ip = None;
             return Ok(());
         };
         let address = parse_ip(ip).ok_or_else(|| {
-            Error::invalid_argument(format!("ip is {ip:?}, which is no IPv4 or IPv6 address"))
+            Error::invalid_argument(format!(
+                "ip is {ip:?}, which is not an IPv4 or IPv6 address"
+            ))
         })?;
         self.peer_ip = Some(address.to_canonical());
         Ok(())
     }
 
-    /// Whether the connection of a [`ClientInstance`](crate::ClientInstance) begins with a PROXY protocol header.
-    /// It is received at the beginning of the first operation and within its timeout. From
-    /// then on the client's address is the one that the header tells; a header without one
-    /// (`LOCAL`, `UNKNOWN`) leaves that of the socket. [`set_peer_ip`](Self::set_peer_ip)
-    /// has precedence. What begins in another way is refused with
+    /// Whether the connection of a [`ClientInstance`](crate::ClientInstance) begins with a PROXY
+    /// protocol header. The first operation receives it, within its timeout. From then on the
+    /// client's address is the one in the header; a header without one (`LOCAL`, `UNKNOWN`) leaves
+    /// that of the socket. [`set_peer_ip`](Self::set_peer_ip) takes precedence. Anything else at
+    /// the start of a connection is refused with
     /// [`Reason::BadProxyHeader`](crate::Reason::BadProxyHeader), and nothing is sent.
     ///
-    /// Nothing proves what a header tells: only a proxy may be able to connect.
+    /// Nothing proves what a header says: make sure that only the proxy can connect.
     pub fn set_proxy_protocol(&mut self, proxy_protocol: ProxyProtocol) {
         self.proxy_protocol = proxy_protocol;
     }
 
-    /// Whether the private key operation of a key exchange, which takes milliseconds, is
-    /// left to [`ClientInstance::compute`](crate::ClientInstance::compute), so that it can be done on another thread;
-    /// default false. Keys are then exchanged only when told to.
+    /// Whether the private key operation of a key exchange, which takes milliseconds, is left to
+    /// [`ClientInstance::compute`](crate::ClientInstance::compute), so that it can run on another
+    /// thread; default false. Keys are then exchanged only when asked for.
     pub fn set_separate_computation(&mut self, separate_computation: bool) {
         self.separate_computation = separate_computation;
     }
 
-    /// The fingerprint of the only public key that is accepted from the peer: 64 hexadecimal
-    /// digits, as [`RsaWrapper::fingerprint`] gives them. Another key is refused with
-    /// [`Reason::FingerprintMismatch`](crate::Reason::FingerprintMismatch) before this side sends
-    /// any secret. `None`, the
-    /// default: every key is accepted. A peer that speaks first has shown that it owns the key
-    /// only once a message of it was received, not when the exchange is done.
+    /// The fingerprint of the only public key to accept from the peer: 64 hexadecimal digits, as
+    /// [`RsaWrapper::fingerprint`] returns them; `None`, the default, for any key. Another key is
+    /// refused with [`Reason::FingerprintMismatch`](crate::Reason::FingerprintMismatch) before this
+    /// side sends any secret. If the peer speaks first, only its first message shows that it owns
+    /// the key, not the exchange.
     pub fn set_expected_fingerprint(&mut self, hex: Option<&str>) -> Result<()> {
         self.expected_fingerprint = match hex {
             None => None,
             Some(hex) => Some(parse_fingerprint(hex).ok_or_else(|| {
-                Error::invalid_argument("hex is no fingerprint: that has 64 hexadecimal digits")
+                Error::invalid_argument("hex is not a fingerprint, which has 64 hexadecimal digits")
             })?),
         };
         Ok(())
@@ -216,13 +215,13 @@ impl ClientOptions {
         self.non_blocking
     }
 
-    /// Whether creation exchanges the keys: only if no other call is needed in between.
+    /// Whether creation exchanges the keys: only if that needs no other call in between.
     pub(crate) fn exchanges_keys_at_creation(&self) -> bool {
         self.exchange_keys && !self.non_blocking && !self.separate_computation
     }
 }
 
-/// Parses an address as `getnameinfo()` writes it: a link-local one has its zone at the end.
+/// Parses an address as `getnameinfo()` writes it: a link-local one ends with its zone.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     match text.split_once('%') {
         Some((address, zone)) if !zone.is_empty() => {

@@ -1,5 +1,5 @@
 //! The PROXY protocol header, versions 1 and 2: the first bytes of a connection, in which a proxy
-//! names the client. HAProxy's `proxy-protocol.txt` specifies it.
+//! gives the address of the client. HAProxy's `proxy-protocol.txt` specifies it.
 //!
 //! [`IncomingHeader`] receives one.
 
@@ -14,33 +14,33 @@ pub enum ProxyProtocol {
     /// It does not.
     #[default]
     Off,
-    /// It has to, with version 1 or 2, or it is refused.
+    /// It does, in version 1 or 2; otherwise it is refused.
     Required,
 }
 
 /// Who is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The socket's own peer: the proxy connects for itself, or does not know.
+    /// The socket's peer: the proxy connects for itself, or does not know the client.
     Local,
-    /// A client, with this address if it has an IP address.
+    /// A client, with its IP address if it has one.
     Client(Option<IpAddr>),
 }
 
-/// What the first bytes of a connection are.
+/// How much of a header the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
-    /// A part of a header, of which at least this many bytes are missing.
+    /// At least this many bytes are missing.
     NeedMore(usize),
-    /// A header of this length, from this source.
+    /// A whole header of this length, with this source.
     Done(usize, Source),
 }
 
-/// The longest header of version 1, with its line end.
+/// The longest header of version 1, including its line end.
 const MAX_LINE_SIZE: usize = 107;
 
-/// The longest header of version 2 behind its head: more than any address needs, to leave room for
-/// what proxies add.
+/// The longest accepted header of version 2 after its fixed part: more than any address needs, to
+/// leave room for TLVs.
 const MAX_BLOCK_SIZE: usize = 4096;
 
 const LINE_START: &[u8] = b"PROXY ";
@@ -51,17 +51,17 @@ const HEAD_SIZE: usize = SIGNATURE.len() + 4;
 
 /// Parses the header at the start of `bytes`; more may follow it.
 fn parse(bytes: &[u8]) -> Result<Progress> {
-    if agrees_with(bytes, LINE_START) {
+    if may_start_with(bytes, LINE_START) {
         parse_line(bytes)
-    } else if agrees_with(bytes, SIGNATURE) {
+    } else if may_start_with(bytes, SIGNATURE) {
         parse_block(bytes)
     } else {
         Err(bad("there is no PROXY protocol header"))
     }
 }
 
-/// Whether `bytes` begin with `start`, as far as there are any.
-fn agrees_with(bytes: &[u8], start: &[u8]) -> bool {
+/// Whether `bytes` are the beginning of `start`, or begin with it.
+fn may_start_with(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
 }
 
@@ -83,7 +83,7 @@ fn parse_line(bytes: &[u8]) -> Result<Progress> {
     Ok(Progress::Done(end + 1, source))
 }
 
-/// Parses what is between the start of the line and its end.
+/// Parses what is between the start and the end of the line.
 fn parse_source(line: &[u8]) -> Option<Source> {
     // The specification says to ignore the rest.
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
@@ -112,7 +112,7 @@ fn check_port(word: &str) -> Option<u16> {
     (port.to_string() == word).then_some(port)
 }
 
-/// Version 2: a binary head that has the length of the rest.
+/// Version 2: a fixed binary part that contains the length of the rest.
 fn parse_block(bytes: &[u8]) -> Result<Progress> {
     if bytes.len() < HEAD_SIZE {
         return Ok(Progress::NeedMore(HEAD_SIZE - bytes.len()));
@@ -132,13 +132,13 @@ fn parse_block(bytes: &[u8]) -> Result<Progress> {
     if rest.len() < len {
         return Ok(Progress::NeedMore(len - rest.len()));
     }
-    // Additions (TLVs) may follow the addresses; they are not used here.
+    // TLVs may follow the addresses; they are ignored.
     Ok(Progress::Done(HEAD_SIZE + len, kind.source(rest)))
 }
 
-/// The kind of addresses behind the head of version 2.
+/// The kind of addresses in version 2.
 enum AddressFamily {
-    /// None that count.
+    /// No addresses, or ones to ignore.
     Unspecified,
     V4,
     V6,
@@ -149,7 +149,7 @@ fn address_family(command: u8, family: u8) -> Option<AddressFamily> {
     match (command, family) {
         // LOCAL: the rest does not matter.
         (0x20, _) => Some(AddressFamily::Unspecified),
-        // PROXY, with an unknown family, or a stream of a known one.
+        // PROXY, with an unknown family, or a stream socket of a known one.
         (0x21, 0x00) => Some(AddressFamily::Unspecified),
         (0x21, 0x11) => Some(AddressFamily::V4),
         (0x21, 0x21) => Some(AddressFamily::V6),
@@ -184,7 +184,7 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("their number was checked")
 }
 
-/// An IPv4 address mapped into IPv6 counts as IPv4.
+/// An IPv4 address that is mapped into IPv6 becomes IPv4.
 fn client_at(address: IpAddr) -> Source {
     Source::Client(Some(address.to_canonical()))
 }
@@ -197,7 +197,7 @@ fn bad(message: &'static str) -> Error {
     Error::new(Reason::BadProxyHeader, message)
 }
 
-/// A header while it is received.
+/// A header that is being received.
 #[derive(Debug, Default)]
 pub struct IncomingHeader {
     received: Vec<u8>,
@@ -232,8 +232,8 @@ impl IncomingHeader {
         !self.received.is_empty()
     }
 
-    /// Receives the header and no byte behind it: only its end shows how long a header of
-    /// version 1 is, so the bytes are peeked at first.
+    /// Receives the header and no byte after it. Only its end shows how long a header of version 1
+    /// is, so this peeks at the bytes first.
     pub fn receive(
         &mut self,
         transport: &mut impl Transport,
@@ -406,7 +406,7 @@ mod tests {
             b"PROXY TCP4 \xff.0.2.1 198.51.100.7 56324 443\r\n".to_vec(),
             b"\r\n\r\n\0\r\nQUIT\r".to_vec(),
             b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0".to_vec(),
-            // Not even the head of a block that is too long is followed by anything.
+            // Too long: nothing is read after the fixed part.
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x10\x01".to_vec(),
             b"\r\n\r\n\0\r\nQUIT\n\x20\x00\xff\xff".to_vec(),
             block(0x21, 0x11, &V4[1..]),

@@ -11,7 +11,7 @@ use crate::error::{Error, Interest, Reason, Result};
 use crate::protocol::Role;
 use crate::protocol::session::Session;
 
-/// Moves no bytes itself: the program passes them in and out between the calls.
+/// A transport that moves no bytes itself: the program passes them in and out between the calls.
 #[derive(Debug, Default)]
 pub struct SansIo {
     /// Whether the peer will send no more.
@@ -20,10 +20,10 @@ pub struct SansIo {
     clock: Option<Box<Clock>>,
 }
 
-/// The time as the program tells it, and what is due by it.
+/// The time as set by the program, and the deadline.
 #[derive(Debug)]
 struct Clock {
-    /// Since whatever the program counts from; `None` until it has told the time.
+    /// The time since a point that the program chooses; `None` until it has set the time.
     now: Option<Duration>,
     deadline: Deadline<Duration>,
 }
@@ -33,7 +33,7 @@ impl Transport for SansIo {
         Ok(())
     }
 
-    fn can_bring(&self, interest: Interest) -> bool {
+    fn can_satisfy(&self, interest: Interest) -> bool {
         interest != Interest::Read || !self.has_ended
     }
 
@@ -77,11 +77,10 @@ impl Transport for SansIo {
 ///
 /// Each operation returns [`Error::WouldBlock`] until it is done. For [`Interest::Read`], `feed`
 /// what you received; for [`Interest::Write`], send `pending` and report it with `sent`; for
-/// [`Interest::Computation`], call `compute`. Then call the operation again.
-/// There is no clock but the time that the program tells with `set_time`; to give up, call `end`.
-/// On a TCP socket, set `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or
-/// waits for bytes: released peers wait for acknowledgements between the small pieces that
-/// they write.
+/// [`Interest::Computation`], call `compute`. Then call the operation again. A session has no
+/// clock: the program sets the time with `set_time`. To give up, call `end`. On a TCP socket, set
+/// `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or waits for bytes:
+/// released peers wait for acknowledgements between the small pieces that they write.
 ///
 /// ```
 /// use anwdl::error::Interest;
@@ -104,8 +103,8 @@ impl Transport for SansIo {
 pub type SansIoSession = Endpoint<SansIo>;
 
 impl Endpoint<SansIo> {
-    /// A session before its first operation. It ignores whether calls block, and exchanges keys
-    /// only on request. Its timeouts count once [`set_time`](Self::set_time) has told the time.
+    /// A session before its first operation. It ignores the non-blocking option, and exchanges keys
+    /// only when asked to. Its timeouts need [`set_time`](Self::set_time).
     pub fn new(role: Role, options: &ClientOptions) -> Result<Self> {
         let identity = match options.peer_ip() {
             None => Identity::unknown(),
@@ -130,14 +129,14 @@ impl Endpoint<SansIo> {
         Self::from_parts(session, SansIo::default(), Identity::unknown())
     }
 
-    /// Takes bytes from the peer, but no more than the current operation can use; returns how
-    /// many. Feed the rest again later.
+    /// Takes bytes from the peer, but no more than the current operation can use; returns how many
+    /// were taken. Feed the rest again later.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize> {
         self.session.check_alive()?;
         if self.transport.has_ended && !bytes.is_empty() {
             return Err(Error::new(
                 Reason::PeerClosed,
-                "bytes is what nobody can have sent: the peer's end was fed before",
+                "bytes came after the end of the connection, which was fed before",
             ));
         }
         let mut rest = bytes;
@@ -149,25 +148,54 @@ impl Endpoint<SansIo> {
             }
             let (taken, left) = rest.split_at(count);
             space[..count].copy_from_slice(taken);
-            self.session.received(count);
-            if let Some(clock) = &mut self.transport.clock {
-                clock.deadline.received(|| clock.now);
-            }
+            self.count_received(count);
             rest = left;
         }
     }
 
-    /// The peer has closed its side: nothing more will be fed. An operation that waits for
-    /// bytes then fails when it is called again, as on a socket.
+    /// Where bytes from the peer can be received, in place of [`feed`](Self::feed): only as many as
+    /// the operation under way waits for, and a few of the next message. Empty unless it waits for
+    /// bytes. Count what was written there with [`received`](Self::received).
+    pub fn receive_buffer(&mut self) -> &mut [u8] {
+        match self.wants() {
+            Some(Interest::Read) => self.session.receive_buffer_ahead(),
+            _ => &mut [],
+        }
+    }
+
+    /// Counts bytes that were written to the [`receive_buffer`](Self::receive_buffer).
+    pub fn received(&mut self, count: usize) -> Result<()> {
+        self.session.check_alive()?;
+        let len = self.receive_buffer().len();
+        if count > len {
+            return Err(Error::invalid_argument(format!(
+                "count is {count}; the receive buffer has {len} bytes"
+            )));
+        }
+        self.count_received(count);
+        Ok(())
+    }
+
+    fn count_received(&mut self, count: usize) {
+        self.session.received(count);
+        if let Some(clock) = &mut self.transport.clock
+            && count > 0
+        {
+            clock.deadline.received(|| clock.now);
+        }
+    }
+
+    /// Says that the peer has closed its side. An operation that waits for bytes then fails when it
+    /// is called again, as on a socket.
     pub fn feed_end(&mut self) -> Result<()> {
         self.session.check_alive()?;
         self.transport.has_ended = true;
         Ok(())
     }
 
-    /// Tells the time, since whatever the program counts from. A time that is earlier than one told
-    /// before is ignored. An operation that begins after the first call has the timeout of the
-    /// options; when it is called after that has passed, it fails with [`Reason::Timeout`].
+    /// Sets the time, as the time since a point that the program chooses. A time before the last
+    /// one is ignored. Operations that begin after the first call have the timeout of the options:
+    /// called after it has passed, they fail with [`Reason::Timeout`].
     pub fn set_time(&mut self, now: Duration) {
         if let Some(clock) = &mut self.transport.clock {
             clock.now = clock.now.max(Some(now));

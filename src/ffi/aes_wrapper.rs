@@ -39,7 +39,7 @@ fn mode_of(number: AesModeNumber) -> Result<AesMode, Error> {
         CBC => Ok(AesMode::Cbc),
         GCM => Ok(AesMode::Gcm),
         _ => Err(Error::invalid_argument(format!(
-            "mode is {number}, which no AES mode has"
+            "mode is {number}, which is not an AES mode"
         ))),
     }
 }
@@ -66,7 +66,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
 }
 
 /// The size of the key. Python: AESWrapper.getKeySize().
-/// @param wrapper The wrapper.
 /// @return The size in bits: 128, 192 or 256.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
@@ -77,7 +76,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
 }
 
 /// The key and the IV, both borrowed from the wrapper. Python: AESWrapper.getKey().
-/// @param wrapper The wrapper.
 /// @param key Where to write the address of the key.
 /// @param key_len Where to write the length of the key in bytes: 16, 24 or 32.
 /// @param iv Where to write the address of the IV, or NULL in GCM mode.
@@ -115,7 +113,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_get_key(
 }
 
 /// Replaces the key and the IV. The mode stays. Python: AESWrapper.setKey(key, iv).
-/// @param wrapper The wrapper.
 /// @param key The key.
 /// @param key_len Its length in bytes: 16, 24 or 32. Others are ANWDL_REASON_INVALID_ARGUMENT.
 /// @param iv The IV; NULL is fine if iv_len is 0.
@@ -142,7 +139,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
 /// Encrypts data. In CBC mode the result is the ciphertext of the padded data under the wrapper's IV, which
 /// does not change: the same data gives the same result, as in Python. In GCM mode it is a fresh nonce (12
 /// bytes), the ciphertext and the tag (16 bytes). Python: AESWrapper.encryptData(data).
-/// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
@@ -172,7 +168,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
 
 /// Decrypts what anwdl_aes_wrapper_encrypt_data() made under the same key, IV and mode.
 /// Python: AESWrapper.decryptData(cipher, decode=False).
-/// @param wrapper The wrapper.
 /// @param data The encrypted data; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
@@ -200,7 +195,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
 }
 
 /// Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
-/// @param wrapper The wrapper; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_free(wrapper: *mut anwdl_aes_wrapper_t) {
     // SAFETY: the caller passes what the types say, or NULL.

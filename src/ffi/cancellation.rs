@@ -1,5 +1,5 @@
-//! `pthread_cancel()`: cancelling a thread in a call would unwind through Rust frames, which aborts
-//! the process, and would leave a session half-way between two states.
+//! `pthread_cancel()`: cancelling a thread during a call would unwind through Rust frames, which
+//! aborts the process, or leave a session half-way between two states.
 
 #[cfg(target_os = "linux")]
 use std::ffi::c_int;

@@ -11,7 +11,7 @@ use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, detach, exchange_or_leave_open, get_malformed_request, get_protocol,
-    get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed,
+    get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed, is_idle,
     leave_open, operate, query, recv_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
@@ -85,7 +85,6 @@ pub unsafe extern "C" fn anwdl_client_new(
 
 /// Closes the connection if it is open, wipes the keys and frees the client. Everything borrowed from it
 /// becomes invalid; requests that the caller owns stay valid. Python: del.
-/// @param client The client; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
     // SAFETY: the caller passes what the types say, or NULL.
@@ -94,7 +93,6 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
 
 /// Closes the connection and wipes the keys. The client must still be freed.
 /// Python: ClientInstance.closeConnection().
-/// @param client The client.
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_close_connection(
@@ -108,7 +106,6 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 /// freed. Unless an operation is under way, no byte of the peer is lost: if the start of another message was
 /// read already, the call refuses once. This happens only in the authenticated framing, and only if the peer
 /// sent out of turn. Python: socket.detach().
-/// @param client The client.
 /// @return The descriptor, which the caller must close; -1 if the client is closed or detached
 ///   (ANWDL_REASON_CLOSED), or the start of another message was read (ANWDL_REASON_OUT_OF_TURN: receive it
 ///   first, or call again to do without it).
@@ -121,7 +118,6 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
 
 /// Whether the client was closed or detached on this side. If the peer has closed the connection, the
 /// next operation reports that. Python: ClientInstance.isClosed().
-/// @param client The client.
 /// @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -> bool {
@@ -132,7 +128,6 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
 /// Whether the session has ended, by a failure or because it was closed or detached. After a failure it tells
 /// whether the client is still usable: after ANWDL_REASON_TIMEOUT, for example, the call can be repeated if
 /// no byte had moved.
-/// @param client The client.
 /// @return true if the client can only be closed and freed, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) -> bool {
@@ -142,7 +137,6 @@ pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) 
 
 /// Changes the timeout of operations that begin after this call; see anwdl_client_options_set_timeout().
 /// Python: ClientInstance.getSocketDescriptor().settimeout(), in seconds, and for each recv().
-/// @param client The client.
 /// @param milliseconds The timeout in milliseconds; 0 for none.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -163,7 +157,6 @@ pub unsafe extern "C" fn anwdl_client_set_timeout(
 
 /// The descriptor of the connection, for poll(), epoll and the like. It belongs to the client: do not close
 /// it, read from it or write to it. Python: ClientInstance.getSocketDescriptor().
-/// @param client The client.
 /// @return The descriptor; -1 if the client is closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
@@ -181,7 +174,6 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// 5952 ("2001:db8::1") without a zone; "" for sockets of other families. anwdl_client_options_set_peer_ip()
 /// replaces it. If a PROXY protocol header is expected, this is the proxy's address until the first operation
 /// has received the header; ask again then. Python: ClientInstance.getIP().
-/// @param client The client.
 /// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *const c_char {
@@ -196,7 +188,6 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
 /// The ID of the client: the first 7 hexadecimal digits of the SHA-256 of its IP text. Connections from one
 /// address have one ID. It changes when the text does; see anwdl_client_get_ip().
 /// Python: ClientInstance.getID().
-/// @param client The client.
 /// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *const c_char {
@@ -209,7 +200,6 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
 }
 
 /// When the client was made. Python: ClientInstance.getCreationTimestamp().
-/// @param client The client.
 /// @return Seconds since 1970-01-01 00:00 UTC, negative before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwdl_client_t) -> i64 {
@@ -219,7 +209,6 @@ pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwd
 
 /// The framing that the session uses. It is known at once if the options name it, after the key exchange if
 /// it is the authenticated one, otherwise after the first request (or response).
-/// @param client The client.
 /// @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_protocol(
@@ -232,7 +221,6 @@ pub unsafe extern "C" fn anwdl_client_get_protocol(
 /// The RSA wrapper of the client: its local key pair and, once received, the peer's public key. A client
 /// without one takes the key pair of the process when it first needs it.
 /// Python: ClientInstance.getRSAWrapper().
-/// @param client The client.
 /// @return The wrapper, borrowed until the next call that changes the client; NULL if there is none yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
@@ -244,7 +232,6 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
 
 /// The AES wrapper of the client: the session key and the current IV. The authenticated framing has none: its
 /// keys, one for each direction, stay inside the library. Python: ClientInstance.getAESWrapper().
-/// @param client The client.
 /// @return The wrapper, borrowed until the next call that changes the client; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
@@ -255,7 +242,6 @@ pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
 }
 
 /// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
-/// @param client The client.
 /// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
 /// @retval ANWDL_VALUE_ERROR
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
@@ -272,7 +258,6 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
 
 /// Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
 /// Python: ClientInstance.setAESWrapper(aes_wrapper).
-/// @param client The client.
 /// @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_PROTOCOL_MISMATCH: the options name the authenticated framing.
 /// @retval ANWDL_RUNTIME_ERROR As anwdl_client_set_rsa_wrapper().
@@ -294,7 +279,6 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 /// With a separate computation it returns ANWDL_WANT_COMPUTATION once, or twice in the authenticated framing.
 /// Python: ClientInstance.exchangeKeys(receive_first).
 ///
-/// @param client The client.
 /// @param receive_first true if the peer speaks first, as the released clients do; false if this side does.
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
@@ -315,7 +299,6 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 }
 
 /// One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
-/// @param client The client.
 /// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
@@ -328,7 +311,6 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 
 /// One step of the key exchange: receives the peer's RSA public key.
 /// Python: ClientInstance.recvPublicRSAKey().
-/// @param client The client.
 /// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
@@ -342,7 +324,6 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 /// One step of the key exchange: sends the AES key, encrypted under the peer's RSA public key. If the peer's
 /// AES key came first, this sends a new key derived from it; see anwdl_client_options_set_key_echo().
 /// Python: ClientInstance.sendAESKey().
-/// @param client The client.
 /// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
@@ -353,7 +334,6 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 
 /// One step of the key exchange: receives the peer's AES key, encrypted under the local RSA public key.
 /// Python: ClientInstance.recvAESKey().
-/// @param client The client.
 /// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
@@ -366,7 +346,6 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 /// second time, the answer to the peer's ephemeral keys in the authenticated framing. It takes milliseconds
 /// and may run on any thread, while no other call uses the client. Then call the exchange again: that reports
 /// whether the peer's secret could be decrypted. Python: none; it is part of ClientInstance.recvAESKey().
-/// @param client The client.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_OUT_OF_TURN: no computation is due.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
 #[unsafe(no_mangle)]
@@ -376,7 +355,6 @@ pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> an
 }
 
 /// Receives a request. Python: ClientInstance.recvRequest(store_request).
-/// @param client The client.
 /// @param store_request true to keep the request in the client, in place of an earlier one, for
 ///   anwdl_client_get_stored_request(); false to leave the stored one as it is.
 /// @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
@@ -408,7 +386,6 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 
 /// The last request that anwdl_client_recv_request() received with store_request.
 /// Python: ClientInstance.getStoredRequest().
-/// @param client The client.
 /// @return The request, borrowed until the client stores another one or is freed; NULL if none is stored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_stored_request(
@@ -421,10 +398,9 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 /// What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
 /// the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
 /// [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
-/// strict JSON, they say what and where: {"request": ["no strict JSON at line 1 column 37 (byte 36): no
+/// strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): no
 /// number of JSON: write null, or a string"]}. Python: the errors in the tuple that
 /// ClientInstance.recvRequest() returns.
-/// @param client The client.
 /// @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
 ///   anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
@@ -447,7 +423,6 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 /// pairs, duplicate keys and more than 64 levels of nesting, and need not be an object. It may hold client
 /// tokens, and is wiped when it is freed. Python: the request in the tuple that ClientInstance.recvRequest()
 /// returns.
-/// @param client The client.
 /// @return The text in UTF-8 with no NUL inside, borrowed until the client begins to receive the next
 ///   request, also in anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]
@@ -476,7 +451,6 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// 2 and 3 cannot read; to answer those, receive their request first. In non-blocking use, repeated calls
 /// finish the response of the first. Python: ClientInstance.sendResponse(success, message, data, reason).
 ///
-/// @param client The client.
 /// @param success Whether the request was carried out.
 /// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
 /// @param data_json A JSON object, UTF-8; NULL for {}. It must be strict JSON that every released peer reads:
@@ -513,7 +487,6 @@ pub unsafe extern "C" fn anwdl_client_send_response(
 }
 
 /// What the operation under way waits for. Python: none.
-/// @param client The client.
 /// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
 ///   ANWDL_VALUE_ERROR for NULL.
 #[must_use]
@@ -523,10 +496,19 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
     unsafe { get_wants(client, ClientInstance::wants) }
 }
 
+/// Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
+/// byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
+/// call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
+/// @return true between two requests and before the first; otherwise false, also after a failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { is_idle(client, ClientInstance::is_idle) }
+}
+
 /// Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
 /// anwdl_set_log_handler(). The library neither reads nor frees what it points to.
 /// Python: an attribute of the object.
-/// @param client The client.
 /// @param user_data The pointer; NULL is fine.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -540,7 +522,6 @@ pub unsafe extern "C" fn anwdl_client_set_user_data(
 }
 
 /// The pointer that anwdl_client_set_user_data() attached. Python: an attribute of the object.
-/// @param client The client.
 /// @return The pointer; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_t) -> *mut c_void {
@@ -611,7 +592,6 @@ pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_
 /// }
 /// @endcode
 ///
-/// @param client The client.
 /// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
 ///   anwdl_request_free(); it outlives the client. Untouched otherwise.
 /// @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
@@ -636,7 +616,6 @@ pub unsafe extern "C" fn anwdl_client_next_event(
 
 /// How long the operation under way may still take. Wait no longer, then call it again: that call fails with
 /// ANWDL_REASON_TIMEOUT. Python: socket.gettimeout(), which is for each recv().
-/// @param client The client.
 /// @return Milliseconds, rounded up, as poll() and epoll_wait() take them; 0 if the time is up; -1 if there is
 ///   no limit, or no operation is under way.
 #[unsafe(no_mangle)]

@@ -11,8 +11,8 @@ use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, detach, exchange_or_leave_open, get_protocol, get_time_left, get_user_data,
-    get_wants, get_wrapper, has_failed, operate, query, recv_response, send_request, set_user_data,
-    set_wrapper,
+    get_wants, get_wrapper, has_failed, is_idle, operate, query, recv_response, send_request,
+    set_user_data, set_wrapper,
 };
 use super::memory::get_string;
 use super::response::anwdl_response_t;
@@ -58,7 +58,6 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
 
 /// Closes the connection if there is one, wipes the keys and frees the interface. Everything borrowed from it
 /// becomes invalid; responses stay valid. Python: del.
-/// @param client_interface The interface; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_free(
     client_interface: *mut anwdl_client_interface_t,
@@ -90,7 +89,6 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 /// fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the address from the
 /// constructor.
 ///
-/// @param client_interface The interface.
 /// @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
 /// @param port The port, 1 to 65535; servers listen on 6150 by default.
 /// @retval ANWDL_OK
@@ -115,14 +113,11 @@ pub unsafe extern "C" fn anwdl_client_interface_connect_server(
     })
 }
 
-/// Makes a connection of a socket that the program has connected to a server, in place of
-/// anwdl_client_interface_connect_server(), and exchanges the keys in the same way: of TCP, a Unix socket, or what
-/// socketpair() made. The socket's options are set as anwdl_client_new() sets them. Python: none.
-///
-/// @param client_interface The interface, without a connection.
+/// Uses a socket that the program has connected to a server, in place of
+/// anwdl_client_interface_connect_server(), and exchanges the keys in the same way. It can be of TCP, a Unix
+/// socket, or from socketpair(). Its options are set as anwdl_client_new() sets them. Python: none.
 /// @param fd A connected stream socket. With ANWDL_OK it belongs to the interface, which closes it: do not use
 ///   or close it afterwards. After a failure it still belongs to the caller and is open.
-/// @retval ANWDL_OK
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_DESCRIPTOR, ANWDL_REASON_ALREADY_CONNECTED; if keys are
 ///   exchanged, also those of anwdl_client_interface_exchange_keys().
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_OPERATION_PENDING: it is connecting; likewise.
@@ -136,7 +131,7 @@ pub unsafe extern "C" fn anwdl_client_interface_attach(
         // SAFETY: the caller passes NULL or an interface that it owns.
         let client_interface = unsafe { borrow_mut(client_interface, "client_interface") }?;
         let is_tcp = check_descriptor(fd)?.is_some();
-        client_interface.operate(ClientInterface::renew)?;
+        client_interface.operate(ClientInterface::reset_session)?;
         // SAFETY: the descriptor is open, and the caller hands it over.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         client_interface.get_mut().open(socket, is_tcp);
@@ -148,13 +143,9 @@ pub unsafe extern "C" fn anwdl_client_interface_attach(
     })
 }
 
-/// Gives the open descriptor back to the caller, as anwdl_client_detach(). The interface can connect again, and
-/// must still be freed. Python: socket.detach().
-///
-/// @param client_interface The interface.
-/// @return The descriptor, which the caller must close; -1 if there is no connection (ANWDL_REASON_CLOSED) or it is
-///   being made (ANWDL_REASON_OPERATION_PENDING), or the start of another message was read
-///   (ANWDL_REASON_OUT_OF_TURN: receive it first, or call again to do without it).
+/// Gives the open descriptor back to the caller. The interface can connect again, and must still be freed.
+/// Python: socket.detach().
+/// @return As anwdl_client_detach(); -1 also while it connects (ANWDL_REASON_OPERATION_PENDING).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_detach(
@@ -164,9 +155,8 @@ pub unsafe extern "C" fn anwdl_client_interface_detach(
     unsafe { detach(client_interface, ClientInterface::detach) }
 }
 
-/// Closes the connection and wipes the keys of the session, or gives up to connect. The interface can connect
+/// Closes the connection and wipes the keys of the session, or stops connecting. The interface can connect
 /// again, and must still be freed. Python: ClientInterface.closeConnection().
-/// @param client_interface The interface.
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED: there is no connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_close_connection(
@@ -180,9 +170,9 @@ pub unsafe extern "C" fn anwdl_client_interface_close_connection(
     })
 }
 
-/// Whether there is no connection, and none is being made: it was never begun, failed, or was closed or detached
-/// on this side. That the server has closed shows in the next operation. Python: ClientInterface.isClosed().
-/// @param client_interface The interface.
+/// Whether there is no connection, and none is being made: it was never begun, failed, or was closed or
+/// detached on this side. If the server has closed the connection, the next operation reports that. Python:
+/// ClientInterface.isClosed().
 /// @return true if there is no connection and none is being made, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_is_closed(
@@ -192,10 +182,8 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
     unsafe { query(client_interface, false, ClientInterface::is_closed) }
 }
 
-/// Whether the session has ended, by a failure or because it was closed or detached; see
-/// anwdl_client_has_failed(). It has not ended before there was a connection, nor if connecting failed.
-/// @param client_interface The interface.
-/// @return true if the connection can only be closed, otherwise false.
+/// Whether the session has ended, as anwdl_client_has_failed(): false before there was a connection, and if
+/// connecting failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_has_failed(
     client_interface: *const anwdl_client_interface_t,
@@ -204,12 +192,8 @@ pub unsafe extern "C" fn anwdl_client_interface_has_failed(
     unsafe { has_failed(client_interface, ClientInterface::has_failed) }
 }
 
-/// Changes the timeout of operations that begin after this call, in this connection and later ones; see
-/// anwdl_client_options_set_timeout(). Python: ClientInterface.getSocketDescriptor().settimeout(), in
-/// seconds, and for each recv().
-/// @param client_interface The interface.
-/// @param milliseconds The timeout in milliseconds; 0 for none.
-/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
+/// Changes the timeout, as anwdl_client_set_timeout(), of this connection and later ones. Python:
+/// ClientInterface.getSocketDescriptor().settimeout(), in seconds, and for each recv().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
@@ -226,11 +210,9 @@ pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
     }
 }
 
-/// The descriptor of the connection, as anwdl_client_get_socket_descriptor(). While a non-blocking interface
-/// connects, it is one to wait with, which becomes readable as soon as there is more to do.
-/// Python: ClientInterface.getSocketDescriptor().
-/// @param client_interface The interface.
-/// @return The descriptor; -1 if there is no connection, and none is being made.
+/// The descriptor of the connection, as anwdl_client_get_socket_descriptor(); -1 without one. While a
+/// non-blocking interface connects, it is another one, which becomes readable when there is more to do. Python:
+/// ClientInterface.getSocketDescriptor().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
     client_interface: *const anwdl_client_interface_t,
@@ -245,7 +227,6 @@ pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
 
 /// The fingerprint of the server's RSA public key, once received; see anwdl_rsa_wrapper_get_fingerprint().
 /// Python: none; its client computes it.
-/// @param client_interface The interface.
 /// @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: no key of the server was received
 ///   yet.
@@ -263,10 +244,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
     }
 }
 
-/// The framing that the session uses, as anwdl_client_get_protocol().
-/// @param client_interface The interface.
-/// @return The framing that the options name (ANWDL_PROTOCOL_V4 for ANWDL_PROTOCOL_AUTO); the authenticated
-///   one once it is agreed on.
+/// The framing of the session, as anwdl_client_get_protocol(): the one that the options name (ANWDL_PROTOCOL_V4
+/// for ANWDL_PROTOCOL_AUTO), or the authenticated one once it is agreed on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
     client_interface: *const anwdl_client_interface_t,
@@ -275,10 +254,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
     unsafe { get_protocol(client_interface, ClientInterface::protocol) }
 }
 
-/// The RSA wrapper of the interface, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's.
-/// Python: ClientInterface.getRSAWrapper().
-/// @param client_interface The interface.
-/// @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none yet.
+/// The RSA wrapper, as anwdl_client_get_rsa_wrapper(); its peer's key is the server's. Python:
+/// ClientInterface.getRSAWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
     client_interface: *const anwdl_client_interface_t,
@@ -287,10 +264,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
     unsafe { get_wrapper(client_interface, ClientInterface::rsa_wrapper) }
 }
 
-/// The AES wrapper of the session, as anwdl_client_get_aes_wrapper().
-/// Python: ClientInterface.getAESWrapper().
-/// @param client_interface The interface.
-/// @return The wrapper, borrowed until the next call that changes the interface; NULL if there is none.
+/// The AES wrapper, as anwdl_client_get_aes_wrapper(). Python: ClientInterface.getAESWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
     client_interface: *const anwdl_client_interface_t,
@@ -299,11 +273,8 @@ pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
     unsafe { get_wrapper(client_interface, ClientInterface::aes_wrapper) }
 }
 
-/// Replaces the RSA key pair before keys are exchanged. Later connections use it too.
-/// Python: ClientInterface.setRSAWrapper(rsa_wrapper).
-/// @param client_interface The interface.
-/// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
-/// @return As anwdl_client_set_rsa_wrapper().
+/// Replaces the RSA key pair, as anwdl_client_set_rsa_wrapper(), of this connection and later ones. Python:
+/// ClientInterface.setRSAWrapper(rsa_wrapper).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
@@ -314,11 +285,8 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
     unsafe { set_wrapper(client_interface, wrapper, ClientInterface::set_rsa_wrapper) }
 }
 
-/// Replaces the AES key before keys are exchanged, or where none are. Later connections use it too.
-/// Python: ClientInterface.setAESWrapper(aes_wrapper).
-/// @param client_interface The interface.
-/// @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
-/// @return As anwdl_client_set_aes_wrapper().
+/// Replaces the AES key, as anwdl_client_set_aes_wrapper(), of this connection and later ones. Python:
+/// ClientInterface.setAESWrapper(aes_wrapper).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
@@ -331,11 +299,8 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
     })
 }
 
-/// Exchanges the keys with the server, as anwdl_client_exchange_keys().
-/// Python: ClientInterface.connectServer(receive_first), of which it is a part.
-/// @param client_interface The interface.
-/// @param receive_first true if the server speaks first; false if this side does, as the released clients do.
-/// @return As anwdl_client_exchange_keys().
+/// Exchanges the keys with the server, as anwdl_client_exchange_keys(). The released clients speak first: for
+/// them, receive_first is false. Python: ClientInterface.connectServer(receive_first), of which it is a part.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
@@ -350,9 +315,8 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     }
 }
 
-/// One step of the key exchange: sends the local RSA public key. Python: ClientInterface.sendPublicRSAKey().
-/// @param client_interface The interface.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_send_public_rsa_key(). Python:
+/// ClientInterface.sendPublicRSAKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
@@ -362,10 +326,8 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
     unsafe { operate(client_interface, ClientInterface::send_public_rsa_key) }
 }
 
-/// One step of the key exchange: receives the server's RSA public key.
-/// Python: ClientInterface.recvPublicRSAKey().
-/// @param client_interface The interface.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_recv_public_rsa_key(). Python:
+/// ClientInterface.recvPublicRSAKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
@@ -375,10 +337,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
     unsafe { operate(client_interface, ClientInterface::recv_public_rsa_key) }
 }
 
-/// One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
-/// Python: ClientInterface.sendAESKey().
-/// @param client_interface The interface.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_send_aes_key(). Python: ClientInterface.sendAESKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
@@ -388,9 +347,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     unsafe { operate(client_interface, ClientInterface::send_aes_key) }
 }
 
-/// One step of the key exchange: receives the server's AES key. Python: ClientInterface.recvAESKey().
-/// @param client_interface The interface.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_recv_aes_key(). Python: ClientInterface.recvAESKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
@@ -402,8 +359,8 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 
 /// Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
 /// ClientInterface.recvAESKey().
-/// @param client_interface The interface.
-/// @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is connecting.
+/// @return As anwdl_client_compute(), or ANWDL_RUNTIME_ERROR with ANWDL_REASON_OPERATION_PENDING: it is
+///   connecting.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     client_interface: *mut anwdl_client_interface_t,
@@ -416,7 +373,6 @@ pub unsafe extern "C" fn anwdl_client_interface_compute(
 /// against the request format first: the verb consists of the letters A to Z; container_uuid and client_token
 /// come together or not at all, and each has its own format. Other parameters are allowed. Receive the
 /// response before sending the next request. Python: ClientInterface.sendRequest(verb, parameters).
-/// @param client_interface The interface.
 /// @param verb What is asked for, UTF-8. Every server knows "CREATE", "DESTROY" and "STAT".
 /// @param parameters_json A JSON object, UTF-8; NULL for {}. The rules for the data_json of
 ///   anwdl_client_send_response() apply.
@@ -445,7 +401,6 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
 }
 
 /// Receives a response. Python: ClientInterface.recvResponse().
-/// @param client_interface The interface.
 /// @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
 ///   interface.
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
@@ -470,8 +425,6 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
 }
 
 /// What the operation under way waits for, as anwdl_client_get_wants(). Python: none.
-/// @param client_interface The interface.
-/// @return As anwdl_client_get_wants().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_wants(
@@ -481,10 +434,19 @@ pub unsafe extern "C" fn anwdl_client_interface_get_wants(
     unsafe { get_wants(client_interface, ClientInterface::wants) }
 }
 
+/// Whether the connection is between a response and the next request, and so can be kept for later, as a pool does.
+/// That the server has closed it shows in the next operation. Python: none.
+/// @return true if the keys are exchanged and no request or response is under way; otherwise false, also without a
+///   connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_client_interface_is_idle(
+    client_interface: *const anwdl_client_interface_t,
+) -> bool {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { is_idle(client_interface, ClientInterface::is_idle) }
+}
+
 /// Attaches a pointer to the interface, as anwdl_client_set_user_data(). Python: an attribute of the object.
-/// @param client_interface The interface.
-/// @param user_data The pointer; NULL is fine.
-/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
@@ -495,9 +457,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
     unsafe { set_user_data(client_interface, user_data) }
 }
 
-/// The pointer that anwdl_client_interface_set_user_data() attached. Python: an attribute of the object.
-/// @param client_interface The interface.
-/// @return The pointer; NULL if there is none.
+/// The attached pointer, as anwdl_client_get_user_data(). Python: an attribute of the object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
     client_interface: *const anwdl_client_interface_t,
@@ -506,21 +466,20 @@ pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
     unsafe { get_user_data(client_interface) }
 }
 
-/// Takes the interface as far as it goes, and says what has happened, as anwdl_client_next_event(): it goes on to
-/// connect where anwdl_client_interface_connect_server() has begun to, exchanges the keys (this side speaks
-/// first), sends the rest of a request that anwdl_client_interface_send_request() began, and receives the response
-/// to it. ANWDL_EVENT_YOUR_TURN: send the next request. In a non-blocking interface, ANWDL_EVENT_CONNECTED tells of
-/// a connection to a server once, also if anwdl_client_interface_connect_server() has returned ANWDL_OK, unless an
-/// operation has begun since. An interface that is not connected has ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED.
-/// After ANWDL_EVENT_ENDED another connection can be made, once this one is closed; one that was never made need
-/// not be. Python: none.
+/// Runs the session, as anwdl_client_next_event(). It continues to connect if
+/// anwdl_client_interface_connect_server() has begun, exchanges the keys (this side speaks first), sends the
+/// rest of a request that anwdl_client_interface_send_request() began, and receives the response. After
+/// ANWDL_EVENT_YOUR_TURN, send the next request. Python: none.
 ///
-/// @param client_interface The interface.
+/// A non-blocking interface returns ANWDL_EVENT_CONNECTED once for each connection to a server, also if
+/// anwdl_client_interface_connect_server() returned ANWDL_OK, unless an operation has begun since. An interface
+/// that is not connected returns ANWDL_EVENT_ENDED with ANWDL_REASON_CLOSED. After ANWDL_EVENT_ENDED, close the
+/// connection if there is one; then it can connect again.
+///
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
 ///   anwdl_response_free(); it outlives the interface. Untouched otherwise.
-/// @return The event. The reasons with ANWDL_EVENT_ENDED are those of every operation, and also those of
-///   anwdl_client_interface_connect_server(), also those of anwdl_client_exchange_keys(), also those of
-///   anwdl_client_interface_send_request(), and also those of
+/// @return The event. The reasons of ANWDL_EVENT_ENDED are those of anwdl_client_exchange_keys(),
+///   anwdl_client_interface_connect_server(), anwdl_client_interface_send_request() and
 ///   anwdl_client_interface_recv_response().
 #[must_use]
 #[unsafe(no_mangle)]
@@ -540,10 +499,8 @@ pub unsafe extern "C" fn anwdl_client_interface_next_event(
     }
 }
 
-/// How long the operation under way may still take, as anwdl_client_get_time_left().
-/// Python: socket.gettimeout(), which is for each recv().
-/// @param client_interface The interface.
-/// @return As anwdl_client_get_time_left().
+/// How long the operation under way may still take, as anwdl_client_get_time_left(). Python:
+/// socket.gettimeout(), which is for each recv().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_interface_get_time_left(
     client_interface: *const anwdl_client_interface_t,

@@ -1,4 +1,4 @@
-//! `anwdl_client_options_t`: what a client is made with.
+//! `anwdl_client_options_t`: the options of a client.
 
 use std::borrow::Cow;
 use std::ffi::{c_char, c_int};
@@ -113,7 +113,7 @@ fn protocol_of(number: ProtocolNumber) -> Result<Protocol, Error> {
     ]
     .into_iter()
     .find(|&protocol| anwdl_protocol_t::from(protocol) as ProtocolNumber == number)
-    .ok_or_else(|| Error::invalid_argument(format!("protocol is {number}, which no framing has")))
+    .ok_or_else(|| Error::invalid_argument(format!("protocol is {number}, which is not a framing")))
 }
 
 impl From<ProxyProtocol> for anwdl_proxy_protocol_t {
@@ -135,7 +135,6 @@ fn proxy_protocol_of(number: ProxyProtocolNumber) -> Result<ProxyProtocol, Error
 }
 
 /// Frees options. Clients that were made with them are not affected.
-/// @param options The options; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_options_t) {
     // SAFETY: the caller passes what the types say, or NULL.
@@ -153,7 +152,6 @@ pub unsafe extern "C" fn anwdl_client_options_new() -> *mut anwdl_client_options
 }
 
 /// Copies a set of options. The copy shares the RSA key pair, and nothing else. Python: copy.copy().
-/// @param options The options.
 /// @param out_options Where to write the copy, to be freed with anwdl_client_options_free().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -175,7 +173,6 @@ pub unsafe extern "C" fn anwdl_client_options_copy(
 /// client checks it whenever the operation is called again. anwdl_client_new() with the automatic key exchange
 /// is one operation, and so is anwdl_client_interface_connect_server(). A session takes the time from
 /// anwdl_session_set_time(). Python: ClientInstance(timeout=...), in seconds, and for each recv().
-/// @param options The options.
 /// @param milliseconds The timeout in milliseconds; 0 (the default) for none.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -195,7 +192,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
 /// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
 /// From then on the timeout counts. All other functions ignore the idle timeout, and so
 /// does an operation that anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
-/// @param options The options.
 /// @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -215,7 +211,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_idle_timeout(
 /// Sets the RSA key pair of the clients. Without it, all clients of the process share one key pair of 4096
 /// bits, which is made when the first of them needs it; that call takes seconds.
 /// Python: ClientInstance(rsa_wrapper=...).
-/// @param options The options.
 /// @param wrapper The wrapper. Its local key pair is shared, not copied; its peer's key is ignored, as each
 ///   client receives its own.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -244,7 +239,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
 /// authenticated framing takes no key: recordings under a key that is used again could be replayed.
 /// Python: ClientInstance(aes_wrapper=...).
 ///
-/// @param options The options.
 /// @param wrapper The wrapper, in CBC mode; GCM is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -265,7 +259,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
 /// anwdl_client_interface_connect_server(), this side speaking first. Neither does so for a non-blocking
 /// client or with a separate computation, and a session never does it by itself: call
 /// anwdl_client_exchange_keys() or its four steps. Python: ClientInstance(exchange_keys=...).
-/// @param options The options.
 /// @param exchange_keys true (the default) to exchange them there.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -291,7 +284,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
 /// key of a pinned peer that speaks first can pass for that peer; and recorded requests can be replayed. Set
 /// it only to replay recordings, or for a peer that insists on its own key.
 ///
-/// @param options The options.
 /// @param key_echo true to send received keys back; false (the default) to answer with a new one.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -306,7 +298,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
 
 /// Sets whether operations return ANWDL_WANT_READ or ANWDL_WANT_WRITE instead of waiting, to connect included.
 /// The flags of the descriptor do not matter and are never changed. A session never waits.
-/// @param options The options.
 /// @param non_blocking true to return; false (the default) to wait.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -331,7 +322,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
 /// The side that connects speaks this framing; to it, ANWDL_PROTOCOL_AUTO means ANWDL_PROTOCOL_V4, unless the
 /// server sends its secret first and chooses the authenticated framing.
 ///
-/// @param options The options.
 /// @param protocol ANWDL_PROTOCOL_AUTO (the default) to accept all, or one of the others.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -351,7 +341,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_protocol(
 
 /// Sets how long a received request or response may be. A peer that announces more is refused with
 /// ANWDL_REASON_MESSAGE_TOO_LARGE, before anything is received or allocated for it.
-/// @param options The options.
 /// @param bytes The limit in bytes of JSON text (rounded up to whole cipher blocks), 1 to 99999999; 1048576
 ///   (1 MiB) by default. Others are ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -369,7 +358,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
 /// place of the address of the socket's peer: for Unix sockets, and for proxies that pass the address on
 /// without the PROXY protocol (for that, see anwdl_client_options_set_proxy_protocol()). Such options serve one
 /// client.
-/// @param options The options.
 /// @param ip An IPv4 or IPv6 address, the latter with or without a zone ("fe80::1%eth0"); NULL (the default)
 ///   for that of the socket. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -403,7 +391,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
 /// Nothing proves what a header says: make sure that only the proxy can connect to the server, or anyone can
 /// claim any address.
 ///
-/// @param options The options.
 /// @param proxy_protocol ANWDL_PROXY_PROTOCOL_OFF (the default) or ANWDL_PROXY_PROTOCOL_REQUIRED.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -430,7 +417,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
 /// Set an RSA wrapper as well: without one, the client makes the key pair of the process, or waits for it,
 /// when it begins the exchange.
 ///
-/// @param options The options.
 /// @param separate_computation true to leave it to the caller; false (the default) to do it in the exchange.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -455,7 +441,6 @@ pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
 /// owns the key; only its first message shows that. Do nothing on its behalf until then. Python: none; its
 /// client shows the fingerprint and asks the user.
 ///
-/// @param options The options.
 /// @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
 ///   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -475,7 +460,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
 
 /// The name of a framing, for logs.
 /// @param protocol Any number.
-/// @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a constant.
+/// @return The name, such as "V4" for ANWDL_PROTOCOL_V4, as anwdl_error_reason_name(). Never NULL; a
+///   constant.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_protocol_name(protocol: ProtocolNumber) -> *const c_char {
     value_or(c"UNKNOWN".as_ptr(), || {

@@ -21,10 +21,12 @@ use crate::endpoint::sans_io::SansIoSession;
 use crate::error::Error;
 use crate::message::{ContainerData, Data, DataValue};
 
-/// A JSON object or array that is built value by value: the data of a response, or the parameters of a
-/// request. The members of an object keep the order in which they were first set; setting a name again
-/// replaces its value. Values are copied in. Objects and arrays nest at most 64 levels deep; in the
-/// parameters of a request and the data of a response, 63. Names and values are wiped when they are replaced or freed.
+/// A JSON object or array that is built value by value: the data of a response, or the parameters of a request.
+/// The functions anwdl_data_set_... set a member of an object, and anwdl_data_add_... append to an array; with
+/// the other of the two they fail with ANWDL_REASON_INVALID_ARGUMENT. Members keep the order in which they were
+/// first set; setting a name again replaces its value. Values are copied in. Objects and arrays nest at most 64
+/// levels deep, in the parameters of a request and the data of a response 63; more is
+/// ANWDL_REASON_INVALID_ARGUMENT. Names and values are wiped when they are replaced or freed.
 pub enum anwdl_data_t {}
 
 impl Handle for anwdl_data_t {
@@ -142,7 +144,6 @@ pub unsafe extern "C" fn anwdl_data_from_json(
 
 /// The data as JSON, formatted as Python does, but with characters beyond ASCII unescaped: {"a": 1, "b":
 /// [true]}. Python: json.dumps(data, ensure_ascii=False).
-/// @param data The data.
 /// @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -160,15 +161,13 @@ pub unsafe extern "C" fn anwdl_data_to_json(
 }
 
 /// Wipes and frees data.
-/// @param data The data; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_free(data: *mut anwdl_data_t) {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { free(data) }
 }
 
-/// Sets a member of an object to a string. Python: data[name] = value.
-/// @param data The object; an array is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_set_ functions.
+/// Sets a member to a string. Python: data[name] = value.
 /// @param name The name of the member, UTF-8.
 /// @param value The string, UTF-8.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -187,8 +186,7 @@ pub unsafe extern "C" fn anwdl_data_set_string(
     }
 }
 
-/// Sets a member of an object to a string that may contain NULs. Python: data[name] = value.
-/// @param data The object.
+/// Sets a member to a string that may contain NULs. Python: data[name] = value.
 /// @param name The name of the member, UTF-8.
 /// @param value The string, UTF-8; NULL is fine if len is 0.
 /// @param len Its length in bytes.
@@ -209,8 +207,7 @@ pub unsafe extern "C" fn anwdl_data_set_string_with_length(
     }
 }
 
-/// Sets a member of an object to an integer. Python: data[name] = value.
-/// @param data The object.
+/// Sets a member to an integer. Python: data[name] = value.
 /// @param name The name of the member, UTF-8.
 /// @param value The integer.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -225,8 +222,7 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
     unsafe { change(data, |data| data.set(text(name, "name")?, value)) }
 }
 
-/// Sets a member of an object to true or false. Python: data[name] = value.
-/// @param data The object.
+/// Sets a member to true or false. Python: data[name] = value.
 /// @param name The name of the member, UTF-8.
 /// @param value true or false.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -241,8 +237,7 @@ pub unsafe extern "C" fn anwdl_data_set_boolean(
     unsafe { change(data, |data| data.set(text(name, "name")?, value != 0)) }
 }
 
-/// Sets a member of an object to null. Python: data[name] = None.
-/// @param data The object.
+/// Sets a member to null. Python: data[name] = None.
 /// @param name The name of the member, UTF-8.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -259,8 +254,7 @@ pub unsafe extern "C" fn anwdl_data_set_null(
     }
 }
 
-/// Sets a member of an object to a copy of an object. Python: data[name] = dict(value).
-/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Sets a member to a copy of an object. Python: data[name] = dict(value).
 /// @param name The name of the member, UTF-8.
 /// @param value The object to copy, which may be data itself; an array is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -279,8 +273,7 @@ pub unsafe extern "C" fn anwdl_data_set_object(
     }
 }
 
-/// Sets a member of an object to a copy of an array. Python: data[name] = list(array).
-/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Sets a member to a copy of an array. Python: data[name] = list(array).
 /// @param name The name of the member, UTF-8.
 /// @param array The array to copy; an object is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -299,8 +292,7 @@ pub unsafe extern "C" fn anwdl_data_set_array(
     }
 }
 
-/// Appends a string to an array. Python: data.append(value).
-/// @param data The array; an object is ANWDL_REASON_INVALID_ARGUMENT, in all anwdl_data_add_ functions.
+/// Appends a string. Python: data.append(value).
 /// @param value The string, UTF-8.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -313,8 +305,7 @@ pub unsafe extern "C" fn anwdl_data_add_string(
     unsafe { change(data, |data| data.add(text(value, "value")?)) }
 }
 
-/// Appends a string that may contain NULs to an array. Python: data.append(value).
-/// @param data The array.
+/// Appends a string that may contain NULs. Python: data.append(value).
 /// @param value The string, UTF-8; NULL is fine if len is 0.
 /// @param len Its length in bytes.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -329,8 +320,7 @@ pub unsafe extern "C" fn anwdl_data_add_string_with_length(
     unsafe { change(data, |data| data.add(text_of(value, len)?)) }
 }
 
-/// Appends an integer to an array. Python: data.append(value).
-/// @param data The array.
+/// Appends an integer. Python: data.append(value).
 /// @param value The integer.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -343,8 +333,7 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
     unsafe { change(data, |data| data.add(value)) }
 }
 
-/// Appends true or false to an array. Python: data.append(value).
-/// @param data The array.
+/// Appends true or false. Python: data.append(value).
 /// @param value true or false.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -357,8 +346,7 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
     unsafe { change(data, |data| data.add(value != 0)) }
 }
 
-/// Appends null to an array. Python: data.append(None).
-/// @param data The array.
+/// Appends null. Python: data.append(None).
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
@@ -367,8 +355,7 @@ pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_s
     unsafe { change(data, |data| data.add(DataValue::null())) }
 }
 
-/// Appends a copy of an object to an array. Python: data.append(dict(value)).
-/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Appends a copy of an object. Python: data.append(dict(value)).
 /// @param value The object to copy; an array is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -381,8 +368,7 @@ pub unsafe extern "C" fn anwdl_data_add_object(
     unsafe { change_with_copy(data, (value, "value"), false, Data::add) }
 }
 
-/// Appends a copy of an array to an array. Python: data.append(list(array)).
-/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Appends a copy of an array. Python: data.append(list(array)).
 /// @param array The array to copy, which may be data itself; an object is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -398,7 +384,6 @@ pub unsafe extern "C" fn anwdl_data_add_array(
 /// Sets the six members that describe a new container: container_uuid, client_token, container_iso_sha256,
 /// container_username, container_password and container_listen_port. If one does not fit its format, none is
 /// set. Python: the data of the response to CREATE.
-/// @param data The object.
 /// @param uuid The container's UUID: lower case hexadecimal digits in groups of 8, 4, 4, 4 and 12, with
 ///   hyphens between.
 /// @param token What the client must show to destroy the container: 255 letters, digits, hyphens and
@@ -437,7 +422,6 @@ pub unsafe extern "C" fn anwdl_data_set_container(
 
 /// Sets the two members that describe the server: uptime and version. Python: the data of the response to
 /// STAT.
-/// @param data The object.
 /// @param uptime How many seconds the server has been running.
 /// @param version Its version, UTF-8.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -456,14 +440,9 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
     }
 }
 
-/// Sends a response with data that was built value by value, as anwdl_client_send_response().
-/// Python: ClientInstance.sendResponse(success, message, data, reason).
-/// @param client The client.
-/// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
+/// Sends a response, as anwdl_client_send_response(), with data from an anwdl_data_t. Python:
+/// ClientInstance.sendResponse(success, message, data, reason).
 /// @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
-/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
-/// @return As anwdl_client_send_response().
 #[cfg(unix)]
 #[must_use]
 #[unsafe(no_mangle)]
@@ -487,14 +466,8 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
     }
 }
 
-/// ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data().
-/// Python: ClientInstance.sendResponse(success, message, data, reason).
-/// @param session The session.
-/// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
-/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
-/// @return As anwdl_session_send_response().
+/// ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response_data(). Python:
+/// ClientInstance.sendResponse(success, message, data, reason).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response_data(
@@ -517,12 +490,8 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
     }
 }
 
-/// ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data().
-/// Python: ClientInterface.sendRequest(verb, parameters).
-/// @param session The session.
-/// @param verb What is asked for, UTF-8.
-/// @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
-/// @return As anwdl_session_send_request().
+/// ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request_data(). Python:
+/// ClientInterface.sendRequest(verb, parameters).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request_data(
@@ -541,12 +510,9 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
     }
 }
 
-/// Sends a request with parameters that were built value by value, as anwdl_client_interface_send_request().
-/// Python: ClientInterface.sendRequest(verb, parameters).
-/// @param client_interface The interface.
-/// @param verb What is asked for, UTF-8.
+/// Sends a request, as anwdl_client_interface_send_request(), with parameters from an anwdl_data_t. Python:
+/// ClientInterface.sendRequest(verb, parameters).
 /// @param parameters An object; NULL for {}. An array is ANWDL_REASON_INVALID_ARGUMENT.
-/// @return As anwdl_client_interface_send_request().
 #[cfg(unix)]
 #[must_use]
 #[unsafe(no_mangle)]

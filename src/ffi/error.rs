@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt::{self, Write as _};
 
 use super::value_or;
-use crate::error::{Error, LONGEST_MESSAGE, Reason, floor_char_boundary, one_line};
+use crate::error::{Error, MAX_MESSAGE_LEN, Reason, floor_char_boundary, one_line};
 
 /// What a function that can fail returns: 0 for success, a positive number for "not yet", a negative one for
 /// a failure. See "Errors" at the top.
@@ -258,8 +258,8 @@ const BUILD_INFO: &CStr = if cfg!(feature = "aws-lc") {
     c_text(INFO)
 };
 
-/// It has no destructor and allocates nothing, so it can be used as long as its thread runs, even in
-/// destructors of other thread-local values, and when memory is short.
+/// It has no destructor and does not allocate, so it can be used as long as its thread runs, even
+/// in destructors of other thread-local values, and when memory is short.
 struct LastError {
     reason: anwdl_error_reason_t,
     errno: c_int,
@@ -278,13 +278,13 @@ thread_local! {
 
 /// A text followed by a NUL.
 struct Message {
-    bytes: [u8; LONGEST_MESSAGE + 1],
+    bytes: [u8; MAX_MESSAGE_LEN + 1],
     len: usize,
 }
 
 impl Message {
     const EMPTY: Self = Self {
-        bytes: [0; LONGEST_MESSAGE + 1],
+        bytes: [0; MAX_MESSAGE_LEN + 1],
         len: 0,
     };
 
@@ -298,7 +298,7 @@ impl Message {
 
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = LONGEST_MESSAGE - self.len;
+        let room = MAX_MESSAGE_LEN - self.len;
         let text = &text.as_bytes()[..floor_char_boundary(text, room)];
         self.bytes[self.len..][..text.len()].copy_from_slice(text);
         self.len += text.len();
@@ -315,7 +315,7 @@ pub(super) fn record(error: &Error) {
     });
 }
 
-/// Stores a warning in place of the last error, or clears it: the call itself has succeeded.
+/// Stores a warning in place of the last error, or clears that. The call itself has succeeded.
 pub(super) fn record_warning(warning: Option<(anwdl_error_reason_t, String)>) {
     let (reason, message) = warning.unwrap_or((ANWDL_REASON_NONE, String::new()));
     change(|last| {

@@ -1,4 +1,4 @@
-//! The loop over all operations, shared by the three handles.
+//! `next_event`, which the three handles share.
 
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::handle::PoisonOnPanic;
@@ -8,7 +8,7 @@ use super::{Handle, Output, borrow_mut, boundary, output, try_into_raw};
 use crate::endpoint::events::Event;
 use crate::error::Error;
 
-/// The body of the functions that return an event. A pointer that the role does not need is ignored.
+/// The body of functions that return an event. A pointer that the role does not need is ignored.
 ///
 /// # Safety
 /// As for [`borrow_mut`] and [`output`].

@@ -10,15 +10,15 @@ use crate::crypto::{default_key_pair, fork_generation};
 use crate::endpoint::transport::lookup;
 use crate::log;
 
-/// All locks of the library: while they are held, no other thread is half-way through anything
-/// that they protect.
-struct Held {
+/// All locks of the library. While they are held, no other thread is in the middle of changing what
+/// they protect.
+struct AllLocks {
     key_pair: MutexGuard<'static, default_key_pair::State>,
     lookups: MutexGuard<'static, lookup::State>,
     log: MutexGuard<'static, log::State>,
 }
 
-impl Held {
+impl AllLocks {
     fn take() -> Self {
         Self {
             key_pair: default_key_pair::lock(),
@@ -27,12 +27,12 @@ impl Held {
         }
     }
 
-    /// In the child: what other threads were doing will never be finished.
-    fn forget_other_threads(mut self) {
+    /// In the child, what other threads were doing will never be finished.
+    fn reset_in_child(mut self) {
         fork_generation::advance_in_child();
-        self.key_pair.forget_other_threads();
-        self.lookups.forget_other_threads();
-        self.log.forget_other_threads();
+        self.key_pair.reset_in_child();
+        self.lookups.reset_in_child();
+        self.log.reset_in_child();
     }
 }
 
@@ -46,29 +46,29 @@ unsafe extern "C" {
 
 thread_local! {
     /// The locks of the library, from before a fork of this thread until after it.
-    static HELD: Cell<Option<Held>> = const { Cell::new(None) };
+    static LOCKS: Cell<Option<AllLocks>> = const { Cell::new(None) };
 }
 
-/// Registers, once, what to do around a fork.
+/// Registers the fork handlers, once.
 pub(super) fn register_handlers_once() {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
     if !IS_REGISTERED.load(Ordering::Relaxed) && !IS_REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: the three functions have the right type. If there is no memory to register them,
-        // forks are as they would be without this module.
+        // forks behave as without this module.
         unsafe { pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
     }
 }
 
 unsafe extern "C" fn before() {
-    let _ = HELD.try_with(|held| held.set(Some(Held::take())));
+    let _ = LOCKS.try_with(|held| held.set(Some(AllLocks::take())));
 }
 
 unsafe extern "C" fn after_in_parent() {
-    let _ = HELD.try_with(Cell::take);
+    let _ = LOCKS.try_with(Cell::take);
 }
 
 unsafe extern "C" fn after_in_child() {
-    if let Ok(Some(held)) = HELD.try_with(Cell::take) {
-        held.forget_other_threads();
+    if let Ok(Some(held)) = LOCKS.try_with(Cell::take) {
+        held.reset_in_child();
     }
 }

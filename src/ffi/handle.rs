@@ -1,5 +1,5 @@
-//! What the three handles (client, session, client interface) do alike: the bodies of their
-//! functions, each written once. An exported function names the method of its own class.
+//! The bodies of functions that all three handles (client, session, client interface) have, each
+//! written once. An exported function passes the method of its own class.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
@@ -22,8 +22,8 @@ use crate::error::{Error, Interest, Reason};
 use crate::message::{MalformedRequest, Request, Response};
 use crate::protocol::Protocol;
 
-/// A session that an operation can leave half-way between two states, by a panic. It is poisoned
-/// then, and begins no other operation.
+/// A session that is poisoned if an operation panics half-way between two states. It begins no
+/// other operation then.
 pub(super) struct PoisonOnPanic<S> {
     session: S,
     is_poisoned: bool,
@@ -32,25 +32,25 @@ pub(super) struct PoisonOnPanic<S> {
 }
 
 thread_local! {
-    /// The pointer of the handle whose operation runs on this thread.
+    /// The user data of the handle whose operation runs on this thread.
     static CURRENT_USER_DATA: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// The caller's pointer of the handle whose operation runs on this thread; NULL for none.
+/// The user data of the handle whose operation runs on this thread; NULL for none.
 pub(super) fn current_user_data() -> *mut c_void {
     CURRENT_USER_DATA.get()
 }
 
-/// Sets the current pointer, and restores the earlier one when it is dropped.
-struct AtWork(*mut c_void);
+/// Sets the current user data, and restores the earlier one when it is dropped.
+struct UserDataScope(*mut c_void);
 
-impl AtWork {
+impl UserDataScope {
     fn begin(user_data: *mut c_void) -> Self {
         Self(CURRENT_USER_DATA.replace(user_data))
     }
 }
 
-impl Drop for AtWork {
+impl Drop for UserDataScope {
     fn drop(&mut self) {
         CURRENT_USER_DATA.set(self.0);
     }
@@ -79,7 +79,7 @@ impl<S> PoisonOnPanic<S> {
         &mut self,
         operation: impl FnOnce(&mut S) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let _at_work = AtWork::begin(self.user_data);
+        let _scope = UserDataScope::begin(self.user_data);
         if self.is_poisoned {
             return Err(Error::new(
                 Reason::SessionFailed,
@@ -238,7 +238,23 @@ where
     }
 }
 
-/// The milliseconds left, rounded up so that a wait of this length does not end early; -1 for no
+/// Whether a session is between two messages; a poisoned one is not.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(super) unsafe fn is_idle<H, S>(handle: *const H, is_idle: impl FnOnce(&S) -> bool) -> bool
+where
+    H: Handle<Inner = PoisonOnPanic<S>>,
+{
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        read(handle, false, |handle| {
+            Ok(!handle.is_poisoned && is_idle(handle.get_ref()))
+        })
+    }
+}
+
+/// The milliseconds left, rounded up, so that a wait of this length does not end early; -1 for no
 /// limit.
 ///
 /// # Safety
@@ -296,7 +312,8 @@ where
     })
 }
 
-/// Exchanges the keys over a descriptor that the caller keeps if that fails.
+/// Exchanges the keys. If that fails, the descriptor still belongs to the caller and must stay
+/// open.
 #[cfg(unix)]
 pub(super) fn exchange_or_leave_open<S>(
     handle: &mut PoisonOnPanic<S>,
@@ -311,7 +328,7 @@ pub(super) fn exchange_or_leave_open<S>(
     exchanged.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Leaves a descriptor open that belongs to the caller.
+/// Leaves a descriptor open, because it belongs to the caller.
 #[cfg(unix)]
 pub(super) fn leave_open(socket: Option<OwnedFd>) {
     if let Some(socket) = socket {
@@ -319,7 +336,7 @@ pub(super) fn leave_open(socket: Option<OwnedFd>) {
     }
 }
 
-/// Gives a session the keys of a wrapper.
+/// Sets the keys of a session from a wrapper.
 ///
 /// # Safety
 /// As for [`borrow_mut`] and [`borrow`].
@@ -371,7 +388,7 @@ where
     })
 }
 
-/// Sends a response; `data` gives the text of its JSON object.
+/// Sends a response; `data` returns its JSON object as text.
 ///
 /// # Safety
 /// As for [`borrow_mut`] and [`text`].
@@ -399,7 +416,7 @@ where
     })
 }
 
-/// Sends a request; `parameters` gives the text of its JSON object.
+/// Sends a request; `parameters` returns its JSON object as text.
 ///
 /// # Safety
 /// As for [`borrow_mut`] and [`text`].

@@ -60,7 +60,7 @@ fn level_of(number: LogLevelNumber) -> Result<Level, Error> {
     levels
         .find(|&level| anwdl_log_level_t::from(level) as LogLevelNumber == number)
         .ok_or_else(|| {
-            Error::invalid_argument(format!("least_level is {number}, which no log level has"))
+            Error::invalid_argument(format!("least_level is {number}, which is not a log level"))
         })
 }
 
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn anwdl_set_log_callback(
     let hook = function.map(|function| {
         let user_data = UserData(user_data);
         move |level, client_id: &CStr, message: &CStr| {
-            // SAFETY: the caller vouches for the function; the strings live as long as the call.
+            // SAFETY: the caller guarantees that the function is valid; the strings live as long as the call.
             unsafe {
                 function(level, client_id.as_ptr(), message.as_ptr(), user_data.get());
             }
@@ -120,12 +120,8 @@ pub type anwdl_log_handler_t = Option<
 >;
 
 /// Sets the function that takes the log messages, as anwdl_set_log_callback(), with their owner. The process
-/// has one function: each of the two calls replaces what the other has set.
-/// Python: logging.Logger.addHandler().
-/// @param least_level Messages below this level are skipped, and cost nothing.
-/// @param function The function; NULL to log nothing (the default).
-/// @param user_data Passed to each call of the function; NULL is fine.
-/// @return As anwdl_set_log_callback().
+/// has one function: each of the two calls replaces what the other has set. Python:
+/// logging.Logger.addHandler().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_set_log_handler(
     least_level: LogLevelNumber,
@@ -135,7 +131,7 @@ pub unsafe extern "C" fn anwdl_set_log_handler(
     let hook = function.map(|function| {
         let user_data = UserData(user_data);
         move |level, client_id: &CStr, message: &CStr| {
-            // SAFETY: the caller vouches for the function; the strings live as long as the call.
+            // SAFETY: the caller guarantees that the function is valid; the strings live as long as the call.
             unsafe {
                 function(
                     level,
@@ -150,7 +146,7 @@ pub unsafe extern "C" fn anwdl_set_log_handler(
     set_hook(least_level, hook)
 }
 
-/// Sets what takes the messages; `None` for nothing.
+/// Sets the hook; `None` removes it.
 fn set_hook(
     least_level: LogLevelNumber,
     call: Option<impl Fn(anwdl_log_level_t, &CStr, &CStr) + Send + Sync + 'static>,
@@ -160,7 +156,8 @@ fn set_hook(
         let hook = call.map(|call| -> Hook {
             Arc::new(move |level: Level, client_id: &str, message: &str| {
                 let (client_id, message) = (c_string(client_id), c_string(message));
-                // Binding the function at its first use stores the registers on the stack.
+                // The dynamic linker saves the registers on the stack when it binds the function at
+                // its first call.
                 super::registers::wipe();
                 call(level.into(), &client_id, &message);
             })

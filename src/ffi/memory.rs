@@ -1,8 +1,8 @@
 //! Memory that the caller owns: strings and bytes that the library made for it.
 //!
 //! It comes from the C allocator, because C programmers shorten strings (a NUL over the last
-//! newline, `strtok`), and Rust's allocators must be given the original size back. Also, C's
-//! allocator can report that it has no memory.
+//! newline, `strtok`), and Rust's allocators need the original size to free them. Also, C's
+//! allocator can report that there is no memory.
 
 use std::ffi::c_char;
 use std::ptr;
@@ -13,8 +13,8 @@ use super::error::anwdl_status_t;
 use super::{Handle, Output, borrow, bytes, output, status, value_or};
 use crate::error::{Error, Reason};
 
-/// A copy of `bytes` for the caller, followed by a zero byte: so an empty copy has an address, and
-/// a text is a C string.
+/// A copy of `bytes` for the caller, followed by a zero byte, so that an empty copy has an address
+/// and a text is a C string.
 fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
     // No slice is longer than isize::MAX, so this cannot overflow.
     let size = bytes.len() + 1;
@@ -34,7 +34,7 @@ fn copy(bytes: &[u8]) -> Result<*mut u8, Error> {
     Ok(start)
 }
 
-/// Where the caller wants bytes that it will own.
+/// A place of the caller's for bytes that it will own.
 struct BytesOutput<'a> {
     start: Output<'a, *mut u8>,
     len: Output<'a, usize>,
@@ -54,14 +54,14 @@ unsafe fn bytes_output<'a>(
 }
 
 impl BytesOutput<'_> {
-    /// Gives the caller a copy of `bytes`.
+    /// Writes a copy of `bytes` for the caller.
     fn set(self, bytes: &[u8]) -> Result<(), Error> {
         self.start.set(copy(bytes)?);
         self.len.set(bytes.len());
         Ok(())
     }
 
-    /// As [`set`](Self::set); NULL and no bytes for none.
+    /// Like [`set`](Self::set), or NULL and 0 for `None`.
     fn set_optional(self, bytes: Option<&[u8]>) -> Result<(), Error> {
         match bytes {
             Some(bytes) => self.set(bytes),
@@ -74,7 +74,7 @@ impl BytesOutput<'_> {
     }
 }
 
-/// Gives the caller a copy of `text`, which has no NUL inside; NULL for none.
+/// Writes a copy of `text`, which has no NUL inside, for the caller; NULL for `None`.
 pub(super) fn set_string(
     out: Output<'_, *mut c_char>,
     text: Option<impl AsRef<str>>,
@@ -86,7 +86,7 @@ pub(super) fn set_string(
     Ok(())
 }
 
-/// The body of a function that gives the caller a copy of a text, which has no NUL inside, or NULL.
+/// The body of a function that returns a copy of a text, which has no NUL inside, or NULL.
 ///
 /// # Safety
 /// As for [`borrow`] and [`output`].
@@ -104,7 +104,7 @@ pub(super) unsafe fn get_string<'a, H: Handle<Inner: 'a>, T: AsRef<str>>(
     })
 }
 
-/// The body of a function that gives the caller a copy of bytes, or NULL.
+/// The body of a function that returns a copy of bytes, or NULL.
 ///
 /// # Safety
 /// As for [`borrow`] and [`output`].
@@ -123,7 +123,7 @@ pub(super) unsafe fn get_bytes<H: Handle>(
     })
 }
 
-/// The body of a function that makes other bytes from data, under the key of a wrapper.
+/// The body of a function that encrypts, decrypts or signs data with the key of a wrapper.
 ///
 /// # Safety
 /// As for [`borrow`], [`bytes`] and [`output`].

@@ -1,11 +1,10 @@
 //! The C API of the library: one file per C type. `include/anwdl.h` is generated from it.
 //!
-//! Each function checks its arguments, calls the Rust API and translates the result; it decides
-//! nothing. Conventions:
+//! Each function checks its arguments, calls the Rust API and translates the result. Conventions:
 //!
-//! - **Written out.** Every exported function is written as
-//!   `#[unsafe(no_mangle)] pub unsafe extern "C" fn`, never made by a macro, which cbindgen would
-//!   miss. Its documentation is the manual for C programmers.
+//! - **Written out.** Every exported function is written as `#[unsafe(no_mangle)] pub unsafe extern
+//!   "C" fn`, and not made by a macro, which cbindgen would miss. Its documentation is for C
+//!   programmers.
 //! - **Boundary.** The whole body runs inside `boundary`, through `status`, `value_or` or one of
 //!   the shared bodies below and in `handle` and `memory`. It catches panics (they become
 //!   `RUNTIME_ERROR` with the reason `INTERNAL`), stores the last error of the thread, wipes the
@@ -22,11 +21,11 @@
 //!   cbindgen.toml renames to the C enum, and a boolean is a `BooleanByte`.
 //! - **Outputs.** Pointers to results come last. `output` checks them before the work begins, and
 //!   they are written only on success.
-//! - **Ownership.** What C owns was made by `into_raw`, by `Arc::into_raw` (requests) or by
+//! - **Ownership.** What C owns comes from `into_raw`, from `Arc::into_raw` (requests) or from
 //!   `memory`, and exactly one function frees it.
 
-// Types have their C names. What a pointer must be is documented once, above and at the top of the
-// header, and not in a "Safety" section of every function.
+// Types have their C names. The rules for pointers are documented once, at the top of the header,
+// and not in a "Safety" section of every function.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 // These comments also go into the header, where a word in brackets is not a link.
 #![allow(rustdoc::broken_intra_doc_links)]
@@ -71,16 +70,16 @@ pub type BooleanByte = u8;
 
 /// Ties an opaque C type to the Rust type that its pointers point to.
 trait Handle {
-    /// What lies behind the pointer.
+    /// What the pointer points to.
     type Inner;
-    /// What the functions that belong to the type call it in their parameters.
+    /// The name of the parameter in the functions of this type.
     const NAME: &'static str;
 }
 
-/// The entry of every exported function: nothing but a value leaves `body`, and a failure is stored.
+/// The body of every exported function runs in here: it catches panics and stores errors.
 fn boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_status_t> {
-    // A panic can leave a session half-changed, which is poisoned then (see
-    // `PoisonOnPanic::operate`), or another object, which the caller still owns and frees.
+    // A panic can leave an object half-changed. A session is poisoned then (see
+    // `PoisonOnPanic::operate`); any other object can still be freed by the caller.
     let body = AssertUnwindSafe(body);
     let _wiped = registers::WipeOnDrop;
     let _disabled = cancellation::Disabled::new();
@@ -90,8 +89,8 @@ fn boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_statu
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
         Err(payload) => {
-            // The text could contain a secret, so it is not passed on. Any other payload could panic
-            // again when it is dropped.
+            // The text could contain a secret, so it is not passed on. A payload of another type
+            // could panic again when it is dropped.
             if !payload.is::<&'static str>() && !payload.is::<String>() {
                 std::mem::forget(payload);
             }
@@ -110,7 +109,7 @@ fn boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, anwdl_statu
     Err(status)
 }
 
-/// The status of a call that has to wait.
+/// The status of a call that would have to wait.
 fn wants(interest: Interest) -> anwdl_status_t {
     match interest {
         Interest::Read => anwdl_status_t::ANWDL_WANT_READ,
@@ -127,8 +126,9 @@ fn status(body: impl FnOnce() -> Result<(), Error>) -> anwdl_status_t {
     }
 }
 
-/// Wipes the stack after a function that makes or moves keys, or uses a private key. Sessions do it
-/// themselves, and only where a key exchange needs it, as they are called for every few bytes.
+/// Wipes the stack after a function that makes or moves keys, or uses a private key. Sessions do
+/// that themselves, and only where a key exchange needs it, because they are called for every few
+/// bytes.
 fn wiping_keys<T>(function: impl FnOnce() -> T) -> T {
     wiping_stack::<KEYS_STACK, _>(function)
 }
@@ -175,12 +175,13 @@ fn into_raw<H: Handle>(inner: H::Inner) -> *mut H {
     Box::into_raw(Box::new(inner)).cast()
 }
 
-/// As [`into_raw`], for what a peer sent: fails if there is no memory for it.
+/// Like [`into_raw`], for something from a peer: fails if there is no memory.
 fn try_into_raw<H: Handle>(inner: H::Inner) -> Result<*mut H, NoMemory> {
     let mut place = Vec::new();
     place.try_reserve_exact(1)?;
     place.push(inner);
-    // The capacity fits, so this allocates nothing; and a slice of one has the layout of a box.
+    // The capacity fits, so this does not allocate; and a slice of one element has the layout of
+    // that element.
     Ok(Box::into_raw(place.into_boxed_slice()).cast())
 }
 
@@ -283,13 +284,13 @@ unsafe fn bytes<'a>(pointer: *const u8, len: usize, name: &str) -> Result<&'a [u
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
 }
 
-/// Where the caller wants a result.
+/// A place of the caller's for a result.
 struct Output<'a, T>(NonNull<T>, PhantomData<&'a mut T>);
 
 impl<T> Output<'_, T> {
     /// Writes the result. The old content is not a Rust value and is not dropped.
     fn set(self, value: T) {
-        // SAFETY: `output` was promised that the place can be written.
+        // SAFETY: the caller of `output` guaranteed that the place can be written.
         unsafe { self.0.write(value) }
     }
 }
@@ -306,7 +307,7 @@ unsafe fn output<'a, T>(pointer: *mut T, name: &str) -> Result<Output<'a, T>, Er
     }
 }
 
-/// The caller's pointer, which the library passes back and never dereferences.
+/// A pointer of the caller's, which the library passes back and never dereferences.
 struct UserData(*mut c_void);
 
 // SAFETY: the library does not dereference it. The documentation says that the function runs on any
@@ -316,7 +317,7 @@ unsafe impl Send for UserData {}
 unsafe impl Sync for UserData {}
 
 impl UserData {
-    /// A function, so that a closure captures all of it and not the bare pointer.
+    /// A method, so that a closure captures the whole struct, which is Send, and not the pointer.
     fn get(&self) -> *mut c_void {
         self.0
     }
@@ -326,7 +327,7 @@ fn null(name: &str) -> Error {
     Error::invalid_argument(format!("{name} is NULL"))
 }
 
-/// A C string for a text that C borrows. It cannot fail: a NUL inside becomes a question mark.
+/// A C string that C will borrow. A NUL in the text becomes a question mark.
 fn c_string(text: &str) -> CString {
     let mut bytes = Vec::with_capacity(text.len() + 1);
     bytes.extend(text.bytes().map(|byte| if byte == 0 { b'?' } else { byte }));

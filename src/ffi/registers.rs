@@ -1,5 +1,5 @@
-//! Vector registers: AES leaves data in them, above all round keys. It would stay until something
-//! else uses the registers, and reach the caller's stack if the dynamic linker or a signal saves them.
+//! Vector registers: AES leaves round keys in them. They would stay until something else uses the registers,
+//! and reach the caller's stack if the dynamic linker or a signal saves them.
 
 /// Wipes the vector registers that a call may change, when it is dropped.
 pub(super) struct WipeOnDrop;
@@ -21,7 +21,7 @@ pub(super) fn wipe() {
     }
     // SAFETY: the processor has AVX.
     unsafe { wipe_avx() };
-    // Using the upper sixteen costs time, so they are wiped only where AES uses them.
+    // Using the upper sixteen costs time, so they are wiped only if AES uses them.
     if is_x86_feature_detected!("vaes") && is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has AVX-512.
         unsafe { wipe_avx512() };

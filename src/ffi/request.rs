@@ -1,4 +1,4 @@
-//! `anwdl_request_t`: a request that was received and found to fit the request format.
+//! `anwdl_request_t`: a received request that fits the request format.
 
 use std::ffi::c_char;
 use std::ptr;
@@ -17,7 +17,7 @@ impl Handle for anwdl_request_t {
     const NAME: &'static str = "request";
 }
 
-/// Hands C one of the references to the request.
+/// Passes a reference to the request to C, which owns it.
 pub(super) fn request_into_raw(request: Arc<Request>) -> *mut anwdl_request_t {
     Arc::into_raw(request).cast_mut().cast()
 }
@@ -27,7 +27,7 @@ pub(super) fn request_as_ptr(request: Option<&Arc<Request>>) -> *const anwdl_req
     request.map_or(ptr::null(), |request| Arc::as_ptr(request).cast())
 }
 
-/// A string value as C gets it, its length in `out_len` unless that is NULL; NULL for `None`.
+/// A string value for C, with its length in `out_len` unless that is NULL; NULL for `None`.
 ///
 /// # Safety
 /// As for [`output`].
@@ -68,7 +68,6 @@ pub(super) unsafe fn get_scalar<H: Handle, T>(
 
 /// The verb of a request: what the peer wants. Every server knows "CREATE", "DESTROY" and "STAT"; others are
 /// up to the server. Python: the "verb" of the dictionary that ClientInstance.recvRequest() returns.
-/// @param request The request.
 /// @return One or more of the letters A to Z, borrowed until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t) -> *const c_char {
@@ -83,7 +82,6 @@ pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t)
 /// The whole request as JSON, exactly as received: no duplicate keys, no NaN, no invalid UTF-8, at most 64
 /// levels, integers with every digit. Keys that the format does not know are included. Python: the dictionary
 /// that ClientInstance.recvRequest() returns.
-/// @param request The request.
 /// @return JSON in UTF-8, borrowed until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t) -> *const c_char {
@@ -97,7 +95,6 @@ pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t)
 
 /// The parameters of a request as JSON. Python: the "parameters" of the dictionary that
 /// ClientInstance.recvRequest() returns.
-/// @param request The request.
 /// @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the request is freed; NULL also
 ///   without memory for a copy (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
@@ -114,7 +111,6 @@ pub unsafe extern "C" fn anwdl_request_get_parameters_json(
 
 /// A string parameter of a request. "container_uuid" and "client_token", if present, fit their formats.
 /// Python: request["parameters"].get(parameter).
-/// @param request The request.
 /// @param parameter The name of the parameter, UTF-8.
 /// @param out_len Where to write the length of the value in bytes; may be NULL. A value can contain NULs, so
 ///   only the length shows where it ends. Written only if a string is returned.
@@ -138,7 +134,6 @@ pub unsafe extern "C" fn anwdl_request_get_string(
 }
 
 /// An integer parameter of a request. Python: request["parameters"].get(parameter).
-/// @param request The request.
 /// @param parameter The name of the parameter, UTF-8.
 /// @param out_value Where to write the value. Written only if true is returned.
 /// @return true if it is an integer that fits 64 bits with a sign; otherwise false (1.0, 1e3 and true are not
@@ -161,7 +156,6 @@ pub unsafe extern "C" fn anwdl_request_get_integer(
 }
 
 /// A boolean parameter of a request. Python: request["parameters"].get(parameter).
-/// @param request The request.
 /// @param parameter The name of the parameter, UTF-8.
 /// @param out_value Where to write the value. Written only if true is returned.
 /// @return true if it is true or false; otherwise false (1 and "true" are not booleans).
@@ -183,7 +177,6 @@ pub unsafe extern "C" fn anwdl_request_get_boolean(
 }
 
 /// Frees a request that the caller owns; not one from anwdl_client_get_stored_request().
-/// @param request The request; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_free(request: *mut anwdl_request_t) {
     value_or((), || {

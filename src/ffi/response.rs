@@ -1,4 +1,4 @@
-//! `anwdl_response_t`: a response that was received and found to fit the response format.
+//! `anwdl_response_t`: a received response that fits the response format.
 
 use std::ffi::c_char;
 use std::ptr;
@@ -18,7 +18,6 @@ impl Handle for anwdl_response_t {
 
 /// Whether the request was carried out. Python: the "success" of the dictionary that
 /// ClientInterface.recvResponse() returns.
-/// @param response The response.
 /// @return What the server said.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_response_t) -> bool {
@@ -28,7 +27,6 @@ pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_respo
 
 /// The message of a response, with the reason in it if the server gave one. Python: the "message" of the
 /// dictionary that ClientInterface.recvResponse() returns.
-/// @param response The response.
 /// @return The text in UTF-8, for example one of the ANWDL_RESPONSE_MSG_ strings, borrowed until the response
 ///   is freed. A NUL in it reads as '?'.
 #[unsafe(no_mangle)]
@@ -45,7 +43,6 @@ pub unsafe extern "C" fn anwdl_response_get_message(
 
 /// The whole response as JSON, exactly as received; see anwdl_request_get_json(). Python: the dictionary that
 /// ClientInterface.recvResponse() returns.
-/// @param response The response.
 /// @return JSON in UTF-8, borrowed until the response is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_json(
@@ -61,7 +58,6 @@ pub unsafe extern "C" fn anwdl_response_get_json(
 
 /// The data of a response as JSON. Python: the "data" of the dictionary that ClientInterface.recvResponse()
 /// returns.
-/// @param response The response.
 /// @return A JSON object in UTF-8 ("{}" if there are none), borrowed until the response is freed; NULL also
 ///   without memory for a copy (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
@@ -79,7 +75,6 @@ pub unsafe extern "C" fn anwdl_response_get_data_json(
 /// A string in the data of a response. "container_uuid", "client_token", "container_iso_sha256",
 /// "container_username", "container_password" and "version", if present, fit their formats.
 /// Python: response["data"].get(name).
-/// @param response The response.
 /// @param name The name in the data, UTF-8.
 /// @param out_len Where to write the length in bytes; may be NULL. See anwdl_request_get_string().
 /// @return The value in UTF-8 with its JSON escapes decoded, borrowed until the response is freed; NULL if
@@ -99,7 +94,6 @@ pub unsafe extern "C" fn anwdl_response_get_string(
 }
 
 /// An integer in the data of a response. Python: response["data"].get(name).
-/// @param response The response.
 /// @param name The name in the data, UTF-8.
 /// @param out_value Where to write the value. Written only if true is returned.
 /// @return true if it is an integer that fits 64 bits with a sign; otherwise false. See
@@ -115,7 +109,6 @@ pub unsafe extern "C" fn anwdl_response_get_integer(
 }
 
 /// A boolean in the data of a response. Python: response["data"].get(name).
-/// @param response The response.
 /// @param name The name in the data, UTF-8.
 /// @param out_value Where to write the value. Written only if true is returned.
 /// @return true if it is true or false; otherwise false. See anwdl_request_get_boolean().
@@ -130,7 +123,6 @@ pub unsafe extern "C" fn anwdl_response_get_boolean(
 }
 
 /// Wipes and frees a response.
-/// @param response The response; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_free(response: *mut anwdl_response_t) {
     // SAFETY: the caller passes what the types say, or NULL.

@@ -51,7 +51,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
 
 /// Replaces the local key pair with a new one, which takes seconds for large keys. Wrappers and clients that
 /// share the old pair keep it. Python: RSAWrapper.generateKeyPair(public_exponent, key_size).
-/// @param wrapper The wrapper.
 /// @param public_exponent An odd number from 3 and below 2^33; 65537 is usual. Others are
 ///   ANWDL_REASON_INVALID_ARGUMENT.
 /// @param key_size The size of the modulus in bits, 2048 to 8192; 4096 is usual. Others are
@@ -73,7 +72,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
 }
 
 /// The size of the local public key. Python: RSAWrapper.getKeySize(), which gives None for 0.
-/// @param wrapper The wrapper.
 /// @return The size of its modulus in bits; 0 if there is no local public key, even if there is a private
 ///   one.
 #[unsafe(no_mangle)]
@@ -85,7 +83,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
 }
 
 /// The local public key as PEM (SubjectPublicKeyInfo, LF line ends). Python: RSAWrapper.getPublicKey().
-/// @param wrapper The wrapper.
 /// @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); the PEM is NULL if there is
 ///   no such key.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -105,7 +102,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
 
 /// The local public key as DER (SubjectPublicKeyInfo, RFC 5280).
 /// Python: RSAWrapper.getPublicKey(pem_format=False).
-/// @param wrapper The wrapper.
 /// @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
 ///   such key.
 /// @param out_len Where to write its length in bytes, or 0.
@@ -126,7 +122,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
 }
 
 /// The local private key as PEM (PKCS #8, not encrypted, LF line ends). Python: RSAWrapper.getPrivateKey().
-/// @param wrapper The wrapper.
 /// @param out_pem Where to write the PEM; NULL if there is no such key. Free it soon with
 ///   anwdl_string_free(), which wipes it.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: the key is elsewhere; see
@@ -146,13 +141,11 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     })
 }
 
-/// The local private key as DER (PKCS #8, RFC 5958, not encrypted).
-/// Python: RSAWrapper.getPrivateKey(pem_format=False).
-/// @param wrapper The wrapper.
+/// The local private key as DER (PKCS #8, RFC 5958, not encrypted), otherwise as
+/// anwdl_rsa_wrapper_get_private_key(). Python: RSAWrapper.getPrivateKey(pem_format=False).
 /// @param out_bytes Where to write the address of the DER; NULL if there is no such key. Free it soon with
 ///   anwdl_bytes_free(), which wipes it.
 /// @param out_len Where to write its length in bytes, or 0.
-/// @return As anwdl_rsa_wrapper_get_private_key().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
@@ -172,7 +165,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
 /// The peer's public key as PEM (SubjectPublicKeyInfo, LF line ends). The wrapper of a client
 /// (anwdl_client_get_rsa_wrapper()) has it once the peer has sent it.
 /// Python: RSAWrapper.getRemotePublicKey().
-/// @param wrapper The wrapper.
 /// @param out_pem Where to write the PEM, to be freed with anwdl_string_free(); NULL if there is no such key.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -191,7 +183,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
 
 /// The peer's public key as DER (SubjectPublicKeyInfo, RFC 5280).
 /// Python: RSAWrapper.getRemotePublicKey(pem_format=False).
-/// @param wrapper The wrapper.
 /// @param out_bytes Where to write the address of the DER, to be freed with anwdl_bytes_free(); NULL if there is no
 ///   such key.
 /// @param out_len Where to write its length in bytes, or 0.
@@ -212,7 +203,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
 }
 
 /// Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key).
-/// @param wrapper The wrapper.
 /// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
@@ -231,7 +221,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
 
 /// Sets the local public key. The private key stays as it is. Python: RSAWrapper.setPublicKey(public_key,
 /// pem_format=False).
-/// @param wrapper The wrapper.
 /// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
 /// @param len Its length in bytes.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
@@ -251,7 +240,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
 }
 
 /// Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, derivate_public_key=...).
-/// @param wrapper The wrapper.
 /// @param pem The key as PEM (PKCS #8 or PKCS #1, not encrypted); text around it need not be UTF-8.
 ///   Certificates and public keys beside it are skipped; a second private key is refused.
 /// @param derivate_public_key true to set the local public key to match; false to leave it as it is.
@@ -273,7 +261,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
 
 /// Sets the local private key. Python: RSAWrapper.setPrivateKey(private_key, pem_format=False,
 /// derivate_public_key=...).
-/// @param wrapper The wrapper.
 /// @param der The key as DER (PKCS #8 or PKCS #1, not encrypted); NULL is fine if len is 0, but not a key.
 /// @param len Its length in bytes.
 /// @param derivate_public_key true to set the local public key to match; false to leave it as it is.
@@ -296,7 +283,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
 
 /// Sets the local public key from its numbers, in the form of PKCS #11 (CKA_MODULUS, CKA_PUBLIC_EXPONENT), TPM
 /// 2.0 and JSON Web Keys. The private key stays as it is. Python: none.
-/// @param wrapper The wrapper.
 /// @param modulus The modulus, big-endian, with or without leading zeros. NULL is fine if modulus_len is 0, but
 ///   not a key.
 /// @param modulus_len Its length in bytes.
@@ -345,7 +331,8 @@ pub type anwdl_private_operation_t = Option<
 /// @param user_data What was passed with the function.
 pub type anwdl_free_function_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// The caller's function, its pointer and, once the wrapper has taken them, what frees that.
+/// The caller's function, its user data and, once the wrapper owns them, the function that frees
+/// the user data.
 struct Operation {
     function: unsafe extern "C" fn(*const u8, *mut u8, usize, *mut c_void) -> BooleanByte,
     user_data: UserData,
@@ -354,9 +341,11 @@ struct Operation {
 
 impl Operation {
     fn run(&self, input: &[u8], output: &mut [u8]) -> bool {
-        // What the function binds at its first use puts the registers on the stack.
+        // The dynamic linker saves the registers on the stack when it binds functions at their
+        // first call.
         super::registers::wipe();
-        // SAFETY: the caller vouches for the function, and both places have that size.
+        // SAFETY: the caller guarantees that the function is valid, and both buffers have that
+        // size.
         let is_done = unsafe {
             (self.function)(
                 input.as_ptr(),
@@ -372,7 +361,8 @@ impl Operation {
 impl Drop for Operation {
     fn drop(&mut self) {
         if let Some(free) = self.free.get() {
-            // SAFETY: the caller vouches for the function; no call of the operation is under way.
+            // SAFETY: the caller guarantees that the function is valid; no call of the operation is
+            // running.
             unsafe { free(self.user_data.get()) };
         }
     }
@@ -467,7 +457,6 @@ unsafe fn path<'a>(pointer: *const c_char) -> Result<&'a Path, Error> {
 /// Then the last error is ANWDL_REASON_KEY_FILE_EXPOSED although the status is ANWDL_OK, and an
 /// ANWDL_LOG_WARNING is logged. After any other successful load the last error is ANWDL_REASON_NONE.
 ///
-/// @param wrapper The wrapper.
 /// @param path The file, at most 16 KiB: the key as PEM (PKCS #8 or PKCS #1, not encrypted). The path need
 ///   not be UTF-8. A symbolic link is followed; a pipe is read to its end, which may take a while.
 /// @retval ANWDL_OK The last error is ANWDL_REASON_NONE or ANWDL_REASON_KEY_FILE_EXPOSED.
@@ -500,7 +489,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_load(
 /// symbolic link is replaced, not followed; a pipe, a socket, a device, or a link to one is not replaced.
 /// Other processes may see a hidden file beside it during the call; a process that is killed in the middle
 /// leaves it behind.
-/// @param wrapper The wrapper.
 /// @param path The file; it need not be UTF-8. A path that cannot name a file is
 ///   ANWDL_REASON_INVALID_ARGUMENT. The key is written as PEM (PKCS #8, not encrypted, LF line ends).
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_KEY_MISSING: there is no local private key, or it is elsewhere.
@@ -523,7 +511,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_save(
 
 /// Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key).
-/// @param wrapper The wrapper.
 /// @param pem The key as PEM (SubjectPublicKeyInfo or PKCS #1); text around it need not be UTF-8.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
 #[must_use]
@@ -542,7 +529,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
 
 /// Sets the peer's public key of this wrapper. Clients ignore it: they receive their peer's.
 /// Python: RSAWrapper.setRemotePublicKey(remote_public_key, pem_format=False).
-/// @param wrapper The wrapper.
 /// @param der The key as DER (SubjectPublicKeyInfo or PKCS #1); NULL is fine if len is 0, but not a key.
 /// @param len Its length in bytes.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_INVALID_KEY; the old key is kept.
@@ -563,7 +549,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
 
 /// Encrypts data under a public key: RSA-OAEP (RFC 8017) with SHA-256 for label and mask, and an empty label.
 /// Python: RSAWrapper.encryptData(data, use_local_public_key=...).
-/// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes, at most the size of the modulus less 66 (446 for 4096 bits). More is
 ///   ANWDL_REASON_INVALID_ARGUMENT.
@@ -593,7 +578,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
 /// Decrypts, with the local private key, what was encrypted under the local public key. With the key pair of
 /// sessions this includes the secrets of their key exchanges: do not let strangers choose what is decrypted,
 /// and use another key pair for other purposes. Python: RSAWrapper.decryptData(cipher, decode=False).
-/// @param wrapper The wrapper.
 /// @param data The ciphertext; NULL is fine if len is 0, but does not decrypt.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the result, to be freed with anwdl_bytes_free().
@@ -627,7 +611,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
 /// In the build without AWS-LC the crate `rsa` signs: what it leaves in freed memory reveals the private key to
 /// anyone who can read that, and its time depends on the key to some degree. Python: RSAWrapper.signData(data).
 ///
-/// @param wrapper The wrapper.
 /// @param data The data; NULL is fine if len is 0.
 /// @param len Its length in bytes.
 /// @param out_bytes Where to write the address of the signature, to be freed with anwdl_bytes_free().
@@ -658,7 +641,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
 /// Verifies a signature as anwdl_rsa_wrapper_sign_data() makes it, under the peer's public key. The Python
 /// method of this name uses the local public key, as anwdl_rsa_wrapper_verify_data_signature_with_key() can.
 /// Python: none; RSAWrapper.verifyDataSignature() is another function.
-/// @param wrapper The wrapper.
 /// @param signature The signature; NULL is fine if signature_len is 0.
 /// @param signature_len Its length in bytes.
 /// @param data The data; NULL is fine if len is 0.
@@ -690,18 +672,10 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature(
     }
 }
 
-/// Verifies a signature under the peer's public key or the local one; see
-/// anwdl_rsa_wrapper_verify_data_signature(). Python: RSAWrapper.verifyDataSignature(signature, data), with
-/// use_local_public_key.
-/// @param wrapper The wrapper.
-/// @param signature The signature; NULL is fine if signature_len is 0.
-/// @param signature_len Its length in bytes.
-/// @param data The data; NULL is fine if len is 0.
-/// @param len Its length in bytes.
+/// Verifies a signature, as anwdl_rsa_wrapper_verify_data_signature(), under the peer's public key or the local
+/// one. Python: RSAWrapper.verifyDataSignature(signature, data), with use_local_public_key.
 /// @param use_local_public_key true for the local public key, so for what this side has signed; false for the
 ///   peer's.
-/// @param out_valid Where to write true if the signature is valid, false if not.
-/// @return As anwdl_rsa_wrapper_verify_data_signature().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
@@ -731,7 +705,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_verify_data_signature_with_key(
 /// The fingerprint of a public key, as the Python client shows it for users to compare: the SHA-256 of the
 /// PEM that anwdl_rsa_wrapper_get_public_key() returns. It depends on the key alone, not on the line ends or
 /// line lengths in which a peer sent it. Python: hashlib.sha256(RSAWrapper.getPublicKey()).hexdigest().
-/// @param wrapper The wrapper.
 /// @param remote true for the peer's public key; false for the local one.
 /// @param out_hex Where to write 64 hexadecimal digits in lower case, to be freed with anwdl_string_free().
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_KEY_MISSING: that public key is not set.
@@ -752,7 +725,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
 
 /// Frees an RSA wrapper that the caller owns; not one from anwdl_client_get_rsa_wrapper(). Clients and
 /// options that share its key pair keep it.
-/// @param wrapper The wrapper; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_free(wrapper: *mut anwdl_rsa_wrapper_t) {
     // SAFETY: the caller passes what the types say, or NULL.

@@ -10,8 +10,8 @@ use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
     PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
-    get_user_data, get_wants, get_wrapper, has_failed, operate, query, recv_request, recv_response,
-    send_request, send_response, set_user_data, set_wrapper,
+    get_user_data, get_wants, get_wrapper, has_failed, is_idle, operate, query, recv_request,
+    recv_response, send_request, send_response, set_user_data, set_wrapper,
 };
 use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
@@ -51,7 +51,7 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
     [Role::Server, Role::Client]
         .into_iter()
         .find(|&role| anwdl_role_t::from(role) as RoleNumber == number)
-        .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is no role")))
+        .ok_or_else(|| Error::invalid_argument(format!("role is {number}, which is not a role")))
 }
 
 /// A session without a descriptor: one side of one connection, for programs that move the bytes themselves,
@@ -63,9 +63,10 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 ///   anwdl_session_sent();
 /// - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
 ///
-/// A session has no clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call
-/// anwdl_session_end() or free the session. anwdl_session_next_event() runs all operations. Here is one by itself:
-/// to receive a request, call this whenever bytes have come and the last request has its response.
+/// A function for one role fails in the other with ANWDL_VALUE_ERROR and ANWDL_REASON_WRONG_ROLE. A session has no
+/// clock: its timeouts need anwdl_session_set_time(). To give up on a peer, call anwdl_session_end() or free the
+/// session. anwdl_session_next_event() runs all operations. Here is one by itself: to receive a request, call this
+/// whenever bytes have come and the last request has its response.
 ///
 /// @code{.c}
 /// #include <anwdl.h>
@@ -112,15 +113,15 @@ impl Handle for anwdl_session_t {
     const NAME: &'static str = "session";
 }
 
-/// Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called; if
+/// Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called. If
 /// the options say that keys are not exchanged, it is ready at once under their AES wrapper. Python: none;
 /// ClientInstance() needs a socket.
 /// @param role Which side of the connection it is.
 /// @param options The options; NULL for the defaults. The non-blocking option is ignored; for the timeouts see
 ///   anwdl_session_set_time().
 /// @param out_session Where to write the session, to be freed with anwdl_session_free().
-/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit
-///   the framing of the options.
+/// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_PROTOCOL_MISMATCH: the AES wrapper does not fit the
+///   framing of the options.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_new(
@@ -140,19 +141,14 @@ pub unsafe extern "C" fn anwdl_session_new(
 
 /// Wipes the keys and frees the session. Everything borrowed from it becomes invalid; requests and responses
 /// that the caller owns stay valid. Python: del.
-/// @param session The session; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { free(session) }
 }
 
-/// Exchanges the keys with the peer, as anwdl_client_exchange_keys().
+/// Exchanges the keys, as anwdl_client_exchange_keys(). Usually the side in the role of a client speaks first.
 /// Python: ClientInstance.exchangeKeys(receive_first).
-/// @param session The session.
-/// @param receive_first true if the peer speaks first, as the released clients do: usual for
-///   ANWDL_ROLE_SERVER; false if this side does.
-/// @return As anwdl_client_exchange_keys().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_exchange_keys(
@@ -163,9 +159,8 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
     unsafe { operate(session, |session| session.exchange_keys(receive_first != 0)) }
 }
 
-/// One step of the key exchange: sends the local RSA public key. Python: ClientInstance.sendPublicRSAKey().
-/// @param session The session.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_send_public_rsa_key(). Python:
+/// ClientInstance.sendPublicRSAKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
@@ -175,10 +170,8 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     unsafe { operate(session, SansIoSession::send_public_rsa_key) }
 }
 
-/// One step of the key exchange: receives the peer's RSA public key.
-/// Python: ClientInstance.recvPublicRSAKey().
-/// @param session The session.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_recv_public_rsa_key(). Python:
+/// ClientInstance.recvPublicRSAKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
@@ -188,10 +181,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     unsafe { operate(session, SansIoSession::recv_public_rsa_key) }
 }
 
-/// One step of the key exchange: sends the AES key, as anwdl_client_send_aes_key().
-/// Python: ClientInstance.sendAESKey().
-/// @param session The session.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_send_aes_key(). Python: ClientInstance.sendAESKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
@@ -201,9 +191,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
     unsafe { operate(session, SansIoSession::send_aes_key) }
 }
 
-/// One step of the key exchange: receives the peer's AES key. Python: ClientInstance.recvAESKey().
-/// @param session The session.
-/// @return As anwdl_client_exchange_keys().
+/// One step of the key exchange, as anwdl_client_recv_aes_key(). Python: ClientInstance.recvAESKey().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
@@ -215,22 +203,14 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 
 /// Does the long part of the key exchange, as anwdl_client_compute(). Python: none; it is part of
 /// ClientInstance.recvAESKey().
-/// @param session The session.
-/// @return As anwdl_client_compute().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
     // SAFETY: the caller passes what the types say, or NULL.
     unsafe { operate(session, SansIoSession::compute) }
 }
 
-/// ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request().
-/// Python: ClientInstance.recvRequest(store_request).
-/// @param session The session.
-/// @param store_request true to keep the request for anwdl_session_get_stored_request(), in place of an
-///   earlier one.
-/// @param out_request Where to write the request, to be freed with anwdl_request_free(); it outlives the
-///   session. NULL is fine if store_request is true.
-/// @return As anwdl_client_recv_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
+/// ANWDL_ROLE_SERVER only: receives a request, as anwdl_client_recv_request(). Python:
+/// ClientInstance.recvRequest(store_request).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_request(
@@ -249,14 +229,8 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
     }
 }
 
-/// ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response().
-/// Python: ClientInstance.sendResponse(success, message, data, reason).
-/// @param session The session.
-/// @param success Whether the request was carried out.
-/// @param message What the peer shows, UTF-8: one of the ANWDL_RESPONSE_MSG_ strings.
-/// @param data_json A JSON object, UTF-8; NULL for {}.
-/// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
-/// @return As anwdl_client_send_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
+/// ANWDL_ROLE_SERVER only: sends a response, as anwdl_client_send_response(). Python:
+/// ClientInstance.sendResponse(success, message, data, reason).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_response(
@@ -279,12 +253,8 @@ pub unsafe extern "C" fn anwdl_session_send_response(
     }
 }
 
-/// ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request().
-/// Python: ClientInterface.sendRequest(verb, parameters).
-/// @param session The session.
-/// @param verb What is asked for, UTF-8.
-/// @param parameters_json A JSON object, UTF-8; NULL for {}.
-/// @return As anwdl_client_interface_send_request(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
+/// ANWDL_ROLE_CLIENT only: sends a request, as anwdl_client_interface_send_request(). Python:
+/// ClientInterface.sendRequest(verb, parameters).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_send_request(
@@ -303,12 +273,8 @@ pub unsafe extern "C" fn anwdl_session_send_request(
     }
 }
 
-/// ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response().
-/// Python: ClientInterface.recvResponse().
-/// @param session The session.
-/// @param out_response Where to write the response, to be freed with anwdl_response_free(); it outlives the
-///   session.
-/// @return As anwdl_client_interface_recv_response(), and ANWDL_VALUE_ERROR with ANWDL_REASON_WRONG_ROLE.
+/// ANWDL_ROLE_CLIENT only: receives a response, as anwdl_client_interface_recv_response(). Python:
+/// ClientInterface.recvResponse().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_recv_response(
@@ -319,10 +285,9 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
     unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
-/// Takes bytes from the peer, in pieces of any size, but only those that the operation under way can use now:
-/// none if no operation is under way, or if it has all that it waited for and must be called again. Bytes after
-/// a message stay with the caller. Python: none; socket.recv() is called inside.
-/// @param session The session.
+/// Passes on bytes from the peer, in pieces of any size. It takes only what the operation under way can use:
+/// nothing if no operation is under way, or if it has all it waited for and must be called again. Bytes after a
+/// message stay with the caller. Python: none; socket.recv() is called inside.
 /// @param bytes The bytes; NULL is fine if len is 0.
 /// @param len Their number.
 /// @param out_taken Where to write how many bytes were taken, from the first on. Feed the rest again after
@@ -350,10 +315,49 @@ pub unsafe extern "C" fn anwdl_session_feed(
     })
 }
 
-/// Tells the session that the peer has closed its side. An operation that waits for bytes then fails with
+/// Lends memory to receive bytes from the peer into, in place of anwdl_session_feed(): pass it to recv(),
+/// SSL_read() or an io_uring, and report what has come with anwdl_session_received(). It has room for what the
+/// operation under way waits for and for the start of the next message, so that nothing is left for the caller to
+/// keep. Python: none; socket.recv() is called inside.
+/// @param out_len Where to write its length in bytes. Written only if there is one.
+/// @return The address, lent until the next call that changes the session; NULL if the session waits for no bytes:
+///   after ANWDL_WANT_READ it does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_get_receive_buffer(
+    session: *mut anwdl_session_t,
+    out_len: *mut usize,
+) -> *mut u8 {
+    value_or(ptr::null_mut(), || {
+        // SAFETY: the caller passes NULL or a session that it owns.
+        let session = unsafe { borrow_mut(session, "session") }?;
+        // SAFETY: the caller passes NULL or a place for the number.
+        let out_len = unsafe { output(out_len, "out_len") }?;
+        let buffer = session.get_mut().receive_buffer();
+        if buffer.is_empty() {
+            return Ok(ptr::null_mut());
+        }
+        out_len.set(buffer.len());
+        Ok(buffer.as_mut_ptr())
+    })
+}
+
+/// Reports that bytes from the peer were received into what anwdl_session_get_receive_buffer() lent. Python: none;
+/// socket.recv() is called inside.
+/// @param count How many, from the first on; more than its length is ANWDL_REASON_INVALID_ARGUMENT.
+/// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after anwdl_session_end()).
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_received(
+    session: *mut anwdl_session_t,
+    count: usize,
+) -> anwdl_status_t {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { operate(session, |session| session.received(count)) }
+}
+
+/// Says that the peer has closed its side. An operation that waits for bytes then fails with
 /// ANWDL_REASON_PEER_CLOSED when it is called again, and so does every later one. Python: none; socket.recv()
 /// is called inside.
-/// @param session The session.
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED (also after
 ///   anwdl_session_end()).
 #[must_use]
@@ -367,7 +371,6 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 /// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
 /// a copy: no timeout counts for these, and the program must limit how many wait.
 /// Python: none; socket.sendall() is called inside.
-/// @param session The session.
 /// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
 ///   session.
 /// @param len Where to write their number, which may be 0.
@@ -395,7 +398,6 @@ pub unsafe extern "C" fn anwdl_session_get_pending(
 
 /// Reports that bytes of anwdl_session_get_pending() are on their way to the peer. Python: none;
 /// socket.sendall() is called inside.
-/// @param session The session.
 /// @param count How many of them, from the first on; more than are pending is ANWDL_REASON_INVALID_ARGUMENT.
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_SESSION_FAILED, only after a defect of the
 ///   library.
@@ -409,10 +411,8 @@ pub unsafe extern "C" fn anwdl_session_sent(
     unsafe { operate(session, |session| session.sent(count)) }
 }
 
-/// What the operation under way waits for.
-/// @param session The session.
-/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under
-///   way, or it continues when it is called again; ANWDL_VALUE_ERROR for NULL.
+/// What the operation under way waits for, as anwdl_client_get_wants(); ANWDL_OK also if it can continue at
+/// once.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_wants(
@@ -425,7 +425,6 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
 /// Ends the session and wipes its keys: to give up on a slow peer, or after the last message. Every later
 /// operation fails with ANWDL_REASON_SESSION_FAILED. The session must still be freed. Ending it twice does
 /// nothing. Python: ClientInstance.closeConnection().
-/// @param session The session.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anwdl_status_t {
@@ -439,7 +438,6 @@ pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anw
 }
 
 /// Whether a failure or anwdl_session_end() has ended the session. Nothing is pending then.
-/// @param session The session.
 /// @return true if the session can only be freed, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_t) -> bool {
@@ -448,7 +446,6 @@ pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_
 }
 
 /// Which side of the connection the session is. Python: the class, ClientInstance or ClientInterface.
-/// @param session The session.
 /// @return The role that it was made with; ANWDL_ROLE_SERVER for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t) -> anwdl_role_t {
@@ -460,10 +457,8 @@ pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t)
     }
 }
 
-/// The framing that the session uses, as anwdl_client_get_protocol(). In the role of a client it is known at
-/// once if the options name it.
-/// @param session The session.
-/// @return The framing; ANWDL_PROTOCOL_AUTO until it is known.
+/// The framing of the session, as anwdl_client_get_protocol(). In the role of a client it is known at once if
+/// the options name it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_protocol(
     session: *const anwdl_session_t,
@@ -472,9 +467,7 @@ pub unsafe extern "C" fn anwdl_session_get_protocol(
     unsafe { get_protocol(session, SansIoSession::protocol) }
 }
 
-/// The RSA wrapper of the session, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
-/// @param session The session.
-/// @return The wrapper, borrowed until the next call that changes the session; NULL if there is none yet.
+/// The RSA wrapper, as anwdl_client_get_rsa_wrapper(). Python: ClientInstance.getRSAWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     session: *const anwdl_session_t,
@@ -483,9 +476,7 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     unsafe { get_wrapper(session, SansIoSession::rsa_wrapper) }
 }
 
-/// The AES wrapper of the session, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
-/// @param session The session.
-/// @return The wrapper, borrowed until the next call that changes the session; NULL if there is none.
+/// The AES wrapper, as anwdl_client_get_aes_wrapper(). Python: ClientInstance.getAESWrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     session: *const anwdl_session_t,
@@ -494,10 +485,8 @@ pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     unsafe { get_wrapper(session, SansIoSession::aes_wrapper) }
 }
 
-/// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
-/// @param session The session.
-/// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
-/// @return As anwdl_client_set_rsa_wrapper().
+/// Replaces the RSA key pair, as anwdl_client_set_rsa_wrapper(). Python:
+/// ClientInstance.setRSAWrapper(rsa_wrapper).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
@@ -508,11 +497,8 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     unsafe { set_wrapper(session, wrapper, SansIoSession::set_rsa_wrapper) }
 }
 
-/// Replaces the AES key before keys are exchanged, or in a session that does not exchange any.
-/// Python: ClientInstance.setAESWrapper(aes_wrapper).
-/// @param session The session.
-/// @param wrapper The wrapper, as for anwdl_client_options_set_aes_wrapper().
-/// @return As anwdl_client_set_aes_wrapper().
+/// Replaces the AES key, as anwdl_client_set_aes_wrapper(). Python:
+/// ClientInstance.setAESWrapper(aes_wrapper).
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
@@ -523,10 +509,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     wiping_keys(|| unsafe { set_wrapper(session, wrapper, SansIoSession::set_aes_wrapper) })
 }
 
-/// The last request that anwdl_session_recv_request() received with store_request.
-/// Python: ClientInstance.getStoredRequest().
-/// @param session The session.
-/// @return The request, borrowed until the session stores another one or is freed; NULL if none is stored.
+/// The stored request, as anwdl_client_get_stored_request(). Python: ClientInstance.getStoredRequest().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_stored_request(
     session: *const anwdl_session_t,
@@ -535,11 +518,8 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
     unsafe { get_stored_request(session, SansIoSession::stored_request) }
 }
 
-/// What is wrong with the last request, if it was malformed, as anwdl_client_get_request_errors().
-/// Python: the errors in the tuple that ClientInstance.recvRequest() returns.
-/// @param session The session.
-/// @return A JSON object in UTF-8, borrowed until the session begins to receive the next request, also in
-///   anwdl_session_next_event(); NULL if the last request was not malformed.
+/// What is wrong with a malformed request, as anwdl_client_get_request_errors(). Python: the errors in the
+/// tuple that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_request_errors(
     session: *const anwdl_session_t,
@@ -554,11 +534,8 @@ pub unsafe extern "C" fn anwdl_session_get_request_errors(
     }
 }
 
-/// The text of the last request, if it was malformed, as anwdl_client_get_malformed_request_json().
-/// Python: the request in the tuple that ClientInstance.recvRequest() returns.
-/// @param session The session.
-/// @return The text in UTF-8, borrowed until the session begins to receive the next request, also in
-///   anwdl_session_next_event(); NULL if the last request was not malformed.
+/// The text of a malformed request, as anwdl_client_get_malformed_request_json(). Python: the request in the
+/// tuple that ClientInstance.recvRequest() returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     session: *const anwdl_session_t,
@@ -573,10 +550,16 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     }
 }
 
+/// Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+/// anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
+/// @return true between two requests and before the first; otherwise false, also after a failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn anwdl_session_is_idle(session: *const anwdl_session_t) -> bool {
+    // SAFETY: the caller passes what the types say, or NULL.
+    unsafe { is_idle(session, SansIoSession::is_idle) }
+}
+
 /// Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object.
-/// @param session The session.
-/// @param user_data The pointer; NULL is fine.
-/// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_user_data(
@@ -587,9 +570,7 @@ pub unsafe extern "C" fn anwdl_session_set_user_data(
     unsafe { set_user_data(session, user_data) }
 }
 
-/// The pointer that anwdl_session_set_user_data() attached. Python: an attribute of the object.
-/// @param session The session.
-/// @return The pointer; NULL if there is none.
+/// The attached pointer, as anwdl_client_get_user_data(). Python: an attribute of the object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_user_data(
     session: *const anwdl_session_t,
@@ -598,10 +579,8 @@ pub unsafe extern "C" fn anwdl_session_get_user_data(
     unsafe { get_user_data(session) }
 }
 
-/// The IP address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip().
-/// Python: ClientInstance.getIP().
-/// @param session The session.
-/// @return The text, valid until the session is freed; "" if the options have no address.
+/// The address of anwdl_client_options_set_peer_ip(), as anwdl_client_get_ip(); "" without one. Python:
+/// ClientInstance.getIP().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -> *const c_char {
     // SAFETY: the caller passes what the types say, or NULL.
@@ -612,9 +591,7 @@ pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -
     }
 }
 
-/// The ID of the peer, as anwdl_client_get_id(). Python: ClientInstance.getID().
-/// @param session The session.
-/// @return The text, valid until the session is freed; "" if the options have no address.
+/// The ID of the peer, as anwdl_client_get_id(); "" without an address. Python: ClientInstance.getID().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -> *const c_char {
     // SAFETY: the caller passes what the types say, or NULL.
@@ -625,9 +602,8 @@ pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -
     }
 }
 
-/// When the session was made. Python: ClientInstance.getCreationTimestamp().
-/// @param session The session.
-/// @return Seconds since 1970-01-01 00:00 UTC, negative before.
+/// When the session was made, as anwdl_client_get_creation_timestamp(). Python:
+/// ClientInstance.getCreationTimestamp().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_creation_timestamp(
     session: *const anwdl_session_t,
@@ -654,7 +630,6 @@ pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
 /// Runs the session, as anwdl_client_next_event() or, in the role of a client,
 /// anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_WRITE send what is pending; after
 /// ANWDL_EVENT_WANT_READ, when nothing is pending, feed it; then call again. Python: none.
-/// @param session The session.
 /// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
 ///   anwdl_request_free(); it outlives the session. Ignored in the role of a client.
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
@@ -680,13 +655,12 @@ pub unsafe extern "C" fn anwdl_session_next_event(
     }
 }
 
-/// Gives the session the time, for the timeouts of its options. Call it before the first
-/// anwdl_session_next_event() and before other functions. An operation
+/// Tells the session the time, for the timeouts of its options. Call it after each wait, before any other
+/// function: the timeout of a request counts from the time last told when its first byte came. An operation
 /// that began before the first call has no timeout. Python: none; the socket has a clock.
-/// @param session The session.
 /// @param milliseconds The time in milliseconds from any fixed point: that of clock_gettime(CLOCK_MONOTONIC),
-///   uv_now() or std::chrono::steady_clock. A time before the last one is ignored:
-///   after one that is too large, the clock stands still until that time.
+///   uv_now() or std::chrono::steady_clock. A time before the last one is ignored; after one that is too large,
+///   the clock stands still until that time.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_set_time(
@@ -703,10 +677,8 @@ pub unsafe extern "C" fn anwdl_session_set_time(
     }
 }
 
-/// How long the operation under way may still take after the last anwdl_session_set_time(), as
-/// anwdl_client_get_time_left(). Python: none.
-/// @param session The session.
-/// @return As anwdl_client_get_time_left(); -1 also without anwdl_session_set_time().
+/// How long the operation under way may take after the last anwdl_session_set_time(), as
+/// anwdl_client_get_time_left(); -1 also without anwdl_session_set_time(). Python: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_time_left(session: *const anwdl_session_t) -> c_int {
     // SAFETY: the caller passes what the types say, or NULL.

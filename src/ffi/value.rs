@@ -10,7 +10,7 @@ use super::request::anwdl_request_t;
 use super::response::anwdl_response_t;
 use super::{borrow, borrow_mut, output, status, text, value_or};
 use crate::error::{Error, Reason};
-use crate::message::{DataValue, Value, ValueType, Values, not_given};
+use crate::message::{DataValue, Value, ValueType, Values, no_value};
 
 /// The type of a value.
 #[repr(C)]
@@ -96,39 +96,39 @@ const NONE: anwdl_value_t = anwdl_value_t {
 };
 
 /// A value for C.
-fn lend(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
+fn to_c(value: Option<Value<'_>>) -> Result<anwdl_value_t, Error> {
     let Some((values, place, level)) = value.map(Value::place) else {
         return Ok(NONE);
     };
-    let narrow = |number: usize| {
+    let to_u32 = |number: usize| {
         u32::try_from(number).map_err(|_| {
             Error::new(
                 Reason::OutOfRange,
-                "the data are longer than 4 GiB, beyond what a value can tell",
+                "the data is longer than 4 GiB, the limit for reading values",
             )
         })
     };
     Ok(anwdl_value_t {
         owner: ptr::from_ref(values).cast(),
-        place: narrow(place)?,
-        level: narrow(level)?,
+        place: to_u32(place)?,
+        level: to_u32(level)?,
     })
 }
 
-/// The value that C passes back, which [`lend`] made.
+/// The value behind one that C passes back.
 ///
 /// # Safety
 /// Its owner is alive, and does not change during the borrow.
 unsafe fn optional<'a>(value: anwdl_value_t) -> Result<Option<Value<'a>>, Error> {
-    // SAFETY: it is NULL, or `lend` made it; the caller guarantees the rest.
+    // SAFETY: it is NULL, or `to_c` made it; the caller guarantees the rest.
     let Some(values) = (unsafe { value.owner.cast::<Values>().as_ref() }) else {
         return Ok(None);
     };
     let found = values.value_at(value.place as usize, value.level as usize);
-    found.map(Some).ok_or_else(not_given)
+    found.map(Some).ok_or_else(no_value)
 }
 
-/// As [`optional`], but no value is an error.
+/// Like [`optional`], but "no value" is an error.
 ///
 /// # Safety
 /// As for [`optional`].
@@ -139,7 +139,6 @@ unsafe fn required<'a>(value: anwdl_value_t) -> Result<Value<'a>, Error> {
 }
 
 /// The parameters of a request, for reading. Python: request["parameters"].
-/// @param request The request.
 /// @return The parameters, an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_parameters(
@@ -148,12 +147,11 @@ pub unsafe extern "C" fn anwdl_request_get_parameters(
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or a live request.
         let request = unsafe { borrow(request, "request") }?;
-        lend(Some(request.parameters()))
+        to_c(Some(request.parameters()))
     })
 }
 
 /// The data of a response, for reading. Python: response["data"].
-/// @param response The response.
 /// @return The data, an object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_data(
@@ -162,13 +160,12 @@ pub unsafe extern "C" fn anwdl_response_get_data(
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or a live response.
         let response = unsafe { borrow(response, "response") }?;
-        lend(Some(response.data()))
+        to_c(Some(response.data()))
     })
 }
 
 /// The content of an anwdl_data_t, for reading. It is written as JSON for this, and the text is kept until the
 /// data is changed. Python: data.
-/// @param data The data.
 /// @return The object or array; no value also if its text is longer than 4 GiB (ANWDL_REASON_OUT_OF_RANGE) or
 ///   finds no memory (ANWDL_REASON_INTERNAL).
 #[unsafe(no_mangle)]
@@ -176,12 +173,11 @@ pub unsafe extern "C" fn anwdl_data_get_value(data: *const anwdl_data_t) -> anwd
     value_or(NONE, || {
         // SAFETY: the caller passes NULL or live data.
         let data = unsafe { borrow(data, "data") }?;
-        lend(Some(data.value()?))
+        to_c(Some(data.value()?))
     })
 }
 
 /// The type of a value. Python: type(value).
-/// @param value The value.
 /// @return The type; ANWDL_VALUE_NONE for no value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_value_get_type(value: anwdl_value_t) -> anwdl_value_type_t {
@@ -217,14 +213,13 @@ pub unsafe extern "C" fn anwdl_value_find(
         // SAFETY: the caller passes NULL or a string.
         let pointer = unsafe { text(pointer, "pointer") }?;
         match value {
-            Some(value) => lend(value.at(pointer)?),
+            Some(value) => to_c(value.at(pointer)?),
             None => Ok(NONE),
         }
     })
 }
 
 /// Finds a member of an object by its name, in which "/" and "~" mean nothing special. Python: value.get(name).
-/// @param value The object.
 /// @param name The name of the member, UTF-8.
 /// @return The value of the member; no value if the object has no such member, or value is not an object.
 #[unsafe(no_mangle)]
@@ -237,7 +232,7 @@ pub unsafe extern "C" fn anwdl_value_get_member(
         let value = unsafe { optional(value) }?;
         // SAFETY: the caller passes NULL or a string.
         let name = unsafe { text(name, "name") }?;
-        lend(value.and_then(|value| value.member(name)))
+        to_c(value.and_then(|value| value.member(name)))
     })
 }
 
@@ -249,7 +244,7 @@ pub unsafe extern "C" fn anwdl_value_get_first(value: anwdl_value_t) -> anwdl_va
     value_or(NONE, || {
         // SAFETY: the caller passes no value or a live one.
         let value = unsafe { optional(value) }?;
-        lend(value.and_then(Value::first))
+        to_c(value.and_then(Value::first))
     })
 }
 
@@ -262,7 +257,7 @@ pub unsafe extern "C" fn anwdl_value_get_next(value: anwdl_value_t) -> anwdl_val
     value_or(NONE, || {
         // SAFETY: the caller passes no value or a live one.
         let value = unsafe { optional(value) }?;
-        lend(value.and_then(Value::next))
+        to_c(value.and_then(Value::next))
     })
 }
 
@@ -411,7 +406,6 @@ pub unsafe extern "C" fn anwdl_value_get_string(
 /// Writes a value as JSON, as anwdl_data_to_json() does: an integer with all its digits, or a whole array. The
 /// text can be half as long again as what was received. The call needs twice its length.
 /// Python: json.dumps(value, ensure_ascii=False).
-/// @param value The value.
 /// @param out_json Where to write the text, UTF-8 with no NUL inside, to be freed with anwdl_string_free().
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
 #[must_use]
@@ -429,8 +423,7 @@ pub unsafe extern "C" fn anwdl_value_to_json(
     })
 }
 
-/// Sets a member of an object to a copy of a value. Python: data[name] = copy.deepcopy(value).
-/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Sets a member to a copy of a value. Python: data[name] = copy.deepcopy(value).
 /// @param name The name of the member, UTF-8.
 /// @param value The value to copy, of any type; it may be one of data's own.
 /// @return ANWDL_OK, or ANWDL_VALUE_ERROR with ANWDL_REASON_NOT_FOUND: there is no value.
@@ -453,8 +446,7 @@ pub unsafe extern "C" fn anwdl_data_set_value(
     })
 }
 
-/// Appends a copy of a value to an array. Python: data.append(copy.deepcopy(value)).
-/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Appends a copy of a value. Python: data.append(copy.deepcopy(value)).
 /// @param value The value to copy, of any type; it may be one of data's own.
 /// @return As anwdl_data_set_value().
 #[must_use]
@@ -473,8 +465,7 @@ pub unsafe extern "C" fn anwdl_data_add_value(
     })
 }
 
-/// Sets a member of an object to a float. Python: data[name] = value.
-/// @param data The object.
+/// Sets a member to a float. Python: data[name] = value.
 /// @param name The name of the member, UTF-8.
 /// @param value The float, written so that reading gives the same one; 1 as 1.0. Infinity and NaN, which JSON
 ///   does not have, are ANWDL_REASON_INVALID_ARGUMENT.
@@ -495,8 +486,7 @@ pub unsafe extern "C" fn anwdl_data_set_float(
     })
 }
 
-/// Appends a float to an array. Python: data.append(value).
-/// @param data The array.
+/// Appends a float. Python: data.append(value).
 /// @param value The float, as for anwdl_data_set_float().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -512,9 +502,8 @@ pub unsafe extern "C" fn anwdl_data_add_float(
     })
 }
 
-/// Sets a member of an object to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
+/// Sets a member to JSON text, such as an integer of more than 64 bits. Numbers and strings stay
 /// as written, to the last digit. Python: data[name] = json.loads(text).
-/// @param data The object. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
 /// @param name The name of the member, UTF-8.
 /// @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
@@ -536,8 +525,7 @@ pub unsafe extern "C" fn anwdl_data_set_json(
     })
 }
 
-/// Appends JSON text to an array, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
-/// @param data The array. More than 64 levels are ANWDL_REASON_INVALID_ARGUMENT.
+/// Appends JSON text, as anwdl_data_set_json(). Python: data.append(json.loads(text)).
 /// @param json Any JSON value, UTF-8, with the limits of anwdl_data_from_json().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]

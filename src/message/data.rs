@@ -1,15 +1,15 @@
 //! The data of responses and the parameters of requests, built value by value.
 //!
-//! Each value is kept as JSON text. So values that come as JSON keep every digit and every
-//! escape, and each value is copied once.
+//! Each value is kept as JSON text, so that values from JSON keep every digit and every escape, and
+//! each value is copied only once.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::format::{CONTAINER, DATA, Places, STATISTICS, write_errors};
-use super::hash_index::{FEW, Index};
+use super::format::{CONTAINER, DATA, FieldMask, STATISTICS, write_errors};
+use super::hash_index::{Index, MAX_UNINDEXED};
 use super::json::{self, MAX_DEPTH, Origin};
 use super::members::get_or_try_init;
 use super::value::{Value, Values};
@@ -19,8 +19,8 @@ use crate::secret::{NoMemory, SecretText, try_with_capacity};
 /// A JSON object or array that is built value by value: response data, or the parameters of a
 /// request.
 ///
-/// Members stand in the order in which they were first set. Names and values are wiped when they
-/// are replaced or dropped: data hold passwords and client tokens.
+/// Members keep the order in which they were first set. Names and values are wiped when they are
+/// replaced or dropped, because data holds passwords and client tokens.
 ///
 /// ```
 /// use anwdl::message::Data;
@@ -37,24 +37,25 @@ use crate::secret::{NoMemory, SecretText, try_with_capacity};
 pub struct Data {
     is_array: bool,
     members: Vec<Member>,
-    /// Finds the first `indexed` of them; it holds their number plus one.
+    /// Finds the first `indexed` members. It stores their number plus one.
     index: Option<Index>,
     indexed: usize,
     /// The text for reading, kept until a value is changed.
     values: OnceLock<Box<Values>>,
-    /// Where that was until the last change, empty: whoever still has a value of it finds none there.
+    /// The values from before the last change, emptied: C may still have a pointer to them, and
+    /// finds no value there.
     previous: Mutex<Option<Box<Values>>>,
 }
 
 struct Member {
-    /// Empty in an array.
+    /// Empty for an element of an array.
     name: SecretText,
     value: DataValue,
 }
 
 /// A value for [`Data`], made from a string, an integer, a boolean, a [`Value`], or other data.
 pub struct DataValue {
-    /// The value as JSON, with the blanks that Python's `json.dumps` writes. Characters beyond
+    /// The value as JSON, with the spaces that Python's `json.dumps` writes. Characters beyond
     /// ASCII are not escaped.
     json: Zeroizing<String>,
     /// How many levels of objects and arrays it has.
@@ -101,7 +102,7 @@ impl Data {
         }
     }
 
-    /// Takes the members of a JSON object. Strings and numbers stay as they are written.
+    /// An object from JSON text. Strings and numbers stay as written.
     pub fn from_json(json: &str) -> Result<Self> {
         let root = json::check(json, Origin::Caller)
             .map_err(|problem| problem.of_argument("json", json))?;
@@ -109,7 +110,7 @@ impl Data {
             return Err(Error::invalid_argument(root.describe_as_no_object("json")));
         };
         let mut data = Self::new();
-        // They are known to have distinct names.
+        // The reader has checked that their names differ.
         for (name, value) in object.members() {
             data.reserve_members(1)?;
             data.members.push(Member {
@@ -120,8 +121,8 @@ impl Data {
         Ok(data)
     }
 
-    /// The data as JSON text: a blank behind each comma and each colon, no other blanks.
-    /// Fails if there is no memory for it.
+    /// The data as JSON text, with a space after each comma and each colon. Fails if there is no
+    /// memory.
     pub fn to_json(&self) -> Result<Zeroizing<String>> {
         Ok(DataValue::try_from(self)?.json)
     }
@@ -131,8 +132,8 @@ impl Data {
         self.is_array
     }
 
-    /// The data, for reading. They are written as one text for it, which is kept until something is
-    /// changed. Fails if there is no memory for it.
+    /// The data, for reading. This writes it as one text, which is kept until something changes.
+    /// Fails if there is no memory.
     pub fn value(&self) -> Result<Value<'_>> {
         let values = get_or_try_init(&self.values, || {
             let count = if self.is_array { 0 } else { self.members.len() };
@@ -150,7 +151,7 @@ impl Data {
         Ok(values.root())
     }
 
-    /// Sets a member of an object. One of the same name is replaced, in its place.
+    /// Sets a member of an object. A member of the same name is replaced in place.
     pub fn set<V: TryInto<DataValue>>(&mut self, name: &str, value: V) -> Result<()>
     where
         Error: From<V::Error>,
@@ -168,7 +169,7 @@ impl Data {
     {
         if !self.is_array {
             return Err(Error::invalid_argument(
-                "data is an object: what it holds is set under a name",
+                "data is an object: set members by name",
             ));
         }
         let value = value.try_into()?;
@@ -202,10 +203,10 @@ impl Data {
         self.set_normalized(STATISTICS, [uptime.into(), version.try_into()?])
     }
 
-    /// Sets these members of the format, or none if they do not fit it.
+    /// Sets these members, or none if they do not fit the response format.
     fn set_normalized<const COUNT: usize>(
         &mut self,
-        places: Places,
+        places: FieldMask,
         values: [DataValue; COUNT],
     ) -> Result<()> {
         self.check_object()?;
@@ -219,7 +220,7 @@ impl Data {
             return Err(Error::new(
                 Reason::MalformedResponse,
                 format!(
-                    "what is to be set does not fit the response format: {}",
+                    "the members do not fit the response format: {}",
                     write_errors(errors)
                 ),
             ));
@@ -234,7 +235,7 @@ impl Data {
     fn check_object(&self) -> Result<()> {
         if self.is_array {
             return Err(Error::invalid_argument(
-                "data is an array: what it holds has no names, and is added",
+                "data is an array: add elements, which have no names",
             ));
         }
         Ok(())
@@ -248,7 +249,7 @@ impl Data {
         Ok(())
     }
 
-    /// Puts a member in its place, or at the end, where there is room.
+    /// Replaces a member, or adds it at the end, where there must be room.
     fn place(&mut self, member: Member) {
         self.forget_values();
         match self.find(&member.name) {
@@ -269,9 +270,9 @@ impl Data {
         Ok(self.members.try_reserve(count).map_err(NoMemory::from)?)
     }
 
-    /// The number of the member of this name.
+    /// The index of the member of this name.
     fn find(&mut self, name: &str) -> Option<usize> {
-        if self.members.len() - self.indexed > FEW {
+        if self.members.len() - self.indexed > MAX_UNINDEXED {
             self.extend_index();
         }
         let is_named = |at: usize| (*self.members[at].name == *name).then_some(at);
@@ -280,7 +281,7 @@ impl Data {
         indexed.or_else(|| (self.indexed..self.members.len()).find_map(is_named))
     }
 
-    /// Adds all members to the index. A full index is rebuilt with twice the size, so each member is
+    /// Adds all members to the index. A full index is rebuilt at twice the size, so each member is
     /// hashed a few times at most. Members that do not fit, for lack of memory or beyond 32 bits,
     /// are found by a linear search.
     fn extend_index(&mut self) {
@@ -320,8 +321,8 @@ impl fmt::Debug for Data {
     }
 }
 
-// A buffer that grows leaves an unwiped copy behind. So each one below is large enough from the
-// beginning.
+// A buffer that grows leaves an unwiped copy behind, so each one below is large enough from the
+// start.
 
 impl DataValue {
     /// JSON's `null`.
@@ -329,7 +330,7 @@ impl DataValue {
         Self::word("null")
     }
 
-    /// Any value, from its JSON text. Strings and numbers stay as they are written.
+    /// Any value, from its JSON text. Strings and numbers stay as written.
     pub fn from_json(json: &str) -> Result<Self> {
         let value = json::check(json, Origin::Caller)
             .map_err(|problem| problem.of_argument("json", json))?;
@@ -340,7 +341,7 @@ impl DataValue {
     pub fn float(value: f64) -> Result<Self> {
         if !value.is_finite() {
             return Err(Error::invalid_argument(
-                "value is infinite or no number, which JSON cannot say",
+                "value is infinite or NaN, which JSON does not have",
             ));
         }
         Ok(Self::word(
@@ -348,7 +349,7 @@ impl DataValue {
         ))
     }
 
-    /// Of what is no secret: a number or a word.
+    /// From something that is not secret: a number or a word.
     fn word(text: impl Into<String>) -> Self {
         Self {
             json: Zeroizing::new(text.into()),
@@ -356,7 +357,7 @@ impl DataValue {
         }
     }
 
-    /// Copies an accepted value. Only the blanks between its parts change.
+    /// Copies an accepted value. Only the whitespace between its parts changes.
     fn from_accepted(written: &str) -> Result<Self> {
         let separators = written.bytes().filter(|byte| matches!(byte, b',' | b':'));
         let mut json = try_text(written.len() + separators.count())?;
@@ -389,7 +390,7 @@ impl DataValue {
         })
     }
 
-    /// Whether data may hold it, which adds one level.
+    /// Fails if it is nested too deep to be put into data, which adds one level.
     fn check_levels(&self) -> Result<()> {
         if self.levels < MAX_DEPTH {
             return Ok(());
@@ -432,7 +433,7 @@ impl From<bool> for DataValue {
     }
 }
 
-/// A copy of the data as they are now. Fails if there is no memory for it.
+/// A copy of the data. Fails if there is no memory.
 impl TryFrom<&Data> for DataValue {
     type Error = Error;
 
@@ -464,7 +465,7 @@ impl TryFrom<&Data> for DataValue {
 
 /// A copy of a value.
 impl Value<'_> {
-    /// The value as JSON text, as [`Data::to_json`] writes it. Fails if there is no memory for it.
+    /// The value as JSON text, as [`Data::to_json`] writes it. Fails if there is no memory.
     pub fn to_json(self) -> Result<Zeroizing<String>> {
         Ok(DataValue::try_from(self)?.json)
     }
@@ -479,7 +480,7 @@ impl TryFrom<Value<'_>> for DataValue {
     }
 }
 
-/// Room for a text that will have so many bytes, and is a secret.
+/// An empty buffer for a secret text of `len` bytes.
 fn try_text(len: usize) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(try_with_capacity(len)?))
 }
@@ -621,15 +622,15 @@ mod tests {
         for (text, problem) in [
             (
                 "",
-                "json is no acceptable JSON at line 1 column 1 (byte 0): the text is empty",
+                "json is not acceptable JSON at line 1 column 1 (byte 0): the text is empty",
             ),
             (
                 "{} x",
-                "json is no acceptable JSON at line 1 column 4 (byte 3): something follows",
+                "json is not acceptable JSON at line 1 column 4 (byte 3): there is text",
             ),
-            (r#"{"a": 1, "\u0061": 2}"#, "stands twice"),
-            ("[1]", "json is an array; it has to be an object, such as {"),
-            ("null", "json is no object, such as {"),
+            (r#"{"a": 1, "\u0061": 2}"#, "a duplicate key"),
+            ("[1]", "json is an array; it must be an object, such as {"),
+            ("null", "json is not an object, such as {"),
         ] {
             refused(Data::from_json(text), Reason::InvalidArgument, problem);
         }

@@ -1,24 +1,24 @@
-//! Makes refusing a message take as long as the slowest message of its size.
+//! Makes a refusal take as long as the slowest message of the same size.
 
 use std::hint::black_box;
 
 use super::json::{Origin, observe};
 use super::work::Count;
 
-/// For a byte that is not ASCII, in the check for UTF-8.
+/// The work for a byte that is not ASCII, in the UTF-8 check.
 const UTF8_BYTE: usize = 10;
 
-/// The most for a byte of a text. A message of nothing but short keys comes near it.
-const MOST: usize = 88;
+/// The most work for a byte of a text. A message of nothing but short keys comes close.
+const MAX_PER_BYTE: usize = 88;
 
-/// The most for a byte without comparing keys: when a text is read to detect its framing.
-const MOST_WITHOUT_KEYS: usize = 70;
+/// The most work for a byte if keys are not compared: when a text is read to detect its framing.
+const MAX_PER_BYTE_WITHOUT_KEYS: usize = 70;
 
-/// The text that is read to fill up the time. It is short, because the last read may be one too many.
+/// The text that is read to fill the time. It is short, so that the last read exceeds it by little.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
 
-/// Reads until the work is as much as the bytes of the packet can take at most; `work` is what
-/// its text has taken. Does nothing if work is not counted.
+/// Reads until the work reaches the most that a packet of this size can take; `work` is what its
+/// text has taken. Does nothing if work is not counted.
 pub(crate) fn equalize_work(work: impl Count, packet: &[u8]) {
     let Some(mut work) = work.counted() else {
         return;
@@ -28,7 +28,8 @@ pub(crate) fn equalize_work(work: impl Count, packet: &[u8]) {
         .iter()
         .filter(|byte| !byte.is_ascii());
     work.add(UTF8_BYTE * others.count() * work.times);
-    let most = (MOST + MOST_WITHOUT_KEYS * (work.times - 1)).saturating_mul(packet.len());
+    let most =
+        (MAX_PER_BYTE + MAX_PER_BYTE_WITHOUT_KEYS * (work.times - 1)).saturating_mul(packet.len());
     while work.done < most {
         let sample = black_box(SAMPLE);
         let read = observe(sample, 0, Origin::Peer, &mut (), &mut work);

@@ -1,7 +1,7 @@
 //! The formats of requests and responses as tables of rules, and their validator.
 //!
-//! The errors have the form of the Python package `cerberus`, with which the released servers and
-//! clients check their messages.
+//! The errors have the form of the Python package `cerberus`, which the released servers and
+//! clients use to check messages.
 
 use std::io;
 
@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Tree};
 use super::json::{JsonError, Kind, Observer, Origin, Text, Value, observe};
 use super::work::{self, Count};
 
-/// An upper bound for the fields of a schema.
-const MOST_FIELDS: usize = 8;
+/// The most fields that a schema has.
+const MAX_FIELDS: usize = 8;
 
 /// The rules for an object. Other fields are allowed. At most one of the fields is an object with
 /// its own schema.
@@ -23,15 +23,15 @@ pub(super) struct Schema {
     shortest: usize,
 }
 
-/// Some fields of a schema: a bit for each, the lowest for the first one.
-pub(super) type Places = u8;
+/// Some fields of a schema: a bit for each, the lowest for the first.
+pub(super) type FieldMask = u8;
 
 struct Field {
     name: &'static str,
     rule: Rule,
     required: bool,
-    /// The fields, including this one, that come together or not at all.
-    together: Places,
+    /// The fields, including this one, that must be given together or not at all.
+    together: FieldMask,
 }
 
 impl Field {
@@ -44,7 +44,7 @@ impl Field {
         }
     }
 
-    const fn one_of(together: Places, name: &'static str, rule: Rule) -> Self {
+    const fn one_of(together: FieldMask, name: &'static str, rule: Rule) -> Self {
         Self {
             name,
             rule,
@@ -61,7 +61,7 @@ enum Rule {
     Object(&'static Schema),
 }
 
-/// A pattern that the whole of a text must match.
+/// A pattern that a whole text must match.
 struct Pattern {
     /// The pattern as a regular expression, for messages.
     expression: &'static str,
@@ -156,16 +156,16 @@ pub(super) static DATA: Schema = Schema::of(&[
     Field::one_of(STATISTICS, "version", Rule::Text(None)),
 ]);
 
-const ACCESS: Places = 0b11;
+const ACCESS: FieldMask = 0b11;
 /// The fields of data that describe a container.
-pub(super) const CONTAINER: Places = 0b0011_1111;
+pub(super) const CONTAINER: FieldMask = 0b0011_1111;
 /// The fields of data that describe the server.
-pub(super) const STATISTICS: Places = 0b1100_0000;
+pub(super) const STATISTICS: FieldMask = 0b1100_0000;
 
 /// The errors of an object, by field: an object of lists, as in `cerberus`.
 pub(super) type Errors = Map<String, Tree>;
 
-/// Writes errors as Python's `json.dumps` does, so that logs of both servers read alike.
+/// Writes errors as Python's `json.dumps` does, so that logs of both servers look the same.
 pub(super) fn write_errors(errors: Errors) -> String {
     let mut out = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, PythonStyle);
@@ -181,7 +181,7 @@ pub(crate) fn errors_of_whole(message: &str, problem: &str) -> String {
     write_errors(Errors::from_iter([(message.to_owned(), problems)]))
 }
 
-/// A blank after every comma and every colon.
+/// A space after each comma and each colon.
 struct PythonStyle;
 
 impl Formatter for PythonStyle {
@@ -207,9 +207,9 @@ impl Formatter for PythonStyle {
 }
 
 /// The values of a schema's fields, in its order.
-type Values<'a> = [Option<Value<'a>>; MOST_FIELDS];
+type Values<'a> = [Option<Value<'a>>; MAX_FIELDS];
 
-/// An accepted text, and the values of its schema's fields, found while it was read.
+/// An accepted text, and the values of its schema's fields, which were found while it was read.
 pub(crate) struct Document<'a> {
     schema: &'static Schema,
     root: Option<Value<'a>>,
@@ -273,7 +273,7 @@ impl<'a> Document<'a> {
         self.inner_count
     }
 
-    /// The errors of the root, an object; `None` if it fits.
+    /// The errors of the root, which is an object; `None` if it fits.
     pub fn errors(&self) -> Option<Errors> {
         self.schema.errors(&self.values, &self.inner)
     }
@@ -297,7 +297,7 @@ impl Schema {
         self.read_counted(text, &mut ())
     }
 
-    /// As [`read`](Self::read); adds the work to `work`.
+    /// Like [`read`](Self::read), but adds the work to `work`.
     #[inline(always)]
     pub fn read_counted<'a>(
         &'static self,
@@ -373,7 +373,7 @@ impl Schema {
     }
 
     /// The names of some fields, in the order of the schema.
-    pub fn names(&self, places: Places) -> impl Iterator<Item = &'static str> {
+    pub fn names(&self, places: FieldMask) -> impl Iterator<Item = &'static str> {
         let fields = self.fields.iter().enumerate();
         let named = fields.filter(move |(at, _)| places >> at & 1 == 1);
         named.map(|(_, field)| field.name)
@@ -382,7 +382,7 @@ impl Schema {
     fn errors(&self, values: &Values<'_>, inner: &Values<'_>) -> Option<Errors> {
         let is_there = values.iter().enumerate();
         let present = is_there.fold(0, |present, (at, value)| {
-            present | Places::from(value.is_some()) << at
+            present | FieldMask::from(value.is_some()) << at
         });
         let mut errors = None;
         for (field, value) in self.fields.iter().zip(values) {
@@ -409,8 +409,8 @@ impl Schema {
 }
 
 impl Rule {
-    /// Adds the errors of `value`, in which the values `inner` were found. Returns false if its type
-    /// is wrong, which makes other checks of the field pointless.
+    /// Adds the errors of `value`, in which the values `inner` were found. Returns false if its
+    /// type is wrong, because other checks of the field are pointless then.
     fn check(&self, value: Value<'_>, inner: &Values<'_>, problems: &mut Vec<Tree>) -> bool {
         match (self, value.kind()) {
             // As in `cerberus`, null has any type, but no rule allows it.
@@ -475,7 +475,7 @@ impl Pattern {
     }
 }
 
-/// Whether an integer of any length, as it is written, is below `limit`.
+/// Whether an integer of any length, given as text, is below `limit`.
 fn is_below(digits: &str, limit: u64) -> bool {
     match digits.strip_prefix('-') {
         Some(digits) => limit > 0 || digits != "0",
@@ -483,9 +483,9 @@ fn is_below(digits: &str, limit: u64) -> bool {
     }
 }
 
-/// Whether an integer of any length, as it is written, is above `limit`.
+/// Whether an integer of any length, given as text, is above `limit`.
 fn is_above(digits: &str, limit: u64) -> bool {
-    // JSON writes no leading zeros: what does not fit in 64 bits is larger than any limit.
+    // JSON has no leading zeros, so what does not fit in 64 bits is larger than any limit.
     !digits.starts_with('-') && digits.parse::<u64>().map_or(true, |value| value > limit)
 }
 
@@ -504,7 +504,7 @@ mod tests {
     #[test]
     fn every_schema_is_as_simple_as_documents_need_it() {
         for schema in [&REQUEST, &PARAMETERS, &RESPONSE, &DATA] {
-            assert!(schema.fields.len() <= MOST_FIELDS && MOST_FIELDS <= Places::BITS as usize);
+            assert!(schema.fields.len() <= MAX_FIELDS && MAX_FIELDS <= FieldMask::BITS as usize);
             for (at, field) in schema.fields.iter().enumerate() {
                 let alike = schema.fields.iter().enumerate();
                 let alike = alike.filter(|(_, other)| other.together == field.together);

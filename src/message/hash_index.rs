@@ -5,10 +5,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use crate::secret::NoMemory;
 
 /// Up to this many members, a linear search is faster.
-pub(super) const FEW: usize = 16;
+pub(super) const MAX_UNINDEXED: usize = 16;
 
-/// A hash table from names to places, which are not 0; what is there is stored elsewhere. The hashes are
-/// keyed: an attacker who chooses the names cannot predict them.
+/// A hash table from names to places (not 0), which does not store the names. The hashes are keyed:
+/// an attacker who chooses the names cannot predict them.
 pub(super) struct Index {
     hashes: RandomState,
     /// 0 for an empty slot.
@@ -94,8 +94,8 @@ impl Index {
     }
 }
 
-/// Messages are shorter than 4 GiB, so that 32 bits suffice.
-pub(super) fn narrow(place: usize) -> Result<u32, NoMemory> {
+/// Messages are shorter than 4 GiB, so 32 bits are enough.
+pub(super) fn to_u32(place: usize) -> Result<u32, NoMemory> {
     u32::try_from(place).map_err(|_| NoMemory)
 }
 

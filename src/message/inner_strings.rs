@@ -1,11 +1,11 @@
-//! The strings of a text other than the values of its root's members: the names of members, and
-//! the strings on deeper levels.
+//! All strings of a text except the values of its root's members: the names of members, and the
+//! strings on deeper levels.
 
-use super::hash_index::narrow;
+use super::hash_index::to_u32;
 use super::json::{Reader, Text};
 use crate::secret::{NoMemory, SecretBytes};
 
-/// How many strings there are between two waypoints.
+/// The number of strings between two waypoints.
 const STEP: usize = 16;
 
 /// The decoded strings, each followed by a NUL, in the order of the text. Together with the decoded
@@ -25,7 +25,7 @@ struct Waypoint {
     level: u32,
 }
 
-/// Iterates over the strings of an accepted text, from a place on.
+/// Iterates over the strings of an accepted text, starting at a place.
 struct Walk<'a> {
     reader: Reader<'a, 0>,
     level: usize,
@@ -50,9 +50,9 @@ impl InnerStrings {
         for (number, (at, level, string)) in Walk::new(text, 0, 0).enumerate() {
             if number > 0 && number % STEP == 0 {
                 strings.waypoints.push(Waypoint {
-                    written: narrow(at)?,
-                    decoded: narrow(strings.bytes.len())?,
-                    level: narrow(level)?,
+                    written: to_u32(at)?,
+                    decoded: to_u32(strings.bytes.len())?,
+                    level: to_u32(level)?,
                 });
             }
             string.decode_to(&mut strings.bytes);

@@ -2,13 +2,14 @@
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use super::hash_index::{FEW, Index, narrow};
+use super::hash_index::{Index, MAX_UNINDEXED, to_u32};
 use super::json::substr_range;
 use super::json::{Kind, Object, Text, Value};
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
-/// What is built for an object at its first use: an index of its members, if there are many, and the
-/// decoded strings among its members' values. Both together take no more memory than the object's text.
+/// What is built for an object when it is first used: an index of its members, if there are many,
+/// and the decoded strings among their values. Both together take no more memory than the object's
+/// text.
 pub(super) struct Members {
     count: usize,
     index: RwLock<MadeIndex>,
@@ -18,7 +19,7 @@ pub(super) struct Members {
 enum MadeIndex {
     NotYet,
     Made(Index),
-    /// There was no memory for it, or its memory is needed for something else.
+    /// There was no memory for it, or the memory is needed for the strings.
     Never,
 }
 
@@ -30,7 +31,7 @@ struct Strings {
 }
 
 impl Members {
-    /// For an object with this many members.
+    /// The members of an object that has this many.
     pub fn new(count: usize) -> Self {
         Self {
             count,
@@ -43,7 +44,7 @@ impl Members {
     pub fn find<'a>(&self, object: &'a str, name: &str) -> Option<Value<'a>> {
         let parsed = Object::from_accepted(object);
         let named = |(key, value): (Text<'a>, Value<'a>)| (key == *name).then_some(value);
-        if self.count <= FEW {
+        if self.count <= MAX_UNINDEXED {
             return parsed.members().find_map(named);
         }
         loop {
@@ -68,7 +69,7 @@ impl Members {
     }
 
     /// Frees the index, and never builds it again.
-    pub fn give_up_index(&self) {
+    pub fn drop_index(&self) {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = MadeIndex::Never;
     }
 
@@ -101,7 +102,7 @@ impl Members {
 fn index_of_members(object: &str, count: usize) -> Result<Index, NoMemory> {
     let mut index = Index::with_capacity(count)?;
     for (key, _) in Object::from_accepted(object).members() {
-        let at = narrow(substr_range(object, key.as_written()).start - 1)?;
+        let at = to_u32(substr_range(object, key.as_written()).start - 1)?;
         let hash = key.hash(index.hashes());
         index.insert(hash, at, |_| false);
     }
@@ -123,17 +124,17 @@ impl Strings {
             waypoints: Vec::new(),
         };
         strings.bytes.try_reserve_exact(len)?;
-        strings.waypoints.try_reserve_exact(count / FEW)?;
+        strings.waypoints.try_reserve_exact(count / MAX_UNINDEXED)?;
         for (number, (_, value)) in (1..=count).zip(members()) {
             if let Kind::String(text) = value.kind() {
                 text.decode_to(&mut strings.bytes);
                 strings.bytes.push(0);
             }
-            // For the next member, and so only if there is one.
-            if number % FEW == 0 && number < count {
+            // It is for the next member, so only if there is one.
+            if number % MAX_UNINDEXED == 0 && number < count {
                 let behind = substr_range(object, value.as_written()).end;
-                let next = narrow(strings.bytes.len())?;
-                strings.waypoints.push((narrow(behind)?, next));
+                let next = to_u32(strings.bytes.len())?;
+                strings.waypoints.push((to_u32(behind)?, next));
             }
         }
         Ok(strings)
@@ -164,7 +165,7 @@ impl Strings {
     }
 }
 
-/// What is in `cell`, made now if it is not there yet.
+/// The value in `cell`, made if it is not there yet.
 pub(super) fn get_or_try_init<T, E>(
     cell: &OnceLock<T>,
     make: impl FnOnce() -> Result<T, E>,
@@ -214,7 +215,15 @@ mod tests {
 
     #[test]
     fn finds_each_of_few_and_of_many_members_however_they_are_written() {
-        for count in [1, FEW - 1, FEW, FEW + 1, 2 * FEW, 3 * FEW + 1, 1000] {
+        for count in [
+            1,
+            MAX_UNINDEXED - 1,
+            MAX_UNINDEXED,
+            MAX_UNINDEXED + 1,
+            2 * MAX_UNINDEXED,
+            3 * MAX_UNINDEXED + 1,
+            1000,
+        ] {
             let text = object((0..count).map(|at| match at % 5 {
                 0 => format!(r#""k{at}" : "v{at}""#),
                 1 => format!(r#""\u006b{at}":"\u00e9\n{at}""#),
@@ -241,7 +250,7 @@ mod tests {
                 assert_eq!(members.string_with_nul(&text, absent), Ok(None));
             }
             let index = members.index.read().unwrap();
-            assert_eq!(matches!(*index, MadeIndex::Made(_)), count > FEW);
+            assert_eq!(matches!(*index, MadeIndex::Made(_)), count > MAX_UNINDEXED);
         }
     }
 

@@ -1,5 +1,4 @@
-//! What the two sides say to each other once they have keys: requests and responses, as
-//! JSON texts, and the formats that they are checked against.
+//! Requests and responses, as JSON texts, and the formats that they are checked against.
 
 mod data;
 mod equalize;
@@ -26,6 +25,6 @@ pub use response::{
 };
 pub(crate) use response::{ResponseOutline, SHORTEST_RESPONSE, write_response};
 pub use value::{Value, ValueType};
-pub(crate) use value::{Values, not_given};
+pub(crate) use value::{Values, no_value};
 pub(crate) use work::{Count, Work};
 pub(crate) use writing::Margins;

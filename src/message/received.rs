@@ -5,8 +5,7 @@ use std::ops::Range;
 use super::json::Text;
 use crate::secret::{NoMemory, SecretBytes, SecretText};
 
-/// A JSON text and another text that belongs to it, each with a NUL behind it, in one
-/// allocation.
+/// A JSON text and another text that belongs to it, each followed by a NUL, in one allocation.
 #[derive(Default)]
 pub(super) struct ReceivedText {
     text: SecretText,
@@ -15,8 +14,8 @@ pub(super) struct ReceivedText {
 
 impl ReceivedText {
     /// Takes bytes that begin with a text that was read, with the JSON at `json`. The other text is
-    /// the decoded string at `extra`, with a question mark in place of each NUL, where C would end
-    /// it.
+    /// the decoded string at `extra`, with a question mark for each NUL, because C would end the
+    /// string there.
     pub fn new(
         mut bytes: SecretBytes,
         json: Range<usize>,
@@ -50,7 +49,7 @@ impl ReceivedText {
         Ok(Self { text, json })
     }
 
-    /// As [`new`](Self::new), with another text that has no NUL.
+    /// Like [`new`](Self::new), with a given other text, which has no NUL.
     pub fn with(mut bytes: SecretBytes, json: Range<usize>, extra: &str) -> Result<Self, NoMemory> {
         bytes.truncate(json.end);
         bytes.try_reserve_exact(1 + extra.len() + 1)?;

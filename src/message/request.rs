@@ -1,4 +1,4 @@
-//! Requests: what a client asks of a server.
+//! Requests: what a client asks a server for.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,9 +22,8 @@ pub(crate) const SHORTEST_REQUEST: &str = r#"{"verb":"A","parameters":{}}"#;
 
 /// A request that fits the request format: a verb and parameters.
 ///
-/// It keeps the JSON text as it was received; integers have all their digits, and members
-/// that the format does not name are there too. The text is wiped when the request is
-/// dropped.
+/// It keeps the JSON text as received, with all digits of integers and with members that the format
+/// does not know. The text is wiped when the request is dropped.
 pub struct Request {
     /// The parameters, in the JSON text, and the verb.
     parameters: Values,
@@ -35,7 +34,7 @@ pub(crate) struct RequestOutline {
     json: Range<usize>,
     parameters: Range<usize>,
     parameter_count: usize,
-    /// The verb, as it is written between its quotes.
+    /// The verb, as written between its quotes.
     verb: Range<usize>,
 }
 
@@ -48,7 +47,7 @@ pub struct MalformedRequest {
 }
 
 impl MalformedRequest {
-    /// Of a text that Python's `json` reads.
+    /// From a text that Python's `json` reads.
     pub(crate) fn new(
         text: SecretBytes,
         json: Range<usize>,
@@ -233,7 +232,8 @@ pub(crate) fn write_request(
         )
     };
     let parameters = match parameters_json {
-        // Checked by itself, because text that ends the object early could add members beside it.
+        // Checked separately, because a text that closes the object early could add members to the
+        // request.
         Some(text) => {
             let name = "parameters_json";
             let parameters = observe(text, 1, Origin::Caller, &mut (), &mut ())
@@ -359,10 +359,11 @@ mod tests {
             assert_eq!(error.reason(), Some(Reason::MalformedRequest));
         }
         let error = write_request(&mut out, margins, "STAT", Some("\n[1,]")).unwrap_err();
-        let told = "parameters_json is no acceptable JSON at line 2 column 3 (byte 3): a comma";
+        let told =
+            "parameters_json is not acceptable JSON at line 2 column 3 (byte 3): a trailing comma";
         assert!(error.to_string().contains(told), "{error}");
         let error = write_request(&mut out, margins, "STAT", Some("[1]")).unwrap_err();
-        let told = "parameters_json is an array; it has to be an object";
+        let told = "parameters_json is an array; it must be an object";
         assert!(error.to_string().contains(told), "{error}");
     }
 

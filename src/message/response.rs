@@ -39,7 +39,7 @@ pub struct Response {
     /// The data, in the JSON text, and the message.
     data: Values,
     success: bool,
-    /// The message, as it is written between its quotes.
+    /// The message, as written between its quotes.
     message: Range<usize>,
 }
 
@@ -191,7 +191,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Writes the JSON text of a response into `out`, as the Python server writes it.
+/// Writes the JSON text of a response into `out`, like the Python server.
 pub(crate) fn write_response(
     out: &mut SecretBytes,
     margins: Margins,
@@ -332,10 +332,10 @@ mod tests {
         for (data, expected) in [
             (
                 "",
-                "data_json is no acceptable JSON at line 1 column 1 (byte 0): the text is empty",
+                "data_json is not acceptable JSON at line 1 column 1 (byte 0): the text is empty",
             ),
-            ("[]", "data_json is an array; it has to be an object"),
-            ("{\"a\": 1, \"a\": 2}", "stands twice"),
+            ("[]", "data_json is an array; it must be an object"),
+            ("{\"a\": 1, \"a\": 2}", "a duplicate key"),
             ("{\"uptime\": 1}", "field 'version' is required"),
             ("{\"uptime\": -1, \"version\": \"1\"}", "min value is 0"),
         ] {
@@ -351,7 +351,7 @@ mod tests {
         let text = written(true, "OK", Some(&nested(MAX_DEPTH - 1)), None).unwrap();
         assert_eq!(Response::errors_of(&text), Ok(None));
         let error = written(true, "OK", Some(&nested(MAX_DEPTH)), None).unwrap_err();
-        assert!(error.to_string().contains("too deeply nested"), "{error}");
+        assert!(error.to_string().contains("nested too deep"), "{error}");
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub(crate) struct Values {
 
 /// A value in the parameters of a request, the data of a response, or in [`Data`](super::Data).
 ///
-/// It is a place in the text, and cheap to copy. A call reads the text from that place on, at most
-/// once.
+/// It is a place in the text, and cheap to copy. Each call reads the text from that place on, at
+/// most once.
 ///
 /// A pointer is a JSON Pointer (RFC 6901) that begins at the value: `/disks/0/size` is the member `size`
 /// of the first element of the member `disks`, and an empty one is the value itself. In a name, write
@@ -97,7 +97,7 @@ impl Values {
         }
     }
 
-    /// Of data that were put together, whose text this is.
+    /// From the text of [`Data`](super::Data).
     pub fn of_data(json: &str, member_count: usize) -> std::result::Result<Self, NoMemory> {
         // With room for the NULs.
         let bytes = SecretBytes::try_copy(json.as_bytes(), 2)?;
@@ -105,7 +105,7 @@ impl Values {
         Ok(Self::new(text, 0..json.len(), member_count))
     }
 
-    /// Of nothing: no value is at any place of it.
+    /// Without any value.
     pub fn empty() -> Self {
         Self::new(ReceivedText::default(), 0..0, 0)
     }
@@ -154,25 +154,25 @@ impl Values {
     }
 
     #[cfg(test)]
-    fn held_by_members(&self) -> usize {
+    fn memory_of_members(&self) -> usize {
         self.members.held()
     }
 
     /// The string at `at`, which is a name, or deeper than the root's members.
     fn inner_string(&self, at: usize) -> Result<&str> {
         let strings = get_or_try_init(&self.inner_strings, || {
-            // There is not room for both.
-            self.members.give_up_index();
+            // There is not enough room for both.
+            self.members.drop_index();
             InnerStrings::of(self.root_json())
         })?;
         let string = strings.at(self.root_json(), at);
-        string.ok_or_else(not_given)
+        string.ok_or_else(no_value)
     }
 }
 
-/// Of a value from C that is none.
-pub(crate) fn not_given() -> Error {
-    Error::invalid_argument("value is none that the library gave, or its data were changed")
+/// The error of a call with "no value".
+pub(crate) fn no_value() -> Error {
+    Error::invalid_argument("value is not from this library, or its data was changed")
 }
 
 impl<'a> Value<'a> {
@@ -232,7 +232,7 @@ impl<'a> Value<'a> {
         let mut tokens = pointer.split('/');
         if tokens.next() != Some("") {
             return Err(Error::invalid_argument(
-                "pointer is no JSON Pointer: it begins with a slash, such as /name, or is empty",
+                "pointer is not a JSON Pointer: it must begin with a slash, such as /name, or be empty",
             ));
         }
         let mut is_there = true;
@@ -440,7 +440,7 @@ fn unescaped(token: &str) -> Result<Cow<'_, str>> {
             (_, Some(rest)) => ('/', rest),
             _ => {
                 return Err(Error::invalid_argument(
-                    "pointer is no JSON Pointer: behind a tilde stands 0 or 1",
+                    "pointer is not a JSON Pointer: a tilde must be followed by 0 or 1",
                 ));
             }
         };
@@ -560,7 +560,7 @@ mod tests {
             assert!(held > 0);
             let (values, ..) = request.parameters().place();
             let inner = values.inner_strings.get().unwrap().held();
-            let all = inner + values.held_by_members();
+            let all = inner + values.memory_of_members();
             assert!(all <= text.len(), "{member}: {all} {}", text.len());
         }
     }

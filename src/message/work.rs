@@ -1,9 +1,10 @@
-//! Counts the work of reading a text, so that refused texts can be made to take as much as any other.
+//! Counts the work of reading a text, so that a refused text can be made to take as much as any
+//! other.
 //!
 //! Under AES-CBC, an attacker can assemble a message from pieces of other messages without knowing
 //! their text. The time until it is refused must not reveal what it contains. So the reader counts
-//! its work, and a refusal goes on reading until it has done as much as the slowest message of that
-//! size takes.
+//! its work, and a refusal continues to read until it has done as much as the slowest message of
+//! that size takes.
 
 /// Counts what the reader does.
 pub trait Count: Copy {
@@ -24,7 +25,7 @@ pub trait Count: Copy {
     }
 }
 
-/// Counts nothing, for texts that their sender knows anyway.
+/// Counts nothing, for texts that the sender knows anyway.
 impl Count for () {
     fn add(&mut self, _more: usize) {}
 
@@ -47,7 +48,7 @@ pub struct Work {
 
 /// For any text.
 pub const TEXT: usize = 215;
-/// For each byte that is not read by whole words.
+/// For each byte that is not read as part of a word.
 pub const BYTE: usize = 2;
 /// For eight bytes of a string or number.
 pub const WORD: usize = 17;
@@ -98,7 +99,7 @@ pub const HASHED_KEY: usize = 260;
 pub const HASHED_BYTE: usize = 8;
 
 impl Work {
-    /// Of a packet that is read so many `times`.
+    /// For a packet that is read this many `times`.
     pub fn of(times: usize) -> Self {
         Self {
             done: 0,

@@ -1,5 +1,5 @@
-//! The bytes that a session received and those that it will send. Both may hold secrets, so they
-//! are wiped before their memory is freed.
+//! The bytes that a session has received and those that it will send. Both may hold secrets, so
+//! they are wiped before their memory is freed.
 
 use std::ops::Range;
 
@@ -7,37 +7,36 @@ use zeroize::Zeroize;
 
 use crate::secret::{NoMemory, SecretBytes};
 
-/// The most memory that a message gets before its bytes have arrived: a length that the peer
-/// merely claims never makes this side allocate.
+/// The most memory that a message gets before its bytes have arrived, so that a peer cannot make
+/// this side allocate by announcing a large length.
 const FIRST_ALLOCATION: usize = 16 * 1024;
 /// The largest buffer that an idle session keeps: enough for everyday requests and responses.
 const KEPT_CAPACITY: usize = 256;
-/// Spare room behind a message that is taken out, for a verb and the NULs.
+/// Spare room after a message that is taken out, for a verb and the NULs.
 const SPARE_CAPACITY: usize = 16;
 
 /// The longest header. Whatever fits here needs no allocation.
 const HEADER_CAPACITY: usize = 16;
 
-/// Received bytes, up to the number that is waited for or, where records are read ahead, a few
-/// more.
+/// Received bytes: up to the wanted number or, if records are read ahead, a few more.
 #[derive(Default)]
 pub struct Input {
     /// Headers and answers.
     header: [u8; HEADER_CAPACITY],
     /// Everything longer, and records with their headers.
     bytes: SecretBytes,
-    /// What `bytes` was before a record came that is too long for it, for the next one.
+    /// The usual `bytes`, kept while a record that is too long for them is received.
     small: SecretBytes,
     filled: usize,
     wanted: usize,
-    /// How many bytes may be here at least, where more than those waited for may. Such bytes
-    /// are all in `bytes`.
+    /// If not 0: up to how many bytes may be received, even if `wanted` is less. They are all in
+    /// `bytes`.
     ahead: usize,
 }
 
 impl Input {
     /// Waits until there are `wanted` bytes, including those already received. What began as a
-    /// header never grows longer than the longest one.
+    /// header must stay one.
     pub fn want(&mut self, wanted: usize) {
         debug_assert!(
             self.filled == 0 || (wanted <= HEADER_CAPACITY) == (self.wanted <= HEADER_CAPACITY)
@@ -46,14 +45,14 @@ impl Input {
         self.ahead = 0;
     }
 
-    /// Waits for the header of a record, of which what was read ahead is the beginning. Until
-    /// the record is whole, `ahead` bytes are taken at once if they are there.
+    /// Waits for the header of a record, which begins with the bytes that were read ahead. Up to
+    /// `ahead` bytes may be received at once.
     pub fn want_header(&mut self, size: usize, ahead: usize) {
         self.wanted = size;
         self.ahead = ahead;
     }
 
-    /// Lets go of that header and waits for the packet behind it.
+    /// Drops that header and waits for the packet after it.
     pub fn want_packet(&mut self, size: usize) {
         let header_size = self.wanted;
         self.bytes.copy_within(header_size..self.filled, 0);
@@ -62,12 +61,12 @@ impl Input {
         self.wanted = size;
     }
 
-    /// Whether all of these bytes were received.
+    /// Whether all wanted bytes have been received.
     pub fn is_complete(&self) -> bool {
         self.filled >= self.wanted
     }
 
-    /// What was read ahead: the beginning of the next record.
+    /// The bytes that were read ahead: the start of the next record.
     pub fn next_record(&mut self) -> &mut [u8] {
         let start = self.filled - self.len_ahead();
         self.bytes.get_mut(start..self.filled).unwrap_or_default()
@@ -83,16 +82,16 @@ impl Input {
         self.wanted <= HEADER_CAPACITY && self.ahead == 0
     }
 
-    /// Sees to it that there is [`unfilled`](Self::unfilled) for some of the bytes that are missing;
-    /// fails if there is no memory for it.
+    /// Makes room in [`unfilled`](Self::unfilled) for some of the missing bytes; fails if there is
+    /// no memory.
     #[inline]
     pub fn reserve(&mut self) -> Result<(), NoMemory> {
         let len = self.bytes.len();
         if self.is_in_header() || len >= self.wanted.max(self.ahead) {
             return Ok(());
         }
-        // A large buffer grows once it is full. Pieces may be single bytes, and this is asked for
-        // each.
+        // A large buffer grows only when it is full. This is called for each piece, which may be a
+        // single byte.
         if len >= FIRST_ALLOCATION && self.filled < len {
             return Ok(());
         }
@@ -101,9 +100,8 @@ impl Input {
 
     #[inline(never)]
     fn grow(&mut self) -> Result<(), NoMemory> {
-        // One call of the system takes a whole message, unless it is a large one. The buffer
-        // grows when it is full, by its own size, so that small pieces cost no more than large
-        // ones.
+        // One system call receives a whole message, unless it is large. The buffer doubles when it
+        // is full, so that small pieces cost no more than large ones.
         let needed = self.wanted.max(self.ahead);
         let is_full = self.filled == self.bytes.len();
         let target = needed.min(if is_full {
@@ -126,14 +124,13 @@ impl Input {
         Ok(())
     }
 
-    /// Where the next bytes go. Never longer than what is still missing, so that nothing is
-    /// taken off the socket that belongs to a later message. It is empty if there is no memory,
-    /// of which [`reserve`](Self::reserve) tells.
+    /// Where the next bytes go. Never longer than what is missing, so that bytes of a later message
+    /// stay in the socket. Empty if there is no memory, which [`reserve`](Self::reserve) reports.
     pub fn unfilled(&mut self) -> &mut [u8] {
         self.unfilled_up_to(self.wanted)
     }
 
-    /// The same with room for what may be read ahead.
+    /// Like [`unfilled`](Self::unfilled), with room to read ahead.
     pub fn unfilled_ahead(&mut self) -> &mut [u8] {
         self.unfilled_up_to(self.wanted.max(self.ahead))
     }
@@ -154,7 +151,7 @@ impl Input {
         debug_assert!(self.filled <= self.wanted.max(self.ahead));
     }
 
-    /// The bytes that are here of those that are waited for.
+    /// The received bytes, up to the wanted number.
     pub fn filled(&mut self) -> &mut [u8] {
         let end = self.filled.min(self.wanted);
         if self.is_in_header() {
@@ -163,7 +160,7 @@ impl Input {
         &mut self.bytes[..end]
     }
 
-    /// Wipes everything but what was read ahead, and waits for nothing.
+    /// Wipes everything but the bytes that were read ahead, and waits for nothing.
     #[inline]
     pub fn clear(&mut self) {
         let kept = self.len_ahead();
@@ -209,7 +206,7 @@ impl Input {
             self.clear();
             return Ok(taken);
         }
-        // It is longer than what is ever read ahead, so that nothing stands behind it.
+        // It is longer than what can be read ahead, so no bytes follow it.
         let mut taken = std::mem::take(&mut self.bytes);
         self.wipe();
         taken.truncate(range.end);
@@ -218,7 +215,7 @@ impl Input {
     }
 }
 
-/// Bytes to send. The later part of them may have to wait for an answer.
+/// Bytes to send. The later part may have to wait for an answer.
 #[derive(Default)]
 pub struct Output {
     bytes: SecretBytes,
@@ -235,7 +232,7 @@ impl Output {
         Ok(())
     }
 
-    /// Takes a whole message of which only the first `released` bytes may be sent now.
+    /// Takes a whole message, of which only the first `released` bytes may be sent now.
     pub fn set(&mut self, message: SecretBytes, released: usize) {
         self.clear();
         self.bytes = message;
@@ -248,7 +245,7 @@ impl Output {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Allows the rest to be sent too.
+    /// Allows the rest to be sent.
     pub fn release(&mut self) {
         self.released = self.bytes.len();
     }
@@ -269,7 +266,7 @@ impl Output {
         &self.bytes
     }
 
-    /// Forgets everything.
+    /// Wipes everything.
     pub fn clear(&mut self) {
         self.bytes.wipe();
         self.sent = 0;

@@ -1,12 +1,11 @@
-//! What is chosen before a session begins: its framing, its side and its limits.
+//! The configuration of a session: its framing, its role and its limits.
 
 use crate::crypto::random::{self, FillRandom};
 
-/// A framing: how messages are delimited and encrypted. Each release of the Python server and
-/// client speaks one.
+/// A framing: how messages are delimited and encrypted. Each Python release speaks one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Whichever the peer turns out to speak.
+    /// Whichever the peer speaks.
     Auto,
     /// Releases 2.0 and 2.1: AES-CBC with one IV for the whole session.
     V2,
@@ -15,41 +14,41 @@ pub enum Protocol {
     /// Release 4.1: as `V3`, with encrypted lengths.
     V4,
     /// AES-256-GCM: the only framing that detects changed, repeated or reordered messages, and
-    /// that stays secret if the RSA keys leak later.
+    /// whose recordings stay secret if the RSA keys leak later.
     Gcm,
 }
 
 /// Which side of the connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The side that connected, sends requests and receives responses.
+    /// The side that connected. It sends requests and receives responses.
     Client,
-    /// The side that accepted, receives requests and sends responses.
+    /// The side that accepted. It receives requests and sends responses.
     Server,
 }
 
-/// The longest message that can be allowed, in bytes of JSON text.
+/// The largest `max_message_size`, in bytes of JSON text.
 pub const MAX_MESSAGE_SIZE: usize = 99_999_999;
 
-/// How a session behaves.
+/// The configuration of a session.
 #[derive(Clone)]
 pub struct Config {
     /// Which side of the connection this is.
     pub role: Role,
-    /// The framing to insist on. As a client, [`Protocol::Auto`] means [`Protocol::V4`].
+    /// The only framing to accept. As a client, [`Protocol::Auto`] means [`Protocol::V4`].
     pub protocol: Protocol,
-    /// The longest message that is received, in bytes of JSON text.
+    /// The longest message to receive, in bytes of JSON text.
     pub max_message_size: usize,
-    /// Whether keys are exchanged. If not, the AES wrapper that was set is the session's key.
+    /// Whether keys are exchanged. If not, the AES wrapper that was set has the session's key.
     pub exchange_keys: bool,
     /// Whether a received AES key is sent back unchanged, see
     /// [`ClientOptions::set_key_echo`](crate::ClientOptions::set_key_echo).
     pub key_echo: bool,
     /// Whether the private key operation waits for [`Session::compute`](super::session::Session::compute).
     pub separate_computation: bool,
-    /// The SHA-256 of the PEM text of the only public key that is accepted from the peer.
+    /// The SHA-256 of the PEM text of the only public key to accept from the peer.
     pub expected_fingerprint: Option<[u8; 32]>,
-    /// The random generator: the operating system's, unless a test replays a recording.
+    /// The random generator: that of the operating system, unless a test replays a recording.
     pub random: FillRandom,
 }
 

@@ -1,4 +1,4 @@
-//! The key exchange: which of its four steps are done, and the secret that they agree on.
+//! The key exchange: which of its four steps are done, and the resulting keys.
 
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ use crate::crypto::{AesMode, AesWrapper, RsaWrapper};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{declassify_bytes, declassify_choice, try_copy, try_with_capacity};
 
-/// The size in bits of an AES key that this side makes.
+/// The size in bits of an AES key that this side generates.
 const OWN_KEY_SIZE: u32 = 256;
 /// The first byte of a secret that chooses the gcm framing.
 const GCM_SECRET_TYPE: u8 = 0x06;
@@ -50,10 +50,10 @@ pub struct KeyExchange {
     done: Vec<Step>,
     /// The peer's PEM text exactly as received.
     remote_pem: Vec<u8>,
-    /// What the first of the two secret steps carried, including its unencrypted part.
+    /// The bytes of the first of the two secret steps, including the unencrypted part.
     first_secret: Vec<u8>,
     secret: Option<Secret>,
-    /// The keys of the session, from when both secrets are known until that step is done.
+    /// The keys of the session, from when both secrets are known until the step ends.
     session_keys: Option<Keys>,
 }
 
@@ -62,9 +62,9 @@ enum Secret {
     Cbc(AesWrapper),
     /// This side sent first.
     GcmInitiator(Box<GcmInitiator>),
-    /// The peer sent first, and its encapsulation key is still missing.
+    /// The peer sent first; its encapsulation key is still missing.
     GcmReceived(Box<GcmSecret>),
-    /// The peer sent first, and the answer is ready.
+    /// The peer sent first; the answer is ready.
     GcmResponder(Box<GcmResponder>),
 }
 
@@ -111,7 +111,7 @@ impl KeyExchange {
         self.done.push(step);
     }
 
-    /// Discards a secret whose operation ended before the peer accepted it, or even received it.
+    /// Discards a secret if its operation ended before the peer accepted it.
     pub fn discard_secret(&mut self) {
         if !self.is_done(Step::SendSecret) && !self.is_done(Step::ReceiveSecret) {
             self.secret = None;
@@ -125,8 +125,8 @@ impl KeyExchange {
         self.session_keys.take()
     }
 
-    /// How many unencrypted bytes will follow the peer's secret, as far as this is known before
-    /// the secret is received.
+    /// How many unencrypted bytes will follow the peer's secret, as far as that is known before the
+    /// secret has come.
     pub fn expected_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmInitiator(_)) => CIPHERTEXT_SIZE,
@@ -134,7 +134,7 @@ impl KeyExchange {
         }
     }
 
-    /// How many unencrypted bytes are still missing behind an accepted secret.
+    /// How many unencrypted bytes are still missing after an accepted secret.
     pub fn missing_clear_size(&self) -> usize {
         match &self.secret {
             Some(Secret::GcmReceived(_)) => ENCAPSULATION_KEY_SIZE,
@@ -145,14 +145,14 @@ impl KeyExchange {
     /// Accepts the peer's public key as received.
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
-            .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is no PEM text"))?;
+            .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is not PEM"))?;
         rsa.receive_remote_public_key(text)?;
         self.remote_pem = try_copy(pem)?;
         Ok(())
     }
 
-    /// Makes the secret that this side sends: the answer to the one received, its own AES key, or
-    /// what chooses gcm. With `key_echo`, an AES key is answered with itself.
+    /// Makes the secret that this side sends: the answer to the peer's, its own AES key, or the
+    /// first secret of gcm. With `key_echo`, a received AES key is sent back.
     pub fn wrap_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -225,7 +225,7 @@ impl KeyExchange {
         Ok(sent)
     }
 
-    /// Accepts the peer's secret, with the unencrypted bytes that were expected behind it.
+    /// Accepts the peer's secret, with the expected unencrypted bytes after it.
     pub fn accept_secret(
         &mut self,
         rsa: &RsaWrapper,
@@ -250,8 +250,8 @@ impl KeyExchange {
                 self.secret = Some(read_secret(plain, protocol)?);
                 self.first_secret = try_copy(received)?;
             }
-            // Released peers send this side's key back; this library derives one from it. Any
-            // other comes from somebody who could not read what was sent.
+            // Released peers send this side's key back; this library derives one from it. Any other
+            // key comes from someone who could not read what was sent.
             Some(Secret::Cbc(own)) => {
                 let (_, &iv) = plain
                     .split_last_chunk::<BLOCK_SIZE>()
@@ -296,8 +296,7 @@ impl KeyExchange {
         Ok(())
     }
 
-    /// Takes the peer's secret again, together with its encapsulation key, and prepares the
-    /// answer.
+    /// Takes the peer's secret again, with its encapsulation key, and prepares the answer.
     pub fn accept_encapsulation_key(&mut self, received: &[u8], random: FillRandom) -> Result<()> {
         let Some(Secret::GcmReceived(initiator)) = self.secret.take() else {
             unreachable!("an encapsulation key is missing");
@@ -322,11 +321,11 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
             let secret = read_gcm_secret(plain)?;
             match protocol {
                 Protocol::Auto | Protocol::Gcm => Ok(Secret::GcmReceived(Box::new(secret))),
-                _ => mismatch("the peer wants the gcm framing; another was asked for"),
+                _ => mismatch("the peer wants the gcm framing; another one is configured"),
             }
         }
         32 | 40 | 48 if protocol == Protocol::Gcm => {
-            mismatch("the peer wants a framing without authentication; gcm was asked for")
+            mismatch("the peer wants a framing without authentication; gcm is configured")
         }
         32 | 40 | 48 => {
             let (key, iv) = plain.split_at(plain.len() - BLOCK_SIZE);
@@ -336,14 +335,14 @@ fn read_secret(plain: &[u8], protocol: Protocol) -> Result<Secret> {
     }
 }
 
-/// Reads a secret that chooses gcm. Its length is public; its first byte is not.
+/// Reads a secret of gcm. Its length is public; its first byte is not.
 fn read_gcm_secret(plain: &[u8]) -> Result<GcmSecret> {
     let plain: &[u8; GCM_SECRET_SIZE] = plain.try_into().map_err(|_| decryption_failed())?;
     if !declassify_choice(plain[0].ct_eq(&GCM_SECRET_TYPE)) {
         return Err(decryption_failed());
     }
     let (random, x25519_public) = plain[1..].split_at(RANDOM_SIZE);
-    // A public key: only its owner can make a secret of it.
+    // A public key is not secret.
     declassify_bytes(x25519_public);
     let mut secret = GcmSecret {
         random: Box::new(Zeroizing::new([0; RANDOM_SIZE])),
@@ -368,7 +367,7 @@ fn is_same_key(plain: &[u8], expected: &AesWrapper) -> Choice {
     key.ct_eq(expected.key()) & iv.ct_eq(expected.iv())
 }
 
-/// Encrypts the RSA part of a gcm secret for the peer, and puts the unencrypted part behind it.
+/// Encrypts the RSA part of a gcm secret for the peer, and appends the unencrypted part.
 fn wrap_gcm_secret(
     rsa: &RsaWrapper,
     random: &[u8; RANDOM_SIZE],

@@ -1,7 +1,7 @@
 //! The protocol as a state machine: bytes in, bytes out, no socket and no clock.
 //!
-//! [`Session`](session::Session) is one side of one connection. Blocking and non-blocking
-//! clients, tests and replays of recordings all drive this one state machine, in either role.
+//! [`Session`](session::Session) is one side of one connection, in either role. Blocking and
+//! non-blocking clients, tests and replays of recordings all drive the same state machine.
 
 mod buffer;
 mod config;

@@ -508,6 +508,100 @@ fn everything_in_it_is_documented() {
     assert!(found > 100, "only {found} declarations were found");
 }
 
+/// A function of the header with its comment, each on one line.
+struct Function {
+    comment: String,
+    result: String,
+    name: String,
+    parameters: Vec<String>,
+}
+
+fn functions() -> Vec<Function> {
+    COMMITTED
+        .split("/**")
+        .filter_map(|part| {
+            let (comment, rest) = part.split_once("*/")?;
+            let (declaration, _) = rest.split_once(';')?;
+            let (before, parameters) = declaration.split_once('(')?;
+            let start = before.rfind("anwdl_")?;
+            let is_function = !before.contains("typedef") && !before.contains("#define");
+            is_function.then(|| Function {
+                comment: comment.replace("\n *", "").replace("  ", " "),
+                result: before[..start].trim().to_owned(),
+                name: before[start..].to_owned(),
+                parameters: parameters
+                    .trim_end_matches(')')
+                    .split(',')
+                    .map(|parameter| parameter.trim().to_owned())
+                    .filter(|parameter| parameter != "void")
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+/// A function, and those that it refers to for what it does not describe itself: "as anwdl_X()".
+fn with_models<'a>(functions: &'a [Function], function: &'a Function) -> Vec<&'a Function> {
+    let mut found = vec![function];
+    let mut next = 0;
+    while let Some(function) = found.get(next) {
+        for rest in function.comment.split("s anwdl_").skip(1) {
+            let name = format!("anwdl_{}", rest.split('(').next().unwrap_or(rest));
+            let is_new = !found.iter().any(|function| function.name == name);
+            found.extend(functions.iter().find(|model| is_new && model.name == name));
+        }
+        next += 1;
+    }
+    found
+}
+
+/// Doxygen can ask for every parameter to be described or for none. Here, a function's own object needs
+/// no words, and what is described for another function need not be repeated.
+#[test]
+fn what_goes_in_and_out_is_described() {
+    let functions = functions();
+    assert!(functions.len() > 200, "only {} were found", functions.len());
+    for function in &functions {
+        let Function {
+            comment,
+            name,
+            result,
+            parameters,
+        } = function;
+        let models = with_models(&functions, function);
+        let describes = |tags: &[String]| {
+            let has = |model: &&Function| tags.iter().any(|tag| model.comment.contains(tag));
+            models.iter().any(has)
+        };
+        for (index, parameter) in parameters.iter().enumerate() {
+            let start = parameter.rfind([' ', '*']).expect("it has a type") + 1;
+            let (its_type, its_name) = parameter.split_at(start);
+            let its_type = its_type.trim_start_matches("const ");
+            let class = its_type.trim_end_matches([' ', '*']).trim_end_matches("_t");
+            let is_own_object = index == 0 && name.starts_with(&format!("{class}_"));
+            let tags = [" ", ",", "."].map(|end| format!("@param {its_name}{end}"));
+            assert!(
+                is_own_object || describes(&tags),
+                "{name}() does not say what {its_name} is"
+            );
+        }
+        let tags = ["@return ".to_owned(), "@retval ".to_owned()];
+        assert!(
+            result == "void" || describes(&tags),
+            "{name}() does not say what it returns"
+        );
+        for described in comment.split("@param ").skip(1) {
+            let (described, _) = described.split_once(' ').expect("a description follows");
+            assert!(
+                parameters
+                    .iter()
+                    .any(|parameter| parameter.ends_with(described)),
+                "{name}() has no parameter {described}"
+            );
+        }
+    }
+}
+
 /// The calls of Python classes in a text, as `Class(parameters)` or `Class.method(parameters)`.
 fn python_calls(text: &str) -> Vec<(String, String)> {
     let mut calls = Vec::new();

@@ -33,8 +33,8 @@ NULL = bytes.fromhex("0500")
 
 LIMITS = r"\d+ bits; 2048 to 8192 are accepted"
 DIFFERENT = {
-    "two private keys": r"2 private keys; leave the one that is meant",
-    "two public keys": r"2 public keys; leave the one that is meant",
+    "two private keys": r"2 private keys; keep only one",
+    "two public keys": r"2 public keys; keep only one",
     "a modulus of 1024 bits": LIMITS,
     "three primes": r"more than two primes.*`openssl genpkey",
     "primes of 1088 and 960 bits": r"1088 and 960 bits.*`openssl genpkey",
@@ -61,12 +61,12 @@ REFUSED = {
     "DER": r"is DER; PEM is needed, as written by `openssl pkey -inform DER ",
     "base64 alone": r"base64 alone; PEM is needed, with its lines BEGIN and END",
     "UTF-16": r"UTF-16; UTF-8 or ASCII is needed",
-    "a certificate request": r'"CERTIFICATE REQUEST", and no RSA key',
+    "a certificate request": r'"CERTIFICATE REQUEST", not an RSA key',
     "line ends written as \\n": r"line ends .* are written as \\n, .*`printf %b`",
     "cut off": r"cut off",
     "no END line": r"cut off",
-    "a letter that is none of base64": r"no base64",
-    "hello": r"no key: .*a key as PEM is needed",
+    "a letter that is none of base64": r"not base64",
+    "hello": r"not a key: .*a key as PEM is needed",
     "nothing": r"empty; a key as PEM is needed",
 }
 """What all refuse, and the words of the library."""

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import socket
 import threading
 import unittest
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from anwdl import AsyncClientInstance, LibraryRuntimeError, LibraryValueError, Options
+from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options
 from ends import STAT, TIMEOUT, fails, is_at_end, own_keys, peer_settings, two_ends
 from peer import ProtocolName, Session
 
@@ -153,6 +154,46 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
     async def test_what_it_sets_itself_cannot_be_set(self) -> None:
         with two_ends() as (near, _), fails(LibraryValueError, "INVALID_ARGUMENT"):
             AsyncClientInstance(near, own_keys(), options=Options(non_blocking=True))
+
+    async def test_both_sides_on_one_loop(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+
+            async def serve() -> None:
+                near, _ = await asyncio.get_running_loop().sock_accept(listener)
+                with AsyncClientInstance(near, own_keys(), TIMEOUT) as client:
+                    await client.exchangeKeys()
+                    for _ in range(REQUESTS):
+                        request = await client.recvRequest()
+                        await client.sendResponse(True, "OK", request["parameters"])
+
+            async def ask() -> None:
+                with AsyncClientInterface("127.0.0.1", own_keys(), listener.getsockname()[1], TIMEOUT) as server:
+                    await server.connectServer()
+                    for number in range(REQUESTS):
+                        await server.sendRequest("ECHO", {"number": number})
+                        self.assertEqual((await server.recvResponse())["data"], {"number": number})
+
+            await asyncio.gather(serve(), ask())
+
+    async def test_a_name_is_looked_up_beside_the_loop(self) -> None:
+        server = AsyncClientInterface("a" * 64, own_keys(), 1, TIMEOUT)
+        with fails(LibraryRuntimeError, "CONNECT_FAILED"):
+            await server.connectServer()
+        self.assertTrue(server.isClosed())
+
+    async def test_closing_ends_connecting(self) -> None:
+        # A listener whose queue is full does not answer.
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+            address = listener.getsockname()
+            with socket.create_connection(address, TIMEOUT):
+                server = AsyncClientInterface(address[0], own_keys(), address[1])
+                connecting = asyncio.ensure_future(server.connectServer())
+                while server._stop_waiting is None:
+                    await asyncio.sleep(0)
+                server.closeConnection()
+                with fails(LibraryRuntimeError, "CLOSED"):
+                    await asyncio.wait_for(connecting, TIMEOUT)
 
 
 if __name__ == "__main__":

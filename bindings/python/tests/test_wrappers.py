@@ -1,15 +1,21 @@
 """The library's RSA and AES wrappers under their Python names, against `cryptography`, which those of the Python releases are made of."""
 
+import contextlib
 import copy
+import gc
+import io
 import pickle
 import socket
 import unittest
+import weakref
+from collections.abc import Iterator
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
-from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryValueError, RSAWrapper
+from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
+from anwdl._wrappers import _operations
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER
@@ -25,6 +31,13 @@ def private_der(key: rsa.RSAPrivateKey, form: serialization.PrivateFormat = PKCS
 
 def public_der(key: rsa.RSAPrivateKey, form: serialization.PublicFormat = INFO) -> bytes:
     return key.public_key().public_bytes(DER, form)
+
+
+@contextlib.contextmanager
+def silenced_callbacks() -> Iterator[None]:
+    """Without the reports of exceptions that a callback raises."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 class Copies(unittest.TestCase):
@@ -44,6 +57,55 @@ class Arguments(unittest.TestCase):
         for use in (lambda: wrapper.encryptData(5), lambda: wrapper.setPublicKey(5), lambda: ClientInterface(5)):  # type: ignore[arg-type]
             with self.assertRaisesRegex(TypeError, "int"):
                 use()
+
+
+class ElsewhereKeys(unittest.TestCase):
+    """The private key is where only a function can use it."""
+
+    def setUp(self) -> None:
+        numbers = OWN.private_numbers()
+        self.modulus, self.secret = numbers.public_numbers.n, numbers.d
+        self.wrapper = RSAWrapper(generate_key_pair=False)
+        self.wrapper.setPublicNumbers(self.modulus, numbers.public_numbers.e)
+
+    def operation(self, number: bytes) -> bytes:
+        return pow(int.from_bytes(number, "big"), self.secret, self.modulus).to_bytes(len(number), "big")
+
+    def test_it_decrypts_and_signs(self) -> None:
+        self.wrapper.setPrivateOperation(self.operation)
+        with self.assertRaisesRegex(LibraryValueError, "elsewhere"):
+            self.wrapper.getPrivateKey()
+        self.assertEqual(self.wrapper.decryptData(self.wrapper.encryptData("text", use_local_public_key=True)), "text")
+        OWN.public_key().verify(self.wrapper.signData("text"), b"text", PSS, hashes.SHA256())
+
+    def test_one_that_fails_is_refused_and_forgotten(self) -> None:
+        def fail(number: bytes) -> bytes:
+            raise OSError("no token")
+
+        before = set(_operations)
+        for operation in (fail, lambda number: number, lambda number: b""):
+            with self.assertRaises(LibraryRuntimeError) as caught, silenced_callbacks():
+                self.wrapper.setPrivateOperation(operation)
+            self.assertEqual(caught.exception.reason, "PRIVATE_OPERATION_FAILED")
+        self.assertEqual(set(_operations), before)
+
+    def test_it_lives_as_long_as_a_wrapper_has_it(self) -> None:
+        class Token:
+            operation = self.operation
+
+            def __call__(self, number: bytes) -> bytes:
+                return type(self).operation(number)
+
+        token = Token()
+        is_alive = weakref.ref(token)
+        self.wrapper.setPrivateOperation(token)
+        del token
+        gc.collect()
+        self.assertIsNotNone(is_alive())
+        self.assertEqual(self.wrapper.decryptData(self.wrapper.encryptData("x", use_local_public_key=True)), "x")
+        del self.wrapper
+        gc.collect()
+        self.assertIsNone(is_alive())
 
 
 class RSA(unittest.TestCase):

@@ -1,4 +1,4 @@
-//! X25519 and ML-KEM-768 by AWS-LC, which frees no memory before it has wiped it.
+//! X25519 and ML-KEM-768 by AWS-LC, which wipes memory before it frees it.
 
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::kem::{self, ML_KEM_768};
@@ -64,7 +64,7 @@ pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option
     let Ok(key) = kem::EncapsulationKey::new(&ML_KEM_768, encapsulation_key) else {
         return Ok(None);
     };
-    // Only this checks that the key's numbers are below the modulus.
+    // Only this checks that the numbers in the key are below the modulus.
     let Ok((ciphertext, secret)) = key.encapsulate() else {
         return Ok(None);
     };

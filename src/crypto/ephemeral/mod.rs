@@ -1,5 +1,5 @@
-//! The ephemeral secrets of a key exchange for gcm: X25519 (RFC 7748) and ML-KEM-768
-//! (FIPS 203), each of which keeps the session key secret if the other is broken.
+//! The ephemeral secrets of a key exchange of gcm: X25519 (RFC 7748) and ML-KEM-768 (FIPS 203).
+//! Each keeps the session key secret if the other is broken.
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
@@ -20,19 +20,19 @@ use crate::error::Result;
 
 pub use self::common::X25519_SIZE;
 
-/// The encapsulation key of ML-KEM-768, in bytes.
+/// The size of an ML-KEM-768 encapsulation key, in bytes.
 pub const ENCAPSULATION_KEY_SIZE: usize = 1184;
-/// The ciphertext of ML-KEM-768, in bytes.
+/// The size of an ML-KEM-768 ciphertext, in bytes.
 pub const CIPHERTEXT_SIZE: usize = 1088;
-/// The shared secret of ML-KEM-768, in bytes.
+/// The size of an ML-KEM-768 shared secret, in bytes.
 const KEM_SECRET_SIZE: usize = 32;
 
-/// What both sides computed: the secret of X25519, then that of ML-KEM.
+/// The secrets that both sides have computed: that of X25519, then that of ML-KEM.
 ///
 /// Boxed, because a move would leave a copy behind.
 pub struct SharedSecrets(Box<Zeroizing<[u8; SharedSecrets::SIZE]>>);
 
-/// The secrets of the side that sends first, until the other has answered.
+/// The secrets of the side that sends first, until the other side has answered.
 pub struct Initiator {
     x25519: Box<backend::X25519Secret>,
     kem: Box<backend::DecapsulationKey>,
@@ -71,7 +71,7 @@ impl SharedSecrets {
 }
 
 impl Initiator {
-    /// Generates the secrets, that of X25519 with `random`.
+    /// Generates the secrets; the one of X25519 comes from `random`.
     pub fn new(random: fn(&mut [u8]) -> Result<()>) -> Result<Self> {
         Ok(Self {
             x25519: Box::new(generate_x25519(random)?),
@@ -83,13 +83,13 @@ impl Initiator {
         self.x25519.public().ok_or_else(failed)
     }
 
-    /// The key of [`ENCAPSULATION_KEY_SIZE`] bytes with which the other side answers.
+    /// The key of [`ENCAPSULATION_KEY_SIZE`] bytes that the other side needs for its answer.
     pub fn encapsulation_key(&self) -> Result<Vec<u8>> {
         self.kem.encapsulation_key()
     }
 
-    /// Computes the shared secrets from the answer. Fails if the peer's X25519 public key gives the
-    /// all-zero secret. A wrong ML-KEM ciphertext gives a secret that the peer does not have.
+    /// Computes the shared secrets from the answer. Fails if the peer's X25519 public key leads to
+    /// an all-zero secret. A wrong ML-KEM ciphertext leads to a secret that the peer does not have.
     pub fn finish(&self, x25519_public: &[u8], ciphertext: &[u8]) -> Result<SharedSecrets> {
         let mut shared = SharedSecrets::new();
         self.x25519
@@ -103,7 +103,7 @@ impl Initiator {
 }
 
 impl Response {
-    /// Answers the side that sent first. Fails if one of its two keys is not valid.
+    /// Answers the side that sent first. Fails if one of its two keys is invalid.
     pub fn new(
         x25519_public: &[u8],
         encapsulation_key: &[u8],

@@ -1,4 +1,4 @@
-//! By AWS-LC, which frees no memory before it has wiped it.
+//! AES-256-GCM by AWS-LC, which wipes memory before it frees it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
@@ -16,7 +16,7 @@ pub fn seal(
     Ok(tag.ok().and_then(|tag| tag.as_ref().try_into().ok()))
 }
 
-/// A text that was changed is overwritten.
+/// If the tag is not valid, the text is overwritten.
 pub fn open(
     key: &[u8; AES_256_SIZE],
     nonce: &[u8; NONCE_SIZE],
@@ -30,7 +30,7 @@ pub fn open(
     Ok(opened.ok().map(drop))
 }
 
-/// A key of this length is expanded unless there is no memory for it.
+/// Expanding a key of this length fails only for lack of memory.
 fn expand(key: &[u8; AES_256_SIZE]) -> Result<LessSafeKey, NoMemory> {
     let expanded = UnboundKey::new(&AES_256_GCM, key).map_err(|_| NoMemory)?;
     Ok(LessSafeKey::new(expanded))

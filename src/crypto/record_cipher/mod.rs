@@ -20,8 +20,8 @@ const LONG: usize = 1024;
 /// The stack that a shorter text takes, and the key that is expanded for it, in pieces of 256 bytes.
 const SHORT_STACK: usize = 8;
 
-/// Encrypts `text` in place and returns its tag. The nonce is made on the stack that is wiped: with
-/// the number of its record it tells the IV.
+/// Encrypts `text` in place and returns its tag. `nonce` runs on the stack that is wiped, because
+/// the nonce and the record number reveal the IV.
 pub fn seal(
     key: &[u8; AES_256_SIZE],
     nonce: impl FnOnce() -> [u8; NONCE_SIZE],
@@ -39,7 +39,7 @@ pub fn seal(
     sealed.ok_or_else(text_too_long)
 }
 
-/// Decrypts `text` in place; wipes it if `tag` is not valid.
+/// Decrypts `text` in place, or wipes it if `tag` is not valid.
 pub fn open(
     key: &[u8; AES_256_SIZE],
     nonce: impl FnOnce() -> [u8; NONCE_SIZE],
@@ -55,7 +55,7 @@ pub fn open(
             pure_rust::open_short(key, &nonce(), additional_data, text, tag)
         }),
     };
-    // The tag was already compared in constant time, and the result branched on.
+    // The backend has compared the tag in constant time and branched on the result.
     match declassify(opened.is_some()) {
         true => Ok(()),
         false => Err(decryption_failed()),

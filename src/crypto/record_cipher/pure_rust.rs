@@ -1,4 +1,4 @@
-//! By RustCrypto's crates.
+//! AES-256-GCM by the crates of RustCrypto.
 
 use aes::Aes256Enc;
 use aes::cipher::consts::U16;
@@ -23,7 +23,7 @@ pub fn seal_short(
     seal_with(BlockByBlock(&aes), nonce, additional_data, text)
 }
 
-/// With less stack than [`open`].
+/// As [`open`], on less stack.
 pub fn open_short(
     key: &[u8; AES_256_SIZE],
     nonce: &[u8; NONCE_SIZE],

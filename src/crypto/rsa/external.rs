@@ -1,4 +1,4 @@
-//! A private key that is elsewhere, such as in a hardware module, a TPM or an agent.
+//! A private key that the library cannot read, such as one in a hardware module, a TPM or an agent.
 
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{MontyForm, MontyMultiplier};
@@ -14,14 +14,14 @@ use crate::crypto::aes::decryption_failed;
 use crate::error::{Error, Reason, Result};
 use crate::secret::{declassify_choice, try_copy, try_zeros};
 
-/// Does the private key operation without any padding (RSADP and RSASP1 of RFC 8017): takes a
-/// number below the modulus and writes that number to the power of the private exponent, modulo the
-/// modulus. Both are big-endian and have the size of the modulus. `false` if it cannot be done.
+/// The private key operation without padding (RSADP and RSASP1 of RFC 8017): raises a number below
+/// the modulus to the power of the private exponent, modulo the modulus. Input and output are
+/// big-endian and have the size of the modulus. Returns false if it fails.
 ///
-/// It runs on the thread that needs it, on several at once if several do.
+/// It runs on the thread that needs it, and can run on several threads at once.
 pub type PrivateOperation = Box<dyn Fn(&[u8], &mut [u8]) -> bool + Send + Sync>;
 
-/// A private key of which there is the public half and the operation.
+/// A private key of which only the public half and the operation are available.
 pub(super) struct ExternalKey {
     bits: u32,
     modulus: Vec<u8>,
@@ -30,7 +30,7 @@ pub(super) struct ExternalKey {
 }
 
 impl ExternalKey {
-    /// Runs the operation once, to see whether it is that of the key.
+    /// Runs the operation once, to check that it belongs to the public key.
     pub fn new(public: &PublicKey, operation: PrivateOperation) -> Result<Self> {
         let numbers = RsaPublicKey::from_public_key_der(public.der())
             .map_err(|_| Error::new(Reason::InvalidKey, "the RSA public key cannot verify"))?;
@@ -61,9 +61,9 @@ impl ExternalKey {
         Ok(try_copy(&signature)?)
     }
 
-    /// Whether a block is a number that the operation is made for. Devices fail with others (NIST SP
-    /// 800-56B, section 7.1.2.1), and a peer must not have a say in whether one fails. What is refused
-    /// here never decrypts: its results are 0, 1 and the modulus less 1.
+    /// Whether a block is a valid input of the operation. Devices fail with other numbers (NIST SP
+    /// 800-56B, section 7.1.2.1), and a peer must not be able to make one fail. Nothing is lost: 0,
+    /// 1 and the modulus less 1 never decrypt to a text.
     fn is_ciphertext(&self, block: &[u8]) -> bool {
         let (last, front) = block.split_last().expect("a modulus is not empty");
         let (modulus_last, modulus_front) = self.modulus.split_last().expect("it is not empty");
@@ -72,8 +72,8 @@ impl ExternalKey {
         block < self.modulus.as_slice() && !is_small && !is_largest
     }
 
-    /// The result of the operation. It is used only if the public half takes it back to the input:
-    /// neither a device that computes wrongly nor one that mixes up its callers reveals anything.
+    /// The result of the operation. It is used only if the public key turns it back into the input,
+    /// so a device that computes wrongly or mixes up its callers reveals nothing.
     fn run(&self, input: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let failed = |message| Err(Error::new(Reason::PrivateOperationFailed, message));
         let mut result = Zeroizing::new(try_zeros(self.modulus_size())?);
@@ -82,14 +82,15 @@ impl ExternalKey {
         }
         if !self.is_result(&result, input) {
             return failed(
-                "the function for the RSA private key operation gave a result that does not belong \
+                "the function for the RSA private key operation returned a result that does not belong \
                  to the public key",
             );
         }
         Ok(result)
     }
 
-    /// The exponent and a right input are public, the result is a secret: nothing of it is left behind.
+    /// The exponent and a right input are public; the result is secret, so no copy of it must stay
+    /// behind.
     fn is_result(&self, result: &[u8], input: &[u8]) -> bool {
         let params: &BoxedMontyParams = self.public.n_params();
         let Ok(number) = BoxedUint::from_be_slice(result, params.bits_precision()) else {
@@ -107,7 +108,7 @@ impl ExternalKey {
         }
         let power = power.retrieve().to_be_bytes();
         let front = power.len() - input.len();
-        // Another number of the same remainder is no result.
+        // The result must be below the modulus.
         let reduced = Zeroizing::new(number.retrieve());
         let reduced = Zeroizing::new(reduced.to_be_bytes());
         declassify_choice(power[front..].ct_eq(input) & reduced[front..].ct_eq(result))
@@ -185,7 +186,7 @@ mod tests {
         assert_reason(wrapper.check_private_readable(), Reason::KeyMissing);
         let path = std::env::temp_dir().join("never-written.pem");
         let message = assert_reason(wrapper.save(&path), Reason::KeyMissing);
-        assert!(message.contains("elsewhere"), "{message}");
+        assert!(message.contains("cannot be read"), "{message}");
         assert!(!path.exists());
         assert!(key.check_private_readable().is_ok());
         assert!(RsaWrapper::default().check_private_readable().is_ok());

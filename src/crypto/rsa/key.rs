@@ -20,7 +20,7 @@ use super::oaep::{self, DecryptingKey, EncryptingKey};
 use crate::crypto::aes::decryption_failed;
 use crate::crypto::{fork_generation, random};
 use crate::error::{Error, Reason, Result};
-use crate::secret::{check_memory_for_foreign_work, try_copy, try_zeros};
+use crate::secret::{check_heap_for_crypto, try_copy, try_zeros};
 
 const MODULUS_BITS: RangeInclusive<u32> = 2048..=8192;
 const MAX_EXPONENT_BITS: u32 = 33;
@@ -29,7 +29,7 @@ const PUBLIC_LABEL: &str = "PUBLIC KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
 /// A public key, kept as the DER of SubjectPublicKeyInfo (RFC 5280), which is small. The form that
-/// encrypts is large, and made again if it was freed.
+/// encrypts is large; it is made when needed and can be freed.
 #[derive(Clone)]
 pub(super) struct PublicKey {
     der: Arc<Vec<u8>>,
@@ -37,7 +37,7 @@ pub(super) struct PublicKey {
     pub(super) encrypting: Option<Arc<EncryptingKey>>,
 }
 
-/// This side's public key, with its PEM text, which every key exchange sends.
+/// This side's public key, with its PEM text, which each key exchange sends.
 pub(super) struct LocalPublicKey {
     pub key: PublicKey,
     pub pem: String,
@@ -48,10 +48,10 @@ pub(super) struct PrivateKey {
     pkcs8: Zeroizing<Vec<u8>>,
     bits: u32,
     decrypting: DecryptingKey,
-    /// The process that made it. In a forked child, AWS-LC cannot use a key that another thread was
-    /// using during the fork.
+    /// The fork generation that made it. In a forked child, AWS-LC cannot use a key that another
+    /// thread was using during the fork.
     made_in: u32,
-    /// The same for a forked child, and which.
+    /// The key for a forked child, and the generation of that child.
     in_child: OnceLock<(u32, DecryptingKey)>,
 }
 
@@ -63,7 +63,7 @@ impl LocalPublicKey {
 }
 
 impl PublicKey {
-    /// From a key in any form that people use.
+    /// From a key in any form that OpenSSL accepts.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_info(&key_text::public_key(text)?)
     }
@@ -84,7 +84,7 @@ impl PublicKey {
         Self::from_info(&subject_public_key_info(&key)?)
     }
 
-    /// From a key in the form that peers send.
+    /// From a key in the one form that peers send.
     pub fn from_pem(text: &str) -> Result<Self> {
         let (label, der) = decode_pem(text)?;
         if label != PUBLIC_LABEL {
@@ -96,22 +96,22 @@ impl PublicKey {
     }
 
     fn from_info(der: &[u8]) -> Result<Self> {
-        let unreadable = |_| invalid_key("the key holds no RSA public key");
+        let unreadable = |_| invalid_key("the key contains no RSA public key");
         let info = SubjectPublicKeyInfoRef::from_der(der).map_err(unreadable)?;
         if info.algorithm != ALGORITHM_ID {
-            return Err(invalid_key("the public key is no RSA key"));
+            return Err(invalid_key("the public key is not an RSA key"));
         }
         let key = info
             .subject_public_key
             .as_bytes()
-            .ok_or_else(|| invalid_key("the key holds no RSA public key"))
+            .ok_or_else(|| invalid_key("the key contains no RSA public key"))
             .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).map_err(unreadable))?;
         let bits = check_limits(&key)?;
         let encrypting = match EncryptingKey::from_der(der) {
             Some(key) => key,
-            // AWS-LC does not tell a key that is not acceptable from a lack of memory.
+            // AWS-LC does not distinguish an unacceptable key from a lack of memory.
             None => {
-                check_memory_for_foreign_work()?;
+                check_heap_for_crypto()?;
                 EncryptingKey::from_der(der)
                     .ok_or_else(|| invalid_key("the RSA public key is not acceptable"))?
             }
@@ -197,7 +197,7 @@ impl PrivateKey {
             return Self::from_pkcs8(pkcs8);
         }
         let mut generator = random::rng()?;
-        let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
+        let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be generated");
         let key = RsaPrivateKey::new_with_exp(
             &mut generator,
             key_size as usize,
@@ -213,7 +213,7 @@ impl PrivateKey {
         Self::from_pkcs8(document.to_bytes())
     }
 
-    /// From a key in any form that people use.
+    /// From a key in any form that OpenSSL accepts.
     pub fn from_text(text: &[u8]) -> Result<Self> {
         Self::from_user(key_text::private_key(text)?)
     }
@@ -235,7 +235,7 @@ impl PrivateKey {
             ))),
             (Ok(_), None) => Err(invalid_key(format!(
                 "the RSA private key does not decrypt what is encrypted under its public half: \
-                 it is damaged, or its primes are none; make another key with {}",
+                 it is damaged, or its primes are not prime; make another key with {}",
                 key_text::NEW_KEY
             ))),
             (Err(error), None) => Err(error),
@@ -256,8 +256,8 @@ impl PrivateKey {
         })
     }
 
-    /// Whether it decrypts what is encrypted under its public half. As the padding is random, that
-    /// is Fermat's test of both primes, too.
+    /// Whether it decrypts what is encrypted under its public half. Because the padding is random,
+    /// this is also a Fermat test of both primes.
     fn passes_pairwise_check(&self) -> bool {
         let text = b"a key that works";
         let encrypted = self.public_key().and_then(|public| public.encrypt(text));
@@ -291,7 +291,7 @@ impl PrivateKey {
         } else {
             self.decrypt_in_child(process, data)
         };
-        decrypted?.ok_or_else(|| match check_memory_for_foreign_work() {
+        decrypted?.ok_or_else(|| match check_heap_for_crypto() {
             Ok(()) => decryption_failed(),
             Err(no_memory) => no_memory.into(),
         })
@@ -313,7 +313,7 @@ impl PrivateKey {
         };
         let key = DecryptingKey::from_pkcs8(&self.pkcs8).ok_or_else(failed)?;
         let decrypted = key.decrypt(data);
-        // In a child of a child the place is taken, so it makes a key each time.
+        // In the child of a child the place is taken, so a key is made each time.
         let _ = self.in_child.set((process, key));
         decrypted
     }
@@ -356,7 +356,7 @@ fn decode_pem(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>)> {
     let mut der = Zeroizing::new(try_zeros(text.len())?);
     let (label, len) = pem::decode(text.as_bytes(), &mut der)
         .map(|(label, der)| (label, der.len()))
-        .map_err(|error| invalid_key(format!("the key is no PEM text: {error}")))?;
+        .map_err(|error| invalid_key(format!("the key is not PEM: {error}")))?;
     der.truncate(len);
     Ok((label, der))
 }
@@ -385,16 +385,16 @@ fn subject_public_key_info(key: &RsaPublicKeyRef<'_>) -> Result<Vec<u8>> {
 
 /// Calls `read` with the public half of a private key.
 fn with_public_key<T>(pkcs8: &[u8], read: impl FnOnce(&RsaPublicKeyRef<'_>) -> T) -> Result<T> {
-    let unreadable = |_| invalid_key("the key holds no RSA private key");
+    let unreadable = |_| invalid_key("the key contains no RSA private key");
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(unreadable)?;
     if info.algorithm != ALGORITHM_ID {
-        return Err(invalid_key("the private key is no RSA key"));
+        return Err(invalid_key("the private key is not an RSA key"));
     }
     let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).map_err(unreadable)?;
     Ok(read(&key.public_key()))
 }
 
-/// The size of the modulus in bits, if modulus and exponent keep to the limits.
+/// The size of the modulus in bits, if modulus and exponent are within the limits.
 fn check_limits(key: &RsaPublicKeyRef<'_>) -> Result<u32> {
     let bits = bit_len(key.modulus.as_bytes());
     if !MODULUS_BITS.contains(&bits) {

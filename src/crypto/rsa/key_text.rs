@@ -1,8 +1,8 @@
-//! Keys as people have them: PEM texts, as freely written as OpenSSL and Python's
-//! `cryptography` take them, or DER; and for what is no such key the words that say what it is.
+//! Reads keys as people have them, in any PEM text that OpenSSL and Python's `cryptography` accept,
+//! or in DER, and describes what is not an acceptable key.
 //!
-//! What comes out is the one form that the rest of this library knows. What a peer sends is
-//! not read here.
+//! The result is the one form that the rest of this library knows. Keys from peers are not read
+//! here.
 
 use rsa::pkcs1::pem::{self, LineEnding};
 use rsa::pkcs1::{ALGORITHM_ID, ALGORITHM_OID, RsaPrivateKeyRef, RsaPublicKeyRef};
@@ -44,7 +44,7 @@ const LINE_WIDTH: usize = 64;
 struct Block<'a> {
     label: &'a str,
     is_encrypted: bool,
-    /// Those that are neither empty nor a header.
+    /// The lines that are neither empty nor a header.
     lines: Vec<&'a [u8]>,
 }
 
@@ -65,7 +65,8 @@ pub(super) fn private_key(text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     match block.label {
         "PRIVATE KEY" => {
             let der = block.decode()?;
-            let unreadable = |_| invalid_key("the PEM text holds no private key, whatever it says");
+            let unreadable =
+                |_| invalid_key("the PEM text contains no private key, despite its label");
             normalized_pkcs8(PrivateKeyInfoRef::from_der(&der).map_err(unreadable)?)
         }
         "RSA PRIVATE KEY" => pkcs8_from_pkcs1(&block.decode()?),
@@ -92,7 +93,7 @@ pub(super) fn public_key(text: &[u8]) -> Result<Vec<u8>> {
     if block.label == "RSA PUBLIC KEY" {
         return subject_public_key_info(&der);
     }
-    let unreadable = |_| invalid_key("the PEM text holds no public key, whatever it says");
+    let unreadable = |_| invalid_key("the PEM text contains no public key, despite its label");
     normalized_public_key(SubjectPublicKeyInfoRef::from_der(&der).map_err(unreadable)?)
 }
 
@@ -103,7 +104,7 @@ pub(super) fn private_key_from_der(der: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         Ok(info) => normalized_pkcs8(info),
         Err(_) if RsaPrivateKeyRef::from_der(der).is_ok() => pkcs8_from_pkcs1(der),
         Err(_) => Err(invalid_key(
-            "the bytes are no RSA private key in DER (PKCS #8 or PKCS #1, not encrypted)",
+            "the bytes are not an RSA private key in DER (PKCS #8 or PKCS #1, not encrypted)",
         )),
     }
 }
@@ -115,7 +116,7 @@ pub(super) fn public_key_from_der(der: &[u8]) -> Result<Vec<u8>> {
         Ok(info) => normalized_public_key(info),
         Err(_) if RsaPublicKeyRef::from_der(der).is_ok() => subject_public_key_info(der),
         Err(_) => Err(invalid_key(
-            "the bytes are no RSA public key in DER (SubjectPublicKeyInfo or PKCS #1)",
+            "the bytes are not an RSA public key in DER (SubjectPublicKeyInfo or PKCS #1)",
         )),
     }
 }
@@ -151,7 +152,7 @@ fn pkcs8_from_pkcs1(pkcs1: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
 
 fn normalized_public_key(info: SubjectPublicKeyInfoRef<'_>) -> Result<Vec<u8>> {
     check_algorithm(&info.algorithm)?;
-    let uneven = || invalid_key("the public key is no whole number of bytes");
+    let uneven = || invalid_key("the public key is not a whole number of bytes");
     subject_public_key_info(info.subject_public_key.as_bytes().ok_or_else(uneven)?)
 }
 
@@ -193,7 +194,7 @@ fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
     if matches!(&by_lines, Ok(blocks) if !blocks.is_empty()) {
         return by_lines;
     }
-    // As in an environment variable, a configuration file or a shell command.
+    // Without line ends, as in an environment variable, a configuration file or a shell command.
     let by_boundaries = parse_blocks(split_at_boundaries(text));
     match (by_lines, by_boundaries) {
         (_, Ok(blocks)) if !blocks.is_empty() => Ok(blocks),
@@ -273,7 +274,7 @@ impl Block<'_> {
     fn decode(&self) -> Result<Zeroizing<Vec<u8>>> {
         let ending = LineEnding::LF;
         let most_digits = self.lines.iter().map(|line| line.len()).sum();
-        // With room for all of them, because growing would leave a copy behind.
+        // Large enough from the start, because growing would leave a copy behind.
         let mut base64 = Zeroizing::new(Vec::with_capacity(most_digits));
         let bytes = self.lines.iter().copied().flatten();
         base64.extend(bytes.filter(|byte| !byte.is_ascii_whitespace()));
@@ -286,7 +287,8 @@ impl Block<'_> {
             text.extend(ending.as_bytes());
         }
         text.extend([b"-----END ", label, b"-----\n"].concat());
-        // Into a buffer that is wiped: what precedes an invalid character may be most of a key.
+        // Into a buffer that is wiped, because the part before an invalid character may be most of
+        // a key.
         let mut der = Zeroizing::new(vec![0; base64.len()]);
         let decoded = pem::decode(&text, &mut der).map(|(_, der)| der.len());
         der.truncate(decoded.map_err(|_| self.not_base64())?);
@@ -301,7 +303,7 @@ impl Block<'_> {
             );
         }
         invalid_key(format!(
-            "what stands between BEGIN {:?} and its END is no base64, or not all of it",
+            "the text between BEGIN {:?} and its END is not base64",
             self.label
         ))
     }
@@ -309,14 +311,12 @@ impl Block<'_> {
 
 fn truncated(label: &str) -> Error {
     invalid_key(format!(
-        "the PEM text is cut off or mixed up: the line BEGIN {label:?} has no END line of its own"
+        "the PEM text is cut off or mixed up: the line BEGIN {label:?} has no END line"
     ))
 }
 
 fn too_many(count: usize, kind: &str) -> Error {
-    invalid_key(format!(
-        "the text has {count} {kind} keys; leave the one that is meant"
-    ))
+    invalid_key(format!("the text has {count} {kind} keys; keep only one"))
 }
 
 fn not_rsa(kind: &str) -> Error {
@@ -326,7 +326,7 @@ fn not_rsa(kind: &str) -> Error {
 }
 
 fn unknown(label: &str) -> Error {
-    invalid_key(format!("the PEM text is a {label:?}, and no RSA key"))
+    invalid_key(format!("the PEM text is a {label:?}, not an RSA key"))
 }
 
 fn no_private_key(blocks: &[Block<'_>]) -> Error {
@@ -367,7 +367,7 @@ fn no_public_key(blocks: &[Block<'_>]) -> Error {
     unknown(label)
 }
 
-/// Says what a text without PEM is, judging by how it begins.
+/// The error for a text without PEM. It says what the text is, judging by its beginning.
 fn no_pem(text: &[u8]) -> Error {
     let start = text.trim_ascii_start();
     let starts = |with: &[&[u8]]| with.iter().any(|with| start.starts_with(with));
@@ -395,7 +395,7 @@ fn no_pem(text: &[u8]) -> Error {
     }
     if starts(&[b"PuTTY-User-Key-File"]) {
         return invalid_key(
-            "the key is one of PuTTY; PEM is written by `puttygen key.ppk -O private-openssh`",
+            "the key is in PuTTY's format; convert it with `puttygen key.ppk -O private-openssh`",
         );
     }
     if starts(&[b"MI"]) {
@@ -404,7 +404,9 @@ fn no_pem(text: &[u8]) -> Error {
              `openssl base64 -d -A` makes DER of it, and `openssl pkey -inform DER` PEM",
         );
     }
-    invalid_key("the text is no key: it has no line `-----BEGIN ...-----`; a key as PEM is needed")
+    invalid_key(
+        "the text is not a key: it has no line `-----BEGIN ...-----`; a key as PEM is needed",
+    )
 }
 
 pub(super) fn invalid_key(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -617,7 +619,7 @@ mod tests {
             (
                 [PKCS8, OTHER].concat().into(),
                 "2 private keys",
-                "leave the one",
+                "keep only one",
             ),
             (base64.into(), "base64 alone", "BEGIN and END"),
             (utf16, "UTF-16", "iconv"),
@@ -627,9 +629,9 @@ mod tests {
                 "ssh-keygen -e -m PKCS8",
             ),
             (PKCS8[..600].into(), "cut off", "END"),
-            (PKCS8.replace('M', "!").into(), "no base64", "BEGIN"),
+            (PKCS8.replace('M', "!").into(), "not base64", "BEGIN"),
             (PKCS8.replace('\n', r"\n").into(), "line ends", "printf"),
-            (b"hello".into(), "no key", "PEM"),
+            (b"hello".into(), "not a key", "PEM"),
             (b"".into(), "empty", "PEM"),
         ] {
             let error = private_key(&text).unwrap_err().to_string();
@@ -647,7 +649,7 @@ mod tests {
             (
                 public_pem().repeat(2).into(),
                 "2 public keys",
-                "leave the one",
+                "keep only one",
             ),
         ] {
             let error = public_key(&text).unwrap_err().to_string();
@@ -672,7 +674,7 @@ mod tests {
         let error = RsaWrapper::default().set_private_key(pem, true);
         let error = error.unwrap_err().to_string();
         assert!(
-            error.contains("primes are none") && error.contains("genpkey"),
+            error.contains("primes are not prime") && error.contains("genpkey"),
             "{error}"
         );
     }

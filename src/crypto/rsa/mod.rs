@@ -1,4 +1,4 @@
-//! [`RsaWrapper`]: one side's RSA keys, like the Python server's class of that name.
+//! [`RsaWrapper`]: the RSA keys of one side, like the class of that name in the Python server.
 
 mod external;
 mod key;
@@ -26,9 +26,8 @@ pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
 
 /// A local RSA key pair and a peer's public key, each of which may be missing.
 ///
-/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never change,
-/// but has its own peer's key: many clients can share one key pair without seeing each other's
-/// peers.
+/// Mirrors the Python server's `RSAWrapper`. A clone shares the local keys, which never change, but
+/// not the peer's key, so that many clients can share one key pair.
 ///
 /// RSA moduli have 2048 to 8192 bits; public exponents are odd, at least 3, and have at
 /// most 33 bits.
@@ -39,7 +38,7 @@ pub struct RsaWrapper {
     remote: Option<PublicKey>,
 }
 
-/// This side's private key, or what does its operation where it is.
+/// This side's private key, or the operation of one that the library cannot read.
 #[allow(
     clippy::large_enum_variant,
     reason = "each is in an allocation of its own"
@@ -86,20 +85,21 @@ impl RsaWrapper {
         self.public.as_ref().map(|public| public.key.der())
     }
 
-    /// The local private key as PEM (PKCS #8, not encrypted); `None` without one, or if it is
-    /// elsewhere. Mirrors `RSAWrapper.getPrivateKey`.
+    /// The local private key as PEM (PKCS #8, not encrypted); `None` without one, or after
+    /// [`set_private_operation`](Self::set_private_operation). Mirrors `RSAWrapper.getPrivateKey`.
     ///
     /// # Panics
     /// If there is no memory for it.
     pub fn private_key(&self) -> Option<Zeroizing<String>> {
         let pem = |private: &PrivateKey| private.to_pem().expect(THERE_IS_MEMORY);
-        self.private_here().map(pem)
+        self.readable_private_key().map(pem)
     }
 
-    /// The local private key as DER (PKCS #8, not encrypted); `None` without one, or if it is
-    /// elsewhere. Mirrors `RSAWrapper.getPrivateKey` with `pem_format=False`.
+    /// The local private key as DER (PKCS #8, not encrypted); `None` without one, or after
+    /// [`set_private_operation`](Self::set_private_operation). Mirrors `RSAWrapper.getPrivateKey`
+    /// with `pem_format=False`.
     pub fn private_key_der(&self) -> Option<&[u8]> {
-        self.private_here().map(PrivateKey::der)
+        self.readable_private_key().map(PrivateKey::der)
     }
 
     /// The peer's public key as PEM (SubjectPublicKeyInfo).
@@ -118,9 +118,8 @@ impl RsaWrapper {
         self.remote.as_ref().map(PublicKey::der)
     }
 
-    /// Sets the local public key from PEM (SubjectPublicKeyInfo or PKCS #1), which may be
-    /// written as freely as OpenSSL takes it.
-    /// Mirrors `RSAWrapper.setPublicKey`.
+    /// Sets the local public key from PEM (SubjectPublicKeyInfo or PKCS #1), in any form that
+    /// OpenSSL accepts. Mirrors `RSAWrapper.setPublicKey`.
     pub fn set_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
         self.replace_public(PublicKey::from_text(pem.as_ref())?)
     }
@@ -131,10 +130,9 @@ impl RsaWrapper {
         self.replace_public(PublicKey::from_der(der)?)
     }
 
-    /// Sets the local private key from PEM (PKCS #8 or PKCS #1, not encrypted), which may be
-    /// written as freely as OpenSSL takes it, and, with `derivate_public_key`, the public key
-    /// that belongs to it. Certificates and public keys beside it are passed over.
-    /// Mirrors `RSAWrapper.setPrivateKey`.
+    /// Sets the local private key from PEM (PKCS #8 or PKCS #1, not encrypted), in any form that
+    /// OpenSSL accepts, and, with `derivate_public_key`, the public key that belongs to it.
+    /// Certificates and public keys beside it are skipped. Mirrors `RSAWrapper.setPrivateKey`.
     pub fn set_private_key(
         &mut self,
         pem: impl AsRef<[u8]>,
@@ -155,17 +153,17 @@ impl RsaWrapper {
         self.replace_public(PublicKey::from_numbers(modulus, exponent)?)
     }
 
-    /// Sets what does the private key operation in place of a local private key, which is elsewhere.
-    /// It has to belong to the local public key, which is set already: it runs once to see that, and
-    /// each result is checked. After a failure the old private key is kept.
+    /// Sets a function that does the private key operation instead of a local private key. It must
+    /// belong to the local public key, which must be set before: this runs it once to check that,
+    /// and each later result is checked too. After a failure the old private key is kept.
     pub fn set_private_operation(&mut self, operation: PrivateOperation) -> Result<()> {
         let key = ExternalKey::new(&self.local_public()?.key, operation)?;
         self.private = Some(Arc::new(LocalPrivateKey::Elsewhere(key)));
         Ok(())
     }
 
-    /// Sets the peer's public key from PEM, as [`set_public_key`](Self::set_public_key) takes it.
-    /// Mirrors `RSAWrapper.setRemotePublicKey`.
+    /// Sets the peer's public key from PEM, like [`set_public_key`](Self::set_public_key). Mirrors
+    /// `RSAWrapper.setRemotePublicKey`.
     pub fn set_remote_public_key(&mut self, pem: impl AsRef<[u8]>) -> Result<()> {
         self.remote = Some(PublicKey::from_text(pem.as_ref())?);
         Ok(())
@@ -178,7 +176,7 @@ impl RsaWrapper {
         Ok(())
     }
 
-    /// Sets the peer's public key as received: only the one form that peers send is accepted.
+    /// Sets the peer's public key from the one form that peers send.
     pub fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
         self.remote = Some(PublicKey::from_pem(pem)?);
         Ok(())
@@ -209,8 +207,8 @@ impl RsaWrapper {
         }
     }
 
-    /// Whether `signature` is the one of `data`, made with the private key of the peer, or with
-    /// the local one. Mirrors `RSAWrapper.verifyDataSignature`, which knows the local one only.
+    /// Whether `signature` is a valid signature of `data` by the peer's private key, or by the
+    /// local one. Mirrors `RSAWrapper.verifyDataSignature`, which uses only the local one.
     pub fn verify_data_signature(
         &self,
         signature: &[u8],
@@ -249,12 +247,12 @@ impl RsaWrapper {
         })
     }
 
-    /// Fails if there is a private key that cannot be read, because it is elsewhere.
+    /// Fails if the library cannot read the private key, but only has its operation.
     pub(crate) fn check_private_readable(&self) -> Result<()> {
         match self.private.as_deref() {
             Some(LocalPrivateKey::Elsewhere(_)) => Err(Error::new(
                 Reason::KeyMissing,
-                "the private RSA key is elsewhere, behind a function, and cannot be read",
+                "the private RSA key is used through a function and cannot be read",
             )),
             _ => Ok(()),
         }
@@ -265,7 +263,7 @@ impl RsaWrapper {
         self.remote.is_some()
     }
 
-    /// Frees the large form of the peer's key that encrypts; it is made again when needed.
+    /// Frees the large form of the peer's key that encrypts. It is made again when needed.
     pub(crate) fn free_encrypting_key(&mut self) {
         if let Some(remote) = &mut self.remote {
             remote.free_encrypting_key();
@@ -298,7 +296,7 @@ impl RsaWrapper {
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local public RSA key is set"))
     }
 
-    fn private_here(&self) -> Option<&PrivateKey> {
+    fn readable_private_key(&self) -> Option<&PrivateKey> {
         match self.private.as_deref()? {
             LocalPrivateKey::Here(key) => Some(key),
             LocalPrivateKey::Elsewhere(_) => None,

@@ -1,4 +1,5 @@
-//! OAEP and PSS with SHA-256 (RFC 8017), for keys of which only the bare operation can be had.
+//! OAEP and PSS with SHA-256 (RFC 8017), for keys of which only the operation without padding is
+//! available.
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -11,8 +12,9 @@ use crate::secret::{declassify, declassify_choice, try_copy, try_zeros};
 
 const PSS_TRAILER: u8 = 0xbc;
 
-/// The text in a block of the modulus' size that the private key operation gave (section 7.1.2), with
-/// the empty label; `None` if it holds none. Up to that verdict the time depends on the size alone.
+/// The text in a block of the modulus' size that the private key operation returned (section
+/// 7.1.2), with an empty label; `None` if the padding is wrong. Until that is known, the time
+/// depends only on the size.
 pub(super) fn decode_oaep(block: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let (masked_seed, masked_data) = block[1..].split_at(HASH_SIZE);
     let mut seed = Zeroizing::new(try_copy(masked_seed)?);
@@ -35,13 +37,13 @@ pub(super) fn decode_oaep(block: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
     if !declassify_choice(is_valid) {
         return Ok(None);
     }
-    // The length of a text that is one is public.
+    // The length of a valid text is public.
     let text = &padded[declassify(text_start) as usize..];
     Ok(Some(Zeroizing::new(try_copy(text)?)))
 }
 
-/// A block of the modulus' size to sign `data` with (section 9.1.1), with a salt of `salt_len` bytes,
-/// which is all the room that a modulus of `bits` bits leaves.
+/// The block to sign for `data`, of the modulus' size (section 9.1.1). `salt_len` is the longest
+/// salt that a modulus of `bits` bits has room for.
 pub(super) fn encode_pss(data: &[u8], bits: u32, salt_len: usize) -> Result<Vec<u8>> {
     let mut block = try_zeros(bits.div_ceil(8) as usize)?;
     let encoded_bits = bits - 1;
@@ -63,7 +65,7 @@ pub(super) fn encode_pss(data: &[u8], bits: u32, salt_len: usize) -> Result<Vec<
     Ok(block)
 }
 
-/// Adds (as bits) what MGF1 makes of `seed` (appendix B.2.1).
+/// XORs the MGF1 of `seed` into `bytes` (appendix B.2.1).
 fn mask(bytes: &mut [u8], seed: &[u8]) {
     for (part, counter) in bytes.chunks_mut(HASH_SIZE).zip(0u32..) {
         let mask = Sha256::new()

@@ -128,11 +128,11 @@ fn unusable_der_is_refused_and_the_old_keys_are_kept() {
     let short = public_pem(&[0xff; 128], &[1, 0, 1]);
     let (_, short) = rsa::pkcs1::pem::decode_vec(short.as_bytes()).unwrap();
     for (der, word) in [
-        (&b""[..], "no RSA"),
-        (b"0", "no RSA"),
+        (&b""[..], "not an RSA"),
+        (b"0", "not an RSA"),
         (LOCAL.as_bytes(), "is PEM"),
-        (&private[..private.len() - 1], "no RSA"),
-        (&longer, "no RSA"),
+        (&private[..private.len() - 1], "not an RSA"),
+        (&longer, "not an RSA"),
         (&long, "at most 16384"),
     ] {
         for result in [

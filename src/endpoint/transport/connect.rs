@@ -1,4 +1,4 @@
-//! [`Connecting`]: the way to a connection, for who waits for it and who does not.
+//! [`Connecting`]: connects to a host, blocking or not.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,33 +13,33 @@ use super::watch::{Readiness, Watch};
 use crate::crypto::fork_generation;
 use crate::error::{Error, Interest, Reason, Result};
 
-/// How long an address may take until the next one is tried beside it (RFC 8305, section 5).
+/// How long to wait for an address before the next one is tried too (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// The most addresses that are tried at once: whoever answers for a name chooses how many it has.
-const MOST_ATTEMPTS: usize = 16;
+/// The most addresses that are tried at once: the owner of a name chooses how many it has.
+const MAX_ATTEMPTS: usize = 16;
 
-/// A connection that is being made: a name is looked up, and its addresses are tried as RFC 8305
-/// says, IPv6 and IPv4 in turn. An address that fails is left for the next at once; one that is slow
-/// gets company. The first that answers wins.
+/// A connection that is being made. A name is looked up and its addresses are tried as RFC 8305
+/// says, IPv6 and IPv4 in turn. If one fails, the next is tried at once; if one is slow, the next
+/// is tried beside it. The first that answers is used.
 pub struct Connecting {
     host: String,
     port: u16,
     deadline: Option<Instant>,
     waits: bool,
     lookup: Option<Watched<Lookup>>,
-    /// The addresses that were not tried yet, in their order.
+    /// The addresses not tried yet, in order.
     untried: VecDeque<SocketAddr>,
     attempts: Vec<Watched<TcpStream>>,
-    /// When the next address is due, if there is one.
+    /// When to try the next address, if there is one.
     next_attempt: Instant,
-    /// Why the last address that failed did so.
+    /// The error of the last address that failed.
     last_error: io::Error,
-    /// Once somebody has to wait elsewhere.
+    /// Made when the program first has to wait.
     watch: Option<Watch>,
     generation: u32,
 }
 
-/// Something with a descriptor, and whether the program's own waiting covers it.
+/// Something with a descriptor, and whether it is in the watch.
 struct Watched<T> {
     inner: T,
     is_watched: bool,
@@ -63,11 +63,13 @@ impl<T> Watched<T> {
 }
 
 impl Connecting {
-    /// Begins to connect to a host, given by address or name. Unless `waits`,
-    /// [`advance`](Self::advance) returns where it would have to wait.
+    /// Starts connecting to a host, given by address or name. Unless `waits`,
+    /// [`advance`](Self::advance) returns instead of waiting.
     pub fn begin(host: &str, port: u16, deadline: Option<Instant>, waits: bool) -> Result<Self> {
         if host.is_empty() || host.contains('\0') {
-            return Err(Error::invalid_argument("host is no name and no address"));
+            return Err(Error::invalid_argument(
+                "host is neither a name nor an address",
+            ));
         }
         if port == 0 {
             return Err(Error::invalid_argument("port is 0; it is 1 to 65535"));
@@ -85,18 +87,18 @@ impl Connecting {
             watch: None,
             generation: fork_generation::current(),
         };
-        // An address needs no lookup, and who waits for as long as it takes needs no thread.
+        // An address needs no lookup, and a call without a deadline can look up a name itself.
         if host.parse::<IpAddr>().is_ok() || (waits && deadline.is_none()) {
             let found = addresses_of(host, port);
-            connecting.untried = in_turn(found.map_err(|error| connecting.failed(&error))?);
+            connecting.untried = interleave(found.map_err(|error| connecting.failed(&error))?);
         } else {
             connecting.look_up()?;
         }
         Ok(connecting)
     }
 
-    /// Whether this is the way there.
-    pub fn leads_to(&self, host: &str, port: u16) -> bool {
+    /// Whether it connects to this host and port.
+    pub fn is_to(&self, host: &str, port: u16) -> bool {
         self.host == host && self.port == port
     }
 
@@ -105,9 +107,9 @@ impl Connecting {
         self.watch.as_ref().map(Watch::descriptor)
     }
 
-    /// Goes on, until there is a connection; it is over then, and after a failure.
+    /// Continues until there is a connection. Must not be called after that, or after a failure.
     pub fn advance(&mut self) -> Result<Socket> {
-        self.start_anew_in_child()?;
+        self.restart_in_child()?;
         loop {
             if self.has_run_out_of_time() {
                 return Err(timed_out(&self.host));
@@ -118,14 +120,13 @@ impl Connecting {
             if self.lookup.is_none() && self.attempts.is_empty() {
                 return Err(self.failed(&self.last_error));
             }
-            match self.look() {
+            match self.poll_once() {
                 Err(error) => return Err(self.failed(&error)),
-                Ok(Happened::Connected(stream)) => return self.finish(stream),
-                Ok(Happened::Something) => {}
-                Ok(Happened::Nothing) if self.waits || self.is_next_due() => {}
-                Ok(Happened::Nothing) => {
-                    self.arrange_to_be_woken()
-                        .map_err(|error| self.failed(&error))?;
+                Ok(Progress::Connected(stream)) => return self.finish(stream),
+                Ok(Progress::Something) => {}
+                Ok(Progress::Nothing) if self.waits || self.is_next_due() => {}
+                Ok(Progress::Nothing) => {
+                    self.update_watch().map_err(|error| self.failed(&error))?;
                     return Err(Error::WouldBlock(Interest::Read));
                 }
             }
@@ -139,13 +140,13 @@ impl Connecting {
         Ok(())
     }
 
-    /// A forked child has no thread that looks a name up, and shares with its parent what it waits
-    /// for.
-    fn start_anew_in_child(&mut self) -> Result<()> {
+    /// In a forked child the thread that looks up the name does not exist, and the descriptors that
+    /// it waits for are shared with the parent.
+    fn restart_in_child(&mut self) -> Result<()> {
         if self.generation == fork_generation::current() {
             return Ok(());
         }
-        self.leave_watch_to_parent();
+        self.abandon_watch_in_child();
         self.generation = fork_generation::current();
         for attempt in &mut self.attempts {
             attempt.is_watched = false;
@@ -156,11 +157,11 @@ impl Connecting {
         }
     }
 
-    fn leave_watch_to_parent(&mut self) {
+    fn abandon_watch_in_child(&mut self) {
         if self.generation != fork_generation::current()
             && let Some(watch) = self.watch.take()
         {
-            watch.leave_to_parent();
+            watch.abandon_in_child();
         }
     }
 
@@ -174,14 +175,14 @@ impl Connecting {
             && (self.attempts.is_empty() || Instant::now() >= self.next_attempt)
     }
 
-    /// Tries the addresses that are due. Gives a connection if one is there at once.
+    /// Tries the addresses that are due. Returns a connection if one is made at once.
     fn try_addresses(&mut self) -> Option<TcpStream> {
         while self.is_next_due() {
             let address = self.untried.pop_front()?;
-            match system::begin_to_connect(&address) {
+            match system::start_connecting(&address) {
                 Ok((stream, true)) => return Some(stream),
                 Ok((stream, false)) => {
-                    if self.attempts.len() == MOST_ATTEMPTS {
+                    if self.attempts.len() == MAX_ATTEMPTS {
                         self.end_attempt(0);
                     }
                     self.attempts.push(Watched::new(stream));
@@ -193,35 +194,35 @@ impl Connecting {
         None
     }
 
-    /// Looks at what has happened; who waits does so here.
-    fn look(&mut self) -> io::Result<Happened> {
+    /// Polls once; a blocking call waits here.
+    fn poll_once(&mut self) -> io::Result<Progress> {
         match self.lookup.take() {
-            Some(lookup) => self.look_at_lookup(lookup),
-            None => self.look_at_attempts(),
+            Some(lookup) => self.poll_lookup(lookup),
+            None => self.poll_attempts(),
         }
     }
 
-    fn look_at_lookup(&mut self, mut lookup: Watched<Lookup>) -> io::Result<Happened> {
+    fn poll_lookup(&mut self, mut lookup: Watched<Lookup>) -> io::Result<Progress> {
         let mut entry = [entry_for(lookup.inner.descriptor(), libc::POLLIN)];
         system::poll(&mut entry, self.time_to_wait())?;
         if entry[0].revents == 0 {
             self.lookup = Some(lookup);
-            return Ok(Happened::Nothing);
+            return Ok(Progress::Nothing);
         }
         self.unwatch(lookup.is_watched, lookup.inner.descriptor());
-        self.untried = in_turn(lookup.inner.take()?);
-        Ok(Happened::Something)
+        self.untried = interleave(lookup.inner.take()?);
+        Ok(Progress::Something)
     }
 
-    fn look_at_attempts(&mut self) -> io::Result<Happened> {
-        let mut entries = [entry_for(-1, 0); MOST_ATTEMPTS];
+    fn poll_attempts(&mut self) -> io::Result<Progress> {
+        let mut entries = [entry_for(-1, 0); MAX_ATTEMPTS];
         // The system refuses more entries than a process may have descriptors.
         let entries = &mut entries[..self.attempts.len()];
         for (entry, attempt) in entries.iter_mut().zip(&self.attempts) {
             *entry = entry_for(attempt.inner.as_raw_fd(), libc::POLLOUT);
         }
         system::poll(entries, self.time_to_wait())?;
-        let mut happened = Happened::Nothing;
+        let mut happened = Progress::Nothing;
         let mut at = 0;
         for entry in entries {
             if entry.revents == 0 {
@@ -232,18 +233,18 @@ impl Connecting {
             let stream = self.end_attempt(at);
             self.last_error = match error {
                 None if entry.revents & libc::POLLHUP == 0 => {
-                    return Ok(Happened::Connected(stream));
+                    return Ok(Progress::Connected(stream));
                 }
                 None => io::ErrorKind::NotConnected.into(),
                 Some(error) => error,
             };
             self.next_attempt = Instant::now();
-            happened = Happened::Something;
+            happened = Progress::Something;
         }
         Ok(happened)
     }
 
-    /// Until something is due, where the call may wait; `None` for as long as it takes.
+    /// How long a blocking call may wait until something is due; `None` for no limit.
     fn time_to_wait(&self) -> Option<Duration> {
         if !self.waits {
             return Some(Duration::ZERO);
@@ -253,7 +254,7 @@ impl Connecting {
         Some(end.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes an attempt out of those that are under way.
+    /// Removes an attempt.
     fn end_attempt(&mut self, at: usize) -> TcpStream {
         let attempt = self.attempts.remove(at);
         self.unwatch(attempt.is_watched, attempt.inner.as_raw_fd());
@@ -268,8 +269,8 @@ impl Connecting {
         }
     }
 
-    /// Sees to it that the descriptor is readable as soon as there is more to do.
-    fn arrange_to_be_woken(&mut self) -> io::Result<()> {
+    /// Updates the watch, so that its descriptor becomes readable when there is more to do.
+    fn update_watch(&mut self) -> io::Result<()> {
         let watch = match &mut self.watch {
             Some(watch) => watch,
             none => none.insert(Watch::new()?),
@@ -309,11 +310,11 @@ impl Connecting {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        self.leave_watch_to_parent();
+        self.abandon_watch_in_child();
     }
 }
 
-enum Happened {
+enum Progress {
     Nothing,
     Something,
     Connected(TcpStream),
@@ -329,7 +330,7 @@ fn entry_for(fd: RawFd, events: libc::c_short) -> libc::pollfd {
 
 /// The addresses with both families in turn, beginning with the family that the system prefers
 /// (RFC 8305, section 4).
-fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let prefers_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let (preferred, others): (Vec<_>, Vec<_>) = addresses
         .into_iter()
@@ -360,7 +361,7 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_millis(200);
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const AMPLE_TIME: Duration = Duration::from_secs(20);
 
     /// A listener whose queue is full, so that nobody else gets an answer. It lasts as long
     /// as what it comes with.
@@ -411,7 +412,7 @@ mod tests {
     /// The way to a name that has these addresses.
     fn to(addresses: &[SocketAddr], deadline: Option<Instant>, waits: bool) -> Connecting {
         let mut connecting = Connecting::begin("127.0.0.1", 1, deadline, waits).unwrap();
-        connecting.untried = in_turn(addresses.to_vec());
+        connecting.untried = interleave(addresses.to_vec());
         connecting
     }
 
@@ -425,7 +426,7 @@ mod tests {
                         events: libc::POLLIN,
                         revents: 0,
                     }];
-                    let wait = connecting.deadline.map_or(PATIENCE, |deadline| {
+                    let wait = connecting.deadline.map_or(AMPLE_TIME, |deadline| {
                         deadline.saturating_duration_since(Instant::now())
                     });
                     system::poll(&mut entry, Some(wait)).unwrap();
@@ -459,7 +460,7 @@ mod tests {
                 vec![v4(1), v6(1), v6(2), v6(3)],
             ),
         ] {
-            assert_eq!(in_turn(given), expected);
+            assert_eq!(interleave(given), expected);
         }
     }
 
@@ -487,7 +488,7 @@ mod tests {
     fn a_slow_address_gets_company_and_the_first_to_answer_wins() {
         let silent = Silent::new();
         let (listener, address) = listen();
-        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+        for (waits, deadline) in [(true, None), (true, later(AMPLE_TIME)), (false, None)] {
             let mut connecting = to(&[silent.address, silent.address, address], deadline, waits);
             let began = Instant::now();
             let socket = finish(&mut connecting).unwrap();
@@ -505,11 +506,11 @@ mod tests {
     fn an_address_that_fails_is_left_for_the_next_at_once() {
         let (_taken, refusing) = refusing();
         let (listener, address) = listen();
-        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+        for (waits, deadline) in [(true, None), (true, later(AMPLE_TIME)), (false, None)] {
             let addresses = [refusing, refusing, address];
             let mut connecting = to(&addresses, deadline, waits);
             // Nothing that is due waits for the time of the next.
-            connecting.next_attempt = Instant::now() + PATIENCE;
+            connecting.next_attempt = Instant::now() + AMPLE_TIME;
             let socket = finish(&mut connecting).unwrap();
             assert!(has_reached(socket, &listener));
             let error = finish(&mut to(&addresses[..2], deadline, waits)).unwrap_err();
@@ -535,7 +536,7 @@ mod tests {
     #[test]
     fn no_more_than_the_most_are_tried_at_once() {
         let silent = Silent::new();
-        let mut connecting = to(&[silent.address; MOST_ATTEMPTS + 2], None, false);
+        let mut connecting = to(&[silent.address; MAX_ATTEMPTS + 2], None, false);
         let mut first = None;
         while !connecting.untried.is_empty() {
             connecting.next_attempt = Instant::now();
@@ -543,7 +544,7 @@ mod tests {
             assert_eq!(waiting, Error::WouldBlock(Interest::Read));
             first.get_or_insert(connecting.attempts[0].inner.local_addr().unwrap());
         }
-        assert_eq!(connecting.attempts.len(), MOST_ATTEMPTS);
+        assert_eq!(connecting.attempts.len(), MAX_ATTEMPTS);
         let oldest = connecting.attempts[0].inner.local_addr().unwrap();
         assert_ne!(Some(oldest), first, "the oldest made room");
     }
@@ -551,7 +552,7 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_beside_the_program() {
         let (listener, address) = listen();
-        for (waits, deadline) in [(true, None), (true, later(PATIENCE)), (false, None)] {
+        for (waits, deadline) in [(true, None), (true, later(AMPLE_TIME)), (false, None)] {
             let port = address.port();
             let mut connecting = Connecting::begin("localhost", port, deadline, waits).unwrap();
             assert_eq!(connecting.lookup.is_none(), waits && deadline.is_none());

@@ -1,4 +1,4 @@
-//! [`Connection`]: a socket, while there is one, and how long an operation may use it.
+//! [`Connection`]: a socket, if there is one, and the deadline of the operation that uses it.
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -8,21 +8,21 @@ use super::socket::{Socket, WaitLimit};
 use super::{TransferError, Transport};
 use crate::endpoint::deadline::{Deadline, Limits, Time};
 use crate::error::{Error, Reason, Result};
-use crate::protocol::session::under_way;
+use crate::protocol::session::operation_pending;
 
-/// After so many messages that were there without waiting, a non-blocking connection says that it has
-/// to wait: a peer that does not pause would keep the caller from its other peers for ever.
-const MESSAGES_AT_ONCE: u32 = 16;
+/// After this many messages without a wait, a non-blocking connection says that it has to wait:
+/// otherwise a peer that never pauses would keep the caller from its other peers.
+const MAX_MESSAGES_WITHOUT_WAIT: u32 = 16;
 
-/// A socket, while there is one, and the time limit of each operation.
+/// A socket, if there is one, and the time limit of each operation.
 pub struct Connection {
     link: Link,
     deadline: Deadline<Instant>,
     non_blocking: bool,
-    /// How many messages began to be received since something had to wait.
-    unpaused: u32,
-    /// Whether the next message waits though it need not.
-    gives_way: bool,
+    /// How many messages were begun since an operation last had to wait.
+    messages_since_wait: u32,
+    /// Whether the next receive says that it has to wait, even if it need not.
+    yields_next: bool,
 }
 
 enum Link {
@@ -38,8 +38,8 @@ impl Connection {
             link: Link::None,
             deadline: Deadline::new(limits),
             non_blocking,
-            unpaused: 0,
-            gives_way: false,
+            messages_since_wait: 0,
+            yields_next: false,
         }
     }
 
@@ -48,8 +48,8 @@ impl Connection {
         self.link = Link::Open(socket);
     }
 
-    /// Begins to connect to a host, given by address or name, within the timeout.
-    pub fn begin_to_connect(&mut self, host: &str, port: u16) -> Result<()> {
+    /// Starts connecting to a host, given by address or name, within the timeout.
+    pub fn start_connecting(&mut self, host: &str, port: u16) -> Result<()> {
         self.start_deadline(false);
         let waits = !self.non_blocking;
         let connecting = Connecting::begin(host, port, self.deadline.end(), waits)?;
@@ -57,8 +57,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Goes on to connect. After a failure there is no connection.
-    pub fn go_on_to_connect(&mut self) -> Result<()> {
+    /// Continues connecting. After a failure there is no connection.
+    pub fn continue_connecting(&mut self) -> Result<()> {
         let Link::Connecting(connecting) = &mut self.link else {
             return Err(closed());
         };
@@ -74,12 +74,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives up a connection that is being made.
+    /// Stops connecting.
     pub fn stop_connecting(&mut self) {
         self.link = Link::None;
     }
 
-    /// Whether calls return in place of waiting.
+    /// Whether calls return instead of waiting.
     pub fn is_non_blocking(&self) -> bool {
         self.non_blocking
     }
@@ -91,10 +91,10 @@ impl Connection {
 
     /// Whether a connection is being made to this host.
     pub fn is_connecting_to(&self, host: &str, port: u16) -> bool {
-        matches!(&self.link, Link::Connecting(connecting) if connecting.leads_to(host, port))
+        matches!(&self.link, Link::Connecting(connecting) if connecting.is_to(host, port))
     }
 
-    /// Returns the socket, still open. The connection is closed from here on.
+    /// Returns the socket, still open. The connection is closed from then on.
     pub fn detach(&mut self) -> Option<OwnedFd> {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Open(socket) => Some(socket.into_fd()),
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// How long each operation that begins from here on may take.
+    /// Sets how long each later operation may take.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.deadline.set_timeout(timeout);
     }
@@ -142,25 +142,25 @@ impl Transport for Connection {
         match self.link {
             Link::Open(_) => Ok(()),
             Link::None => Err(closed()),
-            Link::Connecting(_) => Err(under_way("connect_server")),
+            Link::Connecting(_) => Err(operation_pending("connect_server")),
         }
     }
 
     fn start_deadline(&mut self, is_idle: bool) {
         self.deadline.start(is_idle, || Some(Instant::now()));
-        self.gives_way = false;
+        self.yields_next = false;
     }
 
     fn begin_message(&mut self) {
         if self.non_blocking {
-            self.unpaused += 1;
-            self.gives_way = self.unpaused > MESSAGES_AT_ONCE;
+            self.messages_since_wait += 1;
+            self.yields_next = self.messages_since_wait > MAX_MESSAGES_WITHOUT_WAIT;
         }
     }
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
         match self.deadline.end() {
-            // A blocking call looks at the clock before it waits.
+            // A blocking call checks the clock before it waits.
             Some(deadline) if self.non_blocking && Instant::now() >= deadline => {
                 Err(TransferError::TimedOut)
             }
@@ -175,21 +175,21 @@ impl Transport for Connection {
     fn send(&mut self, bytes: &[u8]) -> std::result::Result<usize, TransferError> {
         let sent = self.socket().send(bytes, self.wait_limit());
         if sent.is_err() {
-            self.unpaused = 0;
+            self.messages_since_wait = 0;
         }
         sent
     }
 
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
-        if std::mem::take(&mut self.gives_way) {
-            self.unpaused = 1;
+        if std::mem::take(&mut self.yields_next) {
+            self.messages_since_wait = 1;
             return Err(TransferError::WouldBlock);
         }
         let received = self.socket().receive(buffer, self.wait_limit());
         match received {
             Ok(_) => self.deadline.received(|| Some(Instant::now())),
-            Err(_) => self.unpaused = 0,
+            Err(_) => self.messages_since_wait = 0,
         }
         received
     }

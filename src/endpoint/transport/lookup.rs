@@ -1,4 +1,4 @@
-//! [`Lookup`]: a name that is looked up while others wait for it, with `poll()`.
+//! [`Lookup`]: looks up a name on another thread, while the caller waits with `poll()`.
 
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::crypto::fork_generation;
 
-/// The lookups of this process. The system's resolver has no deadline and cannot be interrupted,
-/// so each lookup runs on a thread. One that nobody waits for any more ends when the resolver gives
-/// up.
+/// The lookups of this process. The system's resolver has no deadline and cannot be interrupted, so
+/// each lookup runs on a thread. An abandoned one ends when the resolver gives up.
 static LOOKUPS: Lookups = Lookups::new();
 
 struct Lookups(Mutex<State>);
@@ -18,16 +17,16 @@ struct Lookups(Mutex<State>);
 /// What is protected by [`lock`].
 pub(crate) struct State {
     threads: usize,
-    /// Those that no thread has begun.
+    /// Jobs that no thread has begun.
     waiting: VecDeque<Job>,
 }
 
 impl State {
-    /// Without a limit, a resolver that never answers would cost one thread for each attempt.
-    const MOST_THREADS: usize = 16;
+    /// Without a limit, a resolver that never answers would cost a thread for each attempt.
+    const MAX_THREADS: usize = 16;
 
-    /// In a forked child, where the threads do not exist.
-    pub(crate) fn forget_other_threads(&mut self) {
+    /// For a forked child, where the threads do not exist.
+    pub(crate) fn reset_in_child(&mut self) {
         self.threads = 0;
         self.waiting.clear();
     }
@@ -61,14 +60,14 @@ impl Lookups {
     }
 }
 
-/// Locks the lookups of this process: no other thread is half-way through changing them.
+/// Locks the lookups of this process.
 pub(crate) fn lock() -> MutexGuard<'static, State> {
     LOOKUPS.lock()
 }
 
 type Found = io::Result<Vec<SocketAddr>>;
 
-/// A name that is being looked up. Dropping it gives the lookup up.
+/// A name that is being looked up. Dropping it abandons the lookup.
 pub struct Lookup {
     among: &'static Lookups,
     answer: Arc<Answer>,
@@ -79,9 +78,8 @@ pub struct Lookup {
 
 struct Answer {
     found: Mutex<Option<Found>>,
-    /// A byte in it, and not its end, says that there is an answer: a forked process may keep it
-    /// open.
-    bell: PipeWriter,
+    /// A byte signals the answer, not the end of the pipe: a forked process may keep it open.
+    waker: PipeWriter,
 }
 
 struct Job {
@@ -93,13 +91,13 @@ impl Job {
     fn run(self) {
         let found = (self.look_up)();
         *lock_found(&self.answer) = Some(found);
-        // Where this fails, nobody waits any more; the signal of it is blocked on this thread.
-        let _ = (&self.answer.bell).write(&[0]);
+        // If this fails, the lookup was abandoned. SIGPIPE is blocked on this thread.
+        let _ = (&self.answer.waker).write(&[0]);
     }
 }
 
 impl Lookup {
-    /// Begins to look up a name, as soon as a thread may do so.
+    /// Starts looking up a name, as soon as there is a thread for it.
     pub fn begin(host: &str, port: u16) -> io::Result<Self> {
         let name = host.to_owned();
         Self::begin_among(&LOOKUPS, move || addresses_of(&name, port))
@@ -109,17 +107,17 @@ impl Lookup {
         among: &'static Lookups,
         look_up: impl FnOnce() -> Found + Send + 'static,
     ) -> io::Result<Self> {
-        let (ready, bell) = io::pipe()?;
+        let (ready, waker) = io::pipe()?;
         let answer = Arc::new(Answer {
             found: Mutex::new(None),
-            bell,
+            waker,
         });
         let job = Job {
             look_up: Box::new(look_up),
             answer: Arc::clone(&answer),
         };
         let mut state = among.lock();
-        if state.threads == State::MOST_THREADS {
+        if state.threads == State::MAX_THREADS {
             state.waiting.push_back(job);
         } else {
             state.threads += 1;
@@ -154,7 +152,7 @@ impl Drop for Lookup {
         } else if Arc::strong_count(&self.answer) > 1 {
             // SAFETY: in this forked child the thread that shares the pipe does not exist, so nobody
             // closes it after this.
-            drop(unsafe { OwnedFd::from_raw_fd(self.answer.bell.as_raw_fd()) });
+            drop(unsafe { OwnedFd::from_raw_fd(self.answer.waker.as_raw_fd()) });
         }
     }
 }
@@ -210,7 +208,7 @@ mod tests {
         static LOOKUPS: Lookups = Lookups::new();
         let (end, ended) = mpsc::channel::<()>();
         let ended = Arc::new(Mutex::new(ended));
-        let mut hanging: Vec<_> = (0..State::MOST_THREADS)
+        let mut hanging: Vec<_> = (0..State::MAX_THREADS)
             .map(|_| {
                 let ended = ended.clone();
                 Lookup::begin_among(&LOOKUPS, move || {
@@ -227,7 +225,7 @@ mod tests {
         });
         let mut waiting = Lookup::begin_among(&LOOKUPS, || found(3)).unwrap();
         assert_eq!(LOOKUPS.lock().waiting.len(), 2);
-        assert_eq!(LOOKUPS.lock().threads, State::MOST_THREADS);
+        assert_eq!(LOOKUPS.lock().threads, State::MAX_THREADS);
         drop(given_up);
         assert_eq!(LOOKUPS.lock().waiting.len(), 1);
         // One that has begun cannot be stopped, but nobody needs to wait for it.

@@ -1,5 +1,5 @@
-//! What moves the bytes of a session: [`Transport`]. A socket with a deadline is one, and the
-//! rest of this folder; a [`SansIoSession`](crate::SansIoSession) has another.
+//! [`Transport`]: what moves the bytes of a session. This folder has the one with a socket and a
+//! deadline; [`SansIoSession`](crate::SansIoSession) has its own.
 
 #[cfg(unix)]
 mod connect;
@@ -24,22 +24,22 @@ pub trait Transport {
     /// Fails if the transport is closed.
     fn check_open(&self) -> Result<()>;
 
-    /// Whether what an operation waits for can still come.
-    fn can_bring(&self, _interest: Interest) -> bool {
+    /// Whether what an operation waits for can still happen.
+    fn can_satisfy(&self, _interest: Interest) -> bool {
         true
     }
 
-    /// An operation begins: its deadline is counted from here. With `is_idle`, the peer may take
-    /// the idle timeout to begin, and the timeout is counted from its first byte on.
+    /// Starts the deadline of an operation. With `is_idle`, the idle timeout counts until the first
+    /// byte, and the timeout from then on.
     fn start_deadline(&mut self, is_idle: bool);
 
-    /// It is to receive a message: a good time to let the caller look after other peers.
+    /// To be called before a message is received: a good time to let the caller serve other peers.
     fn begin_message(&mut self) {}
 
-    /// Fails if the operation has run out of time and would not notice by itself.
+    /// Fails if the deadline has passed and the operation would not notice by itself.
     fn check_deadline(&self) -> std::result::Result<(), TransferError>;
 
-    /// How long it is until the deadline that was started last; `None` if there is none.
+    /// How long until the current deadline; `None` if there is none.
     fn time_left(&self) -> Option<Duration>;
 
     /// Sends at least one byte of `bytes`; returns how many.
@@ -48,17 +48,17 @@ pub trait Transport {
     /// Receives at least one byte, or none if the peer has closed its side.
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError>;
 
-    /// As [`receive`](Self::receive), but leaves the bytes to be received again.
+    /// Like [`receive`](Self::receive), but the bytes stay to be received again.
     fn peek(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError>;
 
-    /// Acknowledges at once what was received, where the system can be told to.
+    /// Acknowledges received bytes at once, if the system can be told to.
     fn acknowledge(&self) {}
 }
 
 /// Why no bytes were transferred.
 #[derive(Debug)]
 pub enum TransferError {
-    /// Not without waiting, and the call may not wait.
+    /// The call would have to wait, and may not.
     WouldBlock,
     /// The deadline has passed.
     TimedOut,

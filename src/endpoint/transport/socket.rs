@@ -1,4 +1,4 @@
-//! [`Socket`]: the system calls on a connected socket, and how long each may wait.
+//! [`Socket`]: the system calls on a connected socket, with a limit for waiting.
 
 use std::fmt;
 use std::io;
@@ -16,12 +16,12 @@ pub enum WaitLimit {
     NonBlocking,
     /// Until this deadline.
     Until(Instant),
-    /// As long as it takes.
+    /// No limit.
     Unlimited,
 }
 
-/// A connected stream socket. Its flags are never changed; of its options, only those that would
-/// delay small pieces.
+/// A connected stream socket. Its flags are never changed, and only those options that would delay
+/// small pieces.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
@@ -29,7 +29,7 @@ pub struct Socket {
     timeouts: Timeouts,
 }
 
-/// Why a socket was not taken, or no client made of it. It is still open.
+/// Why no client could be made from a socket, and the socket, still open.
 #[derive(Debug)]
 pub struct CreationError {
     /// What went wrong.
@@ -64,11 +64,11 @@ pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
     };
     match socket_option(fd, libc::SOL_SOCKET, libc::SO_TYPE) {
         Ok(libc::SOCK_STREAM) => {}
-        Ok(_) => return refused("is no stream socket", None),
+        Ok(_) => return refused("is not a stream socket", None),
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
             return refused("is not open", Some(error));
         }
-        Err(error) => return refused("is no socket", Some(error)),
+        Err(error) => return refused("is not a socket", Some(error)),
     }
     if matches!(socket_option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN), Ok(accepts) if accepts != 0)
     {
@@ -81,15 +81,15 @@ pub fn check_descriptor(fd: RawFd) -> Result<Option<IpAddr>> {
 }
 
 impl Socket {
-    /// Takes a socket, of TCP or not, and turns off what would delay the protocol's small pieces:
-    /// Nagle's algorithm, a cork, and a low-water mark.
+    /// Takes a socket and turns off what would delay the protocol's small pieces: the low-water
+    /// mark and, with TCP, Nagle's algorithm and the cork.
     pub fn new(fd: OwnedFd, is_tcp: bool) -> Self {
         let raw = fd.as_raw_fd();
         let timeouts = Timeouts {
             receive: socket_timeout(raw, timeout_option(libc::POLLIN)),
             send: socket_timeout(raw, timeout_option(libc::POLLOUT)),
         };
-        // A socket that refuses any of these works all the same, only slower.
+        // Without these it still works, only slower.
         let _ = system::set_option(raw, libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
         if is_tcp {
             let _ = system::set_option(raw, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
@@ -104,13 +104,13 @@ impl Socket {
         }
     }
 
-    /// Acknowledges at once what was received, where the system can be told to, instead of waiting
-    /// for data to send along.
+    /// Acknowledges received bytes at once, if the system can be told to, instead of waiting for
+    /// data to send along.
     pub fn acknowledge(&self) {
         if self.is_tcp
             && let Some(option) = system::ACKNOWLEDGE_NOW
         {
-            // Where this fails, the acknowledgement only comes later.
+            // If this fails, the acknowledgement only comes later.
             let _ = system::set_option(self.descriptor(), libc::IPPROTO_TCP, option, 1);
         }
     }
@@ -134,7 +134,7 @@ impl Socket {
         self.receive_with(0, buffer, wait_limit)
     }
 
-    /// As [`receive`](Self::receive), but leaves the bytes in the socket.
+    /// Like [`receive`](Self::receive), but the bytes stay in the socket.
     pub fn peek(
         &self,
         buffer: &mut [u8],
@@ -202,7 +202,7 @@ impl Socket {
             let error = io::Error::last_os_error();
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                // A blocking call gets here too if the caller made the descriptor non-blocking or
+                // A blocking call also gets here if the caller made the descriptor non-blocking or
                 // set SO_RCVTIMEO.
                 io::ErrorKind::WouldBlock => match wait_limit {
                     WaitLimit::NonBlocking => return Err(TransferError::WouldBlock),
@@ -280,7 +280,7 @@ fn timeout_option(event: libc::c_short) -> libc::c_int {
     }
 }
 
-/// SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; `None` where there is no limit.
+/// SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; `None` for no limit.
 fn socket_timeout(fd: RawFd, name: libc::c_int) -> Option<libc::c_int> {
     let mut value = libc::timeval {
         tv_sec: 0,

@@ -1,7 +1,7 @@
-//! What sockets need from each system that there is: whatever differs is said here for all of them.
+//! What differs between systems for sockets.
 //!
-//! Only [`watch`](super::watch) has its own. Nothing has to be done about addresses: the `libc` crate
-//! gives them the same names, though their fields have other sizes.
+//! [`watch`](super::watch) has the rest. Addresses need nothing: the `libc` crate gives their
+//! fields the same names everywhere, only with other sizes.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use libc::c_int;
 
-/// The flag with which `send()` reports that nobody receives, in place of raising SIGPIPE.
+/// The flag that makes `send()` fail with EPIPE instead of raising SIGPIPE.
 #[cfg(not(target_os = "macos"))]
 pub fn flags_without_signal(_fd: RawFd) -> io::Result<c_int> {
     Ok(libc::MSG_NOSIGNAL)
 }
 
-/// On macOS no flag does that, but an option of the socket. It is set each time, since the socket is
-/// its owner's, who may change it; and where it cannot be set, nothing may be sent.
+/// macOS has a socket option instead of a flag. It is set each time, because the owner of the
+/// socket may change it. If it cannot be set, nothing may be sent.
 #[cfg(target_os = "macos")]
 pub fn flags_without_signal(fd: RawFd) -> io::Result<c_int> {
     match set_option(fd, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, 1) {
         Ok(()) => Ok(0),
-        // It takes no option for a connection that has ended.
+        // It cannot be set once the connection has ended.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
             Err(io::Error::from_raw_os_error(libc::EPIPE))
         }
@@ -40,10 +40,10 @@ pub const CORK: Option<c_int> = Some(libc::TCP_NOPUSH);
 #[cfg(target_os = "netbsd")]
 pub const CORK: Option<c_int> = None;
 
-/// The option of TCP that sends an acknowledgement that is due. It does not last.
+/// The TCP option that sends a pending acknowledgement. It does not last.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub const ACKNOWLEDGE_NOW: Option<c_int> = Some(libc::TCP_QUICKACK);
-/// The others cannot be told to: there, an acknowledgement waits as long as the system likes.
+/// Other systems have no such option: the acknowledgement waits as long as the system likes.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub const ACKNOWLEDGE_NOW: Option<c_int> = None;
 
@@ -66,9 +66,9 @@ pub fn set_option(fd: RawFd, level: c_int, option: c_int, value: c_int) -> io::R
     }
 }
 
-/// Begins to connect a socket that does not wait, and says whether that is done already. No program
-/// that is started inherits it.
-pub fn begin_to_connect(address: &SocketAddr) -> io::Result<(TcpStream, bool)> {
+/// Starts connecting a non-blocking socket, and returns whether that is done already. The socket is
+/// close-on-exec.
+pub fn start_connecting(address: &SocketAddr) -> io::Result<(TcpStream, bool)> {
     let stream = TcpStream::from(socket_without_waiting(address)?);
     let is_connected = match address {
         SocketAddr::V4(address) => {
@@ -93,7 +93,7 @@ pub fn begin_to_connect(address: &SocketAddr) -> io::Result<(TcpStream, bool)> {
     Ok((stream, is_connected))
 }
 
-/// `A` is the type of an address of the system's.
+/// `A` is a socket address of the system.
 fn connect_to<A>(stream: &TcpStream, address: &A) -> io::Result<bool> {
     loop {
         // SAFETY: the address outlives the call, and the length is its own.
@@ -110,7 +110,7 @@ fn connect_to<A>(stream: &TcpStream, address: &A) -> io::Result<bool> {
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
             Some(libc::EINTR) => {}
-            // The second after an interruption.
+            // EALREADY after an interruption.
             Some(libc::EINPROGRESS | libc::EALREADY) => return Ok(false),
             Some(libc::EISCONN) => return Ok(true),
             _ => return Err(error),
@@ -150,10 +150,10 @@ fn socket_without_waiting(address: &SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Waits until one of the entries is ready, or until the time is over; `None` for as long as it
-/// takes. A signal ends it too: then no entry is ready.
+/// Waits until one of the entries is ready, or for at most `wait`; `None` for no limit. After a
+/// signal it returns with no entry ready.
 pub fn poll(entries: &mut [libc::pollfd], wait: Option<Duration>) -> io::Result<()> {
-    // Rounded up, so as not to wake just before the time and wait again.
+    // Rounded up, so that it does not wake just before the time and wait again.
     let milliseconds = wait.map_or(-1, |wait| {
         let wait = wait.as_nanos().div_ceil(1_000_000);
         c_int::try_from(wait).unwrap_or(c_int::MAX)

@@ -1,4 +1,4 @@
-//! [`Watch`]: several descriptors and a time behind one descriptor, for a program that polls one.
+//! [`Watch`]: one descriptor to poll instead of several and a timer.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use libc::c_int;
 
-/// Becomes readable as soon as one of the descriptors is ready, or when the time has come. What
-/// happened has to be asked elsewhere.
+/// Becomes readable when one of its descriptors is ready or the timer expires. It does not say
+/// which.
 pub struct Watch {
     queue: OwnedFd,
     timer: Timer,
@@ -20,11 +20,11 @@ pub enum Readiness {
     Writable,
 }
 
-/// Takes a descriptor that the system has just made.
+/// Takes ownership of a descriptor that the system has just made.
 ///
 /// # Safety
 /// `fd` is negative, with the error in errno, or open and nobody else's.
-unsafe fn made(fd: c_int) -> io::Result<OwnedFd> {
+unsafe fn owned_fd(fd: c_int) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -49,13 +49,13 @@ impl Watch {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 type Timer = Option<OwnedFd>;
 
-/// With epoll and a timer that is a descriptor.
+/// With epoll and timerfd.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl Watch {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             // SAFETY: a number is passed, and the descriptor is new.
-            queue: unsafe { made(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }?,
+            queue: unsafe { owned_fd(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }?,
             timer: None,
         })
     }
@@ -64,10 +64,10 @@ impl Watch {
         add_to(&self.queue, fd, readiness)
     }
 
-    /// In a forked child, which has a descriptor of the same queue.
-    pub fn leave_to_parent(self) {}
+    /// For a forked child, whose descriptor refers to the parent's queue.
+    pub fn abandon_in_child(self) {}
 
-    /// Must come before the descriptor is closed: a forked child may keep it open, and then it would
+    /// Must be called before the descriptor is closed: if a forked child keeps it open, it would
     /// stay in the queue.
     pub fn remove(&mut self, fd: RawFd) {
         // SAFETY: numbers are passed; nothing is read through the pointer.
@@ -77,7 +77,7 @@ impl Watch {
         }
     }
 
-    /// Sets the time, or that there is none.
+    /// Sets the timer, or stops it.
     pub fn set_timer(&mut self, span: Option<Duration>) -> io::Result<()> {
         if self.timer.is_none() {
             if span.is_none() {
@@ -85,12 +85,12 @@ impl Watch {
             }
             let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
             // SAFETY: numbers are passed, and the descriptor is new.
-            let timer = unsafe { made(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)) }?;
+            let timer = unsafe { owned_fd(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags)) }?;
             add_to(&self.queue, timer.as_raw_fd(), Readiness::Readable)?;
             self.timer = Some(timer);
         }
         let timer = self.timer.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        // All zero would be no time at all.
+        // Zero would stop the timer.
         let span = span.map_or(Duration::ZERO, |span| span.max(Duration::from_nanos(1)));
         // SAFETY: all bytes zero is a valid time, which outlives the call.
         check(unsafe {
@@ -118,12 +118,12 @@ fn add_to(queue: &OwnedFd, fd: RawFd, readiness: Readiness) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 type Timer = bool;
 
-/// With kqueue, which has timers of its own.
+/// With kqueue, which has timers.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl Watch {
     pub fn new() -> io::Result<Self> {
         // SAFETY: the descriptor is new; no forked child inherits it.
-        let queue = unsafe { made(libc::kqueue()) }?;
+        let queue = unsafe { owned_fd(libc::kqueue()) }?;
         // SAFETY: numbers are passed.
         if unsafe { libc::fcntl(queue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
             return Err(io::Error::last_os_error());
@@ -142,19 +142,20 @@ impl Watch {
         self.change(fd as usize, filter as _, libc::EV_ADD as _, 0)
     }
 
-    /// In a forked child, which has inherited no queue: its number may be another descriptor's.
-    pub fn leave_to_parent(self) {
+    /// For a forked child, which does not inherit the queue: its number may belong to another
+    /// descriptor.
+    pub fn abandon_in_child(self) {
         std::mem::forget(self.queue);
     }
 
     /// Closing a descriptor takes it out of the queue.
     pub fn remove(&mut self, _fd: RawFd) {}
 
-    /// Sets the time, or that there is none.
+    /// Sets the timer, or stops it.
     pub fn set_timer(&mut self, span: Option<Duration>) -> io::Result<()> {
         let timer = libc::EVFILT_TIMER as _;
         if std::mem::take(&mut self.timer) {
-            // It may have been told of, and gone by itself.
+            // It fails if the timer has expired.
             let _ = self.change(0, timer, libc::EV_DELETE as _, 0);
         }
         if let Some(span) = span {

@@ -121,6 +121,7 @@ fn a_client_refuses_wrong_arguments() {
     gives!(-1, "client", anwdl_client_detach(none));
     gives!(false, "client", anwdl_client_is_closed(constant));
     gives!(false, "client", anwdl_client_has_failed(constant));
+    gives!(false, "client", anwdl_client_is_idle(constant));
     value_error!("client", anwdl_client_set_timeout(none, 1));
     gives!(-1, "client", anwdl_client_get_socket_descriptor(constant));
     gives!(null(), "client", anwdl_client_get_ip(constant));

@@ -75,6 +75,11 @@ fn an_interface_refuses_wrong_arguments() {
         "client_interface",
         anwdl_client_interface_has_failed(constant)
     );
+    gives!(
+        false,
+        "client_interface",
+        anwdl_client_interface_is_idle(constant)
+    );
     value_error!(
         "client_interface",
         anwdl_client_interface_set_timeout(none, 1)

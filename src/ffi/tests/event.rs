@@ -26,6 +26,8 @@ struct Side {
     events: Vec<anwdl_event_t>,
     /// What the other side has sent, and this one has not taken yet.
     inbox: Vec<u8>,
+    /// Whether it takes them in memory that it lends.
+    lends: bool,
     request: *mut anwdl_request_t,
     response: *mut anwdl_response_t,
 }
@@ -38,6 +40,7 @@ impl Side {
             session,
             events: Vec::new(),
             inbox: Vec::new(),
+            lends: false,
             request: null_mut(),
             response: null_mut(),
         }
@@ -73,7 +76,7 @@ impl Side {
 
     /// What is pending is on its way to the other side, which takes so many bytes at most; says whether it took any.
     fn send_to(&mut self, other: &mut Side, piece: usize) -> bool {
-        let (mut bytes, mut len, mut taken) = (null(), 0, 0);
+        let (mut bytes, mut len) = (null(), 0);
         ok!(anwdl_session_get_pending(
             self.session,
             &mut bytes,
@@ -83,11 +86,45 @@ impl Side {
         let pending = unsafe { std::slice::from_raw_parts(bytes, len) };
         other.inbox.extend_from_slice(pending);
         ok!(anwdl_session_sent(self.session, len));
-        let piece = other.inbox.len().min(piece);
-        let inbox = other.inbox.as_ptr();
-        ok!(anwdl_session_feed(other.session, inbox, piece, &mut taken));
-        other.inbox.drain(..taken);
-        len > 0 || taken > 0
+        other.take_inbox(piece) > 0 || len > 0
+    }
+
+    /// Takes so many bytes at most; gives how many.
+    fn take_inbox(&mut self, piece: usize) -> usize {
+        let (piece, inbox) = (self.inbox.len().min(piece), self.inbox.as_ptr());
+        let mut taken = 0;
+        if self.lends {
+            taken = self.receive(piece);
+        } else {
+            ok!(anwdl_session_feed(self.session, inbox, piece, &mut taken));
+        }
+        self.inbox.drain(..taken);
+        taken
+    }
+
+    /// The same in memory that the session lends.
+    fn receive(&mut self, piece: usize) -> usize {
+        let mut len = usize::MAX;
+        forget_last_error();
+        // SAFETY: the session is live, and the place is.
+        let buffer = unsafe { anwdl_session_get_receive_buffer(self.session, &mut len) };
+        assert_untouched();
+        if buffer.is_null() {
+            assert_eq!(len, usize::MAX);
+            value_error!("count", anwdl_session_received(self.session, 1));
+            return 0;
+        }
+        let count = piece.min(len);
+        // SAFETY: the library says that there is room for so many bytes.
+        unsafe { buffer.copy_from_nonoverlapping(self.inbox.as_ptr(), count) };
+        value_error!("count", anwdl_session_received(self.session, len + 1));
+        ok!(anwdl_session_received(self.session, count));
+        count
+    }
+
+    fn is_idle(&self) -> bool {
+        // SAFETY: the session is live.
+        unsafe { anwdl_session_is_idle(self.session) }
     }
 
     fn respond(&mut self, message: &CStr) -> anwdl_status_t {
@@ -149,7 +186,8 @@ fn a_conversation_is_one_loop() {
         ));
         ok!(anwdl_client_options_set_separate_computation(options, 1));
         let (mut client, mut server) = exchanged_pair(options);
-        for piece in [1, 1000] {
+        for (piece, lends) in [(1, false), (1000, false), (1, true), (1000, true)] {
+            (client.lends, server.lends) = (lends, lends);
             // Each waits for who has to begin.
             assert_eq!(client.advance(), ANWDL_EVENT_YOUR_TURN);
             assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
@@ -189,6 +227,83 @@ fn a_conversation_is_one_loop() {
             anwdl_client_options_free(options);
         }
     }
+}
+
+/// Whether both are between two requests.
+fn are_idle(client: &Side, server: &Side) -> [bool; 2] {
+    [client.is_idle(), server.is_idle()]
+}
+
+#[test]
+fn a_session_is_idle_only_between_its_messages() {
+    for protocol in [
+        anwdl_protocol_t::ANWDL_PROTOCOL_V2,
+        anwdl_protocol_t::ANWDL_PROTOCOL_V3,
+        anwdl_protocol_t::ANWDL_PROTOCOL_V4,
+        anwdl_protocol_t::ANWDL_PROTOCOL_GCM,
+    ] {
+        let (options, number) = (keyed_options(), protocol as ProtocolNumber);
+        ok!(anwdl_client_options_set_protocol(options, number));
+        let fresh = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+        assert!(!fresh.is_idle(), "the keys are not exchanged");
+        let (mut client, mut server) = exchanged_pair(options);
+        client.lends = true;
+        for lends in [false, true] {
+            server.lends = lends;
+            assert_eq!(are_idle(&client, &server), [true, true]);
+            assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+            assert_eq!(are_idle(&client, &server), [false, true]);
+            client.send_to(&mut server, 1);
+            assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+            assert!(!server.is_idle(), "a byte of the request is here");
+            run(&mut client, &mut server, 1000);
+            assert_eq!(server.take_events(), [ANWDL_EVENT_REQUEST]);
+            assert_eq!(are_idle(&client, &server), [false, false]);
+            assert_eq!(server.respond(c"OK"), ANWDL_WANT_WRITE);
+            assert_eq!(are_idle(&client, &server), [false, false]);
+            run(&mut client, &mut server, 1000);
+            assert_eq!(are_idle(&client, &server), [true, true]);
+            server.take_events();
+            // SAFETY: the response and the request belong to this test.
+            unsafe {
+                anwdl_request_free(std::mem::replace(&mut server.request, null_mut()));
+                anwdl_response_free(std::mem::replace(&mut client.response, null_mut()));
+            }
+        }
+        ok!(anwdl_session_end(server.session));
+        assert!(!server.is_idle(), "it has ended");
+        // SAFETY: they are not used any more.
+        unsafe { anwdl_client_options_free(options) };
+    }
+}
+
+/// The first bytes of the next request come with the last ones of this one.
+#[test]
+fn a_session_is_not_idle_with_the_start_of_the_next_request() {
+    let options = keyed_options();
+    let gcm = anwdl_protocol_t::ANWDL_PROTOCOL_GCM as ProtocolNumber;
+    ok!(anwdl_client_options_set_protocol(options, gcm));
+    let (mut client, mut server) = exchanged_pair(options);
+    server.lends = true;
+    assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+    client.send_to(&mut server, 0);
+    // No released client asks twice; this is what one would send.
+    server.inbox.extend_from_slice(&[0]);
+    while server.advance() == ANWDL_EVENT_WANT_READ {
+        server.take_inbox(usize::MAX);
+    }
+    assert!(server.inbox.is_empty(), "it has room for the next byte");
+    assert_eq!(server.respond(c"OK"), ANWDL_WANT_WRITE);
+    server.send_to(&mut client, 0);
+    // SAFETY: the session is live, and the place is.
+    let event =
+        unsafe { anwdl_session_next_event(server.session, &mut server.request, null_mut()) };
+    assert_eq!(event, ANWDL_EVENT_RESPONSE_SENT);
+    assert!(!server.is_idle());
+    assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+    assert!(!server.is_idle());
+    // SAFETY: they are not used any more.
+    unsafe { anwdl_client_options_free(options) };
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn a_handle_says_what_it_waits_for() {
             (other, last_reason()),
             (ANWDL_RUNTIME_ERROR, ANWDL_REASON_OPERATION_PENDING)
         );
-        let told = "recv_public_rsa_key is under way and has to be finished first";
+        let told = "recv_public_rsa_key is under way and must be finished first";
         assert_eq!(last_message(), told);
         ok!(anwdl_client_close_connection(client));
         ok!(anwdl_client_get_wants(client));

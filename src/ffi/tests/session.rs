@@ -182,6 +182,21 @@ fn a_session_refuses_wrong_arguments() {
     value_error!("count", anwdl_session_sent(server, usize::MAX));
     value_error!("session", anwdl_session_get_wants(constant));
     gives!(false, "session", anwdl_session_has_failed(constant));
+    gives!(false, "session", anwdl_session_is_idle(constant));
+    let mut room = 7;
+    gives!(
+        null_mut(),
+        "session",
+        anwdl_session_get_receive_buffer(none, &mut room)
+    );
+    gives!(
+        null_mut(),
+        "out_len",
+        anwdl_session_get_receive_buffer(server, null_mut())
+    );
+    assert_eq!(room, 7);
+    value_error!("session", anwdl_session_received(none, 0));
+    value_error!("count", anwdl_session_received(server, usize::MAX));
     gives!(
         anwdl_role_t::ANWDL_ROLE_SERVER,
         "session",

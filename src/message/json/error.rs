@@ -10,7 +10,7 @@ pub struct JsonError {
     pub offset: usize,
     /// The error at that place.
     pub problem: &'static str,
-    /// Whether Python's `json.loads` still reads the whole text, at any depth.
+    /// Whether Python's `json.loads` reads the whole text. Its limit of depth is ignored.
     pub is_python: bool,
 }
 
@@ -53,7 +53,7 @@ impl JsonError {
             return NoMemory.into();
         }
         refused(format!(
-            "{name} is no acceptable JSON {}",
+            "{name} is not acceptable JSON {}",
             self.describe(text)
         ))
     }

@@ -28,13 +28,14 @@ impl Key {
 
     /// Whether two keys with the same signature are equal.
     #[inline(never)]
-    pub fn is_to_its_end(self, other: Self, all: &str) -> bool {
-        self.signature.to_le_bytes()[0] as usize <= SIGNED || self.text(all).0 == other.text(all).0
+    pub fn is_equal_in_full(self, other: Self, all: &str) -> bool {
+        self.signature.to_le_bytes()[0] as usize <= SIGNATURE_LEN
+            || self.text(all).0 == other.text(all).0
     }
 }
 
 /// How many bytes of a key its signature holds. Keys up to this length are in it completely.
-pub const SIGNED: usize = 7;
+pub const SIGNATURE_LEN: usize = 7;
 
 /// The length and first bytes of a decoded key in `text`, which differ for most keys.
 pub fn signature(text: &[u8], key: Range<usize>) -> u64 {
@@ -46,16 +47,16 @@ pub fn signature(text: &[u8], key: Range<usize>) -> u64 {
             bytes.fold(0, |head, &byte| head << 8 | u64::from(byte))
         }
     };
-    let unused_bits = 8 * (8 - len.min(SIGNED)) as u32;
+    let unused_bits = 8 * (8 - len.min(SIGNATURE_LEN)) as u32;
     let head = head.checked_shl(unused_bits).unwrap_or(0);
     head | len.min(0xfe) as u64
 }
 
 /// Decodes the start of a string to `out`, until it is longer than a signature. Returns the length.
-pub fn decode_start(text: Text<'_>, out: &mut [u8; SIGNED + 5]) -> usize {
+pub fn decode_start(text: Text<'_>, out: &mut [u8; SIGNATURE_LEN + 5]) -> usize {
     let written = text.as_written();
     let (mut len, mut at) = (0, 0);
-    while at < written.len() && len <= SIGNED {
+    while at < written.len() && len <= SIGNATURE_LEN {
         let (read, decoded) = text.decode_at(at, &mut out[len..]);
         at += read;
         len += decoded;

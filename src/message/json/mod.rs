@@ -1,6 +1,6 @@
 //! A strict reader of JSON text (RFC 8259) that does not build a tree.
 //!
-//! Requests and responses are checked once, and the program gets the same text that was checked:
+//! Requests and responses are checked once, and the program gets the text that was checked:
 //! integers keep every digit, and unknown members stay. General JSON libraries build values, merge
 //! duplicate keys or turn long integers into doubles. This reader refuses what two readers could
 //! understand differently: duplicate keys, lone surrogates, anything after the value, and nesting
@@ -37,12 +37,12 @@ pub enum Origin {
     Caller,
 }
 
-/// Accepts a text that is one JSON value, with only blanks around it.
+/// Accepts a text that is one JSON value, with only whitespace around it.
 pub fn check(text: &str, origin: Origin) -> Result<Value<'_>, JsonError> {
     observe(text, 0, origin, &mut (), &mut ())
 }
 
-/// Whether Python's `json.loads` reads a text, as far as there is memory to tell.
+/// Whether Python's `json.loads` reads a text; true if there is no memory to find out.
 pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
     // Python accepts duplicate keys.
     let reader = Reader::<0, _>::new(text, 0, *work);
@@ -52,13 +52,14 @@ pub fn python_reads(text: &str, work: &mut impl Count) -> bool {
     )
 }
 
-/// The range of the value in a text that otherwise has only blanks.
+/// The range of a text without the whitespace around it.
 pub fn trim_whitespace(text: &str) -> Range<usize> {
     substr_range(text, text.trim_matches([' ', '\t', '\n', '\r']))
 }
 
-/// As [`check`], for a text that will be nested `depth` levels deep in another one. Calls `observer` for
-/// the members as it reads them, and adds the work to `work`, whether the text is accepted or not.
+/// Like [`check`], for a text that will be nested `depth` levels deep in another one. Calls
+/// `observer` for the members as it reads them, and adds the work to `work`, whether the text is
+/// accepted or not.
 pub fn observe<'a>(
     text: &'a str,
     depth: usize,

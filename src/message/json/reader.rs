@@ -5,10 +5,10 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use super::error::JsonError;
-use super::keys::{INDIRECT, Key, SIGNED, decode_start, duplicate, signature};
+use super::keys::{INDIRECT, Key, SIGNATURE_LEN, decode_start, duplicate, signature};
 use super::scan::{digits_end, plain_end, run_end, scalar_end, string_end, whitespace_end};
 use super::text::{Object, Text, Value, code_unit};
-use crate::message::hash_index::narrow;
+use crate::message::hash_index::to_u32;
 use crate::message::work::{self, Count};
 use crate::secret::NoMemory;
 
@@ -24,13 +24,13 @@ pub(super) const MAX_COMPARED_LEN: usize = 64;
 /// The length of a member with an empty name, and of the comma before it.
 const MIN_MEMBER_LEN: usize = 5;
 
-pub(super) const TOO_DEEP: &str = "too deeply nested: 64 levels of objects and arrays are the most";
-pub(super) const NOT_FINITE: &str = "no number of JSON: write null, or a string";
-pub(super) const DUPLICATE_KEY: &str = "this key stands twice in its object: leave one out";
+pub(super) const TOO_DEEP: &str =
+    "nested too deep: at most 64 levels of objects and arrays are allowed";
+pub(super) const NOT_FINITE: &str = "not a JSON number: write null or a string";
+pub(super) const DUPLICATE_KEY: &str = "a duplicate key: leave one out";
 pub(super) const LONE_SURROGATE: &str =
     "half a surrogate pair: write both halves, or the character itself";
-pub(super) const TRAILING_COMMA: &str =
-    "a comma too many: none stands behind the last member or element";
+pub(super) const TRAILING_COMMA: &str = "a trailing comma: leave it out";
 
 /// Called for the members of a text while it is read, before it is known whether the text is accepted.
 pub trait Observer<'a> {
@@ -127,7 +127,7 @@ impl Brackets {
 /// Reads a text, and keeps up to `KEYS` keys in place. With `KEYS` 0, it does not look for duplicates.
 pub struct Reader<'a, const KEYS: usize, W = ()> {
     text: &'a str,
-    /// The position, which is up to date after an error, and while passing over an accepted text.
+    /// The position. It is up to date after an error, and while skipping through an accepted text.
     pub at: usize,
     /// The first keys of the open objects, the innermost ones last.
     keys: ArrayVec<Key, KEYS>,
@@ -141,7 +141,7 @@ pub struct Reader<'a, const KEYS: usize, W = ()> {
 }
 
 impl<'a> Reader<'a, 0> {
-    /// Passes over a text that was accepted, from `at` on.
+    /// Skips through an accepted text, starting at `at`.
     pub fn of_accepted(text: &'a str, at: usize) -> Self {
         Self::new(text, at, ())
     }
@@ -165,7 +165,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.work.add(work);
     }
 
-    /// Counts `len` bytes that were read by whole words.
+    /// Counts `len` bytes that were read as words.
     #[inline(always)]
     fn count_words(&mut self, work: usize, len: usize) {
         self.count_work((work + len / 8 * work::WORD).wrapping_sub(work::BYTE * len));
@@ -182,7 +182,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let end = self.value(start, depth, Place::Root, observer)?;
         self.at = whitespace_end(bytes, end);
         if self.at < self.text.len() {
-            return Err(self.unexpected("something follows the value"));
+            return Err(self.unexpected("there is text after the value"));
         }
         Ok(Value(&self.text[start..end]))
     }
@@ -215,7 +215,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
             None if before.is_empty() => "the text is empty: {} is an object without members",
             Some('\u{feff}') => "a byte-order mark: leave it out",
             Some('/' | '#') => "a comment: JSON has none",
-            Some('\'' | '\u{2018}' | '\u{201c}') => "a quote of another kind: write double quotes",
+            Some('\'' | '\u{2018}' | '\u{201c}') => "the wrong kind of quote: write double quotes",
             _ => otherwise,
         })
     }
@@ -226,11 +226,11 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let rest = &self.text[self.at..];
         self.unexpected(match rest.chars().next() {
             None => "a value is missing: the text ends here",
-            Some('+') => "a plus sign: a number has none",
+            Some('+') => "a plus sign: numbers have none",
             Some('.') => "a digit is missing before the point",
             Some('T' | 'F' | 'N' | 'I') => "the words of JSON are null, true and false",
             Some(',' | ':' | ']' | '}') => "a value is missing",
-            Some(_) => "no value starts like this: a text stands between double quotes",
+            Some(_) => "no value starts like this: strings need double quotes",
         })
     }
 
@@ -270,7 +270,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let is_same = |other: &Key| {
             other.signature == key.signature && {
                 compared += work::COMPARISON_TO_THE_END;
-                other.is_to_its_end(key, self.text)
+                other.is_equal_in_full(key, self.text)
             }
         };
         if earlier.iter().any(is_same) {
@@ -296,7 +296,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
             let room = self.more.len().max(INLINE_KEYS).min(most);
             self.more.try_reserve_exact(room)?;
         }
-        self.more.push(narrow(key.start)?);
+        self.more.push(to_u32(key.start)?);
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         let first = &self.keys[keys.first..];
         self.more.try_reserve_exact(first.len())?;
         for key in first {
-            self.more.push(narrow(key.start)?);
+            self.more.push(to_u32(key.start)?);
         }
         duplicate(&self.more[keys.more..], self.text, &mut self.work)
     }
@@ -398,7 +398,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         }
     }
 
-    /// Reads an object or array with all that it contains, without calling the observer.
+    /// Reads an object or array with everything in it, without calling the observer.
     fn unobserved(&mut self, mut at: usize, depth: usize) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         // The innermost open bracket, and those around it.
@@ -512,7 +512,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
     fn key(&mut self, at: usize) -> Result<(Key, usize), JsonError> {
         let bytes = self.text.as_bytes();
         if bytes.get(at) != Some(&b'"') {
-            let problem = "a key is missing: it stands between double quotes";
+            let problem = "a key is missing: keys need double quotes";
             return Err(self.unexpected_at(at, problem));
         }
         let (start, end, is_escaped) = self.string(at)?;
@@ -543,9 +543,9 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         if key.len() > MAX_COMPARED_LEN {
             return INDIRECT;
         }
-        let mut decoded = [0; SIGNED + 5];
+        let mut decoded = [0; SIGNATURE_LEN + 5];
         match decode_start(Text(&self.text[key]), &mut decoded) {
-            len @ 0..=SIGNED => signature(&decoded, 0..len),
+            len @ 0..=SIGNATURE_LEN => signature(&decoded, 0..len),
             _ => INDIRECT,
         }
     }
@@ -638,7 +638,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
                     Some(b'u') => at = self.escaped_unit(at)?,
                     _ => {
                         self.at = at;
-                        let problem = r"no escape is written like this: a backslash is written \\";
+                        let problem = r"not an escape sequence: for a backslash write \\";
                         return Err(self.problem(problem));
                     }
                 },
@@ -710,7 +710,7 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
         self.at = digits;
         self.count_words(work::OTHER_NUMBER, end - digits);
         if end > digits + 1 && bytes[digits] == b'0' {
-            return Err(self.problem("a zero too many: no number starts with one"));
+            return Err(self.problem("a leading zero: leave it out"));
         }
         self.digits()?;
         match self.peek() {

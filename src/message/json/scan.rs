@@ -52,7 +52,7 @@ pub fn plain_end(bytes: &[u8], at: usize) -> usize {
     behind(bytes, at, ends_of_plain, is_plain)
 }
 
-/// As above, if the first byte is known to be plain.
+/// Like [`plain_end`], if the first byte is known to be plain.
 #[inline(always)]
 pub fn run_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
@@ -91,12 +91,12 @@ pub fn scalar_end(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The end of a run of blanks.
+/// The end of a run of whitespace.
 #[inline(always)]
 pub fn whitespace_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
         at += 1;
-        // Text for people is indented.
+        // Pretty-printed text is indented.
         while bytes.get(at..).and_then(|rest| rest.first_chunk()) == Some(&[b' '; 8]) {
             at += 8;
         }

@@ -65,9 +65,9 @@ impl<'a> Value<'a> {
     pub fn describe_as_no_object(self, name: &str) -> String {
         match self.kind() {
             Kind::Array => {
-                format!(r#"{name} is an array; it has to be an object, such as {{"list": [...]}}"#)
+                format!(r#"{name} is an array; it must be an object, such as {{"list": [...]}}"#)
             }
-            _ => format!(r#"{name} is no object, such as {{"name": "value"}}"#),
+            _ => format!(r#"{name} is not an object, such as {{"name": "value"}}"#),
         }
     }
 
@@ -270,7 +270,7 @@ fn unescape(text: &str) -> (char, usize) {
             let value = |digit: u8| u32::from(digit & 0xf) + 9 * u32::from(digit >> 6);
             let digits = bytes[2..6].iter();
             let unit = digits.fold(0, |code, &digit| code << 4 | value(digit));
-            match (unit, code_unit_behind(unit, bytes)) {
+            match (unit, second_code_unit(unit, bytes)) {
                 (high, Some(low)) => (
                     alone(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)),
                     12,
@@ -283,7 +283,7 @@ fn unescape(text: &str) -> (char, usize) {
 }
 
 /// The second half of a surrogate pair, at the start of `bytes`; `unit` is the first half.
-fn code_unit_behind(unit: u32, bytes: &[u8]) -> Option<u32> {
+fn second_code_unit(unit: u32, bytes: &[u8]) -> Option<u32> {
     match unit {
         0xd800..=0xdbff => code_unit(&bytes[6..]).filter(|low| (0xdc00..=0xdfff).contains(low)),
         _ => None,

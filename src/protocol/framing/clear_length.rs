@@ -19,7 +19,7 @@ pub fn is_clear_header(header: &[u8]) -> bool {
 pub fn read_clear_header(header: &[u8]) -> Result<u64> {
     if header.len() != CLEAR_HEADER_SIZE || !is_clear_header(header) {
         return Err(violation(
-            "the peer sent a length that is no decimal number",
+            "the peer sent a length that is not a decimal number",
         ));
     }
     let digits = header.iter().take_while(|byte| byte.is_ascii_digit());
@@ -33,7 +33,7 @@ pub fn clear_header(len: usize) -> Result<[u8; CLEAR_HEADER_SIZE]> {
         Some(_) => Ok(header),
         None => Err(Error::new(
             Reason::MessageTooLarge,
-            format!("a packet of {len} bytes is longer than 8 digits can tell"),
+            format!("a packet of {len} bytes is too long for a length of 8 digits"),
         )),
     }
 }

@@ -7,16 +7,16 @@ use crate::crypto::aes::{BLOCK_SIZE, decryption_failed, unpad};
 use crate::error::Result;
 use crate::secret::declassify;
 
-/// What the first packet of a v2 or v3 session was found to be.
+/// The first packet of a v2 or v3 session, opened.
 pub struct Detected {
-    /// Whether it is v3; if not, it is v2. Still a secret.
+    /// Whether it is v3; otherwise it is v2. Still secret.
     pub is_v3: Choice,
     pub opened: Opened,
-    /// The last block as it was received, which in v3 is the next IV.
+    /// The last block as received, which in v3 is the next IV.
     pub last_block: [u8; BLOCK_SIZE],
 }
 
-/// Decrypts the first packet of a v2 or v3 session in place.
+/// Decrypts the first packet of a v2 or v3 session in place and finds out which it is.
 ///
 /// A v3 packet is a ciphertext and an IV, a v2 packet is a ciphertext alone, and both start with
 /// the same IV: decrypting the whole packet once serves both cases. It is v3 if all but the last

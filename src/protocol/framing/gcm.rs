@@ -48,8 +48,8 @@ impl Framing for Gcm {
         Ok(size)
     }
 
-    /// Whoever waits for the socket to become readable must not wait while a whole message lies
-    /// here: two do not fit.
+    /// Less than two of the shortest messages: a whole message that was read ahead would be missed
+    /// by a program that waits for the socket to become readable.
     fn read_ahead(&self, role: Role) -> usize {
         let shortest = match role {
             Role::Server => SHORTEST_REQUEST,
@@ -76,7 +76,7 @@ impl Framing for Gcm {
         let header = u32::try_from(packet_len).map_err(|_| {
             Error::new(
                 Reason::MessageTooLarge,
-                "the message is longer than 32 bits can tell",
+                "the message is too long for a length of 32 bits",
             )
         })?;
         let header = header.to_be_bytes();

@@ -15,19 +15,19 @@ use crate::error::{Error, Reason, Result};
 use crate::protocol::config::{Protocol, Role};
 use crate::secret::{SecretBytes, declassify};
 
-/// The most bytes that any framing adds behind a text: a whole block of padding, and an IV.
+/// The most bytes that any framing adds after a text: a whole block of padding, and an IV.
 pub const MAX_TRAILER_SIZE: usize = 2 * BLOCK_SIZE;
 
 pub const KEYS_MATCH_FRAMING: &str = "a session has the keys of its framing";
 
-/// The keys of a session, of one kind or the other: no framing can use a key meant for another.
+/// The keys of a session. The type keeps a framing from using a key that is meant for another.
 ///
 /// Each variant is one pointer: a move copies the bytes that a smaller variant leaves unused, too,
 /// and with them whatever lay on the stack before, such as a part of a key.
 pub enum Keys {
-    /// Of v2, v3 and v4: one key and IV for both directions.
+    /// v2, v3 and v4: one key and IV for both directions.
     Cbc(AesWrapper),
-    /// Of gcm: a key for each direction.
+    /// gcm: a key for each direction.
     Gcm(Box<RecordKeys>),
 }
 
@@ -40,7 +40,7 @@ pub struct RecordKeys {
 /// Where the text is in a packet that was decrypted in place.
 pub struct Opened {
     pub text: Range<usize>,
-    /// Whether the padding is valid: still a secret.
+    /// Whether the padding is valid; still secret.
     pub valid: Choice,
 }
 
@@ -55,20 +55,18 @@ pub enum Direction {
 pub trait Framing: Sync {
     fn protocol(&self) -> Protocol;
 
-    /// The size of the header in front of a packet, and of the room in front of a text that is
-    /// to be sealed.
+    /// The size of the header before a packet, and of the room before a text that is to be sealed.
     fn header_size(&self) -> usize;
 
     /// Whether the receiver answers a header with one byte before the packet is sent.
     fn is_answered(&self) -> bool;
 
-    /// The size of the packet behind `header`, at least 1. `largest` is the longest text that is
-    /// accepted, in bytes.
+    /// The size of the packet after `header`, at least 1. `largest` is the longest text to accept,
+    /// in bytes.
     fn packet_size(&self, keys: &Keys, header: &mut [u8], largest: usize) -> Result<usize>;
 
-    /// How much of what comes may be read at once in this role before the size of the packet is
-    /// known: so little that no whole message of a peer's can lie behind the first one. 0 where
-    /// nothing but the header may be.
+    /// How many bytes may be read at once in this role before the size of the packet is known: few
+    /// enough that no second whole message fits. 0 if only the header may be read.
     fn read_ahead(&self, _role: Role) -> usize {
         0
     }
@@ -80,7 +78,7 @@ pub trait Framing: Sync {
     /// [`MAX_TRAILER_SIZE`] bytes.
     fn seal(&self, keys: &Keys, message: &mut SecretBytes, random: FillRandom) -> Result<()>;
 
-    /// Advances the keys after a whole packet was sent or received.
+    /// Advances the keys after a whole packet has been sent or received.
     fn advance_keys(&self, keys: &mut Keys, direction: Direction, packet: &[u8]);
 }
 
@@ -102,7 +100,7 @@ impl Keys {
         }
     }
 
-    /// The same, for framings that use no other.
+    /// The same, for framings that use nothing else.
     pub fn cbc(&self) -> &AesWrapper {
         self.aes().expect(KEYS_MATCH_FRAMING)
     }
@@ -119,11 +117,11 @@ impl Keys {
 }
 
 /// Checks the size of an AES-CBC packet that a header announced.
-pub fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Result<usize> {
+pub fn checked_size(announced: u64, trailer_len: usize, largest: usize) -> Result<usize> {
     if announced == 0 {
         return Err(violation("the peer announced an empty message"));
     }
-    let largest = padded_len(largest) + behind_text;
+    let largest = padded_len(largest) + trailer_len;
     if announced > largest as u64 {
         return Err(Error::new(
             Reason::MessageTooLarge,
@@ -135,11 +133,11 @@ pub fn checked_size(announced: u64, behind_text: usize, largest: usize) -> Resul
     Ok(announced as usize)
 }
 
-/// Decrypts the AES-CBC ciphertext at the start of a packet. `behind_text` more bytes follow it.
-pub fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Opened> {
+/// Decrypts the AES-CBC ciphertext at the start of a packet. `trailer_len` more bytes follow it.
+pub fn open_cbc(keys: &Keys, packet: &mut [u8], trailer_len: usize) -> Result<Opened> {
     let ciphertext_len = packet
         .len()
-        .checked_sub(behind_text)
+        .checked_sub(trailer_len)
         .ok_or_else(decryption_failed)?;
     let unpadded = keys
         .cbc()
@@ -151,13 +149,13 @@ pub fn open_cbc(keys: &Keys, packet: &mut [u8], behind_text: usize) -> Result<Op
     })
 }
 
-/// Pads the text behind the first `start` bytes.
+/// Pads the text after the first `start` bytes.
 pub fn pad(message: &mut SecretBytes, start: usize) {
     let padding = padding(message.len() - start);
     message.resize(message.len() + usize::from(padding), padding);
 }
 
-/// Pads the text behind the first `start` bytes and encrypts it there with AES-CBC.
+/// Pads the text after the first `start` bytes and encrypts it in place with AES-CBC.
 pub fn seal_cbc(keys: &Keys, message: &mut SecretBytes, start: usize) {
     pad(message, start);
     keys.cbc().encrypt_cbc([&mut message[start..]]);

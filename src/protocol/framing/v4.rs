@@ -1,5 +1,5 @@
 //! v4, of release 4.1: as v3, but the length is encrypted too, under the same key and IV as the
-//! packet behind it.
+//! packet.
 
 use subtle::{Choice, ConstantTimeEq};
 
@@ -62,11 +62,11 @@ impl Framing for V4 {
     }
 }
 
-/// Reads the first `len` bytes of a block as a decimal number, and tells whether they are one,
-/// without a branch or an index that depends on them: with a wrong IV or key, nobody may learn
-/// whether the padding, the number of digits or a digit was wrong.
+/// Reads the first `len` bytes of a block as a decimal number, and returns whether they are one,
+/// without a branch or an index that depends on them. A peer must not learn whether the padding,
+/// the number of digits or a digit was wrong.
 fn read_digits(block: &[u8], len: usize) -> (u64, Choice) {
-    // A text in one block is that short.
+    // A text in one block is shorter than 16 bytes.
     let len = len as u8;
     let mut wrong = ct_lt_mask(len, 1) | ct_lt_mask(MAX_DIGITS as u8, len);
     let mut number = 0u64;

@@ -7,12 +7,14 @@ use crate::error::{Error, Reason, Result};
 use crate::protocol::config::Role;
 use crate::protocol::framing::{CLEAR_HEADER_SIZE, Keys, clear_header, read_clear_header};
 use crate::protocol::key_exchange::{KeyExchange, RECEIVE_FIRST, SEND_FIRST, Step};
-use crate::secret::{KEYS_STACK, check_memory_for_foreign_work, wiping_stack};
+use crate::secret::{KEYS_STACK, check_heap_for_crypto, wiping_stack};
 
 impl Session {
     /// Begins a key exchange or one of its steps.
     pub fn begin_exchange(&mut self, operation: Operation) -> Result<()> {
         self.check_idle()?;
+        // As in each step: without memory the session is over.
+        check_heap_for_crypto().inspect_err(|_| self.end())?;
         let steps: &'static [Step] = match operation {
             Operation::ExchangeKeys {
                 receive_first: true,
@@ -55,7 +57,7 @@ impl Session {
         !self.is_ready() && !self.exchange.as_deref().is_some_and(has_begun)
     }
 
-    /// Makes or checks the keys that the steps need, so that none is missing half-way.
+    /// Generates or checks the keys that the steps need, so that none is missing half-way.
     fn prepare_keys(&mut self, steps: &[Step]) -> Result<()> {
         let rsa = match &mut self.rsa {
             Some(rsa) => rsa,
@@ -67,7 +69,7 @@ impl Session {
         }
         rsa.ciphertext_size()?;
         if steps == [Step::SendSecret] && !rsa.has_remote() {
-            return missing("the peer's public RSA key was not received yet");
+            return missing("the peer's public RSA key has not been received yet");
         }
         Ok(())
     }
@@ -88,7 +90,7 @@ impl Session {
     }
 
     fn take_step(&mut self, steps: &'static [Step], wait: Wait) -> Result<()> {
-        check_memory_for_foreign_work()?;
+        check_heap_for_crypto()?;
         match wait {
             Wait::Nothing => self.begin_step(steps),
             Wait::LengthAnswer => {
@@ -102,8 +104,8 @@ impl Session {
             Wait::Answer => {
                 self.receive_answer()?;
                 self.finish_step(steps);
-                // Next comes the peer's key or secret or, after the last answer, a client's first
-                // request.
+                // The peer sends next: its key or secret or, after the last answer, a client's
+                // first request.
                 self.ack_due = !self.is_exchanged || self.config.role == Role::Server;
                 Ok(())
             }
@@ -230,7 +232,7 @@ impl Session {
     }
 }
 
-/// Checks the peer's public key against the one expected, if any.
+/// Checks the peer's public key against the expected fingerprint, if any.
 fn check_fingerprint(rsa: &RsaWrapper, expected: Option<[u8; 32]>) -> Result<()> {
     let Some(expected) = expected else {
         return Ok(());

@@ -19,8 +19,8 @@ use crate::protocol::framing::{
 use crate::secret::{NoMemory, SecretBytes};
 use crate::secret::{declassify_bytes, declassify_choice};
 
-/// A decrypted message, before it is taken out of the buffer.
-enum Reading {
+/// A decrypted and checked message, before it is taken out of the buffer.
+enum Checked {
     Request(RequestOutline),
     /// Its text, and its errors.
     MalformedRequest(Range<usize>, String),
@@ -77,7 +77,7 @@ impl Session {
         self.check_ready()?;
         let framing = match (self.framing, self.config.protocol) {
             (Some(framing), _) => framing,
-            // A server that sends before it received anything speaks as the newest release.
+            // A server that sends before it has received anything speaks like the newest release.
             (None, Protocol::Auto) => framing::of(Protocol::V4).expect("it is listed"),
             (None, protocol) => framing::of(protocol).expect("it is listed"),
         };
@@ -106,8 +106,8 @@ impl Session {
         Ok(())
     }
 
-    /// Detects the framing from the first bytes of the first message: the header of v2 or v3, or
-    /// half of v4's.
+    /// Detects the framing from the first bytes of the first message: a whole header of v2 or v3,
+    /// or half of one of v4.
     pub(super) fn detect_framing(&mut self) -> Result<()> {
         let is_clear = is_clear_header(self.input.filled());
         let pinned = self.config.protocol;
@@ -162,7 +162,7 @@ impl Session {
         let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
         let reading = match framing.protocol() {
-            // Its records are authentic: the peer knows what is in them.
+            // Records are authenticated: the peer knows what is in them, so timing reveals nothing.
             Protocol::Gcm => read(self.config.role, packet, &opened, ()),
             _ => read(self.config.role, packet, &opened, Work::of(1)),
         }?;
@@ -170,8 +170,8 @@ impl Session {
         self.finish_receive(framing, opened.text, reading, message)
     }
 
-    /// A whole message that was read ahead is shorter than any that fits the format. Nobody
-    /// would be told that it is here, so that it cannot wait for its turn.
+    /// Refuses a whole message among the bytes that were read ahead: it is shorter than any valid
+    /// one. It cannot wait here either, because the socket would not become readable for it.
     fn check_ahead(&mut self, framing: &dyn Framing) -> Result<()> {
         let keys = self.keys.as_ref().expect("the session is ready");
         let next = self.input.next_record();
@@ -182,7 +182,7 @@ impl Session {
             Ok(size) if packet.len() < size => Ok(()),
             _ => Err(Error::new(
                 Reason::ProtocolViolation,
-                "behind a message the peer sent another one that is none",
+                "the peer sent invalid bytes after a message",
             )),
         }
     }
@@ -215,20 +215,20 @@ impl Session {
         &mut self,
         framing: &'static dyn Framing,
         text: Range<usize>,
-        reading: Reading,
+        reading: Checked,
         message: &mut Option<Message>,
     ) -> Result<()> {
         let text = self.input.take(text)?;
         match reading {
-            Reading::Request(outline) => {
+            Checked::Request(outline) => {
                 let request = Arc::new(Request::new(text, outline)?);
                 *message = Some(Message::Request(request));
             }
-            Reading::MalformedRequest(json, errors) => {
+            Checked::MalformedRequest(json, errors) => {
                 let request = MalformedRequest::new(text, json, &errors)?;
                 *message = Some(Message::MalformedRequest(request));
             }
-            Reading::Response(outline) => {
+            Checked::Response(outline) => {
                 let response = Response::new(text, outline)?;
                 *message = Some(Message::Response(response));
             }
@@ -269,18 +269,18 @@ impl Session {
     }
 }
 
-/// Whether [`read`] accepts a decrypted text. Without memory to tell it says yes, and reading
-/// then fails for that reason.
+/// Whether [`read`] accepts a decrypted text. If there is no memory to find out, returns true:
+/// reading it then fails for lack of memory.
 fn is_read(text: &[u8], work: &mut Work) -> bool {
     declassify_bytes(text);
     let text = work.check_utf8(text);
     text.is_some_and(|text| json::python_reads(text, work))
 }
 
-/// Reads a packet that was decrypted in place: its text first, and whether its padding is valid
-/// last, so that a wrong padding takes no less time. A text that released peers cannot read fails
-/// in the same way as a failed decryption, and after the same `work` where that is counted.
-fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Reading> {
+/// Reads a packet that was decrypted in place. The text is read before the padding is judged, so
+/// that a wrong padding takes as long as a right one. A text that released peers cannot read fails
+/// like a failed decryption, after the same `work` if that is counted.
+fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Result<Checked> {
     let text = &packet[opened.text.clone()];
     declassify_bytes(text);
     let found = work.check_utf8(text).map(|text| {
@@ -305,34 +305,34 @@ fn read(role: Role, packet: &[u8], opened: &Opened, mut work: impl Count) -> Res
     }
 }
 
-/// Checks a text that Python can read and whose padding is valid: the peer wrote it.
+/// Checks a text that Python can read and whose padding is valid against the format.
 fn reading(
     role: Role,
     text: &str,
     document: &std::result::Result<Document<'_>, JsonError>,
-) -> Result<Reading> {
+) -> Result<Checked> {
     let name = match role {
         Role::Server => "request",
         Role::Client => "response",
     };
     let errors = match (document, role) {
         (Ok(document), Role::Server) => match RequestOutline::of(text, document) {
-            Ok(outline) => return Ok(Reading::Request(outline)),
+            Ok(outline) => return Ok(Checked::Request(outline)),
             Err(errors) => errors,
         },
         (Ok(document), Role::Client) => match ResponseOutline::of(text, document) {
-            Ok(outline) => return Ok(Reading::Response(outline)),
+            Ok(outline) => return Ok(Checked::Response(outline)),
             Err(errors) => errors,
         },
         (Err(problem), _) if problem.is_no_memory() => return Err(NoMemory.into()),
         (Err(problem), _) => {
-            errors_of_whole(name, &format!("no strict JSON {}", problem.describe(text)))
+            errors_of_whole(name, &format!("not strict JSON {}", problem.describe(text)))
         }
     };
     match role {
         Role::Server => {
             let json = json::trim_whitespace(text);
-            Ok(Reading::MalformedRequest(json, errors))
+            Ok(Checked::MalformedRequest(json, errors))
         }
         Role::Client => Err(Error::new(
             Reason::MalformedResponse,
@@ -344,6 +344,6 @@ fn reading(
 fn mismatch() -> Error {
     Error::new(
         Reason::ProtocolMismatch,
-        "the peer speaks another framing than the one asked for",
+        "the peer speaks a framing other than the configured one",
     )
 }

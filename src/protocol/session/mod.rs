@@ -19,10 +19,10 @@ pub use super::config::Config;
 const ACCEPTED: u8 = b'1';
 const REFUSED: u8 = b'0';
 
-/// What an operation of a session does. There is one at a time.
+/// An operation of a session. Only one is under way at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// The whole key exchange, the peer speaking first or this side.
+    /// The whole key exchange.
     ExchangeKeys {
         /// Whether the peer speaks first.
         receive_first: bool,
@@ -35,14 +35,14 @@ pub enum Operation {
     SendAesKey,
     /// Receives the peer's AES key.
     ReceiveAesKey,
-    /// Receives a message: as a server a request, as a client a response.
+    /// Receives a message: a request as a server, a response as a client.
     Receive,
-    /// Sends a message: as a server a response, as a client a request.
+    /// Sends a message: a response as a server, a request as a client.
     Send,
 }
 
 impl Operation {
-    /// What the function that begins it is called.
+    /// The name of the function that begins it.
     fn name(self, role: Role) -> &'static str {
         match (self, role) {
             (Self::ExchangeKeys { .. }, _) => "exchange_keys",
@@ -67,11 +67,11 @@ impl Operation {
 pub enum Progress {
     /// Bytes from the peer.
     Read,
-    /// Its bytes to be sent.
+    /// Its pending bytes to be sent.
     Write,
     /// [`Session::compute`].
     Compute,
-    /// Nothing: the operation is done. Receiving gives a message.
+    /// Nothing: the operation is done. Receiving returns a message.
     Done(Option<Message>),
 }
 
@@ -82,7 +82,7 @@ enum Need {
     Read,
     Write,
     Compute,
-    /// Nothing: everything is sent, and it only has to end.
+    /// Nothing: everything is sent, and it can end.
     End,
 }
 
@@ -108,7 +108,7 @@ enum State {
     ReceiveFirst,
     ReceiveHeader(&'static dyn Framing),
     ReceivePacket(&'static dyn Framing),
-    /// As `ReceivePacket`, while v2 and v3 are still possible.
+    /// Like `ReceivePacket`, while it may be v2 or v3.
     ReceiveV2OrV3,
     SendHeader(&'static dyn Framing),
     SendPacket(&'static dyn Framing),
@@ -125,16 +125,16 @@ enum Wait {
     Length,
     PublicKey,
     Secret,
-    /// The unencrypted part of a secret that chose gcm.
+    /// The unencrypted part of a gcm secret.
     EncapsulationKey,
 }
 
 /// One side of one connection, from the key exchange to the end, without a socket.
 ///
-/// Begin an operation; then [`advance`](Self::advance) tells what it needs. Write bytes
-/// from the peer to [`receive_buffer`](Self::receive_buffer) and counted by
-/// [`received`](Self::received); bytes for it are found in [`pending`](Self::pending) and
-/// counted by [`sent`](Self::sent).
+/// Begin an operation, then call [`advance`](Self::advance), which says what it needs. Write bytes
+/// from the peer to [`receive_buffer`](Self::receive_buffer) and report them with
+/// [`received`](Self::received); send those in [`pending`](Self::pending) and report them with
+/// [`sent`](Self::sent).
 pub struct Session {
     config: Config,
     rsa: Option<RsaWrapper>,
@@ -180,7 +180,7 @@ impl Session {
         self.is_exchanged
     }
 
-    /// The framing: the one that was asked for, or the one that was detected.
+    /// The framing: the configured one, or the detected one.
     pub fn protocol(&self) -> Protocol {
         match (self.config.protocol, self.framing) {
             (Protocol::Auto, Some(framing)) => framing.protocol(),
@@ -193,8 +193,8 @@ impl Session {
         self.rsa.as_ref()
     }
 
-    /// The AES key of the session, or the one that will be sent. `None` in a session of gcm, which
-    /// has one key for each direction and keeps them to itself.
+    /// The AES key of the session, or the one that will be sent. `None` in a gcm session, which has
+    /// a key for each direction and does not show them.
     pub fn aes_wrapper(&self) -> Option<&AesWrapper> {
         self.keys.as_ref().and_then(Keys::aes)
     }
@@ -206,15 +206,15 @@ impl Session {
         Ok(())
     }
 
-    /// Sets the AES key: the one to send in the key exchange or, without an exchange, the key of
-    /// the session.
+    /// Sets the AES key: the one to send in the key exchange or, without an exchange, that of the
+    /// session.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
         self.check_changeable()?;
         check_session_key(wrapper)?;
         if self.config.protocol == Protocol::Gcm {
             return Err(Error::new(
                 Reason::ProtocolMismatch,
-                "wrapper is in CBC mode, and the framing asked for is gcm, which exchanges its keys",
+                "wrapper is in CBC mode, but the configured framing is gcm, which always exchanges its keys",
             ));
         }
         self.keys = Some(Keys::Cbc(wrapper.clone()));
@@ -231,26 +231,35 @@ impl Session {
         self.operation.as_ref().map(|(operation, _)| *operation)
     }
 
-    /// Where bytes from the peer go. Not empty after [`Progress::Read`], and never longer than the
-    /// current message. Also empty if there is no memory, as the next [`advance`](Self::advance)
-    /// reports.
+    /// Where to write bytes from the peer. Not empty after [`Progress::Read`], and never longer
+    /// than the rest of the current message. Empty if there is no memory, which the next
+    /// [`advance`](Self::advance) reports.
     pub fn receive_buffer(&mut self) -> &mut [u8] {
         self.input.unfilled()
     }
 
-    /// The same with room for bytes that may belong to the next message, which are kept for it:
-    /// for who takes bytes off a socket, where a call less counts. However much the peer sends,
-    /// no whole message is left unread here when an operation is done.
+    /// Like [`receive_buffer`](Self::receive_buffer), with room for the start of the next message,
+    /// which is kept for it. This saves a system call for each message on a socket. A whole message
+    /// never fits in that room, so none is left here when an operation is done.
     pub fn receive_buffer_ahead(&mut self) -> &mut [u8] {
         self.input.unfilled_ahead()
     }
 
-    /// Whether the beginning of the next message is here.
+    /// Whether the start of the next message has been received.
     pub fn has_read_ahead(&self) -> bool {
         self.operation.is_none() && self.input.len_ahead() > 0
     }
 
-    /// Counts bytes that were written to [`receive_buffer`](Self::receive_buffer).
+    /// Whether the session is between two messages: nothing of either's is here, or waits to be sent.
+    pub fn is_between_messages(&self) -> bool {
+        let has_begun = match self.operation() {
+            None => self.has_read_ahead(),
+            Some(operation) => operation != Operation::Receive || self.has_transferred,
+        };
+        self.is_ready() && !self.has_failed && !has_begun
+    }
+
+    /// Reports bytes that were written to [`receive_buffer`](Self::receive_buffer).
     pub fn received(&mut self, count: usize) {
         self.has_transferred |= count > 0;
         self.input.advance(count);
@@ -267,8 +276,8 @@ impl Session {
         self.output.advance(count);
     }
 
-    /// Runs the operation as far as possible. An error ends the operation, and the session too
-    /// unless its reason says otherwise.
+    /// Runs the operation as far as possible. An error ends the operation and, unless its reason
+    /// says otherwise, the session.
     pub fn advance(&mut self) -> Result<Progress> {
         let mut message = None;
         Ok(match self.advance_to(&mut message)? {
@@ -279,8 +288,8 @@ impl Session {
         })
     }
 
-    /// As [`advance`](Self::advance), but puts a message that was received in `message`, as it is
-    /// too large to be handed from function to function; `None` once the operation is done.
+    /// Like [`advance`](Self::advance), but stores a received message in `message`, because moving
+    /// it through several functions is slow. Returns `None` when the operation is done.
     pub(crate) fn advance_to(&mut self, message: &mut Option<Message>) -> Result<Option<Interest>> {
         loop {
             match self.need().expect("an operation was begun") {
@@ -310,8 +319,8 @@ impl Session {
         }
     }
 
-    /// What the current operation waits for: `None` if there is none, or if
-    /// [`advance`](Self::advance) can run it further right away.
+    /// What the current operation waits for; `None` if there is none, or if
+    /// [`advance`](Self::advance) can continue it at once.
     pub fn wants(&self) -> Option<Interest> {
         match self.need()? {
             Need::Step | Need::End => None,
@@ -321,24 +330,22 @@ impl Session {
         }
     }
 
-    /// Whether what [`advance`](Self::advance) has just taken in is followed by more of the
-    /// peer's, with nothing of this side's in between. Told once. A peer that leaves Nagle's
-    /// algorithm on and writes the two by themselves holds the second back until its system
-    /// hears that the first has arrived.
+    /// Whether the peer will send again before this side does. Returns true once. With Nagle's
+    /// algorithm on, the peer's system holds those bytes back until the last ones are acknowledged.
     pub fn take_ack_due(&mut self) -> bool {
         std::mem::take(&mut self.ack_due)
     }
 
-    /// Does the expensive work after [`Progress::Compute`]: the private key operation or, after it
-    /// in an exchange for gcm, the answer to the ephemeral keys. The next
-    /// [`advance`](Self::advance) returns how it ended.
+    /// Does the expensive work after [`Progress::Compute`]: the private key operation or, after
+    /// that in gcm, the answer to the ephemeral keys. The next [`advance`](Self::advance) returns
+    /// the result.
     pub fn compute(&mut self) -> Result<()> {
         self.check_alive()?;
         match (self.need(), &self.operation) {
             (Some(Need::Compute), Some((_, State::Exchange { steps, wait }))) => {
                 let (steps, wait) = (*steps, *wait);
                 match self.step_exchange(steps, wait) {
-                    // An error that the peer is not told of ends the session, as in `step`.
+                    // An error without a refusal to the peer ends the session, as in `step`.
                     Err(error) if self.operation.is_some() => Err(self.abort(error)),
                     other => other,
                 }
@@ -353,8 +360,8 @@ impl Session {
         let is_sent = self.output.pending().is_empty();
         let is_received = self.input.is_complete();
         let is_separate = self.config.separate_computation;
-        // One flight, one send: nothing is sent until everything is written that does not depend
-        // on the peer's next bytes.
+        // Send as much as possible at once: everything that does not depend on the peer's next
+        // bytes.
         let (can_step, otherwise) = match state {
             State::Exchange { steps: [], .. } | State::SendPacket(_) | State::Failing(_) => {
                 (false, Need::End)
@@ -377,10 +384,9 @@ impl Session {
         })
     }
 
-    /// Ends the operation because of a failure outside the session: no bytes in time, a
-    /// broken connection. A session of which nothing moved in this operation goes on if
-    /// `is_survivable`. Gives the error to report: an earlier one of the session's own has
-    /// precedence.
+    /// Ends the operation because of a failure outside the session: a timeout, or a broken
+    /// connection. The session continues if `is_survivable` and no byte of this operation has
+    /// moved. Returns the error to report: an earlier one of the session takes precedence.
     pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
         if is_survivable && !self.has_transferred {
             self.stop();
@@ -455,8 +461,8 @@ impl Session {
             }
             State::SendPacket(_) | State::Failing(_) => unreachable!("they only send"),
         };
-        // An error that the peer is not told of ends the session. A refusal by the peer has ended
-        // the operation already.
+        // An error without a refusal to the peer ends the session. A refusal by the peer has
+        // already ended the operation.
         match result {
             Err(error) if self.operation.is_some() => Err(self.abort(error)),
             other => other,
@@ -473,7 +479,7 @@ impl Session {
         self.stop();
         Err(Error::new(
             Reason::PeerRefused,
-            "the peer refused what it was offered",
+            "the peer refused what was sent",
         ))
     }
 
@@ -497,7 +503,7 @@ impl Session {
     fn check_idle(&self) -> Result<()> {
         self.check_alive()?;
         match &self.operation {
-            Some((operation, _)) => Err(under_way(operation.name(self.role()))),
+            Some((operation, _)) => Err(operation_pending(operation.name(self.role()))),
             None => Ok(()),
         }
     }
@@ -519,12 +525,12 @@ impl Session {
     }
 }
 
-/// The error of an operation that has to wait for another, which is named.
+/// The error of a call while another operation, which is named, is under way.
 #[cold]
-pub(crate) fn under_way(operation: &str) -> Error {
+pub(crate) fn operation_pending(operation: &str) -> Error {
     Error::new(
         Reason::OperationPending,
-        format!("{operation} is under way and has to be finished first"),
+        format!("{operation} is under way and must be finished first"),
     )
 }
 
@@ -536,7 +542,7 @@ fn framing_under(config: &Config, keys: &Keys) -> Option<&'static dyn Framing> {
     }
 }
 
-/// The same without keys, or with keys of any framing but gcm.
+/// The same without keys, or with keys of v2, v3 or v4.
 fn framing_before_keys(config: &Config) -> Option<&'static dyn Framing> {
     match (config.role, config.protocol) {
         // A server detects the framing from the first bytes.
@@ -546,7 +552,7 @@ fn framing_before_keys(config: &Config) -> Option<&'static dyn Framing> {
     }
 }
 
-/// Checks that this key can be preset in a session.
+/// Checks that a session can begin with this key.
 pub(crate) fn check_session_key(wrapper: &AesWrapper) -> Result<()> {
     if wrapper.mode() == AesMode::Gcm {
         return Err(Error::invalid_argument(

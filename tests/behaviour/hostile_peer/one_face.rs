@@ -305,7 +305,7 @@ fn bad_texts(place: &Place) -> Vec<(String, Vec<u8>)> {
     texts.map(|(name, text)| (name.to_owned(), text)).collect()
 }
 
-/// Texts that Python reads and that are no strict JSON.
+/// Texts that Python reads and that are not strict JSON.
 fn python_texts(place: &Place) -> Vec<Vec<u8>> {
     let right = String::from_utf8(place.text(0)).unwrap();
     let open = &right[..right.len() - 1];

@@ -139,7 +139,11 @@ fn other_texts_and_other_keys() {
         ),
         ("an EC key", EC.into(), invalid("")),
         ("an Ed25519 key", ED25519.into(), invalid("")),
-        ("a key for PSS only", RSA_PSS.into(), invalid("no RSA key")),
+        (
+            "a key for PSS only",
+            RSA_PSS.into(),
+            invalid("not an RSA key"),
+        ),
         ("PKCS #1", RSA_PKCS1.into(), invalid("\"RSA PUBLIC KEY\"")),
         (
             "a label in small letters",
@@ -245,7 +249,7 @@ fn other_texts_and_other_keys() {
     }
     let mut latin = right.into_bytes();
     latin[100] = 0xe9;
-    cases += check("a byte that is no UTF-8", &latin, invalid("no PEM text"));
+    cases += check("a byte that is no UTF-8", &latin, invalid("not PEM"));
     tell(cases, "PEM texts");
 }
 

@@ -60,6 +60,7 @@ options = anwdl.anwdl_client_options_new()
 check(anwdl.anwdl_rsa_wrapper_new(True, keys))
 check(anwdl.anwdl_client_options_set_rsa_wrapper(options, keys[0]))
 check(anwdl.anwdl_client_options_set_timeout(options, 10000))
+check(anwdl.anwdl_client_options_set_max_message_size(options, 16384))
 check(anwdl.anwdl_client_options_set_exchange_keys(options, False))  # the client's own thread does that
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
     print("listening on {}:{}".format(*listener.getsockname()), flush=True)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // C keeps none of them, so that each is made once.
@@ -59,7 +60,7 @@ func main() {
 	var keys *C.anwdl_rsa_wrapper_t
 	options := C.anwdl_client_options_new()
 	if C.anwdl_rsa_wrapper_new(true, &keys) != C.ANWDL_OK || C.anwdl_client_options_set_rsa_wrapper(options, keys) != C.ANWDL_OK ||
-		C.anwdl_client_options_set_timeout(options, 30000) != C.ANWDL_OK {
+		C.anwdl_client_options_set_timeout(options, 10000) != C.ANWDL_OK || C.anwdl_client_options_set_max_message_size(options, 16384) != C.ANWDL_OK {
 		log.Fatal(failure())
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Args[1])
@@ -69,8 +70,10 @@ func main() {
 	fmt.Println("listening on", listener.Addr())
 	for {
 		connection, err := listener.Accept()
-		if err != nil {
-			log.Fatal(err)
+		if err != nil { // no descriptors: others may end meanwhile
+			log.Print(err)
+			time.Sleep(100 * time.Millisecond)
+			continue
 		}
 		go serve(connection.(*net.TCPConn), options)
 	}

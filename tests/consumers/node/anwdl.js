@@ -16,8 +16,8 @@ exports.load = (headerPath, libraryPath = 'libanwdl.so.0') => {
   }
   for (const [, members, name] of header.matchAll(/typedef struct {([^}]*)} (\w+);/g))
     koffi.struct(name, Object.fromEntries([...members.matchAll(/(\S[^;]*?)(\w+);/g)].map(([, type, member]) => [member, type])));
-  for (const [, name, parameters] of header.matchAll(/typedef void \(\*(\w+)\)(\([^)]*\));/g))
-    koffi.alias(name, koffi.pointer(koffi.proto(`void ${name}_function${parameters}`)));
+  for (const [, result, name, parameters] of header.matchAll(/typedef (\w+) \(\*(\w+)\)(\([^)]*\));/g))
+    koffi.alias(name, koffi.pointer(koffi.proto(`${result} ${name}_function${parameters}`)));
   for (const [, result, name, parameters] of header.matchAll(/((?:const )?\w+ \**)(anwdl_\w+)(\([^()]*\));/g)) {
     // Pointers to pointers and to numbers are for results, but for bytes, which go in.
     const declared = parameters.replace(/\bchar \*\*/g, 'void **').replace(/const uint8_t \*\*/g, 'void **')

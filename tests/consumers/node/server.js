@@ -19,19 +19,31 @@ function made(make) {
   return out[0];
 }
 
+// Waits for the peer. When the session's time is over, the socket is closed, and what waits for it fails.
+async function inTime({ session, socket }, peer) {
+  const left = anwdl.anwdl_session_get_time_left(session);
+  const timer = left < 0 ? null : setTimeout(() => socket.destroy(), left);
+  return peer.finally(() => clearTimeout(timer));
+}
+
 // Calls an operation until it is done, and moves what it has to send and to receive.
 async function complete(connection, operation) {
   const { session, socket, chunks } = connection;
   for (;;) {
+    check(anwdl.anwdl_session_set_time(session, Math.trunc(performance.now())));
     const status = check(operation());
     const [bytes, count, taken] = [[null], [0], [0]];
     check(anwdl.anwdl_session_get_pending(session, bytes, count));
-    if (count[0] > 0) socket.write(Buffer.from(koffi.view(bytes[0], count[0]).slice(0)));
+    if (count[0] > 0) {
+      const copy = Buffer.from(koffi.view(bytes[0], count[0]).slice(0));
+      await inTime(connection, new Promise((resolve) => socket.write(copy, resolve)));
+    }
     check(anwdl.anwdl_session_sent(session, count[0]));
     if (status === anwdl.ANWDL_OK) return;
     if (status === anwdl.ANWDL_WANT_COMPUTATION) check(await compute(session));
     if (status !== anwdl.ANWDL_WANT_READ) continue;
-    if (connection.input.length === 0) connection.input = (await chunks.next()).value ?? null;
+    if (connection.input.length === 0) connection.input = (await inTime(connection, chunks.next())).value ?? null;
+    check(anwdl.anwdl_session_set_time(session, Math.trunc(performance.now())));
     if (connection.input === null) check(anwdl.anwdl_session_feed_end(session));
     else check(anwdl.anwdl_session_feed(session, connection.input, connection.input.length, taken));
     connection.input = connection.input?.subarray(taken[0]) ?? '';
@@ -55,6 +67,8 @@ async function serve(connection) {
 const options = anwdl.anwdl_client_options_new();
 check(anwdl.anwdl_client_options_set_rsa_wrapper(options, made((out) => anwdl.anwdl_rsa_wrapper_new(true, out))));
 check(anwdl.anwdl_client_options_set_separate_computation(options, true));
+check(anwdl.anwdl_client_options_set_timeout(options, 10000));
+check(anwdl.anwdl_client_options_set_max_message_size(options, 16384));
 const server = net.createServer((socket) => {
   const session = made((out) => anwdl.anwdl_session_new(anwdl.ANWDL_ROLE_SERVER, options, out));
   serve({ session, socket, chunks: socket[Symbol.asyncIterator](), input: '' })

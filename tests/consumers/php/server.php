@@ -84,6 +84,7 @@ $options = $anwdl->anwdl_client_options_new();
 check($anwdl->anwdl_rsa_wrapper_new(true, FFI::addr($keys)));
 check($anwdl->anwdl_client_options_set_rsa_wrapper($options, $keys));
 check($anwdl->anwdl_client_options_set_timeout($options, 10000));
+check($anwdl->anwdl_client_options_set_max_message_size($options, 16384));
 $listener = stream_socket_server("tcp://127.0.0.1:$argv[1]");
 echo 'listening on ', stream_socket_get_name($listener, false), "\n";
 $clients = [];

@@ -39,7 +39,8 @@ pub fn main(init: std.process.Init) !void {
     const options = anwdl.anwdl_client_options_new();
     try check(anwdl.anwdl_rsa_wrapper_new(true, &keys));
     try check(anwdl.anwdl_client_options_set_rsa_wrapper(options, keys));
-    try check(anwdl.anwdl_client_options_set_timeout(options, 30_000));
+    try check(anwdl.anwdl_client_options_set_timeout(options, 10_000));
+    try check(anwdl.anwdl_client_options_set_max_message_size(options, 16_384));
 
     const arguments = try init.minimal.args.toSlice(init.arena.allocator());
     const address: std.Io.net.IpAddress = .{ .ip4 = .loopback(try std.fmt.parseInt(u16, arguments[1], 10)) };

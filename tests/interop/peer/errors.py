@@ -22,4 +22,4 @@ class ProtocolError(PeerError):
 
 
 class MessageError(ProtocolError):
-    """A message could not be decrypted, or is no acceptable JSON once decrypted."""
+    """A message could not be decrypted, or is not acceptable JSON once decrypted."""

@@ -99,7 +99,7 @@ class Session:
         self._framing.send(self._stream, text.encode("utf-8"))
 
     def receive_text(self) -> str:
-        """Receives a message and gives its JSON text to the letter; what is no acceptable JSON is a MessageError."""
+        """Receives a message and gives its JSON text to the letter; what is not acceptable JSON is a MessageError."""
         if self._framing is None:
             framing, message = receive_first_request(self._stream, self._cbc_state)
             if self._settings.protocol not in (ProtocolName.AUTO, framing.name):

@@ -1,7 +1,7 @@
 """Talk to Anweddol clients and servers through libanwdl. docs/python.md in its repository is the manual."""
 
 from anwdl._client_instance import AsyncClientInstance, ClientInstance
-from anwdl._client_interface import ClientInterface
+from anwdl._client_interface import AsyncClientInterface, ClientInterface
 from anwdl._library import (
     Failure,
     LibraryRuntimeError,
@@ -39,6 +39,7 @@ __all__ = [
     "AESMode",
     "AESWrapper",
     "AsyncClientInstance",
+    "AsyncClientInterface",
     "ClientInstance",
     "ClientInterface",
     "Failure",

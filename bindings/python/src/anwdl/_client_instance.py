@@ -1,17 +1,14 @@
 """A connected client, seen from the server."""
 
-import asyncio
 import socket as sockets
 from concurrent.futures import Executor
-from dataclasses import replace
-from typing import Any, Callable, Dict, Optional, TypeVar
+from typing import Any, Dict, Optional
 
+from anwdl._awaiting import Awaiting
 from anwdl._connection import BlockingSteps, Connection, Steps, closed, functions_of, json_object, parsed, text_or_none
-from anwdl._library import WANT_COMPUTATION, WANT_READ, LibraryValueError, check, ffi, given_text, invalid, lib, string
+from anwdl._library import LibraryValueError, check, ffi, given_text, lib, string
 from anwdl._options import Options, handle_of, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
-
-T = TypeVar("T")
 
 
 class Instance(Connection):
@@ -148,7 +145,7 @@ class ClientInstance(BlockingSteps, Instance):
         self._drive(self._send(success, message, data, reason))
 
 
-class AsyncClientInstance(Instance):
+class AsyncClientInstance(Awaiting, Instance):
     """A ClientInstance for asyncio: methods that wait are coroutines, and the private key operation runs on a thread of the executor."""
 
     def __init__(
@@ -161,19 +158,8 @@ class AsyncClientInstance(Instance):
         options: Options = Options(),
         executor: Optional[Executor] = None,
     ) -> None:
-        if options.non_blocking or options.separate_computation:
-            raise invalid("an AsyncClientInstance sets non_blocking and separate_computation itself")
-        self._seconds = timeout
-        self._executor = executor
-        self._stop_waiting: Optional[Callable[[], None]] = None
-        own = replace(options, non_blocking=True, separate_computation=True)
+        own = self._begin(timeout, executor, options)
         super().__init__(socket, timeout, rsa_wrapper, aes_wrapper, own)
-
-    def closeConnection(self) -> None:
-        """Closes the connection and wipes the keys of the session. A task that waits for the client wakes up and fails."""
-        if self._stop_waiting is not None:
-            self._stop_waiting()
-        super().closeConnection()
 
     async def exchangeKeys(self, receive_first: bool = True) -> None:
         """Exchanges the keys. By default the peer speaks first."""
@@ -186,45 +172,3 @@ class AsyncClientInstance(Instance):
     async def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
         """Sends the response to the last request. Without data, it sends an empty dictionary."""
         await self._await(self._send(success, message, data, reason))
-
-    def _timeout(self) -> Optional[float]:
-        return self._seconds
-
-    async def _await(self, steps: Steps[T]) -> T:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._seconds if self._seconds else None
-        try:
-            while True:
-                want = next(steps)
-                if want == WANT_COMPUTATION:
-                    await loop.run_in_executor(self._executor, self.compute)
-                else:
-                                await self._until_ready(want == WANT_READ, deadline)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        finally:
-            steps.close()
-
-    async def _until_ready(self, to_read: bool, deadline: Optional[float]) -> None:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        descriptor = self.socket.fileno()
-
-        def stop() -> None:
-            # Before the descriptor is closed, because another socket may get its number at once.
-            self._stop_waiting = None
-            (loop.remove_reader if to_read else loop.remove_writer)(descriptor)
-            if not ready.done():
-                ready.set_result(None)
-
-        (loop.add_reader if to_read else loop.add_writer)(descriptor, stop)
-        self._stop_waiting = stop
-        timer = None if deadline is None else loop.call_at(deadline, stop)
-        try:
-            await ready
-        finally:
-            if self._stop_waiting is stop:
-                stop()
-            if timer is not None:
-                timer.cancel()

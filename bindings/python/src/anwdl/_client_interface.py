@@ -2,9 +2,11 @@
 
 import os
 import socket as sockets
+from concurrent.futures import Executor
 from typing import Any, Dict, Optional
 
-from anwdl._connection import BlockingSteps, Steps, closed, functions_of, json_object, parsed
+from anwdl._awaiting import Awaiting
+from anwdl._connection import BlockingSteps, Connection, Steps, closed, functions_of, json_object, parsed
 from anwdl._library import (
     OK,
     LibraryRuntimeError,
@@ -24,20 +26,19 @@ DEFAULT_SERVER_LISTEN_PORT = 6150
 MOST_PORT = (1 << 16) - 1
 
 
-class ClientInterface(BlockingSteps):
-    """The ClientInterface of the Python client. docs/python.md of libanwdl lists the differences."""
+class Interface(Connection):
+    """A connection that this side makes, and can make again."""
 
     _functions = functions_of("anwdl_client_interface_")
 
     def __init__(
         self,
         server_ip: str,
-        server_listen_port: int = DEFAULT_SERVER_LISTEN_PORT,
-        timeout: Optional[float] = None,
-        rsa_wrapper: Optional[RSAWrapper] = None,
-        aes_wrapper: Optional[AESWrapper] = None,
-        *,
-        options: Options = Options(),
+        server_listen_port: int,
+        timeout: Optional[float],
+        rsa_wrapper: Optional[RSAWrapper],
+        aes_wrapper: Optional[AESWrapper],
+        options: Options,
     ) -> None:
         super().__init__()
         self._server = given_text("server_ip", server_ip), given_number("server_listen_port", server_listen_port, MOST_PORT)
@@ -52,17 +53,6 @@ class ClientInterface(BlockingSteps):
         if self.socket is not None:
             self.socket.close()
         self._free()
-
-    def connectServer(self, receive_first: bool = False) -> None:
-        """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
-        self._drive(self._connect())
-        if not self._options.non_blocking:
-            try:
-                self.exchangeKeys(receive_first)
-            except BaseException:
-                if not self.isClosed():
-                    self.closeConnection()
-                raise
 
     def fileno(self) -> int:
         """The descriptor to wait for, of the connection or of one that is being made; -1 if there is none."""
@@ -89,15 +79,6 @@ class ClientInterface(BlockingSteps):
         assert fingerprint is not None
         return fingerprint.decode()
 
-    def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
-        """Sends a request. Without parameters, it sends an empty dictionary."""
-        texts = given_text("verb", verb), json_object("parameters", parameters)
-        self._drive(self._operation(lambda: int(lib.anwdl_client_interface_send_request(self._handle, *texts))))
-
-    def recvResponse(self) -> Dict[str, Any]:
-        """Receives the response to the last request."""
-        return self._drive(self._receive())
-
     def _waiting_descriptor(self) -> int:
         return self.fileno()
 
@@ -106,8 +87,12 @@ class ClientInterface(BlockingSteps):
             if self.socket is not None and self.isClosed():
                 self._let_go()
                 self.socket = None
+        is_begun = False
         while True:
             with self._guard:
+                if is_begun and lib.anwdl_client_interface_is_closed(self._handle):
+                    raise closed()
+                is_begun = True
                 status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
                 if status < OK:
                     raise failure(status)
@@ -120,6 +105,10 @@ class ClientInterface(BlockingSteps):
 
     def _timeout(self) -> Optional[float]:
         return self._seconds if self.socket is None else super()._timeout()
+
+    def _send(self, verb: str, parameters: Optional[Dict[str, Any]]) -> Steps[None]:
+        texts = given_text("verb", verb), json_object("parameters", parameters)
+        return self._operation(lambda: int(lib.anwdl_client_interface_send_request(self._handle, *texts)))
 
     def _receive(self) -> Steps[Dict[str, Any]]:
         out = ffi.new("anwdl_response_t **")
@@ -138,7 +127,78 @@ class ClientInterface(BlockingSteps):
 
     def _check_open(self) -> None:
         if self._is_connecting():
-            raise LibraryRuntimeError("connectServer is under way and has to be finished first", "OPERATION_PENDING")
+            raise LibraryRuntimeError("connectServer is under way and must be finished first", "OPERATION_PENDING")
         if self.isClosed():
             self._let_go()
             raise closed()
+
+
+class ClientInterface(BlockingSteps, Interface):
+    """The ClientInterface of the Python client. docs/python.md of libanwdl lists the differences."""
+
+    def __init__(
+        self,
+        server_ip: str,
+        server_listen_port: int = DEFAULT_SERVER_LISTEN_PORT,
+        timeout: Optional[float] = None,
+        rsa_wrapper: Optional[RSAWrapper] = None,
+        aes_wrapper: Optional[AESWrapper] = None,
+        *,
+        options: Options = Options(),
+    ) -> None:
+        Interface.__init__(self, server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper, options)
+
+    def connectServer(self, receive_first: bool = False) -> None:
+        """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
+        self._drive(self._connect())
+        if not self._options.non_blocking:
+            try:
+                self.exchangeKeys(receive_first)
+            except BaseException:
+                if not self.isClosed():
+                    self.closeConnection()
+                raise
+
+    def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
+        """Sends a request. Without parameters, it sends an empty dictionary."""
+        self._drive(self._send(verb, parameters))
+
+    def recvResponse(self) -> Dict[str, Any]:
+        """Receives the response to the last request."""
+        return self._drive(self._receive())
+
+
+class AsyncClientInterface(Awaiting, Interface):
+    """A ClientInterface for asyncio: methods that wait are coroutines, and the private key operation runs on a thread of the executor."""
+
+    def __init__(
+        self,
+        server_ip: str,
+        rsa_wrapper: RSAWrapper,
+        server_listen_port: int = DEFAULT_SERVER_LISTEN_PORT,
+        timeout: Optional[float] = None,
+        aes_wrapper: Optional[AESWrapper] = None,
+        *,
+        options: Options = Options(),
+        executor: Optional[Executor] = None,
+    ) -> None:
+        own = self._begin(timeout, executor, options)
+        super().__init__(server_ip, server_listen_port, timeout, rsa_wrapper, aes_wrapper, own)
+
+    async def connectServer(self, receive_first: bool = False) -> None:
+        """Connects and exchanges the keys."""
+        await self._await(self._connect())
+        try:
+            await self._await(self._exchange(receive_first))
+        except BaseException:
+            if not self.isClosed():
+                self.closeConnection()
+            raise
+
+    async def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
+        """Sends a request. Without parameters, it sends an empty dictionary."""
+        await self._await(self._send(verb, parameters))
+
+    async def recvResponse(self) -> Dict[str, Any]:
+        """Receives the response to the last request."""
+        return await self._await(self._receive())

@@ -3,7 +3,7 @@
 import enum
 import os
 import warnings
-from typing import Any, Callable, ClassVar, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, ClassVar, Dict, Optional, Tuple, Type, TypeVar, Union
 
 from anwdl._library import (
     Guard,
@@ -38,6 +38,27 @@ class AESMode(enum.IntEnum):
 
     CBC = lib.ANWDL_AES_CBC
     GCM = lib.ANWDL_AES_GCM
+
+
+PrivateOperation = Callable[[bytes], bytes]
+
+_operations: Dict[int, Any] = {}
+"""What the library has a pointer to, and will free."""
+
+
+@ffi.callback("anwdl_private_operation_t", error=False)  # type: ignore[untyped-decorator]
+def _run_operation(number: Any, result: Any, size: int, user_data: Any) -> bool:
+    operation: PrivateOperation = ffi.from_handle(user_data)
+    found = bytes(operation(bytes(ffi.buffer(number, size))))
+    if len(found) != size:
+        raise ValueError(f"the private key operation returned {len(found)} bytes; the modulus has {size}")
+    ffi.memmove(result, found, size)
+    return True
+
+
+@ffi.callback("anwdl_free_function_t")  # type: ignore[untyped-decorator]
+def _free_operation(user_data: Any) -> None:
+    del _operations[int(ffi.cast("uintptr_t", user_data))]
 
 
 class _Wrapper(NotCopied):
@@ -125,6 +146,29 @@ class RSAWrapper(_Wrapper):
     def setRemotePublicKey(self, remote_public_key: Union[str, bytes], pem_format: bool = True) -> None:
         """Sets the peer's public key, from PEM or DER."""
         self._set("remote_public_key", remote_public_key, pem_format)
+
+    def setPublicNumbers(self, modulus: int, exponent: int) -> None:
+        """Sets the local public key, of a key pair that is elsewhere."""
+        numbers = [number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (modulus, exponent)]
+        with self._guard:
+            check(lib.anwdl_rsa_wrapper_set_public_numbers(self._write(), numbers[0], len(numbers[0]), numbers[1], len(numbers[1])))
+
+    def setPrivateOperation(self, operation: PrivateOperation) -> None:
+        """Sets a function that does the private key operation in place of a private key; set the public key first.
+
+        It raises a number below the modulus to the power of the private exponent, without padding. It is given the number and returns the
+        result, both big-endian and as long as the modulus; an exception is a failure. It runs on the thread that computes, on several at
+        once if several do, and once within this call."""
+        handle = ffi.new_handle(operation)
+        # From here on it may be called and freed.
+        key = int(ffi.cast("uintptr_t", handle))
+        _operations[key] = handle
+        try:
+            with self._guard:
+                check(lib.anwdl_rsa_wrapper_set_private_operation(self._write(), _run_operation, handle, _free_operation))
+        except BaseException:
+            del _operations[key]
+            raise
 
     def encryptData(self, data: Union[str, bytes], use_local_public_key: bool = False) -> bytes:
         """Encrypts for the peer, or for this side."""

@@ -55,9 +55,8 @@ impl DecryptingKey {
     }
 }
 
-/// Signs with the longest salt, whose length AWS-LC knows by itself. The key is made ready for each
-/// signature, of which few callers make one: so no thread shares it, and a child of the process has
-/// one of its own.
+/// Signs with the longest salt, whose length AWS-LC computes itself. The key is parsed for each
+/// signature: signatures are rare, and so no thread shares it and a forked child has its own.
 pub fn sign(pkcs8: &[u8], _max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> {
     static ENCODING: RsaSignatureEncoding =
         RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Max);
@@ -81,7 +80,7 @@ pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroiz
         (65537, 8192) => KeySize::Rsa8192,
         _ => return Ok(None),
     };
-    let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be made");
+    let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be generated");
     let key = PrivateDecryptingKey::generate(size).map_err(failed)?;
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
     Ok(Some(Zeroizing::new(pkcs8.as_ref().to_vec())))

@@ -1,8 +1,8 @@
 //! RSA-OAEP (SHA-256, MGF1 with SHA-256, empty label) and RSA-PSS signatures by the `rsa` crate,
 //! for builds without the `aws-lc` feature.
 //!
-//! The `rsa` crate bears the advisory RUSTSEC-2023-0071: its private key operation is
-//! blinded here, but not free of all timing differences, and it leaves parts of the key in freed
+//! The `rsa` crate has the advisory RUSTSEC-2023-0071: its private key operation is blinded here,
+//! but its time still depends on the key to some degree, and it leaves parts of the key in freed
 //! memory.
 
 use rsa::oaep::Oaep;
@@ -63,7 +63,7 @@ pub fn sign(pkcs8: &[u8], max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> {
     Ok(signature.to_vec())
 }
 
-/// This backend has no quicker way than the general one.
+/// This backend has no faster way than the general one.
 pub fn try_generate(_public_exponent: u64, _key_size: u32) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(None)
 }
