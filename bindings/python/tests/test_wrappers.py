@@ -73,7 +73,7 @@ class ElsewhereKeys(unittest.TestCase):
 
     def test_it_decrypts_and_signs(self) -> None:
         self.wrapper.setPrivateOperation(self.operation)
-        with self.assertRaisesRegex(LibraryValueError, "elsewhere"):
+        with self.assertRaisesRegex(LibraryValueError, "through a function"):
             self.wrapper.getPrivateKey()
         self.assertEqual(self.wrapper.decryptData(self.wrapper.encryptData("text", use_local_public_key=True)), "text")
         OWN.public_key().verify(self.wrapper.signData("text"), b"text", PSS, hashes.SHA256())
