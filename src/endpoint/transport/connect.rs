@@ -110,21 +110,27 @@ impl Connecting {
     /// Continues until there is a connection. Must not be called after that, or after a failure.
     pub fn advance(&mut self) -> Result<Socket> {
         self.restart_in_child()?;
+        // Hundreds of addresses that refuse must not hold up the other clients of a loop.
+        let mut attempts_left = match self.waits {
+            true => usize::MAX,
+            false => MAX_ATTEMPTS,
+        };
         loop {
             if self.has_run_out_of_time() {
                 return Err(timed_out(&self.host));
             }
-            if let Some(stream) = self.try_addresses() {
+            if let Some(stream) = self.try_addresses(&mut attempts_left) {
                 return self.finish(stream);
             }
-            if self.lookup.is_none() && self.attempts.is_empty() {
+            if self.lookup.is_none() && self.attempts.is_empty() && self.untried.is_empty() {
                 return Err(self.failed(&self.last_error));
             }
             match self.poll_once() {
                 Err(error) => return Err(self.failed(&error)),
                 Ok(Progress::Connected(stream)) => return self.finish(stream),
                 Ok(Progress::Something) => {}
-                Ok(Progress::Nothing) if self.waits || self.is_next_due() => {}
+                Ok(Progress::Nothing)
+                    if self.waits || (attempts_left > 0 && self.is_next_due()) => {}
                 Ok(Progress::Nothing) => {
                     self.update_watch().map_err(|error| self.failed(&error))?;
                     return Err(Error::WouldBlock(Interest::Read));
@@ -175,9 +181,11 @@ impl Connecting {
             && (self.attempts.is_empty() || Instant::now() >= self.next_attempt)
     }
 
-    /// Tries the addresses that are due. Returns a connection if one is made at once.
-    fn try_addresses(&mut self) -> Option<TcpStream> {
-        while self.is_next_due() {
+    /// Tries the addresses that are due, at most `attempts_left`. Returns a connection if one is made at
+    /// once.
+    fn try_addresses(&mut self, attempts_left: &mut usize) -> Option<TcpStream> {
+        while *attempts_left > 0 && self.is_next_due() {
+            *attempts_left -= 1;
             let address = self.untried.pop_front()?;
             match system::start_connecting(&address) {
                 Ok((stream, true)) => return Some(stream),
@@ -309,8 +317,19 @@ impl Connecting {
 }
 
 impl Drop for Connecting {
+    /// A forked child may keep the watch open, and with it its place in an epoll of the program: so
+    /// nothing that could make it readable stays in it.
     fn drop(&mut self) {
         self.abandon_watch_in_child();
+        while !self.attempts.is_empty() {
+            self.end_attempt(0);
+        }
+        if let Some(lookup) = self.lookup.take() {
+            self.unwatch(lookup.is_watched, lookup.inner.descriptor());
+        }
+        if let Some(watch) = &mut self.watch {
+            let _ = watch.set_timer(None);
+        }
     }
 }
 
@@ -357,6 +376,7 @@ fn timed_out(host: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+    use std::os::fd::BorrowedFd;
 
     use super::*;
 
@@ -564,5 +584,57 @@ mod tests {
                 .and_then(|mut connecting| finish(&mut connecting));
             assert_eq!(ended.unwrap_err().reason(), Some(Reason::ConnectFailed));
         }
+    }
+
+    fn is_ready(fd: RawFd, wait: Option<Duration>) -> bool {
+        let mut entry = [entry_for(fd, libc::POLLIN)];
+        system::poll(&mut entry, wait).unwrap();
+        entry[0].revents != 0
+    }
+
+    #[test]
+    fn many_addresses_that_refuse_are_tried_in_several_calls() {
+        let nobody = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let mut connecting = Connecting::begin("127.0.0.1", nobody.port(), None, false).unwrap();
+        connecting.untried = vec![nobody; 2 * MAX_ATTEMPTS + 1].into();
+        let mut calls = 0;
+        loop {
+            calls += 1;
+            match connecting.advance() {
+                Err(Error::WouldBlock(_)) => {}
+                Err(error) => {
+                    assert_eq!(error.reason(), Some(Reason::ConnectFailed));
+                    break;
+                }
+                Ok(_) => panic!("nobody listens there"),
+            }
+            assert_eq!(
+                connecting.untried.len(),
+                2 * MAX_ATTEMPTS + 1 - calls * MAX_ATTEMPTS
+            );
+            // There is more to do at once.
+            let watch = connecting.watch.as_ref().unwrap();
+            assert!(is_ready(watch.descriptor(), None));
+        }
+        assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn what_a_forked_child_keeps_open_does_not_make_the_descriptor_readable() {
+        let mut connecting = Connecting::begin("localhost", 1, None, false).unwrap();
+        let lookup = connecting.lookup.as_ref().unwrap().inner.descriptor();
+        connecting.update_watch().unwrap();
+        let copies = [connecting.descriptor().unwrap(), lookup].map(|fd| {
+            // SAFETY: both descriptors are open.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            fd.try_clone_to_owned().unwrap()
+        });
+        drop(connecting);
+        let [watch, lookup] = copies;
+        assert!(is_ready(lookup.as_raw_fd(), None));
+        assert!(!is_ready(watch.as_raw_fd(), Some(Duration::ZERO)));
     }
 }
