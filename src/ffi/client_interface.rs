@@ -68,7 +68,8 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 
 /// Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
 /// It tries the addresses of a name as RFC 8305 says: IPv6 and IPv4 in turn; the next one at once if one fails,
-/// and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time.
+/// and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time,
+/// so an interface that connects without waiting takes up to 18 descriptors.
 ///
 /// A non-blocking interface does not wait. Until it is connected, the call returns ANWDL_WANT_READ: wait until
 /// anwdl_client_interface_get_socket_descriptor() is readable, no longer than

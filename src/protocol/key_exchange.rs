@@ -253,6 +253,11 @@ impl KeyExchange {
             // Released peers send this side's key back; this library derives one from it. Any other
             // key comes from someone who could not read what was sent.
             Some(Secret::Cbc(own)) => {
+                // Where both sides have the same key pair, somebody without it could send back what
+                // he received. Its owner encrypts anew.
+                if received == self.first_secret {
+                    return Err(decryption_failed());
+                }
                 let (_, &iv) = plain
                     .split_last_chunk::<BLOCK_SIZE>()
                     .ok_or_else(decryption_failed)?;

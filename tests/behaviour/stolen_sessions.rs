@@ -7,6 +7,7 @@ use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper, Reason};
 
 use crate::pair::*;
+use crate::recording::other;
 
 const CBC_FRAMINGS: [Protocol; 3] = [Protocol::V2, Protocol::V3, Protocol::V4];
 const REQUEST: &str = "DESTROY";
@@ -115,6 +116,35 @@ fn key_for_replay(wrapped_secret: &[u8], key_echo: bool) -> AesWrapper {
     let mut stolen = AesWrapper::new(256, AesMode::Cbc).unwrap();
     stolen.set_key(key, iv).unwrap();
     stolen
+}
+
+/// Sends each side of a fleet that has one key pair back what it sent.
+#[test]
+fn a_mirror_passes_for_nobody() {
+    for role in [Role::Client, Role::Server] {
+        for framing in CBC_FRAMINGS {
+            for key_echo in [false, true] {
+                let mut victim = pinning_side(role, framing, SERVER_KEY, SERVER_KEY, key_echo);
+                let mut mirror = session(other(role), framing, SERVER_KEY);
+                exchange_public_keys(&mut victim, &mut mirror);
+                let (mut inbox, mut outbox) = (Vec::new(), Vec::new());
+                victim.begin_exchange(Operation::SendAesKey).unwrap();
+                assert!(go_on(&mut victim, &mut inbox, &mut outbox).is_none());
+                let secret = std::mem::take(&mut outbox);
+                inbox.push(b'1');
+                let sent = go_on(&mut victim, &mut inbox, &mut outbox);
+                assert!(matches!(sent, Some(Ok(None))));
+                victim.begin_exchange(Operation::ReceiveAesKey).unwrap();
+                inbox.extend_from_slice(&secret);
+                match go_on(&mut victim, &mut inbox, &mut outbox) {
+                    Some(Err(error)) => assert_eq!(error.reason(), Some(Reason::DecryptionFailed)),
+                    _ => panic!("{role:?} takes its own secret for that of the owner of its key"),
+                }
+                assert!(victim.has_failed());
+            }
+        }
+    }
+    print_cases(12, "mirrors of a side whose peer has the same key pair");
 }
 
 /// Who is between a client and the server that it pins, with a key pair of his own, shows the client
