@@ -12,7 +12,7 @@ const UTF8_BYTE: usize = 10;
 const MAX_PER_BYTE: usize = 88;
 
 /// The most work for a byte if keys are not compared: when a text is read to detect its framing.
-const MAX_PER_BYTE_WITHOUT_KEYS: usize = 66;
+const MAX_PER_BYTE_WITHOUT_KEYS: usize = 64;
 
 /// The text that is read to fill the time. It is short, so that the last read exceeds it by little.
 const SAMPLE: &str = r#"{"name":"an everyday value","list":[1,true]}"#;
