@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from anwdl import AESWrapper, ClientInstance, LibraryRuntimeError, LibraryValueError, RSAWrapper
+from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
 from ends import (
     OWN_KEY_PAIR,
     STAT,
@@ -28,6 +28,7 @@ from ends import (
     own_keys,
     peer_settings,
     request_arrives,
+    server,
     together,
     two_ends,
 )
@@ -92,6 +93,31 @@ class Threads(unittest.TestCase):
                 peer.send_text('{"verb": "STAT", "parameters": {}}')
 
             self.assertIsNone(self.while_another_thread_waits(client, act))
+
+    def test_an_operation_ends_with_its_connection(self) -> None:
+        waits, goes_on = threading.Event(), threading.Event()
+        with server(2) as (port, seen), ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
+            client.connectServer()
+            wait, own_thread = client._wait, threading.get_ident()
+
+            def wait_longer(*arguments: Any) -> None:
+                if threading.get_ident() == own_thread:
+                    return wait(*arguments)
+                waits.set()
+                goes_on.wait(TIMEOUT)
+
+            client._wait = wait_longer  # type: ignore[assignment,method-assign]
+            with ThreadPoolExecutor(1) as pool:
+                received = pool.submit(client.recvResponse)
+                self.assertTrue(waits.wait(TIMEOUT))
+                client.closeConnection()
+                client.connectServer()
+                goes_on.set()
+                with fails(LibraryRuntimeError, "CLOSED"):
+                    received.result(TIMEOUT)
+            client.sendRequest("STAT")
+            self.assertEqual(client.recvResponse()["data"], {"answer": 42})
+            self.assertEqual(seen, [STAT])
 
     def test_a_signal_ends_what_waits_and_it_goes_on(self) -> None:
         class Interrupt(Exception):

@@ -6,7 +6,7 @@ import select
 import socket as sockets
 import time
 from types import SimpleNamespace, TracebackType
-from typing import Any, Callable, ClassVar, Dict, Generator, Optional, Type, TypeVar
+from typing import Any, Callable, ClassVar, Dict, Generator, Iterator, Optional, Tuple, Type, TypeVar
 
 from anwdl._library import (
     OK,
@@ -30,8 +30,8 @@ T = TypeVar("T")
 C = TypeVar("C", bound="Connection")
 W = TypeVar("W", RSAWrapper, AESWrapper)
 
-Steps = Generator[int, None, T]
-"""An operation: yields the status of each call that would have to wait, and finally returns its result."""
+Steps = Generator[Tuple[int, int], None, T]
+"""An operation: yields the status of each call that would have to wait, with the descriptor to wait for, and finally returns its result."""
 
 
 LONGEST_POLL = (1 << 31) - 1
@@ -63,26 +63,34 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
     return message
 
 
+class Link:
+    """One connection. After it, there is another one of these, on which its operations do not go on."""
+
+    operation: Optional[object] = None
+    """What is under way on a thread or a task."""
+
+
 class Connection(NotCopied):
     """A connection whose socket is a Python object. Its calls never wait in the library: signal handlers can run, another thread can
     close the connection, and an operation continues where an exception interrupted it."""
 
     _functions: ClassVar[SimpleNamespace]
+    _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool}
+    """The functions that only look, and what makes a value of Python of what they return."""
     socket: Optional[sockets.socket] = None
     _handle: Any = ffi.NULL
     _options: Options
 
     def __init__(self) -> None:
         self._guard = Guard()
-        self._is_operating = False
+        self._link = Link()
         self._milliseconds = 0
 
     def __enter__(self: C) -> C:
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
-        if not self.isClosed():
-            self.closeConnection()
+        self._end()
 
     def isClosed(self) -> bool:
         """Whether the socket is closed, by this object or by other code."""
@@ -90,14 +98,8 @@ class Connection(NotCopied):
 
     def closeConnection(self) -> None:
         """Closes the connection and wipes the keys of the session. Calls that wait on other threads fail."""
-        with self._guard:
-            if self.socket is None or self.isClosed():
-                raise closed()
-            if self._is_operating:
-                with contextlib.suppress(OSError):
-                    self.socket.shutdown(sockets.SHUT_RDWR)
-            self._let_go()
-            self.socket.close()
+        if not self._end():
+            raise closed()
 
     def getRSAWrapper(self) -> Optional[RSAWrapper]:
         """The RSA keys of the session, or None before there are any."""
@@ -121,19 +123,27 @@ class Connection(NotCopied):
 
     def getProtocol(self) -> Protocol:
         """The framing, or AUTO until it is known."""
-        with self._guard:
-            return Protocol(self._functions.get_protocol(self._handle))
+        protocol: Protocol = self._see("get_protocol")
+        return protocol
 
     def hasFailed(self) -> bool:
         """Whether a failure has ended the session."""
-        with self._guard:
-            return bool(self._functions.has_failed(self._handle))
+        return bool(self._see("has_failed"))
 
     def compute(self) -> None:
-        """Does the computation that WantComputation asks for. Call it on any thread."""
+        """Does the computation that WantComputation asks for. Call it on any thread. Meanwhile, the connection can be closed."""
         with self._guard:
             self._check_open()
+            link = self._link
+            self._seen_last = {name: self._see(name) for name in self._seen}
+            self._guard.is_computing = True
+        try:
             check(self._functions.compute(self._handle))
+        finally:
+            with self._guard.also_while_computing():
+                self._guard.is_computing = False
+                if self._link is not link:
+                    self._let_go()
 
     # -- building blocks for the operations ----------------------------------------------------------------------------------------
 
@@ -142,6 +152,26 @@ class Connection(NotCopied):
         find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
         handle, self._handle = self._handle, ffi.NULL
         self._functions.free(handle)
+
+    def _end(self, link: Optional[Link] = None) -> bool:
+        """Closes the connection, or only this one, and returns whether it was open. A computation that is under way ends the session."""
+        with self._guard.also_while_computing():
+            if link not in (None, self._link):
+                return False
+            was_open = not self.isClosed()
+            self._wake()
+            self._link = Link()
+            if not self._guard.is_computing:
+                self._let_go()
+            if self.socket is not None:
+                self.socket.close()
+        return was_open
+
+    def _wake(self) -> None:
+        """Ends what waits for the connection. The peer notices its end before that of a computation."""
+        if self.socket is not None and (self._link.operation is not None or self._guard.is_computing):
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(sockets.SHUT_RDWR)
 
     def _let_go(self) -> None:
         """Ends the session. After that, the library has no descriptor."""
@@ -155,39 +185,63 @@ class Connection(NotCopied):
         """The timeout for the next operation, in seconds."""
         return self.socket.gettimeout() if self.socket is not None else None
 
+    def _see(self, name: str) -> Any:
+        """What a function that only looks returns, or returned before the computation that is under way."""
+        with self._guard.also_while_computing():
+            if self._guard.is_computing:
+                return self._seen_last[name]
+            return self._seen[name](getattr(self._functions, name)(self._handle))
+
     def _wrapper(self, kind: Type[W], look_up: Any) -> Optional[W]:
         with self._guard:
             has_one = look_up(self._handle) != ffi.NULL
         return kind._lent_by(self._guard, lambda: look_up(self._handle)) if has_one else None
 
-    def _operation(self, call: Callable[[], int]) -> Steps[None]:
-        """The operation that calls the library's function `call`."""
-        is_mine = False
+    @contextlib.contextmanager
+    def _turn(self, prepare: Callable[[], None]) -> Iterator[Link]:
+        """The connection, for one operation at a time."""
+        link, operation = self._link, object()
         try:
             with self._guard:
-                self._check_open()
-                if self._is_operating:
+                prepare()
+                link = self._link
+                if link.operation is not None:
                     raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
                 timeout = milliseconds(self._timeout())
                 if timeout != self._milliseconds:
                     check(self._functions.set_timeout(self._handle, timeout))
                     self._milliseconds = timeout
-                self._is_operating = is_mine = True
-            while True:
-                with self._guard:
-                    self._check_open()
-                    status = call()
-                    if status < OK:
-                        raise failure(status)
-                if status == OK:
-                    return
-                yield status
+                link.operation = operation
+            yield link
         finally:
-            if is_mine:
-                self._is_operating = False
+            if link.operation is operation:
+                link.operation = None
+
+    def _operation(self, call: Callable[[], int]) -> Steps[None]:
+        """The operation that calls the library's function `call`."""
+        with self._turn(self._check_open) as link:
+            yield from self._steps(link, call)
+
+    def _steps(self, link: Link, call: Callable[[], int]) -> Steps[None]:
+        while True:
+            with self._guard:
+                if self._link is not link:
+                    raise closed()
+                if self.socket is not None:
+                    self._check_open()
+                status = call()
+                if status < OK:
+                    raise failure(status)
+                descriptor = self._waiting_descriptor()
+            if status == OK:
+                return
+            yield status, descriptor
 
     def _exchange(self, receive_first: bool) -> Steps[None]:
-        return self._operation(lambda: int(self._functions.exchange_keys(self._handle, bool(receive_first))))
+        return self._operation(self._exchanging(receive_first))
+
+    def _exchanging(self, receive_first: bool) -> Callable[[], int]:
+        return lambda: int(self._functions.exchange_keys(self._handle, bool(receive_first)))
 
     def _step(self, name: str) -> Steps[None]:
         function = getattr(self._functions, name)
@@ -199,10 +253,10 @@ class Connection(NotCopied):
         deadline = time.monotonic() + timeout if timeout else None
         try:
             while True:
-                want = next(steps)
+                want, descriptor = next(steps)
                 if self._options.non_blocking:
                     raise WANTS[want]
-                self._wait(want, deadline)
+                self._wait(want, descriptor, deadline)
         except StopIteration as end:
             result: T = end.value
             return result
@@ -213,10 +267,7 @@ class Connection(NotCopied):
         """What an operation waits for; -1 if there is nothing."""
         return self.socket.fileno() if self.socket is not None else -1
 
-    def _wait(self, want: int, deadline: Optional[float]) -> None:
-        descriptor = self._waiting_descriptor()
-        if descriptor == -1:
-            return
+    def _wait(self, want: int, descriptor: int, deadline: Optional[float]) -> None:
         poller = select.poll()
         poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
         if deadline is None:

@@ -4,10 +4,11 @@ import importlib
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Optional, Type, Union
+from typing import Any, Dict, Iterator, Optional, Type, Union
 
 
 def _refuse_subinterpreters() -> None:
@@ -198,17 +199,33 @@ if hasattr(os, "register_at_fork"):
 
 
 class Guard:
-    """Lets one thread at a time call functions with an object."""
+    """Lets one thread at a time call functions with an object. A computation with it can last, so nobody waits for that."""
 
-    __slots__ = ("_lock", "_depth", "_process")
+    __slots__ = ("_lock", "_depth", "_process", "is_computing")
 
     def __init__(self) -> None:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
         self._lock = threading.RLock()
         self._depth = 0
         self._process = _Process.number
+        self.is_computing = False
 
     def __enter__(self) -> None:
+        self._enter()
+        if self.is_computing:
+            self._leave()
+            raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
+
+    @contextmanager
+    def also_while_computing(self) -> Iterator[None]:
+        """For what needs no call of the library if `is_computing`."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
         if self._process != _Process.number:
             self._renew()
         self._lock.acquire()
@@ -218,7 +235,7 @@ class Guard:
         self._depth += 1
 
     def _renew(self) -> None:
-        """Takes the lock from a thread that held it during a fork, and does not exist in the child."""
+        """Takes the object from a thread that used it during a fork, and does not exist in the child."""
         with _Process.renewing:
             if self._process == _Process.number:
                 return
@@ -226,8 +243,12 @@ class Guard:
                 self._lock.release()
             else:
                 self._lock, self._depth = threading.RLock(), 0
+            self.is_computing = False
             self._process = _Process.number
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self._depth -= 1
         self._lock.release()
