@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options, Protocol
+from anwdl._connection import Link
 from anwdl._library import lib
 from ends import STAT, TIMEOUT, Token, fails, is_at_end, own_keys, peer_settings, server, silent_server, two_ends
 from peer import PeerError, ProtocolName, Session, client_id
@@ -65,9 +66,9 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         computed: list[int] = []
 
         class Recorded(AsyncClientInstance):
-            def compute(self) -> None:
+            def _compute(self, link: Link) -> None:
                 computed.append(threading.get_ident())
-                super().compute()
+                super()._compute(link)
 
         with two_ends() as (near, far), Recorded(near, own_keys(), TIMEOUT) as client:
             await asyncio.gather(in_thread(partial(Session.connect, far, peer_settings())), client.exchangeKeys())
@@ -262,6 +263,25 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             executor.shutdown()
             with fails(LibraryRuntimeError, "CLOSED"):
                 await client.exchangeKeys()
+
+    async def test_a_computation_is_of_its_connection(self) -> None:
+        busy = threading.Event()
+        with ThreadPoolExecutor(1) as executor, server(2) as (port, seen):
+            client = AsyncClientInterface("127.0.0.1", own_keys(), port, TIMEOUT, executor=executor)
+            executor.submit(busy.wait, TIMEOUT)
+            tasks = []
+            for number in (1, 2):
+                tasks.append(asyncio.ensure_future(client.connectServer()))
+                # Until its computation waits for the thread.
+                while executor._work_queue.qsize() < number:
+                    await asyncio.sleep(0)
+                if number == 1:
+                    client.closeConnection()
+            busy.set()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await tasks[0]
+            await tasks[1]
+            client.closeConnection()
 
     async def test_a_connection_can_be_made_again_after_a_computation(self) -> None:
         token = Token()

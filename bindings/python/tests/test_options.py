@@ -38,6 +38,7 @@ from ends import (
     PEER_KEY_PAIR,
     STAT,
     TIMEOUT,
+    Token,
     answer_arrives,
     exchanged,
     fails,
@@ -223,9 +224,11 @@ class NonBlocking(unittest.TestCase):
     def test_a_session(self) -> None:
         seen: set[type] = set()
         with two_ends() as (near, far), ClientInstance(near, TIMEOUT, own_keys(), options=self.options) as client:
+            with self.assertRaises(WantRead):
+                client.exchangeKeys()
             settings = peer_settings(max_message_size=1 << 22)
             session, _ = together(partial(Session.connect, far, settings), lambda: self.finish(client, client.exchangeKeys, seen))
-            self.assertEqual(seen, {WantRead, WantComputation})
+            self.assertIn(WantComputation, seen)
             with self.assertRaises(WantRead):
                 client.recvRequest()
             with fails(LibraryRuntimeError, "OPERATION_PENDING"):
@@ -240,6 +243,28 @@ class NonBlocking(unittest.TestCase):
             answer, _ = together(partial(session.request, "STAT", {}), serve)
             self.assertEqual(answer["data"], data)
             self.assertIn(WantWrite, seen)
+
+    def test_closing_while_it_computes(self) -> None:
+        token = Token()
+        with server(2) as (port, _), ThreadPoolExecutor(1) as pool:
+            client = ClientInterface("127.0.0.1", port, TIMEOUT, token.wrapper, options=self.options)
+            with self.assertRaises(WantComputation):
+                while True:
+                    try:
+                        client.exchangeKeys(False) if client.getSocketDescriptor() else client.connectServer()
+                    except WantRead:
+                        self.assertTrue(select.select([client], [], [], TIMEOUT)[0])
+            computed = pool.submit(client.compute)
+            self.assertTrue(token.begun.wait(TIMEOUT))
+            client.closeConnection()
+            # The server has heard of it, as it serves the next one.
+            with ClientInterface("127.0.0.1", port, TIMEOUT / 2, own_keys()) as other:
+                other.connectServer()
+            self.assertFalse(computed.done())
+            token.goes_on.set()
+            computed.result(TIMEOUT)
+            with fails(LibraryRuntimeError, "CLOSED"):
+                client.exchangeKeys(False)
 
 
 class Log(unittest.TestCase):

@@ -20,6 +20,7 @@ from ends import (
     OWN_KEY_PAIR,
     STAT,
     TIMEOUT,
+    Token,
     answer_arrives,
     exchanged,
     fails,
@@ -93,6 +94,24 @@ class Threads(unittest.TestCase):
                 peer.send_text('{"verb": "STAT", "parameters": {}}')
 
             self.assertIsNone(self.while_another_thread_waits(client, act))
+
+    def test_nothing_waits_for_a_computation(self) -> None:
+        token = Token()
+        with server(2) as (port, _), ThreadPoolExecutor(1) as pool:
+            client = ClientInterface("127.0.0.1", port, TIMEOUT, token.wrapper)
+            connected = pool.submit(client.connectServer)
+            self.assertTrue(token.begun.wait(TIMEOUT))
+            self.assertFalse(client.hasFailed())
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                client.getRSAWrapper()
+            client.closeConnection()
+            self.assertTrue(client.isClosed())
+            with ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as other:
+                other.connectServer()
+            self.assertFalse(connected.done())
+            token.goes_on.set()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                connected.result(TIMEOUT)
 
     def test_an_operation_ends_with_its_connection(self) -> None:
         waits, goes_on = threading.Event(), threading.Event()

@@ -39,9 +39,9 @@ class Awaiting(Connection):
         deadline = loop.time() + self._seconds if self._seconds else None
         try:
             while True:
-                want, descriptor = next(steps)
+                want, descriptor, link = next(steps)
                 if want == WANT_COMPUTATION:
-                    await loop.run_in_executor(self._executor, self.compute)
+                    await loop.run_in_executor(self._executor, self._compute, link)
                 else:
                     await self._until_ready(descriptor, want == WANT_READ, deadline)
         except StopIteration as end:

@@ -10,6 +10,7 @@ from typing import Any, Callable, ClassVar, Dict, Generator, Iterator, Optional,
 
 from anwdl._library import (
     OK,
+    WANT_COMPUTATION,
     WANT_READ,
     WANTS,
     Guard,
@@ -29,10 +30,6 @@ from anwdl._wrappers import AESWrapper, RSAWrapper
 T = TypeVar("T")
 C = TypeVar("C", bound="Connection")
 W = TypeVar("W", RSAWrapper, AESWrapper)
-
-Steps = Generator[Tuple[int, int], None, T]
-"""An operation: yields the status of each call that would have to wait, with the descriptor to wait for, and finally returns its result."""
-
 
 LONGEST_POLL = (1 << 31) - 1
 """Milliseconds."""
@@ -68,6 +65,11 @@ class Link:
 
     operation: Optional[object] = None
     """What is under way on a thread or a task."""
+
+
+Steps = Generator[Tuple[int, int, Link], None, T]
+"""An operation: yields the status of each call that would have to wait, the descriptor to wait for, and the connection; finally returns
+its result."""
 
 
 class Connection(NotCopied):
@@ -132,9 +134,19 @@ class Connection(NotCopied):
 
     def compute(self) -> None:
         """Does the computation that WantComputation asks for. Call it on any thread. Meanwhile, the connection can be closed."""
+        self._compute(self._link)
+
+    # -- building blocks for the operations ----------------------------------------------------------------------------------------
+
+    def _free(self) -> None:
+        """Frees the library's object. The garbage collector may finalize objects that refer to this one later, and they may use it: they
+        find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
+        handle, self._handle = self._handle, ffi.NULL
+        self._functions.free(handle)
+
+    def _compute(self, link: Link) -> None:
         with self._guard:
-            self._check_open()
-            link = self._link
+            self._check_open_still(link)
             self._seen_last = {name: self._see(name) for name in self._seen}
             self._guard.is_computing = True
         try:
@@ -144,14 +156,6 @@ class Connection(NotCopied):
                 self._guard.is_computing = False
                 if self._link is not link:
                     self._let_go()
-
-    # -- building blocks for the operations ----------------------------------------------------------------------------------------
-
-    def _free(self) -> None:
-        """Frees the library's object. The garbage collector may finalize objects that refer to this one later, and they may use it: they
-        find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
-        handle, self._handle = self._handle, ffi.NULL
-        self._functions.free(handle)
 
     def _end(self, link: Optional[Link] = None) -> bool:
         """Closes the connection, or only this one, and returns whether it was open. A computation that is under way ends the session."""
@@ -180,6 +184,13 @@ class Connection(NotCopied):
     def _check_open(self) -> None:
         """Raises if the socket does not have the library's descriptor."""
         raise NotImplementedError
+
+    def _check_open_still(self, link: Link) -> None:
+        """The same for an operation of this connection, which may be the one that makes it."""
+        if self._link is not link:
+            raise closed()
+        if self.socket is not None:
+            self._check_open()
 
     def _timeout(self) -> Optional[float]:
         """The timeout for the next operation, in seconds."""
@@ -225,17 +236,14 @@ class Connection(NotCopied):
     def _steps(self, link: Link, call: Callable[[], int]) -> Steps[None]:
         while True:
             with self._guard:
-                if self._link is not link:
-                    raise closed()
-                if self.socket is not None:
-                    self._check_open()
+                self._check_open_still(link)
                 status = call()
                 if status < OK:
                     raise failure(status)
                 descriptor = self._waiting_descriptor()
             if status == OK:
                 return
-            yield status, descriptor
+            yield status, descriptor, link
 
     def _exchange(self, receive_first: bool) -> Steps[None]:
         return self._operation(self._exchanging(receive_first))
@@ -253,10 +261,13 @@ class Connection(NotCopied):
         deadline = time.monotonic() + timeout if timeout else None
         try:
             while True:
-                want, descriptor = next(steps)
-                if self._options.non_blocking:
+                want, descriptor, link = next(steps)
+                if want == WANT_COMPUTATION and not self._options.separate_computation:
+                    self._compute(link)
+                elif self._options.non_blocking:
                     raise WANTS[want]
-                self._wait(want, descriptor, deadline)
+                else:
+                    self._wait(want, descriptor, deadline)
         except StopIteration as end:
             result: T = end.value
             return result
