@@ -174,12 +174,22 @@ def taken_string(function: Any, *arguments: Any) -> Optional[bytes]:
         lib.anwdl_string_free(out[0])
 
 
-class _Handling(threading.local):
-    log_record = False
+class _Callbacks(threading.local):
+    depth = 0
 
 
-handling = _Handling()
-"""Whether this thread is in a log handler, and so within a call of the library."""
+_callbacks = _Callbacks()
+"""How many callbacks this thread is in, each within a call of the library."""
+
+
+@contextmanager
+def callback() -> Iterator[None]:
+    """What the library calls. It may use all objects but those whose calls it is in."""
+    _callbacks.depth += 1
+    try:
+        yield
+    finally:
+        _callbacks.depth -= 1
 
 
 class _Process:
@@ -201,7 +211,7 @@ if hasattr(os, "register_at_fork"):
 class Guard:
     """Lets one thread at a time call functions with an object. A computation with it can last, so nobody waits for that."""
 
-    __slots__ = ("_lock", "_depth", "_process", "is_computing")
+    __slots__ = ("_lock", "_depth", "_process", "_callbacks", "is_computing")
 
     def __init__(self) -> None:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
@@ -229,9 +239,11 @@ class Guard:
         if self._process != _Process.number:
             self._renew()
         self._lock.acquire()
-        if self._depth and handling.log_record:
+        if self._depth == 0:
+            self._callbacks = _callbacks.depth
+        elif self._callbacks != _callbacks.depth:
             self._lock.release()
-            raise LibraryRuntimeError("a log handler must not use the object whose call it is told of", "OPERATION_PENDING")
+            raise LibraryRuntimeError("a callback must not use the object whose call it is in", "OPERATION_PENDING")
         self._depth += 1
 
     def _renew(self) -> None:
