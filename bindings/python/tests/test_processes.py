@@ -30,6 +30,7 @@ from ends import (
     peer_settings,
     request_arrives,
     server,
+    silent_server,
     together,
     two_ends,
 )
@@ -94,6 +95,28 @@ class Threads(unittest.TestCase):
                 peer.send_text('{"verb": "STAT", "parameters": {}}')
 
             self.assertIsNone(self.while_another_thread_waits(client, act))
+
+    def test_closing_ends_connecting_on_another_thread(self) -> None:
+        with silent_server() as (host, port), ThreadPoolExecutor(1) as pool:
+            # So that it cannot be the timeout that ends it.
+            client = ClientInterface(host, port, 2 * TIMEOUT, own_keys())
+            waits, wait = threading.Event(), client._wait
+
+            def tell_and_wait(want: int, descriptor: int, *more: Any) -> None:
+                # As above, as this descriptor is no socket that can be shut down.
+                own = os.dup(descriptor)
+                try:
+                    waits.set()
+                    wait(want, own, *more)
+                finally:
+                    os.close(own)
+
+            client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
+            connected = pool.submit(client.connectServer)
+            self.assertTrue(waits.wait(TIMEOUT))
+            client.closeConnection()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                connected.result(TIMEOUT)
 
     def test_nothing_waits_for_a_computation(self) -> None:
         token = Token()

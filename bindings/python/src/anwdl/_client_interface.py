@@ -152,9 +152,13 @@ class ClientInterface(BlockingSteps, Interface):
     def connectServer(self, receive_first: bool = False) -> None:
         """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
         with self._connecting() as link:
-            self._drive(self._steps(link, self._connect))
-            if not self._options.non_blocking:
-                self._drive(self._steps(link, self._exchanging(receive_first)))
+            if self._options.non_blocking:
+                return self._drive(self._steps(link, self._connect))
+            link.waker, other = sockets.socketpair()
+            with link.waker, other:
+                self._drive(self._steps(link, self._connect))
+            link.waker = None
+            self._drive(self._steps(link, self._exchanging(receive_first)))
 
     def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
         """Sends a request. Without parameters, it sends an empty dictionary."""

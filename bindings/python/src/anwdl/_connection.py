@@ -65,6 +65,8 @@ class Link:
 
     operation: Optional[object] = None
     """What is under way on a thread or a task."""
+    waker: Optional[sockets.socket] = None
+    """Wakes the thread that makes it, when there is no socket yet to shut down."""
 
 
 Steps = Generator[Tuple[int, int, Link], None, T]
@@ -173,6 +175,9 @@ class Connection(NotCopied):
 
     def _wake(self) -> None:
         """Ends what waits for the connection. The peer notices its end before that of a computation."""
+        if self._link.waker is not None:
+            with contextlib.suppress(OSError):
+                self._link.waker.shutdown(sockets.SHUT_RDWR)
         if self.socket is not None and (self._link.operation is not None or self._guard.is_computing):
             with contextlib.suppress(OSError):
                 self.socket.shutdown(sockets.SHUT_RDWR)
@@ -267,7 +272,7 @@ class Connection(NotCopied):
                 elif self._options.non_blocking:
                     raise WANTS[want]
                 else:
-                    self._wait(want, descriptor, deadline)
+                    self._wait(want, descriptor, link.waker, deadline)
         except StopIteration as end:
             result: T = end.value
             return result
@@ -278,9 +283,11 @@ class Connection(NotCopied):
         """What an operation waits for; -1 if there is nothing."""
         return self.socket.fileno() if self.socket is not None else -1
 
-    def _wait(self, want: int, descriptor: int, deadline: Optional[float]) -> None:
+    def _wait(self, want: int, descriptor: int, waker: Optional[sockets.socket], deadline: Optional[float]) -> None:
         poller = select.poll()
         poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
+        if waker is not None:
+            poller.register(waker, select.POLLIN)
         if deadline is None:
             poller.poll()
         else:
