@@ -248,6 +248,28 @@ class Forks(unittest.TestCase):
                     self.assertEqual(session.request("STAT", {})["data"], {"process": child, "request": STAT})
                 self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
 
+    def test_a_child_closes_what_another_thread_was_waiting_for(self) -> None:
+        with exchanged() as (client, peer):
+            waits, wait = threading.Event(), client._wait
+
+            def tell_and_wait(*arguments: Any) -> None:
+                waits.set()
+                wait(*arguments)
+
+            client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
+            with ThreadPoolExecutor(1) as pool:
+                received = pool.submit(client.recvRequest)
+                self.assertTrue(waits.wait(TIMEOUT))
+                child = os.fork()
+                if child == 0:
+                    # Ends a child that waits for ever.
+                    signal.alarm(TIMEOUT)
+                    client.closeConnection()
+                    os._exit(0)
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+                peer.send_text('{"verb": "STAT", "parameters": {}}')
+                self.assertEqual(received.result(TIMEOUT), STAT)
+
     def test_a_child_has_the_key_pair_that_another_thread_was_using(self) -> None:
         keys, uses, used = own_keys(), threading.Event(), threading.Event()
 

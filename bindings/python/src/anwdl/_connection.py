@@ -17,6 +17,7 @@ from anwdl._library import (
     LibraryRuntimeError,
     LibraryValueError,
     NotCopied,
+    Process,
     check,
     failure,
     ffi,
@@ -60,13 +61,23 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
     return message
 
 
+class Operation:
+    """What is under way on a thread or a task of this process."""
+
+    def __init__(self) -> None:
+        self.process = Process.number
+
+
 class Link:
     """One connection. After it, there is another one of these, on which its operations do not go on."""
 
-    operation: Optional[object] = None
-    """What is under way on a thread or a task."""
+    operation: Optional[Operation] = None
     waker: Optional[sockets.socket] = None
     """Wakes the thread that makes it, when there is no socket yet to shut down."""
+
+    def is_in_use(self) -> bool:
+        """Whether an operation is under way. One of the parent's is not, in a child."""
+        return self.operation is not None and self.operation.process == Process.number
 
 
 Steps = Generator[Tuple[int, int, Link], None, T]
@@ -178,7 +189,7 @@ class Connection(NotCopied):
         if self._link.waker is not None:
             with contextlib.suppress(OSError):
                 self._link.waker.shutdown(sockets.SHUT_RDWR)
-        if self.socket is not None and (self._link.operation is not None or self._guard.is_computing):
+        if self.socket is not None and (self._link.is_in_use() or self._guard.is_computing):
             with contextlib.suppress(OSError):
                 self.socket.shutdown(sockets.SHUT_RDWR)
 
@@ -216,12 +227,12 @@ class Connection(NotCopied):
     @contextlib.contextmanager
     def _turn(self, prepare: Callable[[], None]) -> Iterator[Link]:
         """The connection, for one operation at a time."""
-        link, operation = self._link, object()
+        link, operation = self._link, Operation()
         try:
             with self._guard:
                 prepare()
                 link = self._link
-                if link.operation is not None:
+                if link.is_in_use():
                     raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
                 timeout = milliseconds(self._timeout())
                 if timeout != self._milliseconds:

@@ -192,7 +192,7 @@ def callback() -> Iterator[None]:
         _callbacks.depth -= 1
 
 
-class _Process:
+class Process:
     """Identifies this process: a forked child has another number."""
 
     number = 0
@@ -205,7 +205,7 @@ class _Process:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Process.is_forked)
+    os.register_at_fork(after_in_child=Process.is_forked)
 
 
 class Guard:
@@ -217,7 +217,7 @@ class Guard:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
         self._lock = threading.RLock()
         self._depth = 0
-        self._process = _Process.number
+        self._process = Process.number
         self.is_computing = False
 
     def __enter__(self) -> None:
@@ -236,7 +236,7 @@ class Guard:
             self._leave()
 
     def _enter(self) -> None:
-        if self._process != _Process.number:
+        if self._process != Process.number:
             self._renew()
         self._lock.acquire()
         if self._depth == 0:
@@ -248,15 +248,15 @@ class Guard:
 
     def _renew(self) -> None:
         """Takes the object from a thread that used it during a fork, and does not exist in the child."""
-        with _Process.renewing:
-            if self._process == _Process.number:
+        with Process.renewing:
+            if self._process == Process.number:
                 return
             if self._lock.acquire(blocking=False):
                 self._lock.release()
             else:
                 self._lock, self._depth = threading.RLock(), 0
             self.is_computing = False
-            self._process = _Process.number
+            self._process = Process.number
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
         self._leave()
