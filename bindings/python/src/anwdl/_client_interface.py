@@ -95,11 +95,13 @@ class Interface(Connection):
                 raise
 
     def _make_way(self) -> None:
-        if self.socket is not None:
-            if not self.isClosed():
-                check(self._connect())  # the library refuses
+        if self.socket is None:
+            return
+        if self.isClosed():
             self._end()
             self.socket = None
+        elif not self._link.is_in_use():
+            check(self._connect())  # the library refuses
 
     def _connect(self) -> int:
         status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
