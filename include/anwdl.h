@@ -1179,10 +1179,11 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
-/** Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
- * byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
- * call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
- * @return true between two requests and before the first; otherwise false, also after a failure. */
+/** Whether no request is under way, from its first byte to the last one of its response. A server that stops can
+ * close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
+ * ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
+ * @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
+ *   after a failure. */
 bool anwdl_client_is_idle(const anwdl_client_t *client);
 
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
@@ -1453,9 +1454,9 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  * tuple that ClientInstance.recvRequest() returns. */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
-/** Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+/** Whether no request is under way, as anwdl_client_is_idle() or, in the role of a client,
  * anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
- * @return true between two requests and before the first; otherwise false, also after a failure. */
+ * @return As theirs. */
 bool anwdl_session_is_idle(const anwdl_session_t *session);
 
 /** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object. */

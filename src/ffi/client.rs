@@ -496,10 +496,11 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
     unsafe { get_wants(client, ClientInstance::wants) }
 }
 
-/// Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
-/// byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
-/// call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
-/// @return true between two requests and before the first; otherwise false, also after a failure.
+/// Whether no request is under way, from its first byte to the last one of its response. A server that stops can
+/// close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
+/// ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
+/// @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
+///   after a failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
     // SAFETY: the caller passes what the types say, or NULL.
