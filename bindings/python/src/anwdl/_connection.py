@@ -158,17 +158,19 @@ class Connection(NotCopied):
         self._functions.free(handle)
 
     def _compute(self, link: Link) -> None:
-        with self._guard:
-            self._check_open_still(link)
-            self._seen_last = {name: self._see(name) for name in self._seen}
-            self._guard.is_computing = True
+        computation = object()
         try:
+            with self._guard:
+                self._check_open_still(link)
+                self._seen_last = {name: self._see(name) for name in self._seen}
+                self._guard.computation = computation
             check(self._functions.compute(self._handle))
         finally:
             with self._guard.also_while_computing():
-                self._guard.is_computing = False
-                if self._link is not link:
-                    self._let_go()
+                if self._guard.computation is computation:
+                    self._guard.computation = None
+                    if self._link is not link:
+                        self._let_go()
 
     def _end(self, link: Optional[Link] = None) -> bool:
         """Closes the connection, or only this one, and returns whether it was open. A computation that is under way ends the session."""
@@ -178,7 +180,7 @@ class Connection(NotCopied):
             was_open = not self.isClosed()
             self._wake()
             self._link = Link()
-            if not self._guard.is_computing:
+            if self._guard.computation is None:
                 self._let_go()
             if self.socket is not None:
                 self.socket.close()
@@ -186,12 +188,10 @@ class Connection(NotCopied):
 
     def _wake(self) -> None:
         """Ends what waits for the connection. The peer notices its end before that of a computation."""
-        if self._link.waker is not None:
-            with contextlib.suppress(OSError):
-                self._link.waker.shutdown(sockets.SHUT_RDWR)
-        if self.socket is not None and (self._link.is_in_use() or self._guard.is_computing):
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(sockets.SHUT_RDWR)
+        if self._link.is_in_use() or self._guard.computation is not None:
+            for socket in filter(None, (self._link.waker, self.socket)):
+                with contextlib.suppress(OSError):
+                    socket.shutdown(sockets.SHUT_RDWR)
 
     def _let_go(self) -> None:
         """Ends the session. After that, the library has no descriptor."""
@@ -215,7 +215,7 @@ class Connection(NotCopied):
     def _see(self, name: str) -> Any:
         """What a function that only looks returns, or returned before the computation that is under way."""
         with self._guard.also_while_computing():
-            if self._guard.is_computing:
+            if self._guard.computation is not None:
                 return self._seen_last[name]
             return self._seen[name](getattr(self._functions, name)(self._handle))
 

@@ -211,24 +211,24 @@ if hasattr(os, "register_at_fork"):
 class Guard:
     """Lets one thread at a time call functions with an object. A computation with it can last, so nobody waits for that."""
 
-    __slots__ = ("_lock", "_depth", "_process", "_callbacks", "is_computing")
+    __slots__ = ("_lock", "_depth", "_process", "_callbacks", "computation")
 
     def __init__(self) -> None:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
         self._lock = threading.RLock()
         self._depth = 0
         self._process = Process.number
-        self.is_computing = False
+        self.computation: Optional[object] = None
 
     def __enter__(self) -> None:
         self._enter()
-        if self.is_computing:
+        if self.computation is not None:
             self._leave()
             raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
 
     @contextmanager
     def also_while_computing(self) -> Iterator[None]:
-        """For what needs no call of the library if `is_computing`."""
+        """For what needs no call of the library while there is a `computation`."""
         self._enter()
         try:
             yield
@@ -255,7 +255,7 @@ class Guard:
                 self._lock.release()
             else:
                 self._lock, self._depth = threading.RLock(), 0
-            self.is_computing = False
+            self.computation = None
             self._process = Process.number
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
