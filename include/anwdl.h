@@ -922,9 +922,10 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  * key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret. This keeps
  * others from passing for the server; a server can pin a client in the same way.
  *
- * If the peer speaks first (receive_first is true), the exchange succeeds before the peer has shown that it
- * owns the key; only its first message shows that. Do nothing on its behalf until then. Python: none; its
- * client shows the fingerprint and asks the user.
+ * A successful exchange shows that the peer owns the key only in v2, v3 and v4, and only if this side spoke
+ * first. In the authenticated framing, or if the peer spoke first (receive_first is true), only its first
+ * message shows that. Do nothing on its behalf until then. Python: none; its client shows the fingerprint and
+ * asks the user.
  *
  * @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
  *   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
@@ -1531,6 +1532,7 @@ anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
 void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /** Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
+ * In the authenticated framing, ANWDL_OK does not show that the server owns its key: its first response does.
  * It tries the addresses of a name as RFC 8305 says: IPv6 and IPv4 in turn; the next one at once if one fails,
  * and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time,
  * so an interface that connects without waiting takes up to 18 descriptors.
