@@ -57,7 +57,7 @@ test-rust: library pure-library
 	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS))
 	ANWDL_LIBRARY=$(call absolute,$(PURE_LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --test interface exported_symbols::
 	$(CARGO) test $(CARGO_FLAGS) --doc
-	CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) test $(CARGO_FLAGS) --test message_costs
+	$(CARGO) test $(CARGO_FLAGS) --config profile.dev.package.libanwdl.opt-level=1 --test message_costs
 	$(STAGE) 'Rust tests, pure Rust'
 	$(CARGO) test $(CARGO_FLAGS) --no-default-features --lib $(addprefix --test ,$(filter-out interface,$(RUST_TESTS))) \
 	    -- $(PURE_LEFT_OUT)
