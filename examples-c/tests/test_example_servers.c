@@ -41,12 +41,6 @@ static void connect_peer(peer_t *peer, uint16_t port, anwdl_protocol_t framing) 
     peer_init(peer, connect_to(port), framing, "peer-1");
 }
 
-static void check_response(peer_t *peer, const char *request, const char *response) {
-    char *found = peer_ask(peer, request);
-    CHECK_STRING(found, response);
-    free(found);
-}
-
 /* For a response that is not known beforehand: the beginning, and what else it contains. */
 static void check_response_has(peer_t *peer, const char *request, const char *part) {
     char *found = peer_ask(peer, request);
@@ -74,14 +68,14 @@ static void ask_every_verb(peer_t *peer) {
     check_response_has(peer, STAT, "\"version\": \"" ANWDL_VERSION "\"");
     check_response_has(peer, "{\"verb\": \"CREATE\", \"parameters\": {}}",
                        "\"container_username\": \"user_");
-    check_response(peer, destroy, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
-    check_response(peer, "{\"verb\": \"DESTROY\", \"parameters\": {}}",
-                   "{\"success\": false, \"message\": \"Bad request\", \"data\": {}}");
-    check_response(peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
-                   "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS
-                   "}}");
-    check_response(peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}", REFUSED);
-    check_response(peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
+    peer_check_response(peer, destroy, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
+    peer_check_response(peer, "{\"verb\": \"DESTROY\", \"parameters\": {}}",
+                        "{\"success\": false, \"message\": \"Bad request\", \"data\": {}}");
+    peer_check_response(
+        peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
+        "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS "}}");
+    peer_check_response(peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}", REFUSED);
+    peer_check_response(peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
     check_response_has(peer, STAT, "\"uptime\": ");
 }
 
@@ -104,16 +98,6 @@ static void check_hung_up(peer_t *peer) {
     char byte;
     REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
     CHECK(recv(peer->fd, &byte, 1, 0) <= 0);
-}
-
-/* The same for one to which something was sent before. */
-static void check_hung_up_after_answers(peer_t *peer) {
-    char bytes[4096];
-    ssize_t count;
-    do {
-        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
-        count = recv(peer->fd, bytes, sizeof bytes, 0);
-    } while (count > 0);
 }
 
 /* None of these ends the server, and each is told apart in what it prints. */
@@ -550,7 +534,7 @@ static void test_draining(char *const prefix[], char *server_path) {
     CHECK(peer_send_length(&asking, len) && peer_receive_answer(&asking));
     CHECK(kill(server.pid, SIGTERM) == 0);
     check_hung_up(&idle);
-    check_hung_up_after_answers(&exchanging);
+    peer_check_hung_up(&exchanging);
     char *response = NULL;
     if (CHECK(peer_send_bytes(&asking, request, len)))
         response = peer_receive_response(&asking);

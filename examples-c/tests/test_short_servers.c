@@ -121,12 +121,6 @@ static void open_peer(peer_t *peer, const server_t *server, anwdl_protocol_t fra
     peer_init(peer, fd, framing, "peer-1");
 }
 
-static void check_response(peer_t *peer, const char *request, const char *response) {
-    char *found = peer_ask(peer, request);
-    CHECK_STRING(found, response);
-    free(found);
-}
-
 #define STAT "{\"verb\": \"STAT\", \"parameters\": {}}"
 #define STATISTICS                                                                                 \
     "{\"success\": true, \"message\": \"OK\", \"data\": {\"uptime\": 60, \"version\": \"1.0.0\"}}"
@@ -137,11 +131,12 @@ static void be_served(const server_t *server, anwdl_protocol_t framing, bool ans
     peer_t peer;
     open_peer(&peer, server, framing);
     if (CHECK(peer_exchange_keys(&peer, true))) {
-        check_response(&peer, STAT, STATISTICS);
-        check_response(&peer, "{\"verb\": \"CREATE\", \"parameters\": {}}", REFUSAL);
+        peer_check_response(&peer, STAT, STATISTICS);
+        peer_check_response(&peer, "{\"verb\": \"CREATE\", \"parameters\": {}}", REFUSAL);
         if (answers_malformed)
-            check_response(&peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
-        check_response(&peer, STAT, STATISTICS);
+            peer_check_response(&peer, "{\"verb\": \"lower case\", \"parameters\": {}}",
+                                BAD_REQUEST);
+        peer_check_response(&peer, STAT, STATISTICS);
     }
     peer_free(&peer);
 }
@@ -162,15 +157,6 @@ static void fall_silent(const server_t *server, peer_t silent[SILENCE_COUNT]) {
     open_peer(&silent[3], server, ANWDL_PROTOCOL_V2);
     CHECK(peer_exchange_keys(&silent[3], true));
     CHECK(peer_send_length(&silent[3], 32) && peer_receive_answer(&silent[3]));
-}
-
-static void check_hung_up(peer_t *peer) {
-    char bytes[4096];
-    ssize_t count;
-    do {
-        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
-        count = recv(peer->fd, bytes, sizeof bytes, 0);
-    } while (count > 0);
 }
 
 /* A client with a request under way gets its answer from a server that stops; the others must go at
@@ -196,7 +182,7 @@ static void check_drain(server_t *server) {
     while (waiting > 0);
     CHECK(kill(server->process.pid, SIGTERM) == 0);
     for (size_t at = 0; at < SILENCE_COUNT - 1; at++) {
-        check_hung_up(&silent[at]);
+        peer_check_hung_up(&silent[at]);
         peer_free(&silent[at]);
     }
     static const char all_the_rest[4096];
@@ -239,7 +225,7 @@ static void test_deadlines(char *certificate, char *const paths[], size_t count)
     }
     for (size_t at = 0; at < count; at++) {
         for (size_t which = 0; which < SILENCE_COUNT; which++)
-            check_hung_up(&silent[at][which]);
+            peer_check_hung_up(&silent[at][which]);
         be_served(&servers[at], ANWDL_PROTOCOL_V3, true);
         CHECK(kill(servers[at].process.pid, SIGTERM) == 0);
         check_success(&servers[at]);
