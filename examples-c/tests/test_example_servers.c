@@ -569,7 +569,7 @@ static void test_end_of_draining(char *const prefix[], char *server_path) {
     while (ask_twice_at_once(&asking, request, len) && peer_receive_answer(&asking) &&
            ++answered < MOST_ANSWERED_AT_END);
     CHECK(answered < MOST_ANSWERED_AT_END);
-    check_hung_up_after_answers(&asking);
+    peer_check_hung_up(&asking);
     check_hung_up(&silent);
     CHECK(find_line(&server, "closed: the server stops"));
     CHECK(find_line(&server, "closed: the server stops"));
