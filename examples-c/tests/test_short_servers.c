@@ -162,7 +162,7 @@ static void fall_silent(const server_t *server, peer_t silent[SILENCE_COUNT]) {
 /* A client with a request under way gets its answer from a server that stops; the others must go at
    once: if it waited for their timeouts, this one's would be over, too. */
 static void ask_while_it_stops(peer_t *peer) {
-    check_response(peer, STAT, STATISTICS);
+    peer_check_response(peer, STAT, STATISTICS);
 }
 
 static void check_drain(server_t *server) {
