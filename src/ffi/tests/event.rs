@@ -244,8 +244,11 @@ fn a_session_is_idle_without_a_request() {
     ] {
         let (options, number) = (keyed_options(), protocol as ProtocolNumber);
         ok!(anwdl_client_options_set_protocol(options, number));
-        let mut fresh = [anwdl_role_t::ANWDL_ROLE_CLIENT, anwdl_role_t::ANWDL_ROLE_SERVER]
-            .map(|role| Side::new(role, options));
+        let mut fresh = [
+            anwdl_role_t::ANWDL_ROLE_CLIENT,
+            anwdl_role_t::ANWDL_ROLE_SERVER,
+        ]
+        .map(|role| Side::new(role, options));
         // Without keys, a client cannot ask, and a server has been asked nothing.
         assert_eq!(fresh.each_ref().map(Side::is_idle), [false, true]);
         let [client, server] = &mut fresh;
