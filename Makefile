@@ -34,7 +34,7 @@ all: library ## build the release library (the default)
 check: check-form check-rust check-c ## what to run at each save: form, clippy, unit tests, the quick C tests
 
 # The library's own crate takes longer to optimize than its tests take longer without that.
-test: export CARGO_PROFILE_DEV_OPT_LEVEL ?= 0
+test: export CARGO_FLAGS += --config profile.dev.package.libanwdl.opt-level=0
 test: test-tools ## run every test
 	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'
 	@printf '\nall tests passed\n'

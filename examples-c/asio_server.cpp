@@ -176,7 +176,7 @@ class visitor {
     /// Notes whether a request has begun. A server that stops waits for nothing else, but reads
     /// what has come.
     bool may_wait() {
-        if (phase_ == phase::waiting && !connection_.get_session().is_idle())
+        if (phase_ == phase::waiting && !connection_.is_idle())
             begin(phase::answering);
         std::error_code ignored;
         return !server_.is_stopping || phase_ == phase::answering ||

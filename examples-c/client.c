@@ -101,16 +101,48 @@ static int make_parameters(char *const words[], anwdl_data_t **out_parameters) {
 
 /* -- responses --------------------------------------------------------------------------------- */
 
-/* A terminal would obey control characters in a server's text, so each becomes a '?'. */
-static void print_clean(FILE *stream, const char *text, size_t len) {
-    for (size_t at = 0; at < len; at++) {
-        unsigned char byte = (unsigned char)text[at];
-        bool is_two_bytes = byte == 0xc2 && at + 1 < len && (unsigned char)text[at + 1] < 0xa0;
-        if (byte < 0x20 || byte == 0x7f || is_two_bytes)
-            byte = '?';
-        putc(byte, stream);
-        if (is_two_bytes)
-            at++;
+/* The size of the first character if a terminal would obey it instead of showing it, otherwise 0:
+   control characters, line separators, and what reverses the direction of reading. */
+static size_t read_obeyed(const char *text, size_t len, unsigned *code) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    *code = bytes[0];
+    if (*code < 0x20 || *code == 0x7f)
+        return 1;
+    if (len >= 2 && *code >= 0xc0 && *code < 0xe0) {
+        *code = (*code & 0x1f) << 6 | (bytes[1] & 0x3f);
+        return (*code >= 0x80 && *code < 0xa0) || *code == 0x61c ? 2 : 0;
+    }
+    if (len >= 3 && *code == 0xe2) {
+        *code = (*code & 0x0f) << 12 | (bytes[1] & 0x3fU) << 6 | (bytes[2] & 0x3f);
+        bool is_mark = *code == 0x200e || *code == 0x200f || (*code >= 0x2066 && *code <= 0x2069);
+        return is_mark || (*code >= 0x2028 && *code <= 0x202e) ? 3 : 0;
+    }
+    return 0;
+}
+
+/* Prints a server's text with a '?' for each character that a terminal would obey. */
+static void print_text(FILE *stream, const char *text, size_t len) {
+    for (size_t at = 0; at < len;) {
+        unsigned code;
+        size_t size = read_obeyed(text + at, len - at, &code);
+        putc(size > 0 ? '?' : text[at], stream);
+        at += size > 0 ? size : 1;
+    }
+}
+
+/* Prints a server's JSON as JSON of the same meaning, on one line. Below 0x20, it can only have
+   blanks between values. */
+static void print_json(const char *json) {
+    for (size_t at = 0, len = strlen(json); at < len;) {
+        unsigned code;
+        size_t size = read_obeyed(json + at, len - at, &code);
+        if (size == 0)
+            putchar(json[at++]);
+        else if (code < 0x20)
+            putchar(' ');
+        else
+            printf("\\u%04x", code);
+        at += size;
     }
 }
 
@@ -120,12 +152,12 @@ static bool print_value(anwdl_value_t value) {
     char *json = NULL;
     size_t len;
     if (anwdl_value_get_string(value, "", &string, &len) == ANWDL_OK) {
-        print_clean(stdout, string, len);
+        print_text(stdout, string, len);
         return true;
     }
     if (anwdl_value_to_json(value, &json) != ANWDL_OK)
         return false;
-    print_clean(stdout, json, strlen(json));
+    print_json(json);
     anwdl_string_free(json);
     return true;
 }
@@ -139,7 +171,7 @@ static bool print_members(anwdl_value_t object) {
         const char *name = anwdl_value_get_name(member, &len);
         if (name == NULL)
             return false;
-        print_clean(stdout, name, len);
+        print_text(stdout, name, len);
         fputs(": ", stdout);
         if (!print_value(member))
             return false;
@@ -153,9 +185,10 @@ static int print_response(const settings_t *settings, const char *verb,
     const char *message = anwdl_response_get_message(response);
     bool success = anwdl_response_get_success(response);
     if (settings->as_json) {
-        puts(anwdl_response_get_json(response));
+        print_json(anwdl_response_get_json(response));
+        putchar('\n');
     } else {
-        print_clean(stdout, message, strlen(message));
+        print_text(stdout, message, strlen(message));
         putchar('\n');
         if (!print_members(anwdl_response_get_data(response)))
             return report(FAILED, "the response");
@@ -166,7 +199,7 @@ static int print_response(const settings_t *settings, const char *verb,
     }
     if (!success) {
         fprintf(stderr, "client: %s: the server said no: ", verb);
-        print_clean(stderr, message, strlen(message));
+        print_text(stderr, message, strlen(message));
         putc('\n', stderr);
     }
     return success ? SUCCEEDED : REFUSED;

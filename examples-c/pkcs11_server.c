@@ -78,12 +78,6 @@ static bool use_key(anwdl_rsa_wrapper_t *wrapper, const char *label) {
                ANWDL_OK;
 }
 
-static void *run(void *client) {
-    (void)serve(client); /* until it is over */
-    anwdl_client_free(client);
-    return NULL;
-}
-
 int main(int argc, char **argv) {
     const char *module = getenv("PKCS11_MODULE"), *token = getenv("PKCS11_TOKEN");
     const char *label = getenv("PKCS11_KEY"), *pin = getenv("PKCS11_PIN");
@@ -95,23 +89,25 @@ int main(int argc, char **argv) {
         fprintf(stderr, "no token, or no key: %s\n", anwdl_last_error_message());
         return EXIT_FAILURE;
     }
-    if ((listener = open_listener(argc, argv, 0)) < 0 ||
+    if ((listener = open_listener(argc, argv)) < 0 ||
         anwdl_client_options_set_rsa_wrapper(options, wrapper) != ANWDL_OK ||
-        anwdl_client_options_set_exchange_keys(options, false) != ANWDL_OK ||
+        anwdl_client_options_set_non_blocking(options, true) != ANWDL_OK ||
         anwdl_client_options_set_max_message_size(options, 16384) != ANWDL_OK ||
-        anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK)
+        anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK || !stop_at_signals())
         return EXIT_FAILURE;
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
+    while (!is_stopping) {
+        int fd = accept_one(listener);
         anwdl_client_t *client = NULL;
         pthread_t thread;
         if (fd < 0)
-            usleep(100000); /* no descriptors: others may end meanwhile */
-        else if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
+            continue;
+        if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
             close(fd);
-        else if (pthread_create(&thread, NULL, run, client) != 0)
+        else if (pthread_create(&thread, NULL, serve_to_the_end, client) != 0)
             anwdl_client_free(client);
         else
             pthread_detach(thread);
     }
+    close(listener);
+    pthread_exit(NULL); /* the process ends with its last thread */
 }

@@ -10,6 +10,7 @@ enum { MOST_SERVERS = 64 };
 static short advance(anwdl_client_interface_t *server, const char *host) {
     for (;;) {
         anwdl_response_t *response = NULL;
+        int64_t uptime;
         switch (anwdl_client_interface_next_event(server, &response)) {
         case ANWDL_EVENT_WANT_READ:
             return POLLIN;
@@ -24,7 +25,10 @@ static short advance(anwdl_client_interface_t *server, const char *host) {
                 return 0;
             break;
         case ANWDL_EVENT_RESPONSE:
-            printf("%s: %s\n", host, anwdl_response_get_json(response));
+            if (anwdl_response_get_integer(response, "uptime", &uptime))
+                printf("%s: up for %lld seconds\n", host, (long long)uptime);
+            else /* what else it says could control the terminal: client.c shows how to print it */
+                printf("%s: no uptime\n", host);
             anwdl_response_free(response);
             return 0;
         default:

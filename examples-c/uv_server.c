@@ -24,6 +24,7 @@ typedef struct {
     uv_signal_t interrupt;
     uv_signal_t terminate;
     bool is_stopping;
+    int64_t end; /* when the last connection closes; as get_time(), and only if it stops */
 } server_t;
 
 typedef struct {
@@ -87,12 +88,17 @@ static void on_deadline(uv_timer_t *timer) {
                                                                      : "TIMEOUT: too slow");
 }
 
+static int64_t get_time_to_end(const server_t *server) {
+    int64_t left = server->end - get_time();
+    return left > 0 ? left : 0;
+}
+
 /* The session knows how long its operation may still take. */
 static void start_deadline(connection_t *connection) {
-    int left = anwdl_session_get_time_left(connection->served.session);
+    int64_t left = anwdl_session_get_time_left(connection->served.session);
     const server_t *server = connection->server;
-    if (server->is_stopping && (left < 0 || left > (int)server->base.options.drain_timeout))
-        left = (int)server->base.options.drain_timeout;
+    if (server->is_stopping && (left < 0 || left > get_time_to_end(server)))
+        left = get_time_to_end(server);
     uv_timer_stop(&connection->deadline);
     if (left >= 0)
         uv_timer_start(&connection->deadline, on_deadline, (uint64_t)left, 0);
@@ -367,14 +373,15 @@ static void drain_handle(uv_handle_t *handle, void *data) {
     if (!is_connection || uv_is_closing(handle) || !may_wait(connection))
         close_handle(handle, server);
     else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
-             uv_timer_get_due_in(&connection->deadline) > server->base.options.drain_timeout)
-        uv_timer_start(&connection->deadline, on_deadline, server->base.options.drain_timeout, 0);
+             uv_timer_get_due_in(&connection->deadline) > (uint64_t)get_time_to_end(server))
+        uv_timer_start(&connection->deadline, on_deadline, (uint64_t)get_time_to_end(server), 0);
 }
 
 /* The loop ends when the last handle is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
     server_t *server = signal->data;
     server->is_stopping = true;
+    server->end = get_time() + server->base.options.drain_timeout;
     /* New clients are refused immediately. */
     uv_poll_stop(&server->listener);
     (void)shutdown(server->base.listener, SHUT_RDWR);

@@ -551,7 +551,8 @@ typedef struct anwdl_response_t anwdl_response_t;
  *
  * Keys are PEM of at most 16 KiB, with everything that OpenSSL accepts: text around it, a byte-order mark,
  * blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16 KiB. The
- * message of a refused key says what it is and what to do. A modulus has 2048 to 8192 bits; an exponent is
+ * message of a refused key says what it is and what to do. The local keys can be set one by one; keys are
+ * exchanged only with a public and a private one that belong together (ANWDL_REASON_KEY_MISSING). A modulus has 2048 to 8192 bits; an exponent is
  * odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or client that
  * shares it is freed. */
 typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
@@ -921,9 +922,10 @@ anwdl_status_t anwdl_client_options_set_separate_computation(anwdl_client_option
  * key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret. This keeps
  * others from passing for the server; a server can pin a client in the same way.
  *
- * If the peer speaks first (receive_first is true), the exchange succeeds before the peer has shown that it
- * owns the key; only its first message shows that. Do nothing on its behalf until then. Python: none; its
- * client shows the fingerprint and asks the user.
+ * A successful exchange shows that the peer owns the key only in v2, v3 and v4, and only if this side spoke
+ * first. In the authenticated framing, or if the peer spoke first (receive_first is true), only its first
+ * message shows that. Do nothing on its behalf until then. Python: none; its client shows the fingerprint and
+ * asks the user.
  *
  * @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
  *   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.
@@ -1064,8 +1066,8 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_
  * @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer's PEM has more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
- *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or a step comes
- *   before the peer's public key.
+ *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or its two keys
+ *   do not belong together, or a step comes before the peer's public key.
  * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH. */
 ANWDL_MUST_USE
@@ -1179,10 +1181,11 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
-/** Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
- * byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
- * call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
- * @return true between two requests and before the first; otherwise false, also after a failure. */
+/** Whether no request is under way, from its first byte to the last one of its response. A server that stops can
+ * close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
+ * ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
+ * @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
+ *   after a failure. */
 bool anwdl_client_is_idle(const anwdl_client_t *client);
 
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
@@ -1453,9 +1456,9 @@ const char *anwdl_session_get_request_errors(const anwdl_session_t *session);
  * tuple that ClientInstance.recvRequest() returns. */
 const char *anwdl_session_get_malformed_request_json(const anwdl_session_t *session);
 
-/** Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+/** Whether no request is under way, as anwdl_client_is_idle() or, in the role of a client,
  * anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
- * @return true between two requests and before the first; otherwise false, also after a failure. */
+ * @return As theirs. */
 bool anwdl_session_is_idle(const anwdl_session_t *session);
 
 /** Attaches a pointer to the session, as anwdl_client_set_user_data(). Python: an attribute of the object. */
@@ -1529,6 +1532,7 @@ anwdl_status_t anwdl_client_interface_new(const anwdl_client_options_t *options,
 void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
 
 /** Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
+ * In the authenticated framing, ANWDL_OK does not show that the server owns its key: its first response does.
  * It tries the addresses of a name as RFC 8305 says: IPv6 and IPv4 in turn; the next one at once if one fails,
  * and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time,
  * so an interface that connects without waiting takes up to 18 descriptors.

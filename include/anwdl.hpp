@@ -2541,8 +2541,7 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return anwdl_client_has_failed(get());
     }
 
-    /// Whether it is between two requests: the last has its response, and nothing of the next has
-    /// come.
+    /// Whether no request is under way, from its first byte to the last one of its response.
     bool is_idle() const noexcept {
         return anwdl_client_is_idle(get());
     }
@@ -2746,7 +2745,7 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return anwdl_session_has_failed(get());
     }
 
-    /// Whether it is between two requests, as far as the bytes show that it was fed.
+    /// Whether no request is under way, as far as the bytes show that it was fed.
     bool is_idle() const noexcept {
         return anwdl_session_is_idle(get());
     }

@@ -295,6 +295,12 @@ template <class Stream> class connection {
         return fed_ < received_;
     }
 
+    /// Whether no request is under way, as far as the bytes show that were read. A server that stops
+    /// can end then, unless more waits in the stream.
+    bool is_idle() const noexcept {
+        return session_.is_idle() && !has_input();
+    }
+
     /// Why the session ended, after event::ended.
     const error &get_error() const noexcept {
         return error_;

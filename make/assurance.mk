@@ -51,9 +51,9 @@ coverage: library ## count the lines of src/ that the Rust tests run; fails belo
 # Without optimization, since each mutant is compiled anew; in this tree, which is as it was at the end. First
 # against what is quick, of which most mutants fail, and then what is left against all Rust tests.
 MUTANTS ?= --file 'src/protocol/**' --file 'src/message/**' --file 'src/crypto/**' --file 'src/ffi/*.rs'
-RUN_MUTANTS = CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(call absolute,$(TARGET_DIR)/mutants/build) \
+RUN_MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(call absolute,$(TARGET_DIR)/mutants/build) \
     $(CARGO) mutants --in-place --output $(TARGET_DIR)/mutants --exclude-re 'fmt::Debug' $(MUTANTS) \
-    --cargo-arg=--locked --cargo-arg=--lib
+    --cargo-arg=--locked --cargo-arg=--config=profile.dev.package.libanwdl.opt-level=0 --cargo-arg=--lib
 mutants: ## change the core in each small way in turn, and see the Rust tests notice (hours)
 	$(STAGE) 'mutants'
 	@scripts/ensure-tools cargo cargo-mutants

@@ -86,8 +86,8 @@ impl ClientInstance {
         self.endpoint.has_failed()
     }
 
-    /// Whether the client is between two requests: no byte of the next has come, and no response
-    /// is left to send. Only then does closing lose nothing that is here.
+    /// Whether no request is under way, from its first byte to the last one of its response: then
+    /// closing loses none.
     pub fn is_idle(&self) -> bool {
         self.endpoint.is_idle()
     }

@@ -6,7 +6,9 @@
 // None of it depends on who does the RSA: once is enough.
 #![cfg(feature = "aws-lc")]
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anwdl::message::{Data, Value, ValueType};
 use anwdl::protocol::session::{Message, Progress, Session};
@@ -172,15 +174,59 @@ fn message(role: Role, members: &str) -> String {
 fn receive_counted(role: Role, text: &str, piece: usize) {
     let bytes = sent(text);
     let is_whole = counted_receive(&mut preset(role, Protocol::V2), &bytes, piece);
-    println!("\nbytes: {} {is_whole}", bytes.len());
+    println!("received whole: {is_whole}");
+    end_case(bytes.len());
+}
+
+/// Says for how many bytes the case's instructions are. Callgrind writes down here what it has counted since the last case.
+#[inline(never)]
+fn end_case(bytes: usize) {
+    println!("\nbytes: {bytes}");
+}
+
+/// What a test counts: one process under callgrind takes many of these, as it needs longer to start than for most of them.
+#[derive(Debug, Clone, Copy)]
+struct Case<'a> {
+    kind: &'a str,
+    /// About how many bytes, or how many names.
+    size: usize,
+    /// How many bytes arrive at once.
+    piece: usize,
+}
+
+impl<'a> Case<'a> {
+    /// Whatever arrives at once.
+    fn whole(kind: &'a str, size: usize) -> Self {
+        Self {
+            kind,
+            size,
+            piece: usize::MAX,
+        }
+    }
+
+    fn to_line(self) -> String {
+        format!("{}\t{}\t{}\n", self.kind, self.size, self.piece)
+    }
+
+    fn from_line(line: &'a str) -> Self {
+        let mut parts = line.split('\t');
+        let mut part = || parts.next().unwrap();
+        println!("{line}");
+        Self {
+            kind: part(),
+            size: part().parse().unwrap(),
+            piece: part().parse().unwrap(),
+        }
+    }
+
+    fn members(&self) -> String {
+        let (_, members) = KINDS.iter().find(|(kind, _)| *kind == self.kind).unwrap();
+        members(self.size)
+    }
 }
 
 fn setting(name: &str) -> String {
     std::env::var(name).unwrap()
-}
-
-fn number(name: &str) -> usize {
-    setting(name).parse().unwrap()
 }
 
 fn role() -> Role {
@@ -193,22 +239,26 @@ fn role() -> Role {
 #[test]
 #[ignore = "another test runs it under callgrind"]
 fn under_callgrind() {
-    let mut kinds = KINDS.iter();
-    let (_, members) = kinds.find(|(kind, _)| *kind == setting("KIND")).unwrap();
-    let text = message(role(), &members(number("SIZE")));
-    receive_counted(role(), &text, number("PIECE"));
+    for case in setting("CASES").lines().map(Case::from_line) {
+        let text = message(role(), &case.members());
+        receive_counted(role(), &text, case.piece);
+    }
+}
+
+/// One, or a folder of them, in order.
+fn files_in(path: &str) -> Vec<PathBuf> {
+    let mut files = match std::fs::read_dir(path) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => vec![path.into()],
+    };
+    files.sort();
+    files
 }
 
 #[test]
 #[ignore = "another test, and the search for such messages, run it under callgrind"]
 fn files_under_callgrind() {
-    // One, or a folder of them.
-    let mut files = match std::fs::read_dir(setting("FILES")) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => vec![setting("FILES").into()],
-    };
-    files.sort();
-    for file in files {
+    for file in files_in(&setting("FILES")) {
         let text = std::fs::read_to_string(&file).unwrap();
         receive_counted(role(), &text, usize::MAX);
     }
@@ -225,7 +275,13 @@ fn counted_by_name(names: &[String], mut work: impl FnMut(&str)) {
 #[test]
 #[ignore = "another test runs it under callgrind"]
 fn growth_under_callgrind() {
-    let count = number("COUNT");
+    for case in setting("CASES").lines().map(Case::from_line) {
+        count_growth(case.kind, case.size);
+        end_case(1);
+    }
+}
+
+fn count_growth(kind: &str, count: usize) {
     let names: Vec<_> = (0..count).map(|at| format!("name {at}")).collect();
     // In another order than they have.
     let mixed: Vec<_> = (0..count)
@@ -242,7 +298,7 @@ fn growth_under_callgrind() {
         );
         outcome.unwrap().unwrap().unwrap()
     };
-    match setting("KIND").as_str() {
+    match kind {
         "set" => {
             let mut data = Data::new();
             counted_by_name(&mixed, |name| data.set(name, 1_i64).unwrap());
@@ -273,7 +329,6 @@ fn growth_under_callgrind() {
             });
         }
     }
-    println!("\nbytes: 1");
 }
 
 /// Reads each name and each value, and asks for some by their places.
@@ -303,25 +358,33 @@ fn counted_reading(root: Value<'_>) -> usize {
 #[test]
 #[ignore = "another test runs it under callgrind"]
 fn reading_under_callgrind() {
-    let mut kinds = KINDS.iter();
-    let (_, members) = kinds.find(|(kind, _)| *kind == setting("KIND")).unwrap();
-    let bytes = sent(&message(Role::Server, &members(number("SIZE"))));
-    let received = receive(&mut preset(Role::Server, Protocol::V2), &bytes);
-    if let Some(Message::Request(request)) = received.unwrap().unwrap() {
-        assert!(counted_reading(request.parameters()) > 0);
+    for case in setting("CASES").lines().map(Case::from_line) {
+        let bytes = sent(&message(Role::Server, &case.members()));
+        let received = receive(&mut preset(Role::Server, Protocol::V2), &bytes);
+        if let Some(Message::Request(request)) = received.unwrap().unwrap() {
+            assert!(counted_reading(request.parameters()) > 0);
+        }
+        end_case(bytes.len());
     }
-    println!("\nbytes: {}", bytes.len());
 }
 
-/// Instructions for each byte.
-fn measure(test: &str, settings: &[(&str, &str)]) -> f64 {
+/// Runs a test under callgrind; gives the instructions for each byte of each case.
+fn measure(test: &str, role: Role, cases: (&str, &str)) -> Vec<f64> {
+    static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("callgrind-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let counted = folder.join("counted");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg("--toggle-collect=*counted_*")
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={}", counted.display()))
+        .args(["--toggle-collect=*counted_*", "--dump-after=*end_case*"])
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--nocapture", "--test-threads=1", "--exact"])
         .arg(test)
-        .envs(settings.iter().copied())
+        .env("ROLE", format!("{role:?}"))
+        .envs([cases])
         .output()
         .unwrap();
     let (printed, told) = (
@@ -332,29 +395,27 @@ fn measure(test: &str, settings: &[(&str, &str)]) -> f64 {
     // What a broken rule says of itself.
     let controls = told.lines().filter(|line| line.starts_with("negative"));
     controls.for_each(|line| eprintln!("{line}"));
-    let numbers_behind = |text: &str, word: &str| -> f64 {
-        let numbers = text.split(word).skip(1).map(|rest| {
-            let number = rest.split_whitespace().next().unwrap();
-            number.parse::<f64>().unwrap()
-        });
-        numbers.sum()
+    let number_behind = |text: &str, word: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(word));
+        line.unwrap().trim().parse().unwrap()
     };
-    numbers_behind(&told, "Collected :") / numbers_behind(&printed, "bytes:")
+    let bytes = printed.lines().filter(|line| line.starts_with("bytes:"));
+    let costs = (1..).zip(bytes).map(|(at, bytes)| {
+        let dump = std::fs::read_to_string(counted.with_extension(at.to_string())).unwrap();
+        let instructions = number_behind(&dump, "totals:");
+        assert!(instructions > 0.0, "nothing was counted: {bytes}");
+        instructions / number_behind(bytes, "bytes:")
+    });
+    let costs = costs.collect();
+    std::fs::remove_dir_all(&folder).unwrap();
+    costs
 }
 
-fn cost_in(role: Role, kind: &str, size: usize, piece: usize) -> f64 {
-    let (role, size, piece) = (format!("{role:?}"), size.to_string(), piece.to_string());
-    let settings = [
-        ("ROLE", &*role),
-        ("KIND", kind),
-        ("SIZE", &size),
-        ("PIECE", &piece),
-    ];
-    measure("under_callgrind", &settings)
-}
-
-fn cost(kind: &str, size: usize, piece: usize) -> f64 {
-    cost_in(Role::Server, kind, size, piece)
+fn costs(test: &str, role: Role, cases: &[Case]) -> Vec<f64> {
+    let lines: String = cases.iter().map(|case| case.to_line()).collect();
+    let costs = measure(test, role, ("CASES", &lines));
+    assert_eq!(costs.len(), cases.len());
+    costs
 }
 
 fn has_valgrind() -> bool {
@@ -389,13 +450,13 @@ fn no_message_costs_much_more_than_a_plain_one() {
     let roles = [Role::Server, Role::Client];
     let roles = &roles[..if is_exhaustive() { 2 } else { 1 }];
     for role in roles.iter().copied() {
-        let plain = cost_in(role, PLAIN, size(), usize::MAX);
+        let sizes = |kind| [Case::whole(kind, size()), Case::whole(kind, 4 * size())];
+        let cases: Vec<_> = KINDS.iter().flat_map(|(kind, _)| sizes(kind)).collect();
+        let costs = costs("under_callgrind", role, &cases);
+        let plain = costs[0];
         let mut dearest = (0.0, "");
-        for (kind, _) in KINDS {
-            let (once, four_times) = (
-                cost_in(role, kind, size(), usize::MAX),
-                cost_in(role, kind, 4 * size(), usize::MAX),
-            );
+        for ((kind, _), costs) in KINDS.iter().zip(costs.chunks(2)) {
+            let (once, four_times) = (costs[0], costs[1]);
             let ratio = once / plain;
             println!(
                 "{role:?}: {kind}: {once:.1} instructions a byte, {ratio:.2} x a plain message"
@@ -427,13 +488,17 @@ fn no_message_that_was_searched_for_costs_much_more_than_a_plain_one() {
             "{}/tests/worst_messages/{folder}",
             env!("CARGO_MANIFEST_DIR")
         );
-        let plain = cost_in(role, PLAIN, SEARCHED_SIZE, usize::MAX);
-        let role = format!("{role:?}");
+        let plain = costs(
+            "under_callgrind",
+            role,
+            &[Case::whole(PLAIN, SEARCHED_SIZE)],
+        )[0];
+        let costs = measure("files_under_callgrind", role, ("FILES", &files));
+        let files = files_in(&files);
+        assert_eq!(costs.len(), files.len());
         let mut dearest: f64 = 0.0;
-        for file in std::fs::read_dir(files).unwrap() {
-            let file = file.unwrap().path();
-            let path = file.to_str().unwrap();
-            let cost = measure("files_under_callgrind", &[("ROLE", &role), ("FILES", path)]);
+        for (file, cost) in files.iter().zip(costs) {
+            let path = file.display();
             println!(
                 "{path}: {cost:.1} instructions a byte, {:.2} x a plain message",
                 cost / plain
@@ -441,7 +506,9 @@ fn no_message_that_was_searched_for_costs_much_more_than_a_plain_one() {
             dearest = dearest.max(cost / plain);
             assert!(cost <= 3.0 * plain, "{path}: {cost} {plain}");
         }
-        println!("figure: {role}: the most that a search found is {dearest:.2} x a plain message");
+        println!(
+            "figure: {role:?}: the most that a search found is {dearest:.2} x a plain message"
+        );
     }
 }
 
@@ -450,15 +517,10 @@ fn four_times_as_many_names_cost_four_times_as_much() {
     if !has_valgrind() {
         return;
     }
-    for kind in GROWING {
-        let growth = |count: usize| {
-            let count = count.to_string();
-            measure(
-                "growth_under_callgrind",
-                &[("KIND", kind), ("COUNT", &count)],
-            )
-        };
-        let (once, four_times) = (growth(4000), growth(16_000));
+    let cases = GROWING.map(|kind| [Case::whole(kind, 4000), Case::whole(kind, 16_000)]);
+    let costs = costs("growth_under_callgrind", Role::Server, cases.as_flattened());
+    for (kind, costs) in GROWING.iter().zip(costs.chunks(2)) {
+        let (once, four_times) = (costs[0], costs[1]);
         println!(
             "{kind} by name: {:.2} times as much for four times as many",
             four_times / once
@@ -476,15 +538,11 @@ fn four_times_as_much_to_read_costs_four_times_as_much() {
     let read = KINDS.iter().filter(|(kind, _)| {
         !kind.starts_with("deep") && !kind.ends_with("without end") && *kind != "NaN"
     });
-    for (kind, _) in read {
-        let cost = |size: usize| {
-            let size = size.to_string();
-            measure(
-                "reading_under_callgrind",
-                &[("KIND", kind), ("SIZE", &size)],
-            )
-        };
-        let (once, four_times) = (cost(size() / 4), cost(size()));
+    let sizes = |kind| [Case::whole(kind, size() / 4), Case::whole(kind, size())];
+    let cases: Vec<_> = read.flat_map(|(kind, _)| sizes(kind)).collect();
+    let costs = costs("reading_under_callgrind", Role::Server, &cases);
+    for (case, costs) in cases.iter().step_by(2).zip(costs.chunks(2)) {
+        let (kind, once, four_times) = (case.kind, costs[0], costs[1]);
         println!("{kind}: {once:.1} instructions a byte to read all of it");
         assert!(four_times <= 1.25 * once, "{kind}: {once} {four_times}");
     }
@@ -495,9 +553,19 @@ fn pieces_cost_what_their_calls_cost() {
     if !has_valgrind() {
         return;
     }
-    let at_once = cost(PLAIN, size(), usize::MAX);
-    let segments = cost(PLAIN, size(), 1400);
-    let bytes = [cost(PLAIN, size(), 1), cost(PLAIN, 4 * size(), 1)];
+    let case = |size, piece| Case {
+        kind: PLAIN,
+        size,
+        piece,
+    };
+    let cases = [
+        case(size(), usize::MAX),
+        case(size(), 1400),
+        case(size(), 1),
+        case(4 * size(), 1),
+    ];
+    let costs = costs("under_callgrind", Role::Server, &cases);
+    let (at_once, segments, bytes) = (costs[0], costs[1], &costs[2..]);
     println!(
         "figure: {segments:.1} instructions a byte in segments, {:.1} byte by byte, {at_once:.1} at once",
         bytes[0]

@@ -4,7 +4,7 @@
 
 enum { MOST_DESCRIPTORS = 1024 };
 static anwdl_client_t *clients[MOST_DESCRIPTORS]; /* by descriptor */
-static int epoll_fd;
+static int epoll_fd, client_count;
 
 static bool watch(int fd, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.fd = fd};
@@ -19,23 +19,27 @@ static void advance(int fd) {
         return;
     anwdl_client_free(clients[fd]); /* which closes the descriptor, and epoll forgets it */
     clients[fd] = NULL;
+    client_count--;
 }
 
 static void start(int fd, const anwdl_client_options_t *options) {
     if (fd < MOST_DESCRIPTORS && watch(fd, EPOLL_CTL_ADD, 0) &&
-        anwdl_client_new(fd, options, &clients[fd]) == ANWDL_OK)
+        anwdl_client_new(fd, options, &clients[fd]) == ANWDL_OK) {
+        client_count++;
         advance(fd);
-    else
+    } else {
         close(fd);
+    }
 }
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv, true);
-    int fd, listener = open_listener(argc, argv, SOCK_NONBLOCK);
+    anwdl_client_options_t *options = make_options(argc, argv);
+    int fd, listener = open_listener(argc, argv);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (options == NULL || listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN))
+    if (options == NULL || listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN) ||
+        !stop_at_signals())
         return EXIT_FAILURE;
-    for (;;) {
+    while (!is_stopping || client_count > 0) {
         struct epoll_event event;
         int count = epoll_wait(epoll_fd, &event, 1, 1000);
         if (count > 0 && event.data.fd != listener)
@@ -45,7 +49,15 @@ int main(int argc, char **argv) {
         else if (count > 0)
             usleep(1000); /* no descriptors: not all the time for asking again */
         for (fd = 0; fd < MOST_DESCRIPTORS; fd++) /* those whose time is over */
-            if (clients[fd] != NULL && anwdl_client_get_time_left(clients[fd]) == 0)
+            if (clients[fd] != NULL &&
+                (is_stopping || anwdl_client_get_time_left(clients[fd]) == 0))
                 advance(fd);
+        if (is_stopping && listener >= 0) {
+            close(listener);
+            listener = -1;
+        }
     }
+    close(epoll_fd);
+    anwdl_client_options_free(options);
+    return EXIT_SUCCESS;
 }

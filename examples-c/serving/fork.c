@@ -1,27 +1,47 @@
 /* A process for each client: what happens to one, happens to no other. */
 #include "serving.h"
-#include <signal.h>
+#include <sys/wait.h>
+
+/* Until the client has ended. When the parent closes its end of the pipe, or dies, stop. */
+static void run(int fd, int parent, const anwdl_client_options_t *options) {
+    anwdl_client_t *client = NULL;
+    anwdl_event_t event = ANWDL_EVENT_ENDED;
+    if (anwdl_client_new(fd, options, &client) == ANWDL_OK)
+        event = serve(client);
+    while (event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE) {
+        struct pollfd entries[] = {{fd, event == ANWDL_EVENT_WANT_READ ? POLLIN : POLLOUT, 0},
+                                   {is_stopping ? -1 : parent, POLLIN, 0}};
+        poll(entries, 2, anwdl_client_get_time_left(client));
+        is_stopping = is_stopping || entries[1].revents != 0;
+        event = serve(client);
+    }
+    anwdl_client_free(client);
+}
 
 int main(int argc, char **argv) {
     /* With the key pair, before the first fork: else every child would make one. */
-    anwdl_client_options_t *options = make_options(argc, argv, false);
-    int listener = open_listener(argc, argv, 0);
-    if (listener < 0 || options == NULL ||
-        signal(SIGCHLD, SIG_IGN) == SIG_ERR) /* nobody waits for the children */
+    anwdl_client_options_t *options = make_options(argc, argv);
+    int stopping[2], listener = open_listener(argc, argv);
+    if (options == NULL || listener < 0 || pipe(stopping) != 0 || !stop_at_signals())
         return EXIT_FAILURE;
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
-        if (fd >= 0 && fork() == 0) {
-            anwdl_client_t *client = NULL;
+    while (!is_stopping) {
+        int fd = accept_one(listener);
+        pid_t child = fd < 0 ? -1 : fork();
+        if (child == 0) {
             close(listener); /* else nobody could listen again while a child is left */
-            if (anwdl_client_new(fd, options, &client) == ANWDL_OK)
-                (void)serve(client); /* until it is over */
-            anwdl_client_free(client);
+            close(stopping[1]);
+            run(fd, stopping[0], options);
             _exit(EXIT_SUCCESS);
         }
         if (fd >= 0)
             close(fd); /* the child's from here on */
-        else
-            usleep(100000); /* no descriptors: others may end meanwhile */
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
     }
+    close(listener);
+    close(stopping[1]);
+    while (wait(NULL) > 0) {
+    }
+    anwdl_client_options_free(options);
+    return EXIT_SUCCESS;
 }

@@ -5,41 +5,45 @@
 static struct event_base *base;
 static anwdl_client_options_t *options;
 
-/* One wait, and no longer than that; -1 for no limit. */
+/* One wait, and no longer than that. */
 static bool watch(int fd, short wanted, int milliseconds, event_callback_fn function, void *data) {
     const struct timeval time = {milliseconds / 1000, milliseconds % 1000 * 1000};
-    return event_base_once(base, fd, wanted, function, data, milliseconds < 0 ? NULL : &time) == 0;
+    return event_base_once(base, fd, wanted, function, data, &time) == 0;
 }
 
-/* Goes as far as it can without waiting. The library knows by itself when the time is over. */
+/* Goes as far as it can without waiting, and ends a client that goes no further. */
 static void advance(int fd, short happened, void *client) {
     anwdl_event_t event = serve(client);
+    int wait = get_wait(anwdl_client_get_time_left(client));
     short wanted = event == ANWDL_EVENT_WANT_READ    ? EV_READ
                    : event == ANWDL_EVENT_WANT_WRITE ? EV_WRITE
                                                      : 0;
-    if (wanted == 0 || !watch(fd, wanted, anwdl_client_get_time_left(client), advance, client))
+    if (wanted == 0 || !watch(fd, wanted, wait, advance, client))
         anwdl_client_free(client); /* which closes the descriptor */
 }
 
-static void accept_client(int unused, short happened, void *listener) {
+static void accept_client(int listener, short happened, void *nothing) {
     anwdl_client_t *client = NULL;
-    int fd = accept(*(int *)listener, NULL, NULL);
+    int fd = happened == EV_READ ? accept(listener, NULL, NULL) : -1;
     if (fd >= 0 && anwdl_client_new(fd, options, &client) == ANWDL_OK)
-        advance(fd, happened, client);
+        advance(fd, 0, client);
     else if (fd >= 0)
         close(fd);
-    /* When there are no descriptors, others may end meanwhile. */
-    if (!(fd < 0 ? watch(-1, EV_TIMEOUT, 100, accept_client, listener)
-                 : watch(*(int *)listener, EV_READ, -1, accept_client, listener)))
-        event_base_loopbreak(base);
+    else if (happened == EV_READ)
+        usleep(1000); /* no descriptors: not all the time for asking again */
+    if (is_stopping || !watch(listener, EV_READ, 1000, accept_client, NULL))
+        close(listener);
 }
 
 int main(int argc, char **argv) {
-    int listener = open_listener(argc, argv, SOCK_NONBLOCK);
-    options = make_options(argc, argv, true);
+    int listener = open_listener(argc, argv);
+    options = make_options(argc, argv);
     base = event_base_new();
-    if (listener < 0 || options == NULL || base == NULL ||
-        !watch(listener, EV_READ, -1, accept_client, &listener))
+    if (listener < 0 || options == NULL || base == NULL || !stop_at_signals() ||
+        !watch(listener, EV_READ, 1000, accept_client, NULL))
         return EXIT_FAILURE;
-    return event_base_dispatch(base);
+    int result = event_base_dispatch(base); /* until there is nothing to wait for */
+    event_base_free(base);
+    anwdl_client_options_free(options);
+    return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -4,11 +4,13 @@
 #include <uv.h>
 
 static anwdl_client_options_t *options;
-static int listener;
+static uv_poll_t incoming; /* its data is NULL, and so is the timer's: they are no clients */
+static int listener, client_count;
 
 static void forget(uv_handle_t *poll) {
     anwdl_client_free(poll->data); /* which closes the descriptor */
     free(poll);
+    client_count--;
 }
 
 /* Goes as far as it can without waiting, and ends a client that goes no further. */
@@ -21,14 +23,15 @@ static void advance(uv_poll_t *poll, int status, int events) {
         uv_close((uv_handle_t *)poll, forget);
 }
 
-static void accept_client(uv_poll_t *incoming, int status, int events) {
+static void accept_client(uv_poll_t *unused, int status, int events) {
     int fd = accept(listener, NULL, NULL);
     uv_poll_t *poll = fd < 0 ? NULL : malloc(sizeof *poll);
     anwdl_client_t *client = NULL;
     if (poll != NULL && anwdl_client_new(fd, options, &client) == ANWDL_OK &&
-        uv_poll_init(incoming->loop, poll, fd) == 0) {
+        uv_poll_init(incoming.loop, poll, fd) == 0) {
         poll->data = client;
-        advance(poll, status, events);
+        client_count++;
+        advance(poll, 0, 0);
     } else if (fd < 0) {
         usleep(1000); /* no descriptors: not all the time for asking again */
     } else {
@@ -37,25 +40,34 @@ static void accept_client(uv_poll_t *incoming, int status, int events) {
     }
 }
 
-static void end_late(uv_handle_t *handle, void *timer) {
+/* Those whose time is over. */
+static void check_time(uv_handle_t *handle, void *timer) {
     if (handle->data != NULL && !uv_is_closing(handle) &&
-        anwdl_client_get_time_left(handle->data) == 0)
+        (is_stopping || anwdl_client_get_time_left(handle->data) == 0))
         advance((uv_poll_t *)handle, 0, 0);
 }
 
 static void on_second(uv_timer_t *timer) {
-    uv_walk(timer->loop, end_late, NULL);
+    uv_walk(timer->loop, check_time, NULL);
+    if (is_stopping && listener >= 0) {
+        uv_close((uv_handle_t *)&incoming, NULL);
+        close(listener);
+        listener = -1;
+    }
+    if (is_stopping && client_count == 0)
+        uv_stop(timer->loop);
 }
 
 int main(int argc, char **argv) {
-    uv_poll_t incoming = {.data = NULL};
+    uv_loop_t *loop = uv_default_loop();
     uv_timer_t timer = {.data = NULL};
-    listener = open_listener(argc, argv, SOCK_NONBLOCK);
-    if (listener < 0 || (options = make_options(argc, argv, true)) == NULL ||
-        uv_poll_init(uv_default_loop(), &incoming, listener) != 0 ||
+    listener = open_listener(argc, argv);
+    if (listener < 0 || (options = make_options(argc, argv)) == NULL || !stop_at_signals() ||
+        uv_poll_init(loop, &incoming, listener) != 0 ||
         uv_poll_start(&incoming, UV_READABLE, accept_client) != 0 ||
-        uv_timer_init(uv_default_loop(), &timer) != 0 ||
-        uv_timer_start(&timer, on_second, 1000, 1000) != 0)
+        uv_timer_init(loop, &timer) != 0 || uv_timer_start(&timer, on_second, 1000, 1000) != 0)
         return EXIT_FAILURE;
-    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    uv_run(loop, UV_RUN_DEFAULT);
+    anwdl_client_options_free(options);
+    return EXIT_SUCCESS;
 }

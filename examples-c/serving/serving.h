@@ -1,57 +1,104 @@
-/* What the servers of this folder have in common: what they answer, and how they begin. */
+/* What the servers of this folder share: what they answer, and how they start and stop. */
 #ifndef SERVING_H
 #define SERVING_H
 
 #include <anwdl.h>
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Whether SIGTERM or SIGINT has come. From then on, a client ends as soon as it has no request
+   under way. */
+static volatile sig_atomic_t is_stopping;
+
+static inline void stop(int signal_number) {
+    is_stopping = signal_number;
+}
+
+static inline bool stop_at_signals(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = stop;
+    return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
+           signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+}
+
+/* How long to wait, in milliseconds: the time left (-1: no limit), but at most a second, so that
+   is_stopping is looked at. */
+static inline int get_wait(int time_left) {
+    return time_left < 0 || time_left > 1000 ? 1000 : time_left;
+}
+
 typedef struct {
     bool success;
     const char *message;
-    const char *data;
+    anwdl_data_t *data; /* NULL for none; whoever sends the answer frees it */
 } answer_t;
 
 /* Frees the request, which is NULL when it was malformed. */
 static inline answer_t make_answer(anwdl_request_t *request) {
     answer_t answer = {false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL};
-    if (request == NULL)
+    if (request == NULL) {
         answer.message = ANWDL_RESPONSE_MSG_BAD_REQ;
-    else if (strcmp(anwdl_request_get_verb(request), "STAT") == 0)
-        answer =
-            (answer_t){true, ANWDL_RESPONSE_MSG_OK, "{\"uptime\": 60, \"version\": \"1.0.0\"}"};
+    } else if (strcmp(anwdl_request_get_verb(request), "STAT") == 0) {
+        answer.success = anwdl_data_new(&answer.data) == ANWDL_OK &&
+                         anwdl_data_set_statistics(answer.data, 60, "1.0.0") == ANWDL_OK;
+        answer.message = answer.success ? ANWDL_RESPONSE_MSG_OK : ANWDL_RESPONSE_MSG_INTERNAL_ERROR;
+    }
     anwdl_request_free(request);
     return answer;
 }
 
-/* Answers what comes. ANWDL_EVENT_WANT_READ and ANWDL_EVENT_WANT_WRITE: wait for that, no longer
-   than anwdl_client_get_time_left(), and call it again. All else: the client is over. One that
-   blocks waits in here. */
+/* Runs a client until it has to wait. ANWDL_EVENT_WANT_READ and ANWDL_EVENT_WANT_WRITE: wait for
+   that, no longer than get_wait() of anwdl_client_get_time_left(), and call it again. Any other
+   event means that the client has ended. */
 static inline anwdl_event_t serve(anwdl_client_t *client) {
     for (;;) {
         anwdl_request_t *request = NULL;
         anwdl_event_t event = anwdl_client_next_event(client, &request);
         answer_t answer;
+        anwdl_status_t status;
         switch (event) {
         case ANWDL_EVENT_REQUEST:
         case ANWDL_EVENT_MALFORMED_REQUEST:
             answer = make_answer(request);
-            /* What is left to send is left to the next event. */
-            if (anwdl_client_send_response(client, answer.success, answer.message, answer.data,
-                                           NULL) < ANWDL_OK)
+            /* The next event sends what does not fit into the socket at once. */
+            status = anwdl_client_send_response_data(client, answer.success, answer.message,
+                                                     answer.data, NULL);
+            anwdl_data_free(answer.data);
+            if (status < ANWDL_OK)
                 return ANWDL_EVENT_ENDED;
             break;
         case ANWDL_EVENT_EXCHANGED:
         case ANWDL_EVENT_RESPONSE_SENT:
             break;
+        case ANWDL_EVENT_WANT_READ:
+            return is_stopping && anwdl_client_is_idle(client) ? ANWDL_EVENT_ENDED : event;
         default:
             return event;
         }
     }
+}
+
+/* Runs a client until it has ended, for a thread of its own. */
+static inline void *serve_to_the_end(void *data) {
+    anwdl_client_t *client = (anwdl_client_t *)data;
+    anwdl_event_t event;
+    while ((event = serve(client)) == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE) {
+        short wanted = event == ANWDL_EVENT_WANT_READ ? POLLIN : POLLOUT;
+        struct pollfd entry = {anwdl_client_get_socket_descriptor(client), wanted, 0};
+        poll(&entry, 1, get_wait(anwdl_client_get_time_left(client)));
+    }
+    anwdl_client_free(client);
+    return NULL;
 }
 
 /* A session has no clock. */
@@ -61,22 +108,24 @@ static inline void tell_time(anwdl_session_t *session) {
     anwdl_session_set_time(session, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
-/* What to do for a session, which has no descriptor. */
+/* The bytes that a session, which has no descriptor, wants to have moved. */
 typedef struct {
-    uint8_t *room;        /* receive into this, or else */
+    uint8_t *room;        /* receive into this; or, if NULL, */
     const uint8_t *bytes; /* send these */
-    size_t len;           /* 0: neither, as the session is over */
+    size_t len;           /* 0: neither, the session has ended */
 } transfer_t;
 
-/* The same for a session. */
+/* As serve(), for a session: runs it until bytes must be moved. */
 static inline transfer_t serve_session(anwdl_session_t *session) {
     tell_time(session);
     for (transfer_t next = {NULL, NULL, 0};;) {
         anwdl_request_t *request = NULL;
         answer_t answer;
+        anwdl_status_t status;
         switch (anwdl_session_next_event(session, &request, NULL)) {
         case ANWDL_EVENT_WANT_READ:
-            next.room = anwdl_session_get_receive_buffer(session, &next.len);
+            if (!is_stopping || !anwdl_session_is_idle(session))
+                next.room = anwdl_session_get_receive_buffer(session, &next.len);
             return next;
         case ANWDL_EVENT_WANT_WRITE:
             if (anwdl_session_get_pending(session, &next.bytes, &next.len) != ANWDL_OK)
@@ -85,8 +134,10 @@ static inline transfer_t serve_session(anwdl_session_t *session) {
         case ANWDL_EVENT_REQUEST:
         case ANWDL_EVENT_MALFORMED_REQUEST:
             answer = make_answer(request);
-            if (anwdl_session_send_response(session, answer.success, answer.message, answer.data,
-                                            NULL) < ANWDL_OK)
+            status = anwdl_session_send_response_data(session, answer.success, answer.message,
+                                                      answer.data, NULL);
+            anwdl_data_free(answer.data);
+            if (status < ANWDL_OK)
                 return next;
             break;
         case ANWDL_EVENT_EXCHANGED:
@@ -98,7 +149,7 @@ static inline transfer_t serve_session(anwdl_session_t *session) {
     }
 }
 
-/* What recv() or send() returned for that; a failure ends the session. */
+/* Reports what recv() or send() returned for that; a failure ends the session. */
 static inline void report(anwdl_session_t *session, ssize_t count) {
     bool is_received = anwdl_session_get_wants(session) == ANWDL_WANT_READ;
     anwdl_status_t status = ANWDL_RUNTIME_ERROR;
@@ -112,15 +163,25 @@ static inline void report(anwdl_session_t *session, ssize_t count) {
         anwdl_session_end(session);
 }
 
+/* A session's socket: the next small piece is not held back, and what older clients write in small
+   pieces is acknowledged at once. Call it before each recv(). */
+static inline void set_socket_options(int fd) {
+    int on = 1; /* they only save time, so failures do not matter */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_QUICKACK
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#endif
+}
+
 /* The second argument is the file with the key pair. Without, one is made, which takes seconds: so
    before there are clients. NULL if something fails. */
-static inline anwdl_client_options_t *make_options(int argc, char **argv, bool non_blocking) {
+static inline anwdl_client_options_t *make_options(int argc, char **argv) {
     anwdl_client_options_t *options = anwdl_client_options_new();
     anwdl_rsa_wrapper_t *keys = NULL;
     bool is_done = anwdl_rsa_wrapper_new(argc < 3, &keys) == ANWDL_OK &&
                    (argc < 3 || anwdl_rsa_wrapper_load(keys, argv[2]) == ANWDL_OK) &&
                    anwdl_client_options_set_rsa_wrapper(options, keys) == ANWDL_OK &&
-                   anwdl_client_options_set_non_blocking(options, non_blocking) == ANWDL_OK &&
+                   anwdl_client_options_set_non_blocking(options, true) == ANWDL_OK &&
                    anwdl_client_options_set_max_message_size(options, 16384) == ANWDL_OK &&
                    anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK;
     anwdl_rsa_wrapper_free(keys); /* the options share the key pair */
@@ -129,17 +190,30 @@ static inline anwdl_client_options_t *make_options(int argc, char **argv, bool n
     return is_done ? options : NULL;
 }
 
-/* On 127.0.0.1 and the port that is the first argument; -1 if that is not possible. */
-static inline int open_listener(int argc, char **argv, int flags) {
+/* The socket that systemd passes, or one on 127.0.0.1 and the port that is the first argument; -1
+   if there is none. It does not block. */
+static inline int open_listener(int argc, char **argv) {
+    const char *activated = getenv("LISTEN_PID");
     uint16_t port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "6150"));
     struct sockaddr_in address = {AF_INET, port, {htonl(INADDR_LOOPBACK)}, {0}};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | flags, 0);
-    bool is_done = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                   bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                   listen(fd, SOMAXCONN) == 0;
+    bool is_passed = activated != NULL && atoi(activated) == getpid();
+    int on = 1, fd = is_passed ? 3 : socket(AF_INET, SOCK_STREAM, 0);
+    bool is_done = fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+                   (is_passed || (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                                  bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                                  listen(fd, SOMAXCONN) == 0));
     if (!is_done)
         perror("cannot listen");
     return is_done ? fd : -1;
+}
+
+/* The next connection; -1 if none came within a second. */
+static inline int accept_one(int listener) {
+    struct pollfd entry = {listener, POLLIN, 0};
+    int fd = poll(&entry, 1, 1000) > 0 ? accept(listener, NULL, NULL) : -1;
+    if (fd < 0 && entry.revents != 0)
+        usleep(100000); /* no descriptors: others may end meanwhile */
+    return fd;
 }
 
 #endif

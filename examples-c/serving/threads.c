@@ -1,30 +1,26 @@
-/* A thread for each client: every call waits, up to the timeout. */
+/* A thread for each client. */
 #include "serving.h"
 #include <pthread.h>
 
-static void *run(void *client) {
-    (void)serve(client); /* until it is over */
-    anwdl_client_free(client);
-    return NULL;
-}
-
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv, false);
-    int listener = open_listener(argc, argv, 0);
-    /* The keys are exchanged on the client's own thread, and not here, by anwdl_client_new(). */
-    if (listener < 0 || anwdl_client_options_set_exchange_keys(options, false) != ANWDL_OK)
+    anwdl_client_options_t *options = make_options(argc, argv);
+    int listener = open_listener(argc, argv);
+    if (options == NULL || listener < 0 || !stop_at_signals())
         return EXIT_FAILURE;
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
+    while (!is_stopping) {
         anwdl_client_t *client = NULL;
         pthread_t thread;
+        int fd = accept_one(listener);
         if (fd < 0)
-            usleep(100000); /* no descriptors: others may end meanwhile */
-        else if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
+            continue;
+        if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
             close(fd);
-        else if (pthread_create(&thread, NULL, run, client) != 0)
+        else if (pthread_create(&thread, NULL, serve_to_the_end, client) != 0)
             anwdl_client_free(client);
         else
             pthread_detach(thread);
     }
+    close(listener);
+    anwdl_client_options_free(options);
+    pthread_exit(NULL); /* the process ends with its last thread */
 }

@@ -14,6 +14,7 @@ typedef struct {
     anwdl_protocol_t framing;
     bool is_non_blocking;
     bool has_timeout;
+    bool by_name;    /* it connects to a name of two addresses */
     bool is_proxied; /* a PROXY protocol header comes first; not with keys exchanged at creation */
 } session_kind_t;
 

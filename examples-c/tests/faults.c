@@ -5,14 +5,18 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +34,12 @@ static __typeof__(&ioctl) real_ioctl;
 static __typeof__(&close) real_close;
 static __typeof__(&getrandom) real_getrandom;
 static __typeof__(&syscall) real_syscall;
+static __typeof__(&pipe2) real_pipe2;
+static __typeof__(&pthread_create) real_pthread_create;
+static __typeof__(&epoll_create1) real_epoll_create1;
+static __typeof__(&epoll_ctl) real_epoll_ctl;
+static __typeof__(&timerfd_create) real_timerfd_create;
+static __typeof__(&timerfd_settime) real_timerfd_settime;
 static __typeof__(&nanosleep) real_nanosleep;
 static __typeof__(&clock_gettime) real_clock_gettime;
 
@@ -55,6 +65,12 @@ __attribute__((constructor)) static void find_all(void) {
     find(&real_close, "close");
     find(&real_getrandom, "getrandom");
     find(&real_syscall, "syscall");
+    find(&real_pipe2, "pipe2");
+    find(&real_pthread_create, "pthread_create");
+    find(&real_epoll_create1, "epoll_create1");
+    find(&real_epoll_ctl, "epoll_ctl");
+    find(&real_timerfd_create, "timerfd_create");
+    find(&real_timerfd_settime, "timerfd_settime");
     find(&real_nanosleep, "nanosleep");
     find(&real_clock_gettime, "clock_gettime");
 }
@@ -70,6 +86,7 @@ static int64_t deadline; /* of the session, by the real clock */
 static int64_t skew;     /* by which the clock of the thread under test is fast */
 static int stage;
 static bool has_hesitated;
+static bool has_looked;
 static bool reads_ahead;
 
 static call_t calls[MOST_CALLS];
@@ -84,8 +101,10 @@ static moved_bytes_t drawn;
 
 const char *call_name(call_kind_t kind) {
     static const char *const NAMES[CALL_KINDS] = {
-        "recv",   "send",    "poll",  "getsockopt", "setsockopt", "getpeername",
-        "socket", "connect", "ioctl", "close",      "getrandom"};
+        "recv",           "send",           "poll",           "getsockopt",    "setsockopt",
+        "getpeername",    "socket",         "connect",        "ioctl",         "close",
+        "getrandom",      "pipe2",          "pthread_create", "epoll_create1", "epoll_ctl",
+        "timerfd_create", "timerfd_settime"};
     return NAMES[kind];
 }
 
@@ -98,7 +117,7 @@ static int64_t real_milliseconds(void) {
 void faults_start(const fault_plan_t *new_plan, int milliseconds) {
     plan = *new_plan;
     is_planned = true;
-    is_overdue = has_hesitated = false;
+    is_overdue = has_hesitated = has_looked = false;
     deadline = real_milliseconds() + milliseconds;
     skew = 0;
     call_count = aws_lc_draws = injected = 0;
@@ -279,6 +298,9 @@ int poll(struct pollfd *entries, nfds_t count, int milliseconds) {
         return real_poll(entries, count, milliseconds);
     if (fails(CALL_POLL, 0, 0))
         return -1;
+    has_looked = plan.hesitates && milliseconds == 0 && !has_looked;
+    if (has_looked)
+        return 0;
     /* Who only looks finds what will be there soon, so that a session makes the same calls each
        time. */
     int64_t left = deadline - real_milliseconds();
@@ -313,7 +335,12 @@ int socket(int domain, int type, int protocol) {
 int connect(int fd, CONST_ADDRESS address, socklen_t len) {
     if (is_under_test && fails(CALL_CONNECT, 0, 0))
         return -1;
-    return real_connect(fd, address, len);
+    int result = real_connect(fd, address, len);
+    if (is_under_test && plan.hesitates && result == 0) {
+        errno = EINPROGRESS;
+        return -1;
+    }
+    return result;
 }
 
 int ioctl(int fd, ioctl_request_t request, ...) {
@@ -326,9 +353,15 @@ int ioctl(int fd, ioctl_request_t request, ...) {
     return real_ioctl(fd, request, argument);
 }
 
+/* Which of two threads closes an end of the pipe that they share is up to chance. */
+static bool is_pipe(int fd) {
+    struct stat about;
+    return fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode);
+}
+
 /* A descriptor is gone even where close() fails, as on Linux. */
 int close(int fd) {
-    bool has_failed = is_under_test && fails(CALL_CLOSE, 0, 0);
+    bool has_failed = is_under_test && !is_pipe(fd) && fails(CALL_CLOSE, 0, 0);
     int error = errno;
     int result = real_close(fd);
     if (!has_failed)
@@ -346,6 +379,44 @@ ssize_t getrandom(void *bytes, size_t len, unsigned flags) {
     if (count > 0)
         keep(&drawn, bytes, (size_t)count);
     return count;
+}
+
+int pipe2(int ends[2], int flags) {
+    if (is_under_test && fails(CALL_PIPE2, 0, 0))
+        return -1;
+    return real_pipe2(ends, flags);
+}
+
+int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+                   void *(*work)(void *), void *restrict argument) {
+    if (is_under_test && fails(CALL_PTHREAD_CREATE, 0, 0))
+        return errno;
+    return real_pthread_create(thread, attributes, work, argument);
+}
+
+int epoll_create1(int flags) {
+    if (is_under_test && fails(CALL_EPOLL_CREATE1, 0, 0))
+        return -1;
+    return real_epoll_create1(flags);
+}
+
+int epoll_ctl(int queue, int operation, int fd, struct epoll_event *event) {
+    if (is_under_test && fails(CALL_EPOLL_CTL, operation, 0))
+        return -1;
+    return real_epoll_ctl(queue, operation, fd, event);
+}
+
+int timerfd_create(clockid_t clock, int flags) {
+    if (is_under_test && fails(CALL_TIMERFD_CREATE, 0, 0))
+        return -1;
+    return real_timerfd_create(clock, flags);
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *time, struct itimerspec *old) {
+    bool starts = time->it_value.tv_sec != 0 || time->it_value.tv_nsec != 0;
+    if (is_under_test && fails(CALL_TIMERFD_SETTIME, starts, 0))
+        return -1;
+    return real_timerfd_settime(fd, flags, time, old);
 }
 
 /* A system call has up to six arguments, whatever their number is; more are passed on than the call

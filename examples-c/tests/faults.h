@@ -21,6 +21,12 @@ typedef enum {
     CALL_IOCTL,
     CALL_CLOSE,
     CALL_GETRANDOM,
+    CALL_PIPE2,
+    CALL_PTHREAD_CREATE,
+    CALL_EPOLL_CREATE1,
+    CALL_EPOLL_CTL,
+    CALL_TIMERFD_CREATE,
+    CALL_TIMERFD_SETTIME,
     CALL_KINDS
 } call_kind_t;
 
@@ -29,7 +35,8 @@ const char *call_name(call_kind_t kind);
 /* One call of the thread under test. */
 typedef struct {
     call_kind_t kind;
-    int detail;    /* the option of getsockopt() and setsockopt() */
+    int detail;    /* the option of getsockopt() and setsockopt(), the operation of epoll_ctl(), and
+                      of timerfd_settime() whether it starts the timer */
     size_t wanted; /* bytes, of a transfer */
     int stage;     /* what the test was doing */
 } call_t;
@@ -49,7 +56,8 @@ typedef struct {
     int error;          /* the errno that it fails with, or 0 */
     size_t most;        /* at most so many bytes are transferred, or 0 */
     bool is_everywhere; /* `most` holds for each call */
-    bool hesitates;     /* what moves bytes says EAGAIN once before that */
+    bool hesitates;     /* what moves bytes says EAGAIN once before that; nothing is connected at
+                           once, and who only looks whether it is sees nothing the first time */
     bool
         is_for_aws_lc; /* `at` and `error` are about its getrandom(), which it calls by syscall() */
 } fault_plan_t;

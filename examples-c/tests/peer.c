@@ -645,3 +645,18 @@ char *peer_receive_response(peer_t *peer) {
 char *peer_ask(peer_t *peer, const char *json) {
     return peer_send_request(peer, json) ? peer_receive_response(peer) : NULL;
 }
+
+void peer_check_response(peer_t *peer, const char *request, const char *response) {
+    char *found = peer_ask(peer, request);
+    CHECK_STRING(found, response);
+    free(found);
+}
+
+void peer_check_hung_up(peer_t *peer) {
+    char bytes[4096];
+    ssize_t count;
+    do {
+        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
+        count = recv(peer->fd, bytes, sizeof bytes, 0);
+    } while (count > 0);
+}

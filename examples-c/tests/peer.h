@@ -85,6 +85,10 @@ bool peer_receive_first_secret(peer_t *peer); /* the server speaks first: steps 
 bool peer_send_request(peer_t *peer, const char *json);
 char *peer_receive_response(peer_t *peer); /* the caller frees it */
 char *peer_ask(peer_t *peer, const char *json);
+void peer_check_response(peer_t *peer, const char *request, const char *response);
+
+/* The server hangs up, whatever it has sent before. */
+void peer_check_hung_up(peer_t *peer);
 
 /* The bytes that the above are made of. */
 bool peer_send_bytes(peer_t *peer, const void *bytes, size_t len);

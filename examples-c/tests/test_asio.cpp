@@ -6,6 +6,9 @@
 
 #include <asio.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
+#if defined(ANWDL_HAS_OPENSSL)
+#include <asio/ssl.hpp>
+#endif
 
 extern "C" {
 #include "check.h"
@@ -283,6 +286,84 @@ void test_cancelled_response() {
     close(gate[1]);
 }
 
+#if defined(ANWDL_HAS_OPENSSL)
+using unix_end = asio::local::stream_protocol::socket;
+using tls_stream = asio::ssl::stream<unix_end>;
+
+/* Asks for the long response, and reads it once it is let. */
+asio::awaitable<void> ask_through_tls(tls_stream &stream, asio::steady_timer &gate,
+                                      std::string &out) {
+    anwdl::client_options options = server_options();
+    options.set_protocol(anwdl::protocol::gcm).set_max_message_size(2 * LONG_RESPONSE);
+    co_await stream.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+    anwdl::connection<tls_stream &> connection(stream, anwdl::session(anwdl::role::client, options),
+                                               stream.get_executor());
+    for (;;) {
+        anwdl::response response;
+        const anwdl::event happened =
+            co_await connection.async_next_event(response, asio::use_awaitable);
+        if (happened == anwdl::event::your_turn) {
+            (void)connection.get_session().poll_send_request("LONG");
+        } else if (happened == anwdl::event::request_sent) {
+            out = "asked";
+            std::error_code cancelled;
+            co_await gate.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+        } else if (happened == anwdl::event::response) {
+            out = response.get_string("text").value_or("no text");
+            break;
+        } else if (happened != anwdl::event::exchanged) {
+            CHECK(happened == anwdl::event::ended);
+            out = connection.get_error().message();
+            break;
+        }
+    }
+    stream.lowest_layer().close();
+}
+
+asio::awaitable<void> serve_through_tls(tls_stream stream, record &out,
+                                        asio::cancellation_signal &signal) {
+    co_await stream.async_handshake(asio::ssl::stream_base::server, asio::use_awaitable);
+    const asio::any_io_executor executor = stream.get_executor();
+    co_await serve(std::move(stream), executor, out, signal, true, NEVER);
+}
+
+/* A write that is cancelled would leave half a record of TLS, and what follows it is garbage to the
+   peer: so it is brought to its end. */
+void test_cancelled_write_through_tls() {
+    int ends[2];
+    std::string response;
+    record out, other;
+    make_unix_pair(ends);
+    asio::ssl::context context(asio::ssl::context::tlsv12); // without certificates
+    REQUIRE(SSL_CTX_set_cipher_list(context.native_handle(), "AECDH:@SECLEVEL=0") == 1);
+    asio::cancellation_signal signal;
+    asio::io_context loop(1);
+    asio::steady_timer gate(loop, asio::steady_timer::time_point::max());
+    tls_stream client(unix_end(loop, asio::local::stream_protocol(), ends[PEER_SIDE]), context);
+    asio::co_spawn(
+        loop,
+        serve_through_tls(
+            tls_stream(unix_end(loop, asio::local::stream_protocol(), ends[SERVER_SIDE]), context),
+            out, signal),
+        note(out));
+    asio::co_spawn(loop, ask_through_tls(client, gate, response), note(other));
+    while (response != "asked" || out.events != "XR")
+        loop.run_one();
+    while (loop.poll() > 0)
+        ;
+    signal.emit(asio::cancellation_type::terminal);
+    while (loop.poll() > 0)
+        ;
+    CHECK_INTEGER(out.interruptions, 0);
+    gate.cancel();
+    loop.run();
+    CHECK(response == std::string(LONG_RESPONSE, 'x'));
+    CHECK_INTEGER(out.interruptions, 1);
+    CHECK_STRING(out.events.c_str(), "XRSE");
+    CHECK(!out.exception && !other.exception);
+}
+#endif
+
 /* -- ends of a session ------------------------------------------------------------------------- */
 
 /* Of one whose peer is this thread. */
@@ -478,6 +559,9 @@ int main(int argc, char **argv) {
     const size_t before = count_open_descriptors();
     test_every_framing();
     test_cancelled_response();
+#if defined(ANWDL_HAS_OPENSSL)
+    test_cancelled_write_through_tls();
+#endif
     test_ends();
     test_ends_of_a_session();
     test_callbacks();

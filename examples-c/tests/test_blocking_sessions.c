@@ -38,18 +38,6 @@ static void session_close(session_t *session) {
     peer_free(&session->peer);
 }
 
-static anwdl_client_options_t *make_manual_options(void) {
-    anwdl_client_options_t *options = make_server_options();
-    CHECK_OK(anwdl_client_options_set_exchange_keys(options, false));
-    return options;
-}
-
-static void check_response(peer_t *peer, const char *request, const char *response) {
-    char *found = peer_ask(peer, request);
-    CHECK_STRING(found, response);
-    free(found);
-}
-
 /* -- three requests in a session, in both orders of the exchange ------------------------------- */
 
 #define ECHO_PARAMETERS "{\"text\": \"na\xc3\xafve\", \"number\": 123456789012345678901234567890}"
@@ -58,13 +46,15 @@ static void ask_three_times(peer_t *peer) {
     const bool *speaks_first = peer->context;
     if (!CHECK(peer_exchange_keys(peer, *speaks_first)))
         return;
-    check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": " STAT_DATA "}");
-    check_response(peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
-                   "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS
-                   "}}");
-    check_response(peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}",
-                   "{\"success\": false, \"message\": \"Refused request (reason : unknown verb)\", "
-                   "\"data\": {}}");
+    peer_check_response(peer, STAT,
+                        "{\"success\": true, \"message\": \"OK\", \"data\": " STAT_DATA "}");
+    peer_check_response(
+        peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
+        "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS "}}");
+    peer_check_response(
+        peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}",
+        "{\"success\": false, \"message\": \"Refused request (reason : unknown verb)\", "
+        "\"data\": {}}");
     peer_hang_up(peer);
 }
 
@@ -110,7 +100,7 @@ static void pin_gcm_when_server_chooses(anwdl_client_options_t *options, anwdl_p
 }
 
 static void test_every_framing_in_both_orders(void) {
-    anwdl_client_options_t *options = make_manual_options();
+    anwdl_client_options_t *options = make_late_options();
     bool orders[] = {true, false};
     for (size_t at = 0; at < 2 * FRAMING_COUNT; at++) {
         session_t session;
@@ -136,37 +126,25 @@ static void check_known_remote(const anwdl_client_t *client, const peer_t *peer)
     anwdl_string_free(found);
 }
 
-static void test_steps_receiving_first(void) {
-    anwdl_client_options_t *options = make_manual_options();
+static void test_steps(bool receive_first) {
+    anwdl_client_options_t *options = make_late_options();
     for (size_t at = 0; at < FRAMING_COUNT; at++) {
         session_t session;
-        bool receive_first = true;
+        pin_gcm_when_server_chooses(options, FRAMINGS[at], receive_first);
         session_open(&session, FRAMINGS[at], options, "peer-1", ask_three_times, &receive_first);
-        CHECK_OK(anwdl_client_recv_public_rsa_key(session.client));
+        if (receive_first)
+            CHECK_OK(anwdl_client_recv_public_rsa_key(session.client));
         CHECK_OK(anwdl_client_send_public_rsa_key(session.client));
-        CHECK_OK(anwdl_client_recv_aes_key(session.client));
+        if (receive_first)
+            CHECK_OK(anwdl_client_recv_aes_key(session.client));
+        else
+            CHECK_OK(anwdl_client_recv_public_rsa_key(session.client));
         CHECK_OK(anwdl_client_send_aes_key(session.client));
+        if (!receive_first)
+            CHECK_OK(anwdl_client_recv_aes_key(session.client));
         check_known_remote(session.client, &session.peer);
         CHECK_FAILURE(anwdl_client_send_aes_key(session.client), ANWDL_RUNTIME_ERROR,
                       ANWDL_REASON_KEYS_ALREADY_EXCHANGED);
-        serve_three_requests(&session);
-        session_close(&session);
-    }
-    anwdl_client_options_free(options);
-}
-
-static void test_steps_sending_first(void) {
-    anwdl_client_options_t *options = make_manual_options();
-    for (size_t at = 0; at < FRAMING_COUNT; at++) {
-        session_t session;
-        bool receive_first = false;
-        pin_gcm_when_server_chooses(options, FRAMINGS[at], receive_first);
-        session_open(&session, FRAMINGS[at], options, "peer-1", ask_three_times, &receive_first);
-        CHECK_OK(anwdl_client_send_public_rsa_key(session.client));
-        CHECK_OK(anwdl_client_recv_public_rsa_key(session.client));
-        CHECK_OK(anwdl_client_send_aes_key(session.client));
-        CHECK_OK(anwdl_client_recv_aes_key(session.client));
-        check_known_remote(session.client, &session.peer);
         serve_three_requests(&session);
         session_close(&session);
     }
@@ -177,7 +155,7 @@ static void test_steps_sending_first(void) {
 
 static void exchange_and_ask(peer_t *peer) {
     if (CHECK(peer_exchange_keys(peer, true)))
-        check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
+        peer_check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
 }
 
 static void test_defaults(void) {
@@ -237,7 +215,7 @@ enum { RESPONSE_COUNT = sizeof RESPONSES / sizeof RESPONSES[0] };
 
 static void read_responses(peer_t *peer) {
     for (size_t at = 0; at < RESPONSE_COUNT; at++)
-        check_response(peer, STAT, RESPONSES[at].expected);
+        peer_check_response(peer, STAT, RESPONSES[at].expected);
 }
 
 static void check_refused_response(anwdl_client_t *client, const char *data, const char *told) {
@@ -330,14 +308,14 @@ static char *make_python_only(const python_only_t *text) {
 }
 
 static void ask_wrongly(peer_t *peer) {
-    check_response(peer, "{\"parameters\": {}}", BAD_REQUEST);
-    check_response(peer, " [1]\n", BAD_REQUEST);
+    peer_check_response(peer, "{\"parameters\": {}}", BAD_REQUEST);
+    peer_check_response(peer, " [1]\n", BAD_REQUEST);
     for (size_t at = 0; at < PYTHON_ONLY_COUNT; at++) {
         char *request = make_python_only(&PYTHON_ONLY[at]);
-        check_response(peer, request, BAD_REQUEST);
+        peer_check_response(peer, request, BAD_REQUEST);
         free(request);
     }
-    check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
+    peer_check_response(peer, STAT, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
 }
 
 static void check_malformed(anwdl_client_t *client, const char *request, const char *errors) {
@@ -408,7 +386,7 @@ static void exchange_in_vain(peer_t *peer) {
 }
 
 static void test_gcm_alone(void) {
-    anwdl_client_options_t *options = make_manual_options();
+    anwdl_client_options_t *options = make_late_options();
     session_t session;
     CHECK_OK(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_GCM));
     session_open(&session, ANWDL_PROTOCOL_V4, options, "peer-1", exchange_in_vain, NULL);
@@ -441,7 +419,7 @@ static void test_response_before_any_request(void) {
 
 /* Set after the client was made, instead of by an option. */
 static void test_aes_wrapper_set_later(void) {
-    anwdl_client_options_t *options = make_manual_options();
+    anwdl_client_options_t *options = make_late_options();
     anwdl_aes_wrapper_t *wrapper = make_aes_wrapper(ANWDL_AES_CBC);
     anwdl_aes_wrapper_t *gcm_wrapper = make_aes_wrapper(ANWDL_AES_GCM);
     session_t session;
@@ -467,8 +445,8 @@ int main(int argc, char **argv) {
     size_t before = count_open_descriptors();
     bool generate = argc < 2 || strcmp(argv[1], "--without-generation") != 0;
     test_every_framing_in_both_orders();
-    test_steps_receiving_first();
-    test_steps_sending_first();
+    test_steps(true);
+    test_steps(false);
     if (generate)
         test_defaults();
     test_responses();

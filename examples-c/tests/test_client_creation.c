@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,65 @@ static void test_non_blocking_creation(void) {
     anwdl_client_options_free(options);
 }
 
+/* Nothing is sent, and the client can go on with a key pair. */
+static void check_no_pair(const anwdl_rsa_wrapper_t *halves) {
+    anwdl_client_options_t *options = make_late_options();
+    anwdl_rsa_wrapper_t *pair = make_rsa_wrapper("server");
+    anwdl_client_t *client = NULL;
+    int ends[2];
+    make_unix_pair(ends);
+    CHECK_OK(anwdl_client_options_set_rsa_wrapper(options, halves));
+    CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
+    CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
+    CHECK_FAILURE(anwdl_client_exchange_keys(client, false), ANWDL_VALUE_ERROR,
+                  ANWDL_REASON_KEY_MISSING);
+    CHECK_STRING(anwdl_last_error_message(),
+                 "the local private RSA key does not belong to the local public one");
+    CHECK(!wait_for(ends[PEER_SIDE], POLLIN, 0));
+    CHECK_OK(anwdl_client_set_rsa_wrapper(client, pair));
+    CHECK_STATUS(anwdl_client_exchange_keys(client, false), ANWDL_WANT_READ);
+    CHECK(wait_for(ends[PEER_SIDE], POLLIN, 0));
+    anwdl_client_free(client);
+    close(ends[PEER_SIDE]);
+    anwdl_rsa_wrapper_free(pair);
+    anwdl_client_options_free(options);
+}
+
+/* A wrapper takes one half of a pair after the other, but keys are exchanged only with a pair. */
+static void test_halves_of_two_pairs(void) {
+    anwdl_rsa_wrapper_t *other = make_rsa_wrapper("peer-1");
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
+    char *private_key = read_key("server");
+    char *public_key = NULL;
+    CHECK_OK(anwdl_rsa_wrapper_get_public_key(other, &public_key));
+    CHECK_OK(anwdl_rsa_wrapper_set_public_key(wrapper, public_key));
+    check_no_pair(wrapper);
+    anwdl_rsa_wrapper_free(wrapper);
+
+    wrapper = make_rsa_wrapper("peer-1");
+    CHECK_OK(anwdl_rsa_wrapper_set_private_key(wrapper, private_key, false));
+    check_no_pair(wrapper);
+    CHECK_OK(anwdl_rsa_wrapper_set_private_key(wrapper, private_key, true));
+    anwdl_string_free(public_key);
+    CHECK_OK(anwdl_rsa_wrapper_get_public_key(wrapper, &public_key));
+    CHECK_OK(anwdl_rsa_wrapper_set_public_key(wrapper, public_key));
+    anwdl_client_options_t *options = make_late_options();
+    anwdl_client_t *client = NULL;
+    int ends[2];
+    make_unix_pair(ends);
+    CHECK_OK(anwdl_client_options_set_rsa_wrapper(options, wrapper));
+    CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
+    CHECK_OK(anwdl_client_new(ends[SERVER_SIDE], options, &client));
+    CHECK_STATUS(anwdl_client_exchange_keys(client, true), ANWDL_WANT_READ);
+    anwdl_client_free(client);
+    close(ends[PEER_SIDE]);
+    anwdl_client_options_free(options);
+    anwdl_string_free(public_key);
+    free(private_key);
+    anwdl_rsa_wrapper_free(wrapper);
+    anwdl_rsa_wrapper_free(other);
+}
+
 static void test_option_arguments(void) {
     anwdl_client_options_t *options = anwdl_client_options_new();
     anwdl_rsa_wrapper_t *rsa = make_rsa_wrapper("server");
@@ -256,6 +316,7 @@ int main(void) {
     test_failing_exchange();
     test_automatic_exchange();
     test_non_blocking_creation();
+    test_halves_of_two_pairs();
     test_option_arguments();
     test_pinned_framing();
     test_options_are_copied();

@@ -1,6 +1,7 @@
 /* The command line client, as a process: test_client_example CLIENT ANWDL_SERVER SERVER... [--
    PREFIX...], where the prefix is a program to run the client under. */
 #include "check.h"
+#include "own_server.h"
 #include "peer.h"
 #include "process.h"
 #include "support.h"
@@ -231,60 +232,26 @@ static void test_new_key_pair(char *anwdl_server) {
 
 /* -- against servers of this program ----------------------------------------------------------- */
 
-/* One client is accepted on a thread of its own, and played with. */
-typedef struct {
-    int listener;
-    uint16_t port;
-    pthread_t thread;
-    void (*script)(int fd);
-} own_server_t;
-
-static void *accept_and_play(void *argument) {
-    const own_server_t *server = argument;
-    int fd = accept(server->listener, NULL, NULL);
-    REQUIRE(fd >= 0);
-    server->script(fd);
-    close(server->listener);
-    return NULL;
-}
-
-static void start_own_server(own_server_t *server, int listener, void (*script)(int fd)) {
-    server->listener = listener;
-    server->script = script;
-    REQUIRE(pthread_create(&server->thread, NULL, accept_and_play, server) == 0);
-}
-
-static void join_own_server(own_server_t *server) {
-    REQUIRE(pthread_join(server->thread, NULL) == 0);
-}
-
-/* Answers one request with what a terminal must not see. */
-static void answer_with_escapes(int fd) {
-    anwdl_client_options_t *options = make_server_options();
-    anwdl_client_t *client = NULL;
-    anwdl_request_t *request = NULL;
-    REQUIRE(anwdl_client_new(fd, options, &client) == ANWDL_OK);
-    CHECK_OK(anwdl_client_recv_request(client, false, &request));
-    CHECK_OK(anwdl_client_send_response(
-        client, true, "\x1b[31mred\xc2\x9b\x7f\n\xc3\xa9",
-        "{ \"one\\u001b\" : \"\xc2\x85\xe2\x82\xac\",\n\t\"two\":{\"a\":[1, \"}\\\"\"]} ,"
-        "\"three\":-1.5e3}",
-        "why"));
-    anwdl_request_free(request);
-    anwdl_client_free(client);
-    anwdl_client_options_free(options);
-}
-
 static void test_control_characters(void) {
     own_server_t server;
     start_own_server(&server, make_listener(&server.port), answer_with_escapes);
     outcome_t outcome = RUN_CLIENT(server.port, "127.0.0.1", "STAT");
     check_outcome(&outcome, SUCCEEDED,
-                  "?[31mred???\xc3\xa9 (reason : why)\n"
-                  "one?: ?\xe2\x82\xac\n"
-                  "two: {\"a\": [1, \"}\\\"\"]}\n"
+                  "?[31mred???\xc3\xa9? (reason : why)\n"
+                  "one?: ?\xe2\x82\xac?\n"
+                  "two: {\"a\": [1, \"}\\\"\\u007f\"]}\n"
                   "three: -1.5e3\n",
                   "");
+    join_own_server(&server);
+    /* As JSON, nothing is lost. */
+    start_own_server(&server, make_listener(&server.port), answer_with_escapes);
+    outcome = RUN_CLIENT(server.port, "--json", "127.0.0.1", "STAT");
+    check_outcome(&outcome, SUCCEEDED, NULL, "");
+    check_harmless(outcome.output);
+    check_json(outcome.output,
+               "{\"success\": true, \"message\": \"\\u001b[31mred\\u009b\\u007f\\n\xc3\xa9\\u202e "
+               "(reason : why)\", \"data\": {\"one\\u001b\": \"\\u0085\xe2\x82\xac\\u061c\", "
+               "\"two\": {\"a\": [1, \"}\\\"\\u007f\"]}, \"three\": -1.5e3}}");
     join_own_server(&server);
 }
 

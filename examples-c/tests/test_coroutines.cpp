@@ -323,7 +323,10 @@ void exchange_and_ask(peer_t *peer) {
 }
 
 anwdl::client_options server_options() {
-    anwdl::client_options options = anwdl::client_options::adopt(make_late_options());
+    /* A key pair takes longer to read than most of what is tested with it, above all under
+     * valgrind. */
+    static const anwdl::client_options late = anwdl::client_options::adopt(make_late_options());
+    anwdl::client_options options = late.copy();
     options.set_exchange_keys(true).set_non_blocking(true).set_separate_computation(true);
     options.set_timeout(std::chrono::minutes(1));
     return options;

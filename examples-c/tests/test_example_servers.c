@@ -29,6 +29,7 @@ enum {
     FRAMING_COUNT = 4,
     MOST_UNREAD = 4000, /* bytes of a response */
     MOST_ANSWERED = 100,
+    MOST_ANSWERED_AT_END = 20,
     FLOOD_COUNT = 200,
     PATIENCE = ANWDL_PATIENCE *
                60000 /* milliseconds after which a server that does nothing counts as hung */
@@ -38,12 +39,6 @@ enum {
 
 static void connect_peer(peer_t *peer, uint16_t port, anwdl_protocol_t framing) {
     peer_init(peer, connect_to(port), framing, "peer-1");
-}
-
-static void check_response(peer_t *peer, const char *request, const char *response) {
-    char *found = peer_ask(peer, request);
-    CHECK_STRING(found, response);
-    free(found);
 }
 
 /* For a response that is not known beforehand: the beginning, and what else it contains. */
@@ -73,14 +68,14 @@ static void ask_every_verb(peer_t *peer) {
     check_response_has(peer, STAT, "\"version\": \"" ANWDL_VERSION "\"");
     check_response_has(peer, "{\"verb\": \"CREATE\", \"parameters\": {}}",
                        "\"container_username\": \"user_");
-    check_response(peer, destroy, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
-    check_response(peer, "{\"verb\": \"DESTROY\", \"parameters\": {}}",
-                   "{\"success\": false, \"message\": \"Bad request\", \"data\": {}}");
-    check_response(peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
-                   "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS
-                   "}}");
-    check_response(peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}", REFUSED);
-    check_response(peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
+    peer_check_response(peer, destroy, "{\"success\": true, \"message\": \"OK\", \"data\": {}}");
+    peer_check_response(peer, "{\"verb\": \"DESTROY\", \"parameters\": {}}",
+                        "{\"success\": false, \"message\": \"Bad request\", \"data\": {}}");
+    peer_check_response(
+        peer, "{\"verb\": \"ECHO\", \"parameters\": " ECHO_PARAMETERS "}",
+        "{\"success\": true, \"message\": \"OK\", \"data\": {\"echo\": " ECHO_PARAMETERS "}}");
+    peer_check_response(peer, "{\"verb\": \"NONSENSE\", \"parameters\": {}}", REFUSED);
+    peer_check_response(peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
     check_response_has(peer, STAT, "\"uptime\": ");
 }
 
@@ -103,16 +98,6 @@ static void check_hung_up(peer_t *peer) {
     char byte;
     REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
     CHECK(recv(peer->fd, &byte, 1, 0) <= 0);
-}
-
-/* The same for one to which something was sent before. */
-static void check_hung_up_after_answers(peer_t *peer) {
-    char bytes[4096];
-    ssize_t count;
-    do {
-        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
-        count = recv(peer->fd, bytes, sizeof bytes, 0);
-    } while (count > 0);
 }
 
 /* None of these ends the server, and each is told apart in what it prints. */
@@ -490,6 +475,7 @@ static bool ask_twice_at_once(peer_t *peer, const uint8_t *request, size_t len) 
     memcpy(bytes + 1, packet, (size_t)digits);
     if (!peer_send_bytes(peer, request, len) || !peer_receive_bytes(peer, packet, 8))
         return false;
+    peer->drip = 0;
     packet_len = strtoul(packet, NULL, 10);
     return CHECK(packet_len > 0 && packet_len <= sizeof packet) &&
            peer_send_bytes(peer, bytes, 9) && peer_receive_bytes(peer, packet, packet_len);
@@ -548,7 +534,7 @@ static void test_draining(char *const prefix[], char *server_path) {
     CHECK(peer_send_length(&asking, len) && peer_receive_answer(&asking));
     CHECK(kill(server.pid, SIGTERM) == 0);
     check_hung_up(&idle);
-    check_hung_up_after_answers(&exchanging);
+    peer_check_hung_up(&exchanging);
     char *response = NULL;
     if (CHECK(peer_send_bytes(&asking, request, len)))
         response = peer_receive_response(&asking);
@@ -563,19 +549,34 @@ static void test_draining(char *const prefix[], char *server_path) {
     peer_free(&exchanging);
 }
 
-/* What does not come to its end is not waited for. */
+/* What does not come to its end is not waited for, nor is a client that always has more to ask. */
 static void test_end_of_draining(char *const prefix[], char *server_path) {
-    char *const options[] = {BASIC_OPTIONS, "--timeout", "600000", "--drain-timeout", "100", NULL};
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "600000", "--drain-timeout", "1000", NULL};
     uint16_t port;
     process_t server = start_server(prefix, server_path, options, &port);
-    peer_t peer;
-    open_session(&peer, port, ANWDL_PROTOCOL_V2);
-    CHECK(peer_send_length(&peer, 32) && peer_receive_answer(&peer));
+    peer_t silent, asking;
+    uint8_t *request = NULL;
+    size_t len = 0;
+    unsigned answered = 0;
+    open_session(&silent, port, ANWDL_PROTOCOL_V2);
+    open_session(&asking, port, ANWDL_PROTOCOL_V2);
+    encrypt_request(&asking, STAT, &request, &len);
+    CHECK(peer_send_length(&silent, 32) && peer_receive_answer(&silent));
+    CHECK(peer_send_length(&asking, len) && peer_receive_answer(&asking));
     CHECK(kill(server.pid, SIGTERM) == 0);
-    CHECK(find_client_line(&server, 1, "closed: the server stops"));
+    do
+        asking.drip = 5; /* milliseconds for each of the 48 bytes */
+    while (ask_twice_at_once(&asking, request, len) && peer_receive_answer(&asking) &&
+           ++answered < MOST_ANSWERED_AT_END);
+    CHECK(answered < MOST_ANSWERED_AT_END);
+    peer_check_hung_up(&asking);
+    check_hung_up(&silent);
+    CHECK(find_line(&server, "closed: the server stops"));
+    CHECK(find_line(&server, "closed: the server stops"));
     check_exit_status(&server, EXIT_SUCCESS);
-    check_hung_up(&peer);
-    peer_free(&peer);
+    anwdl_bytes_free(request, len);
+    peer_free(&silent);
+    peer_free(&asking);
 }
 
 /* Requests whose responses nobody reads: how many are answered does not depend on how much the

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 enum { FEW, SOME, ALL };
@@ -70,6 +71,15 @@ static promise_t promise_for_poll(const session_setup_t *setup, const fault_plan
     return UNHARMED;
 }
 
+/* Whether something was to be watched after that call. */
+static bool has_added_since(size_t at) {
+    const call_t *call;
+    while ((call = faults_call(++at)) != NULL)
+        if (call->kind == CALL_EPOLL_CTL && call->detail == EPOLL_CTL_ADD)
+            return true;
+    return false;
+}
+
 static promise_t promise_for(const session_setup_t *setup, const fault_plan_t *plan,
                              const call_t *hit, bool had_moved) {
     bool connecting = setup->kind.connects && hit->stage == STAGE_CREATE;
@@ -93,10 +103,27 @@ static promise_t promise_for(const session_setup_t *setup, const fault_plan_t *p
         /* Whoever has just connected needs no address. */
         return connecting ? UNHARMED : refused;
     case CALL_SOCKET:
-    case CALL_IOCTL:
-        return refused;
+        /* The name has another address. */
+        return setup->kind.by_name && !plan->from_then_on ? UNHARMED : refused;
     case CALL_CONNECT:
-        return plan->error == EINTR ? UNHARMED : refused;
+        /* Between its interruptions, time passes. */
+        if (plan->error == EINTR && plan->from_then_on && setup->kind.has_timeout)
+            return fails_with(ANWDL_RUNTIME_ERROR, ANWDL_REASON_TIMEOUT, 0);
+        if (plan->error == EINTR || (setup->kind.by_name && !plan->from_then_on))
+            return UNHARMED;
+        return refused;
+    case CALL_IOCTL:
+    case CALL_PIPE2:
+    case CALL_PTHREAD_CREATE:
+    case CALL_EPOLL_CREATE1:
+    case CALL_TIMERFD_CREATE:
+        return refused;
+    case CALL_EPOLL_CTL:
+        return hit->detail == EPOLL_CTL_ADD || (plan->from_then_on && has_added_since(plan->at))
+                   ? refused
+                   : UNHARMED;
+    case CALL_TIMERFD_SETTIME: /* what stops it comes last */
+        return hit->detail != 0 ? refused : UNHARMED;
     case CALL_GETRANDOM: {
         if (plan->error == EINTR)
             return UNHARMED;
@@ -119,7 +146,10 @@ static void tell_case(const session_setup_t *setup, const fault_plan_t *plan,
     static const char *const FRAMINGS[] = {"", "v2", "v3", "v4", "gcm"};
     const call_t *hit = faults_first_injected();
     fprintf(stderr, "  that was %s in %s, %s%s%s, at call %zu (%s, stage %s), ",
-            setup->kind.connects ? "a client" : "a server", FRAMINGS[setup->kind.framing],
+            setup->kind.by_name    ? "a client of a name"
+            : setup->kind.connects ? "a client"
+                                   : "a server",
+            FRAMINGS[setup->kind.framing],
             setup->kind.is_non_blocking ? "non-blocking" : "blocking",
             setup->kind.has_timeout ? " with a timeout" : "",
             setup->kind.is_proxied ? " behind a proxy" : "", plan->at,
@@ -205,6 +235,9 @@ static size_t stride(size_t some, size_t few) {
 static void check_errors(const session_setup_t *setup, const counted_calls_t *counted,
                          size_t *number) {
     for (size_t at = 0; at < counted->count; at++) {
+        /* Once it is connected, it makes no difference how. */
+        if (setup->kind.by_name && counted->calls[at].stage != STAGE_CREATE)
+            continue;
         for (size_t error = 0; error < 2 * ERROR_COUNT; error++) {
             fault_plan_t plan = {.at = at,
                                  .error = ERRORS[error / 2],
@@ -261,8 +294,9 @@ static void check_kind(session_kind_t kind, size_t *number) {
     session_setup(&setup, kind);
     count_calls(&setup, &counted);
     check_errors(&setup, &counted, number);
-    check_everything_byte_by_byte(&setup);
-    if (!kind.is_non_blocking && !kind.has_timeout)
+    if (!kind.by_name)
+        check_everything_byte_by_byte(&setup);
+    if (!kind.by_name && !kind.is_non_blocking && !kind.has_timeout)
         check_lengths(&setup, &counted, number);
     session_teardown(&setup);
 }
@@ -295,6 +329,16 @@ int main(int argc, char **argv) {
                                        .has_timeout = waiting % 2 == 1};
                 check_kind(kind, &number);
             }
+    /* A name is looked up on a thread, unless the call waits for it without a limit. */
+    for (int waiting = 0; waiting < 4; waiting++) {
+        session_kind_t kind = {.connects = true,
+                               .framing = ANWDL_PROTOCOL_V4,
+                               .is_non_blocking = waiting >= 2,
+                               .has_timeout = waiting % 2 == 1,
+                               .by_name = true};
+        if (extent != FEW || waiting == 2)
+            check_kind(kind, &number);
+    }
     /* With both sorts of waiting: bytes are looked at before they are taken. */
     for (int waiting = 1; waiting < 3 && extent != FEW; waiting++) {
         session_kind_t kind = {.framing = ANWDL_PROTOCOL_V4,

@@ -36,7 +36,7 @@ static void test_fresh_client(void) {
     CHECK(anwdl_client_get_creation_timestamp(client) <= after);
     CHECK_INTEGER(anwdl_client_get_protocol(client), ANWDL_PROTOCOL_AUTO);
     CHECK_INTEGER(anwdl_client_get_time_left(client), -1);
-    CHECK(!anwdl_client_is_idle(client)); /* no keys yet */
+    CHECK(anwdl_client_is_idle(client)); /* nothing was asked */
     CHECK(anwdl_client_get_rsa_wrapper(client) == NULL);
     CHECK(anwdl_client_get_aes_wrapper(client) == NULL);
     CHECK(anwdl_client_get_stored_request(client) == NULL);

@@ -95,7 +95,7 @@ static child_end_t exchange_without_memory(const void *context) {
     return is_documented && anwdl_session_has_failed(own) ? CHILD_REFUSED : CHILD_OTHER;
 }
 
-static size_t cases, refused, reservations;
+static size_t exchanges, cases, refused, reservations;
 
 static void check_exchange(exchange_t *exchange) {
     exchange->failing = SIZE_MAX;
@@ -128,7 +128,8 @@ static void check_exchange(exchange_t *exchange) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    bool all = argc > 1 && strcmp(argv[1], "--all") == 0;
     static const anwdl_protocol_t FRAMINGS[] = {ANWDL_PROTOCOL_V2, ANWDL_PROTOCOL_V3,
                                                 ANWDL_PROTOCOL_V4, ANWDL_PROTOCOL_GCM};
     static const anwdl_role_t ROLES[] = {ANWDL_ROLE_SERVER, ANWDL_ROLE_CLIENT};
@@ -142,6 +143,10 @@ int main(void) {
         anwdl_rsa_wrapper_t *peer_rsa = make_rsa_wrapper(PEER_KEYS[key]);
         for (size_t role = 0; role < 2; role++)
             for (size_t framing = 0; framing < 4; framing++) {
+                /* v2 and v3 take the same steps with the same blocks as v4. */
+                if (key > 0 && FRAMINGS[framing] < ANWDL_PROTOCOL_V4 && !all)
+                    continue;
+                exchanges++;
                 exchange_t exchange = {.role = ROLES[role],
                                        .framing = FRAMINGS[framing],
                                        .peer_key = PEER_KEYS[key],
@@ -154,7 +159,7 @@ int main(void) {
     anwdl_rsa_wrapper_free(own_rsa);
     CHECK(refused > 0);
     /* Before each of the four steps, and in the middle of some. */
-    CHECK(reservations >= 2 * 16 * 4);
+    CHECK(reservations >= 2 * exchanges * 4);
     printf("cases: %zu exchanges without memory, of which %zu failed\n", cases, refused);
     finish_heap();
     return check_finish();

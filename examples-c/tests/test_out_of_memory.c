@@ -361,7 +361,9 @@ typedef struct {
 
 static uint16_t port_to_connect_to;
 
-/* In place of the C library's resolver, which crashes without memory. */
+/* In place of the C library's resolver. Without memory, that of glibc 2.36 crashes, or keeps its
+   lock on the file resolv.conf, so that no lookup of the process ever ends again: then each call
+   takes until its timeout, as with the name "hang.test" in test_connecting.c. */
 int getaddrinfo(const char *restrict name, const char *restrict service,
                 const struct addrinfo *restrict hints, struct addrinfo **restrict out) {
     struct {

@@ -1,5 +1,6 @@
 /* The client that asks several servers at once: test_poll_client_example CLIENT SERVER. */
 #include "check.h"
+#include "own_server.h"
 #include "process.h"
 #include "support.h"
 
@@ -8,6 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Nothing that a server writes reaches the terminal raw. */
+static void test_control_characters(char *client_path) {
+    own_server_t server;
+    char port[6], line[LONGEST_LINE + 1];
+    start_own_server(&server, make_listener(&server.port), answer_with_escapes);
+    snprintf(port, sizeof port, "%u", server.port);
+    char *arguments[] = {client_path, "127.0.0.1", port, NULL};
+    process_t client = start_process(arguments);
+    CHECK(read_line(&client, line));
+    check_harmless(line);
+    CHECK(!read_line(&client, line));
+    check_exit_status(&client, EXIT_SUCCESS);
+    join_own_server(&server);
+}
 
 int main(int argc, char **argv) {
     static char *const NO_PREFIX[] = {NULL};
@@ -27,7 +43,7 @@ int main(int argc, char **argv) {
                          "127.0.0.1", refusing,    "name.invalid", "1",         NULL};
     process_t client = start_process(arguments);
     while (read_line(&client, line)) {
-        answers += strstr(line, "\"success\": true") != NULL;
+        answers += strstr(line, ": up for ") != NULL;
         refusals += strstr(line, "127.0.0.1: cannot connect to ") == line;
         unknown += strstr(line, "name.invalid: cannot connect to ") == line;
     }
@@ -39,5 +55,6 @@ int main(int argc, char **argv) {
         CHECK(kill(servers[at].pid, SIGTERM) == 0);
         check_exit_status(&servers[at], EXIT_SUCCESS);
     }
+    test_control_characters(argv[1]);
     return check_finish();
 }

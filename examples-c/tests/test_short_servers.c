@@ -2,7 +2,8 @@
    own:
 
    test_short_servers one SERVER: it serves one client after the other.
-   test_short_servers many SERVER CERTIFICATE: the same, beside clients that do nothing.
+   test_short_servers many SERVER CERTIFICATE: the same, beside clients that do nothing; and it
+   loses no request when it is stopped.
    test_short_servers deadlines CERTIFICATE SERVER...: they hang up on clients that do nothing.
 
    The certificate is for the one inside TLS. */
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -69,13 +71,24 @@ static server_t start(char *path, char *certificate) {
     return server;
 }
 
-/* It is still there to be ended, and a signal ends it. */
-static void stop(server_t *server) {
+static int await_end(server_t *server) {
     int status = 0;
-    CHECK(kill(server->process.pid, SIGTERM) == 0);
     close(server->process.output);
     CHECK(waitpid(server->process.pid, &status, 0) == server->process.pid);
+    return status;
+}
+
+/* It is still there to be ended, and a signal ends it. */
+static void stop(server_t *server) {
+    CHECK(kill(server->process.pid, SIGTERM) == 0);
+    int status = await_end(server);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+/* After a signal it ends by itself, without an error. */
+static void check_success(server_t *server) {
+    int status = await_end(server);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
 }
 
 /* -- clients ----------------------------------------------------------------------------------- */
@@ -108,12 +121,6 @@ static void open_peer(peer_t *peer, const server_t *server, anwdl_protocol_t fra
     peer_init(peer, fd, framing, "peer-1");
 }
 
-static void check_response(peer_t *peer, const char *request, const char *response) {
-    char *found = peer_ask(peer, request);
-    CHECK_STRING(found, response);
-    free(found);
-}
-
 #define STAT "{\"verb\": \"STAT\", \"parameters\": {}}"
 #define STATISTICS                                                                                 \
     "{\"success\": true, \"message\": \"OK\", \"data\": {\"uptime\": 60, \"version\": \"1.0.0\"}}"
@@ -124,11 +131,12 @@ static void be_served(const server_t *server, anwdl_protocol_t framing, bool ans
     peer_t peer;
     open_peer(&peer, server, framing);
     if (CHECK(peer_exchange_keys(&peer, true))) {
-        check_response(&peer, STAT, STATISTICS);
-        check_response(&peer, "{\"verb\": \"CREATE\", \"parameters\": {}}", REFUSAL);
+        peer_check_response(&peer, STAT, STATISTICS);
+        peer_check_response(&peer, "{\"verb\": \"CREATE\", \"parameters\": {}}", REFUSAL);
         if (answers_malformed)
-            check_response(&peer, "{\"verb\": \"lower case\", \"parameters\": {}}", BAD_REQUEST);
-        check_response(&peer, STAT, STATISTICS);
+            peer_check_response(&peer, "{\"verb\": \"lower case\", \"parameters\": {}}",
+                                BAD_REQUEST);
+        peer_check_response(&peer, STAT, STATISTICS);
     }
     peer_free(&peer);
 }
@@ -151,13 +159,39 @@ static void fall_silent(const server_t *server, peer_t silent[SILENCE_COUNT]) {
     CHECK(peer_send_length(&silent[3], 32) && peer_receive_answer(&silent[3]));
 }
 
-static void check_hung_up(peer_t *peer) {
-    char bytes[4096];
-    ssize_t count;
-    do {
-        REQUIRE(wait_for(peer->fd, POLLIN, PATIENCE));
-        count = recv(peer->fd, bytes, sizeof bytes, 0);
-    } while (count > 0);
+/* A client with a request under way gets its answer from a server that stops; the others must go at
+   once: if it waited for their timeouts, this one's would be over, too. */
+static void ask_while_it_stops(peer_t *peer) {
+    peer_check_response(peer, STAT, STATISTICS);
+}
+
+static void check_drain(server_t *server) {
+    peer_t asking, silent[SILENCE_COUNT];
+    int gate[2], waiting;
+    REQUIRE(pipe(gate) == 0);
+    open_peer(&asking, server, ANWDL_PROTOCOL_V2);
+    REQUIRE(peer_exchange_keys(&asking, true));
+    fall_silent(server, silent);
+    peer_free(&silent[SILENCE_COUNT - 1]); /* it has begun a request */
+    asking.gate = gate[0];
+    peer_start(&asking, ask_while_it_stops, NULL);
+    /* The server answers the eight bytes of the length, and only then the next is sent. */
+    REQUIRE(write(gate[1], "123456789", 9) == 9);
+    do
+        REQUIRE(ioctl(gate[0], FIONREAD, &waiting) == 0 && poll(NULL, 0, 1) == 0);
+    while (waiting > 0);
+    CHECK(kill(server->process.pid, SIGTERM) == 0);
+    for (size_t at = 0; at < SILENCE_COUNT - 1; at++) {
+        peer_check_hung_up(&silent[at]);
+        peer_free(&silent[at]);
+    }
+    static const char all_the_rest[4096];
+    REQUIRE(write(gate[1], all_the_rest, sizeof all_the_rest) == sizeof all_the_rest);
+    peer_join(&asking);
+    check_success(server);
+    peer_free(&asking);
+    close(gate[0]);
+    close(gate[1]);
 }
 
 /* -- which of them ----------------------------------------------------------------------------- */
@@ -177,7 +211,7 @@ static void test_many(char *path, char *certificate) {
     for (size_t at = 0; at < SILENCE_COUNT; at++)
         peer_free(&silent[at]);
     be_served(&server, ANWDL_PROTOCOL_GCM, true);
-    stop(&server);
+    check_drain(&server);
 }
 
 /* All at once, as each of them takes as long as its timeout. */
@@ -191,9 +225,10 @@ static void test_deadlines(char *certificate, char *const paths[], size_t count)
     }
     for (size_t at = 0; at < count; at++) {
         for (size_t which = 0; which < SILENCE_COUNT; which++)
-            check_hung_up(&silent[at][which]);
+            peer_check_hung_up(&silent[at][which]);
         be_served(&servers[at], ANWDL_PROTOCOL_V3, true);
-        stop(&servers[at]);
+        CHECK(kill(servers[at].process.pid, SIGTERM) == 0);
+        check_success(&servers[at]);
         for (size_t which = 0; which < SILENCE_COUNT; which++)
             peer_free(&silent[at][which]);
     }

@@ -228,14 +228,14 @@ impl<T: Transport> Endpoint<T> {
         self.session.has_failed()
     }
 
-    /// Whether the endpoint is between one request with its response and the next: no byte of that
-    /// has come, and this side has nothing to send. Only then does closing lose nothing that is here.
+    /// Whether no request is under way, from its first byte to the last one of its response. A
+    /// client is idle only if it could send one.
     pub fn is_idle(&self) -> bool {
-        let is_answered = match self.role() {
+        let may_begin = match self.role() {
             Role::Server => self.turns.may_receive(Role::Server),
-            Role::Client => self.turns.may_send,
+            Role::Client => self.turns.may_send && self.session.is_ready(),
         };
-        is_answered && self.session.is_between_messages() && !self.is_within_proxy_header()
+        may_begin && !self.session.has_failed() && !self.session.is_message_under_way()
     }
 
     /// Exchanges the keys; either side may speak first.

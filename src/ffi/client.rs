@@ -284,8 +284,8 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
 /// @retval ANWDL_WANT_COMPUTATION Only with a separate computation.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
 ///   peer's PEM has more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
-///   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or a step comes
-///   before the peer's public key.
+///   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or its two keys
+///   do not belong together, or a step comes before the peer's public key.
 /// @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH.
 #[must_use]
@@ -496,10 +496,11 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
     unsafe { get_wants(client, ClientInstance::wants) }
 }
 
-/// Whether the client is between two requests: the keys are exchanged, the last request has its response, and no
-/// byte of the next one was received. A server that stops can close it then. To find out what the socket has, first
-/// call anwdl_client_next_event() until it returns ANWDL_EVENT_WANT_READ. Python: none.
-/// @return true between two requests and before the first; otherwise false, also after a failure.
+/// Whether no request is under way, from its first byte to the last one of its response. A server that stops can
+/// close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
+/// ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
+/// @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
+///   after a failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
     // SAFETY: the caller passes what the types say, or NULL.

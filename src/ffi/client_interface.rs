@@ -67,6 +67,7 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 }
 
 /// Connects to a server and, unless the options say otherwise, exchanges the keys, this side speaking first.
+/// In the authenticated framing, ANWDL_OK does not show that the server owns its key: its first response does.
 /// It tries the addresses of a name as RFC 8305 says: IPv6 and IPv4 in turn; the next one at once if one fails,
 /// and beside it if it has not answered for 250 ms; the first that answers stays. At most 16 are tried at a time,
 /// so an interface that connects without waiting takes up to 18 descriptors.

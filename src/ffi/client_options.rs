@@ -437,9 +437,10 @@ pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
 /// key is refused with ANWDL_REASON_FINGERPRINT_MISMATCH, before this side sends any secret. This keeps
 /// others from passing for the server; a server can pin a client in the same way.
 ///
-/// If the peer speaks first (receive_first is true), the exchange succeeds before the peer has shown that it
-/// owns the key; only its first message shows that. Do nothing on its behalf until then. Python: none; its
-/// client shows the fingerprint and asks the user.
+/// A successful exchange shows that the peer owns the key only in v2, v3 and v4, and only if this side spoke
+/// first. In the authenticated framing, or if the peer spoke first (receive_first is true), only its first
+/// message shows that. Do nothing on its behalf until then. Python: none; its client shows the fingerprint and
+/// asks the user.
 ///
 /// @param hex 64 hexadecimal digits of either case, as from anwdl_rsa_wrapper_get_fingerprint(); NULL (the
 ///   default) to accept every key. Anything else is ANWDL_REASON_INVALID_ARGUMENT.

@@ -550,9 +550,9 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     }
 }
 
-/// Whether the session is between two requests, as anwdl_client_is_idle() or, in the role of a client,
+/// Whether no request is under way, as anwdl_client_is_idle() or, in the role of a client,
 /// anwdl_client_interface_is_idle(). It knows nothing of bytes that the program has not passed on yet. Python: none.
-/// @return true between two requests and before the first; otherwise false, also after a failure.
+/// @return As theirs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_is_idle(session: *const anwdl_session_t) -> bool {
     // SAFETY: the caller passes what the types say, or NULL.

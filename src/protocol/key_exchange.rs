@@ -233,6 +233,11 @@ impl KeyExchange {
         protocol: Protocol,
     ) -> Result<()> {
         let wrapped = &received[..received.len() - self.expected_clear_size()];
+        // Where both sides have the same key pair, somebody without it could send back what this
+        // side sent. Its owner encrypts anew.
+        if self.first_secret.starts_with(wrapped) {
+            return Err(decryption_failed());
+        }
         let plain = rsa.decrypt_data(wrapped)?;
         self.accept_plain_secret(rsa, &plain, received, protocol)
     }
@@ -253,11 +258,6 @@ impl KeyExchange {
             // Released peers send this side's key back; this library derives one from it. Any other
             // key comes from someone who could not read what was sent.
             Some(Secret::Cbc(own)) => {
-                // Where both sides have the same key pair, somebody without it could send back what
-                // he received. Its owner encrypts anew.
-                if received == self.first_secret {
-                    return Err(decryption_failed());
-                }
                 let (_, &iv) = plain
                     .split_last_chunk::<BLOCK_SIZE>()
                     .ok_or_else(decryption_failed)?;

@@ -11,25 +11,17 @@ use anwdl::error::Interest;
 use anwdl::message::RESPONSE_MSG_OK;
 use anwdl::{
     AesMode, AesWrapper, ClientInstance, ClientInterface, ClientOptions, Error, Event, Protocol,
-    Reason, RsaWrapper,
+    Reason,
 };
 
+use crate::pair::{CLIENT_KEY, FRAMINGS, SERVER_KEY, rsa};
 use crate::patience;
 
-const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
-const CLIENT_KEY: &str = include_str!("../../examples-c/tests/keys/peer-1.pem");
-const SERVER_KEY: &str = include_str!("../../examples-c/tests/keys/server.pem");
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Far longer than anything takes: it ends a test that would never end.
 fn patience() -> Duration {
     patience::patience(20)
-}
-
-fn rsa(pem: &str) -> RsaWrapper {
-    let mut wrapper = RsaWrapper::new(false).unwrap();
-    wrapper.set_private_key(pem, true).unwrap();
-    wrapper
 }
 
 fn options(pem: &str) -> ClientOptions {

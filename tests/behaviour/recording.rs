@@ -79,11 +79,7 @@ fn joined(flights: &Value) -> [Vec<u8>; 2] {
 }
 
 fn rsa(pem: &Value) -> RsaWrapper {
-    let mut wrapper = RsaWrapper::new(false).unwrap();
-    wrapper
-        .set_private_key(pem.as_str().expect("a PEM is text"), true)
-        .unwrap();
-    wrapper
+    crate::pair::rsa(pem.as_str().expect("a PEM is text"))
 }
 
 pub fn recordings() -> Vec<Recording> {

@@ -3,20 +3,12 @@
 
 use anwdl::error::Interest;
 use anwdl::protocol::{Protocol, Role};
-use anwdl::{AesMode, AesWrapper, ClientOptions, Error, Reason, RsaWrapper, SansIoSession};
+use anwdl::{AesMode, AesWrapper, ClientOptions, Error, Reason, SansIoSession};
 
-const FRAMINGS: [Protocol; 4] = [Protocol::V2, Protocol::V3, Protocol::V4, Protocol::Gcm];
-const CLIENT_KEY: &str = include_str!("../../examples-c/tests/keys/peer-1.pem");
-const SERVER_KEY: &str = include_str!("../../examples-c/tests/keys/server.pem");
+use crate::pair::{CLIENT_KEY, FRAMINGS, SERVER_KEY, rsa};
 
 /// How an operation ended; `None` if it waits for something.
 type Outcome<T> = Option<Result<T, Error>>;
-
-fn rsa(pem: &str) -> RsaWrapper {
-    let mut wrapper = RsaWrapper::new(false).unwrap();
-    wrapper.set_private_key(pem, true).unwrap();
-    wrapper
-}
 
 fn options(role: Role, protocol: Protocol) -> ClientOptions {
     let mut options = ClientOptions::default();

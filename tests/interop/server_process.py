@@ -57,6 +57,11 @@ class ServerProcess:
         self.kill()
 
     @property
+    def pid(self) -> int:
+        """Its process ID."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What the server has printed so far."""
         return "\n".join(self._lines)

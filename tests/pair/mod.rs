@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::collections::HashMap;
 use std::mem::take;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anwdl::protocol::session::{Config, Message, Operation, Progress, Session};
 use anwdl::protocol::{Protocol, Role};
@@ -19,10 +21,16 @@ pub const BLOCK_SIZE: usize = 16;
 /// How an operation ended; `None` if it waits for bytes.
 pub type Outcome = Option<Result<Option<Message>, Error>>;
 
+/// A key pair. Reading one takes longer than a key exchange, as it is checked, and tests ask for the same few again and again.
 pub fn rsa(pem: &str) -> RsaWrapper {
-    let mut wrapper = RsaWrapper::new(false).unwrap();
-    wrapper.set_private_key(pem, true).unwrap();
-    wrapper
+    static READ: LazyLock<Mutex<HashMap<String, RsaWrapper>>> = LazyLock::new(Default::default);
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let wrapper = read.entry(pem.to_owned()).or_insert_with(|| {
+        let mut wrapper = RsaWrapper::new(false).unwrap();
+        wrapper.set_private_key(pem, true).unwrap();
+        wrapper
+    });
+    wrapper.clone()
 }
 
 pub fn session(role: Role, protocol: Protocol, pem: &str) -> Session {

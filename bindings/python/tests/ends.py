@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import recordings
 from anwdl import AESWrapper, ClientInstance, Failure, RSAWrapper
-from peer import ProtocolName, Session, Settings
+from peer import PeerError, ProtocolName, Session, Settings
+from peer.json_text import parse_strictly
 from peer.key_exchange import ExchangedKeys, initiate, length_field, respond
 from peer.stream import Stream
 
@@ -91,6 +93,62 @@ def exchanged(framing: ProtocolName = ProtocolName.V4) -> Iterator[Pair]:
         session, _ = together(partial(Session.connect, far, peer_settings(protocol=framing)), client.exchangeKeys)
         with session:
             yield Pair(client, session)
+
+
+@contextmanager
+def server(sessions: int = 1, **changes: Any) -> Iterator[tuple[int, list[Any]]]:
+    """A server of the peer, of one client after the other, that answers every request; gives its port, and the requests."""
+    seen: list[Any] = []
+    settings = peer_settings(key_pair=OWN_KEY_PAIR, protocol=ProtocolName.AUTO, **changes)
+
+    def serve(connection: socket.socket) -> None:
+        with Session.accept(connection, settings) as session:
+            while True:
+                seen.append(parse_strictly(session.receive_text()))
+                session.send_text('{"success": true, "message": "OK", "data": {"answer": 42}}')
+
+    def serve_all() -> None:
+        for _ in range(sessions):
+            try:
+                serve(listener.accept()[0])
+            except PeerError:
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        listener.settimeout(TIMEOUT)
+        ended = pool.submit(serve_all)
+        yield listener.getsockname()[1], seen
+        ended.result(TIMEOUT)
+
+
+@contextmanager
+def silent_server() -> Iterator[tuple[str, int]]:
+    """A server that answers nobody, as its queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        host, port = listener.getsockname()
+        with socket.create_connection((host, port)):
+            yield host, port
+
+
+class Token:
+    """Has the local key pair, whose private operation waits until it may go on."""
+
+    def __init__(self) -> None:
+        self._numbers = OWN_KEY_PAIR.private_key.private_numbers()
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+        self.wrapper = RSAWrapper(generate_key_pair=False)
+        self.wrapper.setPublicKey(OWN_KEY_PAIR.public_pem)
+        self.goes_on.set()
+        self.wrapper.setPrivateOperation(self._operate)
+        self.goes_on.clear()
+        self.begun.clear()
+
+    def _operate(self, number: bytes) -> bytes:
+        self.begun.set()
+        need(self.goes_on.wait(TIMEOUT))
+        return pow(int.from_bytes(number, "big"), self._numbers.d, self._numbers.public_numbers.n).to_bytes(len(number), "big")
 
 
 def peer_initiates(far: socket.socket) -> ExchangedKeys:

@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options
-from ends import STAT, TIMEOUT, fails, is_at_end, own_keys, peer_settings, two_ends
-from peer import ProtocolName, Session
+from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options, Protocol
+from anwdl._connection import Link
+from anwdl._library import lib
+from ends import STAT, TIMEOUT, Token, fails, is_at_end, own_keys, peer_settings, server, silent_server, two_ends
+from peer import PeerError, ProtocolName, Session, client_id
 
 CLIENTS = 10
 REQUESTS = 100
@@ -64,9 +66,9 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         computed: list[int] = []
 
         class Recorded(AsyncClientInstance):
-            def compute(self) -> None:
+            def _compute(self, link: Link) -> None:
                 computed.append(threading.get_ident())
-                super().compute()
+                super()._compute(link)
 
         with two_ends() as (near, far), Recorded(near, own_keys(), TIMEOUT) as client:
             await asyncio.gather(in_thread(partial(Session.connect, far, peer_settings())), client.exchangeKeys())
@@ -182,18 +184,130 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             await server.connectServer()
         self.assertTrue(server.isClosed())
 
+    async def connecting(self, host: str, port: int) -> tuple[AsyncClientInterface, "asyncio.Future[None]"]:
+        """One that waits for a server that is silent."""
+        client = AsyncClientInterface(host, own_keys(), port)
+        task = asyncio.ensure_future(client.connectServer())
+        while client._stop_waiting is None:
+            await asyncio.sleep(0)
+        self.assertFalse(client.isClosed())
+        return client, task
+
     async def test_closing_ends_connecting(self) -> None:
-        # A listener whose queue is full does not answer.
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-            address = listener.getsockname()
-            with socket.create_connection(address, TIMEOUT):
-                server = AsyncClientInterface(address[0], own_keys(), address[1])
-                connecting = asyncio.ensure_future(server.connectServer())
-                while server._stop_waiting is None:
-                    await asyncio.sleep(0)
-                server.closeConnection()
+        with silent_server() as address:
+            client, connecting = await self.connecting(*address)
+            client.closeConnection()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await asyncio.wait_for(connecting, TIMEOUT)
+
+    async def test_cancelling_ends_connecting(self) -> None:
+        with silent_server() as address:
+            client, connecting = await self.connecting(*address)
+            connecting.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await connecting
+            self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
+
+    async def test_two_tasks_cannot_connect_one_client(self) -> None:
+        # The first one connects, or exchanges keys.
+        with silent_server() as silent, socket.create_server(("127.0.0.1", 0)) as listener:
+            for address in (silent, listener.getsockname()):
+                client, connecting = await self.connecting(*address)
+                with client:
+                    for call in (client.connectServer, client.recvResponse):
+                        with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                            await asyncio.wait_for(call(), TIMEOUT)
+                    self.assertFalse(connecting.done())
                 with fails(LibraryRuntimeError, "CLOSED"):
                     await asyncio.wait_for(connecting, TIMEOUT)
+
+    async def test_an_operation_ends_with_its_connection(self) -> None:
+        with server(2) as (port, seen), AsyncClientInterface("127.0.0.1", own_keys(), port, TIMEOUT) as client:
+            await client.connectServer()
+            receiving = asyncio.ensure_future(client.recvResponse())
+            while client._stop_waiting is None:
+                await asyncio.sleep(0)
+            client.closeConnection()
+            # The other task has not heard of it.
+            await client.connectServer()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await receiving
+            await client.sendRequest("STAT")
+            self.assertEqual((await client.recvResponse())["data"], {"answer": 42})
+            self.assertEqual(seen, [STAT])
+
+    async def test_nothing_waits_for_a_computation(self) -> None:
+        token = Token()
+        with ThreadPoolExecutor(1) as executor, two_ends() as (near, far):
+            client = AsyncClientInstance(near, token.wrapper, TIMEOUT, executor=executor)
+            connecting = in_thread(partial(Session.connect, far, peer_settings()))
+            exchanging = asyncio.ensure_future(client.exchangeKeys())
+            self.assertTrue(await in_thread(partial(token.begun.wait, TIMEOUT)))
+            # What only looks may look.
+            seen = client.getIP(), client.getID(), client.hasFailed(), client.getProtocol()
+            self.assertEqual(seen, ("127.0.0.1", client_id("127.0.0.1"), False, Protocol.AUTO))
+            self.assertGreater(client.getCreationTimestamp(), 0)
+            exchanging.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await exchanging
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                await client.exchangeKeys()
+            for call in (client.getRSAWrapper, client.compute):
+                with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                    call()
+            client.closeConnection()
+            self.assertTrue(client.isClosed())
+            with fails(LibraryRuntimeError, "CLOSED"):
+                client.closeConnection()
+            with self.assertRaises(PeerError):
+                await connecting
+            token.goes_on.set()
+            executor.shutdown()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await client.exchangeKeys()
+
+    async def test_a_computation_is_of_its_connection(self) -> None:
+        busy = threading.Event()
+        with ThreadPoolExecutor(1) as executor, server(2) as (port, seen):
+            client = AsyncClientInterface("127.0.0.1", own_keys(), port, TIMEOUT, executor=executor)
+            executor.submit(busy.wait, TIMEOUT)
+            tasks = []
+            for number in (1, 2):
+                tasks.append(asyncio.ensure_future(client.connectServer()))
+                # Until its computation waits for the thread.
+                while executor._work_queue.qsize() < number:
+                    await asyncio.sleep(0)
+                if number == 1:
+                    client.closeConnection()
+            busy.set()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await tasks[0]
+            await tasks[1]
+            client.closeConnection()
+
+    async def test_a_connection_can_be_made_again_after_a_computation(self) -> None:
+        token = Token()
+        with ThreadPoolExecutor(1) as executor, server(3) as (port, seen):
+            with AsyncClientInterface("127.0.0.1", token.wrapper, port, TIMEOUT, executor=executor) as client:
+                connecting = asyncio.ensure_future(client.connectServer())
+                self.assertTrue(await in_thread(partial(token.begun.wait, TIMEOUT)))
+                connecting.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await connecting
+                self.assertTrue(client.isClosed())
+                with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                    await client.connectServer()
+                # The server has heard of it, as it serves the next one.
+                with AsyncClientInterface("127.0.0.1", own_keys(), port, TIMEOUT / 2) as other:
+                    await other.connectServer()
+                token.goes_on.set()
+                # After the computation, on its thread.
+                executor.submit(int).result(TIMEOUT)
+                self.assertTrue(lib.anwdl_client_interface_is_closed(client._handle))
+                await client.connectServer()
+                await client.sendRequest("STAT")
+                self.assertEqual((await client.recvResponse())["data"], {"answer": 42})
+            self.assertEqual(seen, [STAT])
 
 
 if __name__ == "__main__":

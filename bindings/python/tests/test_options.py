@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import re
 import select
@@ -10,11 +11,12 @@ import socket
 import tempfile
 import unittest
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import anwdl
 from anwdl import (
@@ -36,6 +38,7 @@ from ends import (
     PEER_KEY_PAIR,
     STAT,
     TIMEOUT,
+    Token,
     answer_arrives,
     exchanged,
     fails,
@@ -43,11 +46,12 @@ from ends import (
     own_keys,
     peer_settings,
     request_arrives,
+    server,
+    silent_server,
     together,
     two_ends,
 )
-from peer import PeerError, PeerRefused, ProtocolName, Session, fingerprint
-from peer.json_text import parse_strictly
+from peer import PeerRefused, ProtocolName, Session, fingerprint
 
 HEADER = Path(__file__).resolve().parents[3] / "include" / "anwdl.h"
 
@@ -220,9 +224,11 @@ class NonBlocking(unittest.TestCase):
     def test_a_session(self) -> None:
         seen: set[type] = set()
         with two_ends() as (near, far), ClientInstance(near, TIMEOUT, own_keys(), options=self.options) as client:
+            with self.assertRaises(WantRead):
+                client.exchangeKeys()
             settings = peer_settings(max_message_size=1 << 22)
             session, _ = together(partial(Session.connect, far, settings), lambda: self.finish(client, client.exchangeKeys, seen))
-            self.assertEqual(seen, {WantRead, WantComputation})
+            self.assertIn(WantComputation, seen)
             with self.assertRaises(WantRead):
                 client.recvRequest()
             with fails(LibraryRuntimeError, "OPERATION_PENDING"):
@@ -237,6 +243,28 @@ class NonBlocking(unittest.TestCase):
             answer, _ = together(partial(session.request, "STAT", {}), serve)
             self.assertEqual(answer["data"], data)
             self.assertIn(WantWrite, seen)
+
+    def test_closing_while_it_computes(self) -> None:
+        token = Token()
+        with server(2) as (port, _), ThreadPoolExecutor(1) as pool:
+            client = ClientInterface("127.0.0.1", port, TIMEOUT, token.wrapper, options=self.options)
+            with self.assertRaises(WantComputation):
+                while True:
+                    try:
+                        client.exchangeKeys(False) if client.getSocketDescriptor() else client.connectServer()
+                    except WantRead:
+                        self.assertTrue(select.select([client], [], [], TIMEOUT)[0])
+            computed = pool.submit(client.compute)
+            self.assertTrue(token.begun.wait(TIMEOUT))
+            client.closeConnection()
+            # The server has heard of it, as it serves the next one.
+            with ClientInterface("127.0.0.1", port, TIMEOUT / 2, own_keys()) as other:
+                other.connectServer()
+            self.assertFalse(computed.done())
+            token.goes_on.set()
+            computed.result(TIMEOUT)
+            with fails(LibraryRuntimeError, "CLOSED"):
+                client.exchangeKeys(False)
 
 
 class Log(unittest.TestCase):
@@ -286,29 +314,10 @@ class Log(unittest.TestCase):
 class Interface(unittest.TestCase):
     """ClientInterface, with the peer as the server."""
 
-    @contextlib.contextmanager
-    def server(self, **changes: Any) -> Iterator[tuple[int, list[Any]]]:
-        """One client's server, that answers with what it was asked; gives its port."""
-        seen: list[Any] = []
-        settings = peer_settings(key_pair=OWN_KEY_PAIR, protocol=ProtocolName.AUTO, **changes)
-
-        def serve(listener: socket.socket) -> None:
-            connection, _ = listener.accept()
-            with Session.accept(connection, settings) as session:
-                while True:
-                    request = parse_strictly(session.receive_text())
-                    seen.append(request)
-                    session.send_text('{"success": true, "message": "OK", "data": {"answer": 42}}')
-
-        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
-            ended = pool.submit(serve, listener)
-            yield listener.getsockname()[1], seen
-            self.assertIsInstance(ended.exception(TIMEOUT), PeerError)
-
     def test_every_framing_and_order(self) -> None:
         for protocol, receive_first in ((Protocol.V2, False), (Protocol.V3, True), (Protocol.V4, True), (Protocol.GCM, False)):
             with self.subTest(protocol=protocol.name, receive_first=receive_first):
-                with self.server(client_speaks_first=not receive_first) as (port, seen):
+                with server(client_speaks_first=not receive_first) as (port, seen):
                     options = Options(protocol=protocol, expected_fingerprint=fingerprint(OWN_KEY_PAIR.public_pem))
                     with ClientInterface("127.0.0.1", port, TIMEOUT, peer_keys(), options=options) as client:
                         self.assertTrue(client.isClosed())
@@ -325,7 +334,7 @@ class Interface(unittest.TestCase):
                 self.assertEqual(seen, [{"verb": "ECHO", "parameters": {"p": 1}}])
 
     def test_connecting_without_waiting(self) -> None:
-        with self.server() as (port, seen):
+        with server() as (port, seen):
             with ClientInterface("localhost", port, TIMEOUT, peer_keys(), options=Options(non_blocking=True)) as client:
                 self.assertEqual(client.fileno(), -1)
 
@@ -342,22 +351,13 @@ class Interface(unittest.TestCase):
                 self.assertEqual(finish(client.recvResponse)["data"], {"answer": 42})
             self.assertEqual(len(seen), 1)
 
-    @contextlib.contextmanager
-    def silent(self) -> Iterator[tuple[str, int]]:
-        """A server that answers nobody, as its queue is full."""
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(0)
-            host, port = listener.getsockname()
-            with socket.create_connection((host, port)):
-                yield host, port
-
     def test_giving_up_to_connect(self) -> None:
-        with self.silent() as (host, port):
+        with silent_server() as (host, port):
             client = ClientInterface(host, port, TIMEOUT, peer_keys(), options=Options(non_blocking=True))
             for _ in range(2):
                 with self.assertRaises(WantRead):
                     client.connectServer()
+                self.assertFalse(client.isClosed())
             self.assertFalse(select.select([client], [], [], 0)[0])
             with fails(LibraryRuntimeError, "OPERATION_PENDING"):
                 client.sendRequest("ECHO")
@@ -372,19 +372,37 @@ class Interface(unittest.TestCase):
 
         earlier = signal.signal(signal.SIGALRM, interrupt)
         self.addCleanup(signal.signal, signal.SIGALRM, earlier)
-        with self.silent() as (host, port):
+        with silent_server() as (host, port):
             client = ClientInterface(host, port, TIMEOUT, peer_keys())
             signal.setitimer(signal.ITIMER_REAL, 0.05)
             with self.assertRaises(InterruptedError):
                 client.connectServer()
-            client.closeConnection()
+            self.assertTrue(client.isClosed())
+            self.assertEqual(client.fileno(), -1)
+
+    def test_the_end_of_with_gives_up_to_connect(self) -> None:
+        with silent_server() as (host, port):
+            with ClientInterface(host, port, TIMEOUT, peer_keys(), options=Options(non_blocking=True)) as client:
+                with self.assertRaises(WantRead):
+                    client.connectServer()
+            self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
+
+    def test_what_fails_at_the_last_step_of_connecting_leaves_no_connection(self) -> None:
+        for options in (Options(), Options(non_blocking=True)):
+            with server() as (port, _):
+                client = ClientInterface("127.0.0.1", port, TIMEOUT, peer_keys(), options=options)
+                with mock.patch("os.dup", side_effect=OSError(errno.EMFILE, "none left")), self.assertRaises(OSError):
+                    while True:
+                        with contextlib.suppress(WantRead):
+                            client.connectServer()
+                self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
 
     def test_a_timeout_ends_connecting(self) -> None:
-        with self.silent() as (host, port), fails(LibraryRuntimeError, "TIMEOUT"):
+        with silent_server() as (host, port), fails(LibraryRuntimeError, "TIMEOUT"):
             ClientInterface(host, port, 0.05, peer_keys()).connectServer()
 
     def test_what_fails(self) -> None:
-        with self.server() as (port, _):
+        with server() as (port, _):
             client = ClientInterface("127.0.0.1", port, TIMEOUT, peer_keys(), options=Options(expected_fingerprint="0" * 64))
             with fails(LibraryRuntimeError, "FINGERPRINT_MISMATCH"):
                 client.connectServer()
@@ -398,7 +416,7 @@ class Interface(unittest.TestCase):
     def test_a_connection_is_made_once_and_again_after_it_was_closed(self) -> None:
         client = ClientInterface("127.0.0.1", 1, TIMEOUT, peer_keys())
         for _ in range(2):
-            with self.server() as (port, seen):
+            with server() as (port, seen):
                 client._server = (b"127.0.0.1", port)
                 client.connectServer()
                 with fails(LibraryValueError, "ALREADY_CONNECTED"):

@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from anwdl import AESWrapper, ClientInstance, LibraryRuntimeError, LibraryValueError, RSAWrapper
+from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
 from ends import (
     OWN_KEY_PAIR,
     STAT,
     TIMEOUT,
+    Token,
     answer_arrives,
     exchanged,
     fails,
@@ -28,6 +29,8 @@ from ends import (
     own_keys,
     peer_settings,
     request_arrives,
+    server,
+    silent_server,
     together,
     two_ends,
 )
@@ -92,6 +95,71 @@ class Threads(unittest.TestCase):
                 peer.send_text('{"verb": "STAT", "parameters": {}}')
 
             self.assertIsNone(self.while_another_thread_waits(client, act))
+
+    def test_closing_ends_connecting_on_another_thread(self) -> None:
+        with silent_server() as (host, port), ThreadPoolExecutor(1) as pool:
+            # So that it cannot be the timeout that ends it.
+            client = ClientInterface(host, port, 2 * TIMEOUT, own_keys())
+            waits, wait = threading.Event(), client._wait
+
+            def tell_and_wait(want: int, descriptor: int, *more: Any) -> None:
+                # As above, as this descriptor is no socket that can be shut down.
+                own = os.dup(descriptor)
+                try:
+                    waits.set()
+                    wait(want, own, *more)
+                finally:
+                    os.close(own)
+
+            client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
+            connected = pool.submit(client.connectServer)
+            self.assertTrue(waits.wait(TIMEOUT))
+            client.closeConnection()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                connected.result(TIMEOUT)
+
+    def test_nothing_waits_for_a_computation(self) -> None:
+        token = Token()
+        with server(2) as (port, _), ThreadPoolExecutor(1) as pool:
+            client = ClientInterface("127.0.0.1", port, TIMEOUT, token.wrapper)
+            connected = pool.submit(client.connectServer)
+            self.assertTrue(token.begun.wait(TIMEOUT))
+            self.assertFalse(client.hasFailed())
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                client.getRSAWrapper()
+            client.closeConnection()
+            self.assertTrue(client.isClosed())
+            with ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as other:
+                other.connectServer()
+            self.assertFalse(connected.done())
+            token.goes_on.set()
+            with fails(LibraryRuntimeError, "CLOSED"):
+                connected.result(TIMEOUT)
+
+    def test_an_operation_ends_with_its_connection(self) -> None:
+        waits, goes_on = threading.Event(), threading.Event()
+        with server(2) as (port, seen), ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
+            client.connectServer()
+            wait, own_thread = client._wait, threading.get_ident()
+
+            def wait_longer(*arguments: Any) -> None:
+                if threading.get_ident() == own_thread:
+                    return wait(*arguments)
+                waits.set()
+                goes_on.wait(TIMEOUT)
+
+            client._wait = wait_longer  # type: ignore[assignment,method-assign]
+            with ThreadPoolExecutor(1) as pool:
+                received = pool.submit(client.recvResponse)
+                self.assertTrue(waits.wait(TIMEOUT))
+                client.closeConnection()
+                client.connectServer()
+                goes_on.set()
+                with fails(LibraryRuntimeError, "CLOSED"):
+                    received.result(TIMEOUT)
+            client.sendRequest("STAT")
+            self.assertEqual(client.recvResponse()["data"], {"answer": 42})
+            self.assertEqual(seen, [STAT])
 
     def test_a_signal_ends_what_waits_and_it_goes_on(self) -> None:
         class Interrupt(Exception):
@@ -179,6 +247,28 @@ class Forks(unittest.TestCase):
                 with Session.connect(far, peer_settings(protocol=framing)) as session:
                     self.assertEqual(session.request("STAT", {})["data"], {"process": child, "request": STAT})
                 self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+
+    def test_a_child_closes_what_another_thread_was_waiting_for(self) -> None:
+        with exchanged() as (client, peer):
+            waits, wait = threading.Event(), client._wait
+
+            def tell_and_wait(*arguments: Any) -> None:
+                waits.set()
+                wait(*arguments)
+
+            client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
+            with ThreadPoolExecutor(1) as pool:
+                received = pool.submit(client.recvRequest)
+                self.assertTrue(waits.wait(TIMEOUT))
+                child = os.fork()
+                if child == 0:
+                    # Ends a child that waits for ever.
+                    signal.alarm(TIMEOUT)
+                    client.closeConnection()
+                    os._exit(0)
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+                peer.send_text('{"verb": "STAT", "parameters": {}}')
+                self.assertEqual(received.result(TIMEOUT), STAT)
 
     def test_a_child_has_the_key_pair_that_another_thread_was_using(self) -> None:
         keys, uses, used = own_keys(), threading.Event(), threading.Event()

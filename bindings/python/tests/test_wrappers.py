@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 import recordings
 from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
 from anwdl._wrappers import _operations
+from ends import fails
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER
@@ -88,6 +89,23 @@ class ElsewhereKeys(unittest.TestCase):
                 self.wrapper.setPrivateOperation(operation)
             self.assertEqual(caught.exception.reason, "PRIVATE_OPERATION_FAILED")
         self.assertEqual(set(_operations), before)
+
+    def test_it_cannot_use_the_object_whose_call_it_is_in(self) -> None:
+        refused: list[str] = []
+
+        def operation(number: bytes) -> bytes:
+            # Others may be used, also those that take their locks twice.
+            with fails(LibraryRuntimeError, "CLOSED"):
+                ClientInterface("127.0.0.1", 1).closeConnection()
+            try:
+                self.wrapper.getKeySize()
+            except LibraryRuntimeError as error:
+                refused.append(error.reason)
+            return self.operation(number)
+
+        self.wrapper.setPrivateOperation(operation)
+        self.wrapper.signData("text")
+        self.assertEqual(refused, ["OPERATION_PENDING"] * 2)
 
     def test_it_lives_as_long_as_a_wrapper_has_it(self) -> None:
         class Token:

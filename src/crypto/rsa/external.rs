@@ -48,6 +48,11 @@ impl ExternalKey {
         self.modulus.len()
     }
 
+    /// Whether this is the public key that the operation was checked with.
+    pub fn belongs_to(&self, public: &PublicKey) -> bool {
+        RsaPublicKey::from_public_key_der(public.der()).is_ok_and(|numbers| numbers == self.public)
+    }
+
     pub fn decrypt(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         if data.len() != self.modulus_size() || !self.is_ciphertext(data) {
             return Err(decryption_failed());

@@ -35,6 +35,8 @@ pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
 pub struct RsaWrapper {
     public: Option<Arc<LocalPublicKey>>,
     private: Option<Arc<LocalPrivateKey>>,
+    /// Whether these two belong together.
+    is_pair: bool,
     remote: Option<PublicKey>,
 }
 
@@ -159,6 +161,7 @@ impl RsaWrapper {
     pub fn set_private_operation(&mut self, operation: PrivateOperation) -> Result<()> {
         let key = ExternalKey::new(&self.local_public()?.key, operation)?;
         self.private = Some(Arc::new(LocalPrivateKey::Elsewhere(key)));
+        self.is_pair = true;
         Ok(())
     }
 
@@ -235,6 +238,7 @@ impl RsaWrapper {
         Self {
             public: self.public.clone(),
             private: self.private.clone(),
+            is_pair: self.is_pair,
             remote: None,
         }
     }
@@ -245,6 +249,20 @@ impl RsaWrapper {
             LocalPrivateKey::Here(key) => key.modulus_size(),
             LocalPrivateKey::Elsewhere(key) => key.modulus_size(),
         })
+    }
+
+    /// Fails unless there is a local key pair. The keys are set one by one, so that they can belong
+    /// to different pairs, and the peer would only see that it is answered nonsense.
+    pub(crate) fn check_pair(&self) -> Result<()> {
+        self.local_public()?;
+        self.local_private()?;
+        match self.is_pair {
+            true => Ok(()),
+            false => Err(Error::new(
+                Reason::KeyMissing,
+                "the local private RSA key does not belong to the local public one",
+            )),
+        }
     }
 
     /// Fails if the library cannot read the private key, but only has its operation.
@@ -271,15 +289,25 @@ impl RsaWrapper {
     }
 
     fn replace_public(&mut self, public: PublicKey) -> Result<()> {
+        let is_pair = match self.private.as_deref() {
+            Some(LocalPrivateKey::Here(key)) => key.public_key()?.der() == public.der(),
+            Some(LocalPrivateKey::Elsewhere(key)) => key.belongs_to(&public),
+            None => false,
+        };
         self.public = Some(Arc::new(LocalPublicKey::new(public)?));
+        self.is_pair = is_pair;
         Ok(())
     }
 
     fn replace_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
+        let public = private.public_key()?;
+        let has_same = |local: &LocalPublicKey| local.key.der() == public.der();
+        let is_pair = derivate_public_key || self.public.as_deref().is_some_and(has_same);
         if derivate_public_key {
-            self.replace_public(private.public_key()?)?;
+            self.public = Some(Arc::new(LocalPublicKey::new(public)?));
         }
         self.private = Some(Arc::new(LocalPrivateKey::Here(private)));
+        self.is_pair = is_pair;
         Ok(())
     }
 

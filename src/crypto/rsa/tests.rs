@@ -388,6 +388,38 @@ fn missing_keys_are_told() {
 }
 
 #[test]
+fn only_keys_that_belong_together_are_a_pair() {
+    let (mut wrapper, mut peer) = (local(), RsaWrapper::default());
+    peer.set_private_key(PEER, true).unwrap();
+    let (own_key, peers_key) = (
+        wrapper.public_key_der().unwrap().to_vec(),
+        peer.public_key_der().unwrap(),
+    );
+    let private = wrapper.private_key().unwrap();
+    let mut operation = Some(operation_of(&wrapper));
+    assert_eq!(wrapper.check_pair(), Ok(()));
+    assert_eq!(wrapper.clone().local_keys().check_pair(), Ok(()));
+    for _private_key_is in ["here", "elsewhere"] {
+        wrapper.set_public_key_der(peers_key).unwrap();
+        assert_reason(wrapper.check_pair(), Reason::KeyMissing);
+        wrapper.set_public_key_der(&own_key).unwrap();
+        assert_eq!(wrapper.check_pair(), Ok(()));
+        assert_reason(wrapper.set_public_key_der(b"no key"), Reason::InvalidKey);
+        assert_eq!(wrapper.check_pair(), Ok(()));
+        if let Some(operation) = operation.take() {
+            wrapper.set_private_operation(operation).unwrap();
+        }
+    }
+
+    let mut wrapper = RsaWrapper::default();
+    assert_reason(wrapper.check_pair(), Reason::KeyMissing);
+    wrapper.set_private_key(&*private, false).unwrap();
+    assert_reason(wrapper.check_pair(), Reason::KeyMissing);
+    wrapper.set_public_key_der(&own_key).unwrap();
+    assert_eq!(wrapper.check_pair(), Ok(()));
+}
+
+#[test]
 fn clones_share_local_keys_and_no_peer() {
     let wrapper = local();
     let mut clone = wrapper.clone();

@@ -235,7 +235,7 @@ fn are_idle(client: &Side, server: &Side) -> [bool; 2] {
 }
 
 #[test]
-fn a_session_is_idle_only_between_its_messages() {
+fn a_session_is_idle_without_a_request() {
     for protocol in [
         anwdl_protocol_t::ANWDL_PROTOCOL_V2,
         anwdl_protocol_t::ANWDL_PROTOCOL_V3,
@@ -244,8 +244,18 @@ fn a_session_is_idle_only_between_its_messages() {
     ] {
         let (options, number) = (keyed_options(), protocol as ProtocolNumber);
         ok!(anwdl_client_options_set_protocol(options, number));
-        let fresh = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
-        assert!(!fresh.is_idle(), "the keys are not exchanged");
+        let mut fresh = [
+            anwdl_role_t::ANWDL_ROLE_CLIENT,
+            anwdl_role_t::ANWDL_ROLE_SERVER,
+        ]
+        .map(|role| Side::new(role, options));
+        // Without keys, a client cannot ask, and a server has been asked nothing.
+        assert_eq!(fresh.each_ref().map(Side::is_idle), [false, true]);
+        let [client, server] = &mut fresh;
+        client.advance();
+        client.send_to(server, 1);
+        assert_eq!(server.advance(), ANWDL_EVENT_WANT_READ);
+        assert_eq!(are_idle(client, server), [false, true]);
         let (mut client, mut server) = exchanged_pair(options);
         client.lends = true;
         for lends in [false, true] {

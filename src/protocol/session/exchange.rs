@@ -63,13 +63,12 @@ impl Session {
             Some(rsa) => rsa,
             none => none.insert(wiping_stack::<KEYS_STACK, _>(default_key_pair::get)?),
         };
-        let missing = |message| Err(Error::new(Reason::KeyMissing, message));
-        if rsa.public_key().is_none() {
-            return missing("no local public RSA key is set");
-        }
-        rsa.ciphertext_size()?;
+        rsa.check_pair()?;
         if steps == [Step::SendSecret] && !rsa.has_remote() {
-            return missing("the peer's public RSA key has not been received yet");
+            return Err(Error::new(
+                Reason::KeyMissing,
+                "the peer's public RSA key has not been received yet",
+            ));
         }
         Ok(())
     }

@@ -250,13 +250,14 @@ impl Session {
         self.operation.is_none() && self.input.len_ahead() > 0
     }
 
-    /// Whether the session is between two messages: nothing of either's is here, or waits to be sent.
-    pub fn is_between_messages(&self) -> bool {
-        let has_begun = match self.operation() {
-            None => self.has_read_ahead(),
-            Some(operation) => operation != Operation::Receive || self.has_transferred,
-        };
-        self.is_ready() && !self.has_failed && !has_begun
+    /// Whether a byte of a message was received that is not whole yet, or one waits to be sent.
+    pub fn is_message_under_way(&self) -> bool {
+        match self.operation() {
+            None => self.is_ready() && self.has_read_ahead(),
+            Some(Operation::Receive) => self.has_transferred,
+            Some(Operation::Send) => true,
+            Some(_) => false,
+        }
     }
 
     /// Reports bytes that were written to [`receive_buffer`](Self::receive_buffer).

@@ -6,6 +6,7 @@ import re
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 from cffi import FFI
@@ -65,7 +66,11 @@ check(anwdl.anwdl_client_options_set_exchange_keys(options, False))  # the clien
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
     print("listening on {}:{}".format(*listener.getsockname()), flush=True)
     while True:
-        connection, _ = listener.accept()
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            time.sleep(0.1)  # no descriptors: others may end meanwhile
+            continue
         made = ffi.new("anwdl_client_t **")
         if anwdl.anwdl_client_new(connection.fileno(), options, made) == anwdl.ANWDL_OK:
             connection.detach()  # the descriptor is the client's

@@ -94,7 +94,9 @@ for (;;) {
         $wanted === 'read' ? $read[$id] = $stream : $write[$id] = $stream;
     }
     stream_select($read, $write, $urgent, 1);
-    if (isset($read['listener']) && $stream = @stream_socket_accept($listener, 0)) {
+    if (isset($read['listener']) && !$stream = @stream_socket_accept($listener, 0)) {
+        usleep(10000); // no descriptors: others may end meanwhile
+    } elseif (isset($read['listener'])) {
         stream_set_blocking($stream, false);
         $session = output('anwdl_session_t *');
         check($anwdl->anwdl_session_new($anwdl->ANWDL_ROLE_SERVER, $options, FFI::addr($session)));

@@ -47,7 +47,15 @@ pub fn main(init: std.process.Init) !void {
     var listener = try address.listen(io, .{ .reuse_address = true });
     std.debug.print("listening on {f}\n", .{listener.socket.address});
     while (true) {
-        const thread = try std.Thread.spawn(.{}, serve, .{ io, try listener.accept(io), options });
+        const stream = listener.accept(io) catch {
+            // No descriptors: others may end meanwhile.
+            try io.sleep(.fromMilliseconds(100), .awake);
+            continue;
+        };
+        const thread = std.Thread.spawn(.{}, serve, .{ io, stream, options }) catch {
+            stream.close(io);
+            continue;
+        };
         thread.detach();
     }
 }

@@ -17,11 +17,11 @@ class Awaiting(Connection):
     _executor: Optional[Executor]
     _stop_waiting: Optional[Callable[[], None]] = None
 
-    def closeConnection(self) -> None:
-        """Closes the connection and wipes the keys of the session. A task that waits for the client wakes up and fails."""
+    def _wake(self) -> None:
+        # A task that waits for a computation fails after that.
         if self._stop_waiting is not None:
             self._stop_waiting()
-        super().closeConnection()
+        super()._wake()
 
     def _begin(self, timeout: Optional[float], executor: Optional[Executor], options: Options) -> Options:
         """Sets what the waiting needs; returns the options for the library."""
@@ -39,21 +39,20 @@ class Awaiting(Connection):
         deadline = loop.time() + self._seconds if self._seconds else None
         try:
             while True:
-                want = next(steps)
+                want, descriptor, link = next(steps)
                 if want == WANT_COMPUTATION:
-                    await loop.run_in_executor(self._executor, self.compute)
+                    await loop.run_in_executor(self._executor, self._compute, link)
                 else:
-                    await self._until_ready(want == WANT_READ, deadline)
+                    await self._until_ready(descriptor, want == WANT_READ, deadline)
         except StopIteration as end:
             result: T = end.value
             return result
         finally:
             steps.close()
 
-    async def _until_ready(self, to_read: bool, deadline: Optional[float]) -> None:
+    async def _until_ready(self, descriptor: int, to_read: bool, deadline: Optional[float]) -> None:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
-        descriptor = self._waiting_descriptor()
 
         def stop() -> None:
             # Before the descriptor is closed, because another socket may get its number at once.

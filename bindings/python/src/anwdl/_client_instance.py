@@ -15,6 +15,7 @@ class Instance(Connection):
     """A client on a socket object that it shares with the caller."""
 
     _functions = functions_of("anwdl_client_")
+    _seen = {**Connection._seen, "get_ip": string, "get_id": string, "get_creation_timestamp": int}
     socket: sockets.socket
     _descriptor = -1
 
@@ -48,18 +49,15 @@ class Instance(Connection):
 
     def getIP(self) -> str:
         """The IPv4 or IPv6 address of the client; "" if it has none."""
-        with self._guard:
-            return string(lib.anwdl_client_get_ip(self._handle))
+        return str(self._see("get_ip"))
 
     def getID(self) -> str:
         """The first 7 digits of the address's SHA-256."""
-        with self._guard:
-            return string(lib.anwdl_client_get_id(self._handle))
+        return str(self._see("get_id"))
 
     def getCreationTimestamp(self) -> int:
         """The time when this object was made, in seconds since 1970."""
-        with self._guard:
-            return int(lib.anwdl_client_get_creation_timestamp(self._handle))
+        return int(self._see("get_creation_timestamp"))
 
     def getStoredRequest(self) -> Optional[Dict[str, Any]]:
         """The last stored request, or None."""

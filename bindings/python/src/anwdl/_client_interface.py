@@ -1,17 +1,17 @@
 """The side that connects."""
 
+import contextlib
 import os
 import socket as sockets
 from concurrent.futures import Executor
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from anwdl._awaiting import Awaiting
-from anwdl._connection import BlockingSteps, Connection, Steps, closed, functions_of, json_object, parsed
+from anwdl._connection import BlockingSteps, Connection, Link, Steps, closed, functions_of, json_object, parsed
 from anwdl._library import (
     OK,
-    LibraryRuntimeError,
+    Want,
     check,
-    failure,
     ffi,
     given_number,
     given_text,
@@ -61,12 +61,12 @@ class Interface(Connection):
         with self._guard:
             return int(lib.anwdl_client_interface_get_socket_descriptor(self._handle))
 
-    def closeConnection(self) -> None:
-        """Closes the connection, or gives up one that is being made, and wipes the keys of the session."""
+    def isClosed(self) -> bool:
+        """Whether there is no connection, also as other code closed its socket, and none is being made."""
+        if self.socket is not None:
+            return super().isClosed()
         with self._guard:
-            if self._is_connecting():
-                return self._let_go()
-            super().closeConnection()
+            return bool(lib.anwdl_client_interface_is_closed(self._handle))
 
     def getSocketDescriptor(self) -> Optional[sockets.socket]:
         """A socket of the connection, or None before there is one."""
@@ -82,26 +82,34 @@ class Interface(Connection):
     def _waiting_descriptor(self) -> int:
         return self.fileno()
 
-    def _connect(self) -> Steps[None]:
-        with self._guard:
-            if self.socket is not None and self.isClosed():
-                self._let_go()
-                self.socket = None
-        is_begun = False
-        while True:
-            with self._guard:
-                if is_begun and lib.anwdl_client_interface_is_closed(self._handle):
-                    raise closed()
-                is_begun = True
-                status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
-                if status < OK:
-                    raise failure(status)
-                if status == OK:
-                    # Of one's own, as the other one is the library's: of the same connection.
-                    self.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
-                    self.socket.settimeout(self._seconds)
-                    return
-            yield status
+    @contextlib.contextmanager
+    def _connecting(self) -> Iterator[Link]:
+        """The connection that the block makes, and has to itself. If the block fails, it is closed."""
+        with self._turn(self._make_way) as link:
+            try:
+                yield link
+            except Want:
+                raise
+            except BaseException:
+                self._end(link)
+                raise
+
+    def _make_way(self) -> None:
+        if self.socket is None:
+            return
+        if self.isClosed():
+            self._end()
+            self.socket = None
+        elif not self._link.is_in_use():
+            check(self._connect())  # the library refuses
+
+    def _connect(self) -> int:
+        status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
+        if status == OK:
+            # Of one's own, as the other one is the library's: of the same connection.
+            self.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
+            self.socket.settimeout(self._seconds)
+        return status
 
     def _timeout(self) -> Optional[float]:
         return self._seconds if self.socket is None else super()._timeout()
@@ -122,12 +130,7 @@ class Interface(Connection):
         if not lib.anwdl_client_interface_is_closed(self._handle):
             check(lib.anwdl_client_interface_close_connection(self._handle))
 
-    def _is_connecting(self) -> bool:
-        return self.socket is None and not lib.anwdl_client_interface_is_closed(self._handle)
-
     def _check_open(self) -> None:
-        if self._is_connecting():
-            raise LibraryRuntimeError("connectServer is under way and must be finished first", "OPERATION_PENDING")
         if self.isClosed():
             self._let_go()
             raise closed()
@@ -150,14 +153,14 @@ class ClientInterface(BlockingSteps, Interface):
 
     def connectServer(self, receive_first: bool = False) -> None:
         """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
-        self._drive(self._connect())
-        if not self._options.non_blocking:
-            try:
-                self.exchangeKeys(receive_first)
-            except BaseException:
-                if not self.isClosed():
-                    self.closeConnection()
-                raise
+        with self._connecting() as link:
+            if self._options.non_blocking:
+                return self._drive(self._steps(link, self._connect))
+            link.waker, other = sockets.socketpair()
+            with link.waker, other:
+                self._drive(self._steps(link, self._connect))
+            link.waker = None
+            self._drive(self._steps(link, self._exchanging(receive_first)))
 
     def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
         """Sends a request. Without parameters, it sends an empty dictionary."""
@@ -187,13 +190,9 @@ class AsyncClientInterface(Awaiting, Interface):
 
     async def connectServer(self, receive_first: bool = False) -> None:
         """Connects and exchanges the keys."""
-        await self._await(self._connect())
-        try:
-            await self._await(self._exchange(receive_first))
-        except BaseException:
-            if not self.isClosed():
-                self.closeConnection()
-            raise
+        with self._connecting() as link:
+            await self._await(self._steps(link, self._connect))
+            await self._await(self._steps(link, self._exchanging(receive_first)))
 
     async def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
         """Sends a request. Without parameters, it sends an empty dictionary."""

@@ -4,10 +4,11 @@ import importlib
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Optional, Type, Union
+from typing import Any, Dict, Iterator, Optional, Type, Union
 
 
 def _refuse_subinterpreters() -> None:
@@ -173,15 +174,25 @@ def taken_string(function: Any, *arguments: Any) -> Optional[bytes]:
         lib.anwdl_string_free(out[0])
 
 
-class _Handling(threading.local):
-    log_record = False
+class _Callbacks(threading.local):
+    depth = 0
 
 
-handling = _Handling()
-"""Whether this thread is in a log handler, and so within a call of the library."""
+_callbacks = _Callbacks()
+"""How many callbacks this thread is in, each within a call of the library."""
 
 
-class _Process:
+@contextmanager
+def callback() -> Iterator[None]:
+    """What the library calls. It may use all objects but those whose calls it is in."""
+    _callbacks.depth += 1
+    try:
+        yield
+    finally:
+        _callbacks.depth -= 1
+
+
+class Process:
     """Identifies this process: a forked child has another number."""
 
     number = 0
@@ -194,40 +205,62 @@ class _Process:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Process.is_forked)
+    os.register_at_fork(after_in_child=Process.is_forked)
 
 
 class Guard:
-    """Lets one thread at a time call functions with an object."""
+    """Lets one thread at a time call functions with an object. A computation with it can last, so nobody waits for that."""
 
-    __slots__ = ("_lock", "_depth", "_process")
+    __slots__ = ("_lock", "_depth", "_process", "_callbacks", "computation")
 
     def __init__(self) -> None:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
         self._lock = threading.RLock()
         self._depth = 0
-        self._process = _Process.number
+        self._process = Process.number
+        self.computation: Optional[object] = None
 
     def __enter__(self) -> None:
-        if self._process != _Process.number:
+        self._enter()
+        if self.computation is not None:
+            self._leave()
+            raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
+
+    @contextmanager
+    def also_while_computing(self) -> Iterator[None]:
+        """For what needs no call of the library while there is a `computation`."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        if self._process != Process.number:
             self._renew()
         self._lock.acquire()
-        if self._depth and handling.log_record:
+        if self._depth == 0:
+            self._callbacks = _callbacks.depth
+        elif self._callbacks != _callbacks.depth:
             self._lock.release()
-            raise LibraryRuntimeError("a log handler must not use the object whose call it is told of", "OPERATION_PENDING")
+            raise LibraryRuntimeError("a callback must not use the object whose call it is in", "OPERATION_PENDING")
         self._depth += 1
 
     def _renew(self) -> None:
-        """Takes the lock from a thread that held it during a fork, and does not exist in the child."""
-        with _Process.renewing:
-            if self._process == _Process.number:
+        """Takes the object from a thread that used it during a fork, and does not exist in the child."""
+        with Process.renewing:
+            if self._process == Process.number:
                 return
             if self._lock.acquire(blocking=False):
                 self._lock.release()
             else:
                 self._lock, self._depth = threading.RLock(), 0
-            self._process = _Process.number
+            self.computation = None
+            self._process = Process.number
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self._depth -= 1
         self._lock.release()

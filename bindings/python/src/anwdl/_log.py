@@ -5,7 +5,7 @@ import logging
 from functools import lru_cache
 from typing import Any, Optional
 
-from anwdl._library import check, ffi, handling, lib, string
+from anwdl._library import callback, check, ffi, lib, string
 
 LEVELS = {
     lib.ANWDL_LOG_DEBUG: logging.DEBUG,
@@ -21,13 +21,10 @@ def _record(level: int, client_id: Any, message: Any, _user_data: Any) -> None:
     logger = _logger
     if logger is None:
         return
-    handling.log_record = True
-    try:
+    with callback():
         known = string(client_id) if client_id != ffi.NULL else ""
         text = string(message)
         logger.log(LEVELS[level], "%s", f"client {known}: {text}" if known else text, extra={"client_id": known})
-    finally:
-        handling.log_record = False
 
 
 @lru_cache(maxsize=None)

@@ -49,7 +49,8 @@ def milliseconds(timeout: Optional[float]) -> int:
 
 
 def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[RSAWrapper], aes_wrapper: Optional[AESWrapper]) -> Any:
-    """The library's object. It is non-blocking: this package waits, so signal handlers can run."""
+    """The library's object. It is non-blocking with a separate computation: this package waits, so signal handlers can run, and other
+    threads can close the client during the private key operation."""
     if options.separate_computation and not options.non_blocking:
         raise invalid("separate_computation is for non-blocking clients")
     handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
@@ -61,7 +62,7 @@ def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[
     check(lib.anwdl_client_options_set_max_message_size(handle, size))
     check(lib.anwdl_client_options_set_key_echo(handle, bool(options.key_echo)))
     check(lib.anwdl_client_options_set_proxy_protocol(handle, int(bool(options.proxy_protocol))))
-    check(lib.anwdl_client_options_set_separate_computation(handle, bool(options.separate_computation)))
+    check(lib.anwdl_client_options_set_separate_computation(handle, True))
     if options.expected_fingerprint is not None:
         fingerprint = given_text("expected_fingerprint", options.expected_fingerprint)
         check(lib.anwdl_client_options_set_expected_fingerprint(handle, fingerprint))

@@ -9,6 +9,7 @@ from anwdl._library import (
     Guard,
     LibraryRuntimeError,
     NotCopied,
+    callback,
     check,
     ffi,
     given_bytes,
@@ -49,7 +50,8 @@ _operations: Dict[int, Any] = {}
 @ffi.callback("anwdl_private_operation_t", error=False)  # type: ignore[untyped-decorator]
 def _run_operation(number: Any, result: Any, size: int, user_data: Any) -> bool:
     operation: PrivateOperation = ffi.from_handle(user_data)
-    found = bytes(operation(bytes(ffi.buffer(number, size))))
+    with callback():
+        found = bytes(operation(bytes(ffi.buffer(number, size))))
     if len(found) != size:
         raise ValueError(f"the private key operation returned {len(found)} bytes; the modulus has {size}")
     ffi.memmove(result, found, size)
@@ -158,7 +160,7 @@ class RSAWrapper(_Wrapper):
 
         It raises a number below the modulus to the power of the private exponent, without padding. It is given the number and returns the
         result, both big-endian and as long as the modulus; an exception is a failure. It runs on the thread that computes, on several at
-        once if several do, and once within this call."""
+        once if several do, and once within this call. It must not use the object whose call it is in."""
         handle = ffi.new_handle(operation)
         # From here on it may be called and freed.
         key = int(ffi.cast("uintptr_t", handle))
