@@ -42,7 +42,11 @@ int main(int argc, char **argv) {
     anwdl_client_interface_t *servers[MOST_SERVERS] = {NULL};
     anwdl_client_options_t *options = anwdl_client_options_new();
     int count = (argc - 1) / 2 < MOST_SERVERS ? (argc - 1) / 2 : MOST_SERVERS;
-    if (anwdl_client_options_set_non_blocking(options, true) != ANWDL_OK ||
+    anwdl_rsa_wrapper_t *keys = NULL;
+    /* A key pair takes seconds to make, which would be a part of the servers' time otherwise. */
+    if (anwdl_rsa_wrapper_new(true, &keys) != ANWDL_OK ||
+        anwdl_client_options_set_rsa_wrapper(options, keys) != ANWDL_OK ||
+        anwdl_client_options_set_non_blocking(options, true) != ANWDL_OK ||
         anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK)
         return EXIT_FAILURE;
     for (int at = 0; at < count; at++) {
@@ -76,6 +80,7 @@ int main(int argc, char **argv) {
             break;
         poll(entries, waiting, wait);
     }
+    anwdl_rsa_wrapper_free(keys);
     anwdl_client_options_free(options);
     return EXIT_SUCCESS;
 }
