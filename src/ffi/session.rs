@@ -629,7 +629,7 @@ pub unsafe extern "C" fn anwdl_role_name(role: RoleNumber) -> *const c_char {
 
 /// Runs the session, as anwdl_client_next_event() or, in the role of a client,
 /// anwdl_client_interface_next_event(). After ANWDL_EVENT_WANT_WRITE send what is pending; after
-/// ANWDL_EVENT_WANT_READ, when nothing is pending, feed it; then call again. Python: none.
+/// ANWDL_EVENT_WANT_READ feed it; then call again. Python: none.
 /// @param out_request Where to write the request with ANWDL_EVENT_REQUEST, to be freed with
 ///   anwdl_request_free(); it outlives the session. Ignored in the role of a client.
 /// @param out_response Where to write the response with ANWDL_EVENT_RESPONSE, to be freed with
