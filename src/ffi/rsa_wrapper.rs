@@ -21,9 +21,9 @@ use crate::error::Error;
 /// Keys are PEM of at most 16 KiB, with everything that OpenSSL accepts: text around it, a byte-order mark,
 /// blanks, CRLF, lines of any length. Functions that end in "_der" take or return DER of at most 16 KiB. The
 /// message of a refused key says what it is and what to do. The local keys can be set one by one; keys are
-/// exchanged only with a public and a private one that belong together (ANWDL_REASON_KEY_MISSING). A modulus has 2048 to 8192 bits; an exponent is
-/// odd, at least 3 and at most 33 bits long. The private key is wiped when the last wrapper or client that
-/// shares it is freed.
+/// exchanged only with a public and a private one that belong together (ANWDL_REASON_KEY_MISSING). A modulus has
+/// 2048 to 8192 bits; an exponent is odd, at least 3 and at most 33 bits long. The private key is wiped when the
+/// last wrapper or client that shares it is freed.
 pub enum anwdl_rsa_wrapper_t {}
 
 impl Handle for anwdl_rsa_wrapper_t {
