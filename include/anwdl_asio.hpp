@@ -295,8 +295,8 @@ template <class Stream> class connection {
         return fed_ < received_;
     }
 
-    /// Whether no request is under way, as far as the bytes show that were read. A server that stops
-    /// can end then, unless more waits in the stream.
+    /// Whether no request is under way, as far as the bytes show that were read. A server that
+    /// stops can end then, unless more waits in the stream.
     bool is_idle() const noexcept {
         return session_.is_idle() && !has_input();
     }
