@@ -4,7 +4,6 @@
    share. */
 #define _GNU_SOURCE /* for uv.h */
 #include "served.h"
-#include "workers.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -179,7 +178,6 @@ static void write_pending(connection_t *connection) {
 /* On a thread of the pool. */
 static void compute(uv_work_t *work) {
     connection_t *connection = work->data;
-    let_loops_go_first();
     connection->computed = anwdl_session_compute(connection->served.session);
 }
 

@@ -4,7 +4,10 @@
 
 enum { NICENESS = 10 };
 
-void let_loops_go_first(void) {
+/* Lets loops go first on a processor that they share with the calling thread: a request takes
+   microseconds, and the computation for a new client a millisecond. Does nothing where a thread has
+   no priority of its own. */
+static void let_loops_go_first(void) {
 #ifdef __linux__
     /* 0 means the calling thread. */
     (void)setpriority(PRIO_PROCESS, 0, NICENESS);

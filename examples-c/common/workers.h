@@ -33,9 +33,4 @@ void workers_wake(workers_t *workers);
 /* Waits until each thread has finished its current work. */
 void workers_stop(workers_t *workers);
 
-/* The calling thread goes second from here on where a loop wants the same processor: a request
-   takes microseconds, and the computation for a new client a millisecond. Does nothing where a
-   thread has no priority of its own. */
-void let_loops_go_first(void);
-
 #endif
