@@ -35,7 +35,11 @@ anwdl_client_options_t *exchange_options(const anwdl_rsa_wrapper_t *rsa, long ti
 
 void serve_request(anwdl_client_t *client) {
     anwdl_request_t *request = NULL;
-    MUST_OK(anwdl_client_recv_request(client, false, &request));
+    anwdl_status_t status;
+    do /* a client that does not block is told to wait after some requests in a row */
+        status = anwdl_client_recv_request(client, false, &request);
+    while (status == ANWDL_WANT_READ);
+    MUST_OK(status);
     anwdl_request_free(request);
 }
 
