@@ -156,6 +156,8 @@ def count(program: Path, side: str, framing: str, blocks: Texts) -> dict[str, in
         done = subprocess.run([*command, str(program), side, framing, *names], capture_output=True, text=True, timeout=LONGEST_RUN, env=environment)
         if done.returncode != 0:
             sys.exit(f"refusals.py: {side} {framing}: {done.stdout}{done.stderr}")
+        # Such as that a rule is broken on purpose.
+        sys.stderr.write(done.stderr)
         counts = {}
         for dump in Path(folder).glob("callgrind.*"):
             profile = dump.read_text()
