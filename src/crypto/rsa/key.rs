@@ -41,8 +41,6 @@ pub(super) struct PublicKey {
 pub(super) struct LocalPublicKey {
     pub key: PublicKey,
     pub pem: String,
-    /// Whether the private key beside it belongs to it.
-    pub is_paired: bool,
 }
 
 /// A private key, as PKCS #8 and ready to decrypt.
@@ -58,13 +56,9 @@ pub(super) struct PrivateKey {
 }
 
 impl LocalPublicKey {
-    pub fn new(key: PublicKey, is_paired: bool) -> Result<Self> {
+    pub fn new(key: PublicKey) -> Result<Self> {
         let pem = key.to_pem()?;
-        Ok(Self {
-            key,
-            pem,
-            is_paired,
-        })
+        Ok(Self { key, pem })
     }
 }
 

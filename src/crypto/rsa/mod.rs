@@ -35,6 +35,8 @@ pub const DEFAULT_PUBLIC_EXPONENT: u64 = 65537;
 pub struct RsaWrapper {
     public: Option<Arc<LocalPublicKey>>,
     private: Option<Arc<LocalPrivateKey>>,
+    /// Whether these two belong together.
+    is_pair: bool,
     remote: Option<PublicKey>,
 }
 
@@ -157,11 +159,9 @@ impl RsaWrapper {
     /// belong to the local public key, which must be set before: this runs it once to check that,
     /// and each later result is checked too. After a failure the old private key is kept.
     pub fn set_private_operation(&mut self, operation: PrivateOperation) -> Result<()> {
-        let public = &self.local_public()?.key;
-        let key = ExternalKey::new(public, operation)?;
-        let paired = LocalPublicKey::new(public.clone(), true)?;
-        self.public = Some(Arc::new(paired));
+        let key = ExternalKey::new(&self.local_public()?.key, operation)?;
         self.private = Some(Arc::new(LocalPrivateKey::Elsewhere(key)));
+        self.is_pair = true;
         Ok(())
     }
 
@@ -238,6 +238,7 @@ impl RsaWrapper {
         Self {
             public: self.public.clone(),
             private: self.private.clone(),
+            is_pair: self.is_pair,
             remote: None,
         }
     }
@@ -253,9 +254,9 @@ impl RsaWrapper {
     /// Fails unless there is a local key pair. The keys are set one by one, so that they can belong
     /// to different pairs, and the peer would only see that it is answered nonsense.
     pub(crate) fn check_pair(&self) -> Result<()> {
-        let public = self.local_public()?;
+        self.local_public()?;
         self.local_private()?;
-        match public.is_paired {
+        match self.is_pair {
             true => Ok(()),
             false => Err(Error::new(
                 Reason::KeyMissing,
@@ -288,27 +289,25 @@ impl RsaWrapper {
     }
 
     fn replace_public(&mut self, public: PublicKey) -> Result<()> {
-        let is_paired = match self.private.as_deref() {
+        let is_pair = match self.private.as_deref() {
             Some(LocalPrivateKey::Here(key)) => key.public_key()?.der() == public.der(),
             Some(LocalPrivateKey::Elsewhere(key)) => key.belongs_to(&public),
             None => false,
         };
-        self.public = Some(Arc::new(LocalPublicKey::new(public, is_paired)?));
+        self.public = Some(Arc::new(LocalPublicKey::new(public)?));
+        self.is_pair = is_pair;
         Ok(())
     }
 
     fn replace_private(&mut self, private: PrivateKey, derivate_public_key: bool) -> Result<()> {
-        let derived = private.public_key()?;
-        let public = match self.public.as_deref() {
-            _ if derivate_public_key => Some(LocalPublicKey::new(derived, true)?),
-            Some(LocalPublicKey { key, .. }) => {
-                let is_paired = key.der() == derived.der();
-                Some(LocalPublicKey::new(key.clone(), is_paired)?)
-            }
-            None => None,
-        };
-        self.public = public.map(Arc::new);
+        let public = private.public_key()?;
+        let has_same = |local: &LocalPublicKey| local.key.der() == public.der();
+        let is_pair = derivate_public_key || self.public.as_deref().is_some_and(has_same);
+        if derivate_public_key {
+            self.public = Some(Arc::new(LocalPublicKey::new(public)?));
+        }
         self.private = Some(Arc::new(LocalPrivateKey::Here(private)));
+        self.is_pair = is_pair;
         Ok(())
     }
 
