@@ -255,6 +255,11 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             for call in (client.getRSAWrapper, client.compute):
                 with fails(LibraryRuntimeError, "OPERATION_PENDING"):
                     call()
+            # What is left of an earlier connection does not wait for this one's computation either.
+            earlier = Link()
+            for go_on in (partial(next, client._steps(earlier, int)), partial(client._compute, earlier)):
+                with fails(LibraryRuntimeError, "CLOSED"):
+                    go_on()
             client.closeConnection()
             self.assertTrue(client.isClosed())
             with fails(LibraryRuntimeError, "CLOSED"):

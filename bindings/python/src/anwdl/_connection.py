@@ -160,8 +160,7 @@ class Connection(NotCopied):
     def _compute(self, link: Link) -> None:
         computation = object()
         try:
-            with self._guard:
-                self._check_open_still(link)
+            with self._using(link):
                 self._seen_last = {name: self._see(name) for name in self._seen}
                 self._guard.computation = computation
             check(self._functions.compute(self._handle))
@@ -212,6 +211,14 @@ class Connection(NotCopied):
         """The timeout for the next operation, in seconds."""
         return self.socket.gettimeout() if self.socket is not None else None
 
+    @contextlib.contextmanager
+    def _using(self, link: Link) -> Iterator[None]:
+        """For calls of the library on this connection. It is CLOSED, too, while there is a computation of another one."""
+        with self._guard.also_while_computing():
+            self._check_open_still(link)
+            with self._guard:
+                yield
+
     def _see(self, name: str) -> Any:
         """What a function that only looks returns, or returned before the computation that is under way."""
         with self._guard.also_while_computing():
@@ -251,8 +258,7 @@ class Connection(NotCopied):
 
     def _steps(self, link: Link, call: Callable[[], int]) -> Steps[None]:
         while True:
-            with self._guard:
-                self._check_open_still(link)
+            with self._using(link):
                 status = call()
                 if status < OK:
                     raise failure(status)
