@@ -16,8 +16,9 @@ asio::awaitable<void> serve(connection &client) {
         case anwdl::event::request:
         case anwdl::event::malformed_request: // the request is empty
             answer = make_answer(request.release());
-            (void)client.get_session().poll_send_response( // the next event sends the rest
-                answer.success, answer.message, anwdl::data::adopt(answer.data));
+            // The next event sends what does not fit into the socket at once.
+            (void)client.get_session().poll_send_response(answer.success, answer.message,
+                                                          anwdl::data::adopt(answer.data));
             break;
         case anwdl::event::exchanged:
         case anwdl::event::response_sent:
@@ -25,27 +26,6 @@ asio::awaitable<void> serve(connection &client) {
         default:
             co_return; // client.get_error() says why
         }
-    }
-}
-
-asio::awaitable<void> accept(tcp::acceptor &acceptor, std::list<connection> &clients,
-                             const anwdl::client_options &options, asio::any_io_executor pool) {
-    for (;;) {
-        std::error_code error;
-        tcp::socket socket =
-            co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-        if (is_stopping)
-            co_return;
-        auto session = anwdl::session::try_make(anwdl::role::server, options);
-        if (error || !session) {
-            usleep(1000); // no descriptors or memory: not all the time for asking again
-            continue;
-        }
-        const auto client =
-            clients.emplace(clients.end(), std::move(socket), std::move(*session), pool);
-        // An exception ends this client, and no other.
-        asio::co_spawn(acceptor.get_executor(), serve(*client),
-                       [&clients, client](std::exception_ptr) { clients.erase(client); });
     }
 }
 
@@ -59,13 +39,30 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     options.set_separate_computation(true);
     tcp::acceptor acceptor(loop, tcp::v4(), listener);
+
+    const auto accept = [&]() -> asio::awaitable<void> {
+        while (acceptor.is_open()) {
+            std::error_code error;
+            tcp::socket socket =
+                co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+            auto session = anwdl::session::try_make(anwdl::role::server, options);
+            if (error || !session || !acceptor.is_open()) {
+                usleep(1000); // no descriptors or memory: not all the time for asking again
+                continue;
+            }
+            clients.emplace_front(std::move(socket), std::move(*session), pool.get_executor());
+            // An exception ends this client, and no other.
+            asio::co_spawn(loop, serve(clients.front()),
+                           [&, at = clients.begin()](std::exception_ptr) { clients.erase(at); });
+        }
+    };
+    asio::co_spawn(loop, accept, asio::detached);
+
     asio::signal_set signals(loop, SIGTERM, SIGINT);
     signals.async_wait([&](std::error_code, int) {
-        is_stopping = true;
         acceptor.close();
         for (connection &client : clients)
             client.drain();
     });
-    asio::co_spawn(loop, accept(acceptor, clients, options, pool.get_executor()), asio::detached);
     loop.run(); // until nobody waits
 }
