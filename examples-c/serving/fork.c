@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
     if (options == NULL || listener < 0 || pipe(stopping) != 0 || !stop_at_signals())
         return EXIT_FAILURE;
     while (!is_stopping) {
-        int fd = accept_one(listener);
+        int fd = accept_one(listener, 1000);
         pid_t child = fd < 0 ? -1 : fork();
         if (child == 0) {
             close(listener); /* else nobody could listen again while a child is left */

@@ -29,21 +29,16 @@ static gboolean advance(int fd, GIOCondition happened, gpointer client) {
     return G_SOURCE_REMOVE;
 }
 
-static gboolean accept_client(int listener, GIOCondition happened, gpointer nothing) {
-    anwdl_client_t *client = NULL;
-    int fd = happened != 0 ? accept(listener, NULL, NULL) : -1;
-    if (fd >= 0 && anwdl_client_new(fd, options, &client) == ANWDL_OK) {
+static gboolean accept_next(int listener, GIOCondition happened, gpointer nothing) {
+    anwdl_client_t *client = accept_client(listener, 0, options);
+    if (client != NULL) {
         client_count++;
-        advance(fd, 0, client);
-    } else if (fd >= 0) {
-        close(fd);
-    } else if (happened != 0) {
-        usleep(1000); /* no descriptors: not all the time for asking again */
+        advance(anwdl_client_get_socket_descriptor(client), 0, client);
     }
     if (is_stopping)
         close(listener);
     else
-        watch(listener, G_IO_IN, 1000, accept_client, NULL);
+        watch(listener, G_IO_IN, 1000, accept_next, NULL);
     return G_SOURCE_REMOVE;
 }
 
@@ -52,7 +47,7 @@ int main(int argc, char **argv) {
     options = make_options(argc, argv);
     if (listener < 0 || options == NULL || !stop_at_signals())
         return EXIT_FAILURE;
-    watch(listener, G_IO_IN, 1000, accept_client, NULL);
+    watch(listener, G_IO_IN, 1000, accept_next, NULL);
     while (!is_stopping || client_count > 0)
         g_main_context_iteration(NULL, TRUE);
     anwdl_client_options_free(options);

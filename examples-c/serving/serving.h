@@ -108,8 +108,42 @@ static inline void tell_time(anwdl_session_t *session) {
     anwdl_session_set_time(session, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
-/* The bytes that a session, which has no descriptor, wants to have moved. */
+/* Nor a descriptor: these keep it as its user data. */
+static inline int get_descriptor(const anwdl_session_t *session) {
+    return (int)(intptr_t)anwdl_session_get_user_data(session);
+}
+
+static inline void close_session(anwdl_session_t *session) {
+    int fd = get_descriptor(session);
+    anwdl_session_free(session);
+    close(fd);
+}
+
+/* A session for a connection; NULL if there is none (-1) or something fails. */
+static inline anwdl_session_t *open_session(int fd, const anwdl_client_options_t *options) {
+    anwdl_session_t *session = NULL;
+    if (fd >= 0 && anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK &&
+        anwdl_session_set_user_data(session, (void *)(intptr_t)fd) == ANWDL_OK)
+        return session;
+    anwdl_session_free(session);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+/* The next small piece is not held back, and what older clients write in small pieces is
+   acknowledged at once, which does not last. */
+static inline void set_socket_options(int fd) {
+    int on = 1; /* they only save time, so failures do not matter */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_QUICKACK
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#endif
+}
+
+/* The bytes that a session wants to have moved. */
 typedef struct {
+    int fd;
     uint8_t *room;        /* receive into this; or, if NULL, */
     const uint8_t *bytes; /* send these */
     size_t len;           /* 0: neither, the session has ended */
@@ -118,7 +152,8 @@ typedef struct {
 /* As serve(), for a session: runs it until bytes must be moved. */
 static inline transfer_t serve_session(anwdl_session_t *session) {
     tell_time(session);
-    for (transfer_t next = {NULL, NULL, 0};;) {
+    set_socket_options(get_descriptor(session));
+    for (transfer_t next = {get_descriptor(session), NULL, NULL, 0};;) {
         anwdl_request_t *request = NULL;
         answer_t answer;
         anwdl_status_t status;
@@ -163,16 +198,6 @@ static inline void report(anwdl_session_t *session, ssize_t count) {
         anwdl_session_end(session);
 }
 
-/* A session's socket: the next small piece is not held back, and what older clients write in small
-   pieces is acknowledged at once. Call it before each recv(). */
-static inline void set_socket_options(int fd) {
-    int on = 1; /* they only save time, so failures do not matter */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-#ifdef TCP_QUICKACK
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-#endif
-}
-
 /* The second argument is the file with the key pair. Without, one is made, which takes seconds: so
    before there are clients. NULL if something fails. */
 static inline anwdl_client_options_t *make_options(int argc, char **argv) {
@@ -207,13 +232,23 @@ static inline int open_listener(int argc, char **argv) {
     return is_done ? fd : -1;
 }
 
-/* The next connection; -1 if none came within a second. */
-static inline int accept_one(int listener) {
+/* The next connection; -1 if none comes within the time. */
+static inline int accept_one(int listener, int milliseconds) {
     struct pollfd entry = {listener, POLLIN, 0};
-    int fd = poll(&entry, 1, 1000) > 0 ? accept(listener, NULL, NULL) : -1;
+    int fd = poll(&entry, 1, milliseconds) > 0 ? accept(listener, NULL, NULL) : -1;
     if (fd < 0 && entry.revents != 0)
-        usleep(100000); /* no descriptors: others may end meanwhile */
+        usleep(1000); /* no descriptors: not all the time for asking again */
     return fd;
+}
+
+/* The next client; NULL if none comes within the time or something fails. */
+static inline anwdl_client_t *accept_client(int listener, int milliseconds,
+                                            const anwdl_client_options_t *options) {
+    int fd = accept_one(listener, milliseconds);
+    anwdl_client_t *client = NULL;
+    if (fd >= 0 && anwdl_client_new(fd, options, &client) != ANWDL_OK)
+        close(fd);
+    return client;
 }
 
 #endif
