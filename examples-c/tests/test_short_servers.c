@@ -107,8 +107,9 @@ static int connect_inside_tls(uint16_t port) {
         dup2(ends[0], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execlp("openssl", "openssl", "s_client", "-quiet", "-verify_quiet", "-connect", address,
-               NULL);
+        /* Quiet, it would stay when its input ends. */
+        execlp("openssl", "openssl", "s_client", "-quiet", "-verify_quiet", "-no_ign_eof",
+               "-nocommands", "-connect", address, NULL);
         perror("openssl");
         _exit(127);
     }
