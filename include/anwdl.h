@@ -125,7 +125,8 @@
  * With anwdl_client_options_set_non_blocking() no operation waits. One that would have to returns
  * ANWDL_WANT_READ or ANWDL_WANT_WRITE, which is not a failure. Wait until the descriptor is readable or
  * writable, together with all others that the program serves, and call the same function again with the same
- * arguments: it continues where it stopped. One operation can be under way at a time: another one is refused
+ * arguments: it continues where it stopped. One operation can be under way at a time: another one, or the same
+ * with another message, is refused
  * with ANWDL_REASON_OPERATION_PENDING. The loop for a single client:
  *
  * @code{.c}
@@ -353,8 +354,8 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
   /** (RUNTIME_ERROR) The keys are exchanged already, or the part of them that this step exchanges. */
   ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
-  /** (RUNTIME_ERROR) Another operation is under way: it returned ANWDL_WANT_READ, ANWDL_WANT_WRITE or
-   * ANWDL_WANT_COMPUTATION and must be finished first. */
+  /** (RUNTIME_ERROR) Another operation is under way, or this one with another message: it returned
+   * ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and must be finished first. */
   ANWDL_REASON_OPERATION_PENDING = 29,
   /** (RUNTIME_ERROR) One key has protected as many messages as it may. No call fails with it: the authenticated
    * framing replaces its keys in time. */
@@ -1185,7 +1186,7 @@ anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
  * close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
  * ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
  * @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
- *   after a failure. */
+ *   after a failure, and if that ANWDL_EVENT_WANT_READ came for the sake of other clients. */
 bool anwdl_client_is_idle(const anwdl_client_t *client);
 
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of

@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
     signals.async_wait([&](std::error_code, int) {
         acceptor.close();
         for (connection &client : clients)
-            client.drain();
+            client.drain(std::chrono::seconds(5));
     });
     loop.run(); // until nobody waits
 }

@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
     }
     close(listener);
     close(stopping[1]);
-    while (wait(NULL) > 0) {
+    while (wait(NULL) > 0 || errno == EINTR) {
     }
     anwdl_client_options_free(options);
     return EXIT_SUCCESS;

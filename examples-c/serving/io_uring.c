@@ -11,8 +11,7 @@ static void begin(uint8_t operation, int fd, const void *memory, size_t len, voi
                   int milliseconds) {
     struct __kernel_timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     struct io_uring_sqe *work = io_uring_get_sqe(&ring), *limit = io_uring_get_sqe(&ring);
-    *work = (struct io_uring_sqe){
-        .opcode = operation, .fd = fd, .addr = (uintptr_t)memory, .len = (uint32_t)len};
+    io_uring_prep_rw(operation, work, fd, memory, (unsigned)len, 0);
     io_uring_sqe_set_data(work, user_data);
     io_uring_sqe_set_flags(work, IOSQE_IO_LINK);
     io_uring_prep_link_timeout(limit, &time, 0);
@@ -22,8 +21,8 @@ static void begin(uint8_t operation, int fd, const void *memory, size_t len, voi
 }
 
 /* The ring moves the next bytes. Nothing may call the session until it is done with the memory. */
-static void advance(anwdl_session_t *session) {
-    transfer_t next = serve_session(session);
+static void advance(anwdl_session_t *session, bool is_timed_out) {
+    transfer_t next = serve_session(session, is_timed_out);
     int wait = get_wait(anwdl_session_get_time_left(session));
     if (next.len == 0)
         close_session(session);
@@ -49,15 +48,16 @@ int main(int argc, char **argv) {
         if (who == &ring) {
             anwdl_session_t *session = open_session(done->res, options);
             if (session != NULL)
-                advance(session);
+                advance(session, false);
             else if (done->res != -ECANCELED)
                 usleep(1000); /* no descriptors: not all the time for asking again */
             is_stopping ? (void)close(listener)
                         : begin(IORING_OP_ACCEPT, listener, NULL, 0, &ring, 1000);
         } else if (who != NULL) {
-            if (done->res != -ECANCELED && done->res != -EINTR) /* else the time was over */
+            bool is_timed_out = done->res == -ECANCELED || done->res == -EINTR;
+            if (!is_timed_out)
                 report(who, done->res);
-            advance(who);
+            advance(who, is_timed_out);
         }
         io_uring_cqe_seen(&ring, done);
         under_way--;

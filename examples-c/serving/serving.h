@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Whether SIGTERM or SIGINT has come. From then on, a client ends as soon as it has no request
-   under way. */
+/* Whether SIGTERM or SIGINT has come. From then on, a client ends with its next response, or as
+   soon as it has no request under way. */
 static volatile sig_atomic_t is_stopping;
 
 static inline void stop(int signal_number) {
@@ -61,7 +61,7 @@ static inline answer_t make_answer(anwdl_request_t *request) {
    that, no longer than get_wait() of anwdl_client_get_time_left(), and call it again. Any other
    event means that the client has ended. */
 static inline anwdl_event_t serve(anwdl_client_t *client) {
-    for (;;) {
+    for (bool is_last = is_stopping;;) {
         anwdl_request_t *request = NULL;
         anwdl_event_t event = anwdl_client_next_event(client, &request);
         answer_t answer;
@@ -78,7 +78,10 @@ static inline anwdl_event_t serve(anwdl_client_t *client) {
                 return ANWDL_EVENT_ENDED;
             break;
         case ANWDL_EVENT_EXCHANGED:
+            break;
         case ANWDL_EVENT_RESPONSE_SENT:
+            if (is_last)
+                return ANWDL_EVENT_ENDED; /* even if the next request has begun */
             break;
         case ANWDL_EVENT_WANT_READ:
             return is_stopping && anwdl_client_is_idle(client) ? ANWDL_EVENT_ENDED : event;
@@ -149,8 +152,10 @@ typedef struct {
     size_t len;           /* 0: neither, the session has ended */
 } transfer_t;
 
-/* As serve(), for a session: runs it until bytes must be moved. */
-static inline transfer_t serve_session(anwdl_session_t *session) {
+/* As serve(), for a session: runs it until bytes must be moved. Say whether nothing came in the
+   time that the last transfer had. */
+static inline transfer_t serve_session(anwdl_session_t *session, bool is_timed_out) {
+    bool is_last = is_stopping;
     tell_time(session);
     set_socket_options(get_descriptor(session));
     for (transfer_t next = {get_descriptor(session), NULL, NULL, 0};;) {
@@ -159,7 +164,7 @@ static inline transfer_t serve_session(anwdl_session_t *session) {
         anwdl_status_t status;
         switch (anwdl_session_next_event(session, &request, NULL)) {
         case ANWDL_EVENT_WANT_READ:
-            if (!is_stopping || !anwdl_session_is_idle(session))
+            if (!is_stopping || !is_timed_out || !anwdl_session_is_idle(session))
                 next.room = anwdl_session_get_receive_buffer(session, &next.len);
             return next;
         case ANWDL_EVENT_WANT_WRITE:
@@ -176,7 +181,10 @@ static inline transfer_t serve_session(anwdl_session_t *session) {
                 return next;
             break;
         case ANWDL_EVENT_EXCHANGED:
+            break;
         case ANWDL_EVENT_RESPONSE_SENT:
+            if (is_last)
+                return next;
             break;
         default:
             return next;

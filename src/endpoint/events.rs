@@ -66,7 +66,7 @@ impl<T: Transport> Endpoint<T> {
                 None => return Ok(Event::YourTurn),
                 Some(Operation::Receive) => return self.receive_event(),
                 Some(Operation::Send) => {
-                    self.run_send(|_| unreachable!("it has begun"))?;
+                    self.send(|_| unreachable!("it has begun"))?;
                 }
                 Some(step) => self.run_exchange(step)?,
             }

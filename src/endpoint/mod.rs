@@ -17,6 +17,7 @@ pub(crate) mod sans_io;
 pub(crate) mod transport;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::log::{self, Level};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::protocol::session::{Message, Operation, Session};
+use crate::protocol::session::{Message, Operation, Session, operation_pending};
 use crate::protocol::{Protocol, Role};
 
 /// One side of one connection: a session, the transport of its bytes, and what is kept between
@@ -54,6 +55,8 @@ pub struct Endpoint<T> {
     /// Whether `detach` has failed since the last operation, because it would lose bytes that were
     /// read ahead.
     was_detach_refused: bool,
+    /// What the message under way was made of: the call that continues it must name the same.
+    sending: Fingerprint,
     /// What has happened that [`next_event`](Self::next_event) has not returned yet.
     unreported: Option<Unreported>,
 }
@@ -136,6 +139,7 @@ impl<T: Transport> Endpoint<T> {
             turns: Turns::default(),
             unreported: None,
             was_detach_refused: false,
+            sending: 0,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
     }
@@ -232,8 +236,10 @@ impl<T: Transport> Endpoint<T> {
     /// client is idle only if it could send one.
     pub fn is_idle(&self) -> bool {
         let may_begin = match self.role() {
-            Role::Server => self.turns.may_receive(Role::Server),
-            Role::Client => self.turns.may_send && self.session.is_ready(),
+            Role::Server => self.turns.may_receive(Role::Server) && !self.transport.has_yielded(),
+            Role::Client => {
+                self.turns.may_send && self.session.is_ready() && self.session.operation().is_none()
+            }
         };
         may_begin && !self.session.has_failed() && !self.session.is_message_under_way()
     }
@@ -308,7 +314,10 @@ impl<T: Transport> Endpoint<T> {
         reason: Option<&str>,
     ) -> Result<()> {
         self.check_role(Role::Server)?;
-        self.run_send(|session| session.begin_response(success, message, data_json, reason))
+        let arguments = (success, message, data_json, reason);
+        self.run_send(arguments, |session| {
+            session.begin_response(success, message, data_json, reason)
+        })
     }
 
     /// As a client, sends a request. `parameters_json` is a JSON object; without it there are none.
@@ -316,7 +325,9 @@ impl<T: Transport> Endpoint<T> {
     /// A second request before the response to the first is [`Reason::OutOfTurn`].
     pub fn send_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
         self.check_role(Role::Client)?;
-        self.run_send(|session| session.begin_request(verb, parameters_json))
+        self.run_send((verb, parameters_json), |session| {
+            session.begin_request(verb, parameters_json)
+        })
     }
 
     /// As a client, receives a response. If it does not fit the response format, fails with
@@ -378,7 +389,28 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
+    /// Sends a message, or continues to send it if the arguments are the same.
+    fn run_send(
+        &mut self,
+        arguments: impl Hash,
+        begin: impl FnOnce(&mut Session) -> Result<()>,
+    ) -> Result<()> {
+        let is_begun = self.session.operation() == Some(Operation::Send);
+        if is_begun && self.sending != fingerprint(&arguments) {
+            self.transport.check_open()?;
+            let sending = Operation::Send.name(self.role());
+            return Err(operation_pending(&format!(
+                "a {sending} with other arguments"
+            )));
+        }
+        let result = self.send(begin);
+        if !is_begun && self.session.operation() == Some(Operation::Send) {
+            self.sending = fingerprint(&arguments);
+        }
+        result
+    }
+
+    fn send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
         let may_send = self.turns.may_send;
         self.run(Operation::Send, false, &mut None, |session| {
             if !may_send {
@@ -631,6 +663,16 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
             .field("has_failed", &self.has_failed())
             .finish_non_exhaustive()
     }
+}
+
+/// Tells messages apart. Half of what a hash has is enough against mistakes, and tells less of a message.
+type Fingerprint = u32;
+
+#[cold]
+fn fingerprint(arguments: &impl Hash) -> Fingerprint {
+    let mut hasher = DefaultHasher::new();
+    arguments.hash(&mut hasher);
+    hasher.finish() as Fingerprint
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {

@@ -500,7 +500,7 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
 /// close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
 /// ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
 /// @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
-///   after a failure.
+///   after a failure, and if that ANWDL_EVENT_WANT_READ came for the sake of other clients.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
     // SAFETY: the caller passes what the types say, or NULL.

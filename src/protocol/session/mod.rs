@@ -43,7 +43,7 @@ pub enum Operation {
 
 impl Operation {
     /// The name of the function that begins it.
-    fn name(self, role: Role) -> &'static str {
+    pub(crate) fn name(self, role: Role) -> &'static str {
         match (self, role) {
             (Self::ExchangeKeys { .. }, _) => "exchange_keys",
             (Self::SendPublicKey, _) => "send_public_rsa_key",
