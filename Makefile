@@ -35,7 +35,7 @@ check: check-form check-rust check-c ## what to run at each save: form, clippy, 
 
 # The library's own crate takes longer to optimize than its tests take longer without that.
 test: export CARGO_FLAGS += --config profile.dev.package.libanwdl.opt-level=0
-test: test-tools ## run every test
+test: test-tools ## run the tests, but for the longest, which .ci/run has too
 	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'
 	@printf '\nall tests passed\n'
 
