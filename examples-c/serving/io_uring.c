@@ -5,8 +5,8 @@
 static struct io_uring ring;
 static int under_way; /* what the ring has to do */
 
-/* Has the ring do that, but no longer than so many milliseconds. What is submitted at once always
-   fits in. */
+/* Has the ring do that, but no longer than so many milliseconds. It never overflows: each call
+   submits its two entries. */
 static void begin(uint8_t operation, int fd, const void *memory, size_t len, void *user_data,
                   int milliseconds) {
     struct __kernel_timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
@@ -33,9 +33,9 @@ static void advance(anwdl_session_t *session, bool is_timed_out) {
 }
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int listener = open_listener(argc, argv);
-    if (options == NULL || listener < 0 || !stop_at_signals())
+    anwdl_client_options_t *options = NULL;
+    int listener = start_serving(argc, argv, &options);
+    if (listener < 0)
         return EXIT_FAILURE;
     if (io_uring_queue_init(256, &ring, 0) != 0)
         return fputs("the system refuses io_uring\n", stderr), EXIT_FAILURE;
@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
             if (session != NULL)
                 advance(session, false);
             else if (done->res != -ECANCELED)
-                usleep(1000); /* no descriptors: not all the time for asking again */
+                usleep(1000); /* out of descriptors: pause, instead of asking without end */
             is_stopping ? (void)close(listener)
                         : begin(IORING_OP_ACCEPT, listener, NULL, 0, &ring, 1000);
         } else if (who != NULL) {

@@ -35,12 +35,12 @@ static void *run(void *session) {
 }
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int listener = open_listener(argc, argv);
+    anwdl_client_options_t *options = NULL;
+    int listener = start_serving(argc, argv, &options);
     context = SSL_CTX_new(TLS_server_method());
-    if (argc < 4 || listener < 0 || options == NULL || context == NULL ||
+    if (argc < 4 || listener < 0 || context == NULL ||
         SSL_CTX_use_certificate_chain_file(context, argv[3]) != 1 ||
-        SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1 || !stop_at_signals())
+        SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1)
         return EXIT_FAILURE;
     /* Else SSL_read() stays in there while a client sends what is no data. */
     SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);

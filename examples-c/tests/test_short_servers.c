@@ -12,6 +12,7 @@
 #include "process.h"
 #include "support.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ enum {
     FRAMING_COUNT = 4,
     MOST_SERVERS = 16,
     SILENCE_COUNT = 4,
+    ACTIVATED = 3,                    /* the descriptor that systemd passes */
     PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
 };
 
@@ -68,6 +70,27 @@ static server_t start(char *path, char *certificate) {
         poll(NULL, 0, 1);
     }
     close(fd);
+    return server;
+}
+
+/* As systemd does: the socket is there before the server, which is told its own number. */
+static server_t activate(char *path, char *certificate) {
+    server_t server = {.is_inside_tls = strstr(path, "_tls") != NULL};
+    char script[] = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+    char *const arguments[] = {
+        "/bin/sh",   "-c", script, "sh", path, "6150", ANWDL_KEYS_DIR "/server.pem",
+        certificate, NULL};
+    int earlier = fcntl(ACTIVATED, F_DUPFD_CLOEXEC, ACTIVATED + 1); /* -1 if it is free */
+    int listener = make_listener(&server.port);
+    REQUIRE(dup2(listener, ACTIVATED) == ACTIVATED);
+    server.process = start_process(arguments);
+    if (listener != ACTIVATED)
+        close(listener);
+    close(ACTIVATED);
+    if (earlier >= 0) {
+        REQUIRE(dup2(earlier, ACTIVATED) == ACTIVATED);
+        close(earlier);
+    }
     return server;
 }
 
@@ -241,7 +264,7 @@ static void test_one(char *path) {
 
 /* Those that do nothing stop nobody. */
 static void test_many(char *path, char *certificate) {
-    server_t server = start(path, certificate);
+    server_t server = activate(path, certificate);
     peer_t silent[SILENCE_COUNT];
     fall_silent(&server, silent);
     be_served_in_each_framing(&server, true);
