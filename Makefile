@@ -3,7 +3,7 @@
 #
 #   make            the library                      make lint       the form of Rust and C
 #   make check      what to run at each save         make docs       the manual
-#   make test       every test                       make install    what was built, below prefix
+#   make test       the tests                        make install    what was built, below prefix
 #   make demo       clients against a C server
 
 # Where `make install` puts things, by GNU's names or by those in capitals; DESTDIR comes before all of it.

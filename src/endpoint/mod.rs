@@ -45,7 +45,7 @@ pub struct Endpoint<T> {
     proxy_header: Option<ProxyHeader>,
     /// The peer's identity; without an address if that is unknown.
     identity: Identity,
-    /// The identity from before the PROXY protocol header: C may have borrowed its texts.
+    /// The identity from before the PROXY protocol header: C may still hold its texts.
     #[allow(dead_code, reason = "it is only kept")]
     previous_identity: Option<Box<Identity>>,
     stored_request: Option<Arc<Request>>,
@@ -55,15 +55,16 @@ pub struct Endpoint<T> {
     /// Whether `detach` has failed since the last operation, because it would lose bytes that were
     /// read ahead.
     was_detach_refused: bool,
-    /// What the message under way was made of: the call that continues it must name the same.
-    sending: Fingerprint,
+    /// What the message that is being sent was made of: the call that goes on with it must pass the
+    /// same.
+    sent_arguments: ArgumentsHash,
     /// What has happened that [`next_event`](Self::next_event) has not returned yet.
-    unreported: Option<Unreported>,
+    pending_event: Option<PendingEvent>,
 }
 
 /// An event that comes from an operation without a result.
 #[derive(Clone, Copy)]
-enum Unreported {
+enum PendingEvent {
     Connected,
     Exchanged,
     Sent,
@@ -137,9 +138,9 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
-            unreported: None,
+            pending_event: None,
             was_detach_refused: false,
-            sending: 0,
+            sent_arguments: 0,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
     }
@@ -396,7 +397,7 @@ impl<T: Transport> Endpoint<T> {
         begin: impl FnOnce(&mut Session) -> Result<()>,
     ) -> Result<()> {
         let is_begun = self.session.operation() == Some(Operation::Send);
-        if is_begun && self.sending != fingerprint(&arguments) {
+        if is_begun && self.sent_arguments != hash_arguments(&arguments) {
             self.transport.check_open()?;
             let sending = Operation::Send.name(self.role());
             return Err(operation_pending(&format!(
@@ -405,7 +406,7 @@ impl<T: Transport> Endpoint<T> {
         }
         let result = self.send(begin);
         if !is_begun && self.session.operation() == Some(Operation::Send) {
-            self.sending = fingerprint(&arguments);
+            self.sent_arguments = hash_arguments(&arguments);
         }
         result
     }
@@ -460,7 +461,7 @@ impl<T: Transport> Endpoint<T> {
             if operation == Operation::Receive {
                 self.transport.begin_message();
             }
-            self.unreported = None;
+            self.pending_event = None;
         }
         self.was_detach_refused = false;
         let earlier_protocol = self.session.protocol();
@@ -474,10 +475,10 @@ impl<T: Transport> Endpoint<T> {
             (Ok(()), Operation::Receive) => self.turns.received(),
             (Ok(()), Operation::Send) => {
                 self.turns.sent();
-                self.unreported = Some(Unreported::Sent);
+                self.pending_event = Some(PendingEvent::Sent);
             }
             (Ok(()), _) if self.session.is_exchanged() => {
-                self.unreported = Some(Unreported::Exchanged);
+                self.pending_event = Some(PendingEvent::Exchanged);
                 log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
             }
             (Ok(()), _) => {}
@@ -510,8 +511,8 @@ impl<T: Transport> Endpoint<T> {
             }
             Err(ReceiveError::Transfer(error)) => Err(self.fail_before_session(error)),
             Err(ReceiveError::PeerClosed) => {
-                let is_survivable = !self.is_within_proxy_header();
-                Err(self.session.interrupt(peer_closed(), is_survivable))
+                let is_recoverable = !self.is_within_proxy_header();
+                Err(self.session.interrupt(peer_closed(), is_recoverable))
             }
             Err(ReceiveError::Bad(error)) => Err(self.session.interrupt(error, false)),
         }
@@ -640,7 +641,7 @@ impl Endpoint<Connection> {
             .continue_connecting()
             .inspect_err(|error| self.log_failure(error))?;
         if self.transport.is_non_blocking() {
-            self.unreported = Some(Unreported::Connected);
+            self.pending_event = Some(PendingEvent::Connected);
         }
         Ok(())
     }
@@ -665,14 +666,14 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
     }
 }
 
-/// Tells messages apart. Half of what a hash has is enough against mistakes, and tells less of a message.
-type Fingerprint = u32;
+/// 32 bits are enough to notice a caller's mistake, and reveal less of the message than all 64.
+type ArgumentsHash = u32;
 
 #[cold]
-fn fingerprint(arguments: &impl Hash) -> Fingerprint {
+fn hash_arguments(arguments: &impl Hash) -> ArgumentsHash {
     let mut hasher = DefaultHasher::new();
     arguments.hash(&mut hasher);
-    hasher.finish() as Fingerprint
+    hasher.finish() as ArgumentsHash
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {
