@@ -488,7 +488,7 @@ template <class Stream> class connection {
     bool is_reading_ = false; ///< or has last: nobody ends a write, or waits with the timer
     /// What the first takes from the socket may stay in a layered stream, for the second.
     static constexpr int enough_looks = detail::is_layered<next_layer_type>(0) ? 2 : 1;
-    asio::cancellation_signal look_;
+    asio::cancellation_signal look_{};
     int looks_ = 0;
 };
 
