@@ -257,6 +257,7 @@ static void check_turns_of_others(anwdl_protocol_t framing) {
     while (anwdl_client_next_event(client, &request) != ANWDL_EVENT_WANT_READ ||
            !anwdl_client_is_idle(client))
         REQUIRE(!anwdl_client_has_failed(client));
+    printf("cases: %d requests that came without a pause\n", REQUESTS);
     anwdl_client_free(client);
     peer_free(&peer);
     anwdl_client_options_free(options);
