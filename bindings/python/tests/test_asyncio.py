@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options, Protocol
-from anwdl._connection import Link
+from anwdl._connection import Call, Link
 from anwdl._library import lib
 from ends import STAT, TIMEOUT, Token, fails, is_at_end, own_keys, peer_settings, server, silent_server, two_ends
 from peer import PeerError, ProtocolName, Session, client_id
@@ -83,7 +83,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
     async def test_a_cancelled_operation_goes_on(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
             receiving = asyncio.ensure_future(client.recvRequest())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             receiving.cancel()
             with self.assertRaises(asyncio.CancelledError):
@@ -101,7 +101,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             # So that it cannot be the timeout that ends it.
             client._seconds = None
             receiving = asyncio.ensure_future(client.recvRequest())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             client.closeConnection()
             with fails(LibraryRuntimeError, "CLOSED"):
@@ -112,7 +112,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
     async def test_two_tasks_cannot_use_one_client(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
             receiving = asyncio.ensure_future(client.recvRequest())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             with fails(LibraryRuntimeError, "OPERATION_PENDING"):
                 await client.recvRequest()
@@ -188,7 +188,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         """One that waits for a server that is silent."""
         client = AsyncClientInterface(host, own_keys(), port)
         task = asyncio.ensure_future(client.connectServer())
-        while client._stop_waiting is None:
+        while client._waiting is None:
             await asyncio.sleep(0)
         self.assertFalse(client.isClosed())
         return client, task
@@ -225,7 +225,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         with server(2) as (port, seen), AsyncClientInterface("127.0.0.1", own_keys(), port, TIMEOUT) as client:
             await client.connectServer()
             receiving = asyncio.ensure_future(client.recvResponse())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             client.closeConnection()
             # The other task has not heard of it.
@@ -257,7 +257,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
                     call()
             # What is left of an earlier connection does not wait for this one's computation either.
             earlier = Link()
-            for go_on in (partial(next, client._steps(earlier, int)), partial(client._compute, earlier)):
+            for go_on in (partial(next, client._steps(earlier, Call(int))), partial(client._compute, earlier)):
                 with fails(LibraryRuntimeError, "CLOSED"):
                     go_on()
             client.closeConnection()

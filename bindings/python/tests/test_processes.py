@@ -274,11 +274,10 @@ class Forks(unittest.TestCase):
         keys, uses, used = own_keys(), threading.Event(), threading.Event()
 
         def use() -> None:
-            with keys._guard:
-                uses.set()
-                used.wait(TIMEOUT)
+            uses.set()
+            used.wait(TIMEOUT)
 
-        user = threading.Thread(target=use)
+        user = threading.Thread(target=keys._guard.run, args=(use,))
         user.start()
         self.assertTrue(uses.wait(TIMEOUT))
         child = os.fork()
