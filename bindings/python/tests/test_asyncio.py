@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 import socket
 import threading
 import unittest
@@ -108,6 +109,69 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
                 await asyncio.wait_for(receiving, TIMEOUT)
 
         await self.with_peer(session)
+
+    async def test_closing_on_another_thread_ends_what_waits(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            client._seconds = None
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._waiting is None:
+                await asyncio.sleep(0)
+
+            def close() -> bool:
+                client.closeConnection()
+                return client.isClosed()
+
+            self.assertTrue(await in_thread(close))
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await asyncio.wait_for(receiving, TIMEOUT)
+            self.assertEqual((client.isClosed(), client.getSocketDescriptor().fileno()), (True, -1))
+            with fails(LibraryRuntimeError, "CLOSED"):
+                client.closeConnection()
+
+        # The second one has the first one's descriptors.
+        for _ in range(2):
+            await self.with_peer(session)
+
+    async def test_a_child_that_closes_leaves_the_parent_its_connection(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._waiting is None:
+                await asyncio.sleep(0)
+            child = os.fork()
+            if child == 0:
+                client.closeConnection()
+                receiving.get_coro().close()
+                os._exit(0)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+            await in_thread(partial(peer.send_text, json.dumps(STAT)))
+            self.assertEqual(await receiving, STAT)
+
+        await self.with_peer(session)
+
+    async def test_a_private_operation_that_asks_the_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        token, asked, answered = Token(), asyncio.Event(), asyncio.Event()
+        token.goes_on.set()
+
+        async def ask(number: bytes) -> bytes:
+            asked.set()
+            await answered.wait()
+            return token._operate(number)
+
+        answered.set()
+        operation: Callable[[bytes], bytes] = lambda number: asyncio.run_coroutine_threadsafe(ask(number), loop).result(TIMEOUT)  # noqa: E731
+        await in_thread(partial(token.wrapper.setPrivateOperation, operation))
+        answered.clear()
+        for use in (partial(token.wrapper.signData, "text"), partial(token.wrapper.setPrivateOperation, operation)):
+            asked.clear()
+            used = in_thread(use)
+            await asked.wait()
+            # Meanwhile, the loop makes a client with the key pair.
+            with two_ends() as (near, _), AsyncClientInstance(near, token.wrapper, TIMEOUT):
+                self.assertEqual(token.wrapper.getKeySize(), 2048)
+            answered.set()
+            await used
+            answered.clear()
 
     async def test_two_tasks_cannot_use_one_client(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:

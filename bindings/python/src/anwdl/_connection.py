@@ -119,6 +119,9 @@ class Call(Generic[T]):
     def result(self) -> T:
         return None  # type: ignore[return-value]
 
+    def drop(self) -> None:
+        """Frees what the library returned."""
+
     def _given(self) -> Tuple[Any, ...]:
         return self._arguments
 
@@ -126,22 +129,30 @@ class Call(Generic[T]):
 class Receipt(Call[Dict[str, Any]]):
     """An operation that receives a message."""
 
-    _out: Any = None
     _kind: ClassVar[str]
     _reason: ClassVar[str]
     _get_json: ClassVar[Any]
     _free: ClassVar[Any]
+    _text = ""
 
     def __init__(self, function: Callable[..., int], *arguments: Any) -> None:
         super().__init__(function, *arguments)
         self._out = ffi.new(self._kind)
 
-    def __del__(self) -> None:
-        if self._out is not None:
-            self._free(self._out[0])
+    def status(self) -> int:
+        status = super().status()
+        if status == OK and not self._text:
+            self._text = string(self._get_json(self._out[0]))
+        self.drop()
+        return status
 
     def result(self) -> Dict[str, Any]:
-        return parsed(string(self._get_json(self._out[0])), self._reason)
+        return parsed(self._text, self._reason)
+
+    # No __del__(): what a signal handler raises in one is lost.
+    def drop(self) -> None:
+        message, self._out[0] = self._out[0], ffi.NULL
+        self._free(message)
 
     def _given(self) -> Tuple[Any, ...]:
         return (*self._arguments, self._out)
@@ -237,6 +248,7 @@ class Connection(NotCopied):
         find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
         handle, self._handle = self._handle, ffi.NULL
         self._functions.free(handle)
+        self._drop_call()
 
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
         def share() -> None:
@@ -352,9 +364,12 @@ class Connection(NotCopied):
         with turn.lock:
             link = self._guard.run(partial(self._take_turn, turn, self._check_open))
             call.link = call.link or link
+            if self._call is not call:
+                self._drop_call()
             self._call = call
             yield from self._steps(call.link, call)
-            return call.result()
+            result = call.result()
+        return result
 
     def _steps(self, link: Link, call: Call[Any]) -> Steps[None]:
         while True:
@@ -369,6 +384,10 @@ class Connection(NotCopied):
         if status != OK and descriptor == -1:
             raise closed()  # by a signal handler
         return status, descriptor
+
+    def _drop_call(self) -> None:
+        if self._call is not None:
+            self._call.drop()
 
     def _repeated(self, call: Call[T]) -> Call[T]:
         """The earlier operation whose result this call asks for again, or the call itself."""

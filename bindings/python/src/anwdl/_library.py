@@ -241,9 +241,10 @@ def compute(function: Callable[..., int], *arguments: Any) -> int:
         try:
             if _interpreter_ends:
                 raise LibraryRuntimeError("the program is ending", "PRIVATE_OPERATION_FAILED")
-            return returned(function(*arguments))
+            status = returned(function(*arguments))
         finally:
             _computations.discard(computation)
+    return status
 
 
 @atexit.register
@@ -282,9 +283,10 @@ class Guard:
                 raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
             self._callbacks = _thread.callbacks
             try:
-                return use()
+                result = use()
             finally:
                 self._callbacks = callbacks
+        return result
 
     def _renewed_lock(self) -> Any:
         """Takes the object from a thread that used it during a fork, and does not exist in the child."""
@@ -303,8 +305,11 @@ class Owned:
     """An object of the library, which ends with this one. The garbage collector may finalize what refers to it later, and that may use it:
     it finds NULL, which every function of the library refuses. `ffi.gc()` would leave a dangling pointer."""
 
+    _out: Any = None
+
     def __init__(self, kind: str, free: Any, create: Callable[..., int], *arguments: Any) -> None:
-        self._out, self._free = ffi.new(f"{kind} **"), free
+        self._free = free
+        self._out = ffi.new(f"{kind} **")
         self.keeps: Any = None
         """What the library's object points to, and must not end before it."""
         check(create(*arguments, self._out))
@@ -314,5 +319,6 @@ class Owned:
         return self._out[0]
 
     def __del__(self) -> None:
-        handle, self._out[0] = self._out[0], ffi.NULL
-        self._free(handle)
+        if self._out is not None:
+            handle, self._out[0] = self._out[0], ffi.NULL
+            self._free(handle)
