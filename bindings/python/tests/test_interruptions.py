@@ -215,7 +215,7 @@ class InCallbacks(unittest.TestCase):
 
     is_pressed = True
 
-    def press(self, *_: object) -> None:
+    def press(self) -> None:
         if not self.is_pressed:
             self.is_pressed = True
             signal.raise_signal(signal.SIGINT)
@@ -239,9 +239,14 @@ class InCallbacks(unittest.TestCase):
         self.assertEqual(len(wrapper.signData("text")), 256)
 
     def test_in_a_handler_of_the_log(self) -> None:
-        handler, logger = logging.Handler(), logging.getLogger("tests.anwdl.interrupted")
-        handler.emit = self.press  # type: ignore[method-assign]
-        logger.addHandler(handler)
+        press = self.press
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                press()
+
+        logger = logging.getLogger("tests.anwdl.interrupted")
+        logger.addHandler(Handler())
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         self.addCleanup(anwdl.set_logger, None)

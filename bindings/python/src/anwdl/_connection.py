@@ -178,7 +178,7 @@ class Connection(NotCopied):
     close the connection, and an operation continues where an exception interrupted it."""
 
     _functions: ClassVar[SimpleNamespace]
-    _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool}
+    _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool, "is_idle": bool}
     """The functions that only look, and what makes a value of Python of what they return."""
     _handle: Any = ffi.NULL
     _options: Options
@@ -236,6 +236,10 @@ class Connection(NotCopied):
     def hasFailed(self) -> bool:
         """Whether a failure has ended the session."""
         return bool(self._see("has_failed"))
+
+    def isIdle(self) -> bool:
+        """Whether no request is under way, from its first byte to the last one of its response. Bytes that the socket holds may be one."""
+        return bool(self._see("is_idle"))
 
     def compute(self) -> None:
         """Does the computation that WantComputation asks for. Call it on any thread. Meanwhile, the connection can be closed."""

@@ -245,9 +245,12 @@ class RSAWrapper(_Wrapper):
         given = given_bytes(data)
         options = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
         keeps = self._set_option(lib.anwdl_client_options_set_rsa_wrapper, options)
-        sharing = Owned("anwdl_client_interface_t", lib.anwdl_client_interface_free, lib.anwdl_client_interface_new, options)
-        sharing.keeps = keeps
-        return some_bytes(compute, function, lib.anwdl_client_interface_get_rsa_wrapper(sharing.handle), given, len(given))
+        out = ffi.new("anwdl_client_interface_t **")
+        check(lib.anwdl_client_interface_new(options, out))
+        sharing = ffi.gc(out[0], lib.anwdl_client_interface_free)
+        result = some_bytes(compute, function, lib.anwdl_client_interface_get_rsa_wrapper(sharing), given, len(given))
+        del keeps
+        return result
 
 
 class AESWrapper(_Wrapper):
