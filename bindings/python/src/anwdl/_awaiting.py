@@ -75,7 +75,8 @@ class Awaiting(Connection):
     async def _perform(self, call: Call[T]) -> T:
         call = self._repeated(call)
         try:
-            result = await self._await(self._operation(call))
+            await self._await(self._operation(call))
+            result = call.result()
         except Failure:
             if self._call is call:
                 self._call = None
@@ -84,19 +85,15 @@ class Awaiting(Connection):
             self._call = None
         return result
 
-    async def _await(self, steps: Steps[T]) -> T:
+    async def _await(self, steps: Steps) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds if self._seconds else None
         try:
-            while True:
-                want, descriptor, link = next(steps)
+            for want, descriptor, link in steps:
                 if want == WANT_COMPUTATION:
                     await loop.run_in_executor(self._executor, self._compute, link)
                 else:
                     await self._until_ready(link, Waiting(descriptor, want == WANT_READ), deadline)
-        except StopIteration as end:
-            result: T = end.value
-            return result
         finally:
             steps.close()
 

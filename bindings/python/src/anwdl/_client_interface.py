@@ -144,7 +144,8 @@ class ClientInterface(BlockingSteps, Interface):
             link = self._guard.run(partial(self._take_turn, turn, self._make_way))
             try:
                 if self._options.non_blocking:
-                    return self._drive(self._steps(link, self._connecting(link)))
+                    self._drive(self._steps(link, self._connecting(link)))
+                    return
                 link.waker, other = sockets.socketpair()
                 with link.waker, other:
                     self._drive(self._steps(link, self._connecting(link)))

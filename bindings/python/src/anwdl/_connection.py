@@ -168,9 +168,8 @@ class ResponseReceipt(Receipt):
     _get_json, _free = lib.anwdl_response_get_json, lib.anwdl_response_free
 
 
-Steps = Generator[Tuple[int, int, Link], None, T]
-"""An operation: yields the status of each call that would have to wait, the descriptor to wait for, and the connection; finally returns
-its result."""
+Steps = Generator[Tuple[int, int, Link], None, None]
+"""What an operation does: yields the status of each call that would have to wait, the descriptor to wait for, and the connection."""
 
 
 class Connection(NotCopied):
@@ -363,7 +362,7 @@ class Connection(NotCopied):
         link.turn = turn
         return link
 
-    def _operation(self, call: Call[T]) -> Steps[T]:
+    def _operation(self, call: Call[Any]) -> Steps:
         turn = Turn()
         with turn.lock:
             link = self._guard.run(partial(self._take_turn, turn, self._check_open))
@@ -372,10 +371,8 @@ class Connection(NotCopied):
                 self._drop_call()
             self._call = call
             yield from self._steps(call.link, call)
-            result = call.result()
-        return result
 
-    def _steps(self, link: Link, call: Call[Any]) -> Steps[None]:
+    def _steps(self, link: Link, call: Call[Any]) -> Steps:
         while True:
             status, descriptor = self._use(link, partial(self._step, call))
             if status == OK:
@@ -401,22 +398,18 @@ class Connection(NotCopied):
     def _exchange(self, receive_first: bool) -> Call[None]:
         return Call(self._functions.exchange_keys, self._handle, bool(receive_first))
 
-    def _drive(self, steps: Steps[T]) -> T:
-        """Waits for an operation as the options say, and returns its result."""
+    def _drive(self, steps: Steps) -> None:
+        """Waits for an operation as the options say."""
         timeout = self._timeout()
         deadline = time.monotonic() + timeout if timeout else None
         try:
-            while True:
-                want, descriptor, link = next(steps)
+            for want, descriptor, link in steps:
                 if want == WANT_COMPUTATION and not self._options.separate_computation:
                     self._compute(link)
                 elif self._options.non_blocking:
                     raise WANTS[want]
                 else:
                     self._wait(want, descriptor, link.waker, deadline)
-        except StopIteration as end:
-            result: T = end.value
-            return result
         finally:
             steps.close()
 
@@ -463,7 +456,8 @@ class BlockingSteps(Connection):
     def _perform(self, call: Call[T]) -> T:
         call = self._repeated(call)
         try:
-            result = self._drive(self._operation(call))
+            self._drive(self._operation(call))
+            result = call.result()
         except Failure:
             if self._call is call:
                 self._call = None
