@@ -7,6 +7,7 @@ import socket as sockets
 import threading
 import time
 from functools import partial
+from itertools import starmap
 from types import SimpleNamespace, TracebackType
 from typing import Any, Callable, ClassVar, Dict, Generator, Generic, List, Optional, Tuple, Type, TypeVar, Union
 
@@ -113,7 +114,7 @@ class Call(Generic[T]):
         """What the library returns, or has returned."""
         if not self.is_finished():
             # In one step, of which a signal handler sees all or nothing.
-            self._statuses[:] = map(self._function, *((each,) for each in self._given()))
+            self._statuses[:] = starmap(self._function, (self._given(),))
         return returned(self._statuses[0])
 
     def result(self) -> T:
@@ -331,7 +332,8 @@ class Connection(NotCopied):
 
         def use_if_open() -> T:
             self._check_open_still(link)
-            return self._guard.run(use)
+            self._guard.refuse_while_computing()
+            return use()
 
         return self._guard.run(use_if_open, also_while_computing=True)
 

@@ -272,6 +272,10 @@ class Guard:
     def is_computing(self) -> bool:
         return self.computation is not None and self.computation.locked()
 
+    def refuse_while_computing(self) -> None:
+        if self.is_computing():
+            raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
+
     def run(self, use: Callable[[], T], also_while_computing: bool = False) -> T:
         """Calls a function that uses the object, and which must not take long. During a computation, only those that call nothing of the
         library with the object may run."""
@@ -279,8 +283,8 @@ class Guard:
             callbacks = self._callbacks
             if callbacks not in (None, _thread.callbacks):
                 raise LibraryRuntimeError("a callback must not use the object whose call it is in", "OPERATION_PENDING")
-            if not also_while_computing and self.is_computing():
-                raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
+            if not also_while_computing:
+                self.refuse_while_computing()
             self._callbacks = _thread.callbacks
             try:
                 result = use()
