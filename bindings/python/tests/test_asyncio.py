@@ -217,6 +217,22 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             gc.collect()
             self.assertTrue(is_at_end(far))
 
+    async def test_a_client_outlives_its_loop(self) -> None:
+        def run_and_close() -> None:
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(client.exchangeKeys())
+            while client._waiting is None:
+                loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            client.closeConnection()
+            # No task of a loop that is open.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+        with two_ends() as (near, far):
+            client = AsyncClientInstance(near, own_keys(), TIMEOUT)
+            await in_thread(run_and_close)
+            self.assertTrue(is_at_end(far))
+
     async def test_what_it_sets_itself_cannot_be_set(self) -> None:
         with two_ends() as (near, _), fails(LibraryValueError, "INVALID_ARGUMENT"):
             AsyncClientInstance(near, own_keys(), options=Options(non_blocking=True))

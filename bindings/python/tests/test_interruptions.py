@@ -44,6 +44,8 @@ class Interruption:
 
     def run(self, function: Callable[[], T]) -> T:
         before = sys.gettrace()
+        # Python 3.12 looks for this once, and here.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._enter)
         try:
             return function()

@@ -9,6 +9,7 @@ import socket
 import unittest
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
 from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
-from ends import fails
+from ends import TIMEOUT, Token, fails
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER
@@ -102,6 +103,19 @@ class ElsewhereKeys(unittest.TestCase):
         self.wrapper.setPrivateOperation(operation)
         self.wrapper.signData("text")
         self.assertEqual(sizes, [OWN.key_size] * 2)
+
+    def test_what_is_set_meanwhile_is_for_later_calls(self) -> None:
+        token = Token()
+        with ThreadPoolExecutor(1) as pool:
+            signed = pool.submit(token.wrapper.signData, "text")
+            self.assertTrue(token.begun.wait(TIMEOUT))
+            earlier = serialization.load_pem_public_key(token.wrapper.getPublicKey() or b"")
+            later = rsa.generate_private_key(65537, 2048)
+            token.wrapper.setPrivateKey(private_der(later), pem_format=False, derivate_public_key=True)
+            token.goes_on.set()
+            assert isinstance(earlier, rsa.RSAPublicKey)
+            earlier.verify(signed.result(TIMEOUT), b"text", PSS, hashes.SHA256())
+        later.public_key().verify(token.wrapper.signData("text"), b"text", PSS, hashes.SHA256())
 
     def test_it_is_forgotten_with_the_object_that_has_the_wrapper(self) -> None:
         class Token:

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from typing import Optional
 
 from anwdl._connection import Call, Connection, Link, Steps, T
@@ -19,13 +18,12 @@ class Waiting:
     def __init__(self, descriptor: int, to_read: bool) -> None:
         self.loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self.loop.create_future()
-        self._add = partial(self.loop.add_reader if to_read else self.loop.add_writer, descriptor, self.stop)
-        self._remove = partial(self.loop.remove_reader if to_read else self.loop.remove_writer, descriptor)
+        self._descriptor, self._to_read = descriptor, to_read
         self._thread, self._process = threading.get_ident(), Process.number
         self._is_under_way = False
 
     def start(self) -> None:
-        self._add()
+        (self.loop.add_reader if self._to_read else self.loop.add_writer)(self._descriptor, self.stop)
         self._is_under_way = True
 
     def is_elsewhere(self) -> bool:
@@ -33,9 +31,9 @@ class Waiting:
         return self._process == Process.number and self._thread != threading.get_ident() and not self.loop.is_closed()
 
     def stop(self) -> None:
-        if self._is_under_way and self._process == Process.number:
+        if self._is_under_way and self._process == Process.number and not self.loop.is_closed():
             self._is_under_way = False
-            self._remove()
+            (self.loop.remove_reader if self._to_read else self.loop.remove_writer)(self._descriptor)
             if not self.ready.done():
                 self.ready.set_result(None)
 

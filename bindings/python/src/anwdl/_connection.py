@@ -256,7 +256,7 @@ class Connection(NotCopied):
 
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
         def share() -> None:
-            self._keeps.append(wrapper._kept())
+            self._keeps.append(wrapper._kept())  # first, as a signal handler may raise in between
             check(function(self._handle, wrapper._read()))
 
         first, second = sorted((self._guard, wrapper._guard), key=id)
