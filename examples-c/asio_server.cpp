@@ -131,7 +131,7 @@ class visitor {
 
     /// Ends it as soon as it is at no request or response.
     void drain() {
-        connection_.drain();
+        connection_.drain(milliseconds(server_.options.drain_timeout));
     }
 
     /// Wakes those whose computation may run now.

@@ -261,6 +261,7 @@ template <class Stream> class connection {
     using next_layer_type = typename std::remove_reference<Stream>::type;
     using executor_type = typename next_layer_type::executor_type;
     using default_token = typename asio::default_completion_token<executor_type>::type;
+    using clock = asio::steady_timer::clock_type;
 
     /// @param stream The stream, connected.
     /// @param side The session, of either role, at its very beginning.
@@ -307,15 +308,17 @@ template <class Stream> class connection {
     }
 
     /// For a server that stops: waits for no further request. One that has begun, or waits in the
-    /// stream, is still delivered, and its response sent. As soon as there is none, the next event
-    /// is event::ended, also for an operation that waits already, and get_error() has no failure.
-    /// Key exchanges end, too, but a computation is waited for.
+    /// stream, is still delivered, and its response sent. As soon as there is none, or the limit is
+    /// over, which is there for peers who always ask one more, the next event is event::ended, also
+    /// for an operation that waits already, and get_error() has no failure. Key exchanges end, too,
+    /// but a computation is waited for, and so is a write, up to its own timeout.
     ///
     /// Call it on the executor, at any time: while an operation is under way, in a handler, before
     /// the first operation, again. It does nothing in the role of a client, which does not wait for
     /// requests.
-    void drain() {
+    void drain(std::chrono::milliseconds limit) {
         is_draining_ = true;
+        drain_end_ = clock::now() + limit;
         if (is_reading_)
             timer_.cancel(); // which ends the read, without a loss
     }
@@ -330,9 +333,9 @@ template <class Stream> class connection {
     /// than wait between two events; others use async_next_event().
     template <class Received> event next_event(Received &received) {
         for (;;) {
-            if (error_.status() != ANWDL_OK || looks_ == enough_looks)
+            if (error_.status() != ANWDL_OK || has_drained())
                 return event::ended;
-            (void)session_.try_set_time(std::chrono::steady_clock::now());
+            (void)session_.try_set_time(clock::now());
             const event happened = session_.next_event(received);
             if (happened == event::want_read && has_input()) {
                 feed();
@@ -422,10 +425,9 @@ template <class Stream> class connection {
     void start_timer(event what) {
         is_reading_ = what == event::want_read;
         const int left = session_.get_time_left();
-        if (left < 0)
-            timer_.expires_at(asio::steady_timer::time_point::max());
-        else
-            timer_.expires_after(std::chrono::milliseconds(left));
+        const clock::time_point end =
+            left < 0 ? clock::time_point::max() : clock::now() + std::chrono::milliseconds(left);
+        timer_.expires_at(is_draining_ ? (std::min)(end, drain_end_) : end);
     }
 
     /// Whether to wait for nothing more.
@@ -439,6 +441,9 @@ template <class Stream> class connection {
     }
     void has_found_nothing() {
         looks_++;
+    }
+    bool has_drained() const noexcept {
+        return is_draining_ && (looks_ == enough_looks || clock::now() >= drain_end_);
     }
 
     void has_received(const std::error_code &failure, std::size_t count) {
@@ -479,10 +484,11 @@ template <class Stream> class connection {
     std::size_t fed_ = 0;      ///< those of them that the session has taken
     bool has_exchanged_ = false;
     bool is_draining_ = false;
+    clock::time_point drain_end_{};
     bool is_reading_ = false; ///< or has last: nobody ends a write, or waits with the timer
     /// What the first takes from the socket may stay in a layered stream, for the second.
     static constexpr int enough_looks = detail::is_layered<next_layer_type>(0) ? 2 : 1;
-    asio::cancellation_signal look_;
+    asio::cancellation_signal look_{};
     int looks_ = 0;
 };
 

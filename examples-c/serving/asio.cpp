@@ -33,9 +33,10 @@ int main(int argc, char **argv) {
     asio::io_context loop(1);
     std::list<connection> clients;
     asio::thread_pool pool; // ends before the loop, to which it posts
-    auto options = anwdl::client_options::adopt(make_options(argc, argv));
-    const int listener = open_listener(argc, argv);
-    if (!options || listener < 0)
+    anwdl_client_options_t *made = nullptr;
+    const int listener = start_serving(argc, argv, &made);
+    auto options = anwdl::client_options::adopt(made);
+    if (listener < 0)
         return EXIT_FAILURE;
     options.set_separate_computation(true);
     tcp::acceptor acceptor(loop, tcp::v4(), listener);
@@ -47,7 +48,7 @@ int main(int argc, char **argv) {
                 co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
             auto session = anwdl::session::try_make(anwdl::role::server, options);
             if (error || !session || !acceptor.is_open()) {
-                usleep(1000); // no descriptors or memory: not all the time for asking again
+                usleep(1000); // out of descriptors or memory: pause, instead of asking without end
                 continue;
             }
             clients.emplace_front(std::move(socket), std::move(*session), pool.get_executor());
@@ -62,7 +63,7 @@ int main(int argc, char **argv) {
     signals.async_wait([&](std::error_code, int) {
         acceptor.close();
         for (connection &client : clients)
-            client.drain();
+            client.drain(std::chrono::seconds(5));
     });
-    loop.run(); // until nobody waits
+    loop.run(); // until the last client has ended
 }

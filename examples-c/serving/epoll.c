@@ -34,11 +34,10 @@ static void start(anwdl_client_t *client) {
 }
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int fd, listener = open_listener(argc, argv);
+    anwdl_client_options_t *options = NULL;
+    int fd, listener = start_serving(argc, argv, &options);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (options == NULL || listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN) ||
-        !stop_at_signals())
+    if (listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN))
         return EXIT_FAILURE;
     while (!is_stopping || client_count > 0) {
         struct epoll_event event;

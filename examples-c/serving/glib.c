@@ -20,7 +20,7 @@ static void watch(int fd, GIOCondition wanted, int milliseconds, GUnixFDSourceFu
 static gboolean advance(int fd, GIOCondition happened, gpointer client) {
     anwdl_event_t event = serve(client);
     int wait = get_wait(anwdl_client_get_time_left(client));
-    if (event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE) {
+    if (is_waiting(event)) {
         watch(fd, event == ANWDL_EVENT_WANT_READ ? G_IO_IN : G_IO_OUT, wait, advance, client);
     } else {
         anwdl_client_free(client); /* which closes the descriptor */
@@ -43,9 +43,8 @@ static gboolean accept_next(int listener, GIOCondition happened, gpointer nothin
 }
 
 int main(int argc, char **argv) {
-    int listener = open_listener(argc, argv);
-    options = make_options(argc, argv);
-    if (listener < 0 || options == NULL || !stop_at_signals())
+    int listener = start_serving(argc, argv, &options);
+    if (listener < 0)
         return EXIT_FAILURE;
     watch(listener, G_IO_IN, 1000, accept_next, NULL);
     while (!is_stopping || client_count > 0)

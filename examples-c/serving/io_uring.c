@@ -5,14 +5,13 @@
 static struct io_uring ring;
 static int under_way; /* what the ring has to do */
 
-/* Has the ring do that, but no longer than so many milliseconds. What is submitted at once always
-   fits in. */
+/* Has the ring do that, but no longer than so many milliseconds. It never overflows: each call
+   submits its two entries. */
 static void begin(uint8_t operation, int fd, const void *memory, size_t len, void *user_data,
                   int milliseconds) {
     struct __kernel_timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     struct io_uring_sqe *work = io_uring_get_sqe(&ring), *limit = io_uring_get_sqe(&ring);
-    *work = (struct io_uring_sqe){
-        .opcode = operation, .fd = fd, .addr = (uintptr_t)memory, .len = (uint32_t)len};
+    io_uring_prep_rw(operation, work, fd, memory, (unsigned)len, 0);
     io_uring_sqe_set_data(work, user_data);
     io_uring_sqe_set_flags(work, IOSQE_IO_LINK);
     io_uring_prep_link_timeout(limit, &time, 0);
@@ -22,8 +21,8 @@ static void begin(uint8_t operation, int fd, const void *memory, size_t len, voi
 }
 
 /* The ring moves the next bytes. Nothing may call the session until it is done with the memory. */
-static void advance(anwdl_session_t *session) {
-    transfer_t next = serve_session(session);
+static void advance(anwdl_session_t *session, bool is_timed_out) {
+    transfer_t next = serve_session(session, is_timed_out);
     int wait = get_wait(anwdl_session_get_time_left(session));
     if (next.len == 0)
         close_session(session);
@@ -34,9 +33,9 @@ static void advance(anwdl_session_t *session) {
 }
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int listener = open_listener(argc, argv);
-    if (options == NULL || listener < 0 || !stop_at_signals())
+    anwdl_client_options_t *options = NULL;
+    int listener = start_serving(argc, argv, &options);
+    if (listener < 0)
         return EXIT_FAILURE;
     if (io_uring_queue_init(256, &ring, 0) != 0)
         return fputs("the system refuses io_uring\n", stderr), EXIT_FAILURE;
@@ -49,15 +48,16 @@ int main(int argc, char **argv) {
         if (who == &ring) {
             anwdl_session_t *session = open_session(done->res, options);
             if (session != NULL)
-                advance(session);
+                advance(session, false);
             else if (done->res != -ECANCELED)
-                usleep(1000); /* no descriptors: not all the time for asking again */
+                usleep(1000); /* out of descriptors: pause, instead of asking without end */
             is_stopping ? (void)close(listener)
                         : begin(IORING_OP_ACCEPT, listener, NULL, 0, &ring, 1000);
         } else if (who != NULL) {
-            if (done->res != -ECANCELED && done->res != -EINTR) /* else the time was over */
+            bool is_timed_out = done->res == -ECANCELED || done->res == -EINTR;
+            if (!is_timed_out)
                 report(who, done->res);
-            advance(who);
+            advance(who, is_timed_out);
         }
         io_uring_cqe_seen(&ring, done);
         under_way--;

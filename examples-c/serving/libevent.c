@@ -31,11 +31,9 @@ static void accept_next(int listener, short happened, void *nothing) {
 }
 
 int main(int argc, char **argv) {
-    int listener = open_listener(argc, argv);
-    options = make_options(argc, argv);
+    int listener = start_serving(argc, argv, &options);
     base = event_base_new();
-    if (listener < 0 || options == NULL || base == NULL || !stop_at_signals() ||
-        !watch(listener, EV_READ, 1000, accept_next, NULL))
+    if (listener < 0 || base == NULL || !watch(listener, EV_READ, 1000, accept_next, NULL))
         return EXIT_FAILURE;
     int result = event_base_dispatch(base); /* until there is nothing to wait for */
     event_base_free(base);

@@ -58,9 +58,8 @@ static void on_second(uv_timer_t *timer) {
 int main(int argc, char **argv) {
     uv_loop_t *loop = uv_default_loop();
     uv_timer_t timer = {.data = NULL};
-    listener = open_listener(argc, argv);
-    if (listener < 0 || (options = make_options(argc, argv)) == NULL || !stop_at_signals() ||
-        uv_poll_init(loop, &incoming, listener) != 0 ||
+    listener = start_serving(argc, argv, &options);
+    if (listener < 0 || uv_poll_init(loop, &incoming, listener) != 0 ||
         uv_poll_start(&incoming, UV_READABLE, accept_next) != 0 ||
         uv_timer_init(loop, &timer) != 0 || uv_timer_start(&timer, on_second, 1000, 1000) != 0)
         return EXIT_FAILURE;

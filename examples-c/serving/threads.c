@@ -3,9 +3,9 @@
 #include <pthread.h>
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int listener = open_listener(argc, argv);
-    if (options == NULL || listener < 0 || !stop_at_signals())
+    anwdl_client_options_t *options = NULL;
+    int listener = start_serving(argc, argv, &options);
+    if (listener < 0)
         return EXIT_FAILURE;
     while (!is_stopping) {
         anwdl_client_t *client = accept_client(listener, 1000, options);

@@ -51,6 +51,7 @@ struct record {
     std::exception_ptr exception{};
     std::function<void()> drain{}; /* as long as there is a connection */
     std::string drains_at = "never";
+    std::chrono::milliseconds limit = std::chrono::hours(1);
 };
 
 anwdl::client_options server_options() {
@@ -100,7 +101,7 @@ template <class Stream>
 asio::awaitable<void> serve(Stream stream, asio::any_io_executor pool, record &out,
                             asio::cancellation_signal &signal, bool goes_on, int throws_at) {
     anwdl::connection<Stream> connection(std::move(stream), server_session(), pool);
-    out.drain = [&connection] { connection.drain(); };
+    out.drain = [&connection, &out] { connection.drain(out.limit); };
     for (;;) {
         anwdl::request request;
         std::optional<anwdl::event> happened;
@@ -120,7 +121,7 @@ asio::awaitable<void> serve(Stream stream, asio::any_io_executor pool, record &o
         if (!handle(connection.get_session(), *happened, request, out))
             break;
         if (out.events == out.drains_at)
-            connection.drain();
+            out.drain();
     }
     out.drain = nullptr;
     out.why = connection.get_error();
@@ -452,8 +453,8 @@ void test_ends_of_a_session() {
 
     /* Without a failure, with a timeout and without one. */
     const auto drain_twice = [](int, plain_connection &waits) {
-        waits.drain();
-        waits.drain();
+        waits.drain(std::chrono::hours(1));
+        waits.drain(std::chrono::hours(2));
     };
     test_end(server_options(), drain_twice, drained);
     test_end(anwdl::client_options::adopt(make_late_options()), drain_twice, drained_late);
@@ -561,14 +562,18 @@ struct both_sides {
     }
 
     /* The client goes on when the server does not. */
-    void run_to_the_end() {
+    void run_to_the_end(bool loses_requests = false) {
         while (!loop.stopped() || !client_loop.stopped()) {
             while (loop.run_one_for(std::chrono::milliseconds(1)) > 0)
                 ;
             client_loop.poll();
         }
-        CHECK_INTEGER(std::count(server.events.begin(), server.events.end(), 'R'), asked.responses);
-        CHECK_INTEGER(std::count(server.events.begin(), server.events.end(), 'S'), asked.responses);
+        if (!loses_requests) {
+            CHECK_INTEGER(std::count(server.events.begin(), server.events.end(), 'R'),
+                          asked.responses);
+            CHECK_INTEGER(std::count(server.events.begin(), server.events.end(), 'S'),
+                          asked.responses);
+        }
         CHECK(server.events.back() == 'E');
         CHECK_INTEGER(server.why.status(), ANWDL_OK);
         CHECK(!server.exception && !client.exception);
@@ -598,6 +603,19 @@ void test_drain_in_a_handler() {
             sides.open(framing);
             sides.run_to_the_end();
             CHECK_STRING(sides.server.events.c_str(), "XRSE");
+        }
+}
+
+/* Whoever is at a request then, or always begins another one, does not keep the server. */
+void test_drain_with_a_limit() {
+    for (const anwdl_protocol_t framing : FRAMINGS)
+        for (const char *when : {"X", "XR", "XRS"}) {
+            both_sides sides;
+            sides.server.drains_at = when;
+            sides.server.limit = std::chrono::milliseconds(0);
+            sides.open(framing);
+            sides.run_to_the_end(true);
+            CHECK_STRING(sides.server.events.c_str(), (when + std::string("E")).c_str());
         }
 }
 
@@ -787,6 +805,7 @@ int main(int argc, char **argv) {
     test_ends_of_a_session();
     test_drained_request();
     test_drain_in_a_handler();
+    test_drain_with_a_limit();
     test_drain_at_each_step(stride);
     test_callbacks();
     test_futures();

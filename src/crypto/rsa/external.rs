@@ -188,13 +188,13 @@ mod tests {
         let key = here(LOCAL);
         let wrapper = elsewhere(&key, operation_of(&key)).unwrap();
         assert!(wrapper.private_key().is_none() && wrapper.private_key_der().is_none());
-        assert_reason(wrapper.check_private_readable(), Reason::KeyMissing);
+        assert_reason(wrapper.check_private_key_in_memory(), Reason::KeyMissing);
         let path = std::env::temp_dir().join("never-written.pem");
         let message = assert_reason(wrapper.save(&path), Reason::KeyMissing);
         assert!(message.contains("cannot be read"), "{message}");
         assert!(!path.exists());
-        assert!(key.check_private_readable().is_ok());
-        assert!(RsaWrapper::default().check_private_readable().is_ok());
+        assert!(key.check_private_key_in_memory().is_ok());
+        assert!(RsaWrapper::default().check_private_key_in_memory().is_ok());
     }
 
     #[test]

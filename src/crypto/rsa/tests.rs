@@ -8,7 +8,7 @@ use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, LineEnding};
 use rsa::pss::{Signature, VerifyingKey};
 use rsa::signature::Verifier;
-use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa::traits::PublicKeyParts;
 
 use super::*;
 
@@ -271,7 +271,7 @@ fn encryption_and_decryption_fit_together() {
 #[test]
 fn a_key_at_rest_still_encrypts() {
     let mut wrapper = own_peer();
-    wrapper.free_encrypting_key();
+    wrapper.drop_encrypting_key();
     let remote = wrapper.remote.as_ref().unwrap();
     assert!(remote.encrypting.is_none());
     let wrapped = wrapper.encrypt_data(b"text", false).unwrap();
