@@ -97,6 +97,27 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
 
         await self.with_peer(session)
 
+    async def test_after_a_cancelled_send_it_is_repeated(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            requesting = in_thread(partial(peer.send_text, json.dumps(STAT)))
+            await client.recvRequest()
+            await requesting
+            send = partial(client.sendResponse, True, "OK", {"text": "x" * (1 << 21)})
+            # In v4, the peer must accept the length first.
+            sending = asyncio.ensure_future(send())
+            while client._waiting is None:
+                await asyncio.sleep(0)
+            sending.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await sending
+            receiving = in_thread(peer.receive_text)
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                await client.sendResponse(False, "Bad request")
+            await send()
+            self.assertEqual(len(json.loads(await receiving)["data"]["text"]), 1 << 21)
+
+        await self.with_peer(session)
+
     async def test_closing_ends_what_waits(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
             # So that it cannot be the timeout that ends it.
