@@ -179,8 +179,10 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             await answered.wait()
             return token._operate(number)
 
+        def operation(number: bytes) -> bytes:
+            return asyncio.run_coroutine_threadsafe(ask(number), loop).result(TIMEOUT)
+
         answered.set()
-        operation: Callable[[bytes], bytes] = lambda number: asyncio.run_coroutine_threadsafe(ask(number), loop).result(TIMEOUT)  # noqa: E731
         await in_thread(partial(token.wrapper.setPrivateOperation, operation))
         answered.clear()
         for use in (partial(token.wrapper.signData, "text"), partial(token.wrapper.setPrivateOperation, operation)):

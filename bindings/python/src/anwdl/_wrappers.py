@@ -106,7 +106,7 @@ class _Wrapper(NotCopied):
 
 
 class RSAWrapper(_Wrapper):
-    """An RSA key pair, and the peer's public key. What takes long works with keys that no other call can change, so nothing waits for it."""
+    """An RSA key pair, and the peer's public key. What takes long works with keys that no other call changes, so nothing waits for it."""
 
     def __init__(
         self,
