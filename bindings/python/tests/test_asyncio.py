@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
+from unittest import mock
 
 from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options, Protocol
 from anwdl._connection import Call, Link
@@ -257,8 +258,13 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             self.assertTrue(is_at_end(far))
 
     async def test_what_it_sets_itself_cannot_be_set(self) -> None:
-        with two_ends() as (near, _), fails(LibraryValueError, "INVALID_ARGUMENT"):
-            AsyncClientInstance(near, own_keys(), options=Options(non_blocking=True))
+        options = Options(non_blocking=True)
+        with two_ends() as (near, _), mock.patch("sys.unraisablehook") as unraisable:
+            for make in (partial(AsyncClientInstance, near), partial(AsyncClientInterface, "127.0.0.1")):
+                with fails(LibraryValueError, "INVALID_ARGUMENT"):
+                    make(own_keys(), options=options)
+            gc.collect()
+            unraisable.assert_not_called()
 
     async def test_both_sides_on_one_loop(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -49,7 +49,7 @@ class Interface(Connection):
         self._handle = out[0]
 
     def __del__(self) -> None:
-        if self.socket is not None:
+        if self._handle != ffi.NULL and self.socket is not None:
             self.socket.close()
         self._free()
 

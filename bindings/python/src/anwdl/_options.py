@@ -55,8 +55,10 @@ def handle_of(
     aes_wrapper: Optional[AESWrapper],
     keeps: List[Any],
 ) -> Any:
-    """The library's object, whose users must keep what is added to `keeps`. It is non-blocking with a separate computation: this package waits, so signal handlers can run, and other
-    threads can close the client during the private key operation."""
+    """The library's object, whose users must keep what is added to `keeps`.
+
+    It is non-blocking with a separate computation: this package waits, so signal handlers can run, and other threads can close the client
+    during the private key operation."""
     if options.separate_computation and not options.non_blocking:
         raise invalid("separate_computation is for non-blocking clients")
     handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
