@@ -5,23 +5,39 @@ import argparse
 import asyncio
 import signal
 import socket
+from contextlib import suppress
 from typing import Set
 
 import anwdl
-from server import MALFORMED, answer, check_descriptors, command_line, key_pair_of, options, say, tell_the_end
+from server import (
+    MALFORMED,
+    PAUSE_SECONDS,
+    Stopping,
+    answer,
+    check_descriptors,
+    command_line,
+    key_pair_of,
+    options,
+    say,
+    tell_the_end,
+)
 
 MOST_CLIENTS = 900
 
 
-async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
+async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace, stopping: Stopping) -> None:
     """One client, until it leaves."""
     name = "a client"
     try:
-        with connection, anwdl.AsyncClientInstance(connection, key_pair, arguments.timeout / 1000, options=options(arguments)) as client:
+        with (
+            connection,
+            anwdl.AsyncClientInstance(connection, key_pair, arguments.timeout / 1000, options=options(arguments)) as client,
+            stopping.session(client),
+        ):
             await client.exchangeKeys(receive_first=arguments.receive_first == "yes")
             name = f"client {client.getID()}"
             say(f"{name}: keys exchanged")
-            while True:
+            while not stopping.begun.is_set():
                 try:
                     request = await client.recvRequest()
                 except anwdl.LibraryValueError as error:
@@ -32,15 +48,21 @@ async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments
                 else:
                     await client.sendResponse(*answer(request))
                     say(f"{name}: {client.getProtocol().name.lower()}: {request['verb']}")
+                # What has arrived already is received without waiting: the other clients have their turns first.
+                await asyncio.sleep(0)
     except anwdl.Failure as failure:
         tell_the_end(name, failure)
 
 
-async def serve_all(listener: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
+Sessions = Set["asyncio.Task[None]"]
+
+
+async def serve_all(
+    listener: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace, stopping: Stopping, sessions: Sessions
+) -> None:
     """Serves clients until it is cancelled."""
     loop = asyncio.get_running_loop()
     places = asyncio.Semaphore(MOST_CLIENTS)
-    sessions: Set["asyncio.Task[None]"] = set()
 
     def done(session: "asyncio.Task[None]") -> None:
         sessions.discard(session)
@@ -50,10 +72,12 @@ async def serve_all(listener: socket.socket, key_pair: anwdl.RSAWrapper, argumen
         await places.acquire()
         try:
             connection, _ = await loop.sock_accept(listener)
-        except ConnectionError:  # it has left already
+        except OSError as error:
             places.release()
+            if not isinstance(error, ConnectionError):  # it has left already
+                await asyncio.sleep(PAUSE_SECONDS)
             continue
-        session = loop.create_task(serve(connection, key_pair, arguments))
+        session = loop.create_task(serve(connection, key_pair, arguments, stopping))
         sessions.add(session)
         session.add_done_callback(done)
 
@@ -63,16 +87,19 @@ async def main() -> None:
     arguments = command_line()
     check_descriptors(MOST_CLIENTS)
     key_pair = key_pair_of(arguments)
+    stopping = Stopping()
+    sessions: Sessions = set()
     with socket.create_server(("127.0.0.1", arguments.port)) as listener:
         listener.setblocking(False)
         say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
         loop = asyncio.get_running_loop()
-        serving = loop.create_task(serve_all(listener, key_pair, arguments))
+        serving = loop.create_task(serve_all(listener, key_pair, arguments, stopping, sessions))
         loop.add_signal_handler(signal.SIGTERM, serving.cancel)
-        try:
+        with suppress(asyncio.CancelledError):
             await serving
-        except asyncio.CancelledError:
-            pass
+    stopping.begin()
+    if sessions:
+        await asyncio.wait(sessions, timeout=arguments.drain_timeout / 1000)
 
 
 if __name__ == "__main__":

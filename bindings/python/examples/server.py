@@ -3,14 +3,16 @@
 
 import argparse
 import resource
+import select
 import signal
 import socket
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Semaphore
-from typing import Any, Dict, Optional, Tuple
+from threading import Event, Semaphore
+from typing import Any, Dict, Iterable, Iterator, Optional, Set, Tuple, Union
 
 import anwdl
 
@@ -20,6 +22,12 @@ MOST_CLIENTS = 100
 OTHER_DESCRIPTORS = 32
 """What a process has open besides its clients."""
 
+PAUSE_SECONDS = 0.1
+"""After accept() has failed: the system is short of descriptors or memory."""
+LONGEST_REQUEST = 16 << 10
+"""Bytes. Those of a server like this one are short, and a longer one keeps it busy for nothing."""
+
+Client = Union[anwdl.ClientInstance, anwdl.AsyncClientInstance]
 Answer = Tuple[bool, str, Dict[str, Any], Optional[str]]
 
 CREATED_CONTAINER = {
@@ -57,22 +65,59 @@ def say(line: str) -> None:
 
 
 def tell_the_end(name: str, failure: anwdl.Failure) -> None:
-    """Reports why a session is over, unless the client just left."""
-    say(f"{name}: closed" if failure.reason == "PEER_CLOSED" else f"{name}: session failed: {failure}")
+    """Reports why a session is over, unless the client just left, or the server stops."""
+    say(f"{name}: closed" if failure.reason in ("PEER_CLOSED", "CLOSED") else f"{name}: session failed: {failure}")
 
 
-def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace) -> None:
+class Stopping:
+    """The sessions, and whether they are to end."""
+
+    def __init__(self) -> None:
+        self.begun = Event()
+        self.clients: Set[Client] = set()
+
+    @contextmanager
+    def session(self, client: Client) -> Iterator[None]:
+        """Knows the client while the block runs."""
+        self.clients.add(client)
+        try:
+            yield
+        finally:
+            self.clients.discard(client)
+
+    def begin(self) -> None:
+        """Ends sessions without a request at once. The others end by themselves when they have sent the response."""
+        self.begun.set()
+        self.close(client for client in list(self.clients) if client.isIdle() and not has_arrived(client.getSocketDescriptor()))
+
+    def close(self, clients: Iterable[Client]) -> None:
+        """Ends sessions, whatever they do."""
+        for client in clients:
+            with suppress(anwdl.Failure):
+                client.closeConnection()
+
+
+def has_arrived(connection: socket.socket) -> bool:
+    """Whether the socket holds something that was not received yet."""
+    poller = select.poll()
+    with suppress(ValueError):  # it was closed
+        poller.register(connection, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argparse.Namespace, stopping: Stopping) -> None:
     """One client, until it leaves."""
     name = "a client"
     try:
         with (
             connection,
             anwdl.ClientInstance(connection, arguments.timeout / 1000, key_pair, exchange_keys=False, options=options(arguments)) as client,
+            stopping.session(client),
         ):
             client.exchangeKeys(receive_first=arguments.receive_first == "yes")
             name = f"client {client.getID()}"
             say(f"{name}: keys exchanged")
-            while True:
+            while not stopping.begun.is_set():
                 try:
                     request = client.recvRequest()
                 except anwdl.LibraryValueError as error:
@@ -97,12 +142,13 @@ def options(arguments: argparse.Namespace) -> anwdl.Options:
 
 
 def command_line() -> argparse.Namespace:
-    """The same as that of the C server, examples-c/anwdl_server.c."""
+    """Like that of the C server, examples-c/anwdl_server.c."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=6150, help="0 for any free port")
     parser.add_argument("--receive-first", choices=("yes", "no"), default="yes")
-    parser.add_argument("--max-message-size", type=int, default=1 << 20, metavar="BYTES")
+    parser.add_argument("--max-message-size", type=int, default=LONGEST_REQUEST, metavar="BYTES")
     parser.add_argument("--timeout", type=int, default=10_000, metavar="MS")
+    parser.add_argument("--drain-timeout", type=int, default=5_000, metavar="MS", help="for the requests that are under way at SIGTERM")
     parser.add_argument("--private-key", type=Path, metavar="FILE.pem")
     parser.add_argument("--protocol", choices=[protocol.name.lower() for protocol in anwdl.Protocol], default="auto")
     parser.add_argument("--key-echo", action="store_true")
@@ -124,23 +170,47 @@ def check_descriptors(most_clients: int) -> None:
         sys.exit(f"{most_clients} clients need {needed} descriptors, and {allowed} are allowed: raise ulimit -n")
 
 
+class Stop(Exception):
+    """SIGTERM."""
+
+
+def stop(_signal: int, _frame: object) -> None:
+    """The handler."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Stop
+
+
 def main() -> None:
     """Serves clients until SIGTERM."""
     arguments = command_line()
     check_descriptors(MOST_CLIENTS)
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     key_pair = key_pair_of(arguments)
-    with socket.create_server(("127.0.0.1", arguments.port)) as listener, ThreadPoolExecutor(MOST_CLIENTS) as pool:
-        say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
-        places = Semaphore(MOST_CLIENTS)
-        while True:
-            places.acquire()
-            try:
-                connection, _ = listener.accept()
-            except ConnectionError:  # it has left already
-                places.release()
-                continue
-            pool.submit(serve, connection, key_pair, arguments).add_done_callback(lambda _served: places.release())
+    places, stopping = Semaphore(MOST_CLIENTS), Stopping()
+    sessions: Set["Future[None]"] = set()
+
+    def done(session: "Future[None]") -> None:
+        sessions.discard(session)
+        places.release()
+
+    with ThreadPoolExecutor(MOST_CLIENTS) as pool:
+        with suppress(Stop), socket.create_server(("127.0.0.1", arguments.port)) as listener:
+            signal.signal(signal.SIGTERM, stop)
+            say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
+            while True:
+                places.acquire()
+                try:
+                    connection, _ = listener.accept()
+                except OSError as error:
+                    places.release()
+                    if not isinstance(error, ConnectionError):  # it has left already
+                        time.sleep(PAUSE_SECONDS)
+                    continue
+                session = pool.submit(serve, connection, key_pair, arguments, stopping)
+                sessions.add(session)
+                session.add_done_callback(done)
+        stopping.begin()
+        wait(list(sessions), arguments.drain_timeout / 1000)
+        stopping.close(list(stopping.clients))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 import socket
 import threading
 import unittest
@@ -10,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
+from unittest import mock
 
 from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options, Protocol
-from anwdl._connection import Link
+from anwdl._connection import Call, Link
 from anwdl._library import lib
 from ends import STAT, TIMEOUT, Token, fails, is_at_end, own_keys, peer_settings, server, silent_server, two_ends
 from peer import PeerError, ProtocolName, Session, client_id
@@ -83,7 +85,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
     async def test_a_cancelled_operation_goes_on(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
             receiving = asyncio.ensure_future(client.recvRequest())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             receiving.cancel()
             with self.assertRaises(asyncio.CancelledError):
@@ -96,12 +98,33 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
 
         await self.with_peer(session)
 
+    async def test_after_a_cancelled_send_it_is_repeated(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            requesting = in_thread(partial(peer.send_text, json.dumps(STAT)))
+            await client.recvRequest()
+            await requesting
+            send = partial(client.sendResponse, True, "OK", {"text": "x" * (1 << 21)})
+            # In v4, the peer must accept the length first.
+            sending = asyncio.ensure_future(send())
+            while client._waiting is None:
+                await asyncio.sleep(0)
+            sending.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await sending
+            receiving = in_thread(peer.receive_text)
+            with fails(LibraryRuntimeError, "OPERATION_PENDING"):
+                await client.sendResponse(False, "Bad request")
+            await send()
+            self.assertEqual(len(json.loads(await receiving)["data"]["text"]), 1 << 21)
+
+        await self.with_peer(session)
+
     async def test_closing_ends_what_waits(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
             # So that it cannot be the timeout that ends it.
             client._seconds = None
             receiving = asyncio.ensure_future(client.recvRequest())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             client.closeConnection()
             with fails(LibraryRuntimeError, "CLOSED"):
@@ -109,10 +132,75 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
 
         await self.with_peer(session)
 
+    async def test_closing_on_another_thread_ends_what_waits(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            client._seconds = None
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._waiting is None:
+                await asyncio.sleep(0)
+
+            def close() -> bool:
+                client.closeConnection()
+                return client.isClosed()
+
+            self.assertTrue(await in_thread(close))
+            with fails(LibraryRuntimeError, "CLOSED"):
+                await asyncio.wait_for(receiving, TIMEOUT)
+            self.assertEqual((client.isClosed(), client.getSocketDescriptor().fileno()), (True, -1))
+            with fails(LibraryRuntimeError, "CLOSED"):
+                client.closeConnection()
+
+        # The second one has the first one's descriptors.
+        for _ in range(2):
+            await self.with_peer(session)
+
+    async def test_a_child_that_closes_leaves_the_parent_its_connection(self) -> None:
+        async def session(client: AsyncClientInstance, peer: Session) -> None:
+            receiving = asyncio.ensure_future(client.recvRequest())
+            while client._waiting is None:
+                await asyncio.sleep(0)
+            child = os.fork()
+            if child == 0:
+                client.closeConnection()
+                receiving.get_coro().close()
+                os._exit(0)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+            await in_thread(partial(peer.send_text, json.dumps(STAT)))
+            self.assertEqual(await receiving, STAT)
+
+        await self.with_peer(session)
+
+    async def test_a_private_operation_that_asks_the_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        token, asked, answered = Token(), asyncio.Event(), asyncio.Event()
+        token.goes_on.set()
+
+        async def ask(number: bytes) -> bytes:
+            asked.set()
+            await answered.wait()
+            return token._operate(number)
+
+        def operation(number: bytes) -> bytes:
+            return asyncio.run_coroutine_threadsafe(ask(number), loop).result(TIMEOUT)
+
+        answered.set()
+        await in_thread(partial(token.wrapper.setPrivateOperation, operation))
+        answered.clear()
+        for use in (partial(token.wrapper.signData, "text"), partial(token.wrapper.setPrivateOperation, operation)):
+            asked.clear()
+            used = in_thread(use)
+            await asked.wait()
+            # Meanwhile, the loop makes a client with the key pair.
+            with two_ends() as (near, _), AsyncClientInstance(near, token.wrapper, TIMEOUT):
+                self.assertEqual(token.wrapper.getKeySize(), 2048)
+            answered.set()
+            await used
+            answered.clear()
+
     async def test_two_tasks_cannot_use_one_client(self) -> None:
         async def session(client: AsyncClientInstance, peer: Session) -> None:
             receiving = asyncio.ensure_future(client.recvRequest())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             with fails(LibraryRuntimeError, "OPERATION_PENDING"):
                 await client.recvRequest()
@@ -153,9 +241,30 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             gc.collect()
             self.assertTrue(is_at_end(far))
 
+    async def test_a_client_outlives_its_loop(self) -> None:
+        def run_and_close() -> None:
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(client.exchangeKeys())
+            while client._waiting is None:
+                loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            client.closeConnection()
+            # No task of a loop that is open.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+        with two_ends() as (near, far):
+            client = AsyncClientInstance(near, own_keys(), TIMEOUT)
+            await in_thread(run_and_close)
+            self.assertTrue(is_at_end(far))
+
     async def test_what_it_sets_itself_cannot_be_set(self) -> None:
-        with two_ends() as (near, _), fails(LibraryValueError, "INVALID_ARGUMENT"):
-            AsyncClientInstance(near, own_keys(), options=Options(non_blocking=True))
+        options = Options(non_blocking=True)
+        with two_ends() as (near, _), mock.patch("sys.unraisablehook") as unraisable:
+            for make in (partial(AsyncClientInstance, near), partial(AsyncClientInterface, "127.0.0.1")):
+                with fails(LibraryValueError, "INVALID_ARGUMENT"):
+                    make(own_keys(), options=options)
+            gc.collect()
+            unraisable.assert_not_called()
 
     async def test_both_sides_on_one_loop(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -188,7 +297,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         """One that waits for a server that is silent."""
         client = AsyncClientInterface(host, own_keys(), port)
         task = asyncio.ensure_future(client.connectServer())
-        while client._stop_waiting is None:
+        while client._waiting is None:
             await asyncio.sleep(0)
         self.assertFalse(client.isClosed())
         return client, task
@@ -225,7 +334,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         with server(2) as (port, seen), AsyncClientInterface("127.0.0.1", own_keys(), port, TIMEOUT) as client:
             await client.connectServer()
             receiving = asyncio.ensure_future(client.recvResponse())
-            while client._stop_waiting is None:
+            while client._waiting is None:
                 await asyncio.sleep(0)
             client.closeConnection()
             # The other task has not heard of it.
@@ -257,7 +366,7 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
                     call()
             # What is left of an earlier connection does not wait for this one's computation either.
             earlier = Link()
-            for go_on in (partial(next, client._steps(earlier, int)), partial(client._compute, earlier)):
+            for go_on in (partial(next, client._steps(earlier, Call(int))), partial(client._compute, earlier)):
                 with fails(LibraryRuntimeError, "CLOSED"):
                     go_on()
             client.closeConnection()

@@ -641,7 +641,7 @@ class Sentence:
 
 S = Sentence
 
-OURS = {"compute", "getMalformedRequest", "getProtocol", "getRequestErrors", "hasFailed"}
+OURS = {"compute", "getMalformedRequest", "getProtocol", "getRequestErrors", "hasFailed", "isIdle"}
 """The methods that the page does not have."""
 
 PAGE: dict[str, list[Sentence]] = {

@@ -77,6 +77,14 @@ class OptionsCount(unittest.TestCase):
             request_arrives(pair)
             self.assertIs(pair.client.getProtocol(), Protocol.V3)
 
+    def test_what_is_idle_is_told(self) -> None:
+        with exchanged() as pair:
+            self.assertTrue(pair.client.isIdle())
+            request_arrives(pair)
+            self.assertFalse(pair.client.isIdle())
+            answer_arrives(pair, True, "OK")
+            self.assertTrue(pair.client.isIdle())
+
     def test_a_message_can_be_too_long(self) -> None:
         with fresh(options=Options(max_message_size=100)) as (client, far):
             session, _ = together(partial(Session.connect, far, peer_settings()), client.exchangeKeys)

@@ -9,12 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anwdl
-from ends import own_keys, peer_settings
-from peer import ProtocolName, Session
+from ends import need_equal, own_keys, peer_settings
+from peer import PeerClosed, ProtocolName, Session
 from server_process import ServerProcess
 
 HERE = Path(__file__).resolve().parent
@@ -85,33 +88,68 @@ class Installed(unittest.TestCase):
                 ast.parse(path.read_text(encoding="utf-8"), feature_version=OLDEST_PYTHON)
 
 
+SHORT_OF_EVERYTHING = """
+    import errno, socket, threading
+    failures = [OSError(errno.EMFILE, "no descriptor"), OSError(errno.ECONNABORTED, "has left"), RuntimeError("no thread")]
+    accept, start = socket.socket.accept, threading.Thread.start
+    def accept_or_fail(self):
+        if len(failures) > 1:
+            raise failures.pop(0)
+        return accept(self)
+    def start_or_fail(self):
+        if failures:
+            raise failures.pop(0)
+        start(self)
+    socket.socket.accept, threading.Thread.start = accept_or_fail, start_or_fail
+"""
+"""What a crowd can do to a program."""
+
+
+@contextmanager
+def first_server(before: str = "") -> Iterator[ServerProcess]:
+    """The program of the page, after other lines of Python."""
+    program = program_of_the_page()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Path(folder) / "server.py"
+        need_equal(program.count("6150"), 1)
+        # A free port, which is told as the other servers tell theirs.
+        listen = re.search(r"^with socket\.create_server\(.*\) as (\w+):$", program, re.MULTILINE)
+        assert listen is not None
+        told = f'{listen[0]}\n    print("listening on 127.0.0.1:%d" % {listen[1]}.getsockname()[1], flush=True)'
+        server.write_text(before + program.replace(listen[0], told).replace("6150", "0"), encoding="utf-8")
+        # As after its first run: making one takes seconds.
+        own_keys().save(Path(folder) / "server.pem")
+        at = os.getcwd()
+        os.chdir(folder)
+        try:
+            process = ServerProcess(server)
+        finally:
+            os.chdir(at)
+        with process:
+            yield process
+
+
 class Page(unittest.TestCase):
     def test_the_first_server_serves_every_kind_of_client(self) -> None:
-        program = program_of_the_page()
-        with tempfile.TemporaryDirectory() as folder:
-            server = Path(folder) / "server.py"
-            self.assertEqual(program.count("6150"), 1)
-            # A free port, which is told as the other servers tell theirs.
-            listen = re.search(r"^with socket\.create_server\(.*\) as (\w+):$", program, re.MULTILINE)
-            assert listen is not None
-            told = f'{listen[0]}\n    print("listening on 127.0.0.1:%d" % {listen[1]}.getsockname()[1], flush=True)'
-            server.write_text(program.replace(listen[0], told).replace("6150", "0"), encoding="utf-8")
-            # As after its first run: making one takes seconds.
-            own_keys().save(Path(folder) / "server.pem")
-            at = os.getcwd()
-            os.chdir(folder)
-            try:
-                process = ServerProcess(server)
-            finally:
-                os.chdir(at)
-            with process:
-                for framing in ProtocolName:
-                    if framing is not ProtocolName.AUTO:
-                        with self.subTest(framing.value):
-                            connection = socket.create_connection(("127.0.0.1", process.port))
-                            with Session.connect(connection, peer_settings(protocol=framing)) as session:
-                                self.assertTrue(session.request("STAT", {})["success"])
-                                self.assertFalse(session.request("OTHER", {})["success"])
+        with first_server() as process:
+            for framing in ProtocolName:
+                if framing is not ProtocolName.AUTO:
+                    with self.subTest(framing.value):
+                        self.assert_served(process, framing)
+
+    def test_the_first_server_outlives_a_crowd(self) -> None:
+        with first_server(textwrap.dedent(SHORT_OF_EVERYTHING)) as process:
+            for framing in (ProtocolName.V4, ProtocolName.GCM):
+                # The first one got no thread.
+                with suppress(PeerClosed), socket.create_connection(("127.0.0.1", process.port)) as connection:
+                    Session.connect(connection, peer_settings())
+                self.assert_served(process, framing)
+
+    def assert_served(self, process: ServerProcess, framing: ProtocolName) -> None:
+        connection = socket.create_connection(("127.0.0.1", process.port))
+        with Session.connect(connection, peer_settings(protocol=framing)) as session:
+            self.assertTrue(session.request("STAT", {})["success"])
+            self.assertFalse(session.request("OTHER", {})["success"])
 
     def test_its_code_is_python_and_its_names_exist(self) -> None:
         for code in blocks("python"):

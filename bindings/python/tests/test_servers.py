@@ -1,11 +1,18 @@
 """The example servers, driven by the independent peer of tests/interop/ with what it drives the C server with, in all four framings."""
 
+import json
 import os
+import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
 import test_server
+from ends import STAT, TIMEOUT
+from peer import PeerError, ProtocolName, Session
+from peer.framing import CbcFraming
+from server_process import ServerProcess
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -36,6 +43,68 @@ class Asyncio(driven("asyncio_server", test_server.FramingsAsReleased)):  # type
 
 class AsyncioBadClients(driven("asyncio_server", test_server.BadClients)):  # type: ignore[misc]
     """What a client does wrong harms nobody else."""
+
+
+class Stopping(test_server.WithServer):
+    """SIGTERM."""
+
+    def test_what_is_under_way_is_answered(self) -> None:
+        with self.server() as server, ThreadPoolExecutor(1) as pool:
+            with self.client(server, ProtocolName.V4) as idle, self.client(server, ProtocolName.V4) as busy:
+                framing = busy._framing
+                for session in (idle, busy):
+                    self.assertTrue(session.request("STAT", {})["success"])
+                assert isinstance(framing, CbcFraming)
+                packet, next_iv = framing._seal(json.dumps(STAT).encode())
+                busy._stream.write(framing._make_header(len(packet)))
+                busy._stream.expect_acceptance("the length of a message")
+                stopped = pool.submit(server.stop)
+                # The others are closed, and nobody can come.
+                self.assertRaises(PeerError, idle.receive_text)
+                with self.assertRaises(ConnectionRefusedError), self.client(server, ProtocolName.V4):
+                    pass
+                busy._stream.write(packet)
+                framing._state.iv = next_iv
+                self.assertTrue(json.loads(busy.receive_text())["success"])
+                self.assertRaises(PeerError, busy.request, "STAT", {})
+                self.assertEqual(stopped.result(TIMEOUT), 0)
+
+    def test_a_client_that_goes_on_asking_does_not_keep_it(self) -> None:
+        with self.server() as server, ThreadPoolExecutor(1) as pool, self.client(server, ProtocolName.GCM) as session:
+            self.assertTrue(session.request("STAT", {})["success"])
+            asking = pool.submit(self.ask_for_ever, session)
+            self.assertEqual(server.stop(), 0)
+            self.assertIsInstance(asking.exception(TIMEOUT), PeerError)
+
+    def ask_for_ever(self, session: Session) -> None:
+        while True:
+            session.request("STAT", {})
+
+    def test_a_client_that_stops_in_the_middle_does_not_keep_it(self) -> None:
+        with self.server("--drain-timeout", "100") as server, self.client(server, ProtocolName.GCM) as session:
+            self.assertTrue(session.request("STAT", {})["success"])
+            session._stream.write(b"\0")
+            session._stream.flush()
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_request_has_a_limit(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            key_file = Path(folder) / "server.pem"
+            key_file.write_bytes(test_server.SERVER_KEY_PAIR.private_pem)
+            with ServerProcess(Path(os.environ[test_server.VARIABLE]), "--private-key", str(key_file)) as server:
+                with self.client(server, ProtocolName.V4) as session, self.assertRaises(PeerError):
+                    session.request("ECHO", {"text": "x" * (1 << 14)})
+
+
+class ThreadsStopping(driven("server", Stopping)):  # type: ignore[misc]
+    """It ends in time, and nobody loses an answer."""
+
+
+class AsyncioStopping(driven("asyncio_server", Stopping)):  # type: ignore[misc]
+    """It ends in time, and nobody loses an answer."""
+
+
+del Stopping
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ import pickle
 import socket
 import unittest
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
 from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
-from anwdl._wrappers import _operations
-from ends import fails
+from ends import TIMEOUT, Token, fails
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER
@@ -83,29 +84,66 @@ class ElsewhereKeys(unittest.TestCase):
         def fail(number: bytes) -> bytes:
             raise OSError("no token")
 
-        before = set(_operations)
-        for operation in (fail, lambda number: number, lambda number: b""):
-            with self.assertRaises(LibraryRuntimeError) as caught, silenced_callbacks():
+        for answer in (fail, lambda number: number, lambda number: b""):
+            operation = partial(answer)
+            is_alive = weakref.ref(operation)
+            with fails(LibraryRuntimeError, "PRIVATE_OPERATION_FAILED"), silenced_callbacks():
                 self.wrapper.setPrivateOperation(operation)
-            self.assertEqual(caught.exception.reason, "PRIVATE_OPERATION_FAILED")
-        self.assertEqual(set(_operations), before)
+            del operation
+            gc.collect()
+            self.assertIsNone(is_alive())
 
-    def test_it_cannot_use_the_object_whose_call_it_is_in(self) -> None:
-        refused: list[str] = []
+    def test_it_may_use_the_wrapper_that_has_it(self) -> None:
+        sizes: list[object] = []
 
         def operation(number: bytes) -> bytes:
-            # Others may be used, also those that take their locks twice.
-            with fails(LibraryRuntimeError, "CLOSED"):
-                ClientInterface("127.0.0.1", 1).closeConnection()
-            try:
-                self.wrapper.getKeySize()
-            except LibraryRuntimeError as error:
-                refused.append(error.reason)
+            sizes.append(self.wrapper.getKeySize())
             return self.operation(number)
 
         self.wrapper.setPrivateOperation(operation)
         self.wrapper.signData("text")
-        self.assertEqual(refused, ["OPERATION_PENDING"] * 2)
+        self.assertEqual(sizes, [OWN.key_size] * 2)
+
+    def test_what_is_set_meanwhile_is_for_later_calls(self) -> None:
+        token = Token()
+        with ThreadPoolExecutor(1) as pool:
+            signed = pool.submit(token.wrapper.signData, "text")
+            self.assertTrue(token.begun.wait(TIMEOUT))
+            earlier = serialization.load_pem_public_key(token.wrapper.getPublicKey() or b"")
+            later = rsa.generate_private_key(65537, 2048)
+            token.wrapper.setPrivateKey(private_der(later), pem_format=False, derivate_public_key=True)
+            token.goes_on.set()
+            assert isinstance(earlier, rsa.RSAPublicKey)
+            earlier.verify(signed.result(TIMEOUT), b"text", PSS, hashes.SHA256())
+        later.public_key().verify(token.wrapper.signData("text"), b"text", PSS, hashes.SHA256())
+
+    def test_it_is_forgotten_with_the_object_that_has_the_wrapper(self) -> None:
+        class Token:
+            """The private key's, in the shape in which one writes it."""
+
+            def __init__(self, modulus: int, raise_number: Callable[[bytes], bytes]) -> None:
+                self.raise_number = raise_number
+                self.wrapper = RSAWrapper(generate_key_pair=False)
+                self.wrapper.setPublicNumbers(modulus, 65537)
+                self.wrapper.setPrivateOperation(self.operate)
+
+            def operate(self, number: bytes) -> bytes:
+                return self.raise_number(number)
+
+        token = Token(self.modulus, self.operation)
+        here, there = socket.socketpair()
+        with here, there:
+            # Its key exchange needs the operation, also if nothing else does.
+            client = ClientInstance(here, rsa_wrapper=token.wrapper, exchange_keys=False)
+            is_alive = weakref.ref(token)
+            lent = client.getRSAWrapper()
+            assert lent is not None
+            del token
+            gc.collect()
+            self.assertEqual(lent.decryptData(lent.encryptData("x", use_local_public_key=True)), "x")
+            del client, lent
+            gc.collect()
+            self.assertIsNone(is_alive())
 
     def test_it_lives_as_long_as_a_wrapper_has_it(self) -> None:
         class Token:

@@ -1,13 +1,41 @@
 """Operations whose waiting is left to asyncio."""
 
 import asyncio
+import threading
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Callable, Optional
+from typing import Optional
 
-from anwdl._connection import Connection, Steps, T
-from anwdl._library import WANT_COMPUTATION, WANT_READ, invalid
+from anwdl._connection import Call, Connection, Link, Steps, T
+from anwdl._library import WANT_COMPUTATION, WANT_READ, Failure, Process, invalid
 from anwdl._options import Options
+
+
+class Waiting:
+    """A task's waiting for a descriptor. It ends on the thread of its loop, and not in a child: after a fork, both processes share what
+    the loop has told the system."""
+
+    def __init__(self, descriptor: int, to_read: bool) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self.loop.create_future()
+        self._descriptor, self._to_read = descriptor, to_read
+        self._thread, self._process = threading.get_ident(), Process.number
+        self._is_under_way = False
+
+    def start(self) -> None:
+        (self.loop.add_reader if self._to_read else self.loop.add_writer)(self._descriptor, self.stop)
+        self._is_under_way = True
+
+    def is_elsewhere(self) -> bool:
+        """Whether another thread of this process has the loop."""
+        return self._process == Process.number and self._thread != threading.get_ident() and not self.loop.is_closed()
+
+    def stop(self) -> None:
+        if self._is_under_way and self._process == Process.number and not self.loop.is_closed():
+            self._is_under_way = False
+            (self.loop.remove_reader if self._to_read else self.loop.remove_writer)(self._descriptor)
+            if not self.ready.done():
+                self.ready.set_result(None)
 
 
 class Awaiting(Connection):
@@ -15,13 +43,7 @@ class Awaiting(Connection):
 
     _seconds: Optional[float]
     _executor: Optional[Executor]
-    _stop_waiting: Optional[Callable[[], None]] = None
-
-    def _wake(self) -> None:
-        # A task that waits for a computation fails after that.
-        if self._stop_waiting is not None:
-            self._stop_waiting()
-        super()._wake()
+    _waiting: Optional[Waiting] = None
 
     def _begin(self, timeout: Optional[float], executor: Optional[Executor], options: Options) -> Options:
         """Sets what the waiting needs; returns the options for the library."""
@@ -34,40 +56,59 @@ class Awaiting(Connection):
     def _timeout(self) -> Optional[float]:
         return self._seconds
 
-    async def _await(self, steps: Steps[T]) -> T:
+    def _end_now(self, link: Optional[Link]) -> bool:
+        waiting = self._waiting
+        if waiting is None or link not in (None, self._link):
+            return super()._end_now(link)
+        # Before the descriptor is closed, because another socket may get its number at once.
+        if not waiting.is_elsewhere():
+            waiting.stop()
+            return super()._end_now(link)
+        was_open = not self.isClosed()
+        self._link.is_ended = True
+        self._wake()
+        waiting.loop.call_soon_threadsafe(self._end, self._link)
+        return was_open
+
+    async def _perform(self, call: Call[T]) -> T:
+        call = self._repeated(call)
+        try:
+            await self._await(self._operation(call))
+            result = call.result()
+        except Failure:
+            if self._call is call:
+                self._call = None
+            raise
+        if self._call is call:
+            self._call = None
+        return result
+
+    async def _await(self, steps: Steps) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds if self._seconds else None
         try:
-            while True:
-                want, descriptor, link = next(steps)
+            for want, descriptor, link in steps:
                 if want == WANT_COMPUTATION:
                     await loop.run_in_executor(self._executor, self._compute, link)
                 else:
-                    await self._until_ready(descriptor, want == WANT_READ, deadline)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+                    await self._until_ready(link, Waiting(descriptor, want == WANT_READ), deadline)
         finally:
             steps.close()
 
-    async def _until_ready(self, descriptor: int, to_read: bool, deadline: Optional[float]) -> None:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
+    async def _until_ready(self, link: Link, waiting: Waiting, deadline: Optional[float]) -> None:
+        def start() -> None:
+            # Another thread may have closed it since, and its number may be another socket's.
+            self._check_open_still(link)
+            waiting.start()
+            self._waiting = waiting
 
-        def stop() -> None:
-            # Before the descriptor is closed, because another socket may get its number at once.
-            self._stop_waiting = None
-            (loop.remove_reader if to_read else loop.remove_writer)(descriptor)
-            if not ready.done():
-                ready.set_result(None)
-
-        (loop.add_reader if to_read else loop.add_writer)(descriptor, stop)
-        self._stop_waiting = stop
-        timer = None if deadline is None else loop.call_at(deadline, stop)
+        self._guard.run(start, also_while_computing=True)
+        timer = None if deadline is None else waiting.loop.call_at(deadline, waiting.stop)
         try:
-            await ready
+            await waiting.ready
         finally:
-            if self._stop_waiting is stop:
-                stop()
+            waiting.stop()
+            if self._waiting is waiting:
+                self._waiting = None
             if timer is not None:
                 timer.cancel()

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from typing import Any, Dict, Optional
 
 from anwdl._awaiting import Awaiting
-from anwdl._connection import BlockingSteps, Connection, Steps, closed, functions_of, json_object, parsed, text_or_none
+from anwdl._connection import BlockingSteps, Call, Connection, RequestReceipt, closed, functions_of, json_object, parsed, text_or_none
 from anwdl._library import LibraryValueError, check, ffi, given_text, lib, string
 from anwdl._options import Options, handle_of, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
@@ -16,7 +16,6 @@ class Instance(Connection):
 
     _functions = functions_of("anwdl_client_")
     _seen = {**Connection._seen, "get_ip": string, "get_id": string, "get_creation_timestamp": int}
-    socket: sockets.socket
     _descriptor = -1
 
     def __init__(
@@ -27,25 +26,25 @@ class Instance(Connection):
         aes_wrapper: Optional[AESWrapper],
         options: Options,
     ) -> None:
-        super().__init__()
-        self.socket = socket
+        super().__init__(socket)
+        self._shared_socket = socket
         self._options = options
         self._stored_request: Optional[Dict[str, Any]] = None
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_t **")
-        check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
+        check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out))
         self._handle = out[0]
         self._descriptor = socket.fileno()
 
     def __del__(self) -> None:
         if self._descriptor != -1:
             self._let_go()
-            self.socket.close()
+            self._shared_socket.close()
         self._free()
 
     def getSocketDescriptor(self) -> sockets.socket:
         """The socket."""
-        return self.socket
+        return self._shared_socket
 
     def getIP(self) -> str:
         """The IPv4 or IPv6 address of the client; "" if it has none."""
@@ -65,50 +64,39 @@ class Instance(Connection):
 
     def getRequestErrors(self) -> Optional[Dict[str, Any]]:
         """The errors of the last request, or None if it was well-formed."""
-        with self._guard:
-            errors = text_or_none(lib.anwdl_client_get_request_errors(self._handle))
+        errors = self._guard.run(lambda: text_or_none(lib.anwdl_client_get_request_errors(self._handle)))
         return None if errors is None else parsed(errors, "INTERNAL")
 
     def getMalformedRequest(self) -> Optional[str]:
         """The text of the last request if it was malformed, or None."""
-        with self._guard:
-            return text_or_none(lib.anwdl_client_get_malformed_request_json(self._handle))
+        return self._guard.run(lambda: text_or_none(lib.anwdl_client_get_malformed_request_json(self._handle)))
 
     def _let_go(self) -> None:
         if self._descriptor != -1:
-            self._descriptor = -1
             # The first call may refuse because the start of a message was read, which is lost here.
             if lib.anwdl_client_detach(self._handle) == -1:
                 lib.anwdl_client_detach(self._handle)
+            self._descriptor = -1
 
     def _give_back(self) -> None:
         """Leaves the socket to the caller, open."""
-        with self._guard:
-            self._let_go()
+        self._guard.run(self._let_go)
 
     def _check_open(self) -> None:
         # Other code may have closed the socket, and another one may have its number.
-        if self._descriptor == -1 or self.socket.fileno() != self._descriptor:
+        if self._descriptor == -1 or self._shared_socket.fileno() != self._descriptor:
             self._let_go()
             raise closed()
 
-    def _receive(self, store_request: bool) -> Steps[Dict[str, Any]]:
-        out = ffi.new("anwdl_request_t **")
-        yield from self._operation(lambda: int(lib.anwdl_client_recv_request(self._handle, False, out)))
-        try:
-            request = parsed(string(lib.anwdl_request_get_json(out[0])), "MALFORMED_REQUEST")
-        finally:
-            lib.anwdl_request_free(out[0])
-        if store_request:
-            self._stored_request = request
-        return request
+    def _receive(self) -> Call[Dict[str, Any]]:
+        return RequestReceipt(lib.anwdl_client_recv_request, self._handle, False)
 
-    def _send(self, success: bool, message: str, data: Optional[Dict[str, Any]], reason: Optional[str]) -> Steps[None]:
+    def _send(self, success: bool, message: str, data: Optional[Dict[str, Any]], reason: Optional[str]) -> Call[None]:
         if not isinstance(success, bool):
             raise LibraryValueError('the response is malformed: {"success": ["must be of boolean type"]}', "MALFORMED_RESPONSE")
         texts = given_text("message", message), json_object("data", data)
         why = ffi.NULL if reason is None else given_text("reason", reason)
-        return self._operation(lambda: int(lib.anwdl_client_send_response(self._handle, success, *texts, why)))
+        return Call(lib.anwdl_client_send_response, self._handle, success, *texts, why)
 
 
 class ClientInstance(BlockingSteps, Instance):
@@ -136,11 +124,14 @@ class ClientInstance(BlockingSteps, Instance):
 
     def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
         """Receives a request."""
-        return self._drive(self._receive(store_request))
+        request = self._perform(self._receive())
+        if store_request:
+            self._stored_request = request
+        return request
 
     def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
         """Sends the response to the last request. Without data, it sends an empty dictionary."""
-        self._drive(self._send(success, message, data, reason))
+        self._perform(self._send(success, message, data, reason))
 
 
 class AsyncClientInstance(Awaiting, Instance):
@@ -161,12 +152,15 @@ class AsyncClientInstance(Awaiting, Instance):
 
     async def exchangeKeys(self, receive_first: bool = True) -> None:
         """Exchanges the keys. By default the peer speaks first."""
-        await self._await(self._exchange(receive_first))
+        await self._perform(self._exchange(receive_first))
 
     async def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
         """Receives a request."""
-        return await self._await(self._receive(store_request))
+        request = await self._perform(self._receive())
+        if store_request:
+            self._stored_request = request
+        return request
 
     async def sendResponse(self, success: bool, message: str, data: Optional[Dict[str, Any]] = None, reason: Optional[str] = None) -> None:
         """Sends the response to the last request. Without data, it sends an empty dictionary."""
-        await self._await(self._send(success, message, data, reason))
+        await self._perform(self._send(success, message, data, reason))

@@ -1,13 +1,13 @@
 """The side that connects."""
 
-import contextlib
 import os
 import socket as sockets
 from concurrent.futures import Executor
-from typing import Any, Dict, Iterator, Optional
+from functools import partial
+from typing import Any, Dict, Optional
 
 from anwdl._awaiting import Awaiting
-from anwdl._connection import BlockingSteps, Connection, Link, Steps, closed, functions_of, json_object, parsed
+from anwdl._connection import BlockingSteps, Call, Connection, Link, ResponseReceipt, Turn, closed, functions_of, json_object
 from anwdl._library import (
     OK,
     Want,
@@ -16,7 +16,6 @@ from anwdl._library import (
     given_number,
     given_text,
     lib,
-    string,
     taken_string,
 )
 from anwdl._options import Options, handle_of, milliseconds
@@ -46,27 +45,26 @@ class Interface(Connection):
         self._seconds = timeout or None
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_interface_t **")
-        check(lib.anwdl_client_interface_new(handle_of(options, timeout, rsa_wrapper, aes_wrapper), out))
+        check(lib.anwdl_client_interface_new(handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out))
         self._handle = out[0]
 
     def __del__(self) -> None:
-        if self.socket is not None:
+        if self._handle != ffi.NULL and self.socket is not None:
             self.socket.close()
         self._free()
 
     def fileno(self) -> int:
         """The descriptor to wait for, of the connection or of one that is being made; -1 if there is none."""
-        if self.socket is not None:
-            return self.socket.fileno()
-        with self._guard:
-            return int(lib.anwdl_client_interface_get_socket_descriptor(self._handle))
+        socket = self.socket
+        if socket is not None:
+            return socket.fileno()
+        return self._guard.run(lambda: int(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
 
     def isClosed(self) -> bool:
         """Whether there is no connection, also as other code closed its socket, and none is being made."""
-        if self.socket is not None:
+        if self._link.is_ended or self.socket is not None:
             return super().isClosed()
-        with self._guard:
-            return bool(lib.anwdl_client_interface_is_closed(self._handle))
+        return self._guard.run(lambda: bool(lib.anwdl_client_interface_is_closed(self._handle)))
 
     def getSocketDescriptor(self) -> Optional[sockets.socket]:
         """A socket of the connection, or None before there is one."""
@@ -74,57 +72,45 @@ class Interface(Connection):
 
     def getServerFingerprint(self) -> str:
         """The fingerprint of the server's public key: 64 hexadecimal digits."""
-        with self._guard:
-            fingerprint = taken_string(lib.anwdl_client_interface_get_server_fingerprint, self._handle)
+        fingerprint = self._guard.run(lambda: taken_string(lib.anwdl_client_interface_get_server_fingerprint, self._handle))
         assert fingerprint is not None
         return fingerprint.decode()
 
     def _waiting_descriptor(self) -> int:
         return self.fileno()
 
-    @contextlib.contextmanager
-    def _connecting(self) -> Iterator[Link]:
-        """The connection that the block makes, and has to itself. If the block fails, it is closed."""
-        with self._turn(self._make_way) as link:
-            try:
-                yield link
-            except Want:
-                raise
-            except BaseException:
-                self._end(link)
-                raise
-
     def _make_way(self) -> None:
-        if self.socket is None:
-            return
         if self.isClosed():
-            self._end()
-            self.socket = None
-        elif not self._link.is_in_use():
-            check(self._connect())  # the library refuses
+            if self.socket is not None:
+                self._end()
+                self._link = Link()
+        elif self.socket is not None and not self._link.is_in_use():
+            check(self._connect(self._link))  # the library refuses
 
-    def _connect(self) -> int:
+    def _connect(self, link: Link) -> int:
         status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
         if status == OK:
             # Of one's own, as the other one is the library's: of the same connection.
-            self.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
-            self.socket.settimeout(self._seconds)
+            try:
+                link.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
+                link.socket.settimeout(self._seconds)
+            except OSError:
+                self._check_open_still(link)
+                raise
         return status
+
+    def _connecting(self, link: Link) -> Call[None]:
+        return Call(self._connect, link)
 
     def _timeout(self) -> Optional[float]:
         return self._seconds if self.socket is None else super()._timeout()
 
-    def _send(self, verb: str, parameters: Optional[Dict[str, Any]]) -> Steps[None]:
+    def _send(self, verb: str, parameters: Optional[Dict[str, Any]]) -> Call[None]:
         texts = given_text("verb", verb), json_object("parameters", parameters)
-        return self._operation(lambda: int(lib.anwdl_client_interface_send_request(self._handle, *texts)))
+        return Call(lib.anwdl_client_interface_send_request, self._handle, *texts)
 
-    def _receive(self) -> Steps[Dict[str, Any]]:
-        out = ffi.new("anwdl_response_t **")
-        yield from self._operation(lambda: int(lib.anwdl_client_interface_recv_response(self._handle, out)))
-        try:
-            return parsed(string(lib.anwdl_response_get_json(out[0])), "MALFORMED_RESPONSE")
-        finally:
-            lib.anwdl_response_free(out[0])
+    def _receive(self) -> Call[Dict[str, Any]]:
+        return ResponseReceipt(lib.anwdl_client_interface_recv_response, self._handle)
 
     def _let_go(self) -> None:
         if not lib.anwdl_client_interface_is_closed(self._handle):
@@ -153,22 +139,31 @@ class ClientInterface(BlockingSteps, Interface):
 
     def connectServer(self, receive_first: bool = False) -> None:
         """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
-        with self._connecting() as link:
-            if self._options.non_blocking:
-                return self._drive(self._steps(link, self._connect))
-            link.waker, other = sockets.socketpair()
-            with link.waker, other:
-                self._drive(self._steps(link, self._connect))
-            link.waker = None
-            self._drive(self._steps(link, self._exchanging(receive_first)))
+        turn = Turn()
+        with turn.lock:
+            link = self._guard.run(partial(self._take_turn, turn, self._make_way))
+            try:
+                if self._options.non_blocking:
+                    self._drive(self._steps(link, self._connecting(link)))
+                    return
+                link.waker, other = sockets.socketpair()
+                with link.waker, other:
+                    self._drive(self._steps(link, self._connecting(link)))
+                link.waker = None
+                self._drive(self._steps(link, self._exchange(receive_first)))
+            except Want:
+                raise
+            except BaseException:
+                self._end(link)
+                raise
 
     def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
         """Sends a request. Without parameters, it sends an empty dictionary."""
-        self._drive(self._send(verb, parameters))
+        self._perform(self._send(verb, parameters))
 
     def recvResponse(self) -> Dict[str, Any]:
         """Receives the response to the last request."""
-        return self._drive(self._receive())
+        return self._perform(self._receive())
 
 
 class AsyncClientInterface(Awaiting, Interface):
@@ -190,14 +185,20 @@ class AsyncClientInterface(Awaiting, Interface):
 
     async def connectServer(self, receive_first: bool = False) -> None:
         """Connects and exchanges the keys."""
-        with self._connecting() as link:
-            await self._await(self._steps(link, self._connect))
-            await self._await(self._steps(link, self._exchanging(receive_first)))
+        turn = Turn()
+        with turn.lock:
+            link = self._guard.run(partial(self._take_turn, turn, self._make_way))
+            try:
+                await self._await(self._steps(link, self._connecting(link)))
+                await self._await(self._steps(link, self._exchange(receive_first)))
+            except BaseException:
+                self._end(link)
+                raise
 
     async def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
         """Sends a request. Without parameters, it sends an empty dictionary."""
-        await self._await(self._send(verb, parameters))
+        await self._perform(self._send(verb, parameters))
 
     async def recvResponse(self) -> Dict[str, Any]:
         """Receives the response to the last request."""
-        return await self._await(self._receive())
+        return await self._perform(self._receive())

@@ -4,25 +4,30 @@ import contextlib
 import json
 import select
 import socket as sockets
+import threading
 import time
+from functools import partial
+from itertools import starmap
 from types import SimpleNamespace, TracebackType
-from typing import Any, Callable, ClassVar, Dict, Generator, Iterator, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, ClassVar, Dict, Generator, Generic, List, Optional, Tuple, Type, TypeVar, Union
 
 from anwdl._library import (
     OK,
     WANT_COMPUTATION,
     WANT_READ,
     WANTS,
+    Failure,
     Guard,
     LibraryRuntimeError,
     LibraryValueError,
     NotCopied,
     Process,
     check,
-    failure,
+    compute,
     ffi,
     given_text,
     lib,
+    returned,
     string,
 )
 from anwdl._options import Options, Protocol, milliseconds
@@ -61,28 +66,111 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
     return message
 
 
-class Operation:
-    """What is under way on a thread or a task of this process."""
+class Turn:
+    """What is under way on a thread or a task of this process as long as it has its lock."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.process = Process.number
 
 
 class Link:
     """One connection. After it, there is another one of these, on which its operations do not go on."""
 
-    operation: Optional[Operation] = None
+    turn: Optional[Turn] = None
     waker: Optional[sockets.socket] = None
     """Wakes the thread that makes it, when there is no socket yet to shut down."""
+    is_ended = False
+    """Whether it is closed, but for what another thread has to do first."""
+
+    def __init__(self, socket: Optional[sockets.socket] = None) -> None:
+        self.socket = socket
 
     def is_in_use(self) -> bool:
         """Whether an operation is under way. One of the parent's is not, in a child."""
-        return self.operation is not None and self.operation.process == Process.number
+        return self.turn is not None and self.turn.process == Process.number and self.turn.lock.locked()
 
 
-Steps = Generator[Tuple[int, int, Link], None, T]
-"""An operation: yields the status of each call that would have to wait, the descriptor to wait for, and the connection; finally returns
-its result."""
+class Call(Generic[T]):
+    """An operation: a function of the library, called until it has succeeded or failed. What it returned stays here until the caller has
+    it, because a signal handler can raise at any moment in between; the same operation then finds it here."""
+
+    link: Optional[Link] = None
+
+    def __init__(self, function: Callable[..., int], *arguments: Any) -> None:
+        self._function, self._arguments = function, arguments
+        self._thread = threading.get_ident()
+        self._statuses: List[int] = []
+
+    def repeats(self, earlier: "Call[Any]") -> bool:
+        """Whether this is the same operation as one that has its result already."""
+        same = self._thread, self._function, self._arguments
+        return earlier.is_finished() and same == (earlier._thread, earlier._function, earlier._arguments)
+
+    def is_finished(self) -> bool:
+        return bool(self._statuses) and self._statuses[0] <= OK
+
+    def status(self) -> int:
+        """What the library returns, or has returned."""
+        if not self.is_finished():
+            # In one step, of which a signal handler sees all or nothing.
+            self._statuses[:] = starmap(self._function, (self._given(),))
+        return returned(self._statuses[0])
+
+    def result(self) -> T:
+        return None  # type: ignore[return-value]
+
+    def drop(self) -> None:
+        """Frees what the library returned."""
+
+    def _given(self) -> Tuple[Any, ...]:
+        return self._arguments
+
+
+class Receipt(Call[Dict[str, Any]]):
+    """An operation that receives a message."""
+
+    _kind: ClassVar[str]
+    _reason: ClassVar[str]
+    _get_json: ClassVar[Any]
+    _free: ClassVar[Any]
+    _text = ""
+
+    def __init__(self, function: Callable[..., int], *arguments: Any) -> None:
+        super().__init__(function, *arguments)
+        self._out = ffi.new(self._kind)
+
+    def status(self) -> int:
+        status = super().status()
+        if status == OK and not self._text:
+            self._text = string(self._get_json(self._out[0]))
+        self.drop()
+        return status
+
+    def result(self) -> Dict[str, Any]:
+        return parsed(self._text, self._reason)
+
+    # No __del__(): what a signal handler raises in one is lost.
+    def drop(self) -> None:
+        message, self._out[0] = self._out[0], ffi.NULL
+        self._free(message)
+
+    def _given(self) -> Tuple[Any, ...]:
+        return (*self._arguments, self._out)
+
+
+class RequestReceipt(Receipt):
+    _kind, _reason = "anwdl_request_t **", "MALFORMED_REQUEST"
+    _get_json, _free = lib.anwdl_request_get_json, lib.anwdl_request_free
+
+
+class ResponseReceipt(Receipt):
+    _kind, _reason = "anwdl_response_t **", "MALFORMED_RESPONSE"
+    _get_json, _free = lib.anwdl_response_get_json, lib.anwdl_response_free
+
+
+Steps = Generator[Tuple[int, int, Link], None, None]
+"""What an operation does: yields the status of each call that would have to wait, the descriptor to wait for, and the connection."""
 
 
 class Connection(NotCopied):
@@ -90,16 +178,23 @@ class Connection(NotCopied):
     close the connection, and an operation continues where an exception interrupted it."""
 
     _functions: ClassVar[SimpleNamespace]
-    _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool}
+    _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool, "is_idle": bool}
     """The functions that only look, and what makes a value of Python of what they return."""
-    socket: Optional[sockets.socket] = None
     _handle: Any = ffi.NULL
     _options: Options
+    _call: Optional[Call[Any]] = None
+    """The last operation, until its caller has the result."""
 
-    def __init__(self) -> None:
+    def __init__(self, socket: Optional[sockets.socket] = None) -> None:
         self._guard = Guard()
-        self._link = Link()
+        self._link = Link(socket)
         self._milliseconds = 0
+        self._keeps: List[Any] = []
+        """What the library's object points to, and must not end before it."""
+
+    @property
+    def socket(self) -> Optional[sockets.socket]:
+        return self._link.socket
 
     def __enter__(self: C) -> C:
         return self
@@ -109,7 +204,8 @@ class Connection(NotCopied):
 
     def isClosed(self) -> bool:
         """Whether the socket is closed, by this object or by other code."""
-        return self.socket is None or self.socket.fileno() == -1
+        socket = self.socket
+        return self._link.is_ended or socket is None or socket.fileno() == -1
 
     def closeConnection(self) -> None:
         """Closes the connection and wipes the keys of the session. Calls that wait on other threads fail."""
@@ -126,15 +222,11 @@ class Connection(NotCopied):
 
     def setRSAWrapper(self, rsa_wrapper: RSAWrapper) -> None:
         """Sets the RSA keys. The connection copies them."""
-        first, second = sorted((self._guard, rsa_wrapper._guard), key=id)
-        with first, second:
-            check(self._functions.set_rsa_wrapper(self._handle, rsa_wrapper._read()))
+        self._set_wrapper(self._functions.set_rsa_wrapper, rsa_wrapper)
 
     def setAESWrapper(self, aes_wrapper: AESWrapper) -> None:
         """Sets the AES key. The connection copies it."""
-        first, second = sorted((self._guard, aes_wrapper._guard), key=id)
-        with first, second:
-            check(self._functions.set_aes_wrapper(self._handle, aes_wrapper._read()))
+        self._set_wrapper(self._functions.set_aes_wrapper, aes_wrapper)
 
     def getProtocol(self) -> Protocol:
         """The framing, or AUTO until it is known."""
@@ -144,6 +236,10 @@ class Connection(NotCopied):
     def hasFailed(self) -> bool:
         """Whether a failure has ended the session."""
         return bool(self._see("has_failed"))
+
+    def isIdle(self) -> bool:
+        """Whether no request is under way, from its first byte to the last one of its response. Bytes that the socket holds may be one."""
+        return bool(self._see("is_idle"))
 
     def compute(self) -> None:
         """Does the computation that WantComputation asks for. Call it on any thread. Meanwhile, the connection can be closed."""
@@ -156,38 +252,58 @@ class Connection(NotCopied):
         find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
         handle, self._handle = self._handle, ffi.NULL
         self._functions.free(handle)
+        self._drop_call()
+
+    def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
+        def share() -> None:
+            self._keeps.append(wrapper._kept())  # first, as a signal handler may raise in between
+            check(function(self._handle, wrapper._read()))
+
+        first, second = sorted((self._guard, wrapper._guard), key=id)
+        first.run(lambda: second.run(share))
 
     def _compute(self, link: Link) -> None:
-        computation = object()
+        computation = threading.Lock()
         try:
-            with self._using(link):
-                self._seen_last = {name: self._see(name) for name in self._seen}
-                self._guard.computation = computation
-            check(self._functions.compute(self._handle))
+            with computation:
+                self._use(link, partial(self._begin_computation, computation))
+                compute(self._functions.compute, self._handle)
         finally:
-            with self._guard.also_while_computing():
-                if self._guard.computation is computation:
-                    self._guard.computation = None
-                    if self._link is not link:
-                        self._let_go()
+            self._guard.run(partial(self._finish_computation, link, computation), also_while_computing=True)
+
+    def _begin_computation(self, computation: threading.Lock) -> None:
+        self._seen_last = {name: self._see(name) for name in self._seen}
+        self._guard.computation = computation
+
+    def _finish_computation(self, link: Link, computation: threading.Lock) -> None:
+        if self._guard.computation is computation:
+            self._guard.computation = None
+            if self._link is not link:
+                self._let_go()
 
     def _end(self, link: Optional[Link] = None) -> bool:
         """Closes the connection, or only this one, and returns whether it was open. A computation that is under way ends the session."""
-        with self._guard.also_while_computing():
-            if link not in (None, self._link):
-                return False
-            was_open = not self.isClosed()
-            self._wake()
-            self._link = Link()
-            if self._guard.computation is None:
-                self._let_go()
-            if self.socket is not None:
-                self.socket.close()
+        return self._guard.run(partial(self._end_now, link), also_while_computing=True)
+
+    def _end_now(self, link: Optional[Link]) -> bool:
+        ending = self._link
+        if link is not None and link is not ending:
+            if link.socket is not None:
+                link.socket.close()
+            return False
+        was_open = not self.isClosed()
+        self._wake()
+        self._link = Link(ending.socket)
+        if not self._guard.is_computing():
+            self._guard.computation = None
+            self._let_go()
+        if ending.socket is not None:
+            ending.socket.close()
         return was_open
 
     def _wake(self) -> None:
         """Ends what waits for the connection. The peer notices its end before that of a computation."""
-        if self._link.is_in_use() or self._guard.computation is not None:
+        if self._link.is_in_use() or self._guard.is_computing():
             for socket in filter(None, (self._link.waker, self.socket)):
                 with contextlib.suppress(OSError):
                     socket.shutdown(sockets.SHUT_RDWR)
@@ -202,103 +318,107 @@ class Connection(NotCopied):
 
     def _check_open_still(self, link: Link) -> None:
         """The same for an operation of this connection, which may be the one that makes it."""
-        if self._link is not link:
+        if self._link is not link or link.is_ended:
             raise closed()
-        if self.socket is not None:
+        if link.socket is not None:
             self._check_open()
 
     def _timeout(self) -> Optional[float]:
         """The timeout for the next operation, in seconds."""
         return self.socket.gettimeout() if self.socket is not None else None
 
-    @contextlib.contextmanager
-    def _using(self, link: Link) -> Iterator[None]:
-        """For calls of the library on this connection. It is CLOSED, too, while there is a computation of another one."""
-        with self._guard.also_while_computing():
+    def _use(self, link: Link, use: Callable[[], T]) -> T:
+        """Calls what uses this connection. It is CLOSED, too, while there is a computation of another one."""
+
+        def use_if_open() -> T:
             self._check_open_still(link)
-            with self._guard:
-                yield
+            self._guard.refuse_while_computing()
+            return use()
+
+        return self._guard.run(use_if_open, also_while_computing=True)
 
     def _see(self, name: str) -> Any:
         """What a function that only looks returns, or returned before the computation that is under way."""
-        with self._guard.also_while_computing():
-            if self._guard.computation is not None:
+
+        def see() -> Any:
+            if self._guard.is_computing():
                 return self._seen_last[name]
             return self._seen[name](getattr(self._functions, name)(self._handle))
 
+        return self._guard.run(see, also_while_computing=True)
+
     def _wrapper(self, kind: Type[W], look_up: Any) -> Optional[W]:
-        with self._guard:
-            has_one = look_up(self._handle) != ffi.NULL
-        return kind._lent_by(self._guard, lambda: look_up(self._handle)) if has_one else None
+        has_one = self._guard.run(lambda: look_up(self._handle) != ffi.NULL)
+        return kind._lent_by(self._guard, lambda: look_up(self._handle), self._keeps) if has_one else None
 
-    @contextlib.contextmanager
-    def _turn(self, prepare: Callable[[], None]) -> Iterator[Link]:
-        """The connection, for one operation at a time."""
-        link, operation = self._link, Operation()
-        try:
-            with self._guard:
-                prepare()
-                link = self._link
-                if link.is_in_use():
-                    raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
-                timeout = milliseconds(self._timeout())
-                if timeout != self._milliseconds:
-                    check(self._functions.set_timeout(self._handle, timeout))
-                    self._milliseconds = timeout
-                link.operation = operation
-            yield link
-        finally:
-            if link.operation is operation:
-                link.operation = None
+    def _take_turn(self, turn: Turn, prepare: Callable[[], None]) -> Link:
+        """The connection, for an operation that has the lock of its turn. There is one at a time."""
+        prepare()
+        link = self._link
+        if link.is_in_use():
+            raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
+        timeout = milliseconds(self._timeout())
+        if timeout != self._milliseconds:
+            check(self._functions.set_timeout(self._handle, timeout))
+            self._milliseconds = timeout
+        link.turn = turn
+        return link
 
-    def _operation(self, call: Callable[[], int]) -> Steps[None]:
-        """The operation that calls the library's function `call`."""
-        with self._turn(self._check_open) as link:
-            yield from self._steps(link, call)
+    def _operation(self, call: Call[Any]) -> Steps:
+        turn = Turn()
+        with turn.lock:
+            link = self._guard.run(partial(self._take_turn, turn, self._check_open))
+            call.link = call.link or link
+            if self._call is not call:
+                self._drop_call()
+            self._call = call
+            yield from self._steps(call.link, call)
 
-    def _steps(self, link: Link, call: Callable[[], int]) -> Steps[None]:
+    def _steps(self, link: Link, call: Call[Any]) -> Steps:
         while True:
-            with self._using(link):
-                status = call()
-                if status < OK:
-                    raise failure(status)
-                descriptor = self._waiting_descriptor()
+            status, descriptor = self._use(link, partial(self._step, call))
             if status == OK:
                 return
             yield status, descriptor, link
 
-    def _exchange(self, receive_first: bool) -> Steps[None]:
-        return self._operation(self._exchanging(receive_first))
+    def _step(self, call: Call[Any]) -> Tuple[int, int]:
+        status = call.status()
+        descriptor = self._waiting_descriptor() if status != OK else -1
+        if status != OK and descriptor == -1:
+            raise closed()  # by a signal handler
+        return status, descriptor
 
-    def _exchanging(self, receive_first: bool) -> Callable[[], int]:
-        return lambda: int(self._functions.exchange_keys(self._handle, bool(receive_first)))
+    def _drop_call(self) -> None:
+        if self._call is not None:
+            self._call.drop()
 
-    def _step(self, name: str) -> Steps[None]:
-        function = getattr(self._functions, name)
-        return self._operation(lambda: int(function(self._handle)))
+    def _repeated(self, call: Call[T]) -> Call[T]:
+        """The earlier operation whose result this call asks for again, or the call itself."""
+        earlier = self._call
+        return earlier if earlier is not None and earlier.link is self._link and call.repeats(earlier) else call
 
-    def _drive(self, steps: Steps[T]) -> T:
-        """Waits for an operation as the options say, and returns its result."""
+    def _exchange(self, receive_first: bool) -> Call[None]:
+        return Call(self._functions.exchange_keys, self._handle, bool(receive_first))
+
+    def _drive(self, steps: Steps) -> None:
+        """Waits for an operation as the options say."""
         timeout = self._timeout()
         deadline = time.monotonic() + timeout if timeout else None
         try:
-            while True:
-                want, descriptor, link = next(steps)
+            for want, descriptor, link in steps:
                 if want == WANT_COMPUTATION and not self._options.separate_computation:
                     self._compute(link)
                 elif self._options.non_blocking:
                     raise WANTS[want]
                 else:
                     self._wait(want, descriptor, link.waker, deadline)
-        except StopIteration as end:
-            result: T = end.value
-            return result
         finally:
             steps.close()
 
     def _waiting_descriptor(self) -> int:
         """What an operation waits for; -1 if there is nothing."""
-        return self.socket.fileno() if self.socket is not None else -1
+        socket = self.socket
+        return socket.fileno() if socket is not None else -1
 
     def _wait(self, want: int, descriptor: int, waker: Optional[sockets.socket], deadline: Optional[float]) -> None:
         poller = select.poll()
@@ -313,27 +433,41 @@ class Connection(NotCopied):
 
 
 class BlockingSteps(Connection):
-    """The key exchange of the classes that block their thread."""
+    """The operations of the classes that block their thread."""
 
     def exchangeKeys(self, receive_first: bool = True) -> None:
         """Exchanges the keys. By default the peer speaks first."""
-        self._drive(self._exchange(receive_first))
+        self._perform(self._exchange(receive_first))
 
     def sendPublicRSAKey(self) -> None:
         """Sends the local public key."""
-        self._drive(self._step("send_public_rsa_key"))
+        self._perform(Call(self._functions.send_public_rsa_key, self._handle))
 
     def recvPublicRSAKey(self) -> None:
         """Receives the peer's public key."""
-        self._drive(self._step("recv_public_rsa_key"))
+        self._perform(Call(self._functions.recv_public_rsa_key, self._handle))
 
     def sendAESKey(self) -> None:
         """Sends the AES key."""
-        self._drive(self._step("send_aes_key"))
+        self._perform(Call(self._functions.send_aes_key, self._handle))
 
     def recvAESKey(self) -> None:
         """Receives the peer's AES key."""
-        self._drive(self._step("recv_aes_key"))
+        self._perform(Call(self._functions.recv_aes_key, self._handle))
+
+    def _perform(self, call: Call[T]) -> T:
+        call = self._repeated(call)
+        try:
+            self._drive(self._operation(call))
+            result = call.result()
+        except Failure:
+            if self._call is call:
+                self._call = None
+            raise
+        # No signal handler can run between here and the caller.
+        if self._call is call:
+            self._call = None
+        return result
 
 
 def text_or_none(borrowed: Any) -> Optional[str]:

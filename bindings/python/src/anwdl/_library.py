@@ -1,14 +1,15 @@
 """The bundled library: its functions, the exceptions for their statuses, and locks for its objects."""
 
+import atexit
 import importlib
 import os
 import sys
 import threading
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, Iterator, Optional, Type, Union
+from typing import Any, Callable, Dict, Optional, Set, Type, TypeVar, Union
+
+T = TypeVar("T")
 
 
 def _refuse_subinterpreters() -> None:
@@ -98,10 +99,19 @@ def failure(status: int) -> Failure:
     return FAILURES[status](message, reason_name(lib.anwdl_last_error_reason()), lib.anwdl_last_error_errno())
 
 
-def check(status: int) -> None:
-    """Raises the exception for a status other than OK."""
-    if status != OK:
+def returned(status: int) -> int:
+    """What the last call of this thread returned, unless it failed."""
+    interruption, _thread.interruption = _thread.interruption, None
+    if interruption is not None:
+        raise interruption
+    if status < OK:
         raise failure(status)
+    return status
+
+
+def check(status: int) -> None:
+    """Raises the exception for a failed call."""
+    returned(status)
 
 
 def invalid(message: str) -> LibraryValueError:
@@ -143,53 +153,58 @@ def given_number(name: str, value: int, most: int) -> int:
     return value
 
 
-def taken_bytes(function: Any, *arguments: Any) -> Optional[bytes]:
+def taken_bytes(function: Callable[..., int], *arguments: Any) -> Optional[bytes]:
     """The bytes that a function returns for its caller to free, or None for NULL."""
     out, length = ffi.new("uint8_t **"), ffi.new("size_t *")
-    check(function(*arguments, out, length))
-    if out[0] == ffi.NULL:
-        return None
     try:
-        return bytes(ffi.buffer(out[0], length[0]))
+        check(function(*arguments, out, length))
+        return None if out[0] == ffi.NULL else bytes(ffi.buffer(out[0], length[0]))
     finally:
         lib.anwdl_bytes_free(out[0], length[0])
 
 
-def some_bytes(function: Any, *arguments: Any) -> bytes:
+def some_bytes(function: Callable[..., int], *arguments: Any) -> bytes:
     """The same for a function that never returns NULL."""
     taken = taken_bytes(function, *arguments)
     assert taken is not None
     return taken
 
 
-def taken_string(function: Any, *arguments: Any) -> Optional[bytes]:
+def taken_string(function: Callable[..., int], *arguments: Any) -> Optional[bytes]:
     """The string that a function returns for its caller to free, or None for NULL."""
     out = ffi.new("char **")
-    check(function(*arguments, out))
-    if out[0] == ffi.NULL:
-        return None
     try:
-        return bytes(ffi.string(out[0]))
+        check(function(*arguments, out))
+        return None if out[0] == ffi.NULL else bytes(ffi.string(out[0]))
     finally:
         lib.anwdl_string_free(out[0])
 
 
-class _Callbacks(threading.local):
-    depth = 0
+class _Thread(threading.local):
+    callbacks = 0
+    """How many callbacks this thread is in, each within a call of the library."""
+    interruption: Optional[BaseException] = None
+    """What a signal handler raised in a callback. It cannot pass through the library, so it is raised after the call."""
 
 
-_callbacks = _Callbacks()
-"""How many callbacks this thread is in, each within a call of the library."""
+_thread = _Thread()
 
 
-@contextmanager
-def callback() -> Iterator[None]:
+def call_back(function: Callable[..., T], *arguments: Any) -> T:
     """What the library calls. It may use all objects but those whose calls it is in."""
-    _callbacks.depth += 1
+    _thread.callbacks += 1
     try:
-        yield
+        return function(*arguments)
     finally:
-        _callbacks.depth -= 1
+        _thread.callbacks -= 1
+
+
+def on_callback_error(kind: Type[BaseException], error: BaseException, traceback: Any) -> None:
+    """For exceptions that leave a callback."""
+    if isinstance(error, Exception):
+        sys.excepthook(kind, error, traceback)
+    else:
+        _thread.interruption = error
 
 
 class Process:
@@ -202,65 +217,112 @@ class Process:
     def is_forked(cls) -> None:
         cls.number += 1
         cls.renewing = threading.Lock()
+        # They are on threads of the parent.
+        _computations.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Process.is_forked)
 
+# The locks of this package are taken with `with` and nothing between them and the block: a signal handler that raises can then not leave
+# one locked. That something is under way is told by a lock, too, which nothing can leave behind.
+
+_computations: Set[threading.Lock] = set()
+"""Locked by the threads that may be in a private operation of the program."""
+_interpreter_ends = False
+
+
+def compute(function: Callable[..., int], *arguments: Any) -> int:
+    """A call of the library that may run a private operation of the program. A thread that is in one when the interpreter shuts down
+    would end inside the library, so the end waits for it, and no other one begins."""
+    computation = threading.Lock()
+    with computation:
+        _computations.add(computation)
+        try:
+            if _interpreter_ends:
+                raise LibraryRuntimeError("the program is ending", "PRIVATE_OPERATION_FAILED")
+            status = returned(function(*arguments))
+        finally:
+            _computations.discard(computation)
+    return status
+
+
+@atexit.register
+def _end_computations() -> None:
+    global _interpreter_ends
+    _interpreter_ends = True
+    for computation in list(_computations):
+        with computation:
+            pass
+
 
 class Guard:
-    """Lets one thread at a time call functions with an object. A computation with it can last, so nobody waits for that."""
+    """Lets one thread at a time call functions with an object. Computations last, so they do without it."""
 
-    __slots__ = ("_lock", "_depth", "_process", "_callbacks", "computation")
+    __slots__ = ("_lock", "_process", "_callbacks", "computation")
 
     def __init__(self) -> None:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
         self._lock = threading.RLock()
-        self._depth = 0
         self._process = Process.number
-        self.computation: Optional[object] = None
+        self._callbacks: Optional[int] = None
+        self.computation: Optional[threading.Lock] = None
+        """Locked during a computation with the object."""
 
-    def __enter__(self) -> None:
-        self._enter()
-        if self.computation is not None:
-            self._leave()
+    def is_computing(self) -> bool:
+        return self.computation is not None and self.computation.locked()
+
+    def refuse_while_computing(self) -> None:
+        if self.is_computing():
             raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
 
-    @contextmanager
-    def also_while_computing(self) -> Iterator[None]:
-        """For what needs no call of the library while there is a `computation`."""
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
+    def run(self, use: Callable[[], T], also_while_computing: bool = False) -> T:
+        """Calls a function that uses the object, and which must not take long. During a computation, only those that call nothing of the
+        library with the object may run."""
+        with self._lock if self._process == Process.number else self._renewed_lock():
+            callbacks = self._callbacks
+            if callbacks not in (None, _thread.callbacks):
+                raise LibraryRuntimeError("a callback must not use the object whose call it is in", "OPERATION_PENDING")
+            if not also_while_computing:
+                self.refuse_while_computing()
+            self._callbacks = _thread.callbacks
+            try:
+                result = use()
+            finally:
+                self._callbacks = callbacks
+        return result
 
-    def _enter(self) -> None:
-        if self._process != Process.number:
-            self._renew()
-        self._lock.acquire()
-        if self._depth == 0:
-            self._callbacks = _callbacks.depth
-        elif self._callbacks != _callbacks.depth:
-            self._lock.release()
-            raise LibraryRuntimeError("a callback must not use the object whose call it is in", "OPERATION_PENDING")
-        self._depth += 1
-
-    def _renew(self) -> None:
+    def _renewed_lock(self) -> Any:
         """Takes the object from a thread that used it during a fork, and does not exist in the child."""
         with Process.renewing:
-            if self._process == Process.number:
-                return
-            if self._lock.acquire(blocking=False):
-                self._lock.release()
-            else:
-                self._lock, self._depth = threading.RLock(), 0
-            self.computation = None
-            self._process = Process.number
+            if self._process != Process.number:
+                if self._lock.acquire(blocking=False):
+                    self._lock.release()
+                else:
+                    self._lock, self._callbacks = threading.RLock(), None
+                self.computation = None
+                self._process = Process.number
+        return self._lock
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
-        self._leave()
 
-    def _leave(self) -> None:
-        self._depth -= 1
-        self._lock.release()
+class Owned:
+    """An object of the library, which ends with this one. The garbage collector may finalize what refers to it later, and that may use it:
+    it finds NULL, which every function of the library refuses. `ffi.gc()` would leave a dangling pointer."""
+
+    _out: Any = None
+
+    def __init__(self, kind: str, free: Any, create: Callable[..., int], *arguments: Any) -> None:
+        self._free = free
+        self._out = ffi.new(f"{kind} **")
+        self.keeps: Any = None
+        """What the library's object points to, and must not end before it."""
+        check(create(*arguments, self._out))
+
+    @property
+    def handle(self) -> Any:
+        return self._out[0]
+
+    def __del__(self) -> None:
+        if self._out is not None:
+            handle, self._out[0] = self._out[0], ffi.NULL
+            self._free(handle)

@@ -5,7 +5,7 @@ import logging
 from functools import lru_cache
 from typing import Any, Optional
 
-from anwdl._library import callback, check, ffi, lib, string
+from anwdl._library import call_back, check, ffi, lib, on_callback_error, string
 
 LEVELS = {
     lib.ANWDL_LOG_DEBUG: logging.DEBUG,
@@ -18,13 +18,16 @@ _logger: Optional[logging.Logger] = None
 
 
 def _record(level: int, client_id: Any, message: Any, _user_data: Any) -> None:
+    call_back(_log, level, client_id, message)
+
+
+def _log(level: int, client_id: Any, message: Any) -> None:
     logger = _logger
     if logger is None:
         return
-    with callback():
-        known = string(client_id) if client_id != ffi.NULL else ""
-        text = string(message)
-        logger.log(LEVELS[level], "%s", f"client {known}: {text}" if known else text, extra={"client_id": known})
+    known = string(client_id) if client_id != ffi.NULL else ""
+    text = string(message)
+    logger.log(LEVELS[level], "%s", f"client {known}: {text}" if known else text, extra={"client_id": known})
 
 
 @lru_cache(maxsize=None)
@@ -32,7 +35,7 @@ def _callback() -> Any:
     """The handler, made once and never freed, because the library may be calling it."""
     # A thread that enters an interpreter that is shutting down would end inside the library.
     atexit.register(set_logger, None)
-    return ffi.callback("anwdl_log_function_t", _record)
+    return ffi.callback("anwdl_log_function_t", _record, onerror=on_callback_error)
 
 
 def set_logger(logger: Optional[logging.Logger], level: Optional[int] = None) -> None:

@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from anwdl._library import check, ffi, given_number, given_text, invalid, lib
 from anwdl._wrappers import AESWrapper, RSAWrapper
@@ -48,9 +48,17 @@ def milliseconds(timeout: Optional[float]) -> int:
     return min(max(int(timeout * 1000), 1), MOST_MILLISECONDS) if timeout else 0
 
 
-def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[RSAWrapper], aes_wrapper: Optional[AESWrapper]) -> Any:
-    """The library's object. It is non-blocking with a separate computation: this package waits, so signal handlers can run, and other
-    threads can close the client during the private key operation."""
+def handle_of(
+    options: Options,
+    timeout: Optional[float],
+    rsa_wrapper: Optional[RSAWrapper],
+    aes_wrapper: Optional[AESWrapper],
+    keeps: List[Any],
+) -> Any:
+    """The library's object, whose users must keep what is added to `keeps`.
+
+    It is non-blocking with a separate computation: this package waits, so signal handlers can run, and other threads can close the client
+    during the private key operation."""
     if options.separate_computation and not options.non_blocking:
         raise invalid("separate_computation is for non-blocking clients")
     handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
@@ -69,9 +77,7 @@ def handle_of(options: Options, timeout: Optional[float], rsa_wrapper: Optional[
     if options.peer_ip is not None:
         check(lib.anwdl_client_options_set_peer_ip(handle, given_text("peer_ip", options.peer_ip)))
     if rsa_wrapper is not None:
-        with rsa_wrapper._guard:
-            check(lib.anwdl_client_options_set_rsa_wrapper(handle, rsa_wrapper._read()))
+        keeps.append(rsa_wrapper._set_option(lib.anwdl_client_options_set_rsa_wrapper, handle))
     if aes_wrapper is not None:
-        with aes_wrapper._guard:
-            check(lib.anwdl_client_options_set_aes_wrapper(handle, aes_wrapper._read()))
+        aes_wrapper._set_option(lib.anwdl_client_options_set_aes_wrapper, handle)
     return handle
