@@ -3,7 +3,7 @@
 #
 #   make            the library                      make lint       the form of Rust and C
 #   make check      what to run at each save         make docs       the manual
-#   make test       every test                       make install    what was built, below prefix
+#   make test       the tests                        make install    what was built, below prefix
 #   make demo       clients against a C server
 
 # Where `make install` puts things, by GNU's names or by those in capitals; DESTDIR comes before all of it.
@@ -35,7 +35,7 @@ check: check-form check-rust check-c ## what to run at each save: form, clippy, 
 
 # The library's own crate takes longer to optimize than its tests take longer without that.
 test: export CARGO_FLAGS += --config profile.dev.package.libanwdl.opt-level=0
-test: test-tools ## run every test
+test: test-tools ## run the tests, but for the longest, which .ci/run has too
 	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'
 	@printf '\nall tests passed\n'
 

@@ -59,6 +59,8 @@ class visitor {
           turn_(connection_.get_executor(), clock::time_point::max()) {
         place_.owner = this;
         server_.visitors.insert(this);
+        if (server_.is_stopping)
+            drain();
     }
 
     visitor(const visitor &) = delete;
@@ -89,10 +91,9 @@ class visitor {
                 [[fallthrough]];
             case anwdl::event::want_read:
             case anwdl::event::want_write:
-                if (may_wait())
-                    co_await connection_.async_wait(event, asio::use_awaitable);
-                else
-                    close("the server stops");
+                if (phase_ == phase::waiting && !connection_.is_idle())
+                    begin(phase::answering); // a request has begun
+                co_await connection_.async_wait(event, asio::use_awaitable);
                 end_turn();
                 break;
             case anwdl::event::exchanged:
@@ -128,10 +129,9 @@ class visitor {
         connection_.next_layer().close(ignored);
     }
 
-    /// Ends it, unless it is at a request or its response.
+    /// Ends it as soon as it is at no request or response.
     void drain() {
-        if (!may_wait())
-            close("the server stops");
+        connection_.drain(milliseconds(server_.options.drain_timeout));
     }
 
     /// Wakes those whose computation may run now.
@@ -173,16 +173,6 @@ class visitor {
         admission_wait(server_.admission, &place_);
     }
 
-    /// Notes whether a request has begun. A server that stops waits for nothing else, but reads
-    /// what has come.
-    bool may_wait() {
-        if (phase_ == phase::waiting && !connection_.is_idle())
-            begin(phase::answering);
-        std::error_code ignored;
-        return !server_.is_stopping || phase_ == phase::answering ||
-               connection_.next_layer().available(ignored) > 0;
-    }
-
     /// Begins to send; the rest is left to the next events.
     void send(const answer_t &answer) {
         const anwdl::data data = anwdl::data::adopt(answer.data);
@@ -197,6 +187,8 @@ class visitor {
 
     /// One line for the log. Between two requests, the timeout is that of idle clients.
     std::string describe(const anwdl::error &why) const {
+        if (why.status() == ANWDL_OK)
+            return "the server stops";
         if (why.reason() == ANWDL_REASON_TIMEOUT && phase_ == phase::waiting)
             return "idle for too long";
         return std::string(why.reason_name()) + ": " + why.message();

@@ -96,17 +96,12 @@ int main(int argc, char **argv) {
         anwdl_client_options_set_timeout(options, 10000) != ANWDL_OK || !stop_at_signals())
         return EXIT_FAILURE;
     while (!is_stopping) {
-        int fd = accept_one(listener);
-        anwdl_client_t *client = NULL;
+        anwdl_client_t *client = accept_client(listener, 1000, options);
         pthread_t thread;
-        if (fd < 0)
-            continue;
-        if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
-            close(fd);
-        else if (pthread_create(&thread, NULL, serve_to_the_end, client) != 0)
-            anwdl_client_free(client);
-        else
+        if (client != NULL && pthread_create(&thread, NULL, serve_to_the_end, client) == 0)
             pthread_detach(thread);
+        else
+            anwdl_client_free(client);
     }
     close(listener);
     pthread_exit(NULL); /* the process ends with its last thread */

@@ -16,7 +16,7 @@ static short advance(anwdl_client_interface_t *server, const char *host) {
             return POLLIN;
         case ANWDL_EVENT_WANT_WRITE:
             return POLLOUT;
-        case ANWDL_EVENT_CONNECTED: /* with epoll: add the descriptor, which is another one */
+        case ANWDL_EVENT_CONNECTED: /* with epoll: add the descriptor, which has changed */
         case ANWDL_EVENT_EXCHANGED:
         case ANWDL_EVENT_REQUEST_SENT:
             break;

@@ -125,8 +125,8 @@
  * With anwdl_client_options_set_non_blocking() no operation waits. One that would have to returns
  * ANWDL_WANT_READ or ANWDL_WANT_WRITE, which is not a failure. Wait until the descriptor is readable or
  * writable, together with all others that the program serves, and call the same function again with the same
- * arguments: it continues where it stopped. One operation can be under way at a time: another one is refused
- * with ANWDL_REASON_OPERATION_PENDING. The loop for a single client:
+ * arguments: it continues where it stopped. One operation can be under way at a time: another one, or the same
+ * with another message, is refused with ANWDL_REASON_OPERATION_PENDING. The loop for a single client:
  *
  * @code{.c}
  * #include <poll.h>
@@ -353,8 +353,8 @@ typedef enum ANWDL_INT_ENUM {
   ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
   /** (RUNTIME_ERROR) The keys are exchanged already, or the part of them that this step exchanges. */
   ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
-  /** (RUNTIME_ERROR) Another operation is under way: it returned ANWDL_WANT_READ, ANWDL_WANT_WRITE or
-   * ANWDL_WANT_COMPUTATION and must be finished first. */
+  /** (RUNTIME_ERROR) Another operation is under way, or this one with another message: it returned
+   * ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and must be finished first. */
   ANWDL_REASON_OPERATION_PENDING = 29,
   /** (RUNTIME_ERROR) One key has protected as many messages as it may. No call fails with it: the authenticated
    * framing replaces its keys in time. */
@@ -1166,7 +1166,7 @@ const char *anwdl_client_get_malformed_request_json(const anwdl_client_t *client
  * @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
  * @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
  * @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
- *   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
+ *   (data_json is not acceptable JSON: the error message says where, and what to write; or it breaks the format),
  *   ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can carry) and ANWDL_REASON_OUT_OF_TURN (each
  *   request has its response).
  * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
@@ -1185,7 +1185,7 @@ anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
  * close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
  * ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
  * @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
- *   after a failure. */
+ *   after a failure, and if anwdl_client_next_event() has waited only to let other clients have their turn. */
 bool anwdl_client_is_idle(const anwdl_client_t *client);
 
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
@@ -1860,7 +1860,7 @@ anwdl_status_t anwdl_data_new_array(anwdl_data_t **out_data);
  * Python: json.loads(text).
  * @param json A JSON object, UTF-8. Anything else is ANWDL_REASON_INVALID_ARGUMENT, and so is JSON that not
  *   every released peer reads: NaN, duplicate keys, half a surrogate pair, more than 64 levels, an integer
- *   of more than 4300 digits. The message has line, column and cure.
+ *   of more than 4300 digits. The error message says where, and what to write.
  * @param out_data Where to write the object, to be freed with anwdl_data_free().
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE

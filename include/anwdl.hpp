@@ -2173,6 +2173,20 @@ namespace detail {
 template <class Handle> struct functions;
 
 template <> struct functions<anwdl_client_t> {
+    static constexpr auto get_wants = &anwdl_client_get_wants;
+    static constexpr auto get_time_left = &anwdl_client_get_time_left;
+    static constexpr auto has_failed = &anwdl_client_has_failed;
+    static constexpr auto is_idle = &anwdl_client_is_idle;
+    static constexpr auto get_user_data = &anwdl_client_get_user_data;
+    static constexpr auto set_user_data = &anwdl_client_set_user_data;
+    static constexpr auto get_socket_descriptor = &anwdl_client_get_socket_descriptor;
+    static constexpr auto is_closed = &anwdl_client_is_closed;
+    static constexpr auto close_connection = &anwdl_client_close_connection;
+    static constexpr auto detach = &anwdl_client_detach;
+    static constexpr auto set_timeout = &anwdl_client_set_timeout;
+    static constexpr auto get_ip = &anwdl_client_get_ip;
+    static constexpr auto get_id = &anwdl_client_get_id;
+    static constexpr auto get_creation_timestamp = &anwdl_client_get_creation_timestamp;
     static constexpr auto exchange_keys = &anwdl_client_exchange_keys;
     static constexpr auto send_public_rsa_key = &anwdl_client_send_public_rsa_key;
     static constexpr auto recv_public_rsa_key = &anwdl_client_recv_public_rsa_key;
@@ -2193,6 +2207,15 @@ template <> struct functions<anwdl_client_t> {
 };
 
 template <> struct functions<anwdl_session_t> {
+    static constexpr auto get_wants = &anwdl_session_get_wants;
+    static constexpr auto get_time_left = &anwdl_session_get_time_left;
+    static constexpr auto has_failed = &anwdl_session_has_failed;
+    static constexpr auto is_idle = &anwdl_session_is_idle;
+    static constexpr auto get_user_data = &anwdl_session_get_user_data;
+    static constexpr auto set_user_data = &anwdl_session_set_user_data;
+    static constexpr auto get_ip = &anwdl_session_get_ip;
+    static constexpr auto get_id = &anwdl_session_get_id;
+    static constexpr auto get_creation_timestamp = &anwdl_session_get_creation_timestamp;
     static constexpr auto exchange_keys = &anwdl_session_exchange_keys;
     static constexpr auto send_public_rsa_key = &anwdl_session_send_public_rsa_key;
     static constexpr auto recv_public_rsa_key = &anwdl_session_recv_public_rsa_key;
@@ -2216,6 +2239,17 @@ template <> struct functions<anwdl_session_t> {
 };
 
 template <> struct functions<anwdl_client_interface_t> {
+    static constexpr auto get_wants = &anwdl_client_interface_get_wants;
+    static constexpr auto get_time_left = &anwdl_client_interface_get_time_left;
+    static constexpr auto has_failed = &anwdl_client_interface_has_failed;
+    static constexpr auto is_idle = &anwdl_client_interface_is_idle;
+    static constexpr auto get_user_data = &anwdl_client_interface_get_user_data;
+    static constexpr auto set_user_data = &anwdl_client_interface_set_user_data;
+    static constexpr auto get_socket_descriptor = &anwdl_client_interface_get_socket_descriptor;
+    static constexpr auto is_closed = &anwdl_client_interface_is_closed;
+    static constexpr auto close_connection = &anwdl_client_interface_close_connection;
+    static constexpr auto detach = &anwdl_client_interface_detach;
+    static constexpr auto set_timeout = &anwdl_client_interface_set_timeout;
     static constexpr auto exchange_keys = &anwdl_client_interface_exchange_keys;
     static constexpr auto send_public_rsa_key = &anwdl_client_interface_send_public_rsa_key;
     static constexpr auto recv_public_rsa_key = &anwdl_client_interface_recv_public_rsa_key;
@@ -2230,6 +2264,143 @@ template <> struct functions<anwdl_client_interface_t> {
     static constexpr auto send_request = &anwdl_client_interface_send_request;
     static constexpr auto send_request_data = &anwdl_client_interface_send_request_data;
     static constexpr auto recv_response = &anwdl_client_interface_recv_response;
+};
+
+/// What every one of them tells of its operations.
+template <class Self, class Handle> class has_operations {
+    using functions = detail::functions<Handle>;
+
+  public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    /// What the operation under way waits for; progress::done if none is.
+    progress get_wants() const {
+        return take(try_get_wants());
+    }
+
+    /// Keeps a pointer of the program's, which the library only hands back.
+    void set_user_data(void *user_data) {
+        take(try_set_user_data(user_data));
+    }
+#endif
+
+    void *get_user_data() const noexcept {
+        return functions::get_user_data(handle());
+    }
+
+    /// How many milliseconds the operation under way may still take; -1 for no limit.
+    int get_time_left() const noexcept {
+        return functions::get_time_left(handle());
+    }
+
+    /// Whether the session has ended, by a failure, because the connection was closed, or by end().
+    /// After a timeout that left it, the same call can be repeated.
+    bool has_failed() const noexcept {
+        return functions::has_failed(handle());
+    }
+
+    /// Whether no request is under way, from its first byte to the last one of its response. A
+    /// session goes by the bytes that it was fed; a client_interface must be connected, too.
+    bool is_idle() const noexcept {
+        return functions::is_idle(handle());
+    }
+
+    result<progress> try_get_wants() const {
+        return expect_progress(functions::get_wants(handle()));
+    }
+    result<void> try_set_user_data(void *user_data) {
+        return expect(functions::set_user_data(handle(), user_data));
+    }
+
+  private:
+    Handle *handle() noexcept {
+        return static_cast<Self *>(this)->get();
+    }
+    const Handle *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+};
+
+/// What those with a descriptor do with it.
+template <class Self, class Handle> class has_descriptor {
+    using functions = detail::functions<Handle>;
+
+  public:
+#if !defined(ANWDL_NO_EXCEPTIONS)
+    /// Closes the connection, as the destructor does; a client_interface may be connecting still.
+    void close_connection() {
+        take(try_close_connection());
+    }
+
+    /// Gives the open descriptor back. This side counts as closed from then on; a client_interface
+    /// can connect again.
+    ANWDL_DETAIL_NODISCARD int detach() {
+        return take(try_detach());
+    }
+
+    /// How long each operation that begins after this call may take; zero for no limit.
+    void set_timeout(std::chrono::milliseconds timeout) {
+        take(try_set_timeout(timeout));
+    }
+#endif
+
+    /// Whether it was closed or detached on this side; also, whether a client_interface has not
+    /// begun to connect.
+    bool is_closed() const noexcept {
+        return functions::is_closed(handle());
+    }
+
+    /// The descriptor, for poll() and the like; -1 if it is closed. While a client_interface
+    /// connects, it is one to wait with.
+    int get_socket_descriptor() const noexcept {
+        return functions::get_socket_descriptor(handle());
+    }
+
+    result<void> try_close_connection() {
+        return expect(functions::close_connection(handle()));
+    }
+    result<int> try_detach() {
+        return expect_descriptor(functions::detach(handle()));
+    }
+    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
+        return expect_timeout(timeout, [this](std::uint32_t milliseconds) {
+            return functions::set_timeout(handle(), milliseconds);
+        });
+    }
+
+  private:
+    Handle *handle() noexcept {
+        return static_cast<Self *>(this)->get();
+    }
+    const Handle *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
+};
+
+/// Who the peer is.
+template <class Self, class Handle> class has_peer {
+    using functions = detail::functions<Handle>;
+
+  public:
+    /// The IP address of the peer, as text; "" if a session's options name none. Lent, as the ID
+    /// is.
+    const char *get_ip() const noexcept {
+        return functions::get_ip(handle());
+    }
+
+    /// The ID: the first 7 hexadecimal digits of the SHA-256 of the address; "" if there is none.
+    const char *get_id() const noexcept {
+        return functions::get_id(handle());
+    }
+
+    /// When this object was made, in seconds since 1970-01-01 00:00 UTC.
+    std::int64_t get_creation_timestamp() const noexcept {
+        return functions::get_creation_timestamp(handle());
+    }
+
+  private:
+    const Handle *handle() const noexcept {
+        return static_cast<const Self *>(this)->get();
+    }
 };
 
 /// The key exchange, and what it exchanges.
@@ -2482,6 +2653,9 @@ template <class Self, class Handle> class makes_requests {
 
 /// A connected client, seen from the server.
 class client : public detail::object<anwdl_client_t, anwdl_client_free>,
+               public detail::has_operations<client, anwdl_client_t>,
+               public detail::has_descriptor<client, anwdl_client_t>,
+               public detail::has_peer<client, anwdl_client_t>,
                public detail::exchanges_keys<client, anwdl_client_t, true>,
                public detail::serves_requests<client, anwdl_client_t> {
   public:
@@ -2495,30 +2669,6 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         : client(detail::take(try_make(descriptor, options))) {
     }
 
-    /// Closes the connection, as the destructor does.
-    void close_connection() {
-        detail::take(try_close_connection());
-    }
-
-    /// Gives the open descriptor back; the client counts as closed from then on.
-    ANWDL_DETAIL_NODISCARD int detach() {
-        return detail::take(try_detach());
-    }
-
-    /// Keeps a pointer of the program's, which the library only hands back.
-    void set_user_data(void *user_data) {
-        detail::take(try_set_user_data(user_data));
-    }
-
-    /// What the operation under way waits for; progress::done if none is.
-    progress get_wants() const {
-        return detail::take(try_get_wants());
-    }
-
-    /// How long each operation that begins after this call may take; zero for no limit.
-    void set_timeout(std::chrono::milliseconds timeout) {
-        detail::take(try_set_timeout(timeout));
-    }
 #endif
 
     /// Takes ownership of what anwdl_client_new() made.
@@ -2526,55 +2676,10 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return client(taken);
     }
 
-    /// Whether it was closed or detached on this side.
-    bool is_closed() const noexcept {
-        return anwdl_client_is_closed(get());
-    }
-
-    void *get_user_data() const noexcept {
-        return anwdl_client_get_user_data(get());
-    }
-
-    /// Whether the session has ended, by a failure or because the connection was closed. After a
-    /// timeout that left it, the same call can be repeated.
-    bool has_failed() const noexcept {
-        return anwdl_client_has_failed(get());
-    }
-
-    /// Whether no request is under way, from its first byte to the last one of its response.
-    bool is_idle() const noexcept {
-        return anwdl_client_is_idle(get());
-    }
-
     /// Takes the client as far as it goes, and says what has happened; `received` is set with
     /// event::request. Throws nothing.
     ANWDL_DETAIL_NODISCARD event next_event(request &received) noexcept {
         return detail::next_event(received, anwdl_client_next_event, get());
-    }
-
-    /// How many milliseconds the operation under way may still take; -1 for no limit.
-    int get_time_left() const noexcept {
-        return anwdl_client_get_time_left(get());
-    }
-
-    /// The descriptor, for poll() and the like; -1 if it is closed.
-    int get_socket_descriptor() const noexcept {
-        return anwdl_client_get_socket_descriptor(get());
-    }
-
-    /// The IP address of the peer, valid until the client ends, as its ID is.
-    const char *get_ip() const noexcept {
-        return anwdl_client_get_ip(get());
-    }
-
-    /// The ID: the first 7 hexadecimal digits of the SHA-256 of the address.
-    const char *get_id() const noexcept {
-        return anwdl_client_get_id(get());
-    }
-
-    /// When the client was made, in seconds since 1970-01-01 00:00 UTC.
-    std::int64_t get_creation_timestamp() const noexcept {
-        return anwdl_client_get_creation_timestamp(get());
     }
 
     static result<client> try_make(int descriptor) {
@@ -2587,23 +2692,6 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         client made(nullptr);
         return detail::expect(detail::make(made, anwdl_client_new, descriptor, options.get()),
                               made);
-    }
-    result<void> try_close_connection() {
-        return detail::expect(anwdl_client_close_connection(get()));
-    }
-    result<int> try_detach() {
-        return detail::expect_descriptor(anwdl_client_detach(get()));
-    }
-    result<progress> try_get_wants() const {
-        return detail::expect_progress(anwdl_client_get_wants(get()));
-    }
-    result<void> try_set_user_data(void *user_data) {
-        return detail::expect(anwdl_client_set_user_data(get(), user_data));
-    }
-    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
-        return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
-            return anwdl_client_set_timeout(get(), milliseconds);
-        });
     }
 
   private:
@@ -2632,6 +2720,8 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
 ///     taken += session.feed(anwdl::bytes_view(received + taken, size - taken));
 /// @endcode
 class session : public detail::object<anwdl_session_t, anwdl_session_free>,
+                public detail::has_operations<session, anwdl_session_t>,
+                public detail::has_peer<session, anwdl_session_t>,
                 public detail::exchanges_keys<session, anwdl_session_t, true>,
                 public detail::serves_requests<session, anwdl_session_t>,
                 public detail::makes_requests<session, anwdl_session_t> {
@@ -2671,11 +2761,6 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         detail::take(try_sent(count));
     }
 
-    /// What the operation under way waits for; progress::done if none is.
-    progress get_wants() const {
-        return detail::take(try_get_wants());
-    }
-
     /// Tells the time, so that the timeouts of the options count.
     void set_time(std::chrono::steady_clock::time_point now) {
         detail::take(try_set_time(now));
@@ -2684,11 +2769,6 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
     /// Ends the session and wipes its keys.
     void end() {
         detail::take(try_end());
-    }
-
-    /// Keeps a pointer of the program's, which the library only hands back.
-    void set_user_data(void *user_data) {
-        detail::take(try_set_user_data(user_data));
     }
 #endif
 
@@ -2714,40 +2794,6 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         std::size_t size = 0;
         std::uint8_t *lent = anwdl_session_get_receive_buffer(get(), &size);
         return receive_buffer(lent, size);
-    }
-
-    /// How many milliseconds the operation under way may still take; -1 for no limit.
-    int get_time_left() const noexcept {
-        return anwdl_session_get_time_left(get());
-    }
-
-    void *get_user_data() const noexcept {
-        return anwdl_session_get_user_data(get());
-    }
-
-    /// The address that the options named, as text; "" if none. Lent, as the ID is.
-    const char *get_ip() const noexcept {
-        return anwdl_session_get_ip(get());
-    }
-
-    /// The ID of the peer with that address; "" if there is none.
-    const char *get_id() const noexcept {
-        return anwdl_session_get_id(get());
-    }
-
-    /// When the session was made, in seconds since 1970.
-    std::int64_t get_creation_timestamp() const noexcept {
-        return anwdl_session_get_creation_timestamp(get());
-    }
-
-    /// Whether a failure, or end(), has ended the session.
-    bool has_failed() const noexcept {
-        return anwdl_session_has_failed(get());
-    }
-
-    /// Whether no request is under way, as far as the bytes show that it was fed.
-    bool is_idle() const noexcept {
-        return anwdl_session_is_idle(get());
     }
 
     /// Which side of the connection it is.
@@ -2785,9 +2831,6 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         bytes_view borrowed(pending, size);
         return detail::expect(status, borrowed);
     }
-    result<progress> try_get_wants() const {
-        return detail::expect_progress(anwdl_session_get_wants(get()));
-    }
     result<void> try_set_time(std::chrono::steady_clock::time_point now) {
         const std::chrono::milliseconds milliseconds =
             std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
@@ -2799,9 +2842,6 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
     }
     result<void> try_end() {
         return detail::expect(anwdl_session_end(get()));
-    }
-    result<void> try_set_user_data(void *user_data) {
-        return detail::expect(anwdl_session_set_user_data(get(), user_data));
     }
 
   private:
@@ -2829,6 +2869,8 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
 /// @endcode
 class client_interface
     : public detail::object<anwdl_client_interface_t, anwdl_client_interface_free>,
+      public detail::has_operations<client_interface, anwdl_client_interface_t>,
+      public detail::has_descriptor<client_interface, anwdl_client_interface_t>,
       public detail::exchanges_keys<client_interface, anwdl_client_interface_t, false>,
       public detail::makes_requests<client_interface, anwdl_client_interface_t> {
   public:
@@ -2854,32 +2896,6 @@ class client_interface
         detail::take(try_attach(descriptor));
     }
 
-    /// Gives the open descriptor back; the client counts as closed from then on, and can connect
-    /// again.
-    ANWDL_DETAIL_NODISCARD int detach() {
-        return detail::take(try_detach());
-    }
-
-    /// Closes the connection, as the destructor does, or gives up to connect.
-    void close_connection() {
-        detail::take(try_close_connection());
-    }
-
-    /// Keeps a pointer of the program's, which the library only hands back.
-    void set_user_data(void *user_data) {
-        detail::take(try_set_user_data(user_data));
-    }
-
-    /// What the operation under way waits for; progress::done if none is.
-    progress get_wants() const {
-        return detail::take(try_get_wants());
-    }
-
-    /// How long each operation that begins after this call may take; zero for no limit.
-    void set_timeout(std::chrono::milliseconds timeout) {
-        detail::take(try_set_timeout(timeout));
-    }
-
     /// The fingerprint of the server's public key.
     string get_server_fingerprint() const {
         return detail::take(try_get_server_fingerprint());
@@ -2891,41 +2907,10 @@ class client_interface
         return client_interface(taken);
     }
 
-    /// Whether there is no connection on this side, and none is being made.
-    bool is_closed() const noexcept {
-        return anwdl_client_interface_is_closed(get());
-    }
-
-    void *get_user_data() const noexcept {
-        return anwdl_client_interface_get_user_data(get());
-    }
-
-    /// Whether the session has ended, by a failure or because the connection was closed. After a
-    /// timeout that left it, the same call can be repeated.
-    bool has_failed() const noexcept {
-        return anwdl_client_interface_has_failed(get());
-    }
-
-    /// Whether there is a connection that is between a response and the next request.
-    bool is_idle() const noexcept {
-        return anwdl_client_interface_is_idle(get());
-    }
-
     /// Takes the interface as far as it goes, and says what has happened; `received` is set with
     /// event::response. Throws nothing.
     ANWDL_DETAIL_NODISCARD event next_event(response &received) noexcept {
         return detail::next_event(received, anwdl_client_interface_next_event, get());
-    }
-
-    /// How many milliseconds the operation under way may still take; -1 for no limit.
-    int get_time_left() const noexcept {
-        return anwdl_client_interface_get_time_left(get());
-    }
-
-    /// The descriptor, for poll() and the like; -1 if it is closed. While the client connects, it
-    /// is one to wait with.
-    int get_socket_descriptor() const noexcept {
-        return anwdl_client_interface_get_socket_descriptor(get());
     }
 
     static result<client_interface> try_make() {
@@ -2938,28 +2923,11 @@ class client_interface
         client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
         return detail::expect(detail::make(made, anwdl_client_interface_new, options.get()), made);
     }
-    result<void> try_close_connection() {
-        return detail::expect(anwdl_client_interface_close_connection(get()));
-    }
-    result<progress> try_get_wants() const {
-        return detail::expect_progress(anwdl_client_interface_get_wants(get()));
-    }
     result<void> try_connect_server(const text &host, std::uint16_t port) {
         return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
     }
     result<void> try_attach(int descriptor) {
         return detail::expect(anwdl_client_interface_attach(get(), descriptor));
-    }
-    result<int> try_detach() {
-        return detail::expect_descriptor(anwdl_client_interface_detach(get()));
-    }
-    result<void> try_set_user_data(void *user_data) {
-        return detail::expect(anwdl_client_interface_set_user_data(get(), user_data));
-    }
-    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
-        return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
-            return anwdl_client_interface_set_timeout(get(), milliseconds);
-        });
     }
     result<string> try_get_server_fingerprint() const {
         string hex;

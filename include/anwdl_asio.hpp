@@ -64,7 +64,9 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
+#include <asio/bind_cancellation_slot.hpp>
 #include <asio/buffer.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/compose.hpp>
 #include <asio/error.hpp>
@@ -138,7 +140,9 @@ template <class Stream> class wait_operation {
             return complete(self, std::error_code());
         has_begun_ = true;
         self.reset_cancellation_state(asio::enable_total_cancellation());
-        if (what_ == event::want_read)
+        if (what_ == event::want_read && owner_.is_drainable())
+            owner_.look(std::move(self));
+        else if (what_ == event::want_read)
             begin(self, owner_.receiver());
         else if (what_ == event::want_write) {
             if (is_layered<typename connection<Stream>::next_layer_type>(0))
@@ -151,34 +155,35 @@ template <class Stream> class wait_operation {
             asio::post(asio::get_associated_executor(self), std::move(self));
     }
 
-    /// The bytes have been moved.
+    /// The bytes have been moved. Or the timer has ended it: the time is over, which the session
+    /// notices at its next event, or the connection drains.
     template <class Self>
-    void operator()(Self &self, const std::error_code &failure, std::size_t count) {
-        finish(self, failure, count);
+    void operator()(Self &self, const std::array<std::size_t, 2> &order,
+                    const std::error_code &failure, std::size_t count, const std::error_code &) {
+        if (failure != asio::error::operation_aborted)
+            finish(self, failure, count);
+        else
+            complete(self, order[0] == 0 ? failure : std::error_code());
     }
 
-    /// The same, or the time is over: then the session notices at its next event.
+    /// It has looked what there is.
     template <class Self>
-    void operator()(Self &self, const std::array<std::size_t, 2> &, const std::error_code &failure,
-                    std::size_t count, const std::error_code &timer_failure) {
-        if (failure == asio::error::operation_aborted && !timer_failure)
-            return complete(self, std::error_code());
-        finish(self, failure, count);
+    void operator()(Self &self, const std::error_code &failure, std::size_t count) {
+        if (failure != asio::error::operation_aborted)
+            return finish(self, failure, count);
+        owner_.has_found_nothing();
+        complete(self, std::error_code());
     }
 
   private:
     template <class Self, class Operation> void begin(Self &self, Operation operation) {
-        if (owner_.start_timer())
-            asio::experimental::make_parallel_group(std::move(operation), owner_.timeout())
-                .async_wait(asio::experimental::wait_for_one(), std::move(self));
-        else
-            operation(std::move(self));
+        owner_.start_timer(what_);
+        asio::experimental::make_parallel_group(std::move(operation), owner_.timeout())
+            .async_wait(asio::experimental::wait_for_one(), std::move(self));
     }
 
     template <class Self>
     void finish(Self &self, const std::error_code &failure, std::size_t count) {
-        if (failure == asio::error::operation_aborted)
-            return self.complete(failure);
         if (what_ == event::want_read)
             owner_.has_received(failure, count);
         else
@@ -256,6 +261,7 @@ template <class Stream> class connection {
     using next_layer_type = typename std::remove_reference<Stream>::type;
     using executor_type = typename next_layer_type::executor_type;
     using default_token = typename asio::default_completion_token<executor_type>::type;
+    using clock = asio::steady_timer::clock_type;
 
     /// @param stream The stream, connected.
     /// @param side The session, of either role, at its very beginning.
@@ -295,13 +301,29 @@ template <class Stream> class connection {
         return fed_ < received_;
     }
 
-    /// Whether no request is under way, as far as the bytes show that were read. A server that
-    /// stops can end then, unless more waits in the stream.
+    /// Whether no request is under way, as far as the bytes show that were read: more may wait in
+    /// the stream, which drain() looks at.
     bool is_idle() const noexcept {
         return session_.is_idle() && !has_input();
     }
 
-    /// Why the session ended, after event::ended.
+    /// For a server that stops: waits for no further request. One that has begun, or waits in the
+    /// stream, is still delivered, and its response sent. As soon as there is none, or the limit is
+    /// over, which is there for peers who always ask one more, the next event is event::ended, also
+    /// for an operation that waits already, and get_error() has no failure. Key exchanges end, too,
+    /// but a computation is waited for, and so is a write, up to its own timeout.
+    ///
+    /// Call it on the executor, at any time: while an operation is under way, in a handler, before
+    /// the first operation, again. It does nothing in the role of a client, which does not wait for
+    /// requests.
+    void drain(std::chrono::milliseconds limit) {
+        is_draining_ = true;
+        drain_end_ = clock::now() + limit;
+        if (is_reading_)
+            timer_.cancel(); // which ends the read, without a loss
+    }
+
+    /// Why the session ended, after event::ended. Its status is ANWDL_OK after drain().
     const error &get_error() const noexcept {
         return error_;
     }
@@ -311,9 +333,9 @@ template <class Stream> class connection {
     /// than wait between two events; others use async_next_event().
     template <class Received> event next_event(Received &received) {
         for (;;) {
-            if (error_.status() != ANWDL_OK)
+            if (error_.status() != ANWDL_OK || has_drained())
                 return event::ended;
-            (void)session_.try_set_time(std::chrono::steady_clock::now());
+            (void)session_.try_set_time(clock::now());
             const event happened = session_.next_event(received);
             if (happened == event::want_read && has_input()) {
                 feed();
@@ -399,15 +421,33 @@ template <class Stream> class connection {
         return [this](auto token) { return timer_.async_wait(std::move(token)); };
     }
 
-    /// Whether there is a limit.
-    bool start_timer() {
+    /// Limits what begins.
+    void start_timer(event what) {
+        is_reading_ = what == event::want_read;
         const int left = session_.get_time_left();
-        if (left >= 0)
-            timer_.expires_after(std::chrono::milliseconds(left));
-        return left >= 0;
+        const clock::time_point end =
+            left < 0 ? clock::time_point::max() : clock::now() + std::chrono::milliseconds(left);
+        timer_.expires_at(is_draining_ ? (std::min)(end, drain_end_) : end);
+    }
+
+    /// Whether to wait for nothing more.
+    bool is_drainable() const noexcept {
+        return is_draining_ && is_idle();
+    }
+    /// Receives what has come, and does not wait for more.
+    template <class Self> void look(Self self) {
+        receiver()(asio::bind_cancellation_slot(look_.slot(), std::move(self)));
+        look_.emit(asio::cancellation_type::all);
+    }
+    void has_found_nothing() {
+        looks_++;
+    }
+    bool has_drained() const noexcept {
+        return is_draining_ && (looks_ == enough_looks || clock::now() >= drain_end_);
     }
 
     void has_received(const std::error_code &failure, std::size_t count) {
+        looks_ = 0;
         fed_ = 0;
         received_ = count;
         if (failure == asio::error::eof)
@@ -443,6 +483,13 @@ template <class Stream> class connection {
     std::size_t received_ = 0; ///< bytes in input_
     std::size_t fed_ = 0;      ///< those of them that the session has taken
     bool has_exchanged_ = false;
+    bool is_draining_ = false;
+    clock::time_point drain_end_{};
+    bool is_reading_ = false; ///< or has last: nobody ends a write, or waits with the timer
+    /// What the first takes from the socket may stay in a layered stream, for the second.
+    static constexpr int enough_looks = detail::is_layered<next_layer_type>(0) ? 2 : 1;
+    asio::cancellation_signal look_{};
+    int looks_ = 0;
 };
 
 } // namespace ANWDL_DETAIL_STANDARD

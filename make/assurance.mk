@@ -9,6 +9,7 @@ FUZZ_DIR     ?= $(TARGET_DIR)/fuzz
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 
+assure: PURE_PROGRAMS := all
 assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run what shows each promise, show that it can fail, and print the table
 	$(STAGE) 'promises'
 	$(VENV)/bin/python scripts/assure --plain $(call absolute,$(TARGET_DIR)) --breakable $(call absolute,$(BREAKABLE_DIR)) $(ASSURE_FLAGS)

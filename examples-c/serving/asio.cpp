@@ -3,75 +3,67 @@
 #include "serving.h"
 #include <anwdl_asio.hpp>
 #include <asio.hpp>
-#include <set>
+#include <list>
 
 using asio::ip::tcp;
 using connection = anwdl::connection<tcp::socket>;
 
-std::set<asio::cancellation_signal *> waits; // for events, one of each client
-
-asio::awaitable<void> serve(tcp::socket socket, const anwdl::client_options &options,
-                            asio::any_io_executor pool) {
-    connection client(std::move(socket), anwdl::session(anwdl::role::server, options), pool);
-    asio::cancellation_signal wait;
-    const auto forget = [](asio::cancellation_signal *which) { waits.erase(which); };
-    const std::unique_ptr<asio::cancellation_signal, decltype(forget)> entry(&wait, forget);
-    waits.insert(&wait);
-    while (!is_stopping || !client.is_idle() || client.next_layer().available() > 0) {
+asio::awaitable<void> serve(connection &client) {
+    for (;;) {
         answer_t answer;
         anwdl::request request;
-        std::error_code cancelled; // then nothing has been taken, and it can go on
-        switch (co_await client.async_next_event(
-            request, asio::bind_cancellation_slot(
-                         wait.slot(), asio::redirect_error(asio::use_awaitable, cancelled)))) {
+        switch (co_await client.async_next_event(request, asio::use_awaitable)) {
         case anwdl::event::request:
         case anwdl::event::malformed_request: // the request is empty
             answer = make_answer(request.release());
-            (void)client.get_session().poll_send_response( // the next event sends the rest
-                answer.success, answer.message, anwdl::data::adopt(answer.data));
+            // The next event sends what does not fit into the socket at once.
+            (void)client.get_session().poll_send_response(answer.success, answer.message,
+                                                          anwdl::data::adopt(answer.data));
             break;
         case anwdl::event::exchanged:
         case anwdl::event::response_sent:
             break;
         default:
-            if (!cancelled)
-                co_return; // client.get_error() says why
-        }
-    }
-}
-
-asio::awaitable<void> accept(tcp::acceptor &acceptor, const anwdl::client_options &options,
-                             asio::any_io_executor pool) {
-    while (!is_stopping) {
-        std::error_code error;
-        tcp::socket socket =
-            co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-        if (!error) {
-            // An exception ends this client, and no other.
-            asio::co_spawn(acceptor.get_executor(), serve(std::move(socket), options, pool),
-                           [](std::exception_ptr) {});
-        } else if (!is_stopping) {
-            usleep(1000); // no descriptors: not all the time for asking again
+            co_return; // client.get_error() says why
         }
     }
 }
 
 int main(int argc, char **argv) {
     asio::io_context loop(1);
+    std::list<connection> clients;
     asio::thread_pool pool; // ends before the loop, to which it posts
-    auto options = anwdl::client_options::adopt(make_options(argc, argv));
-    const int listener = open_listener(argc, argv);
-    if (!options || listener < 0)
+    anwdl_client_options_t *made = nullptr;
+    const int listener = start_serving(argc, argv, &made);
+    auto options = anwdl::client_options::adopt(made);
+    if (listener < 0)
         return EXIT_FAILURE;
     options.set_separate_computation(true);
     tcp::acceptor acceptor(loop, tcp::v4(), listener);
+
+    const auto accept = [&]() -> asio::awaitable<void> {
+        while (acceptor.is_open()) {
+            std::error_code error;
+            tcp::socket socket =
+                co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+            auto session = anwdl::session::try_make(anwdl::role::server, options);
+            if (error || !session || !acceptor.is_open()) {
+                usleep(1000); // out of descriptors or memory: pause, instead of asking without end
+                continue;
+            }
+            clients.emplace_front(std::move(socket), std::move(*session), pool.get_executor());
+            // An exception ends this client, and no other.
+            asio::co_spawn(loop, serve(clients.front()),
+                           [&, at = clients.begin()](std::exception_ptr) { clients.erase(at); });
+        }
+    };
+    asio::co_spawn(loop, accept, asio::detached);
+
     asio::signal_set signals(loop, SIGTERM, SIGINT);
-    signals.async_wait([&acceptor](std::error_code, int) {
-        is_stopping = true;
+    signals.async_wait([&](std::error_code, int) {
         acceptor.close();
-        for (asio::cancellation_signal *wait : waits)
-            wait->emit(asio::cancellation_type::total);
+        for (connection &client : clients)
+            client.drain(std::chrono::seconds(5));
     });
-    asio::co_spawn(loop, accept(acceptor, options, pool.get_executor()), asio::detached);
-    loop.run(); // until nobody waits
+    loop.run(); // until the last client has ended
 }

@@ -22,32 +22,30 @@ static void advance(int fd) {
     client_count--;
 }
 
-static void start(int fd, const anwdl_client_options_t *options) {
-    if (fd < MOST_DESCRIPTORS && watch(fd, EPOLL_CTL_ADD, 0) &&
-        anwdl_client_new(fd, options, &clients[fd]) == ANWDL_OK) {
+static void start(anwdl_client_t *client) {
+    int fd = anwdl_client_get_socket_descriptor(client);
+    if (client != NULL && fd < MOST_DESCRIPTORS && watch(fd, EPOLL_CTL_ADD, 0)) {
+        clients[fd] = client;
         client_count++;
         advance(fd);
     } else {
-        close(fd);
+        anwdl_client_free(client);
     }
 }
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int fd, listener = open_listener(argc, argv);
+    anwdl_client_options_t *options = NULL;
+    int fd, listener = start_serving(argc, argv, &options);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (options == NULL || listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN) ||
-        !stop_at_signals())
+    if (listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN))
         return EXIT_FAILURE;
     while (!is_stopping || client_count > 0) {
         struct epoll_event event;
         int count = epoll_wait(epoll_fd, &event, 1, 1000);
         if (count > 0 && event.data.fd != listener)
             advance(event.data.fd);
-        else if (count > 0 && (fd = accept(listener, NULL, NULL)) >= 0)
-            start(fd, options);
         else if (count > 0)
-            usleep(1000); /* no descriptors: not all the time for asking again */
+            start(accept_client(listener, 0, options));
         for (fd = 0; fd < MOST_DESCRIPTORS; fd++) /* those whose time is over */
             if (clients[fd] != NULL &&
                 (is_stopping || anwdl_client_get_time_left(clients[fd]) == 0))

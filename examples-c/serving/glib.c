@@ -20,7 +20,7 @@ static void watch(int fd, GIOCondition wanted, int milliseconds, GUnixFDSourceFu
 static gboolean advance(int fd, GIOCondition happened, gpointer client) {
     anwdl_event_t event = serve(client);
     int wait = get_wait(anwdl_client_get_time_left(client));
-    if (event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE) {
+    if (is_waiting(event)) {
         watch(fd, event == ANWDL_EVENT_WANT_READ ? G_IO_IN : G_IO_OUT, wait, advance, client);
     } else {
         anwdl_client_free(client); /* which closes the descriptor */
@@ -29,30 +29,24 @@ static gboolean advance(int fd, GIOCondition happened, gpointer client) {
     return G_SOURCE_REMOVE;
 }
 
-static gboolean accept_client(int listener, GIOCondition happened, gpointer nothing) {
-    anwdl_client_t *client = NULL;
-    int fd = happened != 0 ? accept(listener, NULL, NULL) : -1;
-    if (fd >= 0 && anwdl_client_new(fd, options, &client) == ANWDL_OK) {
+static gboolean accept_next(int listener, GIOCondition happened, gpointer nothing) {
+    anwdl_client_t *client = accept_client(listener, 0, options);
+    if (client != NULL) {
         client_count++;
-        advance(fd, 0, client);
-    } else if (fd >= 0) {
-        close(fd);
-    } else if (happened != 0) {
-        usleep(1000); /* no descriptors: not all the time for asking again */
+        advance(anwdl_client_get_socket_descriptor(client), 0, client);
     }
     if (is_stopping)
         close(listener);
     else
-        watch(listener, G_IO_IN, 1000, accept_client, NULL);
+        watch(listener, G_IO_IN, 1000, accept_next, NULL);
     return G_SOURCE_REMOVE;
 }
 
 int main(int argc, char **argv) {
-    int listener = open_listener(argc, argv);
-    options = make_options(argc, argv);
-    if (listener < 0 || options == NULL || !stop_at_signals())
+    int listener = start_serving(argc, argv, &options);
+    if (listener < 0)
         return EXIT_FAILURE;
-    watch(listener, G_IO_IN, 1000, accept_client, NULL);
+    watch(listener, G_IO_IN, 1000, accept_next, NULL);
     while (!is_stopping || client_count > 0)
         g_main_context_iteration(NULL, TRUE);
     anwdl_client_options_free(options);

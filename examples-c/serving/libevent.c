@@ -22,25 +22,18 @@ static void advance(int fd, short happened, void *client) {
         anwdl_client_free(client); /* which closes the descriptor */
 }
 
-static void accept_client(int listener, short happened, void *nothing) {
-    anwdl_client_t *client = NULL;
-    int fd = happened == EV_READ ? accept(listener, NULL, NULL) : -1;
-    if (fd >= 0 && anwdl_client_new(fd, options, &client) == ANWDL_OK)
-        advance(fd, 0, client);
-    else if (fd >= 0)
-        close(fd);
-    else if (happened == EV_READ)
-        usleep(1000); /* no descriptors: not all the time for asking again */
-    if (is_stopping || !watch(listener, EV_READ, 1000, accept_client, NULL))
+static void accept_next(int listener, short happened, void *nothing) {
+    anwdl_client_t *client = accept_client(listener, 0, options);
+    if (client != NULL)
+        advance(anwdl_client_get_socket_descriptor(client), 0, client);
+    if (is_stopping || !watch(listener, EV_READ, 1000, accept_next, NULL))
         close(listener);
 }
 
 int main(int argc, char **argv) {
-    int listener = open_listener(argc, argv);
-    options = make_options(argc, argv);
+    int listener = start_serving(argc, argv, &options);
     base = event_base_new();
-    if (listener < 0 || options == NULL || base == NULL || !stop_at_signals() ||
-        !watch(listener, EV_READ, 1000, accept_client, NULL))
+    if (listener < 0 || base == NULL || !watch(listener, EV_READ, 1000, accept_next, NULL))
         return EXIT_FAILURE;
     int result = event_base_dispatch(base); /* until there is nothing to wait for */
     event_base_free(base);

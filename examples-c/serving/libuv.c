@@ -23,19 +23,16 @@ static void advance(uv_poll_t *poll, int status, int events) {
         uv_close((uv_handle_t *)poll, forget);
 }
 
-static void accept_client(uv_poll_t *unused, int status, int events) {
-    int fd = accept(listener, NULL, NULL);
-    uv_poll_t *poll = fd < 0 ? NULL : malloc(sizeof *poll);
-    anwdl_client_t *client = NULL;
-    if (poll != NULL && anwdl_client_new(fd, options, &client) == ANWDL_OK &&
-        uv_poll_init(incoming.loop, poll, fd) == 0) {
+static void accept_next(uv_poll_t *unused, int status, int events) {
+    anwdl_client_t *client = accept_client(listener, 0, options);
+    uv_poll_t *poll = client == NULL ? NULL : malloc(sizeof *poll);
+    int fd = anwdl_client_get_socket_descriptor(client);
+    if (poll != NULL && uv_poll_init(incoming.loop, poll, fd) == 0) {
         poll->data = client;
         client_count++;
         advance(poll, 0, 0);
-    } else if (fd < 0) {
-        usleep(1000); /* no descriptors: not all the time for asking again */
     } else {
-        client != NULL ? anwdl_client_free(client) : (void)close(fd);
+        anwdl_client_free(client);
         free(poll);
     }
 }
@@ -61,10 +58,9 @@ static void on_second(uv_timer_t *timer) {
 int main(int argc, char **argv) {
     uv_loop_t *loop = uv_default_loop();
     uv_timer_t timer = {.data = NULL};
-    listener = open_listener(argc, argv);
-    if (listener < 0 || (options = make_options(argc, argv)) == NULL || !stop_at_signals() ||
-        uv_poll_init(loop, &incoming, listener) != 0 ||
-        uv_poll_start(&incoming, UV_READABLE, accept_client) != 0 ||
+    listener = start_serving(argc, argv, &options);
+    if (listener < 0 || uv_poll_init(loop, &incoming, listener) != 0 ||
+        uv_poll_start(&incoming, UV_READABLE, accept_next) != 0 ||
         uv_timer_init(loop, &timer) != 0 || uv_timer_start(&timer, on_second, 1000, 1000) != 0)
         return EXIT_FAILURE;
     uv_run(loop, UV_RUN_DEFAULT);

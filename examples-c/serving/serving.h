@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Whether SIGTERM or SIGINT has come. From then on, a client ends as soon as it has no request
-   under way. */
+/* Whether SIGTERM or SIGINT has come. From then on, a client ends with its next response, or as
+   soon as it has no request under way. */
 static volatile sig_atomic_t is_stopping;
 
 static inline void stop(int signal_number) {
@@ -37,31 +37,48 @@ static inline int get_wait(int time_left) {
     return time_left < 0 || time_left > 1000 ? 1000 : time_left;
 }
 
+/* The program's own answers, to all verbs but STAT; NULL if it has none. Such a function returns an
+   ANWDL_RESPONSE_MSG_ text. If that is ANWDL_RESPONSE_MSG_OK, the data is sent, too. */
+static const char *(*answer_request)(const anwdl_request_t *request, anwdl_data_t *data);
+
 typedef struct {
     bool success;
     const char *message;
-    anwdl_data_t *data; /* NULL for none; whoever sends the answer frees it */
+    anwdl_data_t *data; /* whoever sends the answer frees it */
 } answer_t;
 
 /* Frees the request, which is NULL when it was malformed. */
 static inline answer_t make_answer(anwdl_request_t *request) {
     answer_t answer = {false, ANWDL_RESPONSE_MSG_REFUSED_REQ, NULL};
-    if (request == NULL) {
+    if (request == NULL)
         answer.message = ANWDL_RESPONSE_MSG_BAD_REQ;
-    } else if (strcmp(anwdl_request_get_verb(request), "STAT") == 0) {
-        answer.success = anwdl_data_new(&answer.data) == ANWDL_OK &&
-                         anwdl_data_set_statistics(answer.data, 60, "1.0.0") == ANWDL_OK;
-        answer.message = answer.success ? ANWDL_RESPONSE_MSG_OK : ANWDL_RESPONSE_MSG_INTERNAL_ERROR;
+    else if (anwdl_data_new(&answer.data) != ANWDL_OK)
+        answer.message = ANWDL_RESPONSE_MSG_INTERNAL_ERROR;
+    else if (strcmp(anwdl_request_get_verb(request), "STAT") == 0)
+        answer.message = anwdl_data_set_statistics(answer.data, 60, "1.0.0") == ANWDL_OK
+                             ? ANWDL_RESPONSE_MSG_OK
+                             : ANWDL_RESPONSE_MSG_INTERNAL_ERROR;
+    else if (answer_request != NULL)
+        answer.message = answer_request(request, answer.data);
+    answer.success = strcmp(answer.message, ANWDL_RESPONSE_MSG_OK) == 0;
+    if (!answer.success) {
+        anwdl_data_free(answer.data);
+        answer.data = NULL;
     }
     anwdl_request_free(request);
     return answer;
 }
 
-/* Runs a client until it has to wait. ANWDL_EVENT_WANT_READ and ANWDL_EVENT_WANT_WRITE: wait for
-   that, no longer than get_wait() of anwdl_client_get_time_left(), and call it again. Any other
-   event means that the client has ended. */
+/* Whether a client has to wait. Any other event of serve() means that it has ended. */
+static inline bool is_waiting(anwdl_event_t event) {
+    return event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE;
+}
+
+/* Runs a client until it has to wait. Call it at once for a new one: its time begins with that. If
+   is_waiting(), wait for what the event says, no longer than get_wait() of
+   anwdl_client_get_time_left(), and call it again; else free the client. */
 static inline anwdl_event_t serve(anwdl_client_t *client) {
-    for (;;) {
+    for (bool was_stopping = is_stopping;;) { /* when it began to read */
         anwdl_request_t *request = NULL;
         anwdl_event_t event = anwdl_client_next_event(client, &request);
         answer_t answer;
@@ -78,10 +95,13 @@ static inline anwdl_event_t serve(anwdl_client_t *client) {
                 return ANWDL_EVENT_ENDED;
             break;
         case ANWDL_EVENT_EXCHANGED:
+            break;
         case ANWDL_EVENT_RESPONSE_SENT:
+            if (was_stopping)
+                return ANWDL_EVENT_ENDED; /* even if the next request has begun */
             break;
         case ANWDL_EVENT_WANT_READ:
-            return is_stopping && anwdl_client_is_idle(client) ? ANWDL_EVENT_ENDED : event;
+            return was_stopping && anwdl_client_is_idle(client) ? ANWDL_EVENT_ENDED : event;
         default:
             return event;
         }
@@ -92,7 +112,7 @@ static inline anwdl_event_t serve(anwdl_client_t *client) {
 static inline void *serve_to_the_end(void *data) {
     anwdl_client_t *client = (anwdl_client_t *)data;
     anwdl_event_t event;
-    while ((event = serve(client)) == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE) {
+    while (is_waiting(event = serve(client))) {
         short wanted = event == ANWDL_EVENT_WANT_READ ? POLLIN : POLLOUT;
         struct pollfd entry = {anwdl_client_get_socket_descriptor(client), wanted, 0};
         poll(&entry, 1, get_wait(anwdl_client_get_time_left(client)));
@@ -108,23 +128,60 @@ static inline void tell_time(anwdl_session_t *session) {
     anwdl_session_set_time(session, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
-/* The bytes that a session, which has no descriptor, wants to have moved. */
+/* It has no descriptor either; these functions keep that in its user data. */
+static inline int get_descriptor(const anwdl_session_t *session) {
+    return (int)(intptr_t)anwdl_session_get_user_data(session);
+}
+
+static inline void close_session(anwdl_session_t *session) {
+    int fd = get_descriptor(session);
+    anwdl_session_free(session);
+    close(fd);
+}
+
+/* A session for a connection; NULL if there is none (-1) or something fails. */
+static inline anwdl_session_t *open_session(int fd, const anwdl_client_options_t *options) {
+    anwdl_session_t *session = NULL;
+    if (fd >= 0 && anwdl_session_new(ANWDL_ROLE_SERVER, options, &session) == ANWDL_OK &&
+        anwdl_session_set_user_data(session, (void *)(intptr_t)fd) == ANWDL_OK)
+        return session;
+    anwdl_session_free(session);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+/* TCP_NODELAY: small pieces leave at once. TCP_QUICKACK: those of older clients are acknowledged at
+   once; the kernel forgets it, so set it again each time. */
+static inline void set_socket_options(int fd) {
+    int on = 1; /* they only save time, so failures do not matter */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_QUICKACK
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#endif
+}
+
+/* The bytes that a session wants to have moved. */
 typedef struct {
+    int fd;
     uint8_t *room;        /* receive into this; or, if NULL, */
     const uint8_t *bytes; /* send these */
     size_t len;           /* 0: neither, the session has ended */
 } transfer_t;
 
-/* As serve(), for a session: runs it until bytes must be moved. */
-static inline transfer_t serve_session(anwdl_session_t *session) {
+/* As serve(), for a session: runs it until bytes must be moved. Say whether nothing came in the
+   time that the last transfer had. */
+static inline transfer_t serve_session(anwdl_session_t *session, bool is_timed_out) {
+    bool was_stopping = is_stopping;
     tell_time(session);
-    for (transfer_t next = {NULL, NULL, 0};;) {
+    set_socket_options(get_descriptor(session));
+    for (transfer_t next = {get_descriptor(session), NULL, NULL, 0};;) {
         anwdl_request_t *request = NULL;
         answer_t answer;
         anwdl_status_t status;
         switch (anwdl_session_next_event(session, &request, NULL)) {
         case ANWDL_EVENT_WANT_READ:
-            if (!is_stopping || !anwdl_session_is_idle(session))
+            if (!was_stopping || !is_timed_out || !anwdl_session_is_idle(session))
                 next.room = anwdl_session_get_receive_buffer(session, &next.len);
             return next;
         case ANWDL_EVENT_WANT_WRITE:
@@ -141,7 +198,10 @@ static inline transfer_t serve_session(anwdl_session_t *session) {
                 return next;
             break;
         case ANWDL_EVENT_EXCHANGED:
+            break;
         case ANWDL_EVENT_RESPONSE_SENT:
+            if (was_stopping)
+                return next;
             break;
         default:
             return next;
@@ -163,18 +223,8 @@ static inline void report(anwdl_session_t *session, ssize_t count) {
         anwdl_session_end(session);
 }
 
-/* A session's socket: the next small piece is not held back, and what older clients write in small
-   pieces is acknowledged at once. Call it before each recv(). */
-static inline void set_socket_options(int fd) {
-    int on = 1; /* they only save time, so failures do not matter */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-#ifdef TCP_QUICKACK
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-#endif
-}
-
-/* The second argument is the file with the key pair. Without, one is made, which takes seconds: so
-   before there are clients. NULL if something fails. */
+/* The second argument is the file with the key pair. Without it one is generated, which takes
+   seconds, so call this before you accept clients. NULL if something fails. */
 static inline anwdl_client_options_t *make_options(int argc, char **argv) {
     anwdl_client_options_t *options = anwdl_client_options_new();
     anwdl_rsa_wrapper_t *keys = NULL;
@@ -207,13 +257,32 @@ static inline int open_listener(int argc, char **argv) {
     return is_done ? fd : -1;
 }
 
-/* The next connection; -1 if none came within a second. */
-static inline int accept_one(int listener) {
+/* What a server begins with: its options, a listener, and signals that set is_stopping. Returns the
+   listener; -1 if something fails. */
+static inline int start_serving(int argc, char **argv, anwdl_client_options_t **out_options) {
+    int listener = open_listener(argc, argv);
+    if (listener >= 0 && (*out_options = make_options(argc, argv)) != NULL && stop_at_signals())
+        return listener;
+    return -1;
+}
+
+/* The next connection; -1 if none comes within the time. */
+static inline int accept_one(int listener, int milliseconds) {
     struct pollfd entry = {listener, POLLIN, 0};
-    int fd = poll(&entry, 1, 1000) > 0 ? accept(listener, NULL, NULL) : -1;
+    int fd = poll(&entry, 1, milliseconds) > 0 ? accept(listener, NULL, NULL) : -1;
     if (fd < 0 && entry.revents != 0)
-        usleep(100000); /* no descriptors: others may end meanwhile */
+        usleep(1000); /* out of descriptors: pause, instead of asking without end */
     return fd;
+}
+
+/* The next client; NULL if none comes within the time or something fails. */
+static inline anwdl_client_t *accept_client(int listener, int milliseconds,
+                                            const anwdl_client_options_t *options) {
+    int fd = accept_one(listener, milliseconds);
+    anwdl_client_t *client = NULL;
+    if (fd >= 0 && anwdl_client_new(fd, options, &client) != ANWDL_OK)
+        close(fd);
+    return client;
 }
 
 #endif

@@ -3,22 +3,17 @@
 #include <pthread.h>
 
 int main(int argc, char **argv) {
-    anwdl_client_options_t *options = make_options(argc, argv);
-    int listener = open_listener(argc, argv);
-    if (options == NULL || listener < 0 || !stop_at_signals())
+    anwdl_client_options_t *options = NULL;
+    int listener = start_serving(argc, argv, &options);
+    if (listener < 0)
         return EXIT_FAILURE;
     while (!is_stopping) {
-        anwdl_client_t *client = NULL;
+        anwdl_client_t *client = accept_client(listener, 1000, options);
         pthread_t thread;
-        int fd = accept_one(listener);
-        if (fd < 0)
-            continue;
-        if (anwdl_client_new(fd, options, &client) != ANWDL_OK)
-            close(fd);
-        else if (pthread_create(&thread, NULL, serve_to_the_end, client) != 0)
-            anwdl_client_free(client);
-        else
+        if (client != NULL && pthread_create(&thread, NULL, serve_to_the_end, client) == 0)
             pthread_detach(thread);
+        else
+            anwdl_client_free(client);
     }
     close(listener);
     anwdl_client_options_free(options);

@@ -206,7 +206,7 @@ static void make_messages(anwdl_request_t **out_request, anwdl_response_t **out_
     REQUIRE(anwdl_session_send_request(client, "STAT", PARAMETERS) == ANWDL_WANT_WRITE);
     pass_on(client, server);
     REQUIRE(anwdl_session_recv_request(server, false, out_request) == ANWDL_OK);
-    REQUIRE(anwdl_session_send_request(client, "STAT", NULL) == ANWDL_OK);
+    REQUIRE(anwdl_session_send_request(client, "STAT", PARAMETERS) == ANWDL_OK);
     REQUIRE(anwdl_session_recv_response(client, out_response) == ANWDL_WANT_READ);
     REQUIRE(anwdl_session_send_response(server, true, "OK", "{\"text\": \"a\"}", NULL) ==
             ANWDL_WANT_WRITE);

@@ -22,6 +22,7 @@ extern "C" {
 #include <exception>
 #include <functional>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -48,6 +49,9 @@ struct record {
     int interruptions = 0;
     bool is_cancelled = false; /* while an operation was under way */
     std::exception_ptr exception{};
+    std::function<void()> drain{}; /* as long as there is a connection */
+    std::string drains_at = "never";
+    std::chrono::milliseconds limit = std::chrono::hours(1);
 };
 
 anwdl::client_options server_options() {
@@ -97,6 +101,7 @@ template <class Stream>
 asio::awaitable<void> serve(Stream stream, asio::any_io_executor pool, record &out,
                             asio::cancellation_signal &signal, bool goes_on, int throws_at) {
     anwdl::connection<Stream> connection(std::move(stream), server_session(), pool);
+    out.drain = [&connection, &out] { connection.drain(out.limit); };
     for (;;) {
         anwdl::request request;
         std::optional<anwdl::event> happened;
@@ -115,7 +120,10 @@ asio::awaitable<void> serve(Stream stream, asio::any_io_executor pool, record &o
             throw user_error();
         if (!handle(connection.get_session(), *happened, request, out))
             break;
+        if (out.events == out.drains_at)
+            out.drain();
     }
+    out.drain = nullptr;
     out.why = connection.get_error();
 }
 
@@ -151,6 +159,12 @@ class remote {
     /* The socket that is connected to it, to be called once. */
     tcp::socket open(const asio::any_io_executor &executor) const {
         return tcp::socket(executor, tcp::v4(), ends_[SERVER_SIDE]);
+    }
+
+    /* Until it has sent something. */
+    void wait_for_input() const {
+        pollfd entry = {ends_[SERVER_SIDE], POLLIN, 0};
+        REQUIRE(poll(&entry, 1, -1) == 1);
     }
 
   private:
@@ -327,15 +341,20 @@ asio::awaitable<void> serve_through_tls(tls_stream stream, record &out,
     co_await serve(std::move(stream), executor, out, signal, true, NEVER);
 }
 
+asio::ssl::context make_context() {
+    asio::ssl::context context(asio::ssl::context::tlsv12); // without certificates
+    REQUIRE(SSL_CTX_set_cipher_list(context.native_handle(), "AECDH:@SECLEVEL=0") == 1);
+    return context;
+}
+
 /* A write that is cancelled would leave half a record of TLS, and what follows it is garbage to the
-   peer: so it is brought to its end. */
-void test_cancelled_write_through_tls() {
+   peer: so it is brought to its end, also where the connection drains. */
+void test_interrupted_write_through_tls(bool drains) {
     int ends[2];
     std::string response;
     record out, other;
     make_unix_pair(ends);
-    asio::ssl::context context(asio::ssl::context::tlsv12); // without certificates
-    REQUIRE(SSL_CTX_set_cipher_list(context.native_handle(), "AECDH:@SECLEVEL=0") == 1);
+    asio::ssl::context context = make_context();
     asio::cancellation_signal signal;
     asio::io_context loop(1);
     asio::steady_timer gate(loop, asio::steady_timer::time_point::max());
@@ -351,14 +370,14 @@ void test_cancelled_write_through_tls() {
         loop.run_one();
     while (loop.poll() > 0)
         ;
-    signal.emit(asio::cancellation_type::terminal);
+    drains ? out.drain() : signal.emit(asio::cancellation_type::terminal);
     while (loop.poll() > 0)
         ;
     CHECK_INTEGER(out.interruptions, 0);
     gate.cancel();
     loop.run();
     CHECK(response == std::string(LONG_RESPONSE, 'x'));
-    CHECK_INTEGER(out.interruptions, 1);
+    CHECK_INTEGER(out.interruptions, drains ? 0 : 1);
     CHECK_STRING(out.events.c_str(), "XRSE");
     CHECK(!out.exception && !other.exception);
 }
@@ -382,27 +401,32 @@ template <class Action> void test_end(anwdl::client_options options, Action acti
             handle(connection.get_session(), happened, request, out);
     });
     loop.poll();
-    action(ends[PEER_SIDE], socket);
+    action(ends[PEER_SIDE], connection);
     loop.run();
     out.why = connection.get_error();
     CHECK((failure == asio::error::operation_aborted) == out.events.empty());
-    CHECK_INTEGER(socket.is_open(), !out.events.empty());
+    CHECK(out.events.empty() || socket.is_open());
+    if (!failure)
+        CHECK(connection.next_event(request) == anwdl::event::ended);
+    CHECK(connection.get_error().reason() == out.why.reason());
     close(ends[PEER_SIDE]);
 }
 
+using plain_connection = anwdl::connection<tcp::socket &>;
+
 void test_ends_of_a_session() {
-    record late, broken, gone, closed;
+    record late, broken, gone, closed, cancelled, drained, drained_late;
     anwdl::client_options options = server_options();
     options.set_timeout(std::chrono::milliseconds(20));
     test_end(
-        options.copy(), [](int, tcp::socket &) {}, late);
+        options.copy(), [](int, plain_connection &) {}, late);
     CHECK_STRING(late.events.c_str(), "E");
     CHECK_INTEGER(late.why.reason(), ANWDL_REASON_TIMEOUT);
 
     /* A system call fails: the session cannot know, but the connection does. */
     test_end(
         server_options(),
-        [](int peer, tcp::socket &) {
+        [](int peer, plain_connection &) {
             const linger none = {1, 0};
             REQUIRE(setsockopt(peer, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
             REQUIRE(dup2(STDIN_FILENO, peer) == peer);
@@ -415,14 +439,225 @@ void test_ends_of_a_session() {
     CHECK(!broken.why.message().empty());
 
     test_end(
-        server_options(), [](int peer, tcp::socket &) { shutdown(peer, SHUT_WR); }, gone);
+        server_options(), [](int peer, plain_connection &) { shutdown(peer, SHUT_WR); }, gone);
     CHECK_STRING(gone.events.c_str(), "E");
     CHECK_INTEGER(gone.why.reason(), ANWDL_REASON_PEER_CLOSED);
 
     test_end(
-        server_options(), [](int, tcp::socket &socket) { socket.close(); }, closed);
+        server_options(), [](int, plain_connection &waits) { waits.next_layer().close(); }, closed);
     CHECK_INTEGER(closed.why.reason(), ANWDL_REASON_NONE);
+    test_end(
+        server_options(), [](int, plain_connection &waits) { waits.next_layer().cancel(); },
+        cancelled);
+    CHECK_INTEGER(cancelled.why.reason(), ANWDL_REASON_NONE);
+
+    /* Without a failure, with a timeout and without one. */
+    const auto drain_twice = [](int, plain_connection &waits) {
+        waits.drain(std::chrono::hours(1));
+        waits.drain(std::chrono::hours(2));
+    };
+    test_end(server_options(), drain_twice, drained);
+    test_end(anwdl::client_options::adopt(make_late_options()), drain_twice, drained_late);
+    for (const record *each : {&drained, &drained_late}) {
+        CHECK_STRING(each->events.c_str(), "E");
+        CHECK_INTEGER(each->why.status(), ANWDL_OK);
+        CHECK_INTEGER(each->why.reason(), ANWDL_REASON_NONE);
+    }
 }
+
+/* -- draining ---------------------------------------------------------------------------------- */
+
+/* The request comes when it is let, and nothing but its response after it. */
+void ask_late(peer_t *peer) {
+    char byte;
+    REQUIRE(peer_exchange_keys(peer, true));
+    REQUIRE(read(*static_cast<int *>(peer->context), &byte, 1) == 1);
+    peer_check_response(peer, STAT,
+                        "{\"success\": true, \"message\": \"OK\", \"data\": {\"a\": 1}}");
+    peer_check_hung_up(peer);
+}
+
+/* One that nobody has read is answered; nobody but the socket knows of it. */
+void test_drained_request() {
+    int gate[2];
+    REQUIRE(pipe(gate) == 0);
+    for (const anwdl_protocol_t framing : FRAMINGS) {
+        const remote peer(framing, ask_late, &gate[0]);
+        asio::cancellation_signal signal;
+        asio::io_context loop(1);
+        asio::thread_pool pool(1);
+        record out;
+        asio::co_spawn(
+            loop,
+            serve(peer.open(loop.get_executor()), pool.get_executor(), out, signal, true, NEVER),
+            note(out));
+        while (out.events != "X")
+            loop.run_one();
+        while (loop.poll() > 0)
+            ;
+        REQUIRE(write(gate[1], "x", 1) == 1);
+        peer.wait_for_input();
+        out.drain();
+        loop.run();
+        CHECK_STRING(out.events.c_str(), "XRSE");
+        CHECK_INTEGER(out.why.status(), ANWDL_OK);
+        CHECK(!out.exception);
+    }
+    close(gate[0]);
+    close(gate[1]);
+}
+
+struct counts {
+    int requests = 0;
+    int responses = 0;
+};
+
+/* One after the other, for as long as it is let. */
+template <class Stream>
+asio::awaitable<void> keep_asking(Stream stream, anwdl_protocol_t framing, counts &out) {
+    anwdl::client_options options = server_options();
+    options.set_protocol(static_cast<anwdl::protocol>(framing));
+    const asio::any_io_executor executor = stream.get_executor();
+    anwdl::connection<Stream> connection(std::move(stream),
+                                         anwdl::session(anwdl::role::client, options), executor);
+    for (;;) {
+        anwdl::response response;
+        switch (co_await connection.async_next_event(response, asio::use_awaitable)) {
+        case anwdl::event::your_turn:
+            (void)connection.get_session().poll_send_request("STAT");
+            break;
+        case anwdl::event::request_sent:
+            out.requests++;
+            break;
+        case anwdl::event::response:
+            out.responses++;
+            break;
+        case anwdl::event::exchanged:
+            break;
+        default:
+            co_return;
+        }
+    }
+}
+
+/* Both sides on this thread, so that what the client has sent has come. */
+struct both_sides {
+    counts asked{};
+    record server{}, client{};
+    asio::cancellation_signal signal{};
+    asio::io_context loop{1}, client_loop{1};
+    asio::thread_pool pool{1};
+
+    void open(anwdl_protocol_t framing) {
+        int ends[2];
+        make_tcp_pair(ends);
+        asio::co_spawn(loop,
+                       serve(tcp::socket(loop, tcp::v4(), ends[SERVER_SIDE]), pool.get_executor(),
+                             server, signal, true, NEVER),
+                       note(server));
+        asio::co_spawn(
+            client_loop,
+            keep_asking(tcp::socket(client_loop, tcp::v4(), ends[PEER_SIDE]), framing, asked),
+            note(client));
+    }
+
+    /* The client goes on when the server does not. */
+    void run_to_the_end(bool loses_requests = false) {
+        while (!loop.stopped() || !client_loop.stopped()) {
+            while (loop.run_one_for(std::chrono::milliseconds(1)) > 0)
+                ;
+            client_loop.poll();
+        }
+        if (!loses_requests) {
+            CHECK_INTEGER(std::count(server.events.begin(), server.events.end(), 'R'),
+                          asked.responses);
+            CHECK_INTEGER(std::count(server.events.begin(), server.events.end(), 'S'),
+                          asked.responses);
+        }
+        CHECK(server.events.back() == 'E');
+        CHECK_INTEGER(server.why.status(), ANWDL_OK);
+        CHECK(!server.exception && !client.exception);
+    }
+
+    /* So many steps of the server after the beginning, and the client is always ahead. All that it
+       has asked by then is answered. */
+    void drain_at_step(int at) {
+        for (int step = 0; step < at || !server.drain; step++) {
+            client_loop.poll();
+            loop.run_one_for(std::chrono::milliseconds(1));
+        }
+        client_loop.poll();
+        const int requests = asked.requests;
+        server.drain();
+        run_to_the_end();
+        CHECK(asked.responses >= requests);
+    }
+};
+
+/* In the middle of a request, whose response is sent, and after it. */
+void test_drain_in_a_handler() {
+    for (const anwdl_protocol_t framing : FRAMINGS)
+        for (const char *when : {"XR", "XRS"}) {
+            both_sides sides;
+            sides.server.drains_at = when;
+            sides.open(framing);
+            sides.run_to_the_end();
+            CHECK_STRING(sides.server.events.c_str(), "XRSE");
+        }
+}
+
+/* Whoever is at a request then, or always begins another one, does not keep the server. */
+void test_drain_with_a_limit() {
+    for (const anwdl_protocol_t framing : FRAMINGS)
+        for (const char *when : {"X", "XR", "XRS"}) {
+            both_sides sides;
+            sides.server.drains_at = when;
+            sides.server.limit = std::chrono::milliseconds(0);
+            sides.open(framing);
+            sides.run_to_the_end(true);
+            CHECK_STRING(sides.server.events.c_str(), (when + std::string("E")).c_str());
+        }
+}
+
+enum { STEPS_OF_A_DRAIN = 60 };
+
+void test_drain_at_each_step(int stride) {
+    for (const anwdl_protocol_t framing : FRAMINGS)
+        for (int at = 0; at < STEPS_OF_A_DRAIN; at += stride) {
+            both_sides sides;
+            sides.open(framing);
+            sides.drain_at_step(at);
+        }
+}
+
+#if defined(ANWDL_HAS_OPENSSL)
+asio::awaitable<void> keep_asking_through_tls(tls_stream stream, counts &out) {
+    co_await stream.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+    co_await keep_asking(std::move(stream), ANWDL_PROTOCOL_GCM, out);
+}
+
+/* There, a request may be in the stream that the socket no longer has. */
+void test_drain_at_each_step_through_tls(int stride) {
+    asio::ssl::context context = make_context();
+    for (int at = 0; at < STEPS_OF_A_DRAIN; at += stride) {
+        int ends[2];
+        both_sides sides;
+        make_unix_pair(ends);
+        const auto open = [&](asio::io_context &loop, int fd) {
+            return tls_stream(unix_end(loop, asio::local::stream_protocol(), fd), context);
+        };
+        asio::co_spawn(
+            sides.loop,
+            serve_through_tls(open(sides.loop, ends[SERVER_SIDE]), sides.server, sides.signal),
+            note(sides.server));
+        asio::co_spawn(
+            sides.client_loop,
+            keep_asking_through_tls(open(sides.client_loop, ends[PEER_SIDE]), sides.asked),
+            note(sides.client));
+        sides.drain_at_step(at);
+    }
+}
+#endif
 
 /* -- other tokens, streams and executors ------------------------------------------------------- */
 
@@ -557,18 +792,26 @@ void test_strands() {
 
 int main(int argc, char **argv) {
     const size_t before = count_open_descriptors();
+    const bool is_short = argc > 1 && std::strcmp(argv[1], "--few") == 0;
+    const int stride = is_short ? 7 : 1;
     test_every_framing();
     test_cancelled_response();
 #if defined(ANWDL_HAS_OPENSSL)
-    test_cancelled_write_through_tls();
+    test_interrupted_write_through_tls(false);
+    test_interrupted_write_through_tls(true);
+    test_drain_at_each_step_through_tls(stride);
 #endif
     test_ends();
     test_ends_of_a_session();
+    test_drained_request();
+    test_drain_in_a_handler();
+    test_drain_with_a_limit();
+    test_drain_at_each_step(stride);
     test_callbacks();
     test_futures();
     test_both_sides();
     test_strands();
-    if (argc == 1 || std::strcmp(argv[1], "--few") != 0)
+    if (!is_short)
         test_cancellations();
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();

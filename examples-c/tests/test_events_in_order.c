@@ -241,8 +241,9 @@ static void check_turns_of_others(anwdl_protocol_t framing) {
     while (answered < REQUESTS) {
         anwdl_event_t event = anwdl_client_next_event(client, &request);
         if (event == ANWDL_EVENT_WANT_READ) {
-            /* It is no wait: the rest is there. */
+            /* It is no wait: the rest is there, and a server that stops must not leave it. */
             REQUIRE(wait_for(anwdl_client_get_socket_descriptor(client), POLLIN, 0));
+            CHECK(!anwdl_client_is_idle(client));
             since_wait = 0;
         } else if (event == ANWDL_EVENT_REQUEST) {
             anwdl_request_free(request);
@@ -253,6 +254,9 @@ static void check_turns_of_others(anwdl_protocol_t framing) {
             REQUIRE(event == ANWDL_EVENT_EXCHANGED || event == ANWDL_EVENT_RESPONSE_SENT);
         }
     }
+    while (anwdl_client_next_event(client, &request) != ANWDL_EVENT_WANT_READ ||
+           !anwdl_client_is_idle(client))
+        REQUIRE(!anwdl_client_has_failed(client));
     anwdl_client_free(client);
     peer_free(&peer);
     anwdl_client_options_free(options);

@@ -12,6 +12,7 @@
 #include "process.h"
 #include "support.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ enum {
     FRAMING_COUNT = 4,
     MOST_SERVERS = 16,
     SILENCE_COUNT = 4,
+    ACTIVATED = 3,                    /* the descriptor that systemd passes */
     PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
 };
 
@@ -71,6 +73,27 @@ static server_t start(char *path, char *certificate) {
     return server;
 }
 
+/* As systemd does: the socket is there before the server, which is told its own number. */
+static server_t activate(char *path, char *certificate) {
+    server_t server = {.is_inside_tls = strstr(path, "_tls") != NULL};
+    char script[] = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+    char *const arguments[] = {
+        "/bin/sh",   "-c", script, "sh", path, "6150", ANWDL_KEYS_DIR "/server.pem",
+        certificate, NULL};
+    int earlier = fcntl(ACTIVATED, F_DUPFD_CLOEXEC, ACTIVATED + 1); /* -1 if it is free */
+    int listener = make_listener(&server.port);
+    REQUIRE(dup2(listener, ACTIVATED) == ACTIVATED);
+    server.process = start_process(arguments);
+    if (listener != ACTIVATED)
+        close(listener);
+    close(ACTIVATED);
+    if (earlier >= 0) {
+        REQUIRE(dup2(earlier, ACTIVATED) == ACTIVATED);
+        close(earlier);
+    }
+    return server;
+}
+
 static int await_end(server_t *server) {
     int status = 0;
     close(server->process.output);
@@ -107,8 +130,9 @@ static int connect_inside_tls(uint16_t port) {
         dup2(ends[0], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execlp("openssl", "openssl", "s_client", "-quiet", "-verify_quiet", "-connect", address,
-               NULL);
+        /* Quiet, it would stay when its input ends. */
+        execlp("openssl", "openssl", "s_client", "-quiet", "-verify_quiet", "-no_ign_eof",
+               "-nocommands", "-connect", address, NULL);
         perror("openssl");
         _exit(127);
     }
@@ -165,10 +189,39 @@ static void ask_while_it_stops(peer_t *peer) {
     peer_check_response(peer, STAT, STATISTICS);
 }
 
+/* The bytes of its next request, unsent. */
+static size_t take_request(peer_t *peer, uint8_t *bytes, size_t size) {
+    int ends[2], fd = peer->fd;
+    make_unix_pair(ends);
+    peer->fd = ends[0];
+    REQUIRE(peer_send_request(peer, STAT));
+    peer->fd = fd;
+    ssize_t len = read(ends[1], bytes, size);
+    REQUIRE(len > 0 && (size_t)len < size);
+    close(ends[0]);
+    close(ends[1]);
+    return (size_t)len;
+}
+
+static void check_answer_and_end(peer_t *peer) {
+    char *response = peer_receive_response(peer);
+    CHECK_STRING(response, STATISTICS);
+    free(response);
+    peer_check_hung_up(peer);
+    peer_free(peer);
+}
+
 static void check_drain(server_t *server) {
-    peer_t asking, silent[SILENCE_COUNT];
+    peer_t asking, early, ahead, silent[SILENCE_COUNT];
+    uint8_t request[256];
     int gate[2], waiting;
     REQUIRE(pipe(gate) == 0);
+    open_peer(&early, server, ANWDL_PROTOCOL_GCM);
+    open_peer(&ahead, server, ANWDL_PROTOCOL_GCM);
+    REQUIRE(peer_exchange_keys(&early, true) && peer_exchange_keys(&ahead, true));
+    size_t len = take_request(&ahead, request, sizeof request);
+    request[len] = 0; /* the next one begins with it */
+    REQUIRE(peer_send_bytes(&ahead, request, len - 1));
     open_peer(&asking, server, ANWDL_PROTOCOL_V2);
     REQUIRE(peer_exchange_keys(&asking, true));
     fall_silent(server, silent);
@@ -180,7 +233,11 @@ static void check_drain(server_t *server) {
     do
         REQUIRE(ioctl(gate[0], FIONREAD, &waiting) == 0 && poll(NULL, 0, 1) == 0);
     while (waiting > 0);
-    CHECK(kill(server->process.pid, SIGTERM) == 0);
+    /* One whole request is there before the signal. */
+    CHECK(kill(server->process.pid, SIGSTOP) == 0);
+    REQUIRE(peer_send_request(&early, STAT));
+    CHECK(kill(server->process.pid, SIGTERM) == 0 && kill(server->process.pid, SIGCONT) == 0);
+    check_answer_and_end(&early);
     for (size_t at = 0; at < SILENCE_COUNT - 1; at++) {
         peer_check_hung_up(&silent[at]);
         peer_free(&silent[at]);
@@ -188,8 +245,11 @@ static void check_drain(server_t *server) {
     static const char all_the_rest[4096];
     REQUIRE(write(gate[1], all_the_rest, sizeof all_the_rest) == sizeof all_the_rest);
     peer_join(&asking);
-    check_success(server);
     peer_free(&asking);
+    /* Whoever goes on asking does not keep the server. */
+    REQUIRE(peer_send_bytes(&ahead, request + len - 1, 2));
+    check_answer_and_end(&ahead);
+    check_success(server);
     close(gate[0]);
     close(gate[1]);
 }
@@ -204,7 +264,7 @@ static void test_one(char *path) {
 
 /* Those that do nothing stop nobody. */
 static void test_many(char *path, char *certificate) {
-    server_t server = start(path, certificate);
+    server_t server = activate(path, certificate);
     peer_t silent[SILENCE_COUNT];
     fall_silent(&server, silent);
     be_served_in_each_framing(&server, true);

@@ -248,7 +248,7 @@ impl<'a, 'b> Exchange<'a, 'b> {
         // The target `pem` knows which keys are good.
         let mut checker = RsaWrapper::new(false).unwrap();
         let is_good = std::str::from_utf8(&pem[..len])
-            .is_ok_and(|text| checker.receive_remote_public_key(text).is_ok());
+            .is_ok_and(|text| checker.set_received_public_key(text).is_ok());
         if !is_good {
             return self.expect_refusal(&[Reason::InvalidKey]);
         }

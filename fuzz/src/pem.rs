@@ -50,7 +50,7 @@ pub fn run(data: &[u8]) {
 /// Whether the library accepts the text as a public key; `verdict` is what it has to find.
 fn check_public(text: &str, verdict: Option<bool>) {
     let mut wrapper = RsaWrapper::new(false).unwrap();
-    let found = wrapper.receive_remote_public_key(text);
+    let found = wrapper.set_received_public_key(text);
     let as_local = RsaWrapper::new(false).unwrap().set_public_key(text);
     // A setter takes more than a peer may send.
     assert!(found.is_err() || as_local.is_ok());

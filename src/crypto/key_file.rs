@@ -98,7 +98,7 @@ impl RsaWrapper {
     /// symbolic link is replaced, not followed.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        self.check_private_readable()?;
+        self.check_private_key_in_memory()?;
         let pem = self
             .private_key()
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local private RSA key is set"))?;

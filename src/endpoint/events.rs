@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::transport::Transport;
-use super::{Endpoint, Unreported};
+use super::{Endpoint, PendingEvent};
 use crate::error::{Error, Result};
 use crate::message::{Request, Response};
 use crate::protocol::Role;
@@ -54,19 +54,19 @@ impl<T: Transport> Endpoint<T> {
     fn run_to_event(&mut self) -> Result<Event> {
         self.session.check_alive()?;
         loop {
-            if let Some(unreported) = self.unreported.take() {
-                return Ok(match (unreported, self.role()) {
-                    (Unreported::Connected, _) => Event::Connected,
-                    (Unreported::Exchanged, _) => Event::Exchanged,
-                    (Unreported::Sent, Role::Server) => Event::ResponseSent,
-                    (Unreported::Sent, Role::Client) => Event::RequestSent,
+            if let Some(pending_event) = self.pending_event.take() {
+                return Ok(match (pending_event, self.role()) {
+                    (PendingEvent::Connected, _) => Event::Connected,
+                    (PendingEvent::Exchanged, _) => Event::Exchanged,
+                    (PendingEvent::Sent, Role::Server) => Event::ResponseSent,
+                    (PendingEvent::Sent, Role::Client) => Event::RequestSent,
                 });
             }
             match self.session.operation().or_else(|| self.next_operation()) {
                 None => return Ok(Event::YourTurn),
                 Some(Operation::Receive) => return self.receive_event(),
                 Some(Operation::Send) => {
-                    self.run_send(|_| unreachable!("it has begun"))?;
+                    self.send(|_| unreachable!("it has begun"))?;
                 }
                 Some(step) => self.run_exchange(step)?,
             }

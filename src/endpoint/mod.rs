@@ -17,6 +17,7 @@ pub(crate) mod sans_io;
 pub(crate) mod transport;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use crate::crypto::{AesWrapper, RsaWrapper};
 use crate::error::{Error, Interest, Reason, Result};
 use crate::log::{self, Level};
 use crate::message::{MalformedRequest, Request, Response};
-use crate::protocol::session::{Message, Operation, Session};
+use crate::protocol::session::{Message, Operation, Session, operation_pending};
 use crate::protocol::{Protocol, Role};
 
 /// One side of one connection: a session, the transport of its bytes, and what is kept between
@@ -44,7 +45,7 @@ pub struct Endpoint<T> {
     proxy_header: Option<ProxyHeader>,
     /// The peer's identity; without an address if that is unknown.
     identity: Identity,
-    /// The identity from before the PROXY protocol header: C may have borrowed its texts.
+    /// The identity from before the PROXY protocol header: C may still hold its texts.
     #[allow(dead_code, reason = "it is only kept")]
     previous_identity: Option<Box<Identity>>,
     stored_request: Option<Arc<Request>>,
@@ -54,13 +55,16 @@ pub struct Endpoint<T> {
     /// Whether `detach` has failed since the last operation, because it would lose bytes that were
     /// read ahead.
     was_detach_refused: bool,
+    /// What the message that is being sent was made of: the call that goes on with it must pass the
+    /// same.
+    sent_arguments: ArgumentsHash,
     /// What has happened that [`next_event`](Self::next_event) has not returned yet.
-    unreported: Option<Unreported>,
+    pending_event: Option<PendingEvent>,
 }
 
 /// An event that comes from an operation without a result.
 #[derive(Clone, Copy)]
-enum Unreported {
+enum PendingEvent {
     Connected,
     Exchanged,
     Sent,
@@ -134,8 +138,9 @@ impl<T: Transport> Endpoint<T> {
             stored_request: None,
             malformed_request: None,
             turns: Turns::default(),
-            unreported: None,
+            pending_event: None,
             was_detach_refused: false,
+            sent_arguments: 0,
             creation_timestamp: unix_seconds(SystemTime::now()),
         }
     }
@@ -232,8 +237,10 @@ impl<T: Transport> Endpoint<T> {
     /// client is idle only if it could send one.
     pub fn is_idle(&self) -> bool {
         let may_begin = match self.role() {
-            Role::Server => self.turns.may_receive(Role::Server),
-            Role::Client => self.turns.may_send && self.session.is_ready(),
+            Role::Server => self.turns.may_receive(Role::Server) && !self.transport.has_yielded(),
+            Role::Client => {
+                self.turns.may_send && self.session.is_ready() && self.session.operation().is_none()
+            }
         };
         may_begin && !self.session.has_failed() && !self.session.is_message_under_way()
     }
@@ -308,7 +315,10 @@ impl<T: Transport> Endpoint<T> {
         reason: Option<&str>,
     ) -> Result<()> {
         self.check_role(Role::Server)?;
-        self.run_send(|session| session.begin_response(success, message, data_json, reason))
+        let arguments = (success, message, data_json, reason);
+        self.run_send(arguments, |session| {
+            session.begin_response(success, message, data_json, reason)
+        })
     }
 
     /// As a client, sends a request. `parameters_json` is a JSON object; without it there are none.
@@ -316,7 +326,9 @@ impl<T: Transport> Endpoint<T> {
     /// A second request before the response to the first is [`Reason::OutOfTurn`].
     pub fn send_request(&mut self, verb: &str, parameters_json: Option<&str>) -> Result<()> {
         self.check_role(Role::Client)?;
-        self.run_send(|session| session.begin_request(verb, parameters_json))
+        self.run_send((verb, parameters_json), |session| {
+            session.begin_request(verb, parameters_json)
+        })
     }
 
     /// As a client, receives a response. If it does not fit the response format, fails with
@@ -378,7 +390,28 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    fn run_send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
+    /// Sends a message, or continues to send it if the arguments are the same.
+    fn run_send(
+        &mut self,
+        arguments: impl Hash,
+        begin: impl FnOnce(&mut Session) -> Result<()>,
+    ) -> Result<()> {
+        let is_begun = self.session.operation() == Some(Operation::Send);
+        if is_begun && self.sent_arguments != hash_arguments(&arguments) {
+            self.transport.check_open()?;
+            let sending = Operation::Send.name(self.role());
+            return Err(operation_pending(&format!(
+                "a {sending} with other arguments"
+            )));
+        }
+        let result = self.send(begin);
+        if !is_begun && self.session.operation() == Some(Operation::Send) {
+            self.sent_arguments = hash_arguments(&arguments);
+        }
+        result
+    }
+
+    fn send(&mut self, begin: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
         let may_send = self.turns.may_send;
         self.run(Operation::Send, false, &mut None, |session| {
             if !may_send {
@@ -428,7 +461,7 @@ impl<T: Transport> Endpoint<T> {
             if operation == Operation::Receive {
                 self.transport.begin_message();
             }
-            self.unreported = None;
+            self.pending_event = None;
         }
         self.was_detach_refused = false;
         let earlier_protocol = self.session.protocol();
@@ -442,10 +475,10 @@ impl<T: Transport> Endpoint<T> {
             (Ok(()), Operation::Receive) => self.turns.received(),
             (Ok(()), Operation::Send) => {
                 self.turns.sent();
-                self.unreported = Some(Unreported::Sent);
+                self.pending_event = Some(PendingEvent::Sent);
             }
             (Ok(()), _) if self.session.is_exchanged() => {
-                self.unreported = Some(Unreported::Exchanged);
+                self.pending_event = Some(PendingEvent::Exchanged);
                 log::emit(Level::Info, self.identity.id(), || "the keys are exchanged");
             }
             (Ok(()), _) => {}
@@ -478,8 +511,8 @@ impl<T: Transport> Endpoint<T> {
             }
             Err(ReceiveError::Transfer(error)) => Err(self.fail_before_session(error)),
             Err(ReceiveError::PeerClosed) => {
-                let is_survivable = !self.is_within_proxy_header();
-                Err(self.session.interrupt(peer_closed(), is_survivable))
+                let is_recoverable = !self.is_within_proxy_header();
+                Err(self.session.interrupt(peer_closed(), is_recoverable))
             }
             Err(ReceiveError::Bad(error)) => Err(self.session.interrupt(error, false)),
         }
@@ -608,7 +641,7 @@ impl Endpoint<Connection> {
             .continue_connecting()
             .inspect_err(|error| self.log_failure(error))?;
         if self.transport.is_non_blocking() {
-            self.unreported = Some(Unreported::Connected);
+            self.pending_event = Some(PendingEvent::Connected);
         }
         Ok(())
     }
@@ -631,6 +664,16 @@ impl<T: Transport> fmt::Debug for Endpoint<T> {
             .field("has_failed", &self.has_failed())
             .finish_non_exhaustive()
     }
+}
+
+/// 32 bits are enough to notice a caller's mistake, and reveal less of the message than all 64.
+type ArgumentsHash = u32;
+
+#[cold]
+fn hash_arguments(arguments: &impl Hash) -> ArgumentsHash {
+    let mut hasher = DefaultHasher::new();
+    arguments.hash(&mut hasher);
+    hasher.finish() as ArgumentsHash
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
     mode: AesModeNumber,
     out_wrapper: *mut *mut anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         create((out_wrapper, "out_wrapper"), || {
             AesWrapper::new(key_size, mode_of(mode)?)
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_new(
 pub unsafe extern "C" fn anwdl_aes_wrapper_get_key_size(
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> u32 {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { read(wrapper, 0, |wrapper| Ok(wrapper.key_size())) }
 }
 
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_set_key(
     iv: *const u8,
     iv_len: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_key(bytes(key, key_len, "key")?, bytes(iv, iv_len, "iv")?)
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_encrypt_data(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         transform(
             wrapper,
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         transform(
             wrapper,
@@ -197,6 +197,6 @@ pub unsafe extern "C" fn anwdl_aes_wrapper_decrypt_data(
 /// Wipes and frees an AES wrapper that the caller owns; not one from anwdl_client_get_aes_wrapper().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_aes_wrapper_free(wrapper: *mut anwdl_aes_wrapper_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(wrapper) }
 }

@@ -87,7 +87,7 @@ pub unsafe extern "C" fn anwdl_client_new(
 /// becomes invalid; requests that the caller owns stay valid. Python: del.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(client) }
 }
 
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
 pub unsafe extern "C" fn anwdl_client_close_connection(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe { change(client, |client| client.get_mut().close_connection()) })
 }
 
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn anwdl_client_close_connection(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { detach(client, ClientInstance::detach) }
 }
 
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn anwdl_client_detach(client: *mut anwdl_client_t) -> c_i
 /// @return true after anwdl_client_close_connection() or anwdl_client_detach(), otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { query(client, false, ClientInstance::is_closed) }
 }
 
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn anwdl_client_is_closed(client: *const anwdl_client_t) -
 /// @return true if the client can only be closed and freed, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_has_failed(client: *const anwdl_client_t) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { has_failed(client, ClientInstance::has_failed) }
 }
 
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn anwdl_client_set_timeout(
     client: *mut anwdl_client_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(client, |client| {
             let timeout = Duration::from_millis(milliseconds.into());
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn anwdl_client_set_timeout(
 pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
     client: *const anwdl_client_t,
 ) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(client, -1, |session| {
             session.socket_descriptor().unwrap_or(-1)
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn anwdl_client_get_socket_descriptor(
 /// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(client, ptr::null(), |client| {
             client.identity().ip_with_nul().as_ptr().cast()
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn anwdl_client_get_ip(client: *const anwdl_client_t) -> *
 /// @return The text, valid and unchanged until the client is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(client, ptr::null(), |client| {
             client.identity().id_with_nul().as_ptr().cast()
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn anwdl_client_get_id(client: *const anwdl_client_t) -> *
 /// @return Seconds since 1970-01-01 00:00 UTC, negative before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwdl_client_t) -> i64 {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { query(client, 0, ClientInstance::creation_timestamp) }
 }
 
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn anwdl_client_get_creation_timestamp(client: *const anwd
 pub unsafe extern "C" fn anwdl_client_get_protocol(
     client: *const anwdl_client_t,
 ) -> anwdl_protocol_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_protocol(client, ClientInstance::protocol) }
 }
 
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn anwdl_client_get_protocol(
 pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
     client: *const anwdl_client_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wrapper(client, ClientInstance::rsa_wrapper) }
 }
 
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn anwdl_client_get_rsa_wrapper(
 pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
     client: *const anwdl_client_t,
 ) -> *const anwdl_aes_wrapper_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wrapper(client, ClientInstance::aes_wrapper) }
 }
 
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn anwdl_client_set_rsa_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set_wrapper(client, wrapper, ClientInstance::set_rsa_wrapper) }
 }
 
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn anwdl_client_set_aes_wrapper(
     client: *mut anwdl_client_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe { set_wrapper(client, wrapper, ClientInstance::set_aes_wrapper) })
 }
 
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
     client: *mut anwdl_client_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client, |session| session.exchange_keys(receive_first != 0)) }
 }
 
@@ -305,7 +305,7 @@ pub unsafe extern "C" fn anwdl_client_exchange_keys(
 pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client, ClientInstance::send_public_rsa_key) }
 }
 
@@ -317,7 +317,7 @@ pub unsafe extern "C" fn anwdl_client_send_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
     client: *mut anwdl_client_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client, ClientInstance::recv_public_rsa_key) }
 }
 
@@ -328,7 +328,7 @@ pub unsafe extern "C" fn anwdl_client_recv_public_rsa_key(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client, ClientInstance::send_aes_key) }
 }
 
@@ -338,7 +338,7 @@ pub unsafe extern "C" fn anwdl_client_send_aes_key(client: *mut anwdl_client_t) 
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client, ClientInstance::recv_aes_key) }
 }
 
@@ -350,7 +350,7 @@ pub unsafe extern "C" fn anwdl_client_recv_aes_key(client: *mut anwdl_client_t) 
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_compute(client: *mut anwdl_client_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client, ClientInstance::compute) }
 }
 
@@ -373,7 +373,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
     store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         recv_request(
             client,
@@ -391,7 +391,7 @@ pub unsafe extern "C" fn anwdl_client_recv_request(
 pub unsafe extern "C" fn anwdl_client_get_stored_request(
     client: *const anwdl_client_t,
 ) -> *const anwdl_request_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_stored_request(client, ClientInstance::stored_request) }
 }
 
@@ -407,7 +407,7 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 pub unsafe extern "C" fn anwdl_client_get_request_errors(
     client: *const anwdl_client_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_malformed_request(
             client,
@@ -429,7 +429,7 @@ pub unsafe extern "C" fn anwdl_client_get_request_errors(
 pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
     client: *const anwdl_client_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_malformed_request(
             client,
@@ -459,7 +459,7 @@ pub unsafe extern "C" fn anwdl_client_get_malformed_request_json(
 /// @param reason Why the request was refused or failed, UTF-8; may be NULL or "" for none.
 /// @retval ANWDL_WANT_READ Non-blocking only, as is ANWDL_WANT_WRITE.
 /// @retval ANWDL_VALUE_ERROR Nothing was sent and the session continues after ANWDL_REASON_MALFORMED_RESPONSE
-///   (data_json is not acceptable JSON, and the message has line, column and cure; or it breaks the format),
+///   (data_json is not acceptable JSON: the error message says where, and what to write; or it breaks the format),
 ///   ANWDL_REASON_MESSAGE_TOO_LARGE (more than the framing can carry) and ANWDL_REASON_OUT_OF_TURN (each
 ///   request has its response).
 /// @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
@@ -473,7 +473,7 @@ pub unsafe extern "C" fn anwdl_client_send_response(
     data_json: *const c_char,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_response(
             client,
@@ -492,7 +492,7 @@ pub unsafe extern "C" fn anwdl_client_send_response(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wants(client, ClientInstance::wants) }
 }
 
@@ -500,10 +500,10 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
 /// close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
 /// ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
 /// @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
-///   after a failure.
+///   after a failure, and if anwdl_client_next_event() has waited only to let other clients have their turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { is_idle(client, ClientInstance::is_idle) }
 }
 
@@ -518,7 +518,7 @@ pub unsafe extern "C" fn anwdl_client_set_user_data(
     client: *mut anwdl_client_t,
     user_data: *mut c_void,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set_user_data(client, user_data) }
 }
 
@@ -526,7 +526,7 @@ pub unsafe extern "C" fn anwdl_client_set_user_data(
 /// @return The pointer; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_user_data(client: *const anwdl_client_t) -> *mut c_void {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_user_data(client) }
 }
 
@@ -603,7 +603,7 @@ pub unsafe extern "C" fn anwdl_client_next_event(
     client: *mut anwdl_client_t,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_event_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         next_event(
             client,
@@ -621,6 +621,6 @@ pub unsafe extern "C" fn anwdl_client_next_event(
 ///   no limit, or no operation is under way.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_time_left(client: *const anwdl_client_t) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_time_left(client, ClientInstance::time_left) }
 }

@@ -47,7 +47,7 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
     options: *const anwdl_client_options_t,
     out_interface: *mut *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         create((out_interface, "out_interface"), || {
             let options = options_or_defaults(options)?;
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn anwdl_client_interface_new(
 pub unsafe extern "C" fn anwdl_client_interface_free(
     client_interface: *mut anwdl_client_interface_t,
 ) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(client_interface) }
 }
 
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn anwdl_client_interface_attach(
 pub unsafe extern "C" fn anwdl_client_interface_detach(
     client_interface: *mut anwdl_client_interface_t,
 ) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { detach(client_interface, ClientInterface::detach) }
 }
 
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn anwdl_client_interface_detach(
 pub unsafe extern "C" fn anwdl_client_interface_close_connection(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(client_interface, |client_interface| {
             client_interface.get_mut().close_connection()
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn anwdl_client_interface_close_connection(
 pub unsafe extern "C" fn anwdl_client_interface_is_closed(
     client_interface: *const anwdl_client_interface_t,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { query(client_interface, false, ClientInterface::is_closed) }
 }
 
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn anwdl_client_interface_is_closed(
 pub unsafe extern "C" fn anwdl_client_interface_has_failed(
     client_interface: *const anwdl_client_interface_t,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { has_failed(client_interface, ClientInterface::has_failed) }
 }
 
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
     client_interface: *mut anwdl_client_interface_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(client_interface, |client_interface| {
             let timeout = Duration::from_millis(milliseconds.into());
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_timeout(
 pub unsafe extern "C" fn anwdl_client_interface_get_socket_descriptor(
     client_interface: *const anwdl_client_interface_t,
 ) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(client_interface, -1, |session| {
             session.socket_descriptor().unwrap_or(-1)
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
     client_interface: *const anwdl_client_interface_t,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_string(client_interface, (out_hex, "out_hex"), |client_interface| {
             Ok(Some(client_interface.get_ref().server_fingerprint()?))
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_server_fingerprint(
 pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
     client_interface: *const anwdl_client_interface_t,
 ) -> anwdl_protocol_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_protocol(client_interface, ClientInterface::protocol) }
 }
 
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_protocol(
 pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
     client_interface: *const anwdl_client_interface_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wrapper(client_interface, ClientInterface::rsa_wrapper) }
 }
 
@@ -271,7 +271,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_rsa_wrapper(
 pub unsafe extern "C" fn anwdl_client_interface_get_aes_wrapper(
     client_interface: *const anwdl_client_interface_t,
 ) -> *const anwdl_aes_wrapper_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wrapper(client_interface, ClientInterface::aes_wrapper) }
 }
 
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_rsa_wrapper(
     client_interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set_wrapper(client_interface, wrapper, ClientInterface::set_rsa_wrapper) }
 }
 
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_aes_wrapper(
     client_interface: *mut anwdl_client_interface_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         set_wrapper(client_interface, wrapper, ClientInterface::set_aes_wrapper)
     })
@@ -309,7 +309,7 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
     client_interface: *mut anwdl_client_interface_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         operate(client_interface, |session| {
             session.exchange_keys(receive_first != 0)
@@ -324,7 +324,7 @@ pub unsafe extern "C" fn anwdl_client_interface_exchange_keys(
 pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client_interface, ClientInterface::send_public_rsa_key) }
 }
 
@@ -335,7 +335,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client_interface, ClientInterface::recv_public_rsa_key) }
 }
 
@@ -345,7 +345,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client_interface, ClientInterface::send_aes_key) }
 }
 
@@ -355,7 +355,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client_interface, ClientInterface::recv_aes_key) }
 }
 
@@ -367,7 +367,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_aes_key(
 pub unsafe extern "C" fn anwdl_client_interface_compute(
     client_interface: *mut anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(client_interface, ClientInterface::compute) }
 }
 
@@ -391,7 +391,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request(
     verb: *const c_char,
     parameters_json: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_request(
             client_interface,
@@ -416,7 +416,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
     client_interface: *mut anwdl_client_interface_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         recv_response(
             client_interface,
@@ -432,7 +432,7 @@ pub unsafe extern "C" fn anwdl_client_interface_recv_response(
 pub unsafe extern "C" fn anwdl_client_interface_get_wants(
     client_interface: *const anwdl_client_interface_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wants(client_interface, ClientInterface::wants) }
 }
 
@@ -444,7 +444,7 @@ pub unsafe extern "C" fn anwdl_client_interface_get_wants(
 pub unsafe extern "C" fn anwdl_client_interface_is_idle(
     client_interface: *const anwdl_client_interface_t,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { is_idle(client_interface, ClientInterface::is_idle) }
 }
 
@@ -455,7 +455,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
     client_interface: *mut anwdl_client_interface_t,
     user_data: *mut c_void,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set_user_data(client_interface, user_data) }
 }
 
@@ -464,7 +464,7 @@ pub unsafe extern "C" fn anwdl_client_interface_set_user_data(
 pub unsafe extern "C" fn anwdl_client_interface_get_user_data(
     client_interface: *const anwdl_client_interface_t,
 ) -> *mut c_void {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_user_data(client_interface) }
 }
 
@@ -489,7 +489,7 @@ pub unsafe extern "C" fn anwdl_client_interface_next_event(
     client_interface: *mut anwdl_client_interface_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_event_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         next_event(
             client_interface,
@@ -507,6 +507,6 @@ pub unsafe extern "C" fn anwdl_client_interface_next_event(
 pub unsafe extern "C" fn anwdl_client_interface_get_time_left(
     client_interface: *const anwdl_client_interface_t,
 ) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_time_left(client_interface, ClientInterface::time_left) }
 }

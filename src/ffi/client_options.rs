@@ -137,7 +137,7 @@ fn proxy_protocol_of(number: ProxyProtocolNumber) -> Result<ProxyProtocol, Error
 /// Frees options. Clients that were made with them are not affected.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_options_free(options: *mut anwdl_client_options_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(options) }
 }
 
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn anwdl_client_options_copy(
     options: *const anwdl_client_options_t,
     out_options: *mut *mut anwdl_client_options_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         create((out_options, "out_options"), || {
             Ok(borrow(options, "options")?.clone())
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
     options: *mut anwdl_client_options_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         set(options, |options| {
             options.set_timeout(Some(Duration::from_millis(milliseconds.into())))
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_idle_timeout(
     options: *mut anwdl_client_options_t,
     milliseconds: u32,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         set(options, |options| {
             options.set_idle_timeout(Some(Duration::from_millis(milliseconds.into())))
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_rsa_wrapper(
     options: *mut anwdl_client_options_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(options, |options| {
             options.set_rsa_wrapper(borrow(wrapper, "wrapper")?);
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_aes_wrapper(
     options: *mut anwdl_client_options_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(options, |options| {
             options.set_aes_wrapper(borrow(wrapper, "wrapper")?)
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_exchange_keys(
     options: *mut anwdl_client_options_t,
     exchange_keys: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         set(options, |options| {
             options.set_exchange_keys(exchange_keys != 0)
@@ -292,7 +292,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_key_echo(
     options: *mut anwdl_client_options_t,
     key_echo: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set(options, |options| options.set_key_echo(key_echo != 0)) }
 }
 
@@ -306,7 +306,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_non_blocking(
     options: *mut anwdl_client_options_t,
     non_blocking: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         set(options, |options| {
             options.set_non_blocking(non_blocking != 0)
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_protocol(
     options: *mut anwdl_client_options_t,
     protocol: ProtocolNumber,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(options, |options| {
             options.set_protocol(protocol_of(protocol)?);
@@ -350,7 +350,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_max_message_size(
     options: *mut anwdl_client_options_t,
     bytes: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(options, |options| options.set_max_message_size(bytes)) }
 }
 
@@ -367,7 +367,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
     options: *mut anwdl_client_options_t,
     ip: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(options, |options| {
             options.set_peer_ip(optional_text(ip, "ip")?)
@@ -399,7 +399,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_proxy_protocol(
     options: *mut anwdl_client_options_t,
     proxy_protocol: ProxyProtocolNumber,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(options, |options| {
             options.set_proxy_protocol(proxy_protocol_of(proxy_protocol)?);
@@ -425,7 +425,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_separate_computation(
     options: *mut anwdl_client_options_t,
     separate_computation: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         set(options, |options| {
             options.set_separate_computation(separate_computation != 0)
@@ -451,7 +451,7 @@ pub unsafe extern "C" fn anwdl_client_options_set_expected_fingerprint(
     options: *mut anwdl_client_options_t,
     hex: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(options, |options| {
             options.set_expected_fingerprint(optional_text(hex, "hex")?)

@@ -87,7 +87,7 @@ unsafe fn json_of(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { create((out_data, "out_data"), || Ok(Data::new())) }
 }
 
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn anwdl_data_new(out_data: *mut *mut anwdl_data_t) -> anw
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_new_array(out_data: *mut *mut anwdl_data_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { create((out_data, "out_data"), || Ok(Data::new_array())) }
 }
 
@@ -125,7 +125,7 @@ unsafe fn change_with_copy(
 /// Python: json.loads(text).
 /// @param json A JSON object, UTF-8. Anything else is ANWDL_REASON_INVALID_ARGUMENT, and so is JSON that not
 ///   every released peer reads: NaN, duplicate keys, half a surrogate pair, more than 64 levels, an integer
-///   of more than 4300 digits. The message has line, column and cure.
+///   of more than 4300 digits. The error message says where, and what to write.
 /// @param out_data Where to write the object, to be freed with anwdl_data_free().
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn anwdl_data_from_json(
     json: *const c_char,
     out_data: *mut *mut anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         create((out_data, "out_data"), || {
             Data::from_json(text(json, "json")?)
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn anwdl_data_to_json(
     data: *const anwdl_data_t,
     out_json: *mut *mut c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_string(data, (out_json, "out_json"), |data| {
             data.to_json().map(Some)
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn anwdl_data_to_json(
 /// Wipes and frees data.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_free(data: *mut anwdl_data_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(data) }
 }
 
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn anwdl_data_set_string(
     name: *const c_char,
     value: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(data, |data| {
             data.set(text(name, "name")?, text(value, "value")?)
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn anwdl_data_set_string_with_length(
     value: *const c_char,
     len: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(data, |data| {
             data.set(text(name, "name")?, text_of(value, len)?)
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn anwdl_data_set_integer(
     name: *const c_char,
     value: i64,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.set(text(name, "name")?, value)) }
 }
 
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn anwdl_data_set_boolean(
     name: *const c_char,
     value: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.set(text(name, "name")?, value != 0)) }
 }
 
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn anwdl_data_set_null(
     data: *mut anwdl_data_t,
     name: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(data, |data| {
             data.set(text(name, "name")?, DataValue::null())
@@ -265,7 +265,7 @@ pub unsafe extern "C" fn anwdl_data_set_object(
     name: *const c_char,
     value: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change_with_copy(data, (value, "value"), false, |data, value| {
             data.set(text(name, "name")?, value)
@@ -284,7 +284,7 @@ pub unsafe extern "C" fn anwdl_data_set_array(
     name: *const c_char,
     array: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change_with_copy(data, (array, "array"), true, |data, value| {
             data.set(text(name, "name")?, value)
@@ -301,7 +301,7 @@ pub unsafe extern "C" fn anwdl_data_add_string(
     data: *mut anwdl_data_t,
     value: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.add(text(value, "value")?)) }
 }
 
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn anwdl_data_add_string_with_length(
     value: *const c_char,
     len: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.add(text_of(value, len)?)) }
 }
 
@@ -329,7 +329,7 @@ pub unsafe extern "C" fn anwdl_data_add_integer(
     data: *mut anwdl_data_t,
     value: i64,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.add(value)) }
 }
 
@@ -342,7 +342,7 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
     data: *mut anwdl_data_t,
     value: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.add(value != 0)) }
 }
 
@@ -351,7 +351,7 @@ pub unsafe extern "C" fn anwdl_data_add_boolean(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_data_add_null(data: *mut anwdl_data_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change(data, |data| data.add(DataValue::null())) }
 }
 
@@ -364,7 +364,7 @@ pub unsafe extern "C" fn anwdl_data_add_object(
     data: *mut anwdl_data_t,
     value: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change_with_copy(data, (value, "value"), false, Data::add) }
 }
 
@@ -377,7 +377,7 @@ pub unsafe extern "C" fn anwdl_data_add_array(
     data: *mut anwdl_data_t,
     array: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { change_with_copy(data, (array, "array"), true, Data::add) }
 }
 
@@ -405,7 +405,7 @@ pub unsafe extern "C" fn anwdl_data_set_container(
     password: *const c_char,
     port: u16,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(data, |data| {
             data.set_container(&ContainerData {
@@ -432,7 +432,7 @@ pub unsafe extern "C" fn anwdl_data_set_statistics(
     uptime: u64,
     version: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(data, |data| {
             data.set_statistics(uptime, text(version, "version")?)
@@ -453,7 +453,7 @@ pub unsafe extern "C" fn anwdl_client_send_response_data(
     data: *const anwdl_data_t,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_response(
             client,
@@ -477,7 +477,7 @@ pub unsafe extern "C" fn anwdl_session_send_response_data(
     data: *const anwdl_data_t,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_response(
             session,
@@ -499,7 +499,7 @@ pub unsafe extern "C" fn anwdl_session_send_request_data(
     verb: *const c_char,
     parameters: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_request(
             session,
@@ -521,7 +521,7 @@ pub unsafe extern "C" fn anwdl_client_interface_send_request_data(
     verb: *const c_char,
     parameters: *const anwdl_data_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_request(
             client_interface,

@@ -149,8 +149,8 @@ pub enum anwdl_error_reason_t {
     ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
     /// (RUNTIME_ERROR) The keys are exchanged already, or the part of them that this step exchanges.
     ANWDL_REASON_KEYS_ALREADY_EXCHANGED = 28,
-    /// (RUNTIME_ERROR) Another operation is under way: it returned ANWDL_WANT_READ, ANWDL_WANT_WRITE or
-    /// ANWDL_WANT_COMPUTATION and must be finished first.
+    /// (RUNTIME_ERROR) Another operation is under way, or this one with another message: it returned
+    /// ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION and must be finished first.
     ANWDL_REASON_OPERATION_PENDING = 29,
     /// (RUNTIME_ERROR) One key has protected as many messages as it may. No call fails with it: the authenticated
     /// framing replaces its keys in time.

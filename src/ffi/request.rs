@@ -71,7 +71,7 @@ pub(super) unsafe fn get_scalar<H: Handle, T>(
 /// @return One or more of the letters A to Z, borrowed until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(request, ptr::null(), |request| {
             Ok(request.verb_with_nul().as_ptr().cast())
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn anwdl_request_get_verb(request: *const anwdl_request_t)
 /// @return JSON in UTF-8, borrowed until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(request, ptr::null(), |request| {
             Ok(request.json_with_nul().as_ptr().cast())
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn anwdl_request_get_json(request: *const anwdl_request_t)
 pub unsafe extern "C" fn anwdl_request_get_parameters_json(
     request: *const anwdl_request_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(request, ptr::null(), |request| {
             Ok(request.parameters_json_with_nul()?.as_ptr().cast())
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn anwdl_request_get_string(
     parameter: *const c_char,
     out_len: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(request, ptr::null(), |request| {
             string_and_length(
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn anwdl_request_get_integer(
     parameter: *const c_char,
     out_value: *mut i64,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_scalar(
             request,
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn anwdl_request_get_boolean(
     parameter: *const c_char,
     out_value: *mut bool,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_scalar(
             request,

@@ -21,7 +21,7 @@ impl Handle for anwdl_response_t {
 /// @return What the server said.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_response_t) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { read(response, false, |response| Ok(response.success())) }
 }
 
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn anwdl_response_get_success(response: *const anwdl_respo
 pub unsafe extern "C" fn anwdl_response_get_message(
     response: *const anwdl_response_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(response, ptr::null(), |response| {
             Ok(response.message_with_nul().as_ptr().cast())
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn anwdl_response_get_message(
 pub unsafe extern "C" fn anwdl_response_get_json(
     response: *const anwdl_response_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(response, ptr::null(), |response| {
             Ok(response.json_with_nul().as_ptr().cast())
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn anwdl_response_get_json(
 pub unsafe extern "C" fn anwdl_response_get_data_json(
     response: *const anwdl_response_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(response, ptr::null(), |response| {
             Ok(response.data_json_with_nul()?.as_ptr().cast())
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn anwdl_response_get_string(
     name: *const c_char,
     out_len: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         read(response, ptr::null(), |response| {
             string_and_length(response.string_with_nul(text(name, "name")?)?, out_len)
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn anwdl_response_get_integer(
     name: *const c_char,
     out_value: *mut i64,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_scalar(response, (name, "name"), out_value, Response::integer) }
 }
 
@@ -118,13 +118,13 @@ pub unsafe extern "C" fn anwdl_response_get_boolean(
     name: *const c_char,
     out_value: *mut bool,
 ) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_scalar(response, (name, "name"), out_value, Response::boolean) }
 }
 
 /// Wipes and frees a response.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_response_free(response: *mut anwdl_response_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(response) }
 }

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_new(
     generate_key_pair: BooleanByte,
     out_wrapper: *mut *mut anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         create((out_wrapper, "out_wrapper"), || {
             RsaWrapper::new(generate_key_pair != 0)
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
     public_exponent: u64,
     key_size: u32,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(wrapper, |wrapper| {
             wrapper.generate_key_pair(public_exponent, key_size)
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_generate_key_pair(
 pub unsafe extern "C" fn anwdl_rsa_wrapper_get_key_size(
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> u32 {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { read(wrapper, 0, |wrapper| Ok(wrapper.key_size())) }
 }
 
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
             Ok(wrapper.public_key())
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_public_key_der(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_bytes(wrapper, out_bytes, out_len, |wrapper| {
             Ok(wrapper.public_key_der())
@@ -133,10 +133,10 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
-            wrapper.check_private_readable()?;
+            wrapper.check_private_key_in_memory()?;
             Ok(wrapper.private_key())
         })
     })
@@ -154,10 +154,10 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_private_key_der(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         get_bytes(wrapper, out_bytes, out_len, |wrapper| {
-            wrapper.check_private_readable()?;
+            wrapper.check_private_key_in_memory()?;
             Ok(wrapper.private_key_der())
         })
     })
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key(
     wrapper: *const anwdl_rsa_wrapper_t,
     out_pem: *mut *mut c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_string(wrapper, (out_pem, "out_pem"), |wrapper| {
             Ok(wrapper.remote_public_key())
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_remote_public_key_der(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_bytes(wrapper, out_bytes, out_len, |wrapper| {
             Ok(wrapper.remote_public_key_der())
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_public_key(c_string(pem, "pem")?)
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_key_der(
     der: *const u8,
     len: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_public_key_der(bytes(der, len, "der")?)
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key(
     pem: *const c_char,
     derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_private_key(c_string(pem, "pem")?, derivate_public_key != 0)
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_key_der(
     len: usize,
     derivate_public_key: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_private_key_der(bytes(der, len, "der")?, derivate_public_key != 0)
@@ -300,7 +300,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_public_numbers(
     exponent: *const u8,
     exponent_len: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_public_numbers(
@@ -408,7 +408,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_private_operation(
     user_data: *mut c_void,
     free_user_data: anwdl_free_function_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(wrapper, |wrapper| {
             let operation = Arc::new(Operation {
@@ -520,7 +520,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key(
     wrapper: *mut anwdl_rsa_wrapper_t,
     pem: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_remote_public_key(c_string(pem, "pem")?)
@@ -540,7 +540,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_set_remote_public_key_der(
     der: *const u8,
     len: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(wrapper, |wrapper| {
             wrapper.set_remote_public_key_der(bytes(der, len, "der")?)
@@ -568,7 +568,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_encrypt_data(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         transform(wrapper, (data, len), out_bytes, out_len, |wrapper, data| {
             wrapper.encrypt_data(data, use_local_public_key != 0)
@@ -595,7 +595,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_decrypt_data(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         transform(
             wrapper,
@@ -627,7 +627,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_sign_data(
     out_bytes: *mut *mut u8,
     out_len: *mut usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         transform(
             wrapper,
@@ -716,7 +716,7 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
     remote: BooleanByte,
     out_hex: *mut *mut c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_string(wrapper, (out_hex, "out_hex"), |wrapper| {
             Ok(Some(wrapper.fingerprint(remote != 0)?))
@@ -728,6 +728,6 @@ pub unsafe extern "C" fn anwdl_rsa_wrapper_get_fingerprint(
 /// options that share its key pair keep it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_rsa_wrapper_free(wrapper: *mut anwdl_rsa_wrapper_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(wrapper) }
 }

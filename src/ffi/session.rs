@@ -129,7 +129,7 @@ pub unsafe extern "C" fn anwdl_session_new(
     options: *const anwdl_client_options_t,
     out_session: *mut *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         create((out_session, "out_session"), || {
             let role = role_of(role)?;
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn anwdl_session_new(
 /// that the caller owns stay valid. Python: del.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_free(session: *mut anwdl_session_t) {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { free(session) }
 }
 
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
     session: *mut anwdl_session_t,
     receive_first: BooleanByte,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, |session| session.exchange_keys(receive_first != 0)) }
 }
 
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn anwdl_session_exchange_keys(
 pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, SansIoSession::send_public_rsa_key) }
 }
 
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn anwdl_session_send_public_rsa_key(
 pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, SansIoSession::recv_public_rsa_key) }
 }
 
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn anwdl_session_recv_public_rsa_key(
 pub unsafe extern "C" fn anwdl_session_send_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, SansIoSession::send_aes_key) }
 }
 
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn anwdl_session_send_aes_key(
 pub unsafe extern "C" fn anwdl_session_recv_aes_key(
     session: *mut anwdl_session_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, SansIoSession::recv_aes_key) }
 }
 
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn anwdl_session_recv_aes_key(
 /// ClientInstance.recvAESKey().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_compute(session: *mut anwdl_session_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, SansIoSession::compute) }
 }
 
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn anwdl_session_recv_request(
     store_request: BooleanByte,
     out_request: *mut *mut anwdl_request_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         recv_request(
             session,
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn anwdl_session_send_response(
     data_json: *const c_char,
     reason: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_response(
             session,
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn anwdl_session_send_request(
     verb: *const c_char,
     parameters_json: *const c_char,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         send_request(
             session,
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn anwdl_session_recv_response(
     session: *mut anwdl_session_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { recv_response(session, out_response, SansIoSession::recv_response) }
 }
 
@@ -351,7 +351,7 @@ pub unsafe extern "C" fn anwdl_session_received(
     session: *mut anwdl_session_t,
     count: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, |session| session.received(count)) }
 }
 
@@ -363,7 +363,7 @@ pub unsafe extern "C" fn anwdl_session_received(
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, SansIoSession::feed_end) }
 }
 
@@ -407,7 +407,7 @@ pub unsafe extern "C" fn anwdl_session_sent(
     session: *mut anwdl_session_t,
     count: usize,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { operate(session, |session| session.sent(count)) }
 }
 
@@ -418,7 +418,7 @@ pub unsafe extern "C" fn anwdl_session_sent(
 pub unsafe extern "C" fn anwdl_session_get_wants(
     session: *const anwdl_session_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wants(session, SansIoSession::wants) }
 }
 
@@ -428,7 +428,7 @@ pub unsafe extern "C" fn anwdl_session_get_wants(
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe {
         change(session, |session| {
             session.get_mut().end();
@@ -441,7 +441,7 @@ pub unsafe extern "C" fn anwdl_session_end(session: *mut anwdl_session_t) -> anw
 /// @return true if the session can only be freed, otherwise false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_t) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { has_failed(session, SansIoSession::has_failed) }
 }
 
@@ -449,7 +449,7 @@ pub unsafe extern "C" fn anwdl_session_has_failed(session: *const anwdl_session_
 /// @return The role that it was made with; ANWDL_ROLE_SERVER for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t) -> anwdl_role_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(session, anwdl_role_t::ANWDL_ROLE_SERVER, |session| {
             session.role().into()
@@ -463,7 +463,7 @@ pub unsafe extern "C" fn anwdl_session_get_role(session: *const anwdl_session_t)
 pub unsafe extern "C" fn anwdl_session_get_protocol(
     session: *const anwdl_session_t,
 ) -> anwdl_protocol_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_protocol(session, SansIoSession::protocol) }
 }
 
@@ -472,7 +472,7 @@ pub unsafe extern "C" fn anwdl_session_get_protocol(
 pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_rsa_wrapper_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wrapper(session, SansIoSession::rsa_wrapper) }
 }
 
@@ -481,7 +481,7 @@ pub unsafe extern "C" fn anwdl_session_get_rsa_wrapper(
 pub unsafe extern "C" fn anwdl_session_get_aes_wrapper(
     session: *const anwdl_session_t,
 ) -> *const anwdl_aes_wrapper_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_wrapper(session, SansIoSession::aes_wrapper) }
 }
 
@@ -493,7 +493,7 @@ pub unsafe extern "C" fn anwdl_session_set_rsa_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_rsa_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set_wrapper(session, wrapper, SansIoSession::set_rsa_wrapper) }
 }
 
@@ -505,7 +505,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
     session: *mut anwdl_session_t,
     wrapper: *const anwdl_aes_wrapper_t,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     wiping_keys(|| unsafe { set_wrapper(session, wrapper, SansIoSession::set_aes_wrapper) })
 }
 
@@ -514,7 +514,7 @@ pub unsafe extern "C" fn anwdl_session_set_aes_wrapper(
 pub unsafe extern "C" fn anwdl_session_get_stored_request(
     session: *const anwdl_session_t,
 ) -> *const anwdl_request_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_stored_request(session, SansIoSession::stored_request) }
 }
 
@@ -524,7 +524,7 @@ pub unsafe extern "C" fn anwdl_session_get_stored_request(
 pub unsafe extern "C" fn anwdl_session_get_request_errors(
     session: *const anwdl_session_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_malformed_request(
             session,
@@ -540,7 +540,7 @@ pub unsafe extern "C" fn anwdl_session_get_request_errors(
 pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
     session: *const anwdl_session_t,
 ) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         get_malformed_request(
             session,
@@ -555,7 +555,7 @@ pub unsafe extern "C" fn anwdl_session_get_malformed_request_json(
 /// @return As theirs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_is_idle(session: *const anwdl_session_t) -> bool {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { is_idle(session, SansIoSession::is_idle) }
 }
 
@@ -566,7 +566,7 @@ pub unsafe extern "C" fn anwdl_session_set_user_data(
     session: *mut anwdl_session_t,
     user_data: *mut c_void,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { set_user_data(session, user_data) }
 }
 
@@ -575,7 +575,7 @@ pub unsafe extern "C" fn anwdl_session_set_user_data(
 pub unsafe extern "C" fn anwdl_session_get_user_data(
     session: *const anwdl_session_t,
 ) -> *mut c_void {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_user_data(session) }
 }
 
@@ -583,7 +583,7 @@ pub unsafe extern "C" fn anwdl_session_get_user_data(
 /// ClientInstance.getIP().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(session, ptr::null(), |session| {
             session.identity().ip_with_nul().as_ptr().cast()
@@ -594,7 +594,7 @@ pub unsafe extern "C" fn anwdl_session_get_ip(session: *const anwdl_session_t) -
 /// The ID of the peer, as anwdl_client_get_id(); "" without an address. Python: ClientInstance.getID().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -> *const c_char {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         query(session, ptr::null(), |session| {
             session.identity().id_with_nul().as_ptr().cast()
@@ -608,7 +608,7 @@ pub unsafe extern "C" fn anwdl_session_get_id(session: *const anwdl_session_t) -
 pub unsafe extern "C" fn anwdl_session_get_creation_timestamp(
     session: *const anwdl_session_t,
 ) -> i64 {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { query(session, 0, SansIoSession::creation_timestamp) }
 }
 
@@ -643,7 +643,7 @@ pub unsafe extern "C" fn anwdl_session_next_event(
     out_request: *mut *mut anwdl_request_t,
     out_response: *mut *mut anwdl_response_t,
 ) -> anwdl_event_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         next_event(
             session,
@@ -667,7 +667,7 @@ pub unsafe extern "C" fn anwdl_session_set_time(
     session: *mut anwdl_session_t,
     milliseconds: u64,
 ) -> anwdl_status_t {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe {
         change(session, |session| {
             let now = Duration::from_millis(milliseconds);
@@ -681,6 +681,6 @@ pub unsafe extern "C" fn anwdl_session_set_time(
 /// anwdl_client_get_time_left(); -1 also without anwdl_session_set_time(). Python: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_time_left(session: *const anwdl_session_t) -> c_int {
-    // SAFETY: the caller passes what the types say, or NULL.
+    // SAFETY: the header requires live objects, or NULL.
     unsafe { get_time_left(session, SansIoSession::time_left) }
 }

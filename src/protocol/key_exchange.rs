@@ -146,7 +146,7 @@ impl KeyExchange {
     pub fn accept_public_key(&mut self, rsa: &mut RsaWrapper, pem: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(pem)
             .map_err(|_| Error::new(Reason::InvalidKey, "the peer's public key is not PEM"))?;
-        rsa.receive_remote_public_key(text)?;
+        rsa.set_received_public_key(text)?;
         self.remote_pem = try_copy(pem)?;
         Ok(())
     }

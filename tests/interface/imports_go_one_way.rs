@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// From top to bottom: a file imports from its own folder, or from one of a later line.
-const ROOMS: &[&[&str]] = &[
+const LAYERS: &[&[&str]] = &[
     &["ffi"],
     &["client", "client_interface"],
     &["endpoint"],
@@ -126,21 +126,21 @@ fn imports() -> Imports {
     imports
 }
 
-fn floor_of(module: &str) -> usize {
-    let room = module.split("::").next().unwrap();
-    let found = ROOMS.iter().position(|rooms| rooms.contains(&room));
-    found.unwrap_or_else(|| panic!("src/{room} is in no line of ROOMS"))
+fn layer_of(module: &str) -> usize {
+    let module = module.split("::").next().unwrap();
+    let found = LAYERS.iter().position(|layer| layer.contains(&module));
+    found.unwrap_or_else(|| panic!("src/{module} is in no line of LAYERS"))
 }
 
 #[test]
-fn rooms_import_from_lower_ones_only() {
+fn modules_import_from_lower_layers_only() {
     let imports = imports();
     assert!(imports["client"].contains("endpoint::options"));
     for (module, others) in &imports {
         for other in others {
             let is_own = module.split("::").next() == other.split("::").next();
             assert!(
-                is_own || floor_of(module) < floor_of(other),
+                is_own || layer_of(module) < layer_of(other),
                 "{module} imports from {other}"
             );
         }
@@ -150,7 +150,7 @@ fn rooms_import_from_lower_ones_only() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut imports = imports();
-    // One room: its files share the helpers of its root.
+    // One module: its files share the helpers of its root.
     imports.retain(|module, _| !module.starts_with("ffi"));
     // Removes what imports nothing that is left, or is imported by nothing that is left, until
     // only circles and the ways between them are left.

@@ -188,9 +188,9 @@ mod tests {
         let key = here(LOCAL);
         let wrapper = elsewhere(&key, operation_of(&key)).unwrap();
         assert!(wrapper.private_key().is_none() && wrapper.private_key_der().is_none());
-        assert_reason(wrapper.check_private_readable(), Reason::KeyMissing);
-        assert!(key.check_private_readable().is_ok());
-        assert!(RsaWrapper::default().check_private_readable().is_ok());
+        assert_reason(wrapper.check_private_key_in_memory(), Reason::KeyMissing);
+        assert!(key.check_private_key_in_memory().is_ok());
+        assert!(RsaWrapper::default().check_private_key_in_memory().is_ok());
     }
 
     #[cfg(unix)]

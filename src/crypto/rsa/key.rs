@@ -135,7 +135,7 @@ impl PublicKey {
         self.bits
     }
 
-    pub fn free_encrypting_key(&mut self) {
+    pub fn drop_encrypting_key(&mut self) {
         self.encrypting = None;
     }
 

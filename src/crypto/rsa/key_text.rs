@@ -569,15 +569,15 @@ mod tests {
     #[test]
     fn what_a_peer_sends_is_read_in_one_form_only() {
         let mut wrapper = RsaWrapper::default();
-        wrapper.receive_remote_public_key(&public_pem()).unwrap();
+        wrapper.set_received_public_key(&public_pem()).unwrap();
         for (_, pem) in forms().iter().filter(|(is_private, _)| !is_private).skip(1) {
-            assert!(wrapper.receive_remote_public_key(pem).is_err(), "{pem}");
+            assert!(wrapper.set_received_public_key(pem).is_err(), "{pem}");
         }
         for text in [
             format!("\u{feff}{}", public_pem()),
             format!("{}x", public_pem()),
         ] {
-            assert!(wrapper.receive_remote_public_key(&text).is_err());
+            assert!(wrapper.set_received_public_key(&text).is_err());
         }
     }
 

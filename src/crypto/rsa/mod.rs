@@ -46,8 +46,8 @@ pub struct RsaWrapper {
     reason = "each is in an allocation of its own"
 )]
 enum LocalPrivateKey {
-    Here(PrivateKey),
-    Elsewhere(ExternalKey),
+    InMemory(PrivateKey),
+    External(ExternalKey),
 }
 
 const THERE_IS_MEMORY: &str = "there is memory for a key";
@@ -94,14 +94,14 @@ impl RsaWrapper {
     /// If there is no memory for it.
     pub fn private_key(&self) -> Option<Zeroizing<String>> {
         let pem = |private: &PrivateKey| private.to_pem().expect(THERE_IS_MEMORY);
-        self.readable_private_key().map(pem)
+        self.private_key_in_memory().map(pem)
     }
 
     /// The local private key as DER (PKCS #8, not encrypted); `None` without one, or after
     /// [`set_private_operation`](Self::set_private_operation). Mirrors `RSAWrapper.getPrivateKey`
     /// with `pem_format=False`.
     pub fn private_key_der(&self) -> Option<&[u8]> {
-        self.readable_private_key().map(PrivateKey::der)
+        self.private_key_in_memory().map(PrivateKey::der)
     }
 
     /// The peer's public key as PEM (SubjectPublicKeyInfo).
@@ -160,7 +160,7 @@ impl RsaWrapper {
     /// and each later result is checked too. After a failure the old private key is kept.
     pub fn set_private_operation(&mut self, operation: PrivateOperation) -> Result<()> {
         let key = ExternalKey::new(&self.local_public()?.key, operation)?;
-        self.private = Some(Arc::new(LocalPrivateKey::Elsewhere(key)));
+        self.private = Some(Arc::new(LocalPrivateKey::External(key)));
         self.is_pair = true;
         Ok(())
     }
@@ -180,7 +180,7 @@ impl RsaWrapper {
     }
 
     /// Sets the peer's public key from the one form that peers send.
-    pub fn receive_remote_public_key(&mut self, pem: &str) -> Result<()> {
+    pub fn set_received_public_key(&mut self, pem: &str) -> Result<()> {
         self.remote = Some(PublicKey::from_pem(pem)?);
         Ok(())
     }
@@ -196,8 +196,8 @@ impl RsaWrapper {
     /// [`Reason::DecryptionFailed`]. Mirrors `RSAWrapper.decryptData`.
     pub fn decrypt_data(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         match self.local_private()? {
-            LocalPrivateKey::Here(key) => key.decrypt(data),
-            LocalPrivateKey::Elsewhere(key) => key.decrypt(data),
+            LocalPrivateKey::InMemory(key) => key.decrypt(data),
+            LocalPrivateKey::External(key) => key.decrypt(data),
         }
     }
 
@@ -205,8 +205,8 @@ impl RsaWrapper {
     /// local private key. Mirrors `RSAWrapper.signData`.
     pub fn sign_data(&self, data: &[u8]) -> Result<Vec<u8>> {
         match self.local_private()? {
-            LocalPrivateKey::Here(key) => key.sign(data),
-            LocalPrivateKey::Elsewhere(key) => key.sign(data),
+            LocalPrivateKey::InMemory(key) => key.sign(data),
+            LocalPrivateKey::External(key) => key.sign(data),
         }
     }
 
@@ -246,13 +246,13 @@ impl RsaWrapper {
     /// The size in bytes of a ciphertext for the local public key.
     pub(crate) fn ciphertext_size(&self) -> Result<usize> {
         Ok(match self.local_private()? {
-            LocalPrivateKey::Here(key) => key.modulus_size(),
-            LocalPrivateKey::Elsewhere(key) => key.modulus_size(),
+            LocalPrivateKey::InMemory(key) => key.modulus_size(),
+            LocalPrivateKey::External(key) => key.modulus_size(),
         })
     }
 
-    /// Fails unless there is a local key pair. The keys are set one by one, so that they can belong
-    /// to different pairs, and the peer would only see that it is answered nonsense.
+    /// Fails unless there is a local key pair. The keys are set one by one, so they may belong to
+    /// different pairs, and all that the peer would see is a failed decryption.
     pub(crate) fn check_pair(&self) -> Result<()> {
         self.local_public()?;
         self.local_private()?;
@@ -265,10 +265,10 @@ impl RsaWrapper {
         }
     }
 
-    /// Fails if the library cannot read the private key, but only has its operation.
-    pub(crate) fn check_private_readable(&self) -> Result<()> {
+    /// Fails if only the operation of the private key is here, and not the key.
+    pub(crate) fn check_private_key_in_memory(&self) -> Result<()> {
         match self.private.as_deref() {
-            Some(LocalPrivateKey::Elsewhere(_)) => Err(Error::new(
+            Some(LocalPrivateKey::External(_)) => Err(Error::new(
                 Reason::KeyMissing,
                 "the private RSA key is used through a function and cannot be read",
             )),
@@ -281,17 +281,18 @@ impl RsaWrapper {
         self.remote.is_some()
     }
 
-    /// Frees the large form of the peer's key that encrypts. It is made again when needed.
-    pub(crate) fn free_encrypting_key(&mut self) {
+    /// Drops the form of the peer's public key that encrypts, which is large. It is made again when
+    /// needed.
+    pub(crate) fn drop_encrypting_key(&mut self) {
         if let Some(remote) = &mut self.remote {
-            remote.free_encrypting_key();
+            remote.drop_encrypting_key();
         }
     }
 
     fn replace_public(&mut self, public: PublicKey) -> Result<()> {
         let is_pair = match self.private.as_deref() {
-            Some(LocalPrivateKey::Here(key)) => key.public_key()?.der() == public.der(),
-            Some(LocalPrivateKey::Elsewhere(key)) => key.belongs_to(&public),
+            Some(LocalPrivateKey::InMemory(key)) => key.public_key()?.der() == public.der(),
+            Some(LocalPrivateKey::External(key)) => key.belongs_to(&public),
             None => false,
         };
         self.public = Some(Arc::new(LocalPublicKey::new(public)?));
@@ -306,7 +307,7 @@ impl RsaWrapper {
         if derivate_public_key {
             self.public = Some(Arc::new(LocalPublicKey::new(public)?));
         }
-        self.private = Some(Arc::new(LocalPrivateKey::Here(private)));
+        self.private = Some(Arc::new(LocalPrivateKey::InMemory(private)));
         self.is_pair = is_pair;
         Ok(())
     }
@@ -324,10 +325,10 @@ impl RsaWrapper {
             .ok_or_else(|| Error::new(Reason::KeyMissing, "no local public RSA key is set"))
     }
 
-    fn readable_private_key(&self) -> Option<&PrivateKey> {
+    fn private_key_in_memory(&self) -> Option<&PrivateKey> {
         match self.private.as_deref()? {
-            LocalPrivateKey::Here(key) => Some(key),
-            LocalPrivateKey::Elsewhere(_) => None,
+            LocalPrivateKey::InMemory(key) => Some(key),
+            LocalPrivateKey::External(_) => None,
         }
     }
 

@@ -1,5 +1,6 @@
-use crypto_bigint::modular::BoxedMontyForm;
+use rand::rngs::SysRng;
 use rsa::BoxedUint;
+use rsa::hazmat::rsa_decrypt;
 use rsa::pkcs1::{ALGORITHM_ID, EncodeRsaPrivateKey, RsaPublicKey as Pkcs1PublicKey, UintRef};
 use rsa::pkcs8::der::asn1::BitStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
@@ -7,7 +8,7 @@ use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, LineEnding};
 use rsa::pss::{Signature, VerifyingKey};
 use rsa::signature::Verifier;
-use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa::traits::PublicKeyParts;
 
 use super::*;
 
@@ -35,9 +36,8 @@ pub(crate) fn operation_of(key: &RsaWrapper) -> PrivateOperation {
     let der = key.private_key_der().expect("it is here");
     let key = rsa::RsaPrivateKey::from_pkcs8_der(der).unwrap();
     Box::new(move |input, output| {
-        let params = key.n_params();
-        let number = BoxedUint::from_be_slice(input, params.bits_precision()).unwrap();
-        let result = BoxedMontyForm::new(number, params).pow(key.d()).retrieve();
+        let number = BoxedUint::from_be_slice(input, key.n_bits_precision()).unwrap();
+        let result = rsa_decrypt(None::<&mut SysRng>, &key, &number).unwrap();
         let bytes = result.to_be_bytes();
         output.copy_from_slice(&bytes[bytes.len() - output.len()..]);
         true
@@ -271,7 +271,7 @@ fn encryption_and_decryption_fit_together() {
 #[test]
 fn a_key_at_rest_still_encrypts() {
     let mut wrapper = own_peer();
-    wrapper.free_encrypting_key();
+    wrapper.drop_encrypting_key();
     let remote = wrapper.remote.as_ref().unwrap();
     assert!(remote.encrypting.is_none());
     let wrapped = wrapper.encrypt_data(b"text", false).unwrap();

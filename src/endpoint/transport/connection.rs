@@ -21,8 +21,17 @@ pub struct Connection {
     non_blocking: bool,
     /// How many messages were begun since an operation last had to wait.
     messages_since_wait: u32,
-    /// Whether the next receive says that it has to wait, even if it need not.
-    yields_next: bool,
+    yielding: Yielding,
+}
+
+/// Whether a receive says that it has to wait, even if it need not.
+#[derive(Clone, Copy, PartialEq)]
+enum Yielding {
+    No,
+    /// The next one does.
+    Next,
+    /// The last one did, so there may be bytes.
+    Last,
 }
 
 enum Link {
@@ -39,7 +48,7 @@ impl Connection {
             deadline: Deadline::new(limits),
             non_blocking,
             messages_since_wait: 0,
-            yields_next: false,
+            yielding: Yielding::No,
         }
     }
 
@@ -148,14 +157,22 @@ impl Transport for Connection {
 
     fn start_deadline(&mut self, is_idle: bool) {
         self.deadline.start(is_idle, || Some(Instant::now()));
-        self.yields_next = false;
+        if self.yielding == Yielding::Next {
+            self.yielding = Yielding::No;
+        }
     }
 
     fn begin_message(&mut self) {
         if self.non_blocking {
             self.messages_since_wait += 1;
-            self.yields_next = self.messages_since_wait > MAX_MESSAGES_WITHOUT_WAIT;
+            if self.messages_since_wait > MAX_MESSAGES_WITHOUT_WAIT {
+                self.yielding = Yielding::Next;
+            }
         }
+    }
+
+    fn has_yielded(&self) -> bool {
+        self.yielding == Yielding::Last
     }
 
     fn check_deadline(&self) -> std::result::Result<(), TransferError> {
@@ -182,10 +199,12 @@ impl Transport for Connection {
 
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
-        if std::mem::take(&mut self.yields_next) {
+        if self.yielding == Yielding::Next {
+            self.yielding = Yielding::Last;
             self.messages_since_wait = 1;
             return Err(TransferError::WouldBlock);
         }
+        self.yielding = Yielding::No;
         let received = self.socket().receive(buffer, self.wait_limit());
         match received {
             Ok(_) => self.deadline.received(|| Some(Instant::now())),

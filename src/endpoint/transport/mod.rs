@@ -36,6 +36,11 @@ pub trait Transport {
     /// To be called before a message is received: a good time to let the caller serve other peers.
     fn begin_message(&mut self) {}
 
+    /// Whether the last receive let the caller serve other peers, and did not look for bytes.
+    fn has_yielded(&self) -> bool {
+        false
+    }
+
     /// Fails if the deadline has passed and the operation would not notice by itself.
     fn check_deadline(&self) -> std::result::Result<(), TransferError>;
 

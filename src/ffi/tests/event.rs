@@ -287,6 +287,61 @@ fn a_session_is_idle_without_a_request() {
     }
 }
 
+#[test]
+fn a_client_is_not_idle_before_it_says_that_the_keys_are_exchanged() {
+    let options = keyed_options();
+    let mut client = Side::new(anwdl_role_t::ANWDL_ROLE_CLIENT, options);
+    let mut server = Side::new(anwdl_role_t::ANWDL_ROLE_SERVER, options);
+    while client.events.is_empty() {
+        client.send_to(&mut server, 1000);
+        server.advance();
+        server.send_to(&mut client, 1000);
+        assert!(!client.is_idle());
+        client.advance();
+        // The last step is there to be sent.
+        assert_eq!(client.is_idle(), !client.events.is_empty());
+    }
+    assert_eq!(client.take_events(), [ANWDL_EVENT_EXCHANGED]);
+    // SAFETY: they are not used any more.
+    unsafe { anwdl_client_options_free(options) };
+}
+
+/// Another message would never be sent, and its caller take the response to the first one for its own.
+#[test]
+fn a_message_under_way_is_continued_with_its_own_arguments_only() {
+    let options = keyed_options();
+    let (mut client, mut server) = exchanged_pair(options);
+    assert_eq!(client.ask(c"DESTROY"), ANWDL_WANT_WRITE);
+    assert_eq!(client.ask(c"STAT"), ANWDL_RUNTIME_ERROR);
+    assert_eq!(last_reason(), ANWDL_REASON_OPERATION_PENDING);
+    assert_eq!(
+        last_message(),
+        "a send_request with other arguments is under way and must be finished first"
+    );
+    // SAFETY: the session is live.
+    let other = unsafe {
+        anwdl_session_send_request(client.session, c"DESTROY".as_ptr(), c"{\"a\":1}".as_ptr())
+    };
+    assert_eq!(other, ANWDL_RUNTIME_ERROR);
+    assert_eq!(client.ask(c"DESTROY"), ANWDL_WANT_WRITE);
+    run(&mut client, &mut server, 1000);
+    assert_eq!(server.take_events(), [ANWDL_EVENT_REQUEST]);
+    assert_eq!(server.respond(c"OK"), ANWDL_WANT_WRITE);
+    assert_eq!(server.respond(c"NO"), ANWDL_RUNTIME_ERROR);
+    assert_eq!(last_reason(), ANWDL_REASON_OPERATION_PENDING);
+    assert_eq!(server.respond(c"OK"), ANWDL_WANT_WRITE);
+    run(&mut client, &mut server, 1000);
+    assert_eq!(client.take_events().last(), Some(&ANWDL_EVENT_RESPONSE));
+    // SAFETY: the response is this test's, and the options are not used any more.
+    unsafe {
+        let message = anwdl_response_get_message(client.response);
+        assert_eq!(CStr::from_ptr(message), c"OK");
+        anwdl_client_options_free(options);
+    }
+    // What comes after it is a message of its own.
+    assert_eq!(client.ask(c"STAT"), ANWDL_WANT_WRITE);
+}
+
 /// The first bytes of the next request come with the last ones of this one.
 #[test]
 fn a_session_is_not_idle_with_the_start_of_the_next_request() {

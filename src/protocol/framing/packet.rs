@@ -106,7 +106,7 @@ impl Keys {
     }
 
     /// Takes the next IV from the last 16 bytes of a v3 or v4 packet.
-    pub fn take_next_iv(&mut self, packet: &[u8]) {
+    pub fn set_next_iv(&mut self, packet: &[u8]) {
         if let Some((_, iv)) = packet.split_last_chunk::<BLOCK_SIZE>() {
             match self {
                 Self::Cbc(aes) => aes.set_iv(*iv),

@@ -40,7 +40,7 @@ impl Framing for V3 {
     }
 
     fn advance_keys(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
-        keys.take_next_iv(packet);
+        keys.set_next_iv(packet);
     }
 }
 

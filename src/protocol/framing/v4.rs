@@ -58,7 +58,7 @@ impl Framing for V4 {
     }
 
     fn advance_keys(&self, keys: &mut Keys, _direction: Direction, packet: &[u8]) {
-        keys.take_next_iv(packet);
+        keys.set_next_iv(packet);
     }
 }
 

@@ -220,7 +220,7 @@ impl Session {
             self.is_exchanged = true;
             self.exchange = None;
             if let Some(rsa) = &mut self.rsa {
-                rsa.free_encrypting_key();
+                rsa.drop_encrypting_key();
             }
         }
         self.input.clear();

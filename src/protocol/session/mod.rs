@@ -43,7 +43,7 @@ pub enum Operation {
 
 impl Operation {
     /// The name of the function that begins it.
-    fn name(self, role: Role) -> &'static str {
+    pub(crate) fn name(self, role: Role) -> &'static str {
         match (self, role) {
             (Self::ExchangeKeys { .. }, _) => "exchange_keys",
             (Self::SendPublicKey, _) => "send_public_rsa_key",
@@ -113,7 +113,7 @@ enum State {
     SendHeader(&'static dyn Framing),
     SendPacket(&'static dyn Framing),
     /// Sends the refusal, then fails.
-    Failing(Error),
+    SendingRefusal(Error),
 }
 
 /// What a step of a key exchange waits for.
@@ -145,7 +145,7 @@ pub struct Session {
     operation: Option<(Operation, State)>,
     has_transferred: bool,
     has_failed: bool,
-    /// Whether the peer will send again before this side does.
+    /// Whether to acknowledge on TCP at once: see [`take_ack_due`](Self::take_ack_due).
     ack_due: bool,
     input: Input,
     output: Output,
@@ -201,7 +201,7 @@ impl Session {
 
     /// Sets this side's RSA keys, before they are exchanged.
     pub fn set_rsa_wrapper(&mut self, wrapper: &RsaWrapper) -> Result<()> {
-        self.check_changeable()?;
+        self.check_keys_can_be_set()?;
         self.rsa = Some(wrapper.local_keys());
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Session {
     /// Sets the AES key: the one to send in the key exchange or, without an exchange, that of the
     /// session.
     pub fn set_aes_wrapper(&mut self, wrapper: &AesWrapper) -> Result<()> {
-        self.check_changeable()?;
+        self.check_keys_can_be_set()?;
         check_session_key(wrapper)?;
         if self.config.protocol == Protocol::Gcm {
             return Err(Error::new(
@@ -250,7 +250,7 @@ impl Session {
         self.operation.is_none() && self.input.len_ahead() > 0
     }
 
-    /// Whether a byte of a message was received that is not whole yet, or one waits to be sent.
+    /// Whether a part of a message was received, or is still to be sent.
     pub fn is_message_under_way(&self) -> bool {
         match self.operation() {
             None => self.is_ready() && self.has_read_ahead(),
@@ -310,7 +310,9 @@ impl Session {
                 Need::Compute => return Ok(Some(Interest::Computation)),
                 Need::End => {
                     match self.operation.as_ref().map(|(_, state)| state) {
-                        Some(State::Failing(_)) => return Err(self.abort(decryption_failed())),
+                        Some(State::SendingRefusal(_)) => {
+                            return Err(self.abort(decryption_failed()));
+                        }
                         Some(State::SendPacket(framing)) => self.finish_send(*framing),
                         _ => self.stop(),
                     }
@@ -331,8 +333,9 @@ impl Session {
         }
     }
 
-    /// Whether the peer will send again before this side does. Returns true once. With Nagle's
-    /// algorithm on, the peer's system holds those bytes back until the last ones are acknowledged.
+    /// Whether to acknowledge on TCP at once, because the peer sends again before this side does.
+    /// Returns true once. With Nagle's algorithm on, the peer's system holds those bytes back until
+    /// then.
     pub fn take_ack_due(&mut self) -> bool {
         std::mem::take(&mut self.ack_due)
     }
@@ -364,7 +367,7 @@ impl Session {
         // Send as much as possible at once: everything that does not depend on the peer's next
         // bytes.
         let (can_step, otherwise) = match state {
-            State::Exchange { steps: [], .. } | State::SendPacket(_) | State::Failing(_) => {
+            State::Exchange { steps: [], .. } | State::SendPacket(_) | State::SendingRefusal(_) => {
                 (false, Need::End)
             }
             State::Exchange {
@@ -386,10 +389,10 @@ impl Session {
     }
 
     /// Ends the operation because of a failure outside the session: a timeout, or a broken
-    /// connection. The session continues if `is_survivable` and no byte of this operation has
+    /// connection. The session continues if `is_recoverable` and no byte of this operation has
     /// moved. Returns the error to report: an earlier one of the session takes precedence.
-    pub fn interrupt(&mut self, error: Error, is_survivable: bool) -> Error {
-        if is_survivable && !self.has_transferred {
+    pub fn interrupt(&mut self, error: Error, is_recoverable: bool) -> Error {
+        if is_recoverable && !self.has_transferred {
             self.stop();
             return error;
         }
@@ -423,7 +426,7 @@ impl Session {
         let earlier = self.operation.take();
         self.end();
         match earlier {
-            Some((_, State::Failing(earlier))) => earlier,
+            Some((_, State::SendingRefusal(earlier))) => earlier,
             _ => error,
         }
     }
@@ -431,7 +434,7 @@ impl Session {
     /// Sends `0` and then fails.
     fn refuse(&mut self, error: Error) -> Result<()> {
         self.output.push(&[REFUSED])?;
-        self.set_state(State::Failing(error));
+        self.set_state(State::SendingRefusal(error));
         Ok(())
     }
 
@@ -460,7 +463,7 @@ impl Session {
                 self.set_state(State::SendPacket(framing));
                 return Ok(());
             }
-            State::SendPacket(_) | State::Failing(_) => unreachable!("they only send"),
+            State::SendPacket(_) | State::SendingRefusal(_) => unreachable!("they only send"),
         };
         // An error without a refusal to the peer ends the session. A refusal by the peer has
         // already ended the operation.
@@ -509,7 +512,7 @@ impl Session {
         }
     }
 
-    fn check_changeable(&self) -> Result<()> {
+    fn check_keys_can_be_set(&self) -> Result<()> {
         self.check_idle()?;
         if self.is_exchanged
             || self

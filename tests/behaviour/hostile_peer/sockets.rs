@@ -220,12 +220,12 @@ fn end_at(meeting: &Meeting, passage: &Passage, offset: usize, end: End) {
     let _still_reads = make_end(peer, end);
 
     let failure = side.finish(act).unwrap_err();
-    let is_survivable = is_whole || passage.goes_on(offset);
+    let is_recoverable = is_whole || passage.goes_on(offset);
     let goes_on = match end {
         End::Close | End::HalfClose => {
             let reason = failure.reason();
             assert_eq!(reason, Some(Reason::PeerClosed), "{name} {offset} {end:?}");
-            is_survivable
+            is_recoverable
         }
         End::Reset => {
             let reason = failure.reason();
