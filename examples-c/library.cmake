@@ -28,7 +28,8 @@ find_package(Threads REQUIRED)
 
 if(ANWDL_LIBRARY MATCHES "\\.a$")
   # What it needs besides is beside it, as `make` leaves it there.
-  file(STRINGS "${ANWDL_LIBRARY}/../native-libraries" ANWDL_NATIVE_LIBRARIES)
+  get_filename_component(ANWDL_LIBRARY_DIR "${ANWDL_LIBRARY}" DIRECTORY)
+  file(STRINGS "${ANWDL_LIBRARY_DIR}/native-libraries" ANWDL_NATIVE_LIBRARIES)
   separate_arguments(ANWDL_NATIVE_LIBRARIES)
   add_library(anwdl STATIC IMPORTED)
   set_target_properties(anwdl PROPERTIES IMPORTED_LOCATION "${ANWDL_LIBRARY}"

@@ -33,7 +33,17 @@ const MAX_KEY_SIZE: usize = AES_256_SIZE;
 /// when they do many blocks at once.
 pub(crate) const CIPHER_STACK: usize = 32;
 /// The same for CBC block by block.
-const CBC_STACK: usize = 4;
+const CBC_STACK: usize = short_stack(4);
+
+/// The pieces of stack that a cipher takes for a block at a time or a short text. On 32-bit x86, the
+/// crate aes leaves copies of round keys there as deep as for many blocks at once.
+pub(crate) const fn short_stack(pieces: usize) -> usize {
+    if cfg!(target_arch = "x86") {
+        CIPHER_STACK
+    } else {
+        pieces
+    }
+}
 
 /// From so many blocks on, decrypting many at once pays off.
 const MANY_BLOCKS: usize = 16;

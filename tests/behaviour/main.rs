@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 mod client_interface;
+#[cfg(unix)]
 mod fuzz_corpus;
 mod hostile_peer;
 #[path = "../pair/mod.rs"]

@@ -57,7 +57,13 @@ fn exported() -> BTreeSet<String> {
     let symbols = String::from_utf8(output.stdout).expect("symbols are ASCII");
     symbols
         .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .map(|line| {
+            let words = line.split_whitespace();
+            // On POWER, a second entry of the function is in brackets before the section.
+            words
+                .filter(|word| !word.contains(['[', ']']))
+                .collect::<Vec<_>>()
+        })
         // Number, value, size, type, binding, visibility, section, name.
         .filter(|symbol| symbol.len() == 8 && symbol[4] == "GLOBAL")
         .filter(|symbol| symbol[6] != "UND" && symbol[6] != "ABS")

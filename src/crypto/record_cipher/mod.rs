@@ -10,7 +10,7 @@ use aws_lc as long;
 use pure_rust as long;
 
 use super::aes::{
-    AES_256_SIZE, CIPHER_STACK, NONCE_SIZE, TAG_SIZE, decryption_failed, text_too_long,
+    AES_256_SIZE, CIPHER_STACK, NONCE_SIZE, TAG_SIZE, decryption_failed, short_stack, text_too_long,
 };
 use crate::error::Result;
 use crate::secret::{declassify, wiping_stack};
@@ -18,7 +18,7 @@ use crate::secret::{declassify, wiping_stack};
 /// From this many bytes on, more set-up and more stack to wipe pay off.
 const LONG: usize = 1024;
 /// The stack that a shorter text takes, and the key that is expanded for it, in pieces of 256 bytes.
-const SHORT_STACK: usize = 8;
+const SHORT_STACK: usize = short_stack(8);
 
 /// Encrypts `text` in place and returns its tag. `nonce` runs on the stack that is wiped, because
 /// the nonce and the record number reveal the IV.

@@ -189,12 +189,19 @@ mod tests {
         let wrapper = elsewhere(&key, operation_of(&key)).unwrap();
         assert!(wrapper.private_key().is_none() && wrapper.private_key_der().is_none());
         assert_reason(wrapper.check_private_key_in_memory(), Reason::KeyMissing);
+        assert!(key.check_private_key_in_memory().is_ok());
+        assert!(RsaWrapper::default().check_private_key_in_memory().is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_elsewhere_is_not_saved() {
+        let key = here(LOCAL);
+        let wrapper = elsewhere(&key, operation_of(&key)).unwrap();
         let path = std::env::temp_dir().join("never-written.pem");
         let message = assert_reason(wrapper.save(&path), Reason::KeyMissing);
         assert!(message.contains("cannot be read"), "{message}");
         assert!(!path.exists());
-        assert!(key.check_private_key_in_memory().is_ok());
-        assert!(RsaWrapper::default().check_private_key_in_memory().is_ok());
     }
 
     #[test]
