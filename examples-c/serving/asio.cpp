@@ -33,10 +33,10 @@ int main(int argc, char **argv) {
     asio::io_context loop(1);
     std::list<connection> clients;
     asio::thread_pool pool; // ends before the loop, to which it posts
-    anwdl_client_options_t *made = nullptr;
-    const int listener = start_serving(argc, argv, &made);
-    auto options = anwdl::client_options::adopt(made);
-    if (listener < 0)
+    asio::signal_set signals(loop, SIGTERM, SIGINT);
+    auto options = anwdl::client_options::adopt(make_options(argc, argv));
+    const int listener = open_listener(argc, argv);
+    if (!options || listener < 0)
         return EXIT_FAILURE;
     options.set_separate_computation(true);
     tcp::acceptor acceptor(loop, tcp::v4(), listener);
@@ -59,7 +59,6 @@ int main(int argc, char **argv) {
     };
     asio::co_spawn(loop, accept, asio::detached);
 
-    asio::signal_set signals(loop, SIGTERM, SIGINT);
     signals.async_wait([&](std::error_code, int) {
         acceptor.close();
         for (connection &client : clients)

@@ -161,6 +161,11 @@ static inline void set_socket_options(int fd) {
 #endif
 }
 
+static inline bool has_input(int fd) {
+    struct pollfd entry = {fd, POLLIN, 0};
+    return poll(&entry, 1, 0) > 0;
+}
+
 /* The bytes that a session wants to have moved. */
 typedef struct {
     int fd;
@@ -169,9 +174,8 @@ typedef struct {
     size_t len;           /* 0: neither, the session has ended */
 } transfer_t;
 
-/* As serve(), for a session: runs it until bytes must be moved. Say whether nothing came in the
-   time that the last transfer had. */
-static inline transfer_t serve_session(anwdl_session_t *session, bool is_timed_out) {
+/* As serve(), for a session: runs it until bytes must be moved. */
+static inline transfer_t serve_session(anwdl_session_t *session) {
     bool was_stopping = is_stopping;
     tell_time(session);
     set_socket_options(get_descriptor(session));
@@ -181,7 +185,7 @@ static inline transfer_t serve_session(anwdl_session_t *session, bool is_timed_o
         anwdl_status_t status;
         switch (anwdl_session_next_event(session, &request, NULL)) {
         case ANWDL_EVENT_WANT_READ:
-            if (!was_stopping || !is_timed_out || !anwdl_session_is_idle(session))
+            if (!was_stopping || !anwdl_session_is_idle(session) || has_input(next.fd))
                 next.room = anwdl_session_get_receive_buffer(session, &next.len);
             return next;
         case ANWDL_EVENT_WANT_WRITE:

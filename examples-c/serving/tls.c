@@ -6,27 +6,26 @@
 
 static SSL_CTX *context;
 
-/* As far as OpenSSL can, which begins with a handshake; or waits. Whether the time was over. */
-static bool move_bytes(SSL *tls, anwdl_session_t *session, transfer_t next) {
+/* As far as OpenSSL can, which begins with a handshake; or waits. */
+static void move_bytes(SSL *tls, anwdl_session_t *session, transfer_t next) {
     ERR_clear_error(); /* SSL_get_error() looks at the thread's queue */
     int count = next.room != NULL ? SSL_read(tls, next.room, (int)next.len)
                                   : SSL_write(tls, next.bytes, (int)next.len);
     int error = SSL_get_error(tls, count);
     struct pollfd entry = {next.fd, error == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN, 0};
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-        return poll(&entry, 1, get_wait(anwdl_session_get_time_left(session))) == 0;
-    report(session, count > 0 ? count : error == SSL_ERROR_ZERO_RETURN ? 0 : -1);
-    return false;
+        poll(&entry, 1, get_wait(anwdl_session_get_time_left(session)));
+    else
+        report(session, count > 0 ? count : error == SSL_ERROR_ZERO_RETURN ? 0 : -1);
 }
 
 static void *run(void *session) {
     int fd = get_descriptor(session);
     SSL *tls = SSL_new(context);
     if (tls != NULL && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && SSL_set_fd(tls, fd) == 1) {
-        bool is_timed_out = false;
         SSL_set_accept_state(tls);
-        for (transfer_t next; (next = serve_session(session, is_timed_out)).len > 0;)
-            is_timed_out = move_bytes(tls, session, next);
+        for (transfer_t next; (next = serve_session(session)).len > 0;)
+            move_bytes(tls, session, next);
         SSL_shutdown(tls); /* if the client can be told at once */
     }
     SSL_free(tls);

@@ -29,6 +29,7 @@ enum {
     FRAMING_COUNT = 4,
     MOST_SERVERS = 16,
     SILENCE_COUNT = 4,
+    LONGEST_WAIT = 1000,              /* milliseconds, of these servers */
     ACTIVATED = 3,                    /* the descriptor that systemd passes */
     PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
 };
@@ -233,8 +234,10 @@ static void check_drain(server_t *server) {
     do
         REQUIRE(ioctl(gate[0], FIONREAD, &waiting) == 0 && poll(NULL, 0, 1) == 0);
     while (waiting > 0);
-    /* One whole request is there before the signal. */
+    /* One whole request is there before the signal, but came after the server's last wait, of a
+       second at most, was over. */
     CHECK(kill(server->process.pid, SIGSTOP) == 0);
+    poll(NULL, 0, LONGEST_WAIT + 100);
     REQUIRE(peer_send_request(&early, STAT));
     CHECK(kill(server->process.pid, SIGTERM) == 0 && kill(server->process.pid, SIGCONT) == 0);
     check_answer_and_end(&early);
