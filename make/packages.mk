@@ -54,7 +54,7 @@ test-reproducible: ## build in two folders and homes, and compare the bytes
 	@scripts/ensure-tools cargo cc git
 	CCACHE_DISABLE=1 scripts/reproducible-test $(TARGET_DIR)/reproducible
 
-# Apart from the other tests, as it compiles everything anew. What `make test` sees there of names alone is test-paths.
+# Apart from the other tests, as it compiles everything anew. What can be seen there of names alone is test-paths.
 test-odd-path: ## build, try and install in a checkout whose path has blanks, a quote, a dollar sign and other letters
 	$(STAGE) 'a path with blanks, a quote, a dollar sign and other letters'
 	@scripts/ensure-tools cargo cc c++ make cmake git python3 python3-venv pkg-config

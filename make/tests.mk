@@ -1,7 +1,7 @@
-# The parts of `make test` and `make check`.
+# The parts of `make test` and `make check`, and the tests that .ci/run has besides.
 
 # Those that need the most come first.
-TESTS           := test-rust test-c test-consumers test-interop test-python test-c-pure-rust test-validator test-library test-paths
+TESTS           := test-rust test-c test-consumers test-interop test-python test-c-pure-rust test-library
 CHECK_BUILD     ?= $(TARGET_DIR)/examples-c-check
 PURE_BUILD      ?= $(BUILD_DIR)/examples-c-tests-pure-rust
 
@@ -9,7 +9,7 @@ PURE_BUILD      ?= $(BUILD_DIR)/examples-c-tests-pure-rust
 VALIDATOR_SEED  ?= 2
 VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 
-test-paths:
+test-paths: ## try make in folders with strange names, and on systems that lack tools
 	$(STAGE) 'paths, and what is missing'
 	scripts/test-paths
 	scripts/test-ensure-tools
@@ -98,7 +98,7 @@ test-interop: server venv
 	cd $(INTEROP) && ANWDL_TEST_SERVER=$(call absolute,$(SERVER)) ANWDL_TEST_CLIENT=$(call absolute,$(DEMO_BUILD)/client) \
 	    ANWDL_TEST_LIBRARY=$(call absolute,$(LIBRARY)) $(call absolute,$(VENV))/bin/python -m unittest discover
 
-test-validator: venv
+test-validator: venv ## compare the validator with cerberus, on messages that no test has yet
 	$(STAGE) 'the validator against cerberus, seed $(VALIDATOR_SEED)'
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(call absolute,$(VALIDATOR_CASES)) $(CARGO) test $(CARGO_FLAGS) --test behaviour validator_like_cerberus::
