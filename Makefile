@@ -34,8 +34,8 @@ all: library ## build the release library (the default)
 check: check-form check-rust check-c ## what to run at each save: form, clippy, unit tests, the quick C tests
 
 # The library's own crate takes longer to optimize than its tests take longer without that.
-test: export CARGO_FLAGS += --config profile.dev.package.libanwdl.opt-level=0
-test: test-tools ## run the tests, but for the longest, which .ci/run has too
+test test-rust-long test-validator: export CARGO_FLAGS += --config profile.dev.package.libanwdl.opt-level=0
+test: test-tools ## run the tests; .ci/run also has the longest, and those of what is handed out
 	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'
 	@printf '\nall tests passed\n'
 

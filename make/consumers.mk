@@ -25,20 +25,13 @@ consumers-prefix: tarball
 	tar -xzf $(TARBALL_DIR)/$(TARBALL_NAME).tar.gz -C $(CONSUMERS_PREFIX) --strip-components=1
 
 test-consumers: consumers-prefix ## unpack the binary archive below the build folder, and build the projects of strangers with it
-	$(STAGE) 'consumers'
-	$(call run_consumers,--label-exclude)
-	scripts/check-page docs/languages.md $(LANGUAGE_SERVERS)
-
-test-consumers-long: consumers-prefix ## the same for those that need longer
-	$(STAGE) 'consumers that need longer'
-	$(call run_consumers,--label-regex)
-
-define run_consumers
+	$(STAGE) 'tools of the consumers'
 	@scripts/ensure-tools $(CONSUMER_TOOLS)
+	$(STAGE) 'consumers'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(call absolute,$(CONSUMERS_PREFIX)) \
 	    -DANWDL_LIBRARY_DIR=$(call absolute,$(LIBRARY_DIR))
-	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS) $(1) '^long$$'
-endef
+	cd $(CONSUMERS_BUILD)/build && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
+	scripts/check-page docs/languages.md $(LANGUAGE_SERVERS)
 
 $(CONSUMERS_VENV)/.complete: tests/consumers/requirements.txt $(INTEROP)/requirements.txt
 $(CONAN_VENV)/.complete: packaging/conan/requirements.txt
@@ -61,4 +54,4 @@ test-conan: $(CONAN_VENV)/.complete ## make the Conan packages, shared and stati
 	$(STAGE) 'Conan package'
 	packaging/conan/test $(call absolute,$(CONAN_VENV))/bin/conan $(call absolute,$(CONSUMERS_BUILD))/conan
 
-.PHONY: tarball consumers-prefix test-consumers test-consumers-long test-languages test-conan
+.PHONY: tarball consumers-prefix test-consumers test-languages test-conan

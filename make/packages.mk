@@ -9,7 +9,7 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 
 # Apart from the other tests, as it compiles everything anew. Python's packages are no part of the archive, so
 # that what needs them is left out: test-interop, test-validator, test-python and demo, of which it builds the C programs.
-DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-consumers test-consumers-long test-licences docs
+DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-rust-long test-consumers test-licences docs
 test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
 	$(STAGE) 'source archive, without network'
 	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio libevent glib liburing haproxy doxygen

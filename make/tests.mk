@@ -1,7 +1,7 @@
 # The parts of `make test` and `make check`, and the tests that .ci/run has besides.
 
 # Those that need the most come first.
-TESTS           := test-rust test-c test-consumers test-interop test-python test-c-pure-rust test-library
+TESTS           := test-rust test-c test-interop test-python test-c-pure-rust test-library
 CHECK_BUILD     ?= $(TARGET_DIR)/examples-c-check
 PURE_BUILD      ?= $(BUILD_DIR)/examples-c-tests-pure-rust
 
@@ -16,7 +16,7 @@ test-paths: ## try make in folders with strange names, and on systems that lack 
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy $(CONSUMER_TOOLS)
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy 
 
 check-form check-rust check-c: export CARGO_INCREMENTAL := 1
 
@@ -51,16 +51,25 @@ RUST_TESTS := $(filter-out message_costs,$(patsubst tests/%.rs,%,$(wildcard test
 # The tests of the exported symbols look at the libraries that the C tests link with. Neither the headers nor the costs of
 # messages depend on who does the RSA: in pure Rust, what tests those is not built once more, nor do peers break off, or send
 # other lengths and texts, or alter messages once more. AES, short records of gcm and all of JSON are the same code in both.
-PURE_LEFT_OUT := --skip read_ahead:: --skip message:: $(addprefix --skip hostile_peer::,ends:: sockets:: json_texts:: lengths:: \
+CPP_HEADERS := cpp_header::it_compiles cpp_header::the_header_for_asio cpp_header::clang
+PURE_LEFT_OUT := --skip read_ahead:: $(addprefix --skip hostile_peer::,ends:: sockets:: json_texts:: lengths:: \
                    altered::messages altered::records ciphertexts::records_at)
 test-rust: library pure-library
 	$(STAGE) 'Rust tests'
-	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS))
+	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS)) \
+	    -- $(addprefix --skip ,$(CPP_HEADERS))
 	ANWDL_LIBRARY=$(call absolute,$(PURE_LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --test interface exported_symbols::
 	$(CARGO) test $(CARGO_FLAGS) --doc
 	$(STAGE) 'Rust tests, pure Rust'
-	$(CARGO) test $(CARGO_FLAGS) --no-default-features --lib $(addprefix --test ,$(filter-out interface,$(RUST_TESTS))) \
-	    -- $(PURE_LEFT_OUT)
+	$(CARGO) test $(CARGO_FLAGS) --no-default-features --lib $(addprefix --test ,$(filter-out interface behaviour,$(RUST_TESTS))) \
+	    -- --skip message::
+
+# What takes many compilations, and what hardly depends on who does the cryptography.
+test-rust-long: ## the Rust tests that need longer: the C++ headers in each standard, hostile peers in pure Rust
+	$(STAGE) 'Rust tests that need longer'
+	@scripts/ensure-tools cargo cc c++ clang asio
+	$(CARGO) test $(CARGO_FLAGS) --test interface $(CPP_HEADERS)
+	$(CARGO) test $(CARGO_FLAGS) --no-default-features --test behaviour -- $(PURE_LEFT_OUT)
 
 # Apart from the other tests, as it counts the instructions of optimized code, which nothing else is built with.
 test-costs: ## count the instructions that messages of each kind cost
@@ -103,4 +112,4 @@ test-validator: venv ## compare the validator with cerberus, on messages that no
 	$(VENV)/bin/python $(INTEROP)/validator_cases.py --seed $(VALIDATOR_SEED) > $(VALIDATOR_CASES)
 	ANWDL_VALIDATOR_CASES=$(call absolute,$(VALIDATOR_CASES)) $(CARGO) test $(CARGO_FLAGS) --test behaviour validator_like_cerberus::
 
-.PHONY: check-form check-rust check-c test-paths test-tools test-library test-rust test-costs test-c c-tests test-c-pure-rust c-tests-pure-rust test-interop test-validator
+.PHONY: check-form check-rust check-c test-paths test-tools test-library test-rust test-rust-long test-costs test-c c-tests test-c-pure-rust c-tests-pure-rust test-interop test-validator
