@@ -24,9 +24,11 @@ consumers-prefix: tarball
 	mkdir -p $(CONSUMERS_PREFIX)
 	tar -xzf $(TARBALL_DIR)/$(TARBALL_NAME).tar.gz -C $(CONSUMERS_PREFIX) --strip-components=1
 
-test-consumers: consumers-prefix ## unpack the binary archive below the build folder, and build the projects of strangers with it
+consumers-tools:
 	$(STAGE) 'tools of the consumers'
 	@scripts/ensure-tools $(CONSUMER_TOOLS)
+
+test-consumers: consumers-tools consumers-prefix ## unpack the binary archive below the build folder, and build the projects of strangers with it
 	$(STAGE) 'consumers'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(call absolute,$(CONSUMERS_PREFIX)) \
 	    -DANWDL_LIBRARY_DIR=$(call absolute,$(LIBRARY_DIR))
@@ -54,4 +56,4 @@ test-conan: $(CONAN_VENV)/.complete ## make the Conan packages, shared and stati
 	$(STAGE) 'Conan package'
 	packaging/conan/test $(call absolute,$(CONAN_VENV))/bin/conan $(call absolute,$(CONSUMERS_BUILD))/conan
 
-.PHONY: tarball consumers-prefix test-consumers test-languages test-conan
+.PHONY: tarball consumers-prefix consumers-tools test-consumers test-languages test-conan

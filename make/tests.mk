@@ -68,7 +68,7 @@ test-rust: library pure-library
 test-rust-long: ## the Rust tests that need longer: the C++ headers in each standard, hostile peers in pure Rust
 	$(STAGE) 'Rust tests that need longer'
 	@scripts/ensure-tools cargo cc c++ clang asio
-	$(CARGO) test $(CARGO_FLAGS) --test interface $(CPP_HEADERS)
+	$(CARGO) test $(CARGO_FLAGS) --test interface -- $(CPP_HEADERS)
 	$(CARGO) test $(CARGO_FLAGS) --no-default-features --test behaviour -- $(PURE_LEFT_OUT)
 
 # Apart from the other tests, as it counts the instructions of optimized code, which nothing else is built with.
