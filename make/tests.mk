@@ -48,10 +48,11 @@ test-library: library
 # All programs below tests/, but for that of test-costs.
 RUST_TESTS := $(filter-out message_costs,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
                 $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+# What takes many compilations.
+CPP_HEADERS := cpp_header::it_compiles cpp_header::the_header_for_asio cpp_header::clang
 # The tests of the exported symbols look at the libraries that the C tests link with. Neither the headers nor the costs of
 # messages depend on who does the RSA: in pure Rust, what tests those is not built once more, nor do peers break off, or send
 # other lengths and texts, or alter messages once more. AES, short records of gcm and all of JSON are the same code in both.
-CPP_HEADERS := cpp_header::it_compiles cpp_header::the_header_for_asio cpp_header::clang
 PURE_LEFT_OUT := --skip read_ahead:: $(addprefix --skip hostile_peer::,ends:: sockets:: json_texts:: lengths:: \
                    altered::messages altered::records ciphertexts::records_at)
 test-rust: library pure-library
@@ -64,7 +65,7 @@ test-rust: library pure-library
 	$(CARGO) test $(CARGO_FLAGS) --no-default-features --lib $(addprefix --test ,$(filter-out interface behaviour,$(RUST_TESTS))) \
 	    -- --skip message::
 
-# What takes many compilations, and what hardly depends on who does the cryptography.
+# The rest of what hardly depends on who does the cryptography, too.
 test-rust-long: ## the Rust tests that need longer: the C++ headers in each standard, hostile peers in pure Rust
 	$(STAGE) 'Rust tests that need longer'
 	@scripts/ensure-tools cargo cc c++ clang asio
