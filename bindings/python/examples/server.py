@@ -170,8 +170,8 @@ def check_descriptors(most_clients: int) -> None:
         sys.exit(f"{most_clients} clients need {needed} descriptors, and {allowed} are allowed: raise ulimit -n")
 
 
-class Stop(Exception):
-    """SIGTERM."""
+class Stop(BaseException):
+    """SIGTERM. No Exception, because add_done_callback() keeps those that are raised in its function."""
 
 
 def stop(_signal: int, _frame: object) -> None:
