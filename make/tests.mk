@@ -57,6 +57,7 @@ PURE_LEFT_OUT := --skip read_ahead:: $(addprefix --skip hostile_peer::,ends:: so
                    altered::messages altered::records ciphertexts::records_at)
 test-rust: library pure-library
 	$(STAGE) 'Rust tests'
+	@scripts/ensure-tools cargo cc c++ valgrind
 	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS)) \
 	    -- $(addprefix --skip ,$(CPP_HEADERS))
 	ANWDL_LIBRARY=$(call absolute,$(PURE_LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --test interface exported_symbols::
