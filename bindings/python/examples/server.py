@@ -187,8 +187,8 @@ def main() -> None:
 
     def stop_at_signal() -> None:
         signal.sigwait(STOP_SIGNALS)
-        stopping.begun.set()
         listener.shutdown(socket.SHUT_RDWR)  # accept() fails
+        stopping.begun.set()
         places.release()  # acquire() returns
 
     with ThreadPoolExecutor(MOST_CLIENTS) as pool:

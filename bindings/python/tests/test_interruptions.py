@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import anwdl
-from anwdl import ClientInterface, Failure, RSAWrapper
+from anwdl import ClientInterface, Failure, LibraryValueError, RSAWrapper
 from anwdl._connection import RequestReceipt
 from anwdl._library import ffi
-from ends import OWN_KEY_PAIR, PEER_KEY_PAIR, TIMEOUT, exchanged, fresh, own_keys, peer_settings, together
+from ends import OWN_KEY_PAIR, PEER_KEY_PAIR, TIMEOUT, exchanged, fails, fresh, own_keys, peer_settings, together
 from peer import PeerError, ProtocolName, Session
 
 PACKAGE = f"{Path(anwdl.__file__).parent}{os.sep}"
@@ -104,10 +104,10 @@ class Places:
         finally:
             self.is_found |= interruption.happened
 
-    def repeated(self, number: int, use: Callable[[], T]) -> T:
+    def repeated(self, number: int, use: Callable[[], T], handler: Callable[[], None] = interrupt) -> T:
         """What `use` returns, which is interrupted in that place, and then called again."""
         try:
-            return self.run(Interruption(number, interrupt), use)
+            return self.run(Interruption(number, handler), use)
         except Interrupt:
             return use()
 
@@ -136,6 +136,23 @@ class Everywhere(unittest.TestCase):
                 self.assert_free(client.getRequestErrors)
                 places.repeated(number, partial(client.sendResponse, True, "OK", parameters))
                 self.assertEqual(json.loads(peer.receive_text())["data"], parameters)
+            self.assertGreater(places.number, 40)
+
+    def test_a_failure_is_that_of_its_operation(self) -> None:
+        def fail_and_interrupt() -> None:
+            with fails(LibraryValueError, "KEY_MISSING"):
+                RSAWrapper(generate_key_pair=False).getFingerprint()
+            interrupt()
+
+        with exchanged(ProtocolName.GCM) as (client, peer):
+            places = Places()
+            for number in places:
+                peer.send_text('{"verb": "lower case", "parameters": {}}')
+                with fails(LibraryValueError, "MALFORMED_REQUEST"):
+                    places.repeated(number, client.recvRequest, fail_and_interrupt)
+                self.assertIsNotNone(client.getRequestErrors())
+                client.sendResponse(False, "Bad request")
+                peer.receive_text()
             self.assertGreater(places.number, 40)
 
     def test_what_is_not_asked_for_again_is_freed(self) -> None:

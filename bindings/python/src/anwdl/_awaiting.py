@@ -67,7 +67,10 @@ class Awaiting(Connection):
         was_open = not self.isClosed()
         self._link.is_ended = True
         self._wake()
-        waiting.loop.call_soon_threadsafe(self._end, self._link)
+        try:
+            waiting.loop.call_soon_threadsafe(self._end, self._link)
+        except RuntimeError:  # its thread has closed it just now
+            super()._end_now(link)
         return was_open
 
     async def _perform(self, call: Call[T]) -> T:

@@ -32,7 +32,7 @@ class Instance(Connection):
         self._stored_request: Optional[Dict[str, Any]] = None
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_t **")
-        check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out))
+        check(lib.anwdl_client_new, socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out)
         self._handle = out[0]
         self._descriptor = socket.fileno()
 

@@ -45,7 +45,7 @@ class Interface(Connection):
         self._seconds = timeout or None
         self._milliseconds = milliseconds(timeout)
         out = ffi.new("anwdl_client_interface_t **")
-        check(lib.anwdl_client_interface_new(handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out))
+        check(lib.anwdl_client_interface_new, handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out)
         self._handle = out[0]
 
     def __del__(self) -> None:
@@ -85,7 +85,7 @@ class Interface(Connection):
                 self._end()
                 self._link = Link()
         elif self.socket is not None and not self._link.is_in_use():
-            check(self._connect(self._link))  # the library refuses
+            check(self._connect, self._link)  # the library refuses
 
     def _connect(self, link: Link) -> int:
         status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
@@ -114,7 +114,7 @@ class Interface(Connection):
 
     def _let_go(self) -> None:
         if not lib.anwdl_client_interface_is_closed(self._handle):
-            check(lib.anwdl_client_interface_close_connection(self._handle))
+            check(lib.anwdl_client_interface_close_connection, self._handle)
 
     def _check_open(self) -> None:
         if self.isClosed():

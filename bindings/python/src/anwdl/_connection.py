@@ -7,7 +7,6 @@ import socket as sockets
 import threading
 import time
 from functools import partial
-from itertools import starmap
 from types import SimpleNamespace, TracebackType
 from typing import Any, Callable, ClassVar, Dict, Generator, Generic, List, Optional, Tuple, Type, TypeVar, Union
 
@@ -27,6 +26,7 @@ from anwdl._library import (
     ffi,
     given_text,
     lib,
+    outcome,
     returned,
     string,
 )
@@ -100,7 +100,7 @@ class Call(Generic[T]):
     def __init__(self, function: Callable[..., int], *arguments: Any) -> None:
         self._function, self._arguments = function, arguments
         self._thread = threading.get_ident()
-        self._statuses: List[int] = []
+        self._outcome: List[Any] = []
 
     def repeats(self, earlier: "Call[Any]") -> bool:
         """Whether this is the same operation as one that has its result already."""
@@ -108,14 +108,14 @@ class Call(Generic[T]):
         return earlier.is_finished() and same == (earlier._thread, earlier._function, earlier._arguments)
 
     def is_finished(self) -> bool:
-        return bool(self._statuses) and self._statuses[0] <= OK
+        return bool(self._outcome) and self._outcome[0] <= OK
 
     def status(self) -> int:
         """What the library returns, or has returned."""
         if not self.is_finished():
             # In one step, of which a signal handler sees all or nothing.
-            self._statuses[:] = starmap(self._function, (self._given(),))
-        return returned(self._statuses[0])
+            self._outcome[:] = outcome(self._function, self._given())
+        return returned(*self._outcome)
 
     def result(self) -> T:
         return None  # type: ignore[return-value]
@@ -257,7 +257,7 @@ class Connection(NotCopied):
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
         def share() -> None:
             self._keeps.append(wrapper._kept())  # first, as a signal handler may raise in between
-            check(function(self._handle, wrapper._read()))
+            check(function, self._handle, wrapper._read())
 
         first, second = sorted((self._guard, wrapper._guard), key=id)
         first.run(lambda: second.run(share))
@@ -359,7 +359,7 @@ class Connection(NotCopied):
             raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
         timeout = milliseconds(self._timeout())
         if timeout != self._milliseconds:
-            check(self._functions.set_timeout(self._handle, timeout))
+            check(self._functions.set_timeout, self._handle, timeout)
             self._milliseconds = timeout
         link.turn = turn
         return link
