@@ -239,9 +239,11 @@ static inline anwdl_client_options_t *make_options(int argc, char **argv) {
                    anwdl_client_options_set_max_message_size(options, 16384) == ANWDL_OK &&
                    anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK;
     anwdl_rsa_wrapper_free(keys); /* the options share the key pair */
-    if (!is_done)
-        fprintf(stderr, "no options: %s\n", anwdl_last_error_message());
-    return is_done ? options : NULL;
+    if (is_done)
+        return options;
+    fprintf(stderr, "no options: %s\n", anwdl_last_error_message());
+    anwdl_client_options_free(options);
+    return NULL;
 }
 
 /* The socket that systemd passes, or one on 127.0.0.1 and the port that is the first argument; -1
