@@ -57,7 +57,7 @@ class Interface(Connection):
         """The descriptor to wait for, of the connection or of one that is being made; -1 if there is none."""
         socket = self.socket
         if socket is not None:
-            return socket.fileno()
+            return -1 if self._link.is_ended else socket.fileno()
         return self._guard.run(lambda: int(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
 
     def isClosed(self) -> bool:

@@ -67,11 +67,15 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
 
 
 class Turn:
-    """What is under way on a thread or a task of this process as long as it has its lock."""
+    """What a thread or a task of this process does while it has this lock."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.process = Process.number
+        self._process = Process.number
+
+    def is_under_way(self) -> bool:
+        """One of the parent's is not, in a child."""
+        return self._process == Process.number and self.lock.locked()
 
 
 class Link:
@@ -83,12 +87,23 @@ class Link:
     is_ended = False
     """Whether it is closed, but for what another thread has to do first."""
 
-    def __init__(self, socket: Optional[sockets.socket] = None) -> None:
+    def __init__(self, socket: Optional[sockets.socket] = None, wait: Optional[Turn] = None) -> None:
         self.socket = socket
+        self.wait = wait
+        """That of a thread for the descriptor of the socket."""
 
     def is_in_use(self) -> bool:
-        """Whether an operation is under way. One of the parent's is not, in a child."""
-        return self.turn is not None and self.turn.process == Process.number and self.turn.lock.locked()
+        """Whether an operation is under way."""
+        return self.turn is not None and self.turn.is_under_way()
+
+    def is_waited_for(self) -> bool:
+        return self.wait is not None and self.wait.is_under_way()
+
+    def close(self) -> None:
+        """Closes the socket, unless a thread waits for it. That thread does it then: before, the next connection must not get its number,
+        which the thread would wait for."""
+        if self.socket is not None and not self.is_waited_for():
+            self.socket.close()
 
 
 class Call(Generic[T]):
@@ -288,17 +303,16 @@ class Connection(NotCopied):
     def _end_now(self, link: Optional[Link]) -> bool:
         ending = self._link
         if link is not None and link is not ending:
-            if link.socket is not None:
-                link.socket.close()
+            link.close()
             return False
         was_open = not self.isClosed()
         self._wake()
-        self._link = Link(ending.socket)
+        self._link = Link(ending.socket, ending.wait)
+        self._link.is_ended = ending.is_waited_for()
         if not self._guard.is_computing():
             self._guard.computation = None
             self._let_go()
-        if ending.socket is not None:
-            ending.socket.close()
+        ending.close()
         return was_open
 
     def _wake(self) -> None:
@@ -411,7 +425,7 @@ class Connection(NotCopied):
                 elif self._options.non_blocking:
                     raise WANTS[want]
                 else:
-                    self._wait(want, descriptor, link.waker, deadline)
+                    self._wait(link, want, descriptor, deadline)
         finally:
             steps.close()
 
@@ -420,16 +434,29 @@ class Connection(NotCopied):
         socket = self.socket
         return socket.fileno() if socket is not None else -1
 
-    def _wait(self, want: int, descriptor: int, waker: Optional[sockets.socket], deadline: Optional[float]) -> None:
-        poller = select.poll()
+    def _wait(self, link: Link, want: int, descriptor: int, deadline: Optional[float]) -> None:
+        def begin() -> None:
+            self._check_open_still(link)
+            link.wait = wait
+
+        poller, wait = select.poll(), Turn()
         poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
-        if waker is not None:
-            poller.register(waker, select.POLLIN)
-        if deadline is None:
-            poller.poll()
-        else:
-            # The library decides whether the time is up. One more millisecond avoids a call that is too early.
-            poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
+        if link.waker is not None:
+            poller.register(link.waker, select.POLLIN)
+        try:
+            with wait.lock:
+                self._guard.run(begin, also_while_computing=True)
+                if deadline is None:
+                    poller.poll()
+                else:
+                    # The library decides whether the time is up. One more millisecond avoids a call that is too early.
+                    poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
+        finally:
+            self._guard.run(partial(self._close_if_ended, link), also_while_computing=True)
+
+    def _close_if_ended(self, link: Link) -> None:
+        if self._link is not link:
+            link.close()
 
 
 class BlockingSteps(Connection):
