@@ -71,7 +71,6 @@ pub struct AesWrapper {
 #[derive(Clone)]
 struct Inner {
     key: Zeroizing<[u8; MAX_KEY_SIZE]>,
-    key_len: usize,
     iv: [u8; BLOCK_SIZE],
     cipher: Cipher,
 }
@@ -159,12 +158,7 @@ impl AesWrapper {
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
         Ok(Self {
-            inner: try_box(Inner {
-                key,
-                key_len,
-                iv,
-                cipher,
-            })?,
+            inner: try_box(Inner { key, iv, cipher })?,
         })
     }
 
@@ -181,7 +175,11 @@ impl AesWrapper {
 
     /// The size of the key in bits.
     pub fn key_size(&self) -> u32 {
-        self.inner().key_len as u32 * 8
+        match self.inner().cipher {
+            Cipher::Cbc128(_) | Cipher::Gcm128(_) => 128,
+            Cipher::Cbc192(_) | Cipher::Gcm192(_) => 192,
+            Cipher::Cbc256(_) | Cipher::Gcm256(_) => 256,
+        }
     }
 
     /// How the key is used.
@@ -194,7 +192,7 @@ impl AesWrapper {
 
     /// The key. Mirrors the first half of `AESWrapper.getKey`.
     pub fn key(&self) -> &[u8] {
-        &self.inner().key[..self.inner().key_len]
+        &self.inner().key[..self.key_size() as usize / 8]
     }
 
     /// The IV: 16 bytes in CBC mode, empty in GCM mode, where each encryption generates a nonce.
