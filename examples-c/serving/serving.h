@@ -14,10 +14,16 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __cplusplus
+#include <atomic>
+using std::atomic_int;
+#else
+#include <stdatomic.h>
+#endif
 
-/* Whether SIGTERM or SIGINT has come. From then on, a client ends with its next response, or as
-   soon as it has no request under way. */
-static volatile sig_atomic_t is_stopping;
+/* Whether SIGTERM or SIGINT has come, which threads ask, too. From then on, a client ends with its
+   next response, or as soon as it has no request under way. */
+static atomic_int is_stopping;
 
 static inline void stop(int signal_number) {
     is_stopping = signal_number;
