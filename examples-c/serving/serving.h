@@ -21,7 +21,7 @@ using std::atomic_int;
 #include <stdatomic.h>
 #endif
 
-/* Whether SIGTERM or SIGINT has come, which threads ask, too. From then on, a client ends with its
+/* Whether SIGTERM or SIGINT has come; threads read it, too. From then on, a client ends with its
    next response, or as soon as it has no request under way. */
 static atomic_int is_stopping;
 

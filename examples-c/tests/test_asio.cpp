@@ -467,7 +467,7 @@ void test_ends_of_a_session() {
 
 /* -- draining ---------------------------------------------------------------------------------- */
 
-/* The request comes when it is let, and nothing but its response after it. */
+/* The request comes when it may, and nothing but its response after it. */
 void ask_late(peer_t *peer) {
     char byte;
     REQUIRE(peer_exchange_keys(peer, true));
@@ -512,7 +512,7 @@ struct counts {
     int responses = 0;
 };
 
-/* One after the other, for as long as it is let. */
+/* One after the other, as long as somebody answers. */
 template <class Stream>
 asio::awaitable<void> keep_asking(Stream stream, anwdl_protocol_t framing, counts &out) {
     anwdl::client_options options = server_options();

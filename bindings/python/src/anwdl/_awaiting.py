@@ -12,8 +12,8 @@ from anwdl._options import Options
 
 
 class Waiting:
-    """A task's waiting for a descriptor. It ends on the thread of its loop, and not in a child: after a fork, both processes share what
-    the loop has told the system."""
+    """A task waits for a descriptor. Only the thread of its loop may end that, and no child: after a fork, both processes share what the
+    loop has told the system."""
 
     def __init__(self, descriptor: int, to_read: bool) -> None:
         self.loop = asyncio.get_running_loop()

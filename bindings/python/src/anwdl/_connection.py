@@ -74,23 +74,23 @@ class Turn:
         self._process = Process.number
 
     def is_under_way(self) -> bool:
-        """One of the parent's is not, in a child."""
+        """Whether something has it. In a child, nothing of the parent counts."""
         return self._process == Process.number and self.lock.locked()
 
 
 class Link:
-    """One connection. After it, there is another one of these, on which its operations do not go on."""
+    """One connection. The next one has a Link of its own, so that an operation of an earlier one cannot go on with it."""
 
     turn: Optional[Turn] = None
     waker: Optional[sockets.socket] = None
     """Wakes the thread that makes it, when there is no socket yet to shut down."""
     is_ended = False
-    """Whether it is closed, but for what another thread has to do first."""
+    """Whether it counts as closed, although another thread must do something before it can be."""
 
     def __init__(self, socket: Optional[sockets.socket] = None, wait: Optional[Turn] = None) -> None:
         self.socket = socket
         self.wait = wait
-        """That of a thread for the descriptor of the socket."""
+        """What a thread has that waits for the descriptor of the socket."""
 
     def is_in_use(self) -> bool:
         """Whether an operation is under way."""
@@ -100,8 +100,8 @@ class Link:
         return self.wait is not None and self.wait.is_under_way()
 
     def close(self) -> None:
-        """Closes the socket, unless a thread waits for it. That thread does it then: before, the next connection must not get its number,
-        which the thread would wait for."""
+        """Closes the socket, unless a thread waits for it. That thread then closes it: earlier, the next connection could get the number
+        of the descriptor, and the thread would wait for that."""
         if self.socket is not None and not self.is_waited_for():
             self.socket.close()
 
@@ -342,7 +342,7 @@ class Connection(NotCopied):
         return self.socket.gettimeout() if self.socket is not None else None
 
     def _use(self, link: Link, use: Callable[[], T]) -> T:
-        """Calls what uses this connection. It is CLOSED, too, while there is a computation of another one."""
+        """Calls a function that uses this connection. If that is closed, the failure says so, even while a later one computes."""
 
         def use_if_open() -> T:
             self._check_open_still(link)
@@ -366,7 +366,7 @@ class Connection(NotCopied):
         return kind._lent_by(self._guard, lambda: look_up(self._handle), self._keeps) if has_one else None
 
     def _take_turn(self, turn: Turn, prepare: Callable[[], None]) -> Link:
-        """The connection, for an operation that has the lock of its turn. There is one at a time."""
+        """Begins an operation, which has locked its turn, and returns the connection. There is one at a time."""
         prepare()
         link = self._link
         if link.is_in_use():

@@ -232,7 +232,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Process.is_forked)
 
 # The locks of this package are taken with `with` and nothing between them and the block: a signal handler that raises can then not leave
-# one locked. That something is under way is told by a lock, too, which nothing can leave behind.
+# one locked. Whether something is under way is told by a lock, too, for the same reason.
 
 _computations: Set[threading.Lock] = set()
 """Locked by the threads that may be in a private operation of the program."""
@@ -263,7 +263,7 @@ def _end_computations() -> None:
 
 
 class Guard:
-    """Lets one thread at a time call functions with an object. Computations last, so they do without it."""
+    """Lets one thread at a time use an object of the library. A computation takes long, so it runs without the lock."""
 
     __slots__ = ("_lock", "_process", "_callbacks", "computation")
 
@@ -283,8 +283,8 @@ class Guard:
             raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
 
     def run(self, use: Callable[[], T], also_while_computing: bool = False) -> T:
-        """Calls a function that uses the object, and which must not take long. During a computation, only those that call nothing of the
-        library with the object may run."""
+        """Calls a function that uses the object, and must not take long. With `also_while_computing` it runs during a computation, too, and
+        must not pass the object to the library then."""
         with self._lock if self._process == Process.number else self._renewed_lock():
             callbacks = self._callbacks
             if callbacks not in (None, _thread.callbacks):
