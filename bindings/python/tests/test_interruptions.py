@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import anwdl
-from anwdl import ClientInterface, Failure, LibraryValueError, RSAWrapper
+from anwdl import AsyncClientInstance, ClientInstance, ClientInterface, Failure, LibraryValueError, RSAWrapper
 from anwdl._connection import RequestReceipt
 from anwdl._library import ffi
 from ends import OWN_KEY_PAIR, PEER_KEY_PAIR, TIMEOUT, exchanged, fails, fresh, own_keys, peer_settings, together
@@ -176,6 +176,39 @@ class Everywhere(unittest.TestCase):
                 self.assertEqual(sum(message != ffi.NULL for message in freed), is_received)
             freed.clear()
         self.assertGreater(places.number, 40)
+
+    def test_what_is_not_made_leaves_its_socket_and_nothing_else(self) -> None:
+        keys = own_keys()
+        for kind, make in (
+            (ClientInstance, lambda near: ClientInstance(near, TIMEOUT, keys, exchange_keys=False)),
+            (AsyncClientInstance, lambda near: AsyncClientInstance(near, keys, TIMEOUT)),
+            (ClientInterface, lambda near: ClientInterface("127.0.0.1", 1, TIMEOUT, keys)),
+        ):
+            functions, alive = kind._functions, set[Any]()
+            create, free = functions.new, functions.free
+
+            def create_and_note(*arguments: Any) -> int:
+                status = int(create(*arguments))
+                alive.add(arguments[-1][0])
+                return status
+
+            def note_and_free(handle: Any) -> None:
+                alive.discard(handle)
+                free(handle)
+
+            patch = mock.patch.multiple(functions, new=create_and_note, free=note_and_free)
+            places = Places()
+            for number in places:
+                interruption = Interruption(number, interrupt)
+                near, far = socket.socketpair()
+                with near, far, patch:
+                    with suppress(Interrupt):
+                        places.run(interruption, partial(make, near))
+                    self.assertEqual(alive, set())
+                    if interruption.happened or kind is ClientInterface:
+                        far.sendall(b"x")
+                        self.assertEqual(near.recv(1), b"x")
+            self.assertGreater(places.number, 40)
 
     def test_a_key_pair_that_threads_share(self) -> None:
         wrapper = own_keys()

@@ -44,9 +44,8 @@ class Interface(Connection):
         self._options = options
         self._seconds = timeout or None
         self._milliseconds = milliseconds(timeout)
-        out = ffi.new("anwdl_client_interface_t **")
-        check(lib.anwdl_client_interface_new, handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out)
-        self._handle = out[0]
+        given = handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps)
+        self._create("anwdl_client_interface_t", given)
 
     def __del__(self) -> None:
         if self._handle != ffi.NULL and self.socket is not None:

@@ -195,6 +195,8 @@ class Connection(NotCopied):
     _functions: ClassVar[SimpleNamespace]
     _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool, "is_idle": bool}
     """The functions that only look, and what makes a value of Python of what they return."""
+    _out: Any = None
+    """Has the library's object already when a signal handler raises in _create()."""
     _handle: Any = ffi.NULL
     _options: Options
     _call: Optional[Call[Any]] = None
@@ -262,11 +264,19 @@ class Connection(NotCopied):
 
     # -- building blocks for the operations ----------------------------------------------------------------------------------------
 
+    def _create(self, kind: str, *arguments: Any) -> None:
+        """Makes the library's object."""
+        self._out = ffi.new(f"{kind} **")
+        check(self._functions.new, *arguments, self._out)
+        self._handle = self._out[0]
+
     def _free(self) -> None:
         """Frees the library's object. The garbage collector may finalize objects that refer to this one later, and they may use it: they
         find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
-        handle, self._handle = self._handle, ffi.NULL
-        self._functions.free(handle)
+        self._handle = ffi.NULL
+        if self._out is not None:
+            handle, self._out[0] = self._out[0], ffi.NULL
+            self._functions.free(handle)
         self._drop_call()
 
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
