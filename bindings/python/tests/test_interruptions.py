@@ -249,6 +249,19 @@ class Everywhere(unittest.TestCase):
                 listener.shutdown(socket.SHUT_RDWR)
                 server.join()
 
+    def test_an_interrupted_connection_ends(self) -> None:
+        with self.listening() as port:
+            places = Places()
+            for number in places:
+                with ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
+                    with suppress(Interrupt):
+                        places.run(Interruption(number, interrupt), client.connectServer)
+                    with suppress(Failure):
+                        client.closeConnection()
+                    # The server serves one client after the other.
+                    client.connectServer()
+            self.assertGreater(places.number, 100)
+
     def test_a_handler_that_closes(self) -> None:
         with self.listening() as port, ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
             places = Places()

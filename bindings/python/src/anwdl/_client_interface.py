@@ -4,7 +4,7 @@ import os
 import socket as sockets
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from anwdl._awaiting import Awaiting
 from anwdl._connection import BlockingSteps, Call, Connection, Link, ResponseReceipt, Turn, closed, functions_of, json_object
@@ -23,6 +23,23 @@ from anwdl._wrappers import AESWrapper, RSAWrapper
 
 DEFAULT_SERVER_LISTEN_PORT = 6150
 MOST_PORT = (1 << 16) - 1
+
+
+def share_socket(descriptor: int, link: Link) -> sockets.socket:
+    """Gives the link a socket of its own for the library's connection. A descriptor that stayed behind when a signal handler raises would
+    keep that open."""
+    made = sockets.socket.__new__(sockets.socket)
+    duplicate: List[int] = []
+    try:
+        duplicate[:] = map(os.dup, (descriptor,))  # in one step
+        sockets.socket.__init__(made, fileno=duplicate[0])
+        link.socket = made
+    except BaseException:
+        for not_taken in {*duplicate} - {made.fileno()}:
+            os.close(not_taken)
+        sockets.SocketType.close(made)  # which need not be complete
+        raise
+    return made
 
 
 class Interface(Connection):
@@ -89,10 +106,8 @@ class Interface(Connection):
     def _connect(self, link: Link) -> int:
         status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
         if status == OK:
-            # Of one's own, as the other one is the library's: of the same connection.
             try:
-                link.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
-                link.socket.settimeout(self._seconds)
+                share_socket(lib.anwdl_client_interface_get_socket_descriptor(self._handle), link).settimeout(self._seconds)
             except OSError:
                 self._check_open_still(link)
                 raise
