@@ -1185,7 +1185,8 @@ anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
  * close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
  * ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
  * @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
- *   after a failure, and if anwdl_client_next_event() has waited only to let other clients have their turn. */
+ *   after a failure, and after an ANWDL_EVENT_WANT_READ that only gave other clients their turn: it did not look
+ *   into the socket. */
 bool anwdl_client_is_idle(const anwdl_client_t *client);
 
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of

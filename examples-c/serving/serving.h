@@ -14,10 +14,16 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __cplusplus
+#include <atomic>
+using std::atomic_int;
+#else
+#include <stdatomic.h>
+#endif
 
-/* Whether SIGTERM or SIGINT has come. From then on, a client ends with its next response, or as
-   soon as it has no request under way. */
-static volatile sig_atomic_t is_stopping;
+/* Whether SIGTERM or SIGINT has come; threads read it, too. From then on, a client ends with its
+   next response, or as soon as it has no request under way. */
+static atomic_int is_stopping;
 
 static inline void stop(int signal_number) {
     is_stopping = signal_number;
@@ -239,9 +245,11 @@ static inline anwdl_client_options_t *make_options(int argc, char **argv) {
                    anwdl_client_options_set_max_message_size(options, 16384) == ANWDL_OK &&
                    anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK;
     anwdl_rsa_wrapper_free(keys); /* the options share the key pair */
-    if (!is_done)
-        fprintf(stderr, "no options: %s\n", anwdl_last_error_message());
-    return is_done ? options : NULL;
+    if (is_done)
+        return options;
+    fprintf(stderr, "no options: %s\n", anwdl_last_error_message());
+    anwdl_client_options_free(options);
+    return NULL;
 }
 
 /* The socket that systemd passes, or one on 127.0.0.1 and the port that is the first argument; -1

@@ -1,9 +1,11 @@
-/* The short servers of the manual answer with a function of the program's own, where there is
-   one. */
+/* The short servers of the manual answer with a function of the program's own, where there is one;
+   and a signal stops what other threads serve, of which ThreadSanitizer sees whether that is a
+   race. */
 #include "../serving/serving.h"
 #include "check.h"
 #include "peer.h"
 #include "support.h"
+#include <pthread.h>
 
 static const char *answer(const anwdl_request_t *request, anwdl_data_t *data) {
     anwdl_value_t text = anwdl_value_find(anwdl_request_get_parameters(request), "/text");
@@ -35,23 +37,29 @@ static void ask(peer_t *peer) {
     peer_hang_up(peer);
 }
 
-static void test(void) {
+static void test(void (*act)(peer_t *peer), bool is_stopped) {
     anwdl_client_options_t *options = make_shared_key_options();
     peer_t peer;
+    pthread_t thread;
     int ends[2];
     make_tcp_pair(ends);
     CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
     anwdl_client_t *client = peer_open_client(&peer, ends, options, ANWDL_PROTOCOL_V4, NULL);
-    peer_start(&peer, ask, NULL);
-    serve_to_the_end(client);
+    peer_start(&peer, act, NULL);
+    REQUIRE(pthread_create(&thread, NULL, serve_to_the_end, client) == 0);
+    if (is_stopped)
+        CHECK(raise(SIGTERM) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
     peer_join(&peer);
     peer_free(&peer);
     anwdl_client_options_free(options);
 }
 
 int main(void) {
-    test();
+    test(ask, false);
     answer_request = answer;
-    test();
+    test(ask, false);
+    CHECK(stop_at_signals());
+    test(peer_check_hung_up, true);
     return check_finish();
 }

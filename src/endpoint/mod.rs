@@ -234,7 +234,8 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// Whether no request is under way, from its first byte to the last one of its response. A
-    /// client is idle only if it could send one.
+    /// server is not idle if its last receive only let other peers have their turn; a client is
+    /// idle only if it could send a request.
     pub fn is_idle(&self) -> bool {
         let may_begin = match self.role() {
             Role::Server => self.turns.may_receive(Role::Server) && !self.transport.has_yielded(),

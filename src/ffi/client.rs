@@ -500,7 +500,8 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
 /// close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
 /// ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
 /// @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
-///   after a failure, and if anwdl_client_next_event() has waited only to let other clients have their turn.
+///   after a failure, and after an ANWDL_EVENT_WANT_READ that only gave other clients their turn: it did not look
+///   into the socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
     // SAFETY: the header requires live objects, or NULL.

@@ -23,7 +23,7 @@ OTHER_DESCRIPTORS = 32
 """What a process has open besides its clients."""
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
-"""No handler waits for them: it could run just before accept(), which would then wait on."""
+"""They are blocked, and one thread waits for them. A handler could run just before accept(), which would then go on waiting."""
 
 PAUSE_SECONDS = 0.1
 """After accept() has failed: the system is short of descriptors or memory."""
@@ -81,7 +81,7 @@ class Stopping:
 
     @contextmanager
     def session(self, client: Client) -> Iterator[None]:
-        """Knows the client while the block runs."""
+        """Keeps the client in the set while the block runs."""
         self.clients.add(client)
         try:
             yield
@@ -187,8 +187,8 @@ def main() -> None:
 
     def stop_at_signal() -> None:
         signal.sigwait(STOP_SIGNALS)
-        stopping.begun.set()
         listener.shutdown(socket.SHUT_RDWR)  # accept() fails
+        stopping.begun.set()
         places.release()  # acquire() returns
 
     with ThreadPoolExecutor(MOST_CLIENTS) as pool:
