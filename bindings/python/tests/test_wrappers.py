@@ -152,6 +152,14 @@ class ElsewhereKeys(unittest.TestCase):
             gc.collect()
             self.assertIsNone(is_alive())
 
+    def test_a_client_keeps_it_once(self) -> None:
+        self.wrapper.setPrivateOperation(self.operation)
+        client = ClientInterface("127.0.0.1", 1)
+        for _ in range(10):
+            client.setRSAWrapper(self.wrapper)
+            client.setAESWrapper(AESWrapper())
+        self.assertEqual(len(client._keeps), 1)
+
     def test_it_lives_as_long_as_a_wrapper_has_it(self) -> None:
         class Token:
             operation = self.operation
