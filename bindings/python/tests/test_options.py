@@ -403,16 +403,16 @@ class Interface(unittest.TestCase):
             self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
 
     def test_what_fails_at_the_last_step_of_connecting_leaves_no_connection(self) -> None:
-        none_left = {"side_effect": OSError(errno.EMFILE, "none left")}
+        none_left = OSError(errno.EMFILE, "none left")
         for options in (Options(), Options(non_blocking=True)):
             with server() as (port, _):
                 client = ClientInterface("127.0.0.1", port, TIMEOUT, peer_keys(), options=options)
-                with mock.patch("os.dup", **none_left), fails(LibraryRuntimeError, "IO_FAILED"):
+                with mock.patch("os.dup", side_effect=none_left), fails(LibraryRuntimeError, "IO_FAILED"):
                     while True:
                         with contextlib.suppress(WantRead):
                             client.connectServer()
                 self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
-        with mock.patch("socket.socketpair", **none_left), fails(LibraryRuntimeError, "IO_FAILED"):
+        with mock.patch("socket.socketpair", side_effect=none_left), fails(LibraryRuntimeError, "IO_FAILED"):
             ClientInterface("127.0.0.1", 1, TIMEOUT, peer_keys()).connectServer()
 
     def test_a_timeout_ends_connecting(self) -> None:
