@@ -84,6 +84,12 @@ def is_of_package(frame: FrameType | None) -> bool:
     return frame is not None and frame.f_code.co_filename.startswith(PACKAGE)
 
 
+def lent_by(client: ClientInterface) -> RSAWrapper:
+    wrapper = client.getRSAWrapper()
+    assert wrapper is not None
+    return wrapper
+
+
 def interrupt() -> None:
     raise Interrupt
 
@@ -266,7 +272,7 @@ class Everywhere(unittest.TestCase):
                 keys.getFingerprint,
                 lambda: own_keys().verifyDataSignature(keys.signData("text"), "text"),
                 lambda: len(keys.encryptData("text", use_local_public_key=True)),
-                lambda: None if (client := ClientInterface("127.0.0.1", 1, TIMEOUT, keys).getRSAWrapper()) is None else client.getPublicKey(),
+                lambda: lent_by(ClientInterface("127.0.0.1", 1, TIMEOUT, keys)).getPublicKey(),
             ):
                 expected, places = use(), Places()
                 for number in places:
