@@ -286,8 +286,15 @@ class Connection(NotCopied):
         deliver_messages()
 
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
-        first, second = sorted((self._guard, wrapper._guard), key=id)
-        first.run(lambda: second.run(lambda: wrapper._share(function, self._handle, self._keeps)))
+        # The wrapper is not used within the guard of the connection: a thread that had one guard and waited for another would not get it
+        # from a thread that waits for the first one in a signal handler.
+        keys, keeps, _sharing = wrapper._shared()
+
+        def share() -> None:
+            self._keeps.update(keeps)  # first, as a signal handler may raise in between
+            check(function, self._handle, keys)
+
+        self._guard.run(share)
 
     def _compute(self, link: Link) -> None:
         computation = threading.Lock()

@@ -77,7 +77,7 @@ def handle_of(
     if options.peer_ip is not None:
         check(lib.anwdl_client_options_set_peer_ip, handle, given_text("peer_ip", options.peer_ip))
     if rsa_wrapper is not None:
-        rsa_wrapper._share(lib.anwdl_client_options_set_rsa_wrapper, handle, keeps)
+        rsa_wrapper._share(handle, keeps)
     if aes_wrapper is not None:
-        aes_wrapper._share(lib.anwdl_client_options_set_aes_wrapper, handle, keeps)
+        aes_wrapper._share(handle, keeps)
     return handle

@@ -5,7 +5,7 @@ import os
 import warnings
 from functools import partial
 from itertools import chain, starmap
-from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, ClassVar, Dict, Optional, Tuple, Type, TypeVar, Union
 
 from anwdl._library import (
     Guard,
@@ -71,6 +71,8 @@ def new_options() -> Any:
 class _Wrapper(NotCopied):
     """Keys that this object owns, or the current keys of a client, which it looks up at each use because they change."""
 
+    _set_option: ClassVar[Any]
+    _get_from: ClassVar[Any]
     _keys: Union[Owned, Lent]
     _guard: Guard
 
@@ -86,20 +88,34 @@ class _Wrapper(NotCopied):
             raise invalid("this wrapper belongs to a client: give the client another one instead")
         return self._keys
 
-    def _share(self, function: Callable[..., int], sharer: Any, keeps: Dict[int, Any]) -> None:
-        """Shares the keys with an object of the library. Adds what it must keep, each thing once."""
+    def _share(self, options: Any, keeps: Dict[int, Any]) -> None:
+        """Sets the keys in options, and adds what their users must keep, by its identity."""
 
         def share() -> None:
             keys = self._keys
             if keys.keeps is not None:
-                keeps[id(keys.keeps)] = keys.keeps  # first, as a signal handler may raise in between
-            check(function, sharer, keys)
+                keeps[id(keys.keeps)] = keys.keeps
+            check(self._set_option, options, keys)
 
         self._guard.run(share)
+
+    def _shared(self) -> Tuple[Any, Dict[int, Any], Any]:
+        """The keys as they are now, but not the peer's, in an object of the library that does nothing else; what their users must keep; and
+        that object."""
+        options, keeps, out = new_options(), dict[int, Any](), ffi.new("anwdl_client_interface_t *[1]")
+        self._share(options, keeps)
+        # No Owned: what a signal handler raises in __del__() is lost.
+        made = outcome(lib.anwdl_client_interface_new, ((options, out),))
+        *found, sharing = chain(made, map(ffi.gc, out, (lib.anwdl_client_interface_free,)))
+        returned(*found)
+        return self._get_from(sharing), keeps, sharing
 
 
 class RSAWrapper(_Wrapper):
     """An RSA key pair, and the peer's public key. What takes long works with keys that no other call changes, so nothing waits for it."""
+
+    _set_option = lib.anwdl_client_options_set_rsa_wrapper
+    _get_from = lib.anwdl_client_interface_get_rsa_wrapper
 
     def __init__(
         self,
@@ -210,7 +226,7 @@ class RSAWrapper(_Wrapper):
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Writes the private key to a file that only its owner can read."""
         text = given_text("path", os.fsencode(path))
-        keys, _kept = self._shared()
+        keys, *_kept = self._shared()
         check(lib.anwdl_rsa_wrapper_save, keys, text)
 
     def _get(self, key: str, pem_format: bool) -> Optional[bytes]:
@@ -238,22 +254,15 @@ class RSAWrapper(_Wrapper):
     def _process_privately(self, function: Callable[..., int], data: Union[str, bytes]) -> bytes:
         """Uses the local keys as they are at the beginning."""
         given = given_bytes(data)
-        keys, _kept = self._shared()
+        keys, *_kept = self._shared()
         return some_bytes(compute, function, keys, given, len(given))
-
-    def _shared(self) -> Tuple[Any, Any]:
-        """The local keys as they are now, in an object of the library that does nothing else, and what must be kept meanwhile."""
-        options, keeps, out = new_options(), dict[int, Any](), ffi.new("anwdl_client_interface_t *[1]")
-        self._share(lib.anwdl_client_options_set_rsa_wrapper, options, keeps)
-        # No Owned: what a signal handler raises in __del__() is lost.
-        made = outcome(lib.anwdl_client_interface_new, ((options, out),))
-        *found, sharing = chain(made, map(ffi.gc, out, (lib.anwdl_client_interface_free,)))
-        returned(*found)
-        return lib.anwdl_client_interface_get_rsa_wrapper(sharing), (keeps, sharing)
 
 
 class AESWrapper(_Wrapper):
     """An AES key and its IV."""
+
+    _set_option = lib.anwdl_client_options_set_aes_wrapper
+    _get_from = lib.anwdl_client_interface_get_aes_wrapper
 
     def __init__(self, key_size: int = DEFAULT_AES_KEY_SIZE, *, mode: AESMode = AESMode.CBC) -> None:
         self._guard = Guard()
