@@ -966,8 +966,9 @@ anwdl_status_t anwdl_client_new(int fd, const anwdl_client_options_t *options, a
  * becomes invalid; requests that the caller owns stay valid. Python: del. */
 void anwdl_client_free(anwdl_client_t *client);
 
-/** Closes the connection and wipes the keys. The client must still be freed.
- * Python: ClientInstance.closeConnection().
+/** Closes the connection and wipes the keys. The client must still be freed. If bytes have come that were not
+ * received, TCP also throws away what the peer has not fetched of the last response (RFC 2525, 2.17): to close
+ * then, use anwdl_client_detach() and receive them first. Python: ClientInstance.closeConnection().
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED. */
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
