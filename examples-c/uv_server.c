@@ -378,8 +378,9 @@ static void drain_handle(uv_handle_t *handle, void *data) {
 /* The loop ends when the last handle is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
     server_t *server = signal->data;
+    if (!server->is_stopping) /* a second signal gains nobody time */
+        server->end = get_time() + server->base.options.drain_timeout;
     server->is_stopping = true;
-    server->end = get_time() + server->base.options.drain_timeout;
     /* New clients are refused immediately. */
     uv_poll_stop(&server->listener);
     (void)shutdown(server->base.listener, SHUT_RDWR);

@@ -190,6 +190,8 @@ def main() -> None:
         listener.shutdown(socket.SHUT_RDWR)  # accept() fails
         stopping.begun.set()
         places.release()  # acquire() returns
+        signal.sigwait(STOP_SIGNALS)  # a second one ends the requests that are under way, too
+        stopping.close(list(stopping.clients))
 
     with ThreadPoolExecutor(MOST_CLIENTS) as pool:
         with socket.create_server(("127.0.0.1", arguments.port)) as listener:
