@@ -10,6 +10,7 @@
 #include "check.h"
 #include "peer.h"
 #include "process.h"
+#include "relay.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -29,6 +30,8 @@ enum {
     FRAMING_COUNT = 4,
     MOST_SERVERS = 16,
     SILENCE_COUNT = 4,
+    CUT_COUNT = 3,
+    HEADER_SIZE = 5,                  /* bytes of a TLS record */
     LONGEST_WAIT = 1000,              /* milliseconds, of these servers */
     ACTIVATED = 3,                    /* the descriptor that systemd passes */
     PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
@@ -212,7 +215,44 @@ static void check_answer_and_end(peer_t *peer) {
     peer_free(peer);
 }
 
+/* A request inside TLS of which a part of the record has come: of its header, the header alone, or
+   more. */
+typedef struct {
+    peer_t peer;
+    relay_t *relay;
+} cut_t;
+
+static const size_t CUTS[CUT_COUNT] = {HEADER_SIZE - 2, HEADER_SIZE, HEADER_SIZE + 20};
+
+/* OpenSSL has that part; the socket has it no longer. */
+static void begin_cut_requests(const server_t *server, cut_t cut[CUT_COUNT]) {
+    for (size_t at = 0; at < CUT_COUNT; at++) {
+        uint16_t port;
+        int listener = make_listener(&port);
+        int fd = connect_inside_tls(port);
+        cut[at].relay = relay_new(accept(listener, NULL, NULL), connect_to(server->port));
+        close(listener);
+        peer_init(&cut[at].peer, fd, ANWDL_PROTOCOL_GCM, "peer-1");
+        REQUIRE(peer_exchange_keys(&cut[at].peer, true));
+        peer_check_response(&cut[at].peer, STAT, STATISTICS);
+        size_t end = relay_get_passed(cut[at].relay) + CUTS[at];
+        relay_limit(cut[at].relay, end);
+        REQUIRE(peer_send_request(&cut[at].peer, STAT));
+        relay_await(cut[at].relay, end);
+        relay_await_reader(cut[at].relay);
+    }
+}
+
+static void end_cut_requests(cut_t cut[CUT_COUNT]) {
+    for (size_t at = 0; at < CUT_COUNT; at++) {
+        relay_limit(cut[at].relay, SIZE_MAX);
+        check_answer_and_end(&cut[at].peer);
+        relay_free(cut[at].relay);
+    }
+}
+
 static void check_drain(server_t *server) {
+    cut_t cut[CUT_COUNT];
     peer_t asking, early, ahead, silent[SILENCE_COUNT];
     uint8_t request[256];
     int gate[2], waiting;
@@ -234,6 +274,8 @@ static void check_drain(server_t *server) {
     do
         REQUIRE(ioctl(gate[0], FIONREAD, &waiting) == 0 && poll(NULL, 0, 1) == 0);
     while (waiting > 0);
+    if (server->is_inside_tls)
+        begin_cut_requests(server, cut);
     /* One whole request is there before the signal, but came after the server's last wait, of a
        second at most, was over. */
     CHECK(kill(server->process.pid, SIGSTOP) == 0);
@@ -245,6 +287,8 @@ static void check_drain(server_t *server) {
         peer_check_hung_up(&silent[at]);
         peer_free(&silent[at]);
     }
+    if (server->is_inside_tls)
+        end_cut_requests(cut);
     static const char all_the_rest[4096];
     REQUIRE(write(gate[1], all_the_rest, sizeof all_the_rest) == sizeof all_the_rest);
     peer_join(&asking);
