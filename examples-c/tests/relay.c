@@ -55,8 +55,9 @@ static bool pass_on(relay_t *relay) {
         return read(relay->wake[0], &token, 1) == 1;
     if (entries[1].revents != 0)
         return pass(relay->server, relay->client, CHUNK) > 0;
-    size_t len = pass(relay->client, relay->server, left);
+    /* All in one: what the server has got is counted. */
     pthread_mutex_lock(&relay->mutex);
+    size_t len = pass(relay->client, relay->server, left);
     relay->passed += len;
     pthread_mutex_unlock(&relay->mutex);
     return len > 0;
