@@ -325,10 +325,12 @@ template <class Stream> class connection {
     }
 
     /// For a server that stops: waits for no further request. One that has begun, or waits in the
-    /// stream, is still delivered, and its response sent. As soon as there is none, or the limit is
-    /// over, which is there for peers who always ask one more, the next event is event::ended, also
-    /// for an operation that waits already, and get_error() has no failure. Key exchanges end, too,
-    /// but a computation is waited for, and so is a write that has begun, up to its own timeout.
+    /// stream, is still delivered, and its response sent: inside asio::ssl::stream, it begins with
+    /// the first byte of a TLS record; in another layered stream, with what that delivers. As soon
+    /// as there is none, or the limit is over, which is there for peers who always ask one more,
+    /// the next event is event::ended, also for an operation that waits already, and get_error()
+    /// has no failure. Key exchanges end, too, but a computation is waited for, and so is a write
+    /// that has begun, up to its own timeout.
     ///
     /// Call it on the executor, at any time: while an operation is under way, in a handler, before
     /// the first operation, again. It does nothing in the role of a client, which does not wait for
