@@ -50,9 +50,9 @@ RUST_TESTS := $(filter-out message_costs,$(patsubst tests/%.rs,%,$(wildcard test
                 $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 # What takes many compilations.
 CPP_HEADERS := cpp_header::it_compiles cpp_header::the_header_for_asio cpp_header::clang
-# The tests of the exported symbols look at the libraries that the C tests link with. Neither the headers nor the costs of
-# messages depend on who does the RSA: in pure Rust, what tests those is not built once more, nor do peers break off, or send
-# other lengths and texts, or alter messages once more. AES, short records of gcm and all of JSON are the same code in both.
+# The tests of the exported symbols look at the libraries that the C tests link with. What does not depend on who does the
+# cryptography is not tested again in pure Rust: the headers, the costs of messages, JSON, and peers that break off, send
+# other lengths and texts, or alter messages. AES and short records of gcm are the same code in both.
 PURE_LEFT_OUT := --skip read_ahead:: $(addprefix --skip hostile_peer::,ends:: sockets:: json_texts:: lengths:: \
                    altered::messages altered::records ciphertexts::records_at)
 test-rust: library pure-library

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __cplusplus
@@ -80,6 +81,14 @@ static inline bool is_waiting(anwdl_event_t event) {
     return event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE;
 }
 
+/* Throws away what has come. If a connection is closed before that was read, the system also throws
+   away what the client has not fetched of its response. */
+static inline void discard_input(int fd) {
+    char bytes[4096];
+    for (int count = 0; count < 16 && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; count++) {
+    }
+}
+
 /* Runs a client until it has to wait. Call it at once for a new one: its time begins with that. If
    is_waiting(), wait for what the event says, no longer than get_wait() of
    anwdl_client_get_time_left(), and call it again; else free the client. */
@@ -103,9 +112,10 @@ static inline anwdl_event_t serve(anwdl_client_t *client) {
         case ANWDL_EVENT_EXCHANGED:
             break;
         case ANWDL_EVENT_RESPONSE_SENT:
-            if (was_stopping)
-                return ANWDL_EVENT_ENDED; /* even if the next request has begun */
-            break;
+            if (!was_stopping)
+                break;
+            discard_input(anwdl_client_get_socket_descriptor(client)); /* of the next request */
+            return ANWDL_EVENT_ENDED;
         case ANWDL_EVENT_WANT_READ:
             return was_stopping && anwdl_client_is_idle(client) ? ANWDL_EVENT_ENDED : event;
         default:
@@ -142,6 +152,7 @@ static inline int get_descriptor(const anwdl_session_t *session) {
 static inline void close_session(anwdl_session_t *session) {
     int fd = get_descriptor(session);
     anwdl_session_free(session);
+    discard_input(fd);
     close(fd);
 }
 

@@ -55,11 +55,66 @@ static void test(void (*act)(peer_t *peer), bool is_stopped) {
     anwdl_client_options_free(options);
 }
 
+/* A server that stops: a request has begun, so it is answered. The response is longer than what the
+   peer can take at once, and the peer sends the beginning of another request before it reads on. */
+enum { LONG_TEXT = 200000 };
+
+static const char *answer_with_long_text(const anwdl_request_t *request, anwdl_data_t *data) {
+    static char text[LONG_TEXT + 1];
+    (void)request;
+    memset(text, 'a', LONG_TEXT);
+    return anwdl_data_set_string(data, "text", text) == ANWDL_OK
+               ? ANWDL_RESPONSE_MSG_OK
+               : ANWDL_RESPONSE_MSG_INTERNAL_ERROR;
+}
+
+static void ask_again_before_the_response(peer_t *peer) {
+    const int *has_ended = peer->context;
+    static uint8_t response[LONG_TEXT];
+    char header[8];
+    char byte;
+    CHECK(peer_send_request(peer, ECHO));
+    CHECK(peer_receive_bytes(peer, header, sizeof header));
+    CHECK(peer_send_bytes(peer,
+                          "1"
+                          "0",
+                          2));
+    CHECK(read(*has_ended, &byte, 1) == 0);
+    CHECK(peer_receive_bytes(peer, response, sizeof response));
+}
+
+static void test_response_on_its_way(void) {
+    anwdl_client_options_t *options = make_shared_key_options();
+    int size = 4 * LONG_TEXT;
+    peer_t peer;
+    pthread_t thread;
+    int ends[2];
+    int has_ended[2];
+    REQUIRE(pipe(has_ended) == 0);
+    make_tcp_pair(ends);
+    CHECK_OK(anwdl_client_options_set_non_blocking(options, true));
+    anwdl_client_t *client = peer_open_client(&peer, ends, options, ANWDL_PROTOCOL_V2, NULL);
+    int fd = anwdl_client_get_socket_descriptor(client);
+    REQUIRE(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0);
+    answer_request = answer_with_long_text;
+    peer_start(&peer, ask_again_before_the_response, &has_ended[0]);
+    REQUIRE(wait_for(fd, POLLIN, 10000));
+    CHECK(is_stopping);
+    REQUIRE(pthread_create(&thread, NULL, serve_to_the_end, client) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
+    close(has_ended[1]);
+    peer_join(&peer);
+    close(has_ended[0]);
+    peer_free(&peer);
+    anwdl_client_options_free(options);
+}
+
 int main(void) {
     test(ask, false);
     answer_request = answer;
     test(ask, false);
     CHECK(stop_at_signals());
     test(peer_check_hung_up, true);
+    test_response_on_its_way();
     return check_finish();
 }

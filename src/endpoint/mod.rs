@@ -587,6 +587,10 @@ fn drive(
 fn fail(session: &mut Session, error: TransferError, interest: Interest) -> Error {
     match error {
         TransferError::WouldBlock => Error::WouldBlock(interest),
+        TransferError::Lent => {
+            session.lent();
+            Error::WouldBlock(interest)
+        }
         TransferError::TimedOut => session.interrupt(timed_out(), true),
         TransferError::Os(call, error) => {
             let errno = error.raw_os_error().unwrap_or(0);

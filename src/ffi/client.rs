@@ -91,8 +91,9 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
     unsafe { free(client) }
 }
 
-/// Closes the connection and wipes the keys. The client must still be freed.
-/// Python: ClientInstance.closeConnection().
+/// Closes the connection and wipes the keys. The client must still be freed. If bytes have come that were not
+/// received, TCP also throws away what the peer has not fetched of the last response (RFC 2525, 2.17): to close
+/// then, use anwdl_client_detach() and receive them first. Python: ClientInstance.closeConnection().
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_close_connection(
