@@ -34,7 +34,7 @@ enum {
     MOST_ANSWERED = 100,
     MOST_ANSWERED_AT_END = 20,
     INSATIABLE_COUNT = 80,
-    MUCH = 16384, /* bytes of responses */
+    MUCH = 4096, /* bytes of responses */
     FLOOD_COUNT = 200,
     PATIENCE = ANWDL_PATIENCE *
                60000 /* milliseconds after which a server that does nothing counts as hung */
