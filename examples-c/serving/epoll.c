@@ -48,8 +48,10 @@ int main(int argc, char **argv) {
             start(accept_client(listener, 0, options));
         wait = 1000;
         for (fd = 0; fd < MOST_DESCRIPTORS; fd++) { /* those whose time is over, or will be next */
-            int time = get_wait(anwdl_client_get_time_left(clients[fd])); /* without one, 1000 */
-            if (clients[fd] != NULL && (is_stopping || time == 0))
+            if (clients[fd] == NULL)
+                continue;
+            int time = get_wait(anwdl_client_get_time_left(clients[fd]));
+            if (is_stopping || time == 0)
                 advance(fd);
             else if (time < wait)
                 wait = time;
