@@ -33,7 +33,7 @@ all: library ## build the release library (the default)
 
 check: check-form check-rust check-c ## what to run at each save: form, clippy, unit tests, the quick C tests
 
-# The library's own crate takes longer to optimize than its tests take longer without that.
+# Optimizing the library's own crate takes longer than its tests lose without it.
 test test-rust-long test-validator: export CARGO_FLAGS += --config profile.dev.package.libanwdl.opt-level=0
 test: test-tools ## run the tests; .ci/run also has the longest, and those of what is handed out
 	@$(MAKE) --no-print-directory side-by-side PARTS='$(TESTS)'

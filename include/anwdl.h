@@ -966,8 +966,9 @@ anwdl_status_t anwdl_client_new(int fd, const anwdl_client_options_t *options, a
  * becomes invalid; requests that the caller owns stay valid. Python: del. */
 void anwdl_client_free(anwdl_client_t *client);
 
-/** Closes the connection and wipes the keys. The client must still be freed.
- * Python: ClientInstance.closeConnection().
+/** Closes the connection and wipes the keys. The client must still be freed. If bytes have come that were not
+ * received, TCP also throws away what the peer has not fetched of the last response (RFC 2525, 2.17): to close
+ * then, use anwdl_client_detach() and receive them first. Python: ClientInstance.closeConnection().
  * @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED. */
 anwdl_status_t anwdl_client_close_connection(anwdl_client_t *client);
 
@@ -1185,7 +1186,8 @@ anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
  * close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
  * ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
  * @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
- *   after a failure, and if anwdl_client_next_event() has waited only to let other clients have their turn. */
+ *   after a failure, and after an ANWDL_EVENT_WANT_READ that only gave other clients their turn: it did not look
+ *   into the socket. */
 bool anwdl_client_is_idle(const anwdl_client_t *client);
 
 /** Attaches a pointer of the program to the client, for anwdl_client_get_user_data() and for the function of
@@ -1389,8 +1391,8 @@ anwdl_status_t anwdl_session_feed_end(anwdl_session_t *session);
 
 /** The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
  * pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
- * a copy: no timeout counts for these, and the program must limit how many wait.
- * Python: none; socket.sendall() is called inside.
+ * a copy: no timeout counts for these, and the program must limit how many wait. A timeout that passes while
+ * some are pending ends the session: they may have left. Python: none; socket.sendall() is called inside.
  * @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
  *   session.
  * @param len Where to write their number, which may be 0.

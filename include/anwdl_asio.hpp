@@ -311,12 +311,14 @@ template <class Stream> class connection {
     /// stream, is still delivered, and its response sent. As soon as there is none, or the limit is
     /// over, which is there for peers who always ask one more, the next event is event::ended, also
     /// for an operation that waits already, and get_error() has no failure. Key exchanges end, too,
-    /// but a computation is waited for, and so is a write, up to its own timeout.
+    /// but a computation is waited for, and so is a write that has begun, up to its own timeout.
     ///
     /// Call it on the executor, at any time: while an operation is under way, in a handler, before
     /// the first operation, again. It does nothing in the role of a client, which does not wait for
     /// requests.
     void drain(std::chrono::milliseconds limit) {
+        if (session_.get_role() == role::client)
+            return;
         is_draining_ = true;
         drain_end_ = clock::now() + limit;
         if (is_reading_)

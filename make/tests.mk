@@ -16,7 +16,7 @@ test-paths: ## try make in folders with strange names, and on systems that lack 
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy 
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy
 
 check-form check-rust check-c: export CARGO_INCREMENTAL := 1
 
@@ -50,13 +50,14 @@ RUST_TESTS := $(filter-out message_costs,$(patsubst tests/%.rs,%,$(wildcard test
                 $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 # What takes many compilations.
 CPP_HEADERS := cpp_header::it_compiles cpp_header::the_header_for_asio cpp_header::clang
-# The tests of the exported symbols look at the libraries that the C tests link with. Neither the headers nor the costs of
-# messages depend on who does the RSA: in pure Rust, what tests those is not built once more, nor do peers break off, or send
-# other lengths and texts, or alter messages once more. AES, short records of gcm and all of JSON are the same code in both.
+# The tests of the exported symbols look at the libraries that the C tests link with. What does not depend on who does the
+# cryptography is not tested again in pure Rust: the headers, the costs of messages, JSON, and peers that break off, send
+# other lengths and texts, or alter messages. AES and short records of gcm are the same code in both.
 PURE_LEFT_OUT := --skip read_ahead:: $(addprefix --skip hostile_peer::,ends:: sockets:: json_texts:: lengths:: \
                    altered::messages altered::records ciphertexts::records_at)
 test-rust: library pure-library
 	$(STAGE) 'Rust tests'
+	@scripts/ensure-tools cargo cc c++ valgrind
 	ANWDL_LIBRARY=$(call absolute,$(LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --lib $(addprefix --test ,$(RUST_TESTS)) \
 	    -- $(addprefix --skip ,$(CPP_HEADERS))
 	ANWDL_LIBRARY=$(call absolute,$(PURE_LIBRARY)) $(CARGO) test $(CARGO_FLAGS) --test interface exported_symbols::

@@ -60,15 +60,40 @@ pub(crate) fn try_zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
     Ok(zeros)
 }
 
-/// A value on the heap; fails if there is no memory. `Box::new` cannot report that; allocating an
-/// array can.
-pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, NoMemory> {
-    let mut one = Vec::new();
-    one.try_reserve_exact(1)?;
-    one.push(value);
-    match one.try_into() {
-        Ok(boxed) => Ok(boxed),
-        Err(_) => unreachable!("it is one"),
+/// A value on the heap, whose block is wiped with all that is between its fields: where a variant of
+/// an enum is shorter than another, moving it there copies what the stack held.
+#[derive(Clone)]
+pub(crate) struct SecretBox<T>(Box<[T]>);
+
+impl<T> SecretBox<T> {
+    /// Fails if there is no memory. `Box::new` cannot report that; allocating an array can.
+    pub fn try_new(value: T) -> Result<Self, NoMemory> {
+        let mut one = Vec::new();
+        one.try_reserve_exact(1)?;
+        one.push(value);
+        Ok(Self(one.into_boxed_slice()))
+    }
+}
+
+impl<T> Deref for SecretBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0[0]
+    }
+}
+
+impl<T> DerefMut for SecretBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0[0]
+    }
+}
+
+impl<T> Drop for SecretBox<T> {
+    fn drop(&mut self) {
+        let mut block = Vec::from(std::mem::take(&mut self.0));
+        block.clear();
+        block.spare_capacity_mut().zeroize();
     }
 }
 

@@ -14,8 +14,8 @@ static bool watch(int fd, int operation, uint32_t events) {
 /* Goes as far as it can without waiting, and ends a client that goes no further. */
 static void advance(int fd) {
     anwdl_event_t event = serve(clients[fd]);
-    bool waits = event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE;
-    if (waits && watch(fd, EPOLL_CTL_MOD, event == ANWDL_EVENT_WANT_READ ? EPOLLIN : EPOLLOUT))
+    uint32_t wanted = event == ANWDL_EVENT_WANT_READ ? EPOLLIN : EPOLLOUT;
+    if (is_waiting(event) && watch(fd, EPOLL_CTL_MOD, wanted))
         return;
     anwdl_client_free(clients[fd]); /* which closes the descriptor, and epoll forgets it */
     clients[fd] = NULL;

@@ -11,8 +11,9 @@ static void run(int fd, int parent, const anwdl_client_options_t *options) {
     while (is_waiting(event)) {
         struct pollfd entries[] = {{fd, event == ANWDL_EVENT_WANT_READ ? POLLIN : POLLOUT, 0},
                                    {is_stopping ? -1 : parent, POLLIN, 0}};
-        poll(entries, 2, anwdl_client_get_time_left(client));
-        is_stopping = is_stopping || entries[1].revents != 0;
+        poll(entries, 2, get_wait(anwdl_client_get_time_left(client)));
+        if (entries[1].revents != 0)
+            is_stopping = true;
         event = serve(client);
     }
     anwdl_client_free(client);

@@ -12,12 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __cplusplus
+#include <atomic>
+using std::atomic_int;
+#else
+#include <stdatomic.h>
+#endif
 
-/* Whether SIGTERM or SIGINT has come. From then on, a client ends with its next response, or as
-   soon as it has no request under way. */
-static volatile sig_atomic_t is_stopping;
+/* Whether SIGTERM or SIGINT has come; threads read it, too. From then on, a client ends with its
+   next response, or as soon as it has no request under way. */
+static atomic_int is_stopping;
 
 static inline void stop(int signal_number) {
     is_stopping = signal_number;
@@ -74,6 +81,14 @@ static inline bool is_waiting(anwdl_event_t event) {
     return event == ANWDL_EVENT_WANT_READ || event == ANWDL_EVENT_WANT_WRITE;
 }
 
+/* Throws away what has come. If a connection is closed before that was read, the system also throws
+   away what the client has not fetched of its response. */
+static inline void discard_input(int fd) {
+    char bytes[4096];
+    for (int count = 0; count < 16 && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; count++) {
+    }
+}
+
 /* Runs a client until it has to wait. Call it at once for a new one: its time begins with that. If
    is_waiting(), wait for what the event says, no longer than get_wait() of
    anwdl_client_get_time_left(), and call it again; else free the client. */
@@ -97,9 +112,10 @@ static inline anwdl_event_t serve(anwdl_client_t *client) {
         case ANWDL_EVENT_EXCHANGED:
             break;
         case ANWDL_EVENT_RESPONSE_SENT:
-            if (was_stopping)
-                return ANWDL_EVENT_ENDED; /* even if the next request has begun */
-            break;
+            if (!was_stopping)
+                break;
+            discard_input(anwdl_client_get_socket_descriptor(client)); /* of the next request */
+            return ANWDL_EVENT_ENDED;
         case ANWDL_EVENT_WANT_READ:
             return was_stopping && anwdl_client_is_idle(client) ? ANWDL_EVENT_ENDED : event;
         default:
@@ -136,6 +152,7 @@ static inline int get_descriptor(const anwdl_session_t *session) {
 static inline void close_session(anwdl_session_t *session) {
     int fd = get_descriptor(session);
     anwdl_session_free(session);
+    discard_input(fd);
     close(fd);
 }
 
@@ -239,9 +256,11 @@ static inline anwdl_client_options_t *make_options(int argc, char **argv) {
                    anwdl_client_options_set_max_message_size(options, 16384) == ANWDL_OK &&
                    anwdl_client_options_set_timeout(options, 10000) == ANWDL_OK;
     anwdl_rsa_wrapper_free(keys); /* the options share the key pair */
-    if (!is_done)
-        fprintf(stderr, "no options: %s\n", anwdl_last_error_message());
-    return is_done ? options : NULL;
+    if (is_done)
+        return options;
+    fprintf(stderr, "no options: %s\n", anwdl_last_error_message());
+    anwdl_client_options_free(options);
+    return NULL;
 }
 
 /* The socket that systemd passes, or one on 127.0.0.1 and the port that is the first argument; -1

@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
         SSL_CTX_use_certificate_chain_file(context, argv[3]) != 1 ||
         SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1)
         return EXIT_FAILURE;
-    /* Else SSL_read() stays in there while a client sends what is no data. */
+    /* Otherwise SSL_read() does not return while a client sends records without data. */
     SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     while (!is_stopping) {
         pthread_t thread;

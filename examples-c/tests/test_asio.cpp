@@ -467,7 +467,7 @@ void test_ends_of_a_session() {
 
 /* -- draining ---------------------------------------------------------------------------------- */
 
-/* The request comes when it is let, and nothing but its response after it. */
+/* The request comes when it may, and nothing but its response after it. */
 void ask_late(peer_t *peer) {
     char byte;
     REQUIRE(peer_exchange_keys(peer, true));
@@ -512,7 +512,7 @@ struct counts {
     int responses = 0;
 };
 
-/* One after the other, for as long as it is let. */
+/* One after the other, as long as somebody answers. */
 template <class Stream>
 asio::awaitable<void> keep_asking(Stream stream, anwdl_protocol_t framing, counts &out) {
     anwdl::client_options options = server_options();
@@ -730,6 +730,7 @@ asio::awaitable<void> ask(unix_socket &socket, int &responses) {
     anwdl::connection<unix_socket &> connection(
         socket, anwdl::session(anwdl::role::client, options), socket.get_executor());
     asio::steady_timer timer(socket.get_executor(), asio::steady_timer::time_point::min());
+    connection.drain(std::chrono::milliseconds(0)); /* which is for servers */
     while (responses < 3) {
         anwdl::response response;
         /* The timer is always the first, here: what is waited for is cancelled, and then taken up.
@@ -745,8 +746,9 @@ asio::awaitable<void> ask(unix_socket &socket, int &responses) {
         } else if (happened == anwdl::event::response) {
             CHECK_STRING(response.get_data_json(), "{\"a\": 1}");
             responses++;
-        } else {
-            CHECK(happened == anwdl::event::exchanged || happened == anwdl::event::request_sent);
+        } else if (!CHECK(happened == anwdl::event::exchanged ||
+                          happened == anwdl::event::request_sent)) {
+            break;
         }
     }
     socket.close();

@@ -11,12 +11,12 @@ use aes_gcm::AesGcm;
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aead::consts::U12;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::crypto::block_by_block::BlockByBlock;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::secret::{declassify, declassify_choice, try_box, wiping_stack};
+use crate::secret::{SecretBox, declassify, declassify_choice, wiping_stack};
 
 /// The size of an AES block and of a CBC IV, in bytes.
 pub const BLOCK_SIZE: usize = 16;
@@ -65,13 +65,12 @@ pub enum AesMode {
 #[derive(Clone)]
 pub struct AesWrapper {
     // Boxed, so that moving a wrapper leaves no copy of its key behind.
-    inner: Box<[Inner; 1]>,
+    inner: SecretBox<Inner>,
 }
 
 #[derive(Clone)]
 struct Inner {
     key: Zeroizing<[u8; MAX_KEY_SIZE]>,
-    key_len: usize,
     iv: [u8; BLOCK_SIZE],
     cipher: Cipher,
 }
@@ -159,34 +158,29 @@ impl AesWrapper {
             (AesMode::Gcm, _) => Cipher::Gcm256(AesGcm::new_from_slice(bytes).expect(CHECKED)),
         };
         Ok(Self {
-            inner: try_box(Inner {
-                key,
-                key_len,
-                iv,
-                cipher,
-            })?,
+            inner: SecretBox::try_new(Inner { key, iv, cipher })?,
         })
     }
 
     /// A copy, if there is memory for it.
     pub(crate) fn try_clone(&self) -> Result<Self> {
         Ok(Self {
-            inner: try_box(self.inner().clone())?,
+            inner: SecretBox::try_new(Inner::clone(&self.inner))?,
         })
-    }
-
-    fn inner(&self) -> &Inner {
-        &self.inner[0]
     }
 
     /// The size of the key in bits.
     pub fn key_size(&self) -> u32 {
-        self.inner().key_len as u32 * 8
+        match self.inner.cipher {
+            Cipher::Cbc128(_) | Cipher::Gcm128(_) => 128,
+            Cipher::Cbc192(_) | Cipher::Gcm192(_) => 192,
+            Cipher::Cbc256(_) | Cipher::Gcm256(_) => 256,
+        }
     }
 
     /// How the key is used.
     pub fn mode(&self) -> AesMode {
-        match self.inner().cipher {
+        match self.inner.cipher {
             Cipher::Cbc128(_) | Cipher::Cbc192(_) | Cipher::Cbc256(_) => AesMode::Cbc,
             Cipher::Gcm128(_) | Cipher::Gcm192(_) | Cipher::Gcm256(_) => AesMode::Gcm,
         }
@@ -194,14 +188,14 @@ impl AesWrapper {
 
     /// The key. Mirrors the first half of `AESWrapper.getKey`.
     pub fn key(&self) -> &[u8] {
-        &self.inner().key[..self.inner().key_len]
+        &self.inner.key[..self.key_size() as usize / 8]
     }
 
     /// The IV: 16 bytes in CBC mode, empty in GCM mode, where each encryption generates a nonce.
     /// Mirrors the second half of `AESWrapper.getKey`.
     pub fn iv(&self) -> &[u8] {
         match self.mode() {
-            AesMode::Cbc => &self.inner().iv,
+            AesMode::Cbc => &self.inner.iv,
             AesMode::Gcm => &[],
         }
     }
@@ -223,7 +217,7 @@ impl AesWrapper {
 
     /// Replaces the IV and keeps the expanded key.
     pub(crate) fn set_iv(&mut self, iv: [u8; BLOCK_SIZE]) {
-        self.inner[0].iv = iv;
+        self.inner.iv = iv;
     }
 
     /// Encrypts `data`. In CBC mode, pads it and returns the ciphertext, like
@@ -291,12 +285,12 @@ impl AesWrapper {
     /// # Panics
     /// In GCM mode.
     pub(crate) fn encrypt_cbc<const PARTS: usize>(&self, parts: [&mut [u8]; PARTS]) {
-        let iv = &self.inner().iv;
+        let iv = &self.inner.iv;
         // The stack is wiped once, after all of them. Here each block needs the one before it.
         wiping_stack::<CBC_STACK, _>(|| {
             for part in parts {
                 let (blocks, _) = Block::slice_as_chunks_mut(part);
-                match &self.inner().cipher {
+                match &self.inner.cipher {
                     Cipher::Cbc128(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc192(cipher) => encrypt_blocks(cipher, iv, blocks),
                     Cipher::Cbc256(cipher) => encrypt_blocks(cipher, iv, blocks),
@@ -316,16 +310,16 @@ impl AesWrapper {
         if blocks.is_empty() || !rest.is_empty() {
             return None;
         }
-        let iv = &self.inner().iv;
+        let iv = &self.inner.iv;
         if blocks.len() < MANY_BLOCKS {
-            wiping_stack::<CBC_STACK, _>(|| match &self.inner().cipher {
+            wiping_stack::<CBC_STACK, _>(|| match &self.inner.cipher {
                 Cipher::Cbc128(cipher) => decrypt_blocks(BlockByBlock(cipher), iv, blocks),
                 Cipher::Cbc192(cipher) => decrypt_blocks(BlockByBlock(cipher), iv, blocks),
                 Cipher::Cbc256(cipher) => decrypt_blocks(BlockByBlock(cipher), iv, blocks),
                 _ => panic!("CBC asked of a GCM key"),
             });
         } else {
-            wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
+            wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
                 Cipher::Cbc128(cipher) => decrypt_blocks(cipher, iv, blocks),
                 Cipher::Cbc192(cipher) => decrypt_blocks(cipher, iv, blocks),
                 Cipher::Cbc256(cipher) => decrypt_blocks(cipher, iv, blocks),
@@ -346,7 +340,7 @@ impl AesWrapper {
         text: &mut [u8],
     ) -> Result<[u8; TAG_SIZE]> {
         let nonce = nonce.into();
-        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
+        wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.encrypt_inout_detached(nonce, additional_data, text.into())
             }
@@ -374,7 +368,7 @@ impl AesWrapper {
         tag: &[u8; TAG_SIZE],
     ) -> Result<()> {
         let (nonce, tag) = (nonce.into(), tag.into());
-        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.inner().cipher {
+        let opened = wiping_stack::<CIPHER_STACK, _>(|| match &self.inner.cipher {
             Cipher::Gcm128(cipher) => {
                 cipher.decrypt_inout_detached(nonce, additional_data, text.into(), tag)
             }
@@ -407,13 +401,6 @@ pub(crate) fn text_too_long() -> Error {
         Reason::MessageTooLarge,
         "the text is longer than GCM allows",
     )
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // The key and the cipher wipe themselves.
-        self.iv.zeroize();
-    }
 }
 
 impl fmt::Debug for AesWrapper {

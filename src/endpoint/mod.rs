@@ -234,7 +234,8 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// Whether no request is under way, from its first byte to the last one of its response. A
-    /// client is idle only if it could send one.
+    /// server is not idle if its last receive only let other peers have their turn; a client is
+    /// idle only if it could send a request.
     pub fn is_idle(&self) -> bool {
         let may_begin = match self.role() {
             Role::Server => self.turns.may_receive(Role::Server) && !self.transport.has_yielded(),
@@ -586,6 +587,10 @@ fn drive(
 fn fail(session: &mut Session, error: TransferError, interest: Interest) -> Error {
     match error {
         TransferError::WouldBlock => Error::WouldBlock(interest),
+        TransferError::Lent => {
+            session.lent();
+            Error::WouldBlock(interest)
+        }
         TransferError::TimedOut => session.interrupt(timed_out(), true),
         TransferError::Os(call, error) => {
             let errno = error.raw_os_error().unwrap_or(0);

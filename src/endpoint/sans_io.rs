@@ -56,7 +56,7 @@ impl Transport for SansIo {
     }
 
     fn send(&mut self, _bytes: &[u8]) -> std::result::Result<usize, TransferError> {
-        Err(TransferError::WouldBlock)
+        Err(TransferError::Lent)
     }
 
     fn receive(&mut self, _buffer: &mut [u8]) -> std::result::Result<usize, TransferError> {
@@ -78,7 +78,8 @@ impl Transport for SansIo {
 /// Each operation returns [`Error::WouldBlock`] until it is done. For [`Interest::Read`], `feed`
 /// what you received; for [`Interest::Write`], send `pending` and report it with `sent`; for
 /// [`Interest::Computation`], call `compute`. Then call the operation again. A session has no
-/// clock: the program sets the time with `set_time`. To give up, call `end`. On a TCP socket, set
+/// clock: the program sets the time with `set_time`. A timeout that passes while bytes are pending
+/// ends the session: they may have left. To give up, call `end`. On a TCP socket, set
 /// `TCP_NODELAY`, and on Linux `TCP_QUICKACK` whenever the key exchange is done or waits for bytes:
 /// released peers wait for acknowledgements between the small pieces that they write.
 ///

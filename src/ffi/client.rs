@@ -91,8 +91,9 @@ pub unsafe extern "C" fn anwdl_client_free(client: *mut anwdl_client_t) {
     unsafe { free(client) }
 }
 
-/// Closes the connection and wipes the keys. The client must still be freed.
-/// Python: ClientInstance.closeConnection().
+/// Closes the connection and wipes the keys. The client must still be freed. If bytes have come that were not
+/// received, TCP also throws away what the peer has not fetched of the last response (RFC 2525, 2.17): to close
+/// then, use anwdl_client_detach() and receive them first. Python: ClientInstance.closeConnection().
 /// @return ANWDL_OK, or ANWDL_RUNTIME_ERROR with ANWDL_REASON_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_close_connection(
@@ -500,7 +501,8 @@ pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -
 /// close the client then, and no request is lost. First call anwdl_client_next_event() until it returns
 /// ANWDL_EVENT_WANT_READ: a request may wait in the socket. Python: none.
 /// @return true before the first request, in the key exchange too, and between two requests; otherwise false, also
-///   after a failure, and if anwdl_client_next_event() has waited only to let other clients have their turn.
+///   after a failure, and after an ANWDL_EVENT_WANT_READ that only gave other clients their turn: it did not look
+///   into the socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_is_idle(client: *const anwdl_client_t) -> bool {
     // SAFETY: the header requires live objects, or NULL.

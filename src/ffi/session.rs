@@ -369,8 +369,8 @@ pub unsafe extern "C" fn anwdl_session_feed_end(session: *mut anwdl_session_t) -
 
 /// The bytes to be sent to the peer; after ANWDL_WANT_WRITE there are some. Send them in order, at once or in
 /// pieces, and report what is on its way with anwdl_session_sent(). To report bytes before they are sent, keep
-/// a copy: no timeout counts for these, and the program must limit how many wait.
-/// Python: none; socket.sendall() is called inside.
+/// a copy: no timeout counts for these, and the program must limit how many wait. A timeout that passes while
+/// some are pending ends the session: they may have left. Python: none; socket.sendall() is called inside.
 /// @param bytes Where to write the address of the bytes, borrowed until the next call that changes the
 ///   session.
 /// @param len Where to write their number, which may be 0.

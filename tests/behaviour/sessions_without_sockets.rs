@@ -1,6 +1,8 @@
 //! Sessions without a descriptor: what they wait for, what they take, and what they make of
 //! callers and peers that break the rules.
 
+use std::time::Duration;
+
 use anwdl::error::Interest;
 use anwdl::protocol::{Protocol, Role};
 use anwdl::{AesMode, AesWrapper, ClientOptions, Error, Reason, SansIoSession};
@@ -382,6 +384,32 @@ fn one_operation_at_a_time() {
         server.recv_request(false).unwrap_err(),
         Error::WouldBlock(Interest::Read)
     );
+}
+
+/// Else the next message would be encrypted with the same nonce or IV as one that the peer may have.
+#[test]
+fn what_was_pending_when_the_time_was_over_may_have_left() {
+    for protocol in FRAMINGS {
+        let session = |role| {
+            let mut options = options(role, protocol);
+            options.set_timeout(Some(Duration::from_secs(10)));
+            let mut session = SansIoSession::new(role, &options).unwrap();
+            session.set_time(Duration::ZERO);
+            session
+        };
+        let (mut client, mut server) = (session(Role::Client), session(Role::Server));
+        exchange(&mut client, &mut server, true, usize::MAX);
+        assert_eq!(
+            client.send_request("STAT", None),
+            Err(Error::WouldBlock(Interest::Write))
+        );
+        assert!(!client.pending().is_empty());
+        client.set_time(Duration::from_secs(10));
+        assert_reason(client.send_request("STAT", None), Reason::Timeout);
+        assert!(client.has_failed(), "{protocol:?}");
+        assert!(client.pending().is_empty());
+        assert_reason(client.send_request("ECHO", None), Reason::SessionFailed);
+    }
 }
 
 /// Takes a key exchange to where the server's computation is due.

@@ -69,6 +69,10 @@ class ServerProcess:
     def stop(self) -> int:
         """Asks the server to end and gives its exit status."""
         self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Gives the exit status of a server that has been asked to end."""
         try:
             status = self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired as error:

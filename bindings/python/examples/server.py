@@ -11,7 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Semaphore
+from threading import Event, Semaphore, Thread
 from typing import Any, Dict, Iterable, Iterator, Optional, Set, Tuple, Union
 
 import anwdl
@@ -21,6 +21,9 @@ MOST_CLIENTS = 100
 """Threads. A crowd waits in the queue of the system, and takes neither memory nor descriptors."""
 OTHER_DESCRIPTORS = 32
 """What a process has open besides its clients."""
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+"""They are blocked, and one thread waits for them. A handler could run just before accept(), which would then go on waiting."""
 
 PAUSE_SECONDS = 0.1
 """After accept() has failed: the system is short of descriptors or memory."""
@@ -78,7 +81,7 @@ class Stopping:
 
     @contextmanager
     def session(self, client: Client) -> Iterator[None]:
-        """Knows the client while the block runs."""
+        """Keeps the client in the set while the block runs."""
         self.clients.add(client)
         try:
             yield
@@ -170,18 +173,8 @@ def check_descriptors(most_clients: int) -> None:
         sys.exit(f"{most_clients} clients need {needed} descriptors, and {allowed} are allowed: raise ulimit -n")
 
 
-class Stop(BaseException):
-    """SIGTERM. No Exception, because add_done_callback() keeps those that are raised in its function."""
-
-
-def stop(_signal: int, _frame: object) -> None:
-    """The handler."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    raise Stop
-
-
 def main() -> None:
-    """Serves clients until SIGTERM."""
+    """Serves clients until SIGTERM or SIGINT."""
     arguments = command_line()
     check_descriptors(MOST_CLIENTS)
     key_pair = key_pair_of(arguments)
@@ -192,18 +185,25 @@ def main() -> None:
         sessions.discard(session)
         places.release()
 
+    def stop_at_signal() -> None:
+        signal.sigwait(STOP_SIGNALS)
+        listener.shutdown(socket.SHUT_RDWR)  # accept() fails
+        stopping.begun.set()
+        places.release()  # acquire() returns
+
     with ThreadPoolExecutor(MOST_CLIENTS) as pool:
-        with suppress(Stop), socket.create_server(("127.0.0.1", arguments.port)) as listener:
-            signal.signal(signal.SIGTERM, stop)
+        with socket.create_server(("127.0.0.1", arguments.port)) as listener:
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # in each thread: only sigwait() takes them
             say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
-            while True:
+            Thread(target=stop_at_signal, daemon=True).start()
+            while not stopping.begun.is_set():
                 places.acquire()
                 try:
                     connection, _ = listener.accept()
                 except OSError as error:
                     places.release()
                     if not isinstance(error, ConnectionError):  # it has left already
-                        time.sleep(PAUSE_SECONDS)
+                        stopping.begun.wait(PAUSE_SECONDS)
                     continue
                 session = pool.submit(serve, connection, key_pair, arguments, stopping)
                 sessions.add(session)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from unittest import mock
 
 from anwdl import AsyncClientInstance, AsyncClientInterface, LibraryRuntimeError, LibraryValueError, Options, Protocol
+from anwdl._awaiting import Waiting
 from anwdl._connection import Call, Link
 from anwdl._library import lib
 from ends import STAT, TIMEOUT, Token, fails, is_at_end, own_keys, peer_settings, server, silent_server, two_ends
@@ -252,10 +253,15 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
             # No task of a loop that is open.
             task._log_destroy_pending = False  # type: ignore[attr-defined]
 
-        with two_ends() as (near, far):
-            client = AsyncClientInstance(near, own_keys(), TIMEOUT)
-            await in_thread(run_and_close)
-            self.assertTrue(is_at_end(far))
+        for is_elsewhere in (
+            Waiting.is_elsewhere,
+            lambda waiting: True,  # who closes looks before another thread closes the loop
+        ):
+            with two_ends() as (near, far), mock.patch.object(Waiting, "is_elsewhere", is_elsewhere):
+                client = AsyncClientInstance(near, own_keys(), TIMEOUT)
+                await in_thread(run_and_close)
+                self.assertTrue(client.isClosed())
+                self.assertTrue(is_at_end(far))
 
     async def test_what_it_sets_itself_cannot_be_set(self) -> None:
         options = Options(non_blocking=True)

@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import anwdl
-from anwdl import ClientInterface, Failure, RSAWrapper
+from anwdl import AsyncClientInstance, ClientInstance, ClientInterface, Failure, LibraryValueError, RSAWrapper
 from anwdl._connection import RequestReceipt
 from anwdl._library import ffi
-from ends import OWN_KEY_PAIR, PEER_KEY_PAIR, TIMEOUT, exchanged, fresh, own_keys, peer_settings, together
+from ends import OWN_KEY_PAIR, PEER_KEY_PAIR, TIMEOUT, exchanged, fails, fresh, own_keys, peer_settings, together
 from peer import PeerError, ProtocolName, Session
 
 PACKAGE = f"{Path(anwdl.__file__).parent}{os.sep}"
@@ -104,10 +104,10 @@ class Places:
         finally:
             self.is_found |= interruption.happened
 
-    def repeated(self, number: int, use: Callable[[], T]) -> T:
+    def repeated(self, number: int, use: Callable[[], T], handler: Callable[[], None] = interrupt) -> T:
         """What `use` returns, which is interrupted in that place, and then called again."""
         try:
-            return self.run(Interruption(number, interrupt), use)
+            return self.run(Interruption(number, handler), use)
         except Interrupt:
             return use()
 
@@ -138,6 +138,23 @@ class Everywhere(unittest.TestCase):
                 self.assertEqual(json.loads(peer.receive_text())["data"], parameters)
             self.assertGreater(places.number, 40)
 
+    def test_a_failure_is_that_of_its_operation(self) -> None:
+        def fail_and_interrupt() -> None:
+            with fails(LibraryValueError, "KEY_MISSING"):
+                RSAWrapper(generate_key_pair=False).getFingerprint()
+            interrupt()
+
+        with exchanged(ProtocolName.GCM) as (client, peer):
+            places = Places()
+            for number in places:
+                peer.send_text('{"verb": "lower case", "parameters": {}}')
+                with fails(LibraryValueError, "MALFORMED_REQUEST"):
+                    places.repeated(number, client.recvRequest, fail_and_interrupt)
+                self.assertIsNotNone(client.getRequestErrors())
+                client.sendResponse(False, "Bad request")
+                peer.receive_text()
+            self.assertGreater(places.number, 40)
+
     def test_what_is_not_asked_for_again_is_freed(self) -> None:
         freed: list[Any] = []
         free = RequestReceipt._free
@@ -159,6 +176,39 @@ class Everywhere(unittest.TestCase):
                 self.assertEqual(sum(message != ffi.NULL for message in freed), is_received)
             freed.clear()
         self.assertGreater(places.number, 40)
+
+    def test_what_is_not_made_leaves_its_socket_and_nothing_else(self) -> None:
+        keys = own_keys()
+        for kind, make in (
+            (ClientInstance, lambda near: ClientInstance(near, TIMEOUT, keys, exchange_keys=False)),
+            (AsyncClientInstance, lambda near: AsyncClientInstance(near, keys, TIMEOUT)),
+            (ClientInterface, lambda near: ClientInterface("127.0.0.1", 1, TIMEOUT, keys)),
+        ):
+            functions, alive = kind._functions, set[Any]()
+            create, free = functions.new, functions.free
+
+            def create_and_note(*arguments: Any) -> int:
+                status = int(create(*arguments))
+                alive.add(arguments[-1][0])
+                return status
+
+            def note_and_free(handle: Any) -> None:
+                alive.discard(handle)
+                free(handle)
+
+            patch = mock.patch.multiple(functions, new=create_and_note, free=note_and_free)
+            places = Places()
+            for number in places:
+                interruption = Interruption(number, interrupt)
+                near, far = socket.socketpair()
+                with near, far, patch:
+                    with suppress(Interrupt):
+                        places.run(interruption, partial(make, near))
+                    self.assertEqual(alive, set())
+                    if interruption.happened or kind is ClientInterface:
+                        far.sendall(b"x")
+                        self.assertEqual(near.recv(1), b"x")
+            self.assertGreater(places.number, 40)
 
     def test_a_key_pair_that_threads_share(self) -> None:
         wrapper = own_keys()
@@ -198,6 +248,19 @@ class Everywhere(unittest.TestCase):
             finally:
                 listener.shutdown(socket.SHUT_RDWR)
                 server.join()
+
+    def test_an_interrupted_connection_ends(self) -> None:
+        with self.listening() as port:
+            places = Places()
+            for number in places:
+                with ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
+                    with suppress(Interrupt):
+                        places.run(Interruption(number, interrupt), client.connectServer)
+                    with suppress(Failure):
+                        client.closeConnection()
+                    # The server serves one client after the other.
+                    client.connectServer()
+            self.assertGreater(places.number, 100)
 
     def test_a_handler_that_closes(self) -> None:
         with self.listening() as port, ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:

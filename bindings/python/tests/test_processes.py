@@ -5,6 +5,7 @@ import itertools
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from unittest import mock
 
 from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
 from ends import (
@@ -26,6 +28,7 @@ from ends import (
     fails,
     fresh,
     is_at_end,
+    need,
     own_keys,
     peer_settings,
     request_arrives,
@@ -58,14 +61,11 @@ class Threads(unittest.TestCase):
 
     def while_another_thread_waits(self, client: ClientInstance, act: Callable[[], None]) -> BaseException | None:
         """Has another thread in recvRequest() when `act` is called; gives what that call ended with."""
-        waits = threading.Event()
+        waits, wait = threading.Event(), client._wait
 
-        def tell_and_wait(*_: Any) -> None:
-            # A descriptor of its own is what the system has for a thread that is in poll() when the other one is closed.
-            with client.getSocketDescriptor().dup() as connection:
-                waits.set()
-                if not select.select([connection], [], [], TIMEOUT)[0]:
-                    raise AssertionError("nothing ended the wait")
+        def tell_and_wait(*arguments: Any) -> None:
+            waits.set()
+            wait(*arguments)
 
         client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
         with ThreadPoolExecutor(1) as pool:
@@ -82,6 +82,35 @@ class Threads(unittest.TestCase):
             error = self.while_another_thread_waits(client, client.closeConnection)
             self.assertIsInstance(error, LibraryRuntimeError)
             self.assertEqual(getattr(error, "reason", None), "CLOSED")
+
+    def test_a_closed_client_is_not_taken_for_the_next_one(self) -> None:
+        """Which can have its descriptor's number."""
+        others: list[socket.socket] = []
+        poll = select.poll
+
+        with exchanged() as (client, _), ThreadPoolExecutor(1) as pool:
+
+            class Poll:
+                def __init__(self) -> None:
+                    self._real = poll()
+                    self.register = self._real.register
+
+                def poll(self, *_: Any) -> None:
+                    pool.submit(client.closeConnection).result(TIMEOUT)
+                    self.assert_closed()
+                    others.extend(socket.socketpair())
+                    need(bool(self._real.poll(TIMEOUT * 1000)), "nothing ended the wait")
+
+                def assert_closed(self) -> None:
+                    need(client.isClosed())
+                    with fails(LibraryRuntimeError, "CLOSED"):
+                        client.closeConnection()
+
+            with mock.patch("select.poll", Poll), fails(LibraryRuntimeError, "CLOSED"):
+                client.recvRequest()
+            for other in others:
+                other.close()
+            self.assertEqual((client.isClosed(), client.getSocketDescriptor().fileno()), (True, -1))
 
     def test_an_operation_on_a_second_thread_is_refused(self) -> None:
         with exchanged() as (client, peer):
@@ -102,14 +131,9 @@ class Threads(unittest.TestCase):
             client = ClientInterface(host, port, 2 * TIMEOUT, own_keys())
             waits, wait = threading.Event(), client._wait
 
-            def tell_and_wait(want: int, descriptor: int, *more: Any) -> None:
-                # As above, as this descriptor is no socket that can be shut down.
-                own = os.dup(descriptor)
-                try:
-                    waits.set()
-                    wait(want, own, *more)
-                finally:
-                    os.close(own)
+            def tell_and_wait(*arguments: Any) -> None:
+                waits.set()
+                wait(*arguments)
 
             client._wait = tell_and_wait  # type: ignore[assignment,method-assign]
             connected = pool.submit(client.connectServer)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from peer.framing import CbcFraming
 from server_process import ServerProcess
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SIGNAL_BEFORE_ACCEPT = Path(__file__).with_name("signal_before_accept.c")
 
 
 def driven(name: str, tests: type[test_server.WithServer]) -> type[test_server.WithServer]:
@@ -86,6 +88,13 @@ class Stopping(test_server.WithServer):
             session._stream.write(b"\0")
             session._stream.flush()
             self.assertEqual(server.stop(), 0)
+
+    def test_a_signal_just_before_it_waits_is_not_lost(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            library = Path(folder) / "signal_before_accept.so"
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", library, SIGNAL_BEFORE_ACCEPT], check=True)
+            with mock.patch.dict(os.environ, {"LD_PRELOAD": str(library)}), self.server() as server:
+                self.assertEqual(server.wait(), 0)
 
     def test_a_request_has_a_limit(self) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -6,18 +6,25 @@ import gc
 import io
 import pickle
 import socket
+import tempfile
+import threading
 import unittest
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
 from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
-from ends import TIMEOUT, Token, fails
+from anwdl._library import lib
+from ends import TIMEOUT, Token, fails, need, own_keys
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
 DER = serialization.Encoding.DER
@@ -194,6 +201,25 @@ class RSA(unittest.TestCase):
         self.assertIsNone(self.wrapper.getKeySize())
         self.wrapper.setPublicKey(public_der(OWN), pem_format=False)
         self.assertEqual(self.wrapper.getKeySize(), OWN.key_size)
+
+    def test_nothing_waits_for_a_file(self) -> None:
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def save(*arguments: Any) -> int:
+            begun.set()
+            need(goes_on.wait(TIMEOUT))
+            return int(lib.anwdl_rsa_wrapper_save(*arguments))
+
+        slow = SimpleNamespace(**{name: getattr(lib, name) for name in dir(lib)} | {"anwdl_rsa_wrapper_save": save})
+        with tempfile.TemporaryDirectory() as folder, mock.patch("anwdl._wrappers.lib", slow), ThreadPoolExecutor(1) as pool:
+            path = Path(folder) / "key.pem"
+            wrapper = own_keys()
+            saved = pool.submit(wrapper.save, path)
+            self.assertTrue(begun.wait(TIMEOUT))
+            self.assertEqual(wrapper.getKeySize(), 2048)
+            goes_on.set()
+            saved.result(TIMEOUT)
+            self.assertEqual(path.read_bytes(), wrapper.getPrivateKey())
 
     def test_a_key_that_is_missing_is_a_value_error(self) -> None:
         for use in (

@@ -65,6 +65,8 @@ pub trait Transport {
 pub enum TransferError {
     /// The call would have to wait, and may not.
     WouldBlock,
+    /// The program sends the bytes, and may have done so before it reports that.
+    Lent,
     /// The deadline has passed.
     TimedOut,
     /// The named system call failed.

@@ -271,6 +271,12 @@ impl Session {
         self.output.pending()
     }
 
+    /// Tells that somebody else sends the [`pending`](Self::pending) bytes: from then on they may be
+    /// on their way. To drop them would encrypt the next message with the same nonce or IV.
+    pub fn lent(&mut self) {
+        self.has_transferred = true;
+    }
+
     /// Marks bytes of [`pending`](Self::pending) as sent.
     pub fn sent(&mut self, count: usize) {
         self.has_transferred |= count > 0;

@@ -12,8 +12,8 @@ from anwdl._options import Options
 
 
 class Waiting:
-    """A task's waiting for a descriptor. It ends on the thread of its loop, and not in a child: after a fork, both processes share what
-    the loop has told the system."""
+    """A task waits for a descriptor. Only the thread of its loop may end that, and no child: after a fork, both processes share what the
+    loop has told the system."""
 
     def __init__(self, descriptor: int, to_read: bool) -> None:
         self.loop = asyncio.get_running_loop()
@@ -67,7 +67,10 @@ class Awaiting(Connection):
         was_open = not self.isClosed()
         self._link.is_ended = True
         self._wake()
-        waiting.loop.call_soon_threadsafe(self._end, self._link)
+        try:
+            waiting.loop.call_soon_threadsafe(self._end, self._link)
+        except RuntimeError:  # its thread has closed it just now
+            super()._end_now(link)
         return was_open
 
     async def _perform(self, call: Call[T]) -> T:

@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 
 from anwdl._awaiting import Awaiting
 from anwdl._connection import BlockingSteps, Call, Connection, RequestReceipt, closed, functions_of, json_object, parsed, text_or_none
-from anwdl._library import LibraryValueError, check, ffi, given_text, lib, string
+from anwdl._library import LibraryValueError, ffi, given_text, lib, string
 from anwdl._options import Options, handle_of, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
 
@@ -17,6 +17,8 @@ class Instance(Connection):
     _functions = functions_of("anwdl_client_")
     _seen = {**Connection._seen, "get_ip": string, "get_id": string, "get_creation_timestamp": int}
     _descriptor = -1
+    _is_made = False
+    """Whether the constructor has returned. Until then, the socket is the caller's."""
 
     def __init__(
         self,
@@ -31,15 +33,16 @@ class Instance(Connection):
         self._options = options
         self._stored_request: Optional[Dict[str, Any]] = None
         self._milliseconds = milliseconds(timeout)
-        out = ffi.new("anwdl_client_t **")
-        check(lib.anwdl_client_new(socket.fileno(), handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out))
-        self._handle = out[0]
         self._descriptor = socket.fileno()
+        given = handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps)
+        self._create("anwdl_client_t", self._descriptor, given)
 
     def __del__(self) -> None:
-        if self._descriptor != -1:
+        if self._descriptor != -1 and self._out is not None:
+            self._handle = self._out[0]
             self._let_go()
-            self._shared_socket.close()
+            if self._is_made:
+                self._shared_socket.close()
         self._free()
 
     def getSocketDescriptor(self) -> sockets.socket:
@@ -121,6 +124,7 @@ class ClientInstance(BlockingSteps, Instance):
             except BaseException:
                 self._give_back()
                 raise
+        self._is_made = True
 
     def recvRequest(self, store_request: bool = True) -> Dict[str, Any]:
         """Receives a request."""
@@ -149,6 +153,7 @@ class AsyncClientInstance(Awaiting, Instance):
     ) -> None:
         own = self._begin(timeout, executor, options)
         super().__init__(socket, timeout, rsa_wrapper, aes_wrapper, own)
+        self._is_made = True
 
     async def exchangeKeys(self, receive_first: bool = True) -> None:
         """Exchanges the keys. By default the peer speaks first."""

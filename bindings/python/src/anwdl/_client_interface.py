@@ -4,7 +4,7 @@ import os
 import socket as sockets
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from anwdl._awaiting import Awaiting
 from anwdl._connection import BlockingSteps, Call, Connection, Link, ResponseReceipt, Turn, closed, functions_of, json_object
@@ -23,6 +23,23 @@ from anwdl._wrappers import AESWrapper, RSAWrapper
 
 DEFAULT_SERVER_LISTEN_PORT = 6150
 MOST_PORT = (1 << 16) - 1
+
+
+def share_socket(descriptor: int, link: Link) -> sockets.socket:
+    """Gives the link a socket of its own for the library's connection. A descriptor that stayed behind when a signal handler raises would
+    keep that open."""
+    made = sockets.socket.__new__(sockets.socket)
+    duplicate: List[int] = []
+    try:
+        duplicate[:] = map(os.dup, (descriptor,))  # in one step
+        sockets.socket.__init__(made, fileno=duplicate[0])
+        link.socket = made
+    except BaseException:
+        for not_taken in {*duplicate} - {made.fileno()}:
+            os.close(not_taken)
+        sockets.SocketType.close(made)  # which need not be complete
+        raise
+    return made
 
 
 class Interface(Connection):
@@ -44,9 +61,8 @@ class Interface(Connection):
         self._options = options
         self._seconds = timeout or None
         self._milliseconds = milliseconds(timeout)
-        out = ffi.new("anwdl_client_interface_t **")
-        check(lib.anwdl_client_interface_new(handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps), out))
-        self._handle = out[0]
+        given = handle_of(options, timeout, rsa_wrapper, aes_wrapper, self._keeps)
+        self._create("anwdl_client_interface_t", given)
 
     def __del__(self) -> None:
         if self._handle != ffi.NULL and self.socket is not None:
@@ -57,7 +73,7 @@ class Interface(Connection):
         """The descriptor to wait for, of the connection or of one that is being made; -1 if there is none."""
         socket = self.socket
         if socket is not None:
-            return socket.fileno()
+            return -1 if self._link.is_ended else socket.fileno()
         return self._guard.run(lambda: int(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
 
     def isClosed(self) -> bool:
@@ -85,15 +101,13 @@ class Interface(Connection):
                 self._end()
                 self._link = Link()
         elif self.socket is not None and not self._link.is_in_use():
-            check(self._connect(self._link))  # the library refuses
+            check(self._connect, self._link)  # the library refuses
 
     def _connect(self, link: Link) -> int:
         status = int(lib.anwdl_client_interface_connect_server(self._handle, *self._server))
         if status == OK:
-            # Of one's own, as the other one is the library's: of the same connection.
             try:
-                link.socket = sockets.socket(fileno=os.dup(lib.anwdl_client_interface_get_socket_descriptor(self._handle)))
-                link.socket.settimeout(self._seconds)
+                share_socket(lib.anwdl_client_interface_get_socket_descriptor(self._handle), link).settimeout(self._seconds)
             except OSError:
                 self._check_open_still(link)
                 raise
@@ -114,7 +128,7 @@ class Interface(Connection):
 
     def _let_go(self) -> None:
         if not lib.anwdl_client_interface_is_closed(self._handle):
-            check(lib.anwdl_client_interface_close_connection(self._handle))
+            check(lib.anwdl_client_interface_close_connection, self._handle)
 
     def _check_open(self) -> None:
         if self.isClosed():

@@ -7,7 +7,6 @@ import socket as sockets
 import threading
 import time
 from functools import partial
-from itertools import starmap
 from types import SimpleNamespace, TracebackType
 from typing import Any, Callable, ClassVar, Dict, Generator, Generic, List, Optional, Tuple, Type, TypeVar, Union
 
@@ -27,6 +26,7 @@ from anwdl._library import (
     ffi,
     given_text,
     lib,
+    outcome,
     returned,
     string,
 )
@@ -67,28 +67,43 @@ def parsed(text: str, reason: str) -> Dict[str, Any]:
 
 
 class Turn:
-    """What is under way on a thread or a task of this process as long as it has its lock."""
+    """What a thread or a task of this process does while it has this lock."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.process = Process.number
+        self._process = Process.number
+
+    def is_under_way(self) -> bool:
+        """Whether something has it. In a child, nothing of the parent counts."""
+        return self._process == Process.number and self.lock.locked()
 
 
 class Link:
-    """One connection. After it, there is another one of these, on which its operations do not go on."""
+    """One connection. The next one has a Link of its own, so that an operation of an earlier one cannot go on with it."""
 
     turn: Optional[Turn] = None
     waker: Optional[sockets.socket] = None
     """Wakes the thread that makes it, when there is no socket yet to shut down."""
     is_ended = False
-    """Whether it is closed, but for what another thread has to do first."""
+    """Whether it counts as closed, although another thread must do something before it can be."""
 
-    def __init__(self, socket: Optional[sockets.socket] = None) -> None:
+    def __init__(self, socket: Optional[sockets.socket] = None, wait: Optional[Turn] = None) -> None:
         self.socket = socket
+        self.wait = wait
+        """What a thread has that waits for the descriptor of the socket."""
 
     def is_in_use(self) -> bool:
-        """Whether an operation is under way. One of the parent's is not, in a child."""
-        return self.turn is not None and self.turn.process == Process.number and self.turn.lock.locked()
+        """Whether an operation is under way."""
+        return self.turn is not None and self.turn.is_under_way()
+
+    def is_waited_for(self) -> bool:
+        return self.wait is not None and self.wait.is_under_way()
+
+    def close(self) -> None:
+        """Closes the socket, unless a thread waits for it. That thread then closes it: earlier, the next connection could get the number
+        of the descriptor, and the thread would wait for that."""
+        if self.socket is not None and not self.is_waited_for():
+            self.socket.close()
 
 
 class Call(Generic[T]):
@@ -100,7 +115,7 @@ class Call(Generic[T]):
     def __init__(self, function: Callable[..., int], *arguments: Any) -> None:
         self._function, self._arguments = function, arguments
         self._thread = threading.get_ident()
-        self._statuses: List[int] = []
+        self._outcome: List[Any] = []
 
     def repeats(self, earlier: "Call[Any]") -> bool:
         """Whether this is the same operation as one that has its result already."""
@@ -108,14 +123,14 @@ class Call(Generic[T]):
         return earlier.is_finished() and same == (earlier._thread, earlier._function, earlier._arguments)
 
     def is_finished(self) -> bool:
-        return bool(self._statuses) and self._statuses[0] <= OK
+        return bool(self._outcome) and self._outcome[0] <= OK
 
     def status(self) -> int:
         """What the library returns, or has returned."""
         if not self.is_finished():
             # In one step, of which a signal handler sees all or nothing.
-            self._statuses[:] = starmap(self._function, (self._given(),))
-        return returned(self._statuses[0])
+            self._outcome[:] = outcome(self._function, self._given())
+        return returned(*self._outcome)
 
     def result(self) -> T:
         return None  # type: ignore[return-value]
@@ -180,6 +195,8 @@ class Connection(NotCopied):
     _functions: ClassVar[SimpleNamespace]
     _seen: ClassVar[Dict[str, Callable[[Any], Any]]] = {"get_protocol": Protocol, "has_failed": bool, "is_idle": bool}
     """The functions that only look, and what makes a value of Python of what they return."""
+    _out: Any = None
+    """Has the library's object already when a signal handler raises in _create()."""
     _handle: Any = ffi.NULL
     _options: Options
     _call: Optional[Call[Any]] = None
@@ -247,17 +264,25 @@ class Connection(NotCopied):
 
     # -- building blocks for the operations ----------------------------------------------------------------------------------------
 
+    def _create(self, kind: str, *arguments: Any) -> None:
+        """Makes the library's object."""
+        self._out = ffi.new(f"{kind} **")
+        check(self._functions.new, *arguments, self._out)
+        self._handle = self._out[0]
+
     def _free(self) -> None:
         """Frees the library's object. The garbage collector may finalize objects that refer to this one later, and they may use it: they
         find NULL, which every function of the library refuses. `ffi.gc()` would leave them a dangling pointer."""
-        handle, self._handle = self._handle, ffi.NULL
-        self._functions.free(handle)
+        self._handle = ffi.NULL
+        if self._out is not None:
+            handle, self._out[0] = self._out[0], ffi.NULL
+            self._functions.free(handle)
         self._drop_call()
 
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
         def share() -> None:
             self._keeps.append(wrapper._kept())  # first, as a signal handler may raise in between
-            check(function(self._handle, wrapper._read()))
+            check(function, self._handle, wrapper._read())
 
         first, second = sorted((self._guard, wrapper._guard), key=id)
         first.run(lambda: second.run(share))
@@ -288,17 +313,16 @@ class Connection(NotCopied):
     def _end_now(self, link: Optional[Link]) -> bool:
         ending = self._link
         if link is not None and link is not ending:
-            if link.socket is not None:
-                link.socket.close()
+            link.close()
             return False
         was_open = not self.isClosed()
         self._wake()
-        self._link = Link(ending.socket)
+        self._link = Link(ending.socket, ending.wait)
+        self._link.is_ended = ending.is_waited_for()
         if not self._guard.is_computing():
             self._guard.computation = None
             self._let_go()
-        if ending.socket is not None:
-            ending.socket.close()
+        ending.close()
         return was_open
 
     def _wake(self) -> None:
@@ -328,7 +352,7 @@ class Connection(NotCopied):
         return self.socket.gettimeout() if self.socket is not None else None
 
     def _use(self, link: Link, use: Callable[[], T]) -> T:
-        """Calls what uses this connection. It is CLOSED, too, while there is a computation of another one."""
+        """Calls a function that uses this connection. If that is closed, the failure says so, even while a later one computes."""
 
         def use_if_open() -> T:
             self._check_open_still(link)
@@ -352,14 +376,14 @@ class Connection(NotCopied):
         return kind._lent_by(self._guard, lambda: look_up(self._handle), self._keeps) if has_one else None
 
     def _take_turn(self, turn: Turn, prepare: Callable[[], None]) -> Link:
-        """The connection, for an operation that has the lock of its turn. There is one at a time."""
+        """Begins an operation, which has locked its turn, and returns the connection. There is one at a time."""
         prepare()
         link = self._link
         if link.is_in_use():
             raise LibraryRuntimeError("another thread or task is in an operation of this connection", "OPERATION_PENDING")
         timeout = milliseconds(self._timeout())
         if timeout != self._milliseconds:
-            check(self._functions.set_timeout(self._handle, timeout))
+            check(self._functions.set_timeout, self._handle, timeout)
             self._milliseconds = timeout
         link.turn = turn
         return link
@@ -411,7 +435,7 @@ class Connection(NotCopied):
                 elif self._options.non_blocking:
                     raise WANTS[want]
                 else:
-                    self._wait(want, descriptor, link.waker, deadline)
+                    self._wait(link, want, descriptor, deadline)
         finally:
             steps.close()
 
@@ -420,16 +444,29 @@ class Connection(NotCopied):
         socket = self.socket
         return socket.fileno() if socket is not None else -1
 
-    def _wait(self, want: int, descriptor: int, waker: Optional[sockets.socket], deadline: Optional[float]) -> None:
-        poller = select.poll()
+    def _wait(self, link: Link, want: int, descriptor: int, deadline: Optional[float]) -> None:
+        def begin() -> None:
+            self._check_open_still(link)
+            link.wait = wait
+
+        poller, wait = select.poll(), Turn()
         poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
-        if waker is not None:
-            poller.register(waker, select.POLLIN)
-        if deadline is None:
-            poller.poll()
-        else:
-            # The library decides whether the time is up. One more millisecond avoids a call that is too early.
-            poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
+        if link.waker is not None:
+            poller.register(link.waker, select.POLLIN)
+        try:
+            with wait.lock:
+                self._guard.run(begin, also_while_computing=True)
+                if deadline is None:
+                    poller.poll()
+                else:
+                    # The library decides whether the time is up. One more millisecond avoids a call that is too early.
+                    poller.poll(min(max((deadline - time.monotonic()) * 1000 + 1, 0), LONGEST_POLL))
+        finally:
+            self._guard.run(partial(self._close_if_ended, link), also_while_computing=True)
+
+    def _close_if_ended(self, link: Link) -> None:
+        if self._link is not link:
+            link.close()
 
 
 class BlockingSteps(Connection):

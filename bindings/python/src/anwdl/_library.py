@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 from functools import lru_cache
+from itertools import chain, starmap
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Set, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple, Type, TypeVar, Union
 
 T = TypeVar("T")
 
@@ -93,25 +94,31 @@ def reason_name(number: int) -> str:
     return string(lib.anwdl_error_reason_name(number))
 
 
-def failure(status: int) -> Failure:
-    """The exception for the last failed call of this thread."""
-    message = string(lib.anwdl_last_error_message())
-    return FAILURES[status](message, reason_name(lib.anwdl_last_error_reason()), lib.anwdl_last_error_errno())
+def outcome(function: Callable[..., int], arguments: Tuple[Any, ...]) -> Iterator[Any]:
+    """What a function of the library returns, and the last error of this thread after it: the reason, the error number and the message.
+    Take all of it in one step: in between, a signal handler could cause another error."""
+    none = ((),)
+    return chain(
+        starmap(function, (arguments,)),
+        starmap(lib.anwdl_last_error_reason, none),
+        starmap(lib.anwdl_last_error_errno, none),
+        map(ffi.string, starmap(lib.anwdl_last_error_message, none)),
+    )
 
 
-def returned(status: int) -> int:
-    """What the last call of this thread returned, unless it failed."""
+def returned(status: int, reason: int, errno: int, message: bytes) -> int:
+    """The status of an outcome, unless it is that of a failure."""
     interruption, _thread.interruption = _thread.interruption, None
     if interruption is not None:
         raise interruption
     if status < OK:
-        raise failure(status)
+        raise FAILURES[status](message.decode(), reason_name(reason), errno)
     return status
 
 
-def check(status: int) -> None:
-    """Raises the exception for a failed call."""
-    returned(status)
+def check(function: Callable[..., int], *arguments: Any) -> int:
+    """Calls a function of the library, and raises the exception for its failure."""
+    return returned(*outcome(function, arguments))
 
 
 def invalid(message: str) -> LibraryValueError:
@@ -157,7 +164,7 @@ def taken_bytes(function: Callable[..., int], *arguments: Any) -> Optional[bytes
     """The bytes that a function returns for its caller to free, or None for NULL."""
     out, length = ffi.new("uint8_t **"), ffi.new("size_t *")
     try:
-        check(function(*arguments, out, length))
+        check(function, *arguments, out, length)
         return None if out[0] == ffi.NULL else bytes(ffi.buffer(out[0], length[0]))
     finally:
         lib.anwdl_bytes_free(out[0], length[0])
@@ -174,7 +181,7 @@ def taken_string(function: Callable[..., int], *arguments: Any) -> Optional[byte
     """The string that a function returns for its caller to free, or None for NULL."""
     out = ffi.new("char **")
     try:
-        check(function(*arguments, out))
+        check(function, *arguments, out)
         return None if out[0] == ffi.NULL else bytes(ffi.string(out[0]))
     finally:
         lib.anwdl_string_free(out[0])
@@ -225,7 +232,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Process.is_forked)
 
 # The locks of this package are taken with `with` and nothing between them and the block: a signal handler that raises can then not leave
-# one locked. That something is under way is told by a lock, too, which nothing can leave behind.
+# one locked. Whether something is under way is told by a lock, too, for the same reason.
 
 _computations: Set[threading.Lock] = set()
 """Locked by the threads that may be in a private operation of the program."""
@@ -237,14 +244,13 @@ def compute(function: Callable[..., int], *arguments: Any) -> int:
     would end inside the library, so the end waits for it, and no other one begins."""
     computation = threading.Lock()
     with computation:
-        _computations.add(computation)
         try:
+            _computations.add(computation)
             if _interpreter_ends:
                 raise LibraryRuntimeError("the program is ending", "PRIVATE_OPERATION_FAILED")
-            status = returned(function(*arguments))
+            return check(function, *arguments)
         finally:
             _computations.discard(computation)
-    return status
 
 
 @atexit.register
@@ -257,7 +263,7 @@ def _end_computations() -> None:
 
 
 class Guard:
-    """Lets one thread at a time call functions with an object. Computations last, so they do without it."""
+    """Lets one thread at a time use an object of the library. A computation takes long, so it runs without the lock."""
 
     __slots__ = ("_lock", "_process", "_callbacks", "computation")
 
@@ -277,8 +283,8 @@ class Guard:
             raise LibraryRuntimeError("a computation is under way", "OPERATION_PENDING")
 
     def run(self, use: Callable[[], T], also_while_computing: bool = False) -> T:
-        """Calls a function that uses the object, and which must not take long. During a computation, only those that call nothing of the
-        library with the object may run."""
+        """Calls a function that uses the object, and must not take long. With `also_while_computing` it runs during a computation, too, and
+        must not pass the object to the library then."""
         with self._lock if self._process == Process.number else self._renewed_lock():
             callbacks = self._callbacks
             if callbacks not in (None, _thread.callbacks):
@@ -316,7 +322,7 @@ class Owned:
         self._out = ffi.new(f"{kind} **")
         self.keeps: Any = None
         """What the library's object points to, and must not end before it."""
-        check(create(*arguments, self._out))
+        check(create, *arguments, self._out)
 
     @property
     def handle(self) -> Any:

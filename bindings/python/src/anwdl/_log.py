@@ -45,10 +45,10 @@ def set_logger(logger: Optional[logging.Logger], level: Optional[int] = None) ->
     """
     global _logger
     if logger is None:
-        check(lib.anwdl_set_log_callback(lib.ANWDL_LOG_ERROR, ffi.NULL, ffi.NULL))
+        check(lib.anwdl_set_log_callback, lib.ANWDL_LOG_ERROR, ffi.NULL, ffi.NULL)
         _logger = None
         return
     wanted = logger.getEffectiveLevel() if level is None else level
     least = min((number for number, known in LEVELS.items() if known >= wanted), default=lib.ANWDL_LOG_ERROR)
     _logger = logger
-    check(lib.anwdl_set_log_callback(least, _callback(), ffi.NULL))
+    check(lib.anwdl_set_log_callback, least, _callback(), ffi.NULL)

@@ -62,20 +62,20 @@ def handle_of(
     if options.separate_computation and not options.non_blocking:
         raise invalid("separate_computation is for non-blocking clients")
     handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
-    check(lib.anwdl_client_options_set_non_blocking(handle, True))
-    check(lib.anwdl_client_options_set_exchange_keys(handle, False))
-    check(lib.anwdl_client_options_set_timeout(handle, milliseconds(timeout)))
-    check(lib.anwdl_client_options_set_protocol(handle, options.protocol))
+    check(lib.anwdl_client_options_set_non_blocking, handle, True)
+    check(lib.anwdl_client_options_set_exchange_keys, handle, False)
+    check(lib.anwdl_client_options_set_timeout, handle, milliseconds(timeout))
+    check(lib.anwdl_client_options_set_protocol, handle, options.protocol)
     size = given_number("max_message_size", options.max_message_size, MOST_BYTES)
-    check(lib.anwdl_client_options_set_max_message_size(handle, size))
-    check(lib.anwdl_client_options_set_key_echo(handle, bool(options.key_echo)))
-    check(lib.anwdl_client_options_set_proxy_protocol(handle, int(bool(options.proxy_protocol))))
-    check(lib.anwdl_client_options_set_separate_computation(handle, True))
+    check(lib.anwdl_client_options_set_max_message_size, handle, size)
+    check(lib.anwdl_client_options_set_key_echo, handle, bool(options.key_echo))
+    check(lib.anwdl_client_options_set_proxy_protocol, handle, int(bool(options.proxy_protocol)))
+    check(lib.anwdl_client_options_set_separate_computation, handle, True)
     if options.expected_fingerprint is not None:
         fingerprint = given_text("expected_fingerprint", options.expected_fingerprint)
-        check(lib.anwdl_client_options_set_expected_fingerprint(handle, fingerprint))
+        check(lib.anwdl_client_options_set_expected_fingerprint, handle, fingerprint)
     if options.peer_ip is not None:
-        check(lib.anwdl_client_options_set_peer_ip(handle, given_text("peer_ip", options.peer_ip)))
+        check(lib.anwdl_client_options_set_peer_ip, handle, given_text("peer_ip", options.peer_ip))
     if rsa_wrapper is not None:
         keeps.append(rsa_wrapper._set_option(lib.anwdl_client_options_set_rsa_wrapper, handle))
     if aes_wrapper is not None:

@@ -21,9 +21,10 @@ from anwdl._library import (
     invalid,
     lib,
     on_callback_error,
+    outcome,
     reason_name,
+    returned,
     some_bytes,
-    string,
     taken_bytes,
     taken_string,
 )
@@ -99,7 +100,7 @@ class _Wrapper(NotCopied):
         """Shares the keys with options; returns what must be kept with them."""
 
         def share() -> Any:
-            check(function(options, self._read()))
+            check(function, options, self._read())
             return self._kept()
 
         return self._guard.run(share)
@@ -124,7 +125,7 @@ class RSAWrapper(_Wrapper):
         numbers = given_number("public_exponent", public_exponent, MOST_64), given_number("key_size", key_size, MOST_32)
         self._write()
         made = self._empty()
-        check(lib.anwdl_rsa_wrapper_generate_key_pair(made.handle, *numbers))
+        check(lib.anwdl_rsa_wrapper_generate_key_pair, made.handle, *numbers)
         self._guard.run(partial(self._replace, made))
 
     def getKeySize(self) -> Optional[int]:
@@ -159,7 +160,7 @@ class RSAWrapper(_Wrapper):
         """Sets the local public key, of a key pair that is elsewhere."""
         numbers = [number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (modulus, exponent)]
         given = [part for number in numbers for part in (number, len(number))]
-        self._guard.run(lambda: check(lib.anwdl_rsa_wrapper_set_public_numbers(self._write(), *given)))
+        self._guard.run(lambda: check(lib.anwdl_rsa_wrapper_set_public_numbers, self._write(), *given))
 
     def setPrivateOperation(self, operation: PrivateOperation) -> None:
         """Sets a function that does the private key operation in place of a private key; set the public key first.
@@ -170,7 +171,7 @@ class RSAWrapper(_Wrapper):
         self._write()
         public, made = self.getPublicKey(pem_format=False), self._empty()
         if public is not None:
-            check(lib.anwdl_rsa_wrapper_set_public_key_der(made.handle, public, len(public)))
+            check(lib.anwdl_rsa_wrapper_set_public_key_der, made.handle, public, len(public))
         made.keeps = ffi.new_handle(operation)
         compute(lib.anwdl_rsa_wrapper_set_private_operation, made.handle, _run_operation, made.keeps, ffi.NULL)
         self._guard.run(partial(self._replace, made))
@@ -194,7 +195,7 @@ class RSAWrapper(_Wrapper):
         """Whether a signature is valid under the local public key or the peer's."""
         valid, signed, text = ffi.new("bool *"), given_bytes(signature), given_bytes(data)
         given = signed, len(signed), text, len(text), bool(use_local_public_key)
-        self._guard.run(lambda: check(lib.anwdl_rsa_wrapper_verify_data_signature_with_key(self._read(), *given, valid)))
+        self._guard.run(lambda: check(lib.anwdl_rsa_wrapper_verify_data_signature_with_key, self._read(), *given, valid))
         return bool(valid[0])
 
     def getFingerprint(self, *, remote: bool = False) -> str:
@@ -207,16 +208,17 @@ class RSAWrapper(_Wrapper):
         """Reads the key pair from a file, and warns if users other than its owner have rights to it."""
         self._write()
         made = self._empty()
-        check(lib.anwdl_rsa_wrapper_load(made.handle, given_text("path", os.fsencode(path))))
-        warning = reason_name(lib.anwdl_last_error_reason()) == "KEY_FILE_EXPOSED" and string(lib.anwdl_last_error_message())
+        status, reason, errno, message = outcome(lib.anwdl_rsa_wrapper_load, (made.handle, given_text("path", os.fsencode(path))))
+        returned(status, reason, errno, message)
         self._guard.run(partial(self._replace, made))
-        if warning:
-            warnings.warn(warning, RuntimeWarning, stacklevel=2)
+        if reason_name(reason) == "KEY_FILE_EXPOSED":
+            warnings.warn(message.decode(), RuntimeWarning, stacklevel=2)
 
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Writes the private key to a file that only its owner can read."""
         text = given_text("path", os.fsencode(path))
-        self._guard.run(lambda: check(lib.anwdl_rsa_wrapper_save(self._read(), text)))
+        keys, _kept = self._shared()
+        check(lib.anwdl_rsa_wrapper_save, keys, text)
 
     def _get(self, key: str, pem_format: bool) -> Optional[bytes]:
         if pem_format:
@@ -227,7 +229,7 @@ class RSAWrapper(_Wrapper):
         text = given_text(key, given) if pem_format else given_bytes(given)
         form, length = ("", ()) if pem_format else ("_der", (len(text),))
         function = getattr(lib, f"anwdl_rsa_wrapper_set_{key}{form}")
-        self._guard.run(lambda: check(function(self._write(), text, *length, *more)))
+        self._guard.run(lambda: check(function, self._write(), text, *length, *more))
 
     def _empty(self) -> Owned:
         """Keys for _replace()."""
@@ -237,20 +239,23 @@ class RSAWrapper(_Wrapper):
         """Takes local keys that were made apart from this object."""
         remote = taken_bytes(lib.anwdl_rsa_wrapper_get_remote_public_key_der, self._write())
         if remote is not None:
-            check(lib.anwdl_rsa_wrapper_set_remote_public_key_der(made.handle, remote, len(remote)))
+            check(lib.anwdl_rsa_wrapper_set_remote_public_key_der, made.handle, remote, len(remote))
         self._owned = made
 
     def _process_privately(self, function: Callable[..., int], data: Union[str, bytes]) -> bytes:
-        """Uses the local keys as they are at the beginning, through an object of the library that shares them and does nothing else."""
+        """Uses the local keys as they are at the beginning."""
         given = given_bytes(data)
+        keys, _kept = self._shared()
+        return some_bytes(compute, function, keys, given, len(given))
+
+    def _shared(self) -> Tuple[Any, Any]:
+        """The local keys as they are now, in an object of the library that does nothing else, and what must be kept meanwhile."""
         options = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
         keeps = self._set_option(lib.anwdl_client_options_set_rsa_wrapper, options)
         out = ffi.new("anwdl_client_interface_t **")
-        check(lib.anwdl_client_interface_new(options, out))
-        sharing = ffi.gc(out[0], lib.anwdl_client_interface_free)
-        result = some_bytes(compute, function, lib.anwdl_client_interface_get_rsa_wrapper(sharing), given, len(given))
-        del keeps
-        return result
+        check(lib.anwdl_client_interface_new, options, out)
+        sharing = ffi.gc(out[0], lib.anwdl_client_interface_free)  # no Owned: what a signal handler raises in __del__() is lost
+        return lib.anwdl_client_interface_get_rsa_wrapper(sharing), (keeps, sharing)
 
 
 class AESWrapper(_Wrapper):
@@ -271,13 +276,13 @@ class AESWrapper(_Wrapper):
 
     def _get_key(self) -> Tuple[bytes, bytes]:
         key, key_length, iv, iv_length = (ffi.new(f"{kind} *") for kind in ("uint8_t const *", "size_t", "uint8_t const *", "size_t"))
-        check(lib.anwdl_aes_wrapper_get_key(self._read(), key, key_length, iv, iv_length))
+        check(lib.anwdl_aes_wrapper_get_key, self._read(), key, key_length, iv, iv_length)
         return bytes(ffi.buffer(key[0], key_length[0])), bytes(ffi.buffer(iv[0], iv_length[0])) if iv_length[0] else b""
 
     def setKey(self, key: bytes, iv: Optional[bytes] = None) -> None:
         """Sets the key and the IV. Without an IV, it draws one."""
         key, iv = bytes(key), bytes(iv or b"")
-        self._guard.run(lambda: check(lib.anwdl_aes_wrapper_set_key(self._write(), key, len(key), iv, len(iv))))
+        self._guard.run(lambda: check(lib.anwdl_aes_wrapper_set_key, self._write(), key, len(key), iv, len(iv)))
 
     def encryptData(self, data: Union[str, bytes]) -> bytes:
         """Encrypts under the key and the IV, which do not change."""

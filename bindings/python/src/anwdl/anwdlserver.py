@@ -23,13 +23,6 @@ def malformed(client: anwdl.ClientInstance) -> Any:
 class ServerClientInstance(anwdl.ClientInstance):
     """A ClientInstance for the released servers: recvRequest() returns a tuple, and a failed session is closed."""
 
-    _is_made = False
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        # If the client cannot be made, the server keeps the socket.
-        self._is_made = True
-
     def recvRequest(  # type: ignore[override]
         self, store_request: bool = True
     ) -> Tuple[bool, Any, Optional[Dict[str, Any]]]:
