@@ -266,10 +266,11 @@ void close_all(server_state &server) {
         each->close("the server stops");
 }
 
-/// Waits for a signal, and stops the server: SIGTERM lets it answer what has begun, for a while.
+/// Waits for a signal, and stops the server: SIGTERM lets it answer what has begun, for a while,
+/// and until SIGINT comes.
 asio::awaitable<void> stop_at_signal(server_state &server, tcp::acceptor &acceptor) {
     asio::signal_set signals(acceptor.get_executor(), SIGINT, SIGTERM);
-    const int number = co_await signals.async_wait(asio::use_awaitable);
+    int number = co_await signals.async_wait(asio::use_awaitable);
     acceptor.close();
     server.is_stopping = true;
     if (number == SIGINT)
@@ -278,11 +279,17 @@ asio::awaitable<void> stop_at_signal(server_state &server, tcp::acceptor &accept
         each->drain();
     if (server.visitors.empty())
         co_return;
-    std::error_code error; // when the last client has gone, it is cancelled
     server.end.expires_after(milliseconds(server.options.drain_timeout));
-    co_await server.end.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    if (!error)
-        close_all(server);
+    server.end.async_wait([&](std::error_code error) {
+        if (!error) // else the last client has gone
+            close_all(server);
+        signals.cancel();
+    });
+    for (std::error_code error; !error;) {
+        number = co_await signals.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        if (!error && number == SIGINT)
+            close_all(server);
+    }
 }
 
 void give_way(place_t *place) {

@@ -38,6 +38,7 @@ typedef struct {
     deadlines_t operations; /* each session, except new ones, is in one of these */
     deadlines_t resting;
     deadlines_t computing; /* only to find them at the end; they have no timeout here */
+    deadlines_t undrained; /* those to which the loop has yet to turn, now that it drains */
     bool is_draining;      /* only requests and responses under way continue */
 } loop_t;
 
@@ -215,20 +216,27 @@ static void end_late_sessions(deadlines_t *list) {
     }
 }
 
-static void go_on_with_all(deadlines_t *list) {
-    deadline_t *next;
-    for (deadline_t *deadline = list->first; deadline != NULL; deadline = next) {
-        next = deadline->next;
-        go_on(deadline->owner);
-    }
+static void move_all(deadlines_t *from, deadlines_t *to) {
+    while (from->first != NULL)
+        deadlines_put(to, from->first, 0);
+}
+
+static bool is_told(server_t *server, const bool *what) {
+    pthread_mutex_lock(&server->mutex);
+    bool is_true = *what;
+    pthread_mutex_unlock(&server->mutex);
+    return is_true;
 }
 
 /* Ends sessions without a request, once they have looked whether one has come. Those with the
- * workers end when they come back. */
+   workers end when they come back. Each has one turn: out of this list it comes into another one,
+   where peers who always ask more may stay until the server stops. */
 static void begin_to_drain(loop_t *loop) {
     loop->is_draining = true;
-    go_on_with_all(&loop->operations);
-    go_on_with_all(&loop->resting);
+    move_all(&loop->operations, &loop->undrained);
+    move_all(&loop->resting, &loop->undrained);
+    while (loop->undrained.first != NULL && !is_told(loop->server, &loop->server->stops))
+        go_on(loop->undrained.first->owner);
 }
 
 /* Returns false if the loop must stop. */
@@ -238,19 +246,17 @@ static bool handle_wake(loop_t *loop) {
     eventfd_t count;
     /* First, so that later changes wake the loop again. */
     eventfd_read(loop->wake_fd, &count);
-    pthread_mutex_lock(&server->mutex);
-    bool stops = server->stops;
-    bool drains = server->drains;
-    pthread_mutex_unlock(&server->mutex);
-    if (drains && !loop->is_draining)
+    if (is_told(server, &server->drains) && !loop->is_draining)
         begin_to_drain(loop);
-    while (!stops && (session = queue_pop(&loop->inbox)) != NULL) {
+    while (!is_told(server, &server->stops)) {
+        if ((session = queue_pop(&loop->inbox)) == NULL)
+            return true;
         if (session->is_computing)
             handle_computed(session);
         else
             handle_new(session);
     }
-    return !stops;
+    return false;
 }
 
 static void *run_loop(void *argument) {
@@ -325,7 +331,8 @@ static void free_sessions(loop_t *loop) {
     session_t *session;
     while ((session = queue_pop(&loop->inbox)) != NULL)
         end_session(session, "the server stops");
-    deadlines_t *const lists[] = {&loop->operations, &loop->resting, &loop->computing};
+    deadlines_t *const lists[] = {&loop->operations, &loop->resting, &loop->computing,
+                                  &loop->undrained};
     for (size_t at = 0; at < sizeof lists / sizeof lists[0]; at++)
         while (lists[at]->first != NULL)
             end_session(lists[at]->first->owner, "the server stops");
@@ -368,7 +375,7 @@ static void serve(server_t *server, int signals) {
         return;
     /* Requests under way have some time to finish. */
     tell_loops(server, &server->drains);
-    (void)admission_wait_until_empty(server->base.admission, server->base.options.drain_timeout);
+    server_drain(&server->base, signals);
 }
 
 int main(int argc, char **argv) {

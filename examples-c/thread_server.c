@@ -25,7 +25,7 @@ typedef struct session {
     int64_t deadline;         /* of the key exchange, as get_time() */
     bool has_turn;            /* to compute; the server's mutex guards this and the rest */
     const char *why_not;      /* why it must not compute */
-    bool finishes;            /* what has begun, when the server stops */
+    bool finishes;            /* by itself when the server stops, with its last response */
     struct session *previous; /* in its list */
     struct session *next;
 } session_t;
@@ -240,26 +240,23 @@ static void start_session(server_t *server, int fd, const struct sockaddr_storag
     free(session);
 }
 
-/* Signals do not interrupt the library's calls, so end their connections. */
-static void shut_down(server_t *server, bool all) {
+/* Tells the sessions that the server stops. Those who still exchange their keys read no more than
+   what has come: a request may be behind the last step, and is answered. */
+static void begin_to_drain(server_t *server) {
     pthread_mutex_lock(&server->mutex);
-    if (!server->stops)
-        close(server->stopping[1]);
     server->stops = true;
+    close(server->stopping[1]);
     for (session_t *session = server->running; session != NULL; session = session->next)
-        if (all || !session->finishes)
-            (void)shutdown(session->fd, SHUT_RDWR);
+        if (!session->finishes)
+            (void)shutdown(session->fd, SHUT_RD);
     pthread_mutex_unlock(&server->mutex);
 }
 
-static void stop_sessions(server_t *server, bool drains) {
-    shut_down(server, !drains);
-    if (drains) {
-        (void)admission_wait_until_empty(server->base.admission,
-                                         server->base.options.drain_timeout);
-        shut_down(server, true);
-    }
+/* Signals do not interrupt the library's calls, so this ends their connections. */
+static void stop_sessions(server_t *server) {
     pthread_mutex_lock(&server->mutex);
+    for (session_t *session = server->running; session != NULL; session = session->next)
+        (void)shutdown(session->fd, SHUT_RDWR);
     while (server->unfinished_count > 0)
         pthread_cond_wait(&server->one_finished, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
@@ -276,7 +273,10 @@ static void serve(server_t *server, int signals) {
     }
     /* New clients are refused immediately. */
     (void)shutdown(server->base.listener, SHUT_RDWR);
-    stop_sessions(server, signal_number == SIGTERM);
+    begin_to_drain(server);
+    if (signal_number == SIGTERM)
+        server_drain(&server->base, signals);
+    stop_sessions(server);
 }
 
 int main(int argc, char **argv) {

@@ -363,26 +363,31 @@ static void close_handle(uv_handle_t *handle, void *server) {
         close_connection(handle->data, "the server stops");
 }
 
-/* Closes all handles, but gives requests under way some time to finish. */
+/* Closes all handles, but gives requests under way some time to finish. Another signal may come
+ * until then; the loop does not wait for it. */
 static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
     bool is_connection = handle->data != server;
-    if (!is_connection || uv_is_closing(handle) || !may_wait(connection))
+    if (handle->type == UV_SIGNAL)
+        uv_unref(handle);
+    else if (!is_connection || uv_is_closing(handle) || !may_wait(connection))
         close_handle(handle, server);
     else if (handle == (uv_handle_t *)&connection->deadline && !uv_is_closing(handle) &&
              uv_timer_get_due_in(&connection->deadline) > (uint64_t)get_time_to_end(server))
         uv_timer_start(&connection->deadline, on_deadline, (uint64_t)get_time_to_end(server), 0);
 }
 
-/* The loop ends when the last handle is closed. */
+/* The loop ends when the last connection is closed. */
 static void on_signal(uv_signal_t *signal, int number) {
     server_t *server = signal->data;
-    server->is_stopping = true;
-    server->end = get_time() + server->base.options.drain_timeout;
-    /* New clients are refused immediately. */
-    uv_poll_stop(&server->listener);
-    (void)shutdown(server->base.listener, SHUT_RDWR);
+    if (!server->is_stopping) {
+        server->is_stopping = true;
+        server->end = get_time() + server->base.options.drain_timeout;
+        /* New clients are refused immediately. */
+        uv_poll_stop(&server->listener);
+        (void)shutdown(server->base.listener, SHUT_RDWR);
+    }
     uv_walk(signal->loop, number == SIGTERM ? drain_handle : close_handle, server);
 }
 
@@ -410,10 +415,11 @@ static bool serve(server_t *server) {
     if (!is_done("no loop", uv_loop_init(&server->loop)))
         return false;
     bool started = start_server(server);
-    if (started)
+    if (started) {
         server_announce(&server->base);
-    else
-        uv_walk(&server->loop, close_handle, server);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+    }
+    uv_walk(&server->loop, close_handle, server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     return is_done("the loop", uv_loop_close(&server->loop)) && started;
 }

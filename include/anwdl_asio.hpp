@@ -50,10 +50,12 @@
 #ifndef ANWDL_ASIO_HPP
 #define ANWDL_ASIO_HPP
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -120,6 +122,21 @@ constexpr auto is_layered(int)
     return true;
 }
 template <class Stream> constexpr bool is_layered(long) {
+    return false;
+}
+
+/// Whether a stream of TLS holds bytes that its reader has not got yet, be it a part of a record:
+/// of that, SSL_has_pending() does not count the header. asio/ssl.hpp declares OpenSSL's functions.
+template <class Stream>
+auto holds_bytes(Stream &stream, int)
+    -> decltype(SSL_has_pending(stream.native_handle()),
+                BIO_ctrl_pending(SSL_get_rbio(stream.native_handle())),
+                SSL_rstate_string(stream.native_handle()), true) {
+    const auto tls = stream.native_handle();
+    return SSL_has_pending(tls) != 0 || BIO_ctrl_pending(SSL_get_rbio(tls)) > 0 ||
+           std::strcmp(SSL_rstate_string(tls), "RH") != 0;
+}
+template <class Stream> bool holds_bytes(Stream &, long) {
     return false;
 }
 
@@ -308,10 +325,12 @@ template <class Stream> class connection {
     }
 
     /// For a server that stops: waits for no further request. One that has begun, or waits in the
-    /// stream, is still delivered, and its response sent. As soon as there is none, or the limit is
-    /// over, which is there for peers who always ask one more, the next event is event::ended, also
-    /// for an operation that waits already, and get_error() has no failure. Key exchanges end, too,
-    /// but a computation is waited for, and so is a write that has begun, up to its own timeout.
+    /// stream, is still delivered, and its response sent: inside asio::ssl::stream, it begins with
+    /// the first byte of a TLS record; in another layered stream, with what that delivers. As soon
+    /// as there is none, or the limit is over, which is there for peers who always ask one more,
+    /// the next event is event::ended, also for an operation that waits already, and get_error()
+    /// has no failure. Key exchanges end, too, but a computation is waited for, and so is a write
+    /// that has begun, up to its own timeout.
     ///
     /// Call it on the executor, at any time: while an operation is under way, in a handler, before
     /// the first operation, again. It does nothing in the role of a client, which does not wait for
@@ -320,7 +339,7 @@ template <class Stream> class connection {
         if (session_.get_role() == role::client)
             return;
         is_draining_ = true;
-        drain_end_ = clock::now() + limit;
+        drain_end_ = get_end(limit);
         if (is_reading_)
             timer_.cancel(); // which ends the read, without a loss
     }
@@ -380,6 +399,15 @@ template <class Stream> class connection {
     friend class detail::wait_operation<Stream>;
     template <class, class> friend class detail::event_operation;
 
+    /// As far away as the clock can tell, if the limit is longer.
+    static clock::time_point get_end(std::chrono::milliseconds limit) {
+        const clock::time_point now = clock::now();
+        const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(
+            (clock::time_point::max)() - (std::max)(now, clock::time_point()));
+        return limit > longest ? (clock::time_point::max)()
+                               : now + (std::max)(limit, std::chrono::milliseconds(0));
+    }
+
     bool can_wait_for(event what) const noexcept {
         return what == event::want_read || what == event::want_write ||
                (what == event::want_computation && computations_);
@@ -433,8 +461,8 @@ template <class Stream> class connection {
     }
 
     /// Whether to wait for nothing more.
-    bool is_drainable() const noexcept {
-        return is_draining_ && is_idle();
+    bool is_drainable() {
+        return is_draining_ && is_idle() && !detail::holds_bytes(stream_, 0);
     }
     /// Receives what has come, and does not wait for more.
     template <class Self> void look(Self self) {
@@ -442,7 +470,7 @@ template <class Stream> class connection {
         look_.emit(asio::cancellation_type::all);
     }
     void has_found_nothing() {
-        looks_++;
+        looks_ = detail::holds_bytes(stream_, 0) ? 0 : looks_ + 1;
     }
     bool has_drained() const noexcept {
         return is_draining_ && (looks_ == enough_looks || clock::now() >= drain_end_);

@@ -2,9 +2,13 @@
 
 #include "answers.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Milliseconds until the next look whether a signal has come. */
+enum { LONGEST_WAIT = 100 };
 
 /* -- a server ---------------------------------------------------------------------------------- */
 
@@ -30,6 +34,16 @@ bool server_open(server_base_t *server, int argc, char **argv, const number_opti
 void server_announce(const server_base_t *server) {
     start_uptime();
     print_listening(server->port);
+}
+
+void server_drain(const server_base_t *server, int signals) {
+    int64_t end = get_time() + server->options.drain_timeout;
+    int64_t left;
+    while ((left = end - get_time()) > 0 && read_signal_now(signals) != SIGINT) {
+        uint32_t wait = left < LONGEST_WAIT ? (uint32_t)left : LONGEST_WAIT;
+        if (admission_wait_until_empty(server->admission, wait))
+            return;
+    }
 }
 
 void server_close(server_base_t *server) {

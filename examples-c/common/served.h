@@ -31,6 +31,10 @@ bool server_open(server_base_t *server, int argc, char **argv, const number_opti
 /* Prints that the server is ready. */
 void server_announce(const server_base_t *server);
 
+/* After SIGTERM: waits until all places were left, but no longer than the drain timeout, and only
+ * until SIGINT comes. The descriptor is that of open_signals(). */
+void server_drain(const server_base_t *server, int signals);
+
 /* Call this after all places were left. */
 void server_close(server_base_t *server);
 

@@ -266,6 +266,11 @@ int accept_client(int listener, int signals, struct sockaddr_storage *peer, int 
     }
 }
 
+int read_signal_now(int signals) {
+    struct pollfd entry = {.fd = signals, .events = POLLIN};
+    return poll(&entry, 1, 0) > 0 ? read_signal(signals) : 0;
+}
+
 bool limit_unsent(int fd) {
     int bytes = 1;
     return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) == 0;

@@ -68,6 +68,9 @@ int accept_now(int listener, struct sockaddr_storage *peer, int *pause);
  * of the signal if one comes. */
 int accept_client(int listener, int signals, struct sockaddr_storage *peer, int *signal_number);
 
+/* The number of a signal that has come; 0 if there is none. */
+int read_signal_now(int signals);
+
 /* Lets the socket accept a response only when the one before is on its way. Otherwise the system
  * would queue thousands for a client that sends requests and reads nothing. */
 bool limit_unsent(int fd);

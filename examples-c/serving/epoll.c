@@ -35,21 +35,27 @@ static void start(anwdl_client_t *client) {
 
 int main(int argc, char **argv) {
     anwdl_client_options_t *options = NULL;
-    int fd, listener = start_serving(argc, argv, &options);
+    int wait = 1000, fd, listener = start_serving(argc, argv, &options);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (listener < 0 || !watch(listener, EPOLL_CTL_ADD, EPOLLIN))
         return EXIT_FAILURE;
     while (!is_stopping || client_count > 0) {
         struct epoll_event event;
-        int count = epoll_wait(epoll_fd, &event, 1, 1000);
+        int count = epoll_wait(epoll_fd, &event, 1, wait);
         if (count > 0 && event.data.fd != listener)
             advance(event.data.fd);
         else if (count > 0)
             start(accept_client(listener, 0, options));
-        for (fd = 0; fd < MOST_DESCRIPTORS; fd++) /* those whose time is over */
-            if (clients[fd] != NULL &&
-                (is_stopping || anwdl_client_get_time_left(clients[fd]) == 0))
+        wait = 1000;
+        for (fd = 0; fd < MOST_DESCRIPTORS; fd++) { /* those whose time is over, or will be next */
+            if (clients[fd] == NULL)
+                continue;
+            int time = get_wait(anwdl_client_get_time_left(clients[fd]));
+            if (is_stopping || time == 0)
                 advance(fd);
+            else if (time < wait)
+                wait = time;
+        }
         if (is_stopping && listener >= 0) {
             close(listener);
             listener = -1;

@@ -20,7 +20,7 @@ static void begin(uint8_t operation, int fd, const void *memory, size_t len, voi
 
 /* The ring moves the next bytes. Nothing may call the session until it is done with the memory. */
 static void advance(anwdl_session_t *session) {
-    transfer_t next = serve_session(session);
+    transfer_t next = serve_session(session, false);
     if (next.len == 0)
         close_session(session);
     else if (next.room != NULL)

@@ -5,7 +5,7 @@
 
 static anwdl_client_options_t *options;
 static uv_poll_t incoming; /* its data is NULL, and so is the timer's: they are no clients */
-static int listener, client_count;
+static int listener, client_count, next_wait;
 
 static void forget(uv_handle_t *poll) {
     anwdl_client_free(poll->data); /* which closes the descriptor */
@@ -37,15 +37,21 @@ static void accept_next(uv_poll_t *unused, int status, int events) {
     }
 }
 
-/* Those whose time is over. */
+/* Those whose time is over; and when the first of the others' will be. */
 static void check_time(uv_handle_t *handle, void *timer) {
-    if (handle->data != NULL && !uv_is_closing(handle) &&
-        (is_stopping || anwdl_client_get_time_left(handle->data) == 0))
+    if (handle->data == NULL || uv_is_closing(handle))
+        return;
+    int wait = get_wait(anwdl_client_get_time_left(handle->data));
+    if (is_stopping || wait == 0)
         advance((uv_poll_t *)handle, 0, 0);
+    else if (wait < next_wait)
+        next_wait = wait;
 }
 
-static void on_second(uv_timer_t *timer) {
+static void check_all(uv_timer_t *timer) {
+    next_wait = 1000;
     uv_walk(timer->loop, check_time, NULL);
+    uv_timer_start(timer, check_all, (uint64_t)next_wait, 0);
     if (is_stopping && listener >= 0) {
         uv_close((uv_handle_t *)&incoming, NULL);
         close(listener);
@@ -61,7 +67,7 @@ int main(int argc, char **argv) {
     listener = start_serving(argc, argv, &options);
     if (listener < 0 || uv_poll_init(loop, &incoming, listener) != 0 ||
         uv_poll_start(&incoming, UV_READABLE, accept_next) != 0 ||
-        uv_timer_init(loop, &timer) != 0 || uv_timer_start(&timer, on_second, 1000, 1000) != 0)
+        uv_timer_init(loop, &timer) != 0 || uv_timer_start(&timer, check_all, 1000, 0) != 0)
         return EXIT_FAILURE;
     uv_run(loop, UV_RUN_DEFAULT);
     anwdl_client_options_free(options);

@@ -191,8 +191,9 @@ typedef struct {
     size_t len;           /* 0: neither, the session has ended */
 } transfer_t;
 
-/* As serve(), for a session: runs it until bytes must be moved. */
-static inline transfer_t serve_session(anwdl_session_t *session) {
+/* As serve(), for a session: runs it until bytes must be moved. A layer between, such as TLS, may
+   hold some that came for it and are no longer in the socket: has_more says so. */
+static inline transfer_t serve_session(anwdl_session_t *session, bool has_more) {
     bool was_stopping = is_stopping;
     tell_time(session);
     set_socket_options(get_descriptor(session));
@@ -202,7 +203,7 @@ static inline transfer_t serve_session(anwdl_session_t *session) {
         anwdl_status_t status;
         switch (anwdl_session_next_event(session, &request, NULL)) {
         case ANWDL_EVENT_WANT_READ:
-            if (!was_stopping || !anwdl_session_is_idle(session) || has_input(next.fd))
+            if (!was_stopping || !anwdl_session_is_idle(session) || has_more || has_input(next.fd))
                 next.room = anwdl_session_get_receive_buffer(session, &next.len);
             return next;
         case ANWDL_EVENT_WANT_WRITE:

@@ -19,12 +19,18 @@ static void move_bytes(SSL *tls, anwdl_session_t *session, transfer_t next) {
         report(session, count > 0 ? count : error == SSL_ERROR_ZERO_RETURN ? 0 : -1);
 }
 
+/* Whether OpenSSL holds bytes for the session, or a part of a record; of that, SSL_has_pending()
+   does not count the header. */
+static bool has_more(const SSL *tls) {
+    return SSL_has_pending(tls) || strcmp(SSL_rstate_string(tls), "RH") != 0;
+}
+
 static void *run(void *session) {
     int fd = get_descriptor(session);
     SSL *tls = SSL_new(context);
     if (tls != NULL && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && SSL_set_fd(tls, fd) == 1) {
         SSL_set_accept_state(tls);
-        for (transfer_t next; (next = serve_session(session)).len > 0;)
+        for (transfer_t next; (next = serve_session(session, has_more(tls))).len > 0;)
             move_bytes(tls, session, next);
         SSL_shutdown(tls); /* if the client can be told at once */
     }

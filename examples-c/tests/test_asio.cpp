@@ -13,6 +13,7 @@
 extern "C" {
 #include "check.h"
 #include "peer.h"
+#include "relay.h"
 #include "support.h"
 }
 
@@ -497,6 +498,7 @@ void test_drained_request() {
             ;
         REQUIRE(write(gate[1], "x", 1) == 1);
         peer.wait_for_input();
+        out.limit = std::chrono::milliseconds::max();
         out.drain();
         loop.run();
         CHECK_STRING(out.events.c_str(), "XRSE");
@@ -608,11 +610,12 @@ void test_drain_in_a_handler() {
 
 /* Whoever is at a request then, or always begins another one, does not keep the server. */
 void test_drain_with_a_limit() {
+    using std::chrono::milliseconds;
     for (const anwdl_protocol_t framing : FRAMINGS)
         for (const char *when : {"X", "XR", "XRS"}) {
             both_sides sides;
             sides.server.drains_at = when;
-            sides.server.limit = std::chrono::milliseconds(0);
+            sides.server.limit = when[1] == 'R' ? milliseconds(0) : milliseconds::min();
             sides.open(framing);
             sides.run_to_the_end(true);
             CHECK_STRING(sides.server.events.c_str(), (when + std::string("E")).c_str());
@@ -656,6 +659,51 @@ void test_drain_at_each_step_through_tls(int stride) {
             note(sides.client));
         sides.drain_at_step(at);
     }
+}
+#endif
+
+#if defined(ANWDL_HAS_OPENSSL)
+/* Of a request, so many bytes of the record of TLS have come: OpenSSL has them before the drain
+   begins, or the socket has. The header has five. */
+void test_drained_part_of_a_record(size_t part, bool is_read) {
+    int ends[2], far_ends[2];
+    both_sides sides;
+    asio::ssl::context context = make_context();
+    make_unix_pair(ends);
+    make_unix_pair(far_ends);
+    relay_t *relay = relay_new(far_ends[PEER_SIDE], ends[PEER_SIDE]);
+    const auto open = [&](asio::io_context &loop, int fd) {
+        return tls_stream(unix_end(loop, asio::local::stream_protocol(), fd), context);
+    };
+    asio::co_spawn(
+        sides.loop,
+        serve_through_tls(open(sides.loop, ends[SERVER_SIDE]), sides.server, sides.signal),
+        note(sides.server));
+    asio::co_spawn(
+        sides.client_loop,
+        keep_asking_through_tls(open(sides.client_loop, far_ends[SERVER_SIDE]), sides.asked),
+        note(sides.client));
+    while (sides.server.events != "XR") {
+        sides.client_loop.poll();
+        sides.loop.run_one_for(std::chrono::milliseconds(1));
+    }
+    while (sides.server.events != "XRS" || sides.loop.poll() > 0)
+        sides.loop.run_one_for(std::chrono::milliseconds(1));
+    const size_t end = relay_get_passed(relay) + part;
+    relay_limit(relay, end);
+    while (sides.asked.requests < 2)
+        sides.client_loop.run_one_for(std::chrono::milliseconds(1));
+    relay_await(relay, end);
+    while (is_read && sides.loop.poll() > 0)
+        ;
+    sides.server.drain();
+    while (sides.loop.poll() > 0)
+        ;
+    CHECK_STRING(sides.server.events.c_str(), "XRS");
+    relay_limit(relay, SIZE_MAX);
+    sides.run_to_the_end();
+    CHECK_STRING(sides.server.events.c_str(), "XRSRSE");
+    relay_free(relay);
 }
 #endif
 
@@ -802,6 +850,10 @@ int main(int argc, char **argv) {
     test_interrupted_write_through_tls(false);
     test_interrupted_write_through_tls(true);
     test_drain_at_each_step_through_tls(stride);
+    for (const size_t part : {1, 5, 6, 25}) {
+        test_drained_part_of_a_record(part, true);
+        test_drained_part_of_a_record(part, false);
+    }
 #endif
     test_ends();
     test_ends_of_a_session();

@@ -4,8 +4,11 @@
 #include "check.h"
 #include "peer.h"
 #include "process.h"
+#include "relay.h"
 #include "support.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -30,6 +33,8 @@ enum {
     MOST_UNREAD = 4000, /* bytes of a response */
     MOST_ANSWERED = 100,
     MOST_ANSWERED_AT_END = 20,
+    INSATIABLE_COUNT = 80,
+    MUCH = 4096, /* bytes of responses */
     FLOOD_COUNT = 200,
     PATIENCE = ANWDL_PATIENCE *
                60000 /* milliseconds after which a server that does nothing counts as hung */
@@ -579,6 +584,152 @@ static void test_end_of_draining(char *const prefix[], char *server_path) {
     peer_free(&asking);
 }
 
+/* A client that sends the same request again and again, as fast as it can, and reads what comes. */
+typedef struct {
+    peer_t peer;
+    uint8_t bytes[32768]; /* whole requests */
+    size_t len;
+    size_t at;
+    size_t received;
+    bool has_ended;
+} insatiable_t;
+
+static void open_insatiable(insatiable_t *client, uint16_t port) {
+    uint8_t *request = NULL;
+    size_t len = 0;
+    char length[8 + 1];
+    open_session(&client->peer, port, ANWDL_PROTOCOL_V2);
+    encrypt_request(&client->peer, STAT, &request, &len);
+    int digits = snprintf(length, sizeof length, "%zu", len);
+    memset(length + digits, '=', sizeof length - (size_t)digits);
+    client->len = client->at = client->received = 0;
+    client->has_ended = false;
+    while (client->len + 8 + len + 1 <= sizeof client->bytes) {
+        memcpy(client->bytes + client->len, length, 8);
+        memcpy(client->bytes + client->len + 8, request, len);
+        client->bytes[client->len + 8 + len] = '1'; /* the answer to the response's length */
+        client->len += 8 + len + 1;
+    }
+    anwdl_bytes_free(request, len);
+    REQUIRE(fcntl(client->peer.fd, F_SETFL, O_NONBLOCK) == 0);
+}
+
+static void ask_and_read(insatiable_t *client) {
+    char bytes[4096];
+    ssize_t count;
+    while ((count = send(client->peer.fd, client->bytes + client->at, client->len - client->at,
+                         MSG_NOSIGNAL)) > 0)
+        client->at = (client->at + (size_t)count) % client->len;
+    while ((count = recv(client->peer.fd, bytes, sizeof bytes, 0)) > 0)
+        client->received += (size_t)count;
+    client->has_ended = count == 0 || errno != EAGAIN;
+}
+
+/* So many that the server is never done with all of them. They do not keep it beyond its time. */
+static void test_insatiable_clients(char *server_path) {
+    char *const no_prefix[] = {NULL};
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "600000", "--drain-timeout", "500", NULL};
+    static insatiable_t clients[INSATIABLE_COUNT];
+    uint16_t port;
+    process_t server = start_server(no_prefix, server_path, options, &port);
+    size_t left = INSATIABLE_COUNT;
+    bool is_told = false;
+    int64_t end = now_in_milliseconds() + PATIENCE;
+    for (size_t at = 0; at < INSATIABLE_COUNT; at++)
+        open_insatiable(&clients[at], port);
+    while (left > 0 && now_in_milliseconds() < end) {
+        struct pollfd entries[INSATIABLE_COUNT + 1];
+        char lines[4096];
+        size_t sated = 0;
+        left = 0;
+        for (size_t at = 0; at < INSATIABLE_COUNT; at++) {
+            if (!clients[at].has_ended)
+                ask_and_read(&clients[at]);
+            entries[at] = (struct pollfd){.fd = clients[at].has_ended ? -1 : clients[at].peer.fd,
+                                          .events = POLLIN | POLLOUT};
+            left += !clients[at].has_ended;
+            sated += clients[at].received >= MUCH;
+        }
+        if (!is_told && sated == INSATIABLE_COUNT) {
+            is_told = true;
+            CHECK(kill(server.pid, SIGTERM) == 0);
+        }
+        entries[INSATIABLE_COUNT] = (struct pollfd){.fd = server.output, .events = POLLIN};
+        REQUIRE(poll(entries, INSATIABLE_COUNT + 1, 1000) >= 0 || errno == EINTR);
+        if (entries[INSATIABLE_COUNT].revents != 0)
+            REQUIRE(read(server.output, lines, sizeof lines) >= 0);
+    }
+    if (!CHECK(left == 0))
+        CHECK(kill(server.pid, SIGKILL) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+    for (size_t at = 0; at < INSATIABLE_COUNT; at++)
+        peer_free(&clients[at].peer);
+}
+
+/* While the server drains, SIGINT ends what is under way, too. */
+static void test_interrupted_draining(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS,     "--timeout", "600000",
+                             "--drain-timeout", "600000",    NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t idle, asking;
+    open_session(&idle, port, ANWDL_PROTOCOL_V4);
+    open_session(&asking, port, ANWDL_PROTOCOL_V2);
+    CHECK(peer_send_length(&asking, 32) && peer_receive_answer(&asking));
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_hung_up(&idle); /* so it drains */
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    CHECK(kill(server.pid, SIGINT) == 0);
+    check_hung_up(&asking);
+    CHECK(find_line(&server, "stopped"));
+    check_exit_status(&server, EXIT_SUCCESS);
+    peer_free(&idle);
+    peer_free(&asking);
+}
+
+/* The last step of the key exchange and a request have come by the time that the server looks, and
+   so has the signal. */
+static void test_request_behind_the_exchange(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--timeout", "60000", "--drain-timeout", "60000", NULL};
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    peer_t peers[FRAMING_COUNT];
+    relay_t *relays[FRAMING_COUNT];
+    siginfo_t stopped;
+    for (size_t at = 0; at < FRAMING_COUNT; at++) {
+        int ends[2];
+        peer_t first; /* which shows how much the key exchange is */
+        connect_peer(&first, port, FRAMINGS[at]);
+        REQUIRE(peer_exchange_keys(&first, true));
+        make_unix_pair(ends);
+        relays[at] = relay_new(ends[0], connect_to(port));
+        relay_limit(relays[at], first.bytes_sent - 1);
+        peer_init(&peers[at], ends[1], FRAMINGS[at], "peer-1");
+        REQUIRE(peer_exchange_keys(&peers[at], true));
+        CHECK(peers[at].bytes_sent == first.bytes_sent);
+        peers[at].is_eager = true;
+        REQUIRE(peer_send_request(&peers[at], STAT));
+        peer_free(&first);
+    }
+    REQUIRE(kill(server.pid, SIGSTOP) == 0);
+    REQUIRE(waitid(P_PID, (id_t)server.pid, &stopped, WSTOPPED) == 0);
+    for (size_t at = 0; at < FRAMING_COUNT; at++) {
+        relay_limit(relays[at], SIZE_MAX);
+        relay_await(relays[at], peers[at].bytes_sent);
+    }
+    REQUIRE(kill(server.pid, SIGTERM) == 0);
+    REQUIRE(kill(server.pid, SIGCONT) == 0);
+    for (size_t at = 0; at < FRAMING_COUNT; at++) {
+        char *response = peer_receive_response(&peers[at]);
+        CHECK(response != NULL && strstr(response, "uptime") != NULL);
+        free(response);
+        peer_check_hung_up(&peers[at]);
+        peer_free(&peers[at]);
+        relay_free(relays[at]);
+    }
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
 /* Requests whose responses nobody reads: how many are answered does not depend on how much the
    system would queue. */
 static void test_responses_that_nobody_reads(char *const prefix[], char *server_path) {
@@ -734,12 +885,15 @@ static void test_concurrent_server(char *const prefix[], char *server_path, char
     test_giving_way(prefix, server_path);
     test_draining(prefix, server_path);
     test_draining_loses_no_request(prefix, server_path);
+    test_request_behind_the_exchange(prefix, server_path);
     test_end_of_draining(prefix, server_path);
+    test_interrupted_draining(prefix, server_path);
     test_longest_request(prefix, server_path);
     test_responses_that_nobody_reads(prefix, server_path);
     test_idle_timeout(prefix, server_path);
     if (*prefix == NULL) {
         test_deadlines(server_path);
+        test_insatiable_clients(server_path);
         check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
     }
 }

@@ -10,6 +10,7 @@
 #include "check.h"
 #include "peer.h"
 #include "process.h"
+#include "relay.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -29,6 +30,8 @@ enum {
     FRAMING_COUNT = 4,
     MOST_SERVERS = 16,
     SILENCE_COUNT = 4,
+    CUT_COUNT = 3,
+    HEADER_SIZE = 5,                  /* bytes of a TLS record */
     LONGEST_WAIT = 1000,              /* milliseconds, of these servers */
     ACTIVATED = 3,                    /* the descriptor that systemd passes */
     PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
@@ -212,14 +215,68 @@ static void check_answer_and_end(peer_t *peer) {
     peer_free(peer);
 }
 
+/* A client of gcm. Inside TLS, what it sends goes through a relay, which knows what has come. */
+typedef struct {
+    peer_t peer;
+    relay_t *relay; /* or NULL */
+} relayed_t;
+
+static void open_relayed(relayed_t *client, const server_t *server) {
+    client->relay = NULL;
+    if (server->is_inside_tls) {
+        uint16_t port;
+        int listener = make_listener(&port);
+        int fd = connect_inside_tls(port);
+        client->relay = relay_new(accept(listener, NULL, NULL), connect_to(server->port));
+        close(listener);
+        peer_init(&client->peer, fd, ANWDL_PROTOCOL_GCM, "peer-1");
+    } else {
+        open_peer(&client->peer, server, ANWDL_PROTOCOL_GCM);
+    }
+    REQUIRE(peer_exchange_keys(&client->peer, true));
+}
+
+/* Until the first bytes of a request are in the server's socket. */
+static void begin_relayed_request(relayed_t *client) {
+    size_t passed = client->relay != NULL ? relay_get_passed(client->relay) : 0;
+    REQUIRE(peer_send_request(&client->peer, STAT));
+    if (client->relay != NULL)
+        relay_await(client->relay, passed + 1);
+}
+
+static void end_relayed_request(relayed_t *client) {
+    if (client->relay != NULL)
+        relay_limit(client->relay, SIZE_MAX);
+    check_answer_and_end(&client->peer);
+    if (client->relay != NULL)
+        relay_free(client->relay);
+}
+
+/* Of a request inside TLS, a part of the record comes: of its header, the header alone, or more. */
+static const size_t CUTS[CUT_COUNT] = {HEADER_SIZE - 2, HEADER_SIZE, HEADER_SIZE + 20};
+
+/* OpenSSL has that part; the socket has it no longer. */
+static void begin_cut_requests(const server_t *server, relayed_t cut[CUT_COUNT]) {
+    for (size_t at = 0; at < CUT_COUNT; at++) {
+        open_relayed(&cut[at], server);
+        peer_check_response(&cut[at].peer, STAT, STATISTICS);
+        size_t end = relay_get_passed(cut[at].relay) + CUTS[at];
+        relay_limit(cut[at].relay, end);
+        REQUIRE(peer_send_request(&cut[at].peer, STAT));
+        relay_await(cut[at].relay, end);
+        relay_await_reader(cut[at].relay);
+    }
+}
+
 static void check_drain(server_t *server) {
-    peer_t asking, early, ahead, silent[SILENCE_COUNT];
+    relayed_t cut[CUT_COUNT], early;
+    peer_t asking, ahead, silent[SILENCE_COUNT];
     uint8_t request[256];
     int gate[2], waiting;
     REQUIRE(pipe(gate) == 0);
-    open_peer(&early, server, ANWDL_PROTOCOL_GCM);
+    open_relayed(&early, server);
     open_peer(&ahead, server, ANWDL_PROTOCOL_GCM);
-    REQUIRE(peer_exchange_keys(&early, true) && peer_exchange_keys(&ahead, true));
+    REQUIRE(peer_exchange_keys(&ahead, true));
     size_t len = take_request(&ahead, request, sizeof request);
     request[len] = 0; /* the next one begins with it */
     REQUIRE(peer_send_bytes(&ahead, request, len - 1));
@@ -234,17 +291,21 @@ static void check_drain(server_t *server) {
     do
         REQUIRE(ioctl(gate[0], FIONREAD, &waiting) == 0 && poll(NULL, 0, 1) == 0);
     while (waiting > 0);
+    if (server->is_inside_tls)
+        begin_cut_requests(server, cut);
     /* One whole request is there before the signal, but came after the server's last wait, of a
        second at most, was over. */
     CHECK(kill(server->process.pid, SIGSTOP) == 0);
     poll(NULL, 0, LONGEST_WAIT + 100);
-    REQUIRE(peer_send_request(&early, STAT));
+    begin_relayed_request(&early);
     CHECK(kill(server->process.pid, SIGTERM) == 0 && kill(server->process.pid, SIGCONT) == 0);
-    check_answer_and_end(&early);
+    end_relayed_request(&early);
     for (size_t at = 0; at < SILENCE_COUNT - 1; at++) {
         peer_check_hung_up(&silent[at]);
         peer_free(&silent[at]);
     }
+    for (size_t at = 0; server->is_inside_tls && at < CUT_COUNT; at++)
+        end_relayed_request(&cut[at]);
     static const char all_the_rest[4096];
     REQUIRE(write(gate[1], all_the_rest, sizeof all_the_rest) == sizeof all_the_rest);
     peer_join(&asking);

@@ -3,7 +3,6 @@
 
 import argparse
 import asyncio
-import signal
 import socket
 from contextlib import suppress
 from typing import Set
@@ -12,12 +11,14 @@ import anwdl
 from server import (
     MALFORMED,
     PAUSE_SECONDS,
+    STOP_SIGNALS,
     Stopping,
     answer,
     check_descriptors,
     command_line,
     key_pair_of,
     options,
+    owes,
     say,
     tell_the_end,
 )
@@ -37,7 +38,8 @@ async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments
             await client.exchangeKeys(receive_first=arguments.receive_first == "yes")
             name = f"client {client.getID()}"
             say(f"{name}: keys exchanged")
-            while not stopping.begun.is_set():
+            goes_on = not stopping.begun.is_set() or owes(client)
+            while goes_on:
                 try:
                     request = await client.recvRequest()
                 except anwdl.LibraryValueError as error:
@@ -50,6 +52,7 @@ async def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments
                     say(f"{name}: {client.getProtocol().name.lower()}: {request['verb']}")
                 # What has arrived already is received without waiting: the other clients have their turns first.
                 await asyncio.sleep(0)
+                goes_on = not stopping.begun.is_set()
     except anwdl.Failure as failure:
         tell_the_end(name, failure)
 
@@ -83,7 +86,7 @@ async def serve_all(
 
 
 async def main() -> None:
-    """Serves clients until SIGTERM."""
+    """Serves clients until SIGTERM or SIGINT."""
     arguments = command_line()
     check_descriptors(MOST_CLIENTS)
     key_pair = key_pair_of(arguments)
@@ -94,7 +97,14 @@ async def main() -> None:
         say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
         loop = asyncio.get_running_loop()
         serving = loop.create_task(serve_all(listener, key_pair, arguments, stopping, sessions))
-        loop.add_signal_handler(signal.SIGTERM, serving.cancel)
+
+        def stop() -> None:
+            if serving.done():  # a second signal ends the requests that are under way, too
+                stopping.close(list(stopping.clients))
+            serving.cancel()
+
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, stop)
         with suppress(asyncio.CancelledError):
             await serving
     stopping.begin()

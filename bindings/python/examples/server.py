@@ -91,13 +91,18 @@ class Stopping:
     def begin(self) -> None:
         """Ends sessions without a request at once. The others end by themselves when they have sent the response."""
         self.begun.set()
-        self.close(client for client in list(self.clients) if client.isIdle() and not has_arrived(client.getSocketDescriptor()))
+        self.close(client for client in list(self.clients) if not owes(client))
 
     def close(self, clients: Iterable[Client]) -> None:
         """Ends sessions, whatever they do."""
         for client in clients:
             with suppress(anwdl.Failure):
                 client.closeConnection()
+
+
+def owes(client: Client) -> bool:
+    """Whether a request is under way, or has come."""
+    return not client.isIdle() or has_arrived(client.getSocketDescriptor())
 
 
 def has_arrived(connection: socket.socket) -> bool:
@@ -120,7 +125,8 @@ def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argp
             client.exchangeKeys(receive_first=arguments.receive_first == "yes")
             name = f"client {client.getID()}"
             say(f"{name}: keys exchanged")
-            while not stopping.begun.is_set():
+            goes_on = not stopping.begun.is_set() or owes(client)
+            while goes_on:
                 try:
                     request = client.recvRequest()
                 except anwdl.LibraryValueError as error:
@@ -131,6 +137,7 @@ def serve(connection: socket.socket, key_pair: anwdl.RSAWrapper, arguments: argp
                 else:
                     client.sendResponse(*answer(request))
                     say(f"{name}: {client.getProtocol().name.lower()}: {request['verb']}")
+                goes_on = not stopping.begun.is_set()
     except anwdl.Failure as failure:
         tell_the_end(name, failure)
 
@@ -190,6 +197,8 @@ def main() -> None:
         listener.shutdown(socket.SHUT_RDWR)  # accept() fails
         stopping.begun.set()
         places.release()  # acquire() returns
+        signal.sigwait(STOP_SIGNALS)  # a second one ends the requests that are under way, too
+        stopping.close(list(stopping.clients))
 
     with ThreadPoolExecutor(MOST_CLIENTS) as pool:
         with socket.create_server(("127.0.0.1", arguments.port)) as listener:

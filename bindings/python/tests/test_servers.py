@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -88,6 +89,30 @@ class Stopping(test_server.WithServer):
             session._stream.write(b"\0")
             session._stream.flush()
             self.assertEqual(server.stop(), 0)
+
+    def test_a_second_signal_ends_what_is_under_way(self) -> None:
+        with self.server("--drain-timeout", "600000", "--timeout", "600000") as server:
+            with self.client(server, ProtocolName.GCM) as idle, self.client(server, ProtocolName.GCM) as busy:
+                for session in (idle, busy):
+                    self.assertTrue(session.request("STAT", {})["success"])
+                busy._stream.write(b"\0")
+                busy._stream.flush()
+                os.kill(server.pid, signal.SIGTERM)
+                self.assertRaises(PeerError, idle.receive_text)
+                os.kill(server.pid, signal.SIGINT)
+                self.assertRaises(PeerError, busy.receive_text)
+                self.assertEqual(server.wait(), 0)
+
+    def test_a_request_right_behind_the_key_exchange_is_answered(self) -> None:
+        with self.server() as server, self.client(server, ProtocolName.GCM) as session:
+            os.kill(server.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, server.pid, os.WSTOPPED)
+            session.send_text(json.dumps(STAT))  # with the last step, which was held back
+            session._stream.flush()
+            os.kill(server.pid, signal.SIGTERM)
+            os.kill(server.pid, signal.SIGCONT)
+            self.assertTrue(json.loads(session.receive_text())["success"])
+            self.assertEqual(server.wait(), 0)
 
     def test_a_signal_just_before_it_waits_is_not_lost(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
