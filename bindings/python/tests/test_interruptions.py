@@ -8,20 +8,21 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any, TypeVar
 from unittest import mock
 
 import anwdl
-from anwdl import AsyncClientInstance, ClientInstance, ClientInterface, Failure, LibraryValueError, RSAWrapper
+from anwdl import AESWrapper, AsyncClientInstance, ClientInstance, ClientInterface, Failure, LibraryValueError, RSAWrapper
 from anwdl._connection import RequestReceipt
-from anwdl._library import ffi
+from anwdl._library import ffi, lib
 from ends import OWN_KEY_PAIR, PEER_KEY_PAIR, TIMEOUT, exchanged, fails, fresh, own_keys, peer_settings, together
 from peer import PeerError, ProtocolName, Session
 
@@ -64,6 +65,9 @@ class Interruption:
         return self._step
 
     def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "exception":
+            # Python does not look before it continues where the exception is caught.
+            self._previous.pop(id(frame), None)
         if event == "opcode" and not self.happened:
             previous = self._previous.get(id(frame))
             self._previous[id(frame)] = frame.f_lasti
@@ -78,6 +82,12 @@ class Interruption:
 
 def is_of_package(frame: FrameType | None) -> bool:
     return frame is not None and frame.f_code.co_filename.startswith(PACKAGE)
+
+
+def lent_by(client: ClientInterface) -> RSAWrapper:
+    wrapper = client.getRSAWrapper()
+    assert wrapper is not None
+    return wrapper
 
 
 def interrupt() -> None:
@@ -209,6 +219,111 @@ class Everywhere(unittest.TestCase):
                         far.sendall(b"x")
                         self.assertEqual(near.recv(1), b"x")
             self.assertGreater(places.number, 40)
+
+    def test_what_a_call_needs_for_a_while_is_freed(self) -> None:
+        keys, alive = own_keys(), set[Any]()
+
+        def make_options() -> Any:
+            made = lib.anwdl_client_options_new()
+            alive.add(made)
+            return made
+
+        def make_interface(options: Any, out: Any) -> int:
+            status = int(lib.anwdl_client_interface_new(options, out))
+            alive.add(out[0])
+            return status
+
+        def freeing(free: Callable[[Any], None]) -> Callable[[Any], None]:
+            def note_and_free(handle: Any) -> None:
+                alive.discard(handle)
+                free(handle)
+
+            return note_and_free
+
+        noting = {
+            "anwdl_client_options_new": make_options,
+            "anwdl_client_options_free": freeing(lib.anwdl_client_options_free),
+            "anwdl_client_interface_new": make_interface,
+            "anwdl_client_interface_free": freeing(lib.anwdl_client_interface_free),
+        }
+        patch = mock.patch("anwdl._wrappers.lib", SimpleNamespace(**{name: getattr(lib, name) for name in dir(lib)} | noting))
+        for use in (lambda: ClientInterface("127.0.0.1", 1, TIMEOUT, keys), partial(keys.signData, "text")):
+            places = Places()
+            for number in places:
+                with patch, suppress(Interrupt):
+                    places.run(Interruption(number, interrupt), use)
+                self.assertEqual(alive, set())
+            self.assertGreater(places.number, 40)
+
+    def test_a_handler_that_changes_a_key_pair(self) -> None:
+        keys, other = own_keys(), RSAWrapper(generate_key_pair=False)
+        other.setPrivateKey(PEER_KEY_PAIR.private_pem, derivate_public_key=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for wrapper, name in ((other, "other"), (keys, "own")):
+                wrapper.save(Path(folder) / name)
+
+            def reload() -> None:
+                for name in ("other", "own"):
+                    keys.load(Path(folder) / name)
+
+            for use in (
+                keys.getPublicKey,
+                keys.getKeySize,
+                keys.getFingerprint,
+                lambda: own_keys().verifyDataSignature(keys.signData("text"), "text"),
+                lambda: len(keys.encryptData("text", use_local_public_key=True)),
+                lambda: lent_by(ClientInterface("127.0.0.1", 1, TIMEOUT, keys)).getPublicKey(),
+            ):
+                expected, places = use(), Places()
+                for number in places:
+                    found = places.run(Interruption(number, reload), use)
+                    # A signature may also be the other key's.
+                    self.assertIn(found, (expected, False, other.getPublicKey(), other.getFingerprint()))
+                self.assertGreater(places.number, 10)
+
+    def test_a_handler_that_changes_an_aes_key(self) -> None:
+        earlier, later = (bytes([1] * 32), bytes([2] * 16)), (bytes([3] * 16), bytes([4] * 16))
+        wrapper, places = AESWrapper(), Places()
+        for number in places:
+            wrapper.setKey(*earlier)
+            found = places.run(Interruption(number, partial(wrapper.setKey, *later)), wrapper.getKey)
+            self.assertIn(found, (earlier, later))
+        self.assertGreater(places.number, 20)
+
+    def test_a_handler_that_closes_while_the_keys_are_used(self) -> None:
+        places = Places()
+        for number in places:
+            with exchanged(ProtocolName.V4) as (client, peer):
+                wrapper = client.getAESWrapper()
+                assert wrapper is not None
+                expected = wrapper.getKey()
+                try:
+                    self.assertEqual(places.run(Interruption(number, client.closeConnection), wrapper.getKey), expected)
+                except Failure as failure:
+                    self.assertEqual(failure.reason, "KEY_MISSING")
+        self.assertGreater(places.number, 20)
+
+    def test_a_handler_that_receives_while_a_text_is_read(self) -> None:
+        with exchanged(ProtocolName.GCM) as (client, peer):
+
+            def receive() -> None:
+                client.sendResponse(False, "Bad request")
+                client.recvRequest()
+
+            places = Places()
+            for number in places:
+                peer.send_text('{"verb": "lower case", "parameters": {}}')
+                peer.send_text('{"verb": "STAT", "parameters": {}}')
+                with fails(LibraryValueError, "MALFORMED_REQUEST"):
+                    client.recvRequest()
+                found = places.run(Interruption(number, receive), client.getRequestErrors)
+                self.assertIn(list(found or ["verb"]), (["verb"],))
+                if not places.is_found:
+                    receive()
+                client.sendResponse(True, "OK")
+                for _ in range(2):
+                    peer.receive_text()
+            self.assertGreater(places.number, 5)
 
     def test_a_key_pair_that_threads_share(self) -> None:
         wrapper = own_keys()

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import sys
 import tempfile
 import unittest
 import warnings
@@ -296,27 +297,33 @@ class Log(unittest.TestCase):
         with self.assertNoLogs(self.logger, logging.DEBUG), exchanged():
             pass
 
-    def test_a_handler_cannot_use_the_client_that_it_is_told_of(self) -> None:
-        refused: list[str] = []
+    def test_a_handler_and_another_thread_may_use_the_client_that_it_is_told_of(self) -> None:
+        seen: list[object] = []
         clients: list[ClientInstance] = []
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                # Another object may be used meanwhile.
-                AESWrapper().getKey()
-                try:
-                    clients[0].getIP()
-                except LibraryRuntimeError as error:
-                    refused.append(error.reason)
+                # As if the handler waited for a lock which that thread has.
+                seen.append((clients[0].getIP(), pool.submit(clients[0].isClosed).result(TIMEOUT)))
 
         handler = Handler()
         self.logger.addHandler(handler)
         self.addCleanup(self.logger.removeHandler, handler)
-        anwdl.set_logger(self.logger, logging.DEBUG)
-        with fresh() as (client, far):
+        with ThreadPoolExecutor(1) as pool, fresh() as (client, far):
             clients.append(client)
+            anwdl.set_logger(self.logger, logging.DEBUG)
             together(partial(Session.connect, far, peer_settings()), client.exchangeKeys)
-        self.assertEqual(set(refused), {"OPERATION_PENDING"})
+            anwdl.set_logger(None)
+        self.assertEqual(set(seen), {("127.0.0.1", False)})
+
+    def test_what_a_handler_raises_is_reported_and_ends_nothing(self) -> None:
+        self.addCleanup(setattr, sys, "excepthook", sys.excepthook)
+        reported: list[object] = []
+        sys.excepthook = lambda kind, error, traceback: reported.append(kind)
+        anwdl.set_logger(self.logger, logging.DEBUG)
+        with mock.patch.object(self.logger, "log", side_effect=OSError), exchanged():
+            pass
+        self.assertEqual(set(reported), {OSError})
 
 
 class Interface(unittest.TestCase):
@@ -396,14 +403,17 @@ class Interface(unittest.TestCase):
             self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
 
     def test_what_fails_at_the_last_step_of_connecting_leaves_no_connection(self) -> None:
+        none_left = OSError(errno.EMFILE, "none left")
         for options in (Options(), Options(non_blocking=True)):
             with server() as (port, _):
                 client = ClientInterface("127.0.0.1", port, TIMEOUT, peer_keys(), options=options)
-                with mock.patch("os.dup", side_effect=OSError(errno.EMFILE, "none left")), self.assertRaises(OSError):
+                with mock.patch("os.dup", side_effect=none_left), fails(LibraryRuntimeError, "IO_FAILED"):
                     while True:
                         with contextlib.suppress(WantRead):
                             client.connectServer()
                 self.assertEqual((client.isClosed(), client.fileno()), (True, -1))
+        with mock.patch("socket.socketpair", side_effect=none_left), fails(LibraryRuntimeError, "IO_FAILED"):
+            ClientInterface("127.0.0.1", 1, TIMEOUT, peer_keys()).connectServer()
 
     def test_a_timeout_ends_connecting(self) -> None:
         with silent_server() as (host, port), fails(LibraryRuntimeError, "TIMEOUT"):

@@ -396,6 +396,24 @@ class Shutdown(unittest.TestCase):
             """
         )
 
+    def test_with_a_log_that_begins_at_the_end(self) -> None:
+        self.assert_silent(
+            """
+            import atexit
+            logger, keys = logging.getLogger("anwdl"), own_keys()
+            @atexit.register
+            def log_late():
+                logger.addHandler(logging.StreamHandler())
+                anwdl.set_logger(logger, logging.DEBUG)
+                far.sendall(b"0=======")
+                try:
+                    anwdl.ClientInstance(near, TIMEOUT, keys)
+                except ValueError:
+                    pass
+            anwdl.set_logger(logger, logging.ERROR)
+            """
+        )
+
     def test_with_a_thread_that_computes(self) -> None:
         self.assert_silent(
             """

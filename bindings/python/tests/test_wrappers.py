@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recordings
 from anwdl import AESWrapper, ClientInstance, ClientInterface, LibraryRuntimeError, LibraryValueError, RSAWrapper
-from anwdl._library import lib
+from anwdl._library import _thread, lib
 from ends import TIMEOUT, Token, fails, need, own_keys
 
 OWN, PEER = (pair.private_key for pair in recordings.fixed_key_pairs())
@@ -151,6 +151,26 @@ class ElsewhereKeys(unittest.TestCase):
             del client, lent
             gc.collect()
             self.assertIsNone(is_alive())
+
+    def test_no_thread_waits_for_a_client_while_it_has_the_wrapper(self) -> None:
+        guards: list[int] = []
+
+        def set_keys(*arguments: Any) -> int:
+            guards.append(_thread.guards)
+            return int(lib.anwdl_client_interface_set_rsa_wrapper(*arguments))
+
+        client = ClientInterface("127.0.0.1", 1)
+        with mock.patch.object(ClientInterface._functions, "set_rsa_wrapper", set_keys):
+            client.setRSAWrapper(self.wrapper)
+        self.assertEqual(guards, [1])
+
+    def test_a_client_keeps_it_once(self) -> None:
+        self.wrapper.setPrivateOperation(self.operation)
+        client = ClientInterface("127.0.0.1", 1)
+        for _ in range(10):
+            client.setRSAWrapper(self.wrapper)
+            client.setAESWrapper(AESWrapper())
+        self.assertEqual(len(client._keeps), 1)
 
     def test_it_lives_as_long_as_a_wrapper_has_it(self) -> None:
         class Token:

@@ -5,8 +5,8 @@ from concurrent.futures import Executor
 from typing import Any, Dict, Optional
 
 from anwdl._awaiting import Awaiting
-from anwdl._connection import BlockingSteps, Call, Connection, RequestReceipt, closed, functions_of, json_object, parsed, text_or_none
-from anwdl._library import LibraryValueError, ffi, given_text, lib, string
+from anwdl._connection import BlockingSteps, Call, Connection, RequestReceipt, closed, functions_of, json_object, parsed
+from anwdl._library import LibraryValueError, ffi, given_text, lent_string, lib
 from anwdl._options import Options, handle_of, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
 
@@ -15,7 +15,7 @@ class Instance(Connection):
     """A client on a socket object that it shares with the caller."""
 
     _functions = functions_of("anwdl_client_")
-    _seen = {**Connection._seen, "get_ip": string, "get_id": string, "get_creation_timestamp": int}
+    _seen = {**Connection._seen, "get_ip": str, "get_id": str, "get_creation_timestamp": int}
     _descriptor = -1
     _is_made = False
     """Whether the constructor has returned. Until then, the socket is the caller's."""
@@ -67,12 +67,12 @@ class Instance(Connection):
 
     def getRequestErrors(self) -> Optional[Dict[str, Any]]:
         """The errors of the last request, or None if it was well-formed."""
-        errors = self._guard.run(lambda: text_or_none(lib.anwdl_client_get_request_errors(self._handle)))
+        errors = self._guard.run(lambda: lent_string(lib.anwdl_client_get_request_errors, (self._handle,)))
         return None if errors is None else parsed(errors, "INTERNAL")
 
     def getMalformedRequest(self) -> Optional[str]:
         """The text of the last request if it was malformed, or None."""
-        return self._guard.run(lambda: text_or_none(lib.anwdl_client_get_malformed_request_json(self._handle)))
+        return self._guard.run(lambda: lent_string(lib.anwdl_client_get_malformed_request_json, (self._handle,)))
 
     def _let_go(self) -> None:
         if self._descriptor != -1:

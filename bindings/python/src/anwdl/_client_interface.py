@@ -10,6 +10,7 @@ from anwdl._awaiting import Awaiting
 from anwdl._connection import BlockingSteps, Call, Connection, Link, ResponseReceipt, Turn, closed, functions_of, json_object
 from anwdl._library import (
     OK,
+    LibraryRuntimeError,
     Want,
     check,
     ffi,
@@ -23,6 +24,10 @@ from anwdl._wrappers import AESWrapper, RSAWrapper
 
 DEFAULT_SERVER_LISTEN_PORT = 6150
 MOST_PORT = (1 << 16) - 1
+
+
+def io_failed(error: OSError) -> LibraryRuntimeError:
+    return LibraryRuntimeError(f"no descriptor for the connection: {error}", "IO_FAILED", error.errno or 0)
 
 
 def share_socket(descriptor: int, link: Link) -> sockets.socket:
@@ -108,9 +113,9 @@ class Interface(Connection):
         if status == OK:
             try:
                 share_socket(lib.anwdl_client_interface_get_socket_descriptor(self._handle), link).settimeout(self._seconds)
-            except OSError:
+            except OSError as error:
                 self._check_open_still(link)
-                raise
+                raise io_failed(error) from error
         return status
 
     def _connecting(self, link: Link) -> Call[None]:
@@ -160,7 +165,10 @@ class ClientInterface(BlockingSteps, Interface):
                 if self._options.non_blocking:
                     self._drive(self._steps(link, self._connecting(link)))
                     return
-                link.waker, other = sockets.socketpair()
+                try:
+                    link.waker, other = sockets.socketpair()
+                except OSError as error:
+                    raise io_failed(error) from error
                 with link.waker, other:
                     self._drive(self._steps(link, self._connecting(link)))
                 link.waker = None

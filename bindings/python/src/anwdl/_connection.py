@@ -17,18 +17,20 @@ from anwdl._library import (
     WANTS,
     Failure,
     Guard,
+    Lent,
     LibraryRuntimeError,
     LibraryValueError,
     NotCopied,
     Process,
     check,
     compute,
+    deliver_messages,
     ffi,
     given_text,
+    lent_string,
     lib,
     outcome,
     returned,
-    string,
 )
 from anwdl._options import Options, Protocol, milliseconds
 from anwdl._wrappers import AESWrapper, RSAWrapper
@@ -129,7 +131,7 @@ class Call(Generic[T]):
         """What the library returns, or has returned."""
         if not self.is_finished():
             # In one step, of which a signal handler sees all or nothing.
-            self._outcome[:] = outcome(self._function, self._given())
+            self._outcome[:] = outcome(self._function, (self._given(),))
         return returned(*self._outcome)
 
     def result(self) -> T:
@@ -158,7 +160,10 @@ class Receipt(Call[Dict[str, Any]]):
     def status(self) -> int:
         status = super().status()
         if status == OK and not self._text:
-            self._text = string(self._get_json(self._out[0]))
+            text = lent_string(self._get_json, self._out)
+            if text is None:
+                raise closed()  # by a signal handler, which has used a later connection, too
+            self._text = text
         self.drop()
         return status
 
@@ -175,12 +180,12 @@ class Receipt(Call[Dict[str, Any]]):
 
 
 class RequestReceipt(Receipt):
-    _kind, _reason = "anwdl_request_t **", "MALFORMED_REQUEST"
+    _kind, _reason = "anwdl_request_t *[1]", "MALFORMED_REQUEST"
     _get_json, _free = lib.anwdl_request_get_json, lib.anwdl_request_free
 
 
 class ResponseReceipt(Receipt):
-    _kind, _reason = "anwdl_response_t **", "MALFORMED_RESPONSE"
+    _kind, _reason = "anwdl_response_t *[1]", "MALFORMED_RESPONSE"
     _get_json, _free = lib.anwdl_response_get_json, lib.anwdl_response_free
 
 
@@ -206,8 +211,8 @@ class Connection(NotCopied):
         self._guard = Guard()
         self._link = Link(socket)
         self._milliseconds = 0
-        self._keeps: List[Any] = []
-        """What the library's object points to, and must not end before it."""
+        self._keeps: Dict[int, Any] = {}
+        """What the library's object points to, and must not end before it, by its identity."""
 
     @property
     def socket(self) -> Optional[sockets.socket]:
@@ -278,14 +283,18 @@ class Connection(NotCopied):
             handle, self._out[0] = self._out[0], ffi.NULL
             self._functions.free(handle)
         self._drop_call()
+        deliver_messages()
 
     def _set_wrapper(self, function: Callable[..., int], wrapper: Union[RSAWrapper, AESWrapper]) -> None:
-        def share() -> None:
-            self._keeps.append(wrapper._kept())  # first, as a signal handler may raise in between
-            check(function, self._handle, wrapper._read())
+        # The wrapper is not used within the guard of the connection: a thread that had one guard and waited for another would not get it
+        # from a thread that waits for the first one in a signal handler.
+        keys, keeps, _sharing = wrapper._shared()
 
-        first, second = sorted((self._guard, wrapper._guard), key=id)
-        first.run(lambda: second.run(share))
+        def share() -> None:
+            self._keeps.update(keeps)  # first, as a signal handler may raise in between
+            check(function, self._handle, keys)
+
+        self._guard.run(share)
 
     def _compute(self, link: Link) -> None:
         computation = threading.Lock()
@@ -367,13 +376,14 @@ class Connection(NotCopied):
         def see() -> Any:
             if self._guard.is_computing():
                 return self._seen_last[name]
-            return self._seen[name](getattr(self._functions, name)(self._handle))
+            look, kind = getattr(self._functions, name), self._seen[name]
+            return lent_string(look, (self._handle,)) if kind is str else kind(look(self._handle))
 
         return self._guard.run(see, also_while_computing=True)
 
     def _wrapper(self, kind: Type[W], look_up: Any) -> Optional[W]:
-        has_one = self._guard.run(lambda: look_up(self._handle) != ffi.NULL)
-        return kind._lent_by(self._guard, lambda: look_up(self._handle), self._keeps) if has_one else None
+        lent = Lent(look_up, self)
+        return kind._lent_by(self._guard, lent) if self._guard.run(lambda: any(lent)) else None
 
     def _take_turn(self, turn: Turn, prepare: Callable[[], None]) -> Link:
         """Begins an operation, which has locked its turn, and returns the connection. There is one at a time."""
@@ -505,8 +515,3 @@ class BlockingSteps(Connection):
         if self._call is call:
             self._call = None
         return result
-
-
-def text_or_none(borrowed: Any) -> Optional[str]:
-    """A string of the library, or None for NULL."""
-    return None if borrowed == ffi.NULL else string(borrowed)

@@ -8,7 +8,7 @@ import threading
 from functools import lru_cache
 from itertools import chain, starmap
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, Type, TypeVar, Union
 
 T = TypeVar("T")
 
@@ -94,31 +94,45 @@ def reason_name(number: int) -> str:
     return string(lib.anwdl_error_reason_name(number))
 
 
-def outcome(function: Callable[..., int], arguments: Tuple[Any, ...]) -> Iterator[Any]:
-    """What a function of the library returns, and the last error of this thread after it: the reason, the error number and the message.
-    Take all of it in one step: in between, a signal handler could cause another error."""
+# Between two steps of Python, a signal handler or a finalizer may use and change any object. What must not be divided is an iterator of
+# C functions, such as `map`, and is taken in one step: `[*steps]` or `first, *others = steps`.
+
+
+def outcome(function: Callable[..., int], arguments: Iterable[Tuple[Any, ...]]) -> Iterator[Any]:
+    """The steps that call a function of the library and give what it returns, and the last error of this thread after it: the reason, the
+    error number and the message. Nothing is returned for no arguments."""
     none = ((),)
     return chain(
-        starmap(function, (arguments,)),
+        starmap(function, arguments),
         starmap(lib.anwdl_last_error_reason, none),
         starmap(lib.anwdl_last_error_errno, none),
         map(ffi.string, starmap(lib.anwdl_last_error_message, none)),
     )
 
 
-def returned(status: int, reason: int, errno: int, message: bytes) -> int:
+def returned(*found: Any) -> int:
     """The status of an outcome, unless it is that of a failure."""
     interruption, _thread.interruption = _thread.interruption, None
     if interruption is not None:
         raise interruption
-    if status < OK:
-        raise FAILURES[status](message.decode(), reason_name(reason), errno)
-    return status
+    if _thread.messages:
+        deliver_messages()
+    *status, reason, errno, message = found
+    if not status:
+        raise LibraryRuntimeError("the client to which this wrapper belongs has no such keys any more", "KEY_MISSING")
+    if status[0] < OK:
+        raise FAILURES[status[0]](message.decode(), reason_name(reason), errno)
+    return int(status[0])
 
 
 def check(function: Callable[..., int], *arguments: Any) -> int:
     """Calls a function of the library, and raises the exception for its failure."""
-    return returned(*outcome(function, arguments))
+    return returned(*outcome(function, in_one_step(arguments)))
+
+
+def in_one_step(arguments: Tuple[Any, ...]) -> Iterator[Tuple[Any, ...]]:
+    """The arguments for outcome(), with the handle of each Owned and Lent as it is at the call."""
+    return zip(*[given if isinstance(given, (Owned, Lent)) else (given,) for given in arguments])
 
 
 def invalid(message: str) -> LibraryValueError:
@@ -129,6 +143,12 @@ def invalid(message: str) -> LibraryValueError:
 def string(borrowed: Any) -> str:
     """A string of the library."""
     return str(ffi.string(borrowed), "utf-8")
+
+
+def lent_string(function: Callable[[Any], Any], handles: Iterable[Any]) -> Optional[str]:
+    """A copy of the string that a function lends, or None for NULL."""
+    found = [*map(ffi.string, filter(None, map(function, handles)))]
+    return str(found[0], "utf-8") if found else None
 
 
 class NotCopied:
@@ -188,8 +208,10 @@ def taken_string(function: Callable[..., int], *arguments: Any) -> Optional[byte
 
 
 class _Thread(threading.local):
-    callbacks = 0
-    """How many callbacks this thread is in, each within a call of the library."""
+    guards = 0
+    """How many guards this thread has locked."""
+    messages: Tuple[Callable[[], None], ...] = ()
+    """Each delivers a message to the program's log."""
     interruption: Optional[BaseException] = None
     """What a signal handler raised in a callback. It cannot pass through the library, so it is raised after the call."""
 
@@ -197,21 +219,29 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def call_back(function: Callable[..., T], *arguments: Any) -> T:
-    """What the library calls. It may use all objects but those whose calls it is in."""
-    _thread.callbacks += 1
-    try:
-        return function(*arguments)
-    finally:
-        _thread.callbacks -= 1
+def queue_message(deliver: Callable[[], None]) -> None:
+    _thread.messages += (deliver,)
+
+
+def deliver_messages() -> None:
+    """Delivers the messages of this thread. The program's handlers may take its locks, so they wait while the thread has a guard: another
+    thread may have such a lock, and wait for the guard."""
+    while _thread.messages and not _thread.guards:
+        deliver, _thread.messages = _thread.messages[0], _thread.messages[1:]
+        try:
+            deliver()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+
+
+def on_interruption(kind: Type[BaseException], error: BaseException, traceback: Any) -> None:
+    """For what signal handlers raise in a callback."""
+    _thread.interruption = error
 
 
 def on_callback_error(kind: Type[BaseException], error: BaseException, traceback: Any) -> None:
-    """For exceptions that leave a callback."""
-    if isinstance(error, Exception):
-        sys.excepthook(kind, error, traceback)
-    else:
-        _thread.interruption = error
+    """For exceptions that leave a callback of the program."""
+    (sys.excepthook if isinstance(error, Exception) else on_interruption)(kind, error, traceback)
 
 
 class Process:
@@ -265,13 +295,12 @@ def _end_computations() -> None:
 class Guard:
     """Lets one thread at a time use an object of the library. A computation takes long, so it runs without the lock."""
 
-    __slots__ = ("_lock", "_process", "_callbacks", "computation")
+    __slots__ = ("_lock", "_process", "computation")
 
     def __init__(self) -> None:
         # A signal handler runs on the thread that has the lock, between two of its lines, and may proceed.
         self._lock = threading.RLock()
         self._process = Process.number
-        self._callbacks: Optional[int] = None
         self.computation: Optional[threading.Lock] = None
         """Locked during a computation with the object."""
 
@@ -285,17 +314,18 @@ class Guard:
     def run(self, use: Callable[[], T], also_while_computing: bool = False) -> T:
         """Calls a function that uses the object, and must not take long. With `also_while_computing` it runs during a computation, too, and
         must not pass the object to the library then."""
-        with self._lock if self._process == Process.number else self._renewed_lock():
-            callbacks = self._callbacks
-            if callbacks not in (None, _thread.callbacks):
-                raise LibraryRuntimeError("a callback must not use the object whose call it is in", "OPERATION_PENDING")
-            if not also_while_computing:
-                self.refuse_while_computing()
-            self._callbacks = _thread.callbacks
-            try:
-                result = use()
-            finally:
-                self._callbacks = callbacks
+        try:
+            with self._lock if self._process == Process.number else self._renewed_lock():
+                _thread.guards += 1
+                try:
+                    if not also_while_computing:
+                        self.refuse_while_computing()
+                    result = use()
+                finally:
+                    _thread.guards -= 1
+        finally:
+            if _thread.messages:
+                deliver_messages()
         return result
 
     def _renewed_lock(self) -> Any:
@@ -305,30 +335,45 @@ class Guard:
                 if self._lock.acquire(blocking=False):
                     self._lock.release()
                 else:
-                    self._lock, self._callbacks = threading.RLock(), None
+                    self._lock = threading.RLock()
                 self.computation = None
                 self._process = Process.number
         return self._lock
 
 
 class Owned:
-    """An object of the library, which ends with this one. The garbage collector may finalize what refers to it later, and that may use it:
-    it finds NULL, which every function of the library refuses. `ffi.gc()` would leave a dangling pointer."""
+    """An object of the library, which ends with this one: whoever uses it refers to this one meanwhile, as check() does for its arguments.
+    The garbage collector may finalize what refers to it later, and that may use it: it finds NULL, which every function of the library
+    refuses. `ffi.gc()` would leave a dangling pointer."""
 
     _out: Any = None
 
     def __init__(self, kind: str, free: Any, create: Callable[..., int], *arguments: Any) -> None:
         self._free = free
-        self._out = ffi.new(f"{kind} **")
+        self._out = ffi.new(f"{kind} *[1]")
         self.keeps: Any = None
         """What the library's object points to, and must not end before it."""
         check(create, *arguments, self._out)
 
-    @property
-    def handle(self) -> Any:
-        return self._out[0]
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._out)
 
     def __del__(self) -> None:
         if self._out is not None:
             handle, self._out[0] = self._out[0], ffi.NULL
             self._free(handle)
+
+
+class Lent:
+    """An object that a client lends until it changes or ends."""
+
+    def __init__(self, look_up: Callable[[Any], Any], client: Any) -> None:
+        self._look_up, self._client = look_up, client
+
+    def __iter__(self) -> Iterator[Any]:
+        return filter(None, map(self._look_up, (self._client._handle,)))
+
+    @property
+    def keeps(self) -> Any:
+        """See Owned."""
+        return self._client._keeps

@@ -2,10 +2,11 @@
 
 import atexit
 import logging
-from functools import lru_cache
+import threading
+from functools import lru_cache, partial
 from typing import Any, Optional
 
-from anwdl._library import call_back, check, ffi, lib, on_callback_error, string
+from anwdl._library import check, ffi, lib, on_interruption, queue_message, string
 
 LEVELS = {
     lib.ANWDL_LOG_DEBUG: logging.DEBUG,
@@ -15,27 +16,39 @@ LEVELS = {
 }
 
 _logger: Optional[logging.Logger] = None
+_changing = threading.RLock()
+_interpreter_ends = False
 
 
 def _record(level: int, client_id: Any, message: Any, _user_data: Any) -> None:
-    call_back(_log, level, client_id, message)
+    queue_message(partial(_log, level, string(client_id), string(message)))
 
 
-def _log(level: int, client_id: Any, message: Any) -> None:
+def _log(level: int, client_id: str, message: str) -> None:
     logger = _logger
-    if logger is None:
-        return
-    known = string(client_id) if client_id != ffi.NULL else ""
-    text = string(message)
-    logger.log(LEVELS[level], "%s", f"client {known}: {text}" if known else text, extra={"client_id": known})
+    if logger is not None:
+        logger.log(LEVELS[level], "%s", f"client {client_id}: {message}" if client_id else message, extra={"client_id": client_id})
 
 
 @lru_cache(maxsize=None)
 def _callback() -> Any:
     """The handler, made once and never freed, because the library may be calling it."""
-    # A thread that enters an interpreter that is shutting down would end inside the library.
-    atexit.register(set_logger, None)
-    return ffi.callback("anwdl_log_function_t", _record, onerror=on_callback_error)
+    atexit.register(_end)
+    return ffi.callback("anwdl_log_function_t", _record, onerror=on_interruption)
+
+
+def _end() -> None:
+    """A thread that enters an interpreter that is shutting down would end inside the library."""
+    global _interpreter_ends
+    with _changing:
+        _interpreter_ends = True
+        _set(lib.ANWDL_LOG_ERROR, None)
+
+
+def _set(level: int, logger: Optional[logging.Logger]) -> None:
+    global _logger
+    check(lib.anwdl_set_log_callback, level, ffi.NULL if logger is None else _callback(), ffi.NULL)
+    _logger = logger
 
 
 def set_logger(logger: Optional[logging.Logger], level: Optional[int] = None) -> None:
@@ -43,12 +56,8 @@ def set_logger(logger: Optional[logging.Logger], level: Optional[int] = None) ->
 
     The level is the logger's own unless it is given. Each record has the client's ID as `client_id`, which is "" where there is none.
     """
-    global _logger
-    if logger is None:
-        check(lib.anwdl_set_log_callback, lib.ANWDL_LOG_ERROR, ffi.NULL, ffi.NULL)
-        _logger = None
-        return
-    wanted = logger.getEffectiveLevel() if level is None else level
+    wanted = logger.getEffectiveLevel() if level is None and logger is not None else level or logging.NOTSET
     least = min((number for number, known in LEVELS.items() if known >= wanted), default=lib.ANWDL_LOG_ERROR)
-    _logger = logger
-    check(lib.anwdl_set_log_callback, least, _callback(), ffi.NULL)
+    with _changing:
+        if not _interpreter_ends:
+            _set(least, logger)

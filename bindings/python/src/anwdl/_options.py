@@ -2,10 +2,10 @@
 
 import enum
 from dataclasses import dataclass
-from typing import Any, List, Optional
+from typing import Any, Dict, Optional
 
-from anwdl._library import check, ffi, given_number, given_text, invalid, lib
-from anwdl._wrappers import AESWrapper, RSAWrapper
+from anwdl._library import check, given_number, given_text, invalid, lib
+from anwdl._wrappers import AESWrapper, RSAWrapper, new_options
 
 MOST_MILLISECONDS = (1 << 32) - 1
 MOST_BYTES = (1 << 63) - 1
@@ -53,7 +53,7 @@ def handle_of(
     timeout: Optional[float],
     rsa_wrapper: Optional[RSAWrapper],
     aes_wrapper: Optional[AESWrapper],
-    keeps: List[Any],
+    keeps: Dict[int, Any],
 ) -> Any:
     """The library's object, whose users must keep what is added to `keeps`.
 
@@ -61,7 +61,7 @@ def handle_of(
     during the private key operation."""
     if options.separate_computation and not options.non_blocking:
         raise invalid("separate_computation is for non-blocking clients")
-    handle = ffi.gc(lib.anwdl_client_options_new(), lib.anwdl_client_options_free)
+    handle = new_options()
     check(lib.anwdl_client_options_set_non_blocking, handle, True)
     check(lib.anwdl_client_options_set_exchange_keys, handle, False)
     check(lib.anwdl_client_options_set_timeout, handle, milliseconds(timeout))
@@ -77,7 +77,7 @@ def handle_of(
     if options.peer_ip is not None:
         check(lib.anwdl_client_options_set_peer_ip, handle, given_text("peer_ip", options.peer_ip))
     if rsa_wrapper is not None:
-        keeps.append(rsa_wrapper._set_option(lib.anwdl_client_options_set_rsa_wrapper, handle))
+        rsa_wrapper._share(handle, keeps)
     if aes_wrapper is not None:
-        aes_wrapper._set_option(lib.anwdl_client_options_set_aes_wrapper, handle)
+        aes_wrapper._share(handle, keeps)
     return handle
