@@ -39,7 +39,9 @@ static void remember(const char *label, const uint8_t *bytes, size_t len, bool r
             masked[byte] = bytes[at + (reversed ? PIECE - 1 - byte : byte)] ^ mask[byte];
         piece->label = label;
         piece->offset = at;
-        begins[masked[0] | masked[1] << 8] = 1;
+        uint16_t start;
+        memcpy(&start, masked, sizeof start);
+        begins[start] = 1;
     }
     pthread_mutex_unlock(&lock);
 }
