@@ -639,6 +639,18 @@ asio::awaitable<void> keep_asking_through_tls(tls_stream stream, counts &out) {
     co_await keep_asking(std::move(stream), ANWDL_PROTOCOL_GCM, out);
 }
 
+void open_through_tls(both_sides &sides, asio::ssl::context &context, int server, int client) {
+    const auto open = [&](asio::io_context &loop, int fd) {
+        return tls_stream(unix_end(loop, asio::local::stream_protocol(), fd), context);
+    };
+    asio::co_spawn(sides.loop,
+                   serve_through_tls(open(sides.loop, server), sides.server, sides.signal),
+                   note(sides.server));
+    asio::co_spawn(sides.client_loop,
+                   keep_asking_through_tls(open(sides.client_loop, client), sides.asked),
+                   note(sides.client));
+}
+
 /* There, a request may be in the stream that the socket no longer has. */
 void test_drain_at_each_step_through_tls(int stride) {
     asio::ssl::context context = make_context();
@@ -646,23 +658,11 @@ void test_drain_at_each_step_through_tls(int stride) {
         int ends[2];
         both_sides sides;
         make_unix_pair(ends);
-        const auto open = [&](asio::io_context &loop, int fd) {
-            return tls_stream(unix_end(loop, asio::local::stream_protocol(), fd), context);
-        };
-        asio::co_spawn(
-            sides.loop,
-            serve_through_tls(open(sides.loop, ends[SERVER_SIDE]), sides.server, sides.signal),
-            note(sides.server));
-        asio::co_spawn(
-            sides.client_loop,
-            keep_asking_through_tls(open(sides.client_loop, ends[PEER_SIDE]), sides.asked),
-            note(sides.client));
+        open_through_tls(sides, context, ends[SERVER_SIDE], ends[PEER_SIDE]);
         sides.drain_at_step(at);
     }
 }
-#endif
 
-#if defined(ANWDL_HAS_OPENSSL)
 /* Of a request, so many bytes of the record of TLS have come: OpenSSL has them before the drain
    begins, or the socket has. The header has five. */
 void test_drained_part_of_a_record(size_t part, bool is_read) {
@@ -672,17 +672,7 @@ void test_drained_part_of_a_record(size_t part, bool is_read) {
     make_unix_pair(ends);
     make_unix_pair(far_ends);
     relay_t *relay = relay_new(far_ends[PEER_SIDE], ends[PEER_SIDE]);
-    const auto open = [&](asio::io_context &loop, int fd) {
-        return tls_stream(unix_end(loop, asio::local::stream_protocol(), fd), context);
-    };
-    asio::co_spawn(
-        sides.loop,
-        serve_through_tls(open(sides.loop, ends[SERVER_SIDE]), sides.server, sides.signal),
-        note(sides.server));
-    asio::co_spawn(
-        sides.client_loop,
-        keep_asking_through_tls(open(sides.client_loop, far_ends[SERVER_SIDE]), sides.asked),
-        note(sides.client));
+    open_through_tls(sides, context, ends[SERVER_SIDE], far_ends[SERVER_SIDE]);
     while (sides.server.events != "XR") {
         sides.client_loop.poll();
         sides.loop.run_one_for(std::chrono::milliseconds(1));
