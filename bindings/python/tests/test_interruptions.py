@@ -377,6 +377,34 @@ class Everywhere(unittest.TestCase):
                     client.connectServer()
             self.assertGreater(places.number, 100)
 
+    def test_a_handler_that_connects_again(self) -> None:
+        with self.listening() as port, ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
+            places = Places()
+            for number in places:
+                found: list[tuple[bool, bool]] = []
+
+                def connect_again() -> None:
+                    is_within = client._link.is_in_use()
+                    client.closeConnection()
+                    try:
+                        client.connectServer()
+                        client.sendRequest("STAT")
+                    except Failure as failure:
+                        self.assertEqual(failure.reason, "OPERATION_PENDING")
+                    found.append((is_within, not client.isClosed()))
+
+                client.connectServer()
+                client.sendRequest("STAT")
+                try:
+                    places.run(Interruption(number, connect_again), client.recvResponse)
+                except Failure as failure:
+                    self.assertEqual(failure.reason, "CLOSED")
+                # Before and after the operation, it is as if it came between two calls.
+                self.assertNotIn((True, True), found)
+                with suppress(Failure):
+                    client.closeConnection()
+            self.assertGreater(places.number, 50)
+
     def test_a_handler_that_closes(self) -> None:
         with self.listening() as port, ClientInterface("127.0.0.1", port, TIMEOUT, own_keys()) as client:
             places = Places()

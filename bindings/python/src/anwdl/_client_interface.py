@@ -160,7 +160,7 @@ class ClientInterface(BlockingSteps, Interface):
         """Connects and exchanges the keys. A non-blocking interface leaves the keys to exchangeKeys()."""
         turn = Turn()
         with turn.lock:
-            link = self._guard.run(partial(self._take_turn, turn, self._make_way))
+            link = self._guard.run(partial(self._take_turn, turn, self._make_way_for_thread))
             try:
                 if self._options.non_blocking:
                     self._drive(self._steps(link, self._connecting(link)))
@@ -178,6 +178,12 @@ class ClientInterface(BlockingSteps, Interface):
             except BaseException:
                 self._end(link)
                 raise
+
+    def _make_way_for_thread(self) -> None:
+        # The interrupted call would go on with the new connection.
+        if any(turn.is_interrupted() for turn in self._turns):
+            raise LibraryRuntimeError("a signal handler cannot connect while it interrupts a call of this object", "OPERATION_PENDING")
+        self._make_way()
 
     def sendRequest(self, verb: str, parameters: Optional[Dict[str, Any]] = None) -> None:
         """Sends a request. Without parameters, it sends an empty dictionary."""

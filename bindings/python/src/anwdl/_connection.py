@@ -74,6 +74,11 @@ class Turn:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._process = Process.number
+        self._thread = threading.get_ident()
+
+    def is_interrupted(self) -> bool:
+        """Whether this thread is in it, and runs a signal handler."""
+        return self._thread == threading.get_ident() and self.is_under_way()
 
     def is_under_way(self) -> bool:
         """Whether something has it. In a child, nothing of the parent counts."""
@@ -213,6 +218,8 @@ class Connection(NotCopied):
         self._milliseconds = 0
         self._keeps: Dict[int, Any] = {}
         """What the library's object points to, and must not end before it, by its identity."""
+        self._turns: Tuple[Turn, ...] = ()
+        """Those under way, also of connections that were closed meanwhile."""
 
     @property
     def socket(self) -> Optional[sockets.socket]:
@@ -395,6 +402,7 @@ class Connection(NotCopied):
         if timeout != self._milliseconds:
             check(self._functions.set_timeout, self._handle, timeout)
             self._milliseconds = timeout
+        self._turns = (*filter(Turn.is_under_way, self._turns), turn)
         link.turn = turn
         return link
 
@@ -456,8 +464,8 @@ class Connection(NotCopied):
 
     def _wait(self, link: Link, want: int, descriptor: int, deadline: Optional[float]) -> None:
         def begin() -> None:
+            link.wait = wait  # first: from then on, a signal handler that closes the connection leaves the descriptor to this wait
             self._check_open_still(link)
-            link.wait = wait
 
         poller, wait = select.poll(), Turn()
         poller.register(descriptor, select.POLLIN if want == WANT_READ else select.POLLOUT)
