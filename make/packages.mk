@@ -60,4 +60,9 @@ test-odd-path: ## build, try and install in a checkout whose path has blanks, a 
 	@scripts/ensure-tools cargo cc c++ make cmake git python3 python3-venv pkg-config
 	scripts/odd-path-test $(call absolute,$(TARGET_DIR))/odd-path all demo check-rust check-c test-interop
 
-.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible test-odd-path
+# One after the other, as each of them uses every processor.
+RELEASE_TESTS := test-dist test-cargo-c test-bare-system test-reproducible test-odd-path sanitizers fuzz-smoke advisories
+test-release: ## what a release must pass besides .ci/run and `make assure` (hours)
+	@for test in $(RELEASE_TESTS); do $(MAKE) --no-print-directory "$$test" || exit; done
+
+.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible test-odd-path test-release

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An Anweddol server with a thread for each client and every option of the library, for trying things out."""
+"""An Anweddol server with a thread for each client, for trying things out."""
 
 import argparse
 import resource
