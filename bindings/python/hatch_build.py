@@ -1,6 +1,6 @@
 """Puts libanwdl.so and what cffi makes of its header into the wheel.
 
-The library is the one that ANWDL_LIBRARY names, or target/lib/libanwdl.so of this repository, which is built if it is not there.
+The library is the one that ANWDL_LIBRARY names, or target/lib/libanwdl.so of this repository, which is built.
 cffi's ABI mode is what is best kept: nothing is compiled for a version of Python, so that one wheel serves all of them, free-threaded
 ones among them, and the declarations are those of the header that the library was built with.
 """
@@ -27,10 +27,9 @@ def library() -> Path:
         return Path(named)
     if not HEADER.exists():
         raise FileNotFoundError("build this package within the repository of libanwdl, or set ANWDL_LIBRARY")
-    built = MADE / "lib" / "libanwdl.so"
-    if not built.exists():
-        subprocess.run(["make", "-C", str(REPOSITORY), "library"], check=True)
-    return built
+    # Always, as the declarations are those of today's header.
+    subprocess.run(["make", "-C", str(REPOSITORY), "library"], check=True)
+    return MADE / "lib" / "libanwdl.so"
 
 
 def declarations(header: str) -> str:
