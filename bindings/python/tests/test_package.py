@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
 PAGE = REPOSITORY / "docs" / "python.md"
 PACKAGE = Path(anwdl.__file__).parent
-OLDEST_PYTHON = (3, 9)
+OLDEST_PYTHON = (3, 11)
 
 
 def blocks(language: str) -> list[str]:
