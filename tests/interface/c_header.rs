@@ -113,7 +113,10 @@ const ATTRIBUTES: &str = r#"/**
 #endif
 #endif
 
-/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. */
+/**
+ * Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. The compiler cannot follow
+ * objects that come through out-parameters.
+ */
 #ifndef ANWDL_DEALLOC
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
