@@ -224,7 +224,8 @@
 #endif
 #endif
 
-/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. */
+/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. The compiler cannot follow
+ * objects that come through out-parameters. */
 #ifndef ANWDL_DEALLOC
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
@@ -347,7 +348,8 @@ typedef enum ANWDL_INT_ENUM {
   /** (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. It can only be closed,
    * detached or freed. */
   ANWDL_REASON_SESSION_FAILED = 25,
-  /** (VALUE_ERROR) A key that the call needs is not set; the message names it. */
+  /** (VALUE_ERROR) A key that the call needs is not set, or not in memory, or the local private key does not
+   * belong to the local public one; the message says which. */
   ANWDL_REASON_KEY_MISSING = 26,
   /** (RUNTIME_ERROR) The keys must be exchanged before this call. */
   ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
@@ -363,8 +365,8 @@ typedef enum ANWDL_INT_ENUM {
    * exchange the session has ended; otherwise nothing was sent and the call can be repeated. */
   ANWDL_REASON_RANDOM_FAILED = 31,
   /** (RUNTIME_ERROR) A defect of this library, or no memory: for a result, a copy, a message or a key exchange.
-   * Any function can return it. Free the
-   * objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED. */
+   * Any function can return it. Free the objects of the call; a session refuses further work with
+   * ANWDL_REASON_SESSION_FAILED. */
   ANWDL_REASON_INTERNAL = 32,
   /** (RUNTIME_ERROR) The peer's public key does not have the fingerprint that
    * anwdl_client_options_set_expected_fingerprint() asked for; the message has both. The session has ended,
@@ -388,7 +390,8 @@ typedef enum ANWDL_INT_ENUM {
   /** Done. All results are written. */
   ANWDL_OK = 0,
   /** Not a failure. Call the same function again, with the same arguments, when the descriptor is readable; for
-   * a session, after anwdl_session_feed(). Only from non-blocking clients and interfaces, and from sessions. */
+   * a session, after anwdl_session_feed(), anwdl_session_received() or anwdl_session_feed_end(). Only from
+   * non-blocking clients and interfaces, and from sessions. */
   ANWDL_WANT_READ = 1,
   /** Not a failure. The same, when the descriptor is writable; for a session, after anwdl_session_sent(). */
   ANWDL_WANT_WRITE = 2,
@@ -427,8 +430,8 @@ typedef enum ANWDL_INT_ENUM {
   /** The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
    * usual end. Also if an argument is NULL. */
   ANWDL_EVENT_ENDED = 0,
-  /** Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
-   * anwdl_session_feed_end(). */
+  /** Call again when the descriptor is readable; for a session, after anwdl_session_feed(),
+   * anwdl_session_received() or anwdl_session_feed_end(). */
   ANWDL_EVENT_WANT_READ = 1,
   /** Call again when the descriptor is writable; for a session, after anwdl_session_sent(). */
   ANWDL_EVENT_WANT_WRITE = 2,
@@ -487,11 +490,13 @@ typedef enum ANWDL_INT_ENUM {
 
 /** How important a log message is. */
 typedef enum ANWDL_INT_ENUM {
-  /** Each step, to look for a fault. */
+  /** No message has this level so far. As the least level, it lets all messages through. */
   ANWDL_LOG_DEBUG = 0,
-  /** What usually happens, once or twice in a session: keys exchanged, framing detected. */
+  /** What usually happens, a few times in a session: keys exchanged, framing detected, client behind a proxy,
+   * connection closed by the peer between two messages. */
   ANWDL_LOG_INFO = 1,
-  /** What the library or the peer refused; the session may continue. */
+  /** What the library or the peer refused, or a failure that did not end the session; and
+   * ANWDL_REASON_KEY_FILE_EXPOSED. */
   ANWDL_LOG_WARNING = 2,
   /** What ended a session early. */
   ANWDL_LOG_ERROR = 3
@@ -561,7 +566,8 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * through libuv, Asio, io_uring, TLS or a tunnel. It never waits, and its only system calls are those for
  * random bytes. Each operation returns one of these until it is done; then call it again, with the same
  * arguments:
- * - ANWDL_WANT_READ: pass on bytes from the peer with anwdl_session_feed(), in pieces of any size;
+ * - ANWDL_WANT_READ: pass on bytes from the peer with anwdl_session_feed(), in pieces of any size, or receive
+ *   them into anwdl_session_get_receive_buffer() and report them with anwdl_session_received();
  * - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() returns, and report it with
  *   anwdl_session_sent();
  * - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.
@@ -787,8 +793,8 @@ ANWDL_MUST_USE
 anwdl_status_t anwdl_client_options_set_timeout(anwdl_client_options_t *options, uint32_t milliseconds);
 
 /** Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
- * From then on the timeout counts. All other functions ignore the idle timeout, and so
- * does an operation that anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
+ * From then on the timeout counts. All other functions ignore the idle timeout, and so does an operation that
+ * anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
  * @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
  * @return ANWDL_OK or ANWDL_VALUE_ERROR. */
 ANWDL_MUST_USE
@@ -1040,7 +1046,7 @@ const anwdl_aes_wrapper_t *anwdl_client_get_aes_wrapper(const anwdl_client_t *cl
 
 /** Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
  * @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
- * @retval ANWDL_VALUE_ERROR
+ * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
  * @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING. */
 ANWDL_MUST_USE
@@ -1130,9 +1136,8 @@ const anwdl_request_t *anwdl_client_get_stored_request(const anwdl_client_t *cli
 /** What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
  * the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
  * [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
- * strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): no
- * number of JSON: write null, or a string"]}. Python: the errors in the tuple that
- * ClientInstance.recvRequest() returns.
+ * strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): not a JSON
+ * number: write null or a string"]}. Python: the errors in the tuple that ClientInstance.recvRequest() returns.
  * @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
  *   anwdl_client_next_event(); NULL if the last request was not malformed. */
 const char *anwdl_client_get_request_errors(const anwdl_client_t *client);
@@ -1560,7 +1565,7 @@ void anwdl_client_interface_free(anwdl_client_interface_t *client_interface);
  *
  * @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
  * @param port The port, 1 to 65535; servers listen on 6150 by default.
- * @retval ANWDL_OK
+ * @retval ANWDL_OK Connected; the keys are exchanged too, but for the cases named above.
  * @retval ANWDL_WANT_READ Non-blocking only.
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
  *   anwdl_client_interface_exchange_keys().

@@ -16,7 +16,7 @@ test-paths: ## try make in folders with strange names, and on systems that lack 
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy
+	@scripts/ensure-tools cargo cc c++ new-clang make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy
 
 check-form check-rust check-c: export CARGO_INCREMENTAL := 1
 
@@ -69,7 +69,7 @@ test-rust: library pure-library
 # The rest of what hardly depends on who does the cryptography, too.
 test-rust-long: ## the Rust tests that need longer: the C++ headers in each standard, hostile peers in pure Rust
 	$(STAGE) 'Rust tests that need longer'
-	@scripts/ensure-tools cargo cc c++ clang asio
+	@scripts/ensure-tools cargo cc c++ clang new-clang asio
 	$(CARGO) test $(CARGO_FLAGS) --test interface -- $(CPP_HEADERS)
 	$(CARGO) test $(CARGO_FLAGS) --no-default-features --test behaviour -- $(PURE_LEFT_OUT)
 

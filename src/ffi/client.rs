@@ -244,7 +244,7 @@ pub unsafe extern "C" fn anwdl_client_get_aes_wrapper(
 
 /// Replaces the RSA key pair before keys are exchanged. Python: ClientInstance.setRSAWrapper(rsa_wrapper).
 /// @param wrapper The wrapper, as for anwdl_client_options_set_rsa_wrapper().
-/// @retval ANWDL_VALUE_ERROR
+/// @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_ARGUMENT: an argument is NULL.
 /// @retval ANWDL_RUNTIME_ERROR ANWDL_REASON_CLOSED, ANWDL_REASON_SESSION_FAILED,
 ///   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_OPERATION_PENDING.
 #[must_use]
@@ -399,9 +399,8 @@ pub unsafe extern "C" fn anwdl_client_get_stored_request(
 /// What is wrong with the last request, if it was malformed (ANWDL_REASON_MALFORMED_REQUEST). The errors have
 /// the form that the Python peers' validator gives, for example {"verb": ["required field"], "parameters":
 /// [{"client_token": ["must be of string type"]}]}. For text that Python's json.loads() reads but that is not
-/// strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): no
-/// number of JSON: write null, or a string"]}. Python: the errors in the tuple that
-/// ClientInstance.recvRequest() returns.
+/// strict JSON, they say what and where: {"request": ["not strict JSON at line 1 column 37 (byte 36): not a JSON
+/// number: write null or a string"]}. Python: the errors in the tuple that ClientInstance.recvRequest() returns.
 /// @return A JSON object in UTF-8, borrowed until the client begins to receive the next request, also in
 ///   anwdl_client_next_event(); NULL if the last request was not malformed.
 #[unsafe(no_mangle)]

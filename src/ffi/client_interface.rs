@@ -93,7 +93,7 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 ///
 /// @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
 /// @param port The port, 1 to 65535; servers listen on 6150 by default.
-/// @retval ANWDL_OK
+/// @retval ANWDL_OK Connected; the keys are exchanged too, but for the cases named above.
 /// @retval ANWDL_WANT_READ Non-blocking only.
 /// @retval ANWDL_VALUE_ERROR ANWDL_REASON_ALREADY_CONNECTED; if keys are exchanged, also those of
 ///   anwdl_client_interface_exchange_keys().

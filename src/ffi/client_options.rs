@@ -190,8 +190,8 @@ pub unsafe extern "C" fn anwdl_client_options_set_timeout(
 }
 
 /// Sets how long anwdl_client_next_event() and anwdl_session_next_event() wait for the first byte of a request.
-/// From then on the timeout counts. All other functions ignore the idle timeout, and so
-/// does an operation that anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
+/// From then on the timeout counts. All other functions ignore the idle timeout, and so does an operation that
+/// anwdl_client_recv_request() or anwdl_session_recv_request() began. Python: none.
 /// @param milliseconds The idle timeout in milliseconds; 0 for none. By default it is as long as the timeout.
 /// @return ANWDL_OK or ANWDL_VALUE_ERROR.
 #[must_use]

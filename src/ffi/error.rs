@@ -15,7 +15,8 @@ pub enum anwdl_status_t {
     /// Done. All results are written.
     ANWDL_OK = 0,
     /// Not a failure. Call the same function again, with the same arguments, when the descriptor is readable; for
-    /// a session, after anwdl_session_feed(). Only from non-blocking clients and interfaces, and from sessions.
+    /// a session, after anwdl_session_feed(), anwdl_session_received() or anwdl_session_feed_end(). Only from
+    /// non-blocking clients and interfaces, and from sessions.
     ANWDL_WANT_READ = 1,
     /// Not a failure. The same, when the descriptor is writable; for a session, after anwdl_session_sent().
     ANWDL_WANT_WRITE = 2,
@@ -40,8 +41,8 @@ pub enum anwdl_event_t {
     /// The session is over: free the handle. anwdl_last_error_reason() says why; ANWDL_REASON_PEER_CLOSED is the
     /// usual end. Also if an argument is NULL.
     ANWDL_EVENT_ENDED = 0,
-    /// Call again when the descriptor is readable; for a session, after anwdl_session_feed() or
-    /// anwdl_session_feed_end().
+    /// Call again when the descriptor is readable; for a session, after anwdl_session_feed(),
+    /// anwdl_session_received() or anwdl_session_feed_end().
     ANWDL_EVENT_WANT_READ = 1,
     /// Call again when the descriptor is writable; for a session, after anwdl_session_sent().
     ANWDL_EVENT_WANT_WRITE = 2,
@@ -143,7 +144,8 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) An earlier failure ended this session, and its keys are wiped. It can only be closed,
     /// detached or freed.
     ANWDL_REASON_SESSION_FAILED = 25,
-    /// (VALUE_ERROR) A key that the call needs is not set; the message names it.
+    /// (VALUE_ERROR) A key that the call needs is not set, or not in memory, or the local private key does not
+    /// belong to the local public one; the message says which.
     ANWDL_REASON_KEY_MISSING = 26,
     /// (RUNTIME_ERROR) The keys must be exchanged before this call.
     ANWDL_REASON_KEYS_NOT_EXCHANGED = 27,
@@ -159,8 +161,8 @@ pub enum anwdl_error_reason_t {
     /// exchange the session has ended; otherwise nothing was sent and the call can be repeated.
     ANWDL_REASON_RANDOM_FAILED = 31,
     /// (RUNTIME_ERROR) A defect of this library, or no memory: for a result, a copy, a message or a key exchange.
-    /// Any function can return it. Free the
-    /// objects of the call; a session refuses further work with ANWDL_REASON_SESSION_FAILED.
+    /// Any function can return it. Free the objects of the call; a session refuses further work with
+    /// ANWDL_REASON_SESSION_FAILED.
     ANWDL_REASON_INTERNAL = 32,
     /// (RUNTIME_ERROR) The peer's public key does not have the fingerprint that
     /// anwdl_client_options_set_expected_fingerprint() asked for; the message has both. The session has ended,

@@ -13,11 +13,13 @@ use crate::log::{self, Hook, Level};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum anwdl_log_level_t {
-    /// Each step, to look for a fault.
+    /// No message has this level so far. As the least level, it lets all messages through.
     ANWDL_LOG_DEBUG = 0,
-    /// What usually happens, once or twice in a session: keys exchanged, framing detected.
+    /// What usually happens, a few times in a session: keys exchanged, framing detected, client behind a proxy,
+    /// connection closed by the peer between two messages.
     ANWDL_LOG_INFO = 1,
-    /// What the library or the peer refused; the session may continue.
+    /// What the library or the peer refused, or a failure that did not end the session; and
+    /// ANWDL_REASON_KEY_FILE_EXPOSED.
     ANWDL_LOG_WARNING = 2,
     /// What ended a session early.
     ANWDL_LOG_ERROR = 3,

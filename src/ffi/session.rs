@@ -58,7 +58,8 @@ fn role_of(number: RoleNumber) -> Result<Role, Error> {
 /// through libuv, Asio, io_uring, TLS or a tunnel. It never waits, and its only system calls are those for
 /// random bytes. Each operation returns one of these until it is done; then call it again, with the same
 /// arguments:
-/// - ANWDL_WANT_READ: pass on bytes from the peer with anwdl_session_feed(), in pieces of any size;
+/// - ANWDL_WANT_READ: pass on bytes from the peer with anwdl_session_feed(), in pieces of any size, or receive
+///   them into anwdl_session_get_receive_buffer() and report them with anwdl_session_received();
 /// - ANWDL_WANT_WRITE: send what anwdl_session_get_pending() returns, and report it with
 ///   anwdl_session_sent();
 /// - ANWDL_WANT_COMPUTATION, only with a separate computation: call anwdl_session_compute() on any thread.

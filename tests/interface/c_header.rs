@@ -113,7 +113,10 @@ const ATTRIBUTES: &str = r#"/**
 #endif
 #endif
 
-/** Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. */
+/**
+ * Tells gcc's analyzer (-fanalyzer) which function frees the result of the next one. The compiler cannot follow
+ * objects that come through out-parameters.
+ */
 #ifndef ANWDL_DEALLOC
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #  define ANWDL_DEALLOC(function) __attribute__((__malloc__(function, 1)))
@@ -323,11 +326,32 @@ const C: &[(&str, &str, &str)] = &[
 ];
 /// What is warned of besides the usual.
 const WARNINGS: &[&str] = &["-Wconversion", "-Wshadow", "-Wundef", "-Wredundant-decls"];
+/// C++ has no functions without prototypes.
+const C_WARNINGS: &[&str] = &["-Wstrict-prototypes"];
 const CPP: &[(&str, &str, &str)] = &[
     ("g++", "c++", "c++11"),
     ("g++", "c++", "c++17"),
     ("g++", "c++", "c++2b"),
 ];
+
+/// C23 and C++26 with the compilers that know them, which the system's gcc may be too old for.
+static NEWEST: LazyLock<Vec<(&str, &str, &str)>> = LazyLock::new(|| {
+    let mut newest = Vec::new();
+    let (clang, clang_cpp) = compiler::clangs().first().copied().unzip();
+    for c in ["gcc"].into_iter().chain(clang) {
+        newest.extend(compiler::knows_c23(c).then_some((c, "c", "c2x")));
+    }
+    for cpp in ["g++"].into_iter().chain(clang_cpp) {
+        newest.extend(compiler::knows_cpp26(cpp).then_some((cpp, "c++", "c++2c")));
+    }
+    newest
+});
+
+fn every_language() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut languages = [C, CPP].concat();
+    languages.extend(NEWEST.iter().filter(|newest| !C.contains(newest)));
+    languages
+}
 
 #[test]
 fn the_committed_header_is_what_the_code_gives() {
@@ -354,16 +378,34 @@ fn the_committed_header_is_what_the_code_gives() {
 fn it_compiles_alone_in_every_language() {
     LazyLock::force(&COMMITTED);
     // Twice, for the include guard; and the enums have the size that the library returns.
-    let source = "#include \"anwdl.h\"\n#include \"anwdl.h\"\n\
-                  typedef char status_is_an_int[sizeof(anwdl_status_t) == sizeof(int) ? 1 : -1];\n\
-                  typedef char reason_is_an_int[sizeof(anwdl_error_reason_t) == sizeof(int) ? 1 : -1];\n\
-                  typedef char protocol_is_an_int[sizeof(anwdl_protocol_t) == sizeof(int) ? 1 : -1];\n\
-                  typedef char mode_is_an_int[sizeof(anwdl_aes_mode_t) == sizeof(int) ? 1 : -1];\n";
-    for (compiler, language, standard) in [C, CPP].concat() {
-        compiler::check(compiler, language, standard, WARNINGS, source);
-        // The library takes and returns enums as int, whatever the program makes of its own.
-        compiler::check(compiler, language, standard, &["-fshort-enums"], source);
+    let mut source = String::from("#include \"anwdl.h\"\n#include \"anwdl.h\"\n");
+    let enums = enums();
+    assert_eq!(enums.len(), 9, "{enums:?}");
+    for name in enums {
+        writeln!(
+            source,
+            "typedef char {name}_is_an_int[sizeof({name}) == sizeof(int) ? 1 : -1];"
+        )
+        .unwrap();
     }
+    for (compiler, language, standard) in every_language() {
+        let mut warnings = WARNINGS.to_vec();
+        if language == "c" {
+            warnings.extend(C_WARNINGS);
+        }
+        compiler::check(compiler, language, standard, &warnings, &source);
+        // The library takes and returns enums as int, whatever the program makes of its own.
+        compiler::check(compiler, language, standard, &["-fshort-enums"], &source);
+    }
+}
+
+/// The names of all enums in the header.
+fn enums() -> Vec<&'static str> {
+    let parts = COMMITTED.split("\ntypedef enum ").skip(1);
+    let name = |part: &'static str| Some(part.split_once("\n} ")?.1.split_once(';')?.0);
+    parts
+        .map(|part| name(part).expect("the enum ends with its name"))
+        .collect()
 }
 
 /// What the compiler says of the body of a function.
@@ -379,7 +421,7 @@ fn complaint(
 #[test]
 fn what_must_not_be_ignored_is_warned_of() {
     LazyLock::force(&COMMITTED);
-    for language in [C, CPP].concat() {
+    for language in every_language() {
         let dropped = complaint(&[], language, "anwdl_client_options_new();");
         assert!(dropped.contains("unused-result"), "{language:?}: {dropped}");
         let unwanted = complaint(
@@ -388,6 +430,20 @@ fn what_must_not_be_ignored_is_warned_of() {
             "anwdl_client_options_new();",
         );
         assert_eq!(unwanted, "", "{language:?}");
+    }
+}
+
+/// By the attribute of the language: compilers other than gcc and clang know no other.
+#[test]
+fn c23_has_an_attribute_for_what_must_not_be_ignored() {
+    LazyLock::force(&COMMITTED);
+    let all_of_c23 = NEWEST.iter().filter(|(_, language, _)| *language == "c");
+    if all_of_c23.clone().next().is_none() {
+        eprintln!("left out, as no compiler has all of C23");
+    }
+    for language in all_of_c23 {
+        let ignored = complaint(&[], *language, "anwdl_session_feed_end(NULL);");
+        assert!(ignored.contains("nodiscard"), "{language:?}: {ignored}");
     }
 }
 
@@ -435,15 +491,49 @@ fn the_analyzer_knows_what_frees_what() {
     assert_eq!(freed, "");
 }
 
+/// Objects come through out-parameters, or are borrowed. What returns one that the caller must free has to say with what.
+#[test]
+fn no_other_function_returns_what_must_be_freed() {
+    let objects: Vec<String> = COMMITTED
+        .lines()
+        .filter_map(|line| line.strip_prefix("typedef struct ")?.strip_suffix(';'))
+        .filter_map(|names| names.split_once(' '))
+        .map(|(_, name)| format!("{name} *"))
+        .collect();
+    assert!(objects.len() > 8, "only {objects:?} were found");
+    let functions = functions();
+    let returned: Vec<&str> = functions
+        .iter()
+        .filter(|function| objects.contains(&function.result))
+        .map(|function| &*function.name)
+        .collect();
+    let listed: Vec<&str> = DEALLOCATORS.iter().map(|(function, _)| *function).collect();
+    assert_eq!(returned, listed);
+}
+
 #[test]
 fn the_version_is_a_number_too() {
     LazyLock::force(&COMMITTED);
     let source = "#include \"anwdl.h\"\n\
                   #if ANWDL_VERSION_NUMBER < 1000 || ANWDL_VERSION_NUMBER / 1000000 != ANWDL_VERSION_MAJOR\n\
-                  #error no number\n#endif\n\
-                  ANWDL_DEPRECATED(\"none\") void old(void);\n";
-    for (compiler, language, standard) in [C, CPP].concat() {
+                  #error no number\n#endif\n";
+    for (compiler, language, standard) in every_language() {
         compiler::check(compiler, language, standard, &[], source);
+    }
+}
+
+#[test]
+fn what_is_deprecated_is_warned_of() {
+    LazyLock::force(&COMMITTED);
+    for language in every_language() {
+        let declaration = "ANWDL_DEPRECATED(\"call that\") void old(void);";
+        let called = complaint(&[], language, &format!("{declaration}\nold();"));
+        // The compiler shows the line of the declaration too, without these words side by side.
+        assert!(
+            called.contains("deprecated: call that"),
+            "{language:?}: {called}"
+        );
+        assert_eq!(complaint(&[], language, declaration), "", "{language:?}");
     }
 }
 
@@ -455,7 +545,11 @@ fn it_compiles_behind_the_macros_of_others() {
         "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n{}#include \"anwdl.h\"\n",
         compiler::foreign_macros()
     );
-    for &(compiler, language, standard) in [&C[1..], CPP].concat().iter() {
+    for (compiler, language, standard) in every_language() {
+        // C90 has no macros with any number of arguments.
+        if standard == "c90" {
+            continue;
+        }
         compiler::check(compiler, language, standard, &[], &source);
     }
 }
@@ -522,6 +616,10 @@ fn functions() -> Vec<Function> {
         .filter_map(|part| {
             let (comment, rest) = part.split_once("*/")?;
             let (declaration, _) = rest.split_once(';')?;
+            // Attributes stand on lines of their own.
+            let is_before = |line: &&str| line.is_empty() || line.starts_with("ANWDL_");
+            let declaration: Vec<&str> = declaration.lines().skip_while(is_before).collect();
+            let declaration = declaration.join("\n");
             let (before, parameters) = declaration.split_once('(')?;
             let start = before.rfind("anwdl_")?;
             let is_function = !before.contains("typedef") && !before.contains("#define");

@@ -156,6 +156,31 @@ pub fn foreign_macros() -> String {
     FOREIGN_MACROS.iter().map(define).collect()
 }
 
+/// The clangs that are there, each with its compiler of C++, the newest first: a system whose own is old may have a newer
+/// one beside it (`scripts/ensure-tools new-clang`).
+pub fn clangs() -> Vec<(&'static str, &'static str)> {
+    let is_there = |(clang, _): &(&str, _)| {
+        let mut command = Command::new(clang);
+        command.arg("--version").output().is_ok()
+    };
+    [("clang-19", "clang++-19"), ("clang", "clang++")]
+        .into_iter()
+        .filter(is_there)
+        .collect()
+}
+
+/// Whether the compiler of C has all of C23. Older ones take "c2x" too, and leave out what came later.
+pub fn knows_c23(compiler: &str) -> bool {
+    let source = "#if __STDC_VERSION__ < 202311L\n#error too old\n#endif\ntypedef int nothing;\n";
+    complaint(compiler, "c", "c2x", &[], source).is_none()
+}
+
+/// Whether the compiler of C++ has C++26, as far as there is one.
+pub fn knows_cpp26(compiler: &str) -> bool {
+    let source = "#if __cplusplus <= 202302L\n#error too old\n#endif\n";
+    complaint(compiler, "c++", "c++2c", &[], source).is_none()
+}
+
 /// Has a compiler check `source`, which includes a header of the library, and gives up on any
 /// warning.
 pub fn check(compiler: &str, language: &str, standard: &str, flags: &[&str], source: &str) {
@@ -192,10 +217,13 @@ pub fn complaint(
         .spawn()
         .unwrap_or_else(|error| panic!("{compiler} is needed for this test: {error}"));
     let mut stdin = child.stdin.take().expect("it is a pipe");
-    stdin
-        .write_all(source.as_bytes())
-        .expect("the compiler reads");
+    let written = stdin.write_all(source.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().expect("the compiler ends");
-    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    if output.status.success() {
+        // One that does not know the standard ends without reading.
+        written.expect("the compiler reads");
+        return None;
+    }
+    Some(String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -28,6 +28,25 @@ const WARNINGS: &[&str] = &[
 
 const STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20", "c++2b"];
 
+/// The standards that the compiler has.
+fn standards(compiler: &str) -> Vec<&'static str> {
+    let newest = compiler::knows_cpp26(compiler).then_some("c++2c");
+    STANDARDS.iter().copied().chain(newest).collect()
+}
+
+/// The compilers with the standards that each is tried with: the system's own with all that it has, and the newest clang
+/// with what that one may be too old for.
+fn every_language() -> Vec<(&'static str, &'static str)> {
+    let mut languages: Vec<_> = standards("g++")
+        .into_iter()
+        .map(|standard| ("g++", standard))
+        .collect();
+    if let Some(&(_, clang)) = compiler::clangs().first() {
+        languages.extend(compiler::knows_cpp26(clang).then_some((clang, "c++2c")));
+    }
+    languages
+}
+
 /// With nothing of C++ that some programs turn off.
 const BARE: &[&str] = &["-fno-exceptions", "-fno-rtti"];
 
@@ -40,14 +59,14 @@ fn it_compiles_behind_the_macros_of_others() {
         .filter(|line| line.starts_with("#include <"))
         .map(|line| format!("{line}\n"))
         .collect();
-    for standard in STANDARDS {
-        let known: String = match *standard {
+    for (compiler, standard) in every_language() {
+        let known: String = match standard {
             "c++11" | "c++14" | "c++17" | "c++20" => includes
                 .lines()
                 .filter(|line| !line.contains("<expected>"))
                 .filter(|line| {
                     !standard.starts_with("c++1")
-                        || *standard == "c++17"
+                        || standard == "c++17"
                         || !line.contains("optional") && !line.contains("string_view")
                 })
                 .map(|line| format!("{line}\n"))
@@ -58,7 +77,7 @@ fn it_compiles_behind_the_macros_of_others() {
             "{known}{}#include \"anwdl.hpp\"\n",
             compiler::foreign_macros()
         );
-        compiler::check("g++", "c++", standard, WARNINGS, &source);
+        compiler::check(compiler, "c++", standard, WARNINGS, &source);
     }
 }
 
@@ -85,15 +104,21 @@ fn it_compiles_alone_for_every_standard_and_so_do_its_examples() {
     };
     // Twice, for the include guard, and before all that an example includes.
     let twice = "#include \"anwdl.hpp\"\n#include \"anwdl.hpp\"\n";
-    for standard in STANDARDS {
+    for (compiler, standard) in every_language() {
         // Both in one, in which each would have a function of that name.
         let source = format!("{twice}{throwing}#define serve serve_without\n{bare}");
-        compiler::check("g++", "c++", standard, WARNINGS, &source);
+        compiler::check(compiler, "c++", standard, WARNINGS, &source);
         let source = format!("{twice}{bare}");
-        compiler::check("g++", "c++", standard, &[WARNINGS, BARE].concat(), &source);
+        compiler::check(
+            compiler,
+            "c++",
+            standard,
+            &[WARNINGS, BARE].concat(),
+            &source,
+        );
         // As a program can ask for it.
         let source = format!("#define ANWDL_NO_EXCEPTIONS\n{source}");
-        compiler::check("g++", "c++", standard, WARNINGS, &source);
+        compiler::check(compiler, "c++", standard, WARNINGS, &source);
     }
 }
 
@@ -150,67 +175,81 @@ fn it_calls_every_function_of_the_c_header() {
 }
 
 #[test]
-fn it_can_be_imported_as_a_header_unit() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("header-unit");
+fn they_can_be_imported_as_header_units() {
+    import("anwdl.hpp", "return *anwdl::build_info() == 0;");
+    // Macros are imported too.
+    import(
+        "anwdl.h",
+        "return *anwdl_version() == 0 || *ANWDL_VERSION == 0;",
+    );
+}
+
+/// Compiles a program that imports the header and uses it in this body of main().
+fn import(name: &str, body: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("header-unit")
+        .join(name);
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let program = "import \"anwdl.hpp\";\nint main() { return *anwdl::build_info() == 0; }\n";
+    let program = format!("import \"{name}\";\nint main() {{ {body} }}\n");
     std::fs::write(folder.join("program.cpp"), program).expect("it can be written");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    for source in ["-xc++-header anwdl.hpp", "-xc++ -fsyntax-only program.cpp"] {
-        let (language, rest) = source.split_once(' ').expect("it has two parts");
-        let mut arguments: Vec<_> = rest.split(' ').map(str::to_owned).collect();
-        if language == "-xc++-header" {
-            arguments[0] = include.join("anwdl.hpp").display().to_string();
-        }
+    let header = include.join(name).display().to_string();
+    for arguments in [
+        ["-xc++-header", &header].as_slice(),
+        &["-xc++", "-fsyntax-only", "program.cpp"],
+    ] {
         let output = std::process::Command::new("g++")
             .args(["-std=c++20", "-fmodules-ts", "-Wall", "-Wextra", "-I"])
             .arg(&include)
-            .arg(language)
             .args(arguments)
             .current_dir(&folder)
             .output()
             .expect("g++ runs");
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{source}: {complaint}");
+        assert!(output.status.success(), "{arguments:?}: {complaint}");
     }
 }
 
 /// With everything that clang warns of, but for what is said here.
 #[test]
 fn clang_has_nothing_to_say() {
-    if std::process::Command::new("clang")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
+    let clangs = compiler::clangs();
+    if clangs.is_empty() {
         eprintln!("left out, as there is no clang");
-        return;
     }
     const POINTLESS: &[&str] = &[
         // C++98 is not promised, and each standard from C++11 on is compiled by itself.
         "-Wno-c++98-compat",
         "-Wno-c++98-compat-pedantic",
         "-Wno-pre-c++17-compat",
+        // So is each of C: attributes and enums of C23 are used only in it.
+        "-Wno-pre-c23-compat",
         // Doxygen's @retval and @file.
         "-Wno-documentation-unknown-command",
         // Nobody lays these classes out by hand.
         "-Wno-padded",
         // A header alone has no place for the one copy of a vtable.
         "-Wno-weak-vtables",
+        // These want spans and containers that check every index. C++11 has none, and the header makes such views itself,
+        // of pointers and lengths from C.
+        "-Wno-unsafe-buffer-usage",
+        "-Wno-unsafe-buffer-usage-in-libc-call",
+        "-Wno-unsafe-buffer-usage-in-unique-ptr-array-access",
+        // Where one path returns an error, the object of the other one is moved, which costs nothing worth mentioning.
+        "-Wno-nrvo",
+        // Older ones know not all of these.
+        "-Wno-unknown-warning-option",
     ];
     let flags = [&["-Weverything"], POINTLESS].concat();
-    for standard in ["c99", "c17", "c2x"] {
-        compiler::check("clang", "c", standard, &flags, "#include \"anwdl.h\"\n");
-    }
-    for standard in STANDARDS {
-        for flags in [&flags, &[&flags, BARE].concat()] {
-            compiler::check(
-                "clang++",
-                "c++",
-                standard,
-                flags,
-                "#include \"anwdl.hpp\"\n",
-            );
+    for (clang, clang_cpp) in clangs {
+        for standard in ["c99", "c17", "c2x"] {
+            compiler::check(clang, "c", standard, &flags, "#include \"anwdl.h\"\n");
+        }
+        let source = "#include \"anwdl.hpp\"\n";
+        for standard in standards(clang_cpp) {
+            for flags in [&flags, &[&flags, BARE].concat()] {
+                compiler::check(clang_cpp, "c++", standard, flags, source);
+            }
         }
     }
 }
