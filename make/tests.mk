@@ -16,7 +16,7 @@ test-paths: ## try make in folders with strange names, and on systems that lack 
 
 test-tools:
 	$(STAGE) 'tools'
-	@scripts/ensure-tools cargo cc c++ new-clang make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy
+	@scripts/ensure-tools cargo cc c++ make cmake python3 python3-venv pkg-config ccache valgrind strace openssl libuv asio libevent glib liburing pkcs11 softhsm haproxy
 
 check-form check-rust check-c: export CARGO_INCREMENTAL := 1
 

@@ -17,7 +17,7 @@ use crate::error::one_line;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Level {
-    /// Each step, for debugging.
+    /// No message has this level so far.
     Debug = 0,
     /// Normal events, once or twice in a session.
     Info = 1,
