@@ -8,16 +8,36 @@ datadir      ?= $(datarootdir)
 docdir       ?= $(datarootdir)/doc/libanwdl
 DOCDIR       ?= $(docdir)
 pkgconfigdir ?= $(LIBDIR)/pkgconfig
-CMAKEDIR     ?= $(datadir)/cmake/anwdl
+PKGCONFIGDIR ?= $(pkgconfigdir)
+cmakedir     ?= $(datadir)/cmake/anwdl
+CMAKEDIR     ?= $(cmakedir)
 # Debuggers look there, too.
-DEBUGDIR     ?= $(LIBDIR)/.debug
+debugdir     ?= $(LIBDIR)/.debug
+DEBUGDIR     ?= $(debugdir)
+# Macros of packagers give all of GNU's names at once, so these are taken although there is nothing to install there.
+EMPTY_PLACES := bindir sbindir libexecdir sysconfdir sharedstatedir localstatedir runstatedir localedir lispdir infodir man%dir \
+                htmldir dvidir pdfdir psdir
+# Whoever gives another name, or a wrong one, would find everything elsewhere than it was to be: make would say nothing.
+GIVEN_PLACES  = $(foreach name,$(filter %dir,$(.VARIABLES)),$(if $(findstring command line,$(origin $(name))),$(name)))
+KNOWN_PLACES := libdir includedir datarootdir datadir docdir pkgconfigdir cmakedir debugdir
+ifneq ($(filter install install-debug installcheck uninstall,$(MAKECMDGOALS)),)
+UNKNOWN_PLACES := $(sort $(filter-out $(KNOWN_PLACES) $(EMPTY_PLACES),$(GIVEN_PLACES)))
+ifneq ($(UNKNOWN_PLACES),)
+$(error nothing can be installed by the name of $(UNKNOWN_PLACES): docs/packaging.md has the names of the folders)
+endif
+UNUSED_PLACES := $(sort $(filter $(EMPTY_PLACES),$(GIVEN_PLACES)))
+ifneq ($(UNUSED_PLACES),)
+$(info nothing is installed in $(UNUSED_PLACES): libanwdl has no such files)
+endif
+endif
 # Make reads $HOME as $(H) and OME, and what it makes of that is another folder. In DESTDIR, which names no other variable,
 # a dollar is itself; in the others, where $(prefix)/lib is usual, any but $(...) is refused.
-$(foreach place,prefix exec_prefix libdir includedir datarootdir datadir docdir pkgconfigdir PREFIX LIBDIR INCLUDEDIR DOCDIR CMAKEDIR DEBUGDIR,\
+$(foreach place,prefix exec_prefix libdir includedir datarootdir datadir docdir pkgconfigdir cmakedir debugdir \
+    PREFIX LIBDIR INCLUDEDIR DOCDIR PKGCONFIGDIR CMAKEDIR DEBUGDIR,\
     $(if $(findstring $$,$(subst $$$$,,$(subst $$$(OPEN),,$(subst $$$(BRACE),,$(value $(place)))))),\
         $(error $(place) has a dollar sign in it: write it twice ($(value $(place))))))
 PLACES = DESTDIR=$(call quoted,$(value DESTDIR)) PREFIX=$(call quoted,$(PREFIX)) LIBDIR=$(call quoted,$(LIBDIR)) \
-         INCLUDEDIR=$(call quoted,$(INCLUDEDIR)) DOCDIR=$(call quoted,$(DOCDIR)) PKGCONFIGDIR=$(call quoted,$(pkgconfigdir)) \
+         INCLUDEDIR=$(call quoted,$(INCLUDEDIR)) DOCDIR=$(call quoted,$(DOCDIR)) PKGCONFIGDIR=$(call quoted,$(PKGCONFIGDIR)) \
          CMAKEDIR=$(call quoted,$(CMAKEDIR)) DEBUGDIR=$(call quoted,$(DEBUGDIR))
 
 # Whoever installs as root may have no cargo, having built as somebody else before: these build nothing, and write
