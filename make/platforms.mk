@@ -3,7 +3,7 @@ PLATFORMS ?= $(shell scripts/platforms list)
 
 platforms: ## build for each other system, run the tests there, and write docs/platforms.md (hours)
 	$(STAGE) 'platforms'
-	@scripts/ensure-tools rust-src cc make cmake python3 python3-venv $$(scripts/platforms tools $(PLATFORMS))
+	@scripts/ensure-tools rust-src cc make cmake pkg-config python3 python3-venv $$(scripts/platforms tools $(PLATFORMS))
 	$(PYTHON) scripts/platforms run $(PLATFORMS)
 
 platforms-check: ## type-check for the systems that nothing here runs
