@@ -69,7 +69,7 @@ typedef struct {
     process_t server;
     int epoll_fd;
     int64_t next_tick;
-    size_t slow_bytes_allowed; /* of each: on a slow machine, no message comes to its end by itself */
+    size_t slow_bytes_allowed; /* of each; a slow machine takes long for the others */
     int64_t end;               /* of the test's patience */
     size_t exchanged_count;
     size_t resting_count; /* of the fast peers: those that have come to rest */
