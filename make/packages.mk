@@ -61,7 +61,7 @@ test-odd-path: ## build, try and install in a checkout whose path has blanks, a 
 	scripts/odd-path-test $(call absolute,$(TARGET_DIR))/odd-path all demo check-rust check-c test-interop
 
 # One after the other, as each of them uses every processor.
-RELEASE_TESTS := test-dist test-cargo-c test-bare-system test-reproducible test-odd-path sanitizers fuzz-smoke advisories
+RELEASE_TESTS := test-dist test-cargo-c test-bare-system test-reproducible test-odd-path platforms-check sanitizers fuzz-smoke advisories
 test-release: ## what a release must pass besides .ci/run and `make assure` (hours)
 	@for test in $(RELEASE_TESTS); do $(MAKE) --no-print-directory "$$test" || exit; done
 

@@ -1,4 +1,4 @@
-# Other systems than this machine: docs/platforms.md says which, and how they are run. Name some in PLATFORMS.
+# Other systems than this machine: docs/platforms.md says which, and how they are run. Name some in PLATFORMS, or in SYSTEMS those to check.
 PLATFORMS ?= $(shell scripts/platforms list)
 
 platforms: ## build for each other system, run the tests there, and write docs/platforms.md (hours)
@@ -9,6 +9,6 @@ platforms: ## build for each other system, run the tests there, and write docs/p
 platforms-check: ## type-check for the systems that nothing here runs
 	$(STAGE) 'systems that nothing here runs'
 	@scripts/ensure-tools rust-src cc python3
-	$(PYTHON) scripts/platforms check
+	$(PYTHON) scripts/platforms check $(SYSTEMS)
 
 .PHONY: platforms platforms-check
