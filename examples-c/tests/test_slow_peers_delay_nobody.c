@@ -299,6 +299,8 @@ static void start_epoll_server(scene_t *scene, char *path, uint16_t *port) {
                              "1",
                              "--timeout",
                              "600000",
+                             "--idle-timeout",
+                             "0",
                              "--max-clients-per-address",
                              peer_count,
                              "--max-exchanges-per-address",
