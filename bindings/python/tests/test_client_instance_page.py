@@ -52,7 +52,7 @@ SHORT = 0.01
 CONTAINER_UUID = "8f4c2f0a-6d5b-4d5e-9a55-0c5be1d5a6f7"
 
 # The first cells of the rows of docs/porting.md.
-INTEGRITY = "The page has the exchange of keys guarantee security and integrity"
+INTEGRITY = "The page says that the key exchange guarantees security and integrity"
 SECONDS = "A timeout is in seconds and counts for each `recv()`"
 IP = "`getIP()` is for IPv4"
 KEY_PAIR = "Each `ClientInstance` makes an RSA key pair of its own"
@@ -60,7 +60,7 @@ WRAPPERS_LATE = "`getRSAWrapper()` and `getAESWrapper()` give an object from the
 WRAPPERS_COPIED = "Wrappers that are given become the client's, and the exchange changes them"
 WRAPPERS_FIXED = "`setRSAWrapper()` and `setAESWrapper()` can be called at any time"
 SECOND_EXCHANGE = "A second `exchangeKeys()` exchanges again"
-STEPS = "Steps of the exchange can be left out, and repeated"
+STEPS = "Steps of the exchange can be skipped, and repeated"
 STEP_11 = "`sendAESKey()` sends the AES key that was received before back (step 11)"
 ONE_RESPONSE = "`sendResponse()` can be called any number of times"
 NOT_RECEIVED = (
