@@ -48,6 +48,12 @@ test-cargo-c: library ## install with cargo-c, compare that with `make install`,
 	    -DANWDL_INSTALLED_BY_CARGO_C=ON
 	cd $(CONSUMERS_BUILD)/build-cargo-c && $(CTEST) --output-on-failure --no-tests=error --parallel $(JOBS)
 
+# Apart from the other tests, as it compiles everything anew, with a tool that takes a minute to compile.
+test-auditable: ## build with cargo-auditable, and compare its list of crates with the bill of materials
+	$(STAGE) 'the list of crates of cargo-auditable'
+	@scripts/ensure-tools cargo cc python3 cargo-auditable
+	$(PYTHON) scripts/auditable-test $(TARGET_DIR)/auditable
+
 # Apart from the other tests, as it compiles everything twice.
 test-reproducible: ## build in two folders and homes, and compare the bytes
 	$(STAGE) 'the same bytes elsewhere'
@@ -61,8 +67,8 @@ test-odd-path: ## build, try and install in a checkout whose path has blanks, a 
 	scripts/odd-path-test $(call absolute,$(TARGET_DIR))/odd-path all demo check-rust check-c test-interop
 
 # One after the other, as each of them uses every processor.
-RELEASE_TESTS := test-dist test-cargo-c test-bare-system test-reproducible test-odd-path platforms-check sanitizers fuzz-smoke advisories
+RELEASE_TESTS := test-dist test-cargo-c test-auditable test-bare-system test-reproducible test-odd-path platforms-check sanitizers fuzz-smoke advisories
 test-release: ## what a release must pass besides .ci/run and `make assure` (hours)
 	@for test in $(RELEASE_TESTS); do $(MAKE) --no-print-directory "$$test" || exit; done
 
-.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-reproducible test-odd-path test-release
+.PHONY: dist test-dist deb test-deb test-bare-system test-cargo-c test-auditable test-reproducible test-odd-path test-release
