@@ -69,7 +69,8 @@ test-rust: library pure-library
 # The rest of what hardly depends on who does the cryptography, too.
 test-rust-long: ## the Rust tests that need longer: the C++ headers in each standard, hostile peers in pure Rust
 	$(STAGE) 'Rust tests that need longer'
-	@scripts/ensure-tools cargo cc c++ clang new-clang asio
+	@scripts/ensure-tools cargo cc c++ clang asio
+	@scripts/ensure-tools new-clang || echo 'no clang here knows C23 and C++26: they are left out'
 	$(CARGO) test $(CARGO_FLAGS) --test interface -- $(CPP_HEADERS)
 	$(CARGO) test $(CARGO_FLAGS) --no-default-features --test behaviour -- $(PURE_LEFT_OUT)
 
