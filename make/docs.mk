@@ -20,6 +20,7 @@ docs: ## build the manual
 	  'WARN_IF_UNDOCUMENTED = YES'; } | doxygen -
 	@rm -rf $(DOCS_DIR)/header
 	doxygen docs/Doxyfile
+	@! grep -o 'href="[^":]*\.md[^"]*"' $(DOCS_DIR)/html/*.html || { echo 'these pages are not in the manual' >&2; exit 1; }
 	@mkdir -p $(DOCS_DIR)/html/pictures && cp docs/pictures/*.svg $(DOCS_DIR)/html/pictures/
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps --lib
 	@printf '%s\n' $(call absolute,$(DOCS_DIR)/html/index.html) $(call absolute,$(TARGET_DIR)/doc/anwdl/index.html)
