@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 
 assure: PURE_PROGRAMS := all
-assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run what shows each promise, show that it can fail, and print the table
+assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run the tests of each promise, show that each test can fail, and print the table
 	$(STAGE) 'promises'
 	$(VENV)/bin/python scripts/assure --plain $(call absolute,$(TARGET_DIR)) --breakable $(call absolute,$(BREAKABLE_DIR)) $(ASSURE_FLAGS)
 
@@ -28,7 +28,7 @@ breakable: controls-tools
 	$(CMAKE) -S examples-c -B $(BREAKABLE_DIR)/examples-c-tests -DANWDL_LIBRARY=$(call absolute,$(BREAKABLE_LIBRARY)) -DANWDL_VALGRIND=OFF
 	$(CMAKE) --build $(BREAKABLE_DIR)/examples-c-tests --parallel $(JOBS)
 
-controls: controls-tools ## write the patches of tests/assurance/controls/ anew, after changes of src/
+controls: controls-tools ## update the patches of tests/assurance/controls/ after changes of src/
 	$(PYTHON) scripts/controls refresh
 
 sanitizers: ## run the C tests with the sanitizers of addresses, leaks, undefined behaviour and threads
@@ -55,7 +55,7 @@ MUTANTS ?= --file 'src/protocol/**' --file 'src/message/**' --file 'src/crypto/*
 RUN_MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(call absolute,$(TARGET_DIR)/mutants/build) \
     $(CARGO) mutants --in-place --output $(TARGET_DIR)/mutants --exclude-re 'fmt::Debug' $(MUTANTS) \
     --cargo-arg=--locked --cargo-arg=--config=profile.dev.package.libanwdl.opt-level=0 --cargo-arg=--lib
-mutants: ## change the core in each small way in turn, and see the Rust tests notice (hours)
+mutants: ## make one small change of the core after another, and check that the Rust tests notice (hours)
 	$(STAGE) 'mutants'
 	@scripts/ensure-tools cargo cargo-mutants
 	@rm -rf $(TARGET_DIR)/mutants/mutants.out

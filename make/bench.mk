@@ -49,7 +49,7 @@ bench-instructions: instructions ## compare the instructions of an exchange and 
 	$(STAGE) 'instruction counts'
 	$(PYTHON) benches/instructions/check.py $(INSTRUCTIONS_BUILD)/operations
 
-bench-instructions-baseline: instructions ## write that baseline anew
+bench-instructions-baseline: instructions ## update that baseline
 	$(STAGE) 'instruction counts, new baseline'
 	$(PYTHON) benches/instructions/check.py $(INSTRUCTIONS_BUILD)/operations --write
 
@@ -59,13 +59,13 @@ instructions: library
 	$(CMAKE) -S benches/instructions -B $(INSTRUCTIONS_BUILD) -DANWDL_LIBRARY=$(call absolute,$(LIBRARY))
 	$(CMAKE) --build $(INSTRUCTIONS_BUILD) --parallel $(JOBS)
 
-timing: c-tests ## measure whether the time of a decryption tells how it failed
+timing: c-tests ## measure whether the time of a decryption reveals how it failed
 	$(STAGE) 'timing'
 	@mkdir -p $(BENCH_DIR)
 	$(PYTHON) benches/timing/oaep_classes.py examples-c/tests/keys/server.pem $(BENCH_DIR)/oaep-classes
 	$(TEST_BUILD)/tests/timing $(BENCH_DIR)/oaep-classes
 
-refusals: c-tests ## count whether the instructions of a refused message tell what was wrong with it
+refusals: c-tests ## check that the instructions of a refusal don't reveal what was wrong with the message
 	$(STAGE) 'refusals'
 	@scripts/ensure-tools python3 valgrind
 	$(PYTHON) benches/instructions/refusals.py $(TEST_BUILD)/tests/refusals

@@ -28,7 +28,7 @@ consumers-tools:
 	$(STAGE) 'tools of the consumers'
 	@scripts/ensure-tools $(CONSUMER_TOOLS)
 
-test-consumers: consumers-tools consumers-prefix ## unpack the binary archive below the build folder, and build the projects of strangers with it
+test-consumers: consumers-tools consumers-prefix ## unpack the binary archive, and build projects with it as users do: CMake, Meson, pkg-config
 	$(STAGE) 'consumers'
 	$(CMAKE) -S tests/consumers -B $(CONSUMERS_BUILD)/build -DANWDL_PREFIX=$(call absolute,$(CONSUMERS_PREFIX)) \
 	    -DANWDL_LIBRARY_DIR=$(call absolute,$(LIBRARY_DIR))

@@ -49,7 +49,7 @@ install: ## install the libraries, headers, anwdl.pc, the CMake package, manual 
 install-debug: ## install the debugging information of the shared library, too
 	$(PLACES) scripts/install $(LIBRARY_DIR) debug
 
-installcheck: ## compile two examples with what is installed there, and let them talk to each other
+installcheck: ## compile two examples against what is installed, and run them against each other
 	@scripts/ensure-tools cc pkg-config
 	$(PLACES) scripts/installcheck
 

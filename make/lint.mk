@@ -3,14 +3,14 @@
 C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch] \
               tests/consumers/*/*.[ch] tests/consumers/*/*.cpp packaging/*/*/*.c bindings/*/*/*.c include/*.hpp)
 
-lint: lint-tools ## check the form of Rust and C
-	$(STAGE) 'form of Rust'
+lint: lint-tools ## check formatting, and run clippy
+	$(STAGE) 'formatting of Rust'
 	$(CARGO) fmt --all --check
 	$(STAGE) 'clippy'
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(STAGE) 'clippy, pure Rust'
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets --no-default-features -- -D warnings
-	$(STAGE) 'form of C'
+	$(STAGE) 'formatting of C'
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	$(STAGE) 'controls'
 	$(PYTHON) scripts/controls check

@@ -55,7 +55,7 @@ test-auditable: ## build with cargo-auditable, and compare its list of crates wi
 	$(PYTHON) scripts/auditable-test $(TARGET_DIR)/auditable
 
 # Apart from the other tests, as it compiles everything twice.
-test-reproducible: ## build in two folders and homes, and compare the bytes
+test-reproducible: ## build in two folders, for two users, and compare the bytes
 	$(STAGE) 'the same bytes elsewhere'
 	@scripts/ensure-tools cargo cc git
 	CCACHE_DISABLE=1 scripts/reproducible-test $(TARGET_DIR)/reproducible
