@@ -614,7 +614,8 @@ typedef struct anwdl_rsa_wrapper_t anwdl_rsa_wrapper_t;
  * The caller owns the socket and its options. Set TCP_NODELAY on a TCP socket. The released peers leave
  * Nagle's algorithm on and write small pieces, so each waits for the acknowledgement of the last, which
  * systems delay by about 40 ms. On Linux, set TCP_QUICKACK to 1 whenever anwdl_session_exchange_keys() or
- * one of its steps returns ANWDL_OK or ANWDL_WANT_READ; the option does not last. Requests do not need it.
+ * one of its steps returns ANWDL_OK or ANWDL_WANT_READ, and in a loop of events at ANWDL_EVENT_EXCHANGED and
+ * each ANWDL_EVENT_WANT_READ before it. The option does not last. Requests do not need it.
  */
 typedef struct anwdl_session_t anwdl_session_t;
 
