@@ -26,10 +26,7 @@ pub(super) struct Call(());
 
 impl Call {
     pub(super) fn begin() -> Self {
-        let mut state = CHANGED
-            .wait_while(lock(), |state| state.forks > 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.calls += 1;
+        without_fork().calls += 1;
         Self(())
     }
 }
@@ -42,7 +39,17 @@ impl Drop for Call {
         if state.calls == 0 {
             CHANGED.notify_all();
         }
+        drop(state);
+        // What comes next are allocations, whose locks not every allocator takes before a fork.
+        drop(without_fork());
     }
+}
+
+/// Waits until no fork is under way.
+fn without_fork() -> MutexGuard<'static, State> {
+    CHANGED
+        .wait_while(lock(), |state| state.forks > 0)
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets no call begin, and waits for those under way, before a fork.
