@@ -140,9 +140,9 @@ static anwdl_status_t send_answer(anwdl_client_t *client, answer_t answer) {
 /* The exact text, unlike data that the library puts together. */
 static anwdl_status_t answer_echo(anwdl_client_t *client, const anwdl_request_t *request) {
     const char *parameters = anwdl_request_get_parameters_json(request);
-    size_t size = strlen(parameters) + sizeof "{\"echo\": }";
-    char *data = malloc(size);
-    if (data == NULL)
+    size_t size = (parameters == NULL ? 0 : strlen(parameters)) + sizeof "{\"echo\": }";
+    char *data = parameters == NULL ? NULL : malloc(size);
+    if (data == NULL) /* out of memory, here or in the library */
         return anwdl_client_send_response(client, false, ANWDL_RESPONSE_MSG_INTERNAL_ERROR, NULL,
                                           NULL);
     snprintf(data, size, "{\"echo\": %s}", parameters);

@@ -176,11 +176,12 @@
  * library. After fork(), only one of the two processes may continue a session. If both send under one key,
  * they repeat an IV, which reveals equal beginnings of messages; in the authenticated framing they repeat a
  * nonce, which reveals the texts and lets others forge messages. fork() is safe while other threads are in
- * calls of the library, but not while one is in a call with an object that the child continues to use. On
- * Linux, pthread_cancel() with deferred cancellation (the default) takes effect after a call, never in it.
- * Errors can also be read in destructors of thread-specific data and in atexit() handlers. A call needs at
- * most 64 KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96
- * KiB.
+ * calls of the library, but not while one is in a call with an object that the child continues to use.
+ * fork() waits up to a second for their key operations. End a child with _exit(), or start another program
+ * in it: exit() may hang there if another thread was just ending, or generating a key. On Linux,
+ * pthread_cancel() with deferred cancellation (the default) takes effect after a call, never in it. Errors
+ * can also be read in destructors of thread-specific data and in atexit() handlers. A call needs at most 64
+ * KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96 KiB.
  *
  * @par Defects
  * If the library hits a defect of its own (a Rust panic), the call fails with ANWDL_REASON_INTERNAL, and

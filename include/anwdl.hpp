@@ -554,6 +554,12 @@ template <class T> result<T> fail(error why) {
 #endif
 }
 
+/// Of an argument that has to own something, where C takes NULL for the default.
+inline error empty_argument() {
+    return error(ANWDL_VALUE_ERROR, ANWDL_REASON_INVALID_ARGUMENT,
+                 "an argument owns nothing: it was moved from, or released");
+}
+
 inline result<void> expect(anwdl_status_t status) {
     if (status != ANWDL_OK)
         return fail<void>(error::last(status));
@@ -839,7 +845,8 @@ class text {
     text(const std::string &value) noexcept : text_(value.c_str()) {
         refuse_inner_nul(value.size());
     }
-    text(const anwdl::string &value) noexcept : text_(value.c_str()) {
+    /// One that owns nothing is the empty text, as a std::string that was moved from may be.
+    text(const anwdl::string &value) noexcept : text_(value ? value.c_str() : "") {
     }
 #if __cplusplus >= 201703L
     /// Copied; the copy is wiped after the call.
@@ -2554,6 +2561,8 @@ template <class Self, class Handle> class serves_requests {
     ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
                                                        const data &content,
                                                        const text &reason = nullptr) {
+        if (!content)
+            empty_argument().raise();
         return advance(functions::send_response_data(handle(), success, message.c_str(),
                                                      content.get(), reason.c_str()));
     }
@@ -2585,6 +2594,8 @@ template <class Self, class Handle> class serves_requests {
     }
     result<void> try_send_response(bool success, const text &message, const data &content,
                                    const text &reason = nullptr) {
+        if (!content)
+            return fail<void>(empty_argument());
         return expect(functions::send_response_data(handle(), success, message.c_str(),
                                                     content.get(), reason.c_str()));
     }
@@ -2616,6 +2627,8 @@ template <class Self, class Handle> class makes_requests {
         return advance(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
     }
     ANWDL_DETAIL_NODISCARD progress poll_send_request(const text &verb, const data &parameters) {
+        if (!parameters)
+            empty_argument().raise();
         return advance(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
     }
 
@@ -2632,6 +2645,8 @@ template <class Self, class Handle> class makes_requests {
         return expect(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
     }
     result<void> try_send_request(const text &verb, const data &parameters) {
+        if (!parameters)
+            return fail<void>(empty_argument());
         return expect(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
     }
     result<response> try_recv_response() {
@@ -2689,6 +2704,8 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
                               made);
     }
     static result<client> try_make(int descriptor, const client_options &options) {
+        if (!options)
+            return detail::fail<client>(detail::empty_argument());
         client made(nullptr);
         return detail::expect(detail::make(made, anwdl_client_new, descriptor, options.get()),
                               made);
@@ -2808,6 +2825,8 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
                               made);
     }
     static result<session> try_make(role side, const client_options &options) {
+        if (!options)
+            return detail::fail<session>(detail::empty_argument());
         session made(nullptr);
         return detail::expect(
             detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side), options.get()),
@@ -2920,6 +2939,8 @@ class client_interface
                               made);
     }
     static result<client_interface> try_make(const client_options &options) {
+        if (!options)
+            return detail::fail<client_interface>(detail::empty_argument());
         client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
         return detail::expect(detail::make(made, anwdl_client_interface_new, options.get()), made);
     }

@@ -1,5 +1,5 @@
-//! What both sides of a gcm session drew for its key exchange is nowhere in memory once the
-//! exchange is done, while the session goes on.
+//! The X25519 keys and the 32 random bytes that both sides of a gcm session drew for its key exchange
+//! are nowhere in memory once the exchange is done, while the session continues.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

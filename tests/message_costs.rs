@@ -1,6 +1,6 @@
-//! What a message costs at most, in instructions under callgrind: no message costs much more than a
-//! plain one of its size, however it is written and in whatever pieces it comes, and four times as
-//! much of anything costs four times as much. With `ANWDL_EXHAUSTIVE` in the environment the messages
+//! What a message of v2 costs at most, in instructions under callgrind: none costs much more than a
+//! plain one of its size, however it is written, and four times as much of anything costs at most
+//! five times as much. Byte by byte, only the second is asked. With `ANWDL_EXHAUSTIVE` in the environment the messages
 //! are as long as the figures of the manual say, and both sides get each kind.
 
 // None of it depends on who does the RSA: once is enough.

@@ -480,6 +480,32 @@ void test_client() {
     CHECK(is_refused([&] { (void)client.detach(); }));
 }
 
+/* Where C takes NULL for the default, an object that was moved from is not taken for it. */
+void test_arguments_that_own_nothing() {
+    anwdl::client_options options = late_options();
+    options.set_expected_fingerprint(std::string(64, 'a'));
+    anwdl::client_options kept(std::move(options));
+    int ends[2];
+    make_tcp_pair(ends);
+    CHECK(is_refused([&] { anwdl::client(ends[SERVER_SIDE], options); }));
+    CHECK(is_refused([&] { anwdl::session(anwdl::role::client, options); }));
+    CHECK(is_refused([&] { anwdl::client_interface{options}; }));
+    anwdl::string nothing;
+    CHECK(is_refused([&] { kept.set_expected_fingerprint(nothing); }));
+    CHECK(is_refused([&] { kept.set_peer_ip(nothing); }));
+
+    anwdl::client client(ends[SERVER_SIDE], kept);
+    anwdl::session session(anwdl::role::client, kept);
+    anwdl::data data;
+    anwdl::data moved(std::move(data));
+    CHECK(is_refused([&] { client.send_response(true, "OK", data); }));
+    CHECK(is_refused([&] { (void)client.poll_send_response(true, "OK", data); }));
+    CHECK(is_refused([&] { session.send_request("STAT", data); }));
+    CHECK(is_refused([&] { (void)session.poll_send_request("STAT", data); }));
+    CHECK(is_refused([&] { moved.set_object("name", data); }));
+    close(ends[PEER_SIDE]);
+}
+
 /* What is not finished is no failure, and goes on where it was. */
 void test_polling() {
     anwdl::client_options options = late_options();
@@ -1028,6 +1054,7 @@ int main(int argc, char **argv) {
     test_data();
     test_values();
     test_client();
+    test_arguments_that_own_nothing();
     test_polling();
     test_options();
     test_sessions();

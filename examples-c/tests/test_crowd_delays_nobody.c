@@ -269,7 +269,7 @@ static double test_crowd(char *path, const case_t *it, bool has_limits, bool mea
     double crowded = be_served_often(crowd->port);
     printf("cases: %d sessions while %zu peers of %zu address%s are %s%s\n", HONEST_SESSIONS,
            it->count, it->addresses, it->addresses == 1 ? "" : "es", it->name,
-           has_limits ? "" : ", which have no limits");
+           has_limits ? "" : ", without limits of clients and exchanges");
     printf("a new session takes %.1f ms, and %.1f ms without them\n", crowded, quiet);
     if (measures && it->addresses == 1)
         CHECK(crowded <= MOST_TIMES_SLOWER * quiet);

@@ -16,6 +16,11 @@
 
 enum { DRAWN = 256, SESSIONS = 64, WRAPPERS = 32, SIGNATURES = 8 };
 enum { WRAPPED_SIZE = 256 }; /* what RSA protects of a secret; the ephemeral key stands behind it */
+#ifdef __SANITIZE_ADDRESS__
+enum { ALLOCATOR_SURVIVES_FORKS = false }; /* in a child, a lock of it may stay taken */
+#else
+enum { ALLOCATOR_SURVIVES_FORKS = true };
+#endif
 
 /* -- what is drawn at random, by both processes ------------------------------------------------ */
 
@@ -361,6 +366,48 @@ static unsigned test_children_of_busy_threads(void) {
     return 2 * BUSY_CHILDREN;
 }
 
+/* -- children that end as programs do, while other threads draw random numbers ------------------
+ */
+
+enum { DRAWING_THREADS = 3, ENDING_CHILDREN = 600 };
+
+static atomic_bool is_drawn_enough;
+static atomic_uint draws;
+
+static void *draw_until_over(void *shared) {
+    while (!atomic_load(&is_drawn_enough)) {
+        uint8_t *ciphertext = NULL;
+        size_t len = 0;
+        REQUIRE(anwdl_rsa_wrapper_encrypt_data(shared, (const uint8_t *)"text", 4, true,
+                                               &ciphertext, &len) == ANWDL_OK);
+        anwdl_bytes_free(ciphertext, len);
+        atomic_fetch_add(&draws, 1);
+    }
+    return NULL;
+}
+
+static unsigned test_children_that_exit(void) {
+    anwdl_rsa_wrapper_t *shared = make_rsa_wrapper("server");
+    pthread_t threads[DRAWING_THREADS];
+    for (size_t at = 0; at < DRAWING_THREADS; at++)
+        REQUIRE(pthread_create(&threads[at], NULL, draw_until_over, shared) == 0);
+    while (atomic_load(&draws) < DRAWING_THREADS)
+        sched_yield();
+    for (size_t child = 0; child < ENDING_CHILDREN; child++) {
+        pid_t pid = start_child();
+        if (pid == 0) {
+            alarm(10 * ANWDL_PATIENCE); /* ends it if a lock of another thread stops it */
+            exit(EXIT_SUCCESS);
+        }
+        end_child(pid);
+    }
+    atomic_store(&is_drawn_enough, true);
+    for (size_t at = 0; at < DRAWING_THREADS; at++)
+        REQUIRE(pthread_join(threads[at], NULL) == 0);
+    anwdl_rsa_wrapper_free(shared);
+    return ENDING_CHILDREN;
+}
+
 int main(void) {
     unsigned drawn = 0, sessions = 0;
     make_all();
@@ -375,8 +422,12 @@ int main(void) {
             }
     printf("cases: %u keys, IVs, nonces and salts of a parent and its child, all different\n",
            drawn);
-    printf("cases: %u children of threads that use the same key pair\n",
-           test_children_of_busy_threads());
+    if (ALLOCATOR_SURVIVES_FORKS) {
+        printf("cases: %u children of threads that use the same key pair\n",
+               test_children_of_busy_threads());
+        printf("cases: %u children that exit() while other threads draw random numbers\n",
+               test_children_that_exit());
+    }
     printf("cases: %u clients that one of two processes goes on with\n", sessions);
     return check_finish();
 }

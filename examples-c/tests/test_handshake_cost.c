@@ -1,5 +1,5 @@
-/* test_handshake_cost [ROUNDS]: what a peer that breaks the key exchange, at any step and in any
-   way, costs a server: at most one private key operation, none of them before the secret has come,
+/* test_handshake_cost [ROUNDS]: what a peer that breaks the key exchange of v2, v3 or v4 costs a
+   server: at most one private key operation, none of them before the secret has come,
    and half as much again.
 
    The processor's time is what the thread of the server used, as the least of many rounds (whatever

@@ -260,7 +260,7 @@ static void check_function(const function_t *function) {
             check_number(function, at);
             break;
         case KIND_BOOLEAN:
-        case KIND_DESCRIPTOR: /* test_descriptors has those */
+        case KIND_DESCRIPTOR: /* test_descriptors_are_closed_once has those */
             break;
         case KIND_TEXT:
             check_text(function, at);
@@ -281,7 +281,7 @@ int main(void) {
         check_function(&FUNCTIONS[at]);
     CHECK_INTEGER(count_open_descriptors(), descriptors);
     free(overlong);
-    printf("cases: %zu functions, with each argument wrong in turn\n", FUNCTION_COUNT);
+    printf("cases: %zu functions, with wrong arguments in turn\n", FUNCTION_COUNT);
     printf("cases: %u times NULL where it is refused\n", cases.refused_null);
     printf("cases: %u times NULL where it is allowed\n", cases.allowed_null);
     printf("cases: %u numbers that are unknown or out of range\n", cases.numbers);

@@ -4,6 +4,8 @@
 pub mod aes;
 pub(crate) mod block_by_block;
 pub(crate) mod default_key_pair;
+#[cfg(feature = "aws-lc")]
+pub(crate) mod drawing;
 pub(crate) mod ephemeral;
 pub(crate) mod fork_generation;
 pub(crate) mod key_derivation;

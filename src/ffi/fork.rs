@@ -6,6 +6,8 @@ use std::ffi::c_int;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "aws-lc")]
+use crate::crypto::drawing;
 use crate::crypto::{default_key_pair, fork_generation};
 use crate::endpoint::transport::lookup;
 use crate::log;
@@ -13,6 +15,8 @@ use crate::log;
 /// All locks of the library. While they are held, no other thread is in the middle of changing what
 /// they protect.
 struct AllLocks {
+    #[cfg(feature = "aws-lc")]
+    drawing: MutexGuard<'static, drawing::State>,
     key_pair: MutexGuard<'static, default_key_pair::State>,
     lookups: MutexGuard<'static, lookup::State>,
     log: MutexGuard<'static, log::State>,
@@ -21,15 +25,25 @@ struct AllLocks {
 impl AllLocks {
     fn take() -> Self {
         Self {
+            // The first: who has another lock draws nothing, but who draws may take one.
+            #[cfg(feature = "aws-lc")]
+            drawing: drawing::stop(),
             key_pair: default_key_pair::lock(),
             lookups: lookup::lock(),
             log: log::lock(),
         }
     }
 
+    fn release_in_parent(self) {
+        #[cfg(feature = "aws-lc")]
+        drawing::go_on(self.drawing);
+    }
+
     /// In the child, what other threads were doing will never be finished.
     fn reset_in_child(mut self) {
         fork_generation::advance_in_child();
+        #[cfg(feature = "aws-lc")]
+        self.drawing.reset_in_child();
         self.key_pair.reset_in_child();
         self.lookups.reset_in_child();
         self.log.reset_in_child();
@@ -64,7 +78,9 @@ unsafe extern "C" fn before() {
 }
 
 unsafe extern "C" fn after_in_parent() {
-    let _ = LOCKS.try_with(Cell::take);
+    if let Ok(Some(held)) = LOCKS.try_with(Cell::take) {
+        held.release_in_parent();
+    }
 }
 
 unsafe extern "C" fn after_in_child() {

@@ -1,6 +1,6 @@
-//! What somebody gets who records a session, or knows a public key, and then connects himself: no
-//! text, no name that is not his, no second run of a request. Each attack is played against a side
-//! that sends received keys back, too, as the released servers do: there it succeeds.
+//! What an attacker gets who records a session, or knows a public key, and then connects: no text, no
+//! other's name, no second run of a request. Each attack is also made against a side that sends
+//! received keys back, as the released servers do, where some of them succeed.
 
 use anwdl::protocol::session::{Config, Message, Operation, Session};
 use anwdl::protocol::{Protocol, Role};

@@ -4,6 +4,7 @@ use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::kem::{self, ML_KEM_768};
 
 use super::common::{X25519_SIZE, failed};
+use crate::crypto::drawing;
 use crate::error::Result;
 use crate::secret::try_copy;
 
@@ -34,6 +35,7 @@ impl X25519Secret {
 
 impl DecapsulationKey {
     pub fn generate() -> Result<Self> {
+        let _call = drawing::Call::begin();
         let key = kem::DecapsulationKey::generate(&ML_KEM_768).map_err(|_| failed())?;
         Ok(Self(key))
     }
@@ -64,10 +66,12 @@ pub fn encapsulate(encapsulation_key: &[u8], shared: &mut [u8]) -> Result<Option
     let Ok(key) = kem::EncapsulationKey::new(&ML_KEM_768, encapsulation_key) else {
         return Ok(None);
     };
+    let call = drawing::Call::begin();
     // Only this checks that the numbers in the key are below the modulus.
     let Ok((ciphertext, secret)) = key.encapsulate() else {
         return Ok(None);
     };
+    drop(call);
     shared.copy_from_slice(secret.as_ref());
     Ok(Some(try_copy(ciphertext.as_ref())?))
 }

@@ -10,6 +10,7 @@ use aws_lc_rs::rsa::{
 use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair, RsaPssSaltLength, RsaSignatureEncoding};
 use zeroize::Zeroizing;
 
+use crate::crypto::drawing;
 use crate::error::{Error, Reason, Result};
 use crate::secret::try_zeros;
 
@@ -27,6 +28,7 @@ impl EncryptingKey {
     /// Encrypts a text that was checked to fit.
     pub fn encrypt(&self, text: &[u8]) -> Result<Vec<u8>> {
         let mut ciphertext = try_zeros(self.0.ciphertext_size())?;
+        let _call = drawing::Call::begin();
         self.0
             .encrypt(&OAEP_SHA256_MGF1SHA256, text, &mut ciphertext, LABEL)
             .map_err(|_| Error::new(Reason::Internal, "the RSA encryption failed"))?;
@@ -44,6 +46,7 @@ impl DecryptingKey {
     /// `None` if the ciphertext does not decrypt.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let mut text = Zeroizing::new(try_zeros(self.0.min_output_size())?);
+        let _call = drawing::Call::begin();
         let len = self
             .0
             .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut text, LABEL)
@@ -63,6 +66,7 @@ pub fn sign(pkcs8: &[u8], _max_salt_len: usize, data: &[u8]) -> Result<Vec<u8>> 
     let failed = || Error::new(Reason::Internal, "the RSA private key could not sign");
     let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| failed())?;
     let mut signature = try_zeros(key.public_modulus_len())?;
+    let _call = drawing::Call::begin();
     key.sign(&ENCODING, &SystemRandom::new(), data, &mut signature)
         .map_err(|_| failed())?;
     Ok(signature)
@@ -81,7 +85,9 @@ pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroiz
         _ => return Ok(None),
     };
     let failed = |_| Error::new(Reason::Internal, "no RSA key pair could be generated");
+    let call = drawing::Call::begin();
     let key = PrivateDecryptingKey::generate(size).map_err(failed)?;
+    drop(call);
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
     Ok(Some(Zeroizing::new(pkcs8.as_ref().to_vec())))
 }
