@@ -45,10 +45,11 @@
  *
  * Objects. Each class owns one object of the C library and frees it in its destructor. Objects can
  * be moved but not copied, and are the size of a pointer. An object that was moved from can only be
- * assigned to and destroyed; anything else is refused with a value_error. get() returns the C
- * object, release() gives up its ownership, TYPE::adopt() takes ownership of one. Classes whose
- * names end in _view own nothing: they wrap what C returns as a pointer to const, are valid until
- * the object that they come from changes or ends, and may be empty.
+ * assigned to and destroyed; anything else is refused with a value_error, but for data, which are
+ * sent as {}. get() returns the C object, release() gives up its ownership, TYPE::adopt() takes
+ * ownership of one. Classes whose names end in _view own nothing: they wrap what C returns as a
+ * pointer to const, are valid until the object that they come from changes or ends, and may be
+ * empty.
  *
  * Strings that C returns as const char * are not copied. Texts are taken as const anwdl::text &,
  * which is made from a const char *, a std::string or an anwdl::string without a copy, and with
@@ -2561,8 +2562,6 @@ template <class Self, class Handle> class serves_requests {
     ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
                                                        const data &content,
                                                        const text &reason = nullptr) {
-        if (!content)
-            empty_argument().raise();
         return advance(functions::send_response_data(handle(), success, message.c_str(),
                                                      content.get(), reason.c_str()));
     }
@@ -2594,8 +2593,6 @@ template <class Self, class Handle> class serves_requests {
     }
     result<void> try_send_response(bool success, const text &message, const data &content,
                                    const text &reason = nullptr) {
-        if (!content)
-            return fail<void>(empty_argument());
         return expect(functions::send_response_data(handle(), success, message.c_str(),
                                                     content.get(), reason.c_str()));
     }
@@ -2627,8 +2624,6 @@ template <class Self, class Handle> class makes_requests {
         return advance(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
     }
     ANWDL_DETAIL_NODISCARD progress poll_send_request(const text &verb, const data &parameters) {
-        if (!parameters)
-            empty_argument().raise();
         return advance(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
     }
 
@@ -2645,8 +2640,6 @@ template <class Self, class Handle> class makes_requests {
         return expect(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
     }
     result<void> try_send_request(const text &verb, const data &parameters) {
-        if (!parameters)
-            return fail<void>(empty_argument());
         return expect(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
     }
     result<response> try_recv_response() {

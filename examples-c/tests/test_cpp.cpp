@@ -480,7 +480,8 @@ void test_client() {
     CHECK(is_refused([&] { (void)client.detach(); }));
 }
 
-/* Where C takes NULL for the default, an object that was moved from is not taken for it. */
+/* Where C takes NULL for the default options or for no text, what was moved from is not taken for
+ * it. */
 void test_arguments_that_own_nothing() {
     anwdl::client_options options = late_options();
     options.set_expected_fingerprint(std::string(64, 'a'));
@@ -494,15 +495,7 @@ void test_arguments_that_own_nothing() {
     CHECK(is_refused([&] { kept.set_expected_fingerprint(nothing); }));
     CHECK(is_refused([&] { kept.set_peer_ip(nothing); }));
 
-    anwdl::client client(ends[SERVER_SIDE], kept);
-    anwdl::session session(anwdl::role::client, kept);
-    anwdl::data data;
-    anwdl::data moved(std::move(data));
-    CHECK(is_refused([&] { client.send_response(true, "OK", data); }));
-    CHECK(is_refused([&] { (void)client.poll_send_response(true, "OK", data); }));
-    CHECK(is_refused([&] { session.send_request("STAT", data); }));
-    CHECK(is_refused([&] { (void)session.poll_send_request("STAT", data); }));
-    CHECK(is_refused([&] { moved.set_object("name", data); }));
+    close(ends[SERVER_SIDE]);
     close(ends[PEER_SIDE]);
 }
 

@@ -36,7 +36,7 @@ impl Drop for Call {
         let mut state = lock();
         // A signal handler may have forked in the middle of this call: the child counts from 0.
         state.calls = state.calls.saturating_sub(1);
-        if state.calls == 0 {
+        if state.calls == 0 && state.forks > 0 {
             CHANGED.notify_all();
         }
         drop(state);
