@@ -494,7 +494,6 @@ void test_arguments_that_own_nothing() {
     anwdl::string nothing;
     CHECK(is_refused([&] { kept.set_expected_fingerprint(nothing); }));
     CHECK(is_refused([&] { kept.set_peer_ip(nothing); }));
-
     close(ends[SERVER_SIDE]);
     close(ends[PEER_SIDE]);
 }

@@ -315,13 +315,41 @@ static void test_one_goes_on(anwdl_protocol_t framing, bool child_goes_on, bool 
 /* -- children of a process whose other threads are busy -----------------------------------------
  */
 
-enum { BUSY_THREADS = 3, BUSY_CHILDREN = 40 };
+enum { BUSY_THREADS = 3, BUSY_CHILDREN = 40, ENDING_CHILDREN = 600 };
 
-static atomic_bool is_over;
-static atomic_uint busy_exchanges;
+typedef struct {
+    pthread_t threads[BUSY_THREADS];
+    void (*work)(const void *shared);
+    const void *shared;
+    atomic_bool is_over;
+    atomic_uint rounds;
+} busy_t;
+
+static void *work_until_over(void *argument) {
+    busy_t *busy = argument;
+    while (!atomic_load(&busy->is_over)) {
+        busy->work(busy->shared);
+        atomic_fetch_add(&busy->rounds, 1);
+    }
+    return NULL;
+}
+
+/* Returns when the threads are at work. */
+static void start_busy(busy_t *busy) {
+    for (size_t at = 0; at < BUSY_THREADS; at++)
+        REQUIRE(pthread_create(&busy->threads[at], NULL, work_until_over, busy) == 0);
+    while (atomic_load(&busy->rounds) < BUSY_THREADS)
+        sched_yield();
+}
+
+static void end_busy(busy_t *busy) {
+    atomic_store(&busy->is_over, true);
+    for (size_t at = 0; at < BUSY_THREADS; at++)
+        REQUIRE(pthread_join(busy->threads[at], NULL) == 0);
+}
 
 /* A session of its own, of which nothing is shared but the options with their key pair. */
-static void exchange(const anwdl_client_options_t *options) {
+static void exchange(const void *options) {
     anwdl_session_t *server = NULL;
     anwdl_session_t *client = NULL;
     REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &server) == ANWDL_OK);
@@ -331,21 +359,10 @@ static void exchange(const anwdl_client_options_t *options) {
     anwdl_session_free(client);
 }
 
-static void *exchange_until_over(void *options) {
-    while (!atomic_load(&is_over)) {
-        exchange(options);
-        atomic_fetch_add(&busy_exchanges, 1);
-    }
-    return NULL;
-}
-
 static unsigned test_children_of_busy_threads(void) {
     anwdl_client_options_t *options = make_server_options();
-    pthread_t threads[BUSY_THREADS];
-    for (size_t at = 0; at < BUSY_THREADS; at++)
-        REQUIRE(pthread_create(&threads[at], NULL, exchange_until_over, options) == 0);
-    while (atomic_load(&busy_exchanges) < BUSY_THREADS)
-        sched_yield();
+    busy_t busy = {.work = exchange, .shared = options};
+    start_busy(&busy);
     for (size_t child = 0; child < BUSY_CHILDREN; child++) {
         pid_t pid = start_child();
         if (pid == 0) {
@@ -359,40 +376,24 @@ static unsigned test_children_of_busy_threads(void) {
         }
         end_child(pid);
     }
-    atomic_store(&is_over, true);
-    for (size_t at = 0; at < BUSY_THREADS; at++)
-        REQUIRE(pthread_join(threads[at], NULL) == 0);
+    end_busy(&busy);
     anwdl_client_options_free(options);
     return 2 * BUSY_CHILDREN;
 }
 
-/* -- children that end as programs do, while other threads draw random numbers ------------------
- */
-
-enum { DRAWING_THREADS = 3, ENDING_CHILDREN = 600 };
-
-static atomic_bool is_drawn_enough;
-static atomic_uint draws;
-
-static void *draw_until_over(void *shared) {
-    while (!atomic_load(&is_drawn_enough)) {
-        uint8_t *ciphertext = NULL;
-        size_t len = 0;
-        REQUIRE(anwdl_rsa_wrapper_encrypt_data(shared, (const uint8_t *)"text", 4, true,
-                                               &ciphertext, &len) == ANWDL_OK);
-        anwdl_bytes_free(ciphertext, len);
-        atomic_fetch_add(&draws, 1);
-    }
-    return NULL;
+static void encrypt(const void *wrapper) {
+    uint8_t *ciphertext = NULL;
+    size_t len = 0;
+    REQUIRE(anwdl_rsa_wrapper_encrypt_data(wrapper, (const uint8_t *)"text", 4, true, &ciphertext,
+                                           &len) == ANWDL_OK);
+    anwdl_bytes_free(ciphertext, len);
 }
 
+/* They end as programs do, while other threads draw random numbers. */
 static unsigned test_children_that_exit(void) {
-    anwdl_rsa_wrapper_t *shared = make_rsa_wrapper("server");
-    pthread_t threads[DRAWING_THREADS];
-    for (size_t at = 0; at < DRAWING_THREADS; at++)
-        REQUIRE(pthread_create(&threads[at], NULL, draw_until_over, shared) == 0);
-    while (atomic_load(&draws) < DRAWING_THREADS)
-        sched_yield();
+    anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
+    busy_t busy = {.work = encrypt, .shared = wrapper};
+    start_busy(&busy);
     for (size_t child = 0; child < ENDING_CHILDREN; child++) {
         pid_t pid = start_child();
         if (pid == 0) {
@@ -401,10 +402,8 @@ static unsigned test_children_that_exit(void) {
         }
         end_child(pid);
     }
-    atomic_store(&is_drawn_enough, true);
-    for (size_t at = 0; at < DRAWING_THREADS; at++)
-        REQUIRE(pthread_join(threads[at], NULL) == 0);
-    anwdl_rsa_wrapper_free(shared);
+    end_busy(&busy);
+    anwdl_rsa_wrapper_free(wrapper);
     return ENDING_CHILDREN;
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Call(());
 
 impl Call {
     pub(super) fn begin() -> Self {
-        without_fork().calls += 1;
+        without_fork(lock()).calls += 1;
         Self(())
     }
 }
@@ -39,16 +39,15 @@ impl Drop for Call {
         if state.calls == 0 && state.forks > 0 {
             CHANGED.notify_all();
         }
-        drop(state);
         // What comes next are allocations, whose locks not every allocator takes before a fork.
-        drop(without_fork());
+        drop(without_fork(state));
     }
 }
 
 /// Waits until no fork is under way.
-fn without_fork() -> MutexGuard<'static, State> {
+fn without_fork(state: MutexGuard<'static, State>) -> MutexGuard<'static, State> {
     CHANGED
-        .wait_while(lock(), |state| state.forks > 0)
+        .wait_while(state, |state| state.forks > 0)
         .unwrap_or_else(PoisonError::into_inner)
 }
 
