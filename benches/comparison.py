@@ -72,6 +72,14 @@ class Row:
             return None
         return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
 
+    @property
+    def ratio_text(self) -> str:
+        """The ratio with two decimals, or with as many more as it takes to tell a missed target from the target."""
+        digits = 2
+        while self.met is False and round(self.ratio, digits) == self.limit:
+            digits += 1
+        return f"{self.ratio:.{digits}f}"
+
 
 def time(nanoseconds: float) -> str:
     """In the unit that suits it."""

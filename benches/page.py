@@ -91,7 +91,7 @@ def _line(rows: list[Row]) -> str:
     target = f"{sign} {row.limit:g}" if row.limit is not None else ""
     met = "" if row.limit is None else "met" if all(each.met for each in rows) else "**missed**"
     if len(rows) == 1:
-        ratio = f"{row.ratio:.2f} ({row.least:.2f} to {row.most:.2f})"
+        ratio = f"{row.ratio_text} ({row.least:.2f} to {row.most:.2f})"
         title = f"{row.title} ({row.note})" if row.note else row.title
         cells = [title, row.measured, f"{row.reference_title}, {row.reference}", ratio, target, met]
     else:
@@ -116,7 +116,7 @@ def _missed(rows: list[Row], results: Results) -> str:
             sign = "at least" if row.at_least else "at most"
             note = f" ({row.note})" if row.note else ""
             busy = "" if row.least > row.limit or row.most < row.limit else " The spread reaches across the target."
-            lines.append(f"- **{row.title}, against {row.reference_title}**: {row.ratio:.2f}, {sign} {row.limit:g} wanted{note}. {_reason(row)}{busy}")
+            lines.append(f"- **{row.title}, against {row.reference_title}**: {row.ratio_text}, {sign} {row.limit:g} wanted{note}. {_reason(row)}{busy}")
     lines += [f"- Not measured: {name}. {reason}." for name, reason in results.not_allowed.items()]
     lines += [f"- Failed: {name}." for name in results.failed]
     return "\n".join(lines) or "Nothing."

@@ -87,7 +87,7 @@ def print_table(title: str, rows: list[Row]) -> None:
     lines = [header]
     for row in rows:
         lines.append(
-            (row.title, row.measured, row.reference, row.reference_title, f"{row.ratio:.2f}", f"{row.least:.2f}..{row.most:.2f}")
+            (row.title, row.measured, row.reference, row.reference_title, row.ratio_text, f"{row.least:.2f}..{row.most:.2f}")
             + verdict(row)
             + (row.note,)
         )
