@@ -3,7 +3,7 @@
 ABI_DESCRIPTION := abi/libanwdl.abi
 ABI_BUILD    ?= $(TARGET_DIR)/abi
 
-header: ## make include/anwdl.h anew from the code
+header: ## rewrite include/anwdl.h from the code
 	$(STAGE) 'header'
 	@scripts/ensure-tools cargo cc
 	ANWDL_UPDATE_HEADER=1 $(CARGO) test $(CARGO_FLAGS) --test interface c_header::the_committed_header
@@ -14,7 +14,7 @@ abi: library ## fail if programs that are linked already would break
 	scripts/abi-test $(ABI_BUILD)/test
 	scripts/abi compare $(HEADER) $(ABI_DESCRIPTION) $(shell scripts/version soname) $(ABI_BUILD) $(LIBRARY)
 
-abi-baseline: library ## write abi/libanwdl.abi and the symbols of the Debian package anew
+abi-baseline: library ## rewrite abi/libanwdl.abi and the symbols of the Debian package
 	$(STAGE) 'ABI, new baseline'
 	@scripts/ensure-tools cc abigail-tools
 	scripts/abi write $(HEADER) $(ABI_DESCRIPTION) $(shell scripts/version soname) $(ABI_BUILD) $(LIBRARY)

@@ -1,13 +1,13 @@
 # What is linked into the library, and under which licences.
 
-licences: ## write THIRD-PARTY.md anew, and let cargo-deny check licences, bans and sources
+licences: ## rewrite THIRD-PARTY.md, and let cargo-deny check licences, bans and sources
 	$(STAGE) 'licences'
 	@scripts/ensure-tools cargo python3 cargo-deny
 	CARGO='$(CARGO)' $(PYTHON) scripts/licences write THIRD-PARTY.md
 	$(CARGO) deny --locked check licenses bans sources
 
 SBOM := packaging/libanwdl.cdx.json
-sbom: ## write the bill of materials anew
+sbom: ## rewrite the bill of materials
 	$(STAGE) 'bill of materials'
 	@scripts/ensure-tools cargo python3 cargo-cyclonedx
 	CARGO='$(CARGO)' $(PYTHON) scripts/sbom write $(SBOM)
