@@ -381,7 +381,7 @@ static unsigned test_children_of_busy_threads(void) {
     return 2 * BUSY_CHILDREN;
 }
 
-static void encrypt(const void *wrapper) {
+static void encrypt_text(const void *wrapper) {
     uint8_t *ciphertext = NULL;
     size_t len = 0;
     REQUIRE(anwdl_rsa_wrapper_encrypt_data(wrapper, (const uint8_t *)"text", 4, true, &ciphertext,
@@ -392,7 +392,7 @@ static void encrypt(const void *wrapper) {
 /* They end as programs do, while other threads draw random numbers. */
 static unsigned test_children_that_exit(void) {
     anwdl_rsa_wrapper_t *wrapper = make_rsa_wrapper("server");
-    busy_t busy = {.work = encrypt, .shared = wrapper};
+    busy_t busy = {.work = encrypt_text, .shared = wrapper};
     start_busy(&busy);
     for (size_t child = 0; child < ENDING_CHILDREN; child++) {
         pid_t pid = start_child();
