@@ -39,7 +39,8 @@ impl Count for () {
 /// The work that the reader has done for a packet.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
-    pub(super) done: usize,
+    /// Counted in 64 bits everywhere: a long message takes more than 32 hold.
+    pub(super) done: u64,
     /// How many bytes were valid UTF-8.
     pub(super) checked: usize,
     /// How many times the packet is read.
@@ -112,7 +113,7 @@ impl Work {
 impl Count for Work {
     #[inline(always)]
     fn add(&mut self, more: usize) {
-        self.done = self.done.wrapping_add(more);
+        self.done = self.done.wrapping_add(more as u64);
     }
 
     fn add_checked(&mut self, len: usize) {
