@@ -783,7 +783,9 @@ impl<'a, const KEYS: usize, W: Count> Reader<'a, KEYS, W> {
                     self.at += 1;
                 }
                 Some(b',' | b':' | b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                _ => self.skip_scalar(),
+                Some(_) => self.skip_scalar(),
+                // Where a stale value of the caller's points, the text may be cut short.
+                None => return,
             }
             if depth == 0 {
                 return;

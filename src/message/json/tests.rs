@@ -421,6 +421,16 @@ fn a_word_tells_where_plain_bytes_and_digits_end() {
     }
 }
 
+/// A value of the caller's that is stale may point to a bracket in a string.
+#[test]
+fn skipping_ends_where_the_text_does() {
+    for text in ["[", "[[1", r#"{"a": ["#, r#"[y", "b"#] {
+        let mut reader = Reader::of_accepted(text, 0);
+        reader.skip_value();
+        assert!(reader.peek().is_none(), "{text}");
+    }
+}
+
 /// Compares with serde_json, for texts made by breaking good ones.
 #[test]
 fn agrees_with_serde_json_on_broken_texts() {
