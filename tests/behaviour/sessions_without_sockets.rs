@@ -44,6 +44,7 @@ fn ready_pair(protocol: Protocol) -> (SansIoSession, SansIoSession) {
         options.set_exchange_keys(false);
         options.set_protocol(protocol);
         options.set_aes_wrapper(&key).unwrap();
+        options.set_timeout(Some(Duration::from_millis(100)));
         SansIoSession::new(role, &options).unwrap()
     };
     (
@@ -356,6 +357,41 @@ fn what_was_refused_costs_no_turn() {
     ask(&mut client, &mut server, usize::MAX);
     let malformed = server.send_response(true, "OK", Some("[]"), None);
     assert_reason(malformed, Reason::MalformedResponse);
+    answer(&mut client, &mut server, usize::MAX);
+}
+
+/// A released client refuses what it did not ask for, and then asks.
+#[test]
+fn a_refused_response_does_not_settle_the_framing() {
+    for protocol in [Protocol::V2, Protocol::V3, Protocol::V4] {
+        let (mut client, mut server) = ready_pair(protocol);
+        let refused =
+            |server: &mut SansIoSession| server.send_response(false, "Unavailable", None, None);
+        assert!(unless_waiting(refused(&mut server)).is_none());
+        server.sent(server.pending().len()).unwrap();
+        assert_eq!(server.feed(b"0").unwrap(), 1);
+        assert_reason(refused(&mut server), Reason::PeerRefused);
+        assert_eq!(server.protocol(), Protocol::Auto);
+        ask(&mut client, &mut server, usize::MAX);
+        assert_eq!(server.protocol(), protocol);
+    }
+}
+
+#[test]
+fn an_exchange_of_which_no_step_is_done_leaves_a_preset_key() {
+    let (mut client, mut server) = ready_pair(Protocol::V4);
+    client.set_rsa_wrapper(&rsa(CLIENT_KEY)).unwrap();
+    assert!(unless_waiting(client.send_public_rsa_key()).is_none());
+    client.sent(client.pending().len()).unwrap();
+    assert_eq!(client.feed(b"0").unwrap(), 1);
+    assert_reason(client.send_public_rsa_key(), Reason::PeerRefused);
+
+    client.set_time(Duration::ZERO);
+    assert!(unless_waiting(client.recv_public_rsa_key()).is_none());
+    client.set_time(Duration::from_millis(200));
+    assert_reason(client.recv_public_rsa_key(), Reason::Timeout);
+
+    ask(&mut client, &mut server, usize::MAX);
     answer(&mut client, &mut server, usize::MAX);
 }
 

@@ -95,7 +95,6 @@ impl Session {
             message.len()
         };
         self.output.set(message, released);
-        self.framing = Some(framing);
         let state = if framing.is_answered() {
             self.input.want(1);
             State::SendHeader(framing)
@@ -242,6 +241,7 @@ impl Session {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = &self.output.bytes()[framing.header_size()..];
         framing.advance_keys(keys, Direction::Sent, packet);
+        self.framing = Some(framing);
         self.stop();
     }
 

@@ -421,6 +421,8 @@ impl Session {
 
     fn stop(&mut self) {
         self.operation = None;
+        // One of which no step is done leaves the session as it was before.
+        self.exchange.take_if(|exchange| !exchange.has_begun());
         if let Some(exchange) = &mut self.exchange {
             exchange.discard_secret();
         }
