@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use rsa::pkcs1::pem::{self, LineEnding};
 use rsa::pkcs1::{ALGORITHM_ID, RsaPrivateKeyRef, RsaPublicKeyRef, UintRef};
-use rsa::pkcs8::der::asn1::BitStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{DecodePublicKey, EncodePrivateKey, PrivateKeyInfoRef};
@@ -372,15 +371,8 @@ fn encode_pem(label: &str, der: &[u8]) -> Result<String> {
 
 /// The DER of SubjectPublicKeyInfo.
 fn subject_public_key_info(key: &RsaPublicKeyRef<'_>) -> Result<Vec<u8>> {
-    let der = |key: &RsaPublicKeyRef<'_>| {
-        let key = key.to_der()?;
-        SubjectPublicKeyInfoRef {
-            algorithm: ALGORITHM_ID,
-            subject_public_key: BitStringRef::from_bytes(&key)?,
-        }
-        .to_der()
-    };
-    der(key).map_err(|_| invalid_key("the RSA public key is too long"))
+    let too_long = |_| invalid_key("the RSA public key is too long");
+    key_text::subject_public_key_info(&key.to_der().map_err(too_long)?)
 }
 
 /// Calls `read` with the public half of a private key.

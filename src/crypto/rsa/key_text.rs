@@ -163,7 +163,8 @@ fn pkcs8(key: &OctetStringRef) -> Result<Zeroizing<Vec<u8>>> {
         .map_err(|_| invalid_key("the RSA private key is too long"))
 }
 
-fn subject_public_key_info(key: &[u8]) -> Result<Vec<u8>> {
+/// The DER of SubjectPublicKeyInfo, of a PKCS #1 key.
+pub(super) fn subject_public_key_info(key: &[u8]) -> Result<Vec<u8>> {
     BitStringRef::from_bytes(key)
         .and_then(|subject_public_key| {
             SubjectPublicKeyInfoRef {
