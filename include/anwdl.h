@@ -177,11 +177,13 @@
  * they repeat an IV, which reveals equal beginnings of messages; in the authenticated framing they repeat a
  * nonce, which reveals the texts and lets others forge messages. fork() is safe while other threads are in
  * calls of the library, but not while one is in a call with an object that the child continues to use.
- * fork() waits up to a second for their key operations. End a child with _exit(), or start another program
- * in it: exit() may hang there if another thread was just ending, or generating a key. On Linux,
- * pthread_cancel() with deferred cancellation (the default) takes effect after a call, never in it. Errors
- * can also be read in destructors of thread-specific data and in atexit() handlers. A call needs at most 64
- * KiB of stack; in the build without AWS-LC, a key exchange of the authenticated framing needs 96 KiB.
+ * fork() waits up to a second for their key operations. A handler that you give pthread_atfork() may call
+ * the library, and take locks that your threads hold while they call it; if you load the library with
+ * dlopen(), only one that you give afterwards. End a child with _exit(), or start another program in it:
+ * exit() may hang there if another thread was just ending, or generating a key. On Linux, pthread_cancel()
+ * with deferred cancellation (the default) takes effect after a call, never in it. Errors can also be read
+ * in destructors of thread-specific data and in atexit() handlers. A call needs at most 64 KiB of stack; in
+ * the build without AWS-LC, a key exchange of the authenticated framing needs 96 KiB.
  *
  * @par Defects
  * If the library hits a defect of its own (a Rust panic), the call fails with ANWDL_REASON_INTERNAL, and
@@ -1184,8 +1186,8 @@ anwdl_status_t anwdl_client_send_response(anwdl_client_t *client, bool success, 
                                           const char *data_json, const char *reason);
 
 /** What the operation under way waits for. Python: none.
- * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
- *   ANWDL_VALUE_ERROR for NULL. */
+ * @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way,
+ *   or if it can continue at once: call it again; ANWDL_VALUE_ERROR for NULL. */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_client_get_wants(const anwdl_client_t *client);
 
@@ -1415,8 +1417,7 @@ anwdl_status_t anwdl_session_get_pending(const anwdl_session_t *session, const u
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_sent(anwdl_session_t *session, size_t count);
 
-/** What the operation under way waits for, as anwdl_client_get_wants(); ANWDL_OK also if it can continue at
- * once. */
+/** What the operation under way waits for, as anwdl_client_get_wants(). */
 ANWDL_MUST_USE
 anwdl_status_t anwdl_session_get_wants(const anwdl_session_t *session);
 

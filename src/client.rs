@@ -253,6 +253,11 @@ impl ClientInstance {
         self.endpoint.time_left()
     }
 
+    /// Ends the session and wipes its keys. The connection stays open.
+    pub(crate) fn end(&mut self) {
+        self.endpoint.end();
+    }
+
     /// Closes the connection and wipes the keys of the session. Mirrors
     /// `ClientInstance.closeConnection`.
     pub fn close_connection(&mut self) -> Result<()> {

@@ -305,6 +305,11 @@ impl ClientInterface {
         }
     }
 
+    /// Ends the session and wipes its keys. The connection stays open.
+    pub(crate) fn end(&mut self) {
+        self.endpoint.end();
+    }
+
     /// Closes the connection and wipes the keys of the session, or stops connecting. It can connect
     /// again. Mirrors `ClientInterface.closeConnection`.
     pub fn close_connection(&mut self) -> Result<()> {

@@ -140,8 +140,7 @@ anwdl_client_options_t *make_late_options(void) {
     return options;
 }
 
-/* Brings the other side what is to be sent, as much of it as that takes now. */
-static void move_pending(anwdl_session_t *from, anwdl_session_t *to) {
+void move_pending(anwdl_session_t *from, anwdl_session_t *to) {
     const uint8_t *bytes;
     size_t len;
     size_t taken = 0;

@@ -56,6 +56,9 @@ anwdl_client_options_t *make_server_options(void);
 /* The same for a client that leaves the key exchange to the caller. */
 anwdl_client_options_t *make_late_options(void);
 
+/* Brings the other side what is to be sent, as much of it as that takes now. */
+void move_pending(anwdl_session_t *from, anwdl_session_t *to);
+
 /* Repeats an operation of each of two sessions, with what the other sends, until both are done. */
 typedef anwdl_status_t operation_t(anwdl_session_t *session);
 void run_together(anwdl_session_t *one, operation_t *ones, anwdl_session_t *other,

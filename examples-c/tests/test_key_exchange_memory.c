@@ -45,7 +45,7 @@ static anwdl_session_t *make_session(const exchange_t *exchange, anwdl_role_t ro
     return session;
 }
 
-static anwdl_status_t move_pending(anwdl_session_t *from, anwdl_session_t *to, bool is_counted_to) {
+static anwdl_status_t move_counted(anwdl_session_t *from, anwdl_session_t *to, bool is_counted_to) {
     const uint8_t *pending = NULL;
     size_t len = 0, taken = 0;
     if (anwdl_session_get_pending(from, &pending, &len) != ANWDL_OK || len == 0)
@@ -70,8 +70,8 @@ static anwdl_status_t exchange_keys(const exchange_t *exchange, anwdl_session_t 
         if (of_peer != ANWDL_OK)
             of_peer = anwdl_session_exchange_keys(peer, !is_server);
         REQUIRE(of_peer >= ANWDL_OK);
-        REQUIRE(move_pending(own, peer, false) == ANWDL_OK);
-        status = move_pending(peer, own, true);
+        REQUIRE(move_counted(own, peer, false) == ANWDL_OK);
+        status = move_counted(peer, own, true);
         if (status != ANWDL_OK)
             return status;
     }

@@ -349,6 +349,100 @@ static child_end_t make_options(const void *context) {
     return options == NULL ? CHILD_REFUSED : CHILD_OTHER;
 }
 
+/* -- a response that is received --------------------------------------------------------------- */
+
+static anwdl_session_t *server, *client; /* The server has a request to answer. */
+static anwdl_response_t *response;
+
+static anwdl_status_t ask(anwdl_session_t *session) {
+    return anwdl_session_send_request(session, "STAT", NULL);
+}
+
+static anwdl_status_t listen_to(anwdl_session_t *session) {
+    return anwdl_session_recv_request(session, true, NULL);
+}
+
+static anwdl_status_t recv_response(anwdl_session_t *session) {
+    return anwdl_session_recv_response(session, &response);
+}
+
+static anwdl_status_t next_event(anwdl_session_t *session) {
+    anwdl_event_t event = anwdl_session_next_event(session, NULL, &response);
+    while (event == ANWDL_EVENT_REQUEST_SENT)
+        event = anwdl_session_next_event(session, NULL, &response);
+    switch (event) {
+    case ANWDL_EVENT_WANT_READ:
+        return ANWDL_WANT_READ;
+    case ANWDL_EVENT_WANT_WRITE:
+        return ANWDL_WANT_WRITE;
+    case ANWDL_EVENT_RESPONSE:
+        return ANWDL_OK;
+    default:
+        return ANWDL_RUNTIME_ERROR;
+    }
+}
+
+static void make_sessions(void) {
+    anwdl_client_options_t *options = make_shared_key_options();
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_SERVER, options, &server) == ANWDL_OK);
+    REQUIRE(anwdl_client_options_set_protocol(options, ANWDL_PROTOCOL_V4) == ANWDL_OK);
+    REQUIRE(anwdl_session_new(ANWDL_ROLE_CLIENT, options, &client) == ANWDL_OK);
+    anwdl_client_options_free(options);
+    run_together(client, ask, server, listen_to);
+}
+
+typedef struct {
+    operation_t *receive;
+    size_t failing;
+} loss_t;
+
+/* It is received, or the session has ended. */
+static child_end_t receive_without_memory(const void *context) {
+    const loss_t *loss = context;
+    anwdl_status_t sending = ANWDL_WANT_WRITE;
+    anwdl_status_t receiving;
+    start_counting(loss->failing, 0);
+    do {
+        is_counted = false;
+        if (sending > 0)
+            sending = anwdl_session_send_response(server, true, "OK", NULL, NULL);
+        move_pending(server, client);
+        is_counted = true;
+        receiving = loss->receive(client);
+        is_counted = false;
+        if (receiving > 0)
+            move_pending(client, server);
+    } while (receiving > 0);
+    counts->count = allocations;
+    if (receiving == ANWDL_OK)
+        return response != NULL ? CHILD_AS_USUAL : CHILD_OTHER;
+    bool is_documented = anwdl_last_error_reason() == ANWDL_REASON_INTERNAL && response == NULL;
+    bool has_ended = anwdl_session_has_failed(client) && loss->receive(client) < 0 &&
+                     anwdl_last_error_reason() == ANWDL_REASON_SESSION_FAILED;
+    return is_documented && has_ended ? CHILD_REFUSED : CHILD_OTHER;
+}
+
+static void check_receiving(void) {
+    operation_t *ways[] = {recv_response, next_event};
+    make_sessions();
+    for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+        loss_t loss = {ways[way], NOT_ANY};
+        REQUIRE(run_child(receive_without_memory, &loss) == CHILD_AS_USUAL);
+        size_t count = counts->count;
+        child_end_t end = CHILD_AS_USUAL;
+        for (loss.failing = 0; loss.failing < count; loss.failing++) {
+            end = run_child(receive_without_memory, &loss);
+            if (!CHECK(end == CHILD_ABORTED || end == CHILD_REFUSED))
+                fprintf(stderr, "  that was a response without memory for %zu of %zu: %s\n",
+                        loss.failing, count, child_end_name(end));
+            ends[end]++;
+        }
+        CHECK_INTEGER(end, CHILD_REFUSED); /* the last one is for what the caller will own */
+    }
+    anwdl_session_free(server);
+    anwdl_session_free(client);
+}
+
 /* -- connecting -------------------------------------------------------------------------------- */
 
 /* A name is looked up on a thread, unless the call waits for it without a limit. */
@@ -473,6 +567,7 @@ int main(int argc, char **argv) {
     for (size_t at = 0; at < FUNCTION_COUNT; at++)
         check_function(&FUNCTIONS[at], most);
     CHECK_INTEGER(run_child(make_options, NULL), CHILD_ABORTED);
+    check_receiving();
     check_connecting(most);
     CHECK(ends[CHILD_REFUSED] >= FUNCTION_COUNT);
     CHECK(ends[CHILD_ABORTED] > 0);

@@ -10,7 +10,7 @@ use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, detach, exchange_or_leave_open, get_malformed_request, get_protocol,
+    End, PoisonOnPanic, detach, exchange_or_leave_open, get_malformed_request, get_protocol,
     get_stored_request, get_time_left, get_user_data, get_wants, get_wrapper, has_failed, is_idle,
     leave_open, operate, query, recv_request, send_response, set_user_data, set_wrapper,
 };
@@ -30,6 +30,12 @@ pub enum anwdl_client_t {}
 impl Handle for anwdl_client_t {
     type Inner = PoisonOnPanic<ClientInstance>;
     const NAME: &'static str = "client";
+}
+
+impl End for ClientInstance {
+    fn end(&mut self) {
+        ClientInstance::end(self);
+    }
 }
 
 /// Makes a client from a connected socket, as accept() returns it, and exchanges the keys, the peer speaking
@@ -487,8 +493,8 @@ pub unsafe extern "C" fn anwdl_client_send_response(
 }
 
 /// What the operation under way waits for. Python: none.
-/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way;
-///   ANWDL_VALUE_ERROR for NULL.
+/// @return ANWDL_WANT_READ, ANWDL_WANT_WRITE or ANWDL_WANT_COMPUTATION; ANWDL_OK if no operation is under way,
+///   or if it can continue at once: call it again; ANWDL_VALUE_ERROR for NULL.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_client_get_wants(client: *const anwdl_client_t) -> anwdl_status_t {

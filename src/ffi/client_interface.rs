@@ -10,7 +10,7 @@ use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, detach, exchange_or_leave_open, get_protocol, get_time_left, get_user_data,
+    End, PoisonOnPanic, detach, exchange_or_leave_open, get_protocol, get_time_left, get_user_data,
     get_wants, get_wrapper, has_failed, is_idle, operate, query, recv_response, send_request,
     set_user_data, set_wrapper,
 };
@@ -31,6 +31,12 @@ pub enum anwdl_client_interface_t {}
 impl Handle for anwdl_client_interface_t {
     type Inner = PoisonOnPanic<ClientInterface>;
     const NAME: &'static str = "client_interface";
+}
+
+impl End for ClientInterface {
+    fn end(&mut self) {
+        ClientInterface::end(self);
+    }
 }
 
 /// Makes a client interface, not connected yet. Python: ClientInterface(server_ip, server_listen_port,

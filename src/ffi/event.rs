@@ -1,10 +1,10 @@
 //! `next_event`, which the three handles share.
 
 use super::error::{anwdl_event_t, anwdl_status_t};
-use super::handle::PoisonOnPanic;
+use super::handle::{End, PoisonOnPanic, set_response};
 use super::request::{anwdl_request_t, request_into_raw};
 use super::response::anwdl_response_t;
-use super::{Handle, Output, borrow_mut, boundary, output, try_into_raw};
+use super::{Handle, Output, borrow_mut, boundary, output};
 use crate::endpoint::events::Event;
 use crate::error::Error;
 
@@ -21,6 +21,7 @@ pub(super) unsafe fn next_event<H, S>(
 ) -> anwdl_event_t
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
+    S: End,
 {
     let event = boundary(|| {
         // SAFETY: the caller guarantees it.
@@ -35,25 +36,27 @@ where
             // SAFETY: the caller guarantees it.
             (None, Some(unsafe { output(out_response, "out_response") }?))
         };
-        Ok(match handle.operate(next)? {
-            Event::Connected => anwdl_event_t::ANWDL_EVENT_CONNECTED,
-            Event::Exchanged => anwdl_event_t::ANWDL_EVENT_EXCHANGED,
-            Event::MalformedRequest => anwdl_event_t::ANWDL_EVENT_MALFORMED_REQUEST,
-            Event::ResponseSent => anwdl_event_t::ANWDL_EVENT_RESPONSE_SENT,
-            Event::RequestSent => anwdl_event_t::ANWDL_EVENT_REQUEST_SENT,
-            Event::YourTurn => anwdl_event_t::ANWDL_EVENT_YOUR_TURN,
-            Event::Request(request) => {
-                if let Some(place) = place.0 {
-                    place.set(request_into_raw(request));
+        handle.operate(|session| {
+            Ok(match next(session)? {
+                Event::Connected => anwdl_event_t::ANWDL_EVENT_CONNECTED,
+                Event::Exchanged => anwdl_event_t::ANWDL_EVENT_EXCHANGED,
+                Event::MalformedRequest => anwdl_event_t::ANWDL_EVENT_MALFORMED_REQUEST,
+                Event::ResponseSent => anwdl_event_t::ANWDL_EVENT_RESPONSE_SENT,
+                Event::RequestSent => anwdl_event_t::ANWDL_EVENT_REQUEST_SENT,
+                Event::YourTurn => anwdl_event_t::ANWDL_EVENT_YOUR_TURN,
+                Event::Request(request) => {
+                    if let Some(place) = place.0 {
+                        place.set(request_into_raw(request));
+                    }
+                    anwdl_event_t::ANWDL_EVENT_REQUEST
                 }
-                anwdl_event_t::ANWDL_EVENT_REQUEST
-            }
-            Event::Response(response) => {
-                if let Some(place) = place.1 {
-                    place.set(try_into_raw(response)?);
+                Event::Response(response) => {
+                    if let Some(place) = place.1 {
+                        set_response(session, place, response)?;
+                    }
+                    anwdl_event_t::ANWDL_EVENT_RESPONSE
                 }
-                anwdl_event_t::ANWDL_EVENT_RESPONSE
-            }
+            })
         })
     });
     event.unwrap_or_else(|status| match status {

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::hint::black_box;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,7 +64,28 @@ thread_local! {
     static LOCKS: Cell<Option<AllLocks>> = const { Cell::new(None) };
 }
 
-/// Registers the fork handlers, once.
+/// Before `main()`, or when the library is loaded: the handlers of a program that registers its own
+/// later run before these at a fork, and after them in the child. So the program may hold locks of
+/// its handlers while it calls the library, and its handler in the child may call the library.
+// SAFETY: the linker's section of functions to call at that time; each is called once, and may
+// ignore the arguments that some C libraries pass.
+#[used]
+#[cfg_attr(
+    target_vendor = "apple",
+    unsafe(link_section = "__DATA,__mod_init_func")
+)]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    // An allocator registers its handlers at the first allocation: before these, because threads
+    // allocate while they hold the library's locks.
+    drop(black_box(Box::new(0_u8)));
+    register_handlers_once();
+}
+
+/// Registers the fork handlers, once. Every function calls it, because a linker can leave out
+/// [`AT_LOAD`] where this is linked as a Rust crate.
 pub(super) fn register_handlers_once() {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
     if !IS_REGISTERED.load(Ordering::Relaxed) && !IS_REGISTERED.swap(true, Ordering::Relaxed) {

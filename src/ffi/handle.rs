@@ -15,8 +15,8 @@ use super::error::anwdl_status_t;
 use super::request::{anwdl_request_t, request_as_ptr, request_into_raw};
 use super::response::anwdl_response_t;
 use super::{
-    BooleanByte, Handle, as_ptr, borrow, borrow_mut, change, optional_text, output, read, status,
-    text, try_into_raw, value_or,
+    BooleanByte, Handle, Output, as_ptr, borrow, borrow_mut, change, optional_text, output, read,
+    status, text, try_into_raw, value_or,
 };
 use crate::error::{Error, Interest, Reason};
 use crate::message::{MalformedRequest, Request, Response};
@@ -347,13 +347,15 @@ pub(super) unsafe fn set_wrapper<H, S, W: Handle>(
 ) -> anwdl_status_t
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
+    W::Inner: Clone,
 {
     status(|| {
+        // The wrapper may belong to the handle: it is copied before the handle is borrowed.
+        // SAFETY: the caller guarantees it.
+        let wrapper = unsafe { borrow(wrapper, "wrapper") }?.clone();
         // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
-        // SAFETY: the caller guarantees it.
-        let wrapper = unsafe { borrow(wrapper, "wrapper") }?;
-        handle.operate(|session| set(session, wrapper))
+        handle.operate(|session| set(session, &wrapper))
     })
 }
 
@@ -440,6 +442,22 @@ where
     })
 }
 
+/// A session that C can lose a message of.
+pub(super) trait End {
+    /// Ends the session and wipes its keys.
+    fn end(&mut self);
+}
+
+/// Passes a response to C. If there is no memory for that, the response is lost, so the session ends.
+pub(super) fn set_response(
+    session: &mut impl End,
+    out_response: Output<'_, *mut anwdl_response_t>,
+    response: Response,
+) -> Result<(), Error> {
+    out_response.set(try_into_raw(response).inspect_err(|_| session.end())?);
+    Ok(())
+}
+
 /// Receives a response.
 ///
 /// # Safety
@@ -451,13 +469,16 @@ pub(super) unsafe fn recv_response<H, S>(
 ) -> anwdl_status_t
 where
     H: Handle<Inner = PoisonOnPanic<S>>,
+    S: End,
 {
     status(|| {
         // SAFETY: the caller guarantees it.
         let handle = unsafe { borrow_mut(handle, H::NAME) }?;
         // SAFETY: the caller guarantees it.
         let out_response = unsafe { output(out_response, "out_response") }?;
-        out_response.set(try_into_raw(handle.operate(recv)?)?);
-        Ok(())
+        handle.operate(|session| {
+            let response = recv(session)?;
+            set_response(session, out_response, response)
+        })
     })
 }

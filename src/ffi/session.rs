@@ -9,7 +9,7 @@ use super::client_options::{anwdl_client_options_t, anwdl_protocol_t, options_or
 use super::error::{anwdl_event_t, anwdl_status_t};
 use super::event::next_event;
 use super::handle::{
-    PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
+    End, PoisonOnPanic, get_malformed_request, get_protocol, get_stored_request, get_time_left,
     get_user_data, get_wants, get_wrapper, has_failed, is_idle, operate, query, recv_request,
     recv_response, send_request, send_response, set_user_data, set_wrapper,
 };
@@ -113,6 +113,12 @@ pub enum anwdl_session_t {}
 impl Handle for anwdl_session_t {
     type Inner = PoisonOnPanic<SansIoSession>;
     const NAME: &'static str = "session";
+}
+
+impl End for SansIoSession {
+    fn end(&mut self) {
+        SansIoSession::end(self);
+    }
 }
 
 /// Makes a session. It begins to exchange the keys when anwdl_session_exchange_keys() or a step is called. If
@@ -413,8 +419,7 @@ pub unsafe extern "C" fn anwdl_session_sent(
     unsafe { operate(session, |session| session.sent(count)) }
 }
 
-/// What the operation under way waits for, as anwdl_client_get_wants(); ANWDL_OK also if it can continue at
-/// once.
+/// What the operation under way waits for, as anwdl_client_get_wants().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn anwdl_session_get_wants(

@@ -6,7 +6,7 @@ use std::ptr;
 use super::data::anwdl_data_t;
 use super::error::anwdl_status_t;
 use super::memory::set_string;
-use super::request::anwdl_request_t;
+use super::request::{anwdl_request_t, string_and_length};
 use super::response::anwdl_response_t;
 use super::{borrow, borrow_mut, output, status, text, value_or};
 use crate::error::{Error, Reason};
@@ -289,14 +289,8 @@ pub unsafe extern "C" fn anwdl_value_get_name(
         let Some(value) = (unsafe { optional(value) })? else {
             return Ok(ptr::null());
         };
-        let Some(name) = value.name_with_nul()? else {
-            return Ok(ptr::null());
-        };
-        if !out_len.is_null() {
-            // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { output(out_len, "out_len") }?.set(name.len() - 1);
-        }
-        Ok(name.as_ptr().cast())
+        // SAFETY: the caller passes NULL or a place for a length.
+        unsafe { string_and_length(value.name_with_nul()?, out_len) }
     })
 }
 
