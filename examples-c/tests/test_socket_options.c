@@ -1,6 +1,6 @@
 /* What a caller has set on a socket before it hands it over, as docs/sockets.md tells it. Its
-   limits of time hold for the calls of the library, whether the descriptor blocks or not, and
-   beside a timeout of the options; each other option is tried with whole sessions. */
+   limits of time hold for the calls of the library, whether the descriptor blocks or not, beside a
+   timeout of the options, and under signals; each other option is tried with whole sessions. */
 #ifdef __linux__
 #define _GNU_SOURCE /* for struct ucred */
 #endif
@@ -17,7 +17,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +34,69 @@ typedef struct {
     bool non_blocking; /* the descriptor, not the client */
     int limit;         /* of the socket, in milliseconds; 0: none */
     unsigned timeout;  /* of the options; 0: none */
+    bool is_interrupted;
 } setting_t;
 
 static const setting_t SETTINGS[] = {
-    {"blocking, no timeout", false, LIMIT, 0},
-    {"blocking, a longer timeout", false, LIMIT, LONG_LIMIT},
-    {"blocking, a shorter timeout", false, LONG_LIMIT, LIMIT},
-    {"non-blocking, no timeout", true, LIMIT, 0},
-    {"non-blocking, a longer timeout", true, LIMIT, LONG_LIMIT},
-    {"non-blocking, a shorter timeout", true, LONG_LIMIT, LIMIT},
-    {"a timeout alone", false, 0, LIMIT},
+    {"blocking, no timeout", false, LIMIT, 0, false},
+    {"blocking, a longer timeout", false, LIMIT, LONG_LIMIT, false},
+    {"blocking, a shorter timeout", false, LONG_LIMIT, LIMIT, false},
+    {"non-blocking, no timeout", true, LIMIT, 0, false},
+    {"non-blocking, a longer timeout", true, LIMIT, LONG_LIMIT, false},
+    {"non-blocking, a shorter timeout", true, LONG_LIMIT, LIMIT, false},
+    {"a timeout alone", false, 0, LIMIT, false},
+    {"blocking, no timeout, signals", false, LIMIT, 0, true},
+    {"blocking, a longer timeout, signals", false, LIMIT, LONG_LIMIT, true},
+    {"non-blocking, no timeout, signals", true, LIMIT, 0, true},
+    {"non-blocking, a longer timeout, signals", true, LIMIT, LONG_LIMIT, true},
 };
+
+/* -- signals ------------------------------------------------------------------------------------
+ */
+
+static volatile sig_atomic_t signals_heard;
+
+static void hear_signal(int number) {
+    (void)number;
+    signals_heard++;
+}
+
+static void handle_signal(int number) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = hear_signal; /* without SA_RESTART */
+    REQUIRE(sigaction(number, &action, NULL) == 0);
+}
+
+typedef struct {
+    pthread_t main;
+    pthread_t thread;
+    atomic_bool is_over;
+} interrupter_t;
+
+/* More often than the limit passes. */
+static void *interrupt(void *context) {
+    interrupter_t *interrupter = context;
+    while (!atomic_load(&interrupter->is_over)) {
+        pthread_kill(interrupter->main, SIGUSR1);
+        poll(NULL, 0, LIMIT / 10);
+    }
+    return NULL;
+}
+
+static void start_interrupting(const setting_t *setting, interrupter_t *interrupter) {
+    interrupter->main = pthread_self();
+    atomic_init(&interrupter->is_over, !setting->is_interrupted);
+    REQUIRE(pthread_create(&interrupter->thread, NULL, interrupt, interrupter) == 0);
+}
+
+static void stop_interrupting(interrupter_t *interrupter) {
+    atomic_store(&interrupter->is_over, true);
+    REQUIRE(pthread_join(interrupter->thread, NULL) == 0);
+}
+
+/* -- limits of time -----------------------------------------------------------------------------
+ */
 
 static void set_limit(int fd, int option, int milliseconds) {
     struct timeval limit = {.tv_sec = milliseconds / 1000,
@@ -97,11 +151,14 @@ static void ask_ahead(int fd) {
 /* No byte has moved: the call can be repeated, and the session goes on. */
 static void test_receiving(const setting_t *setting) {
     int ends[2];
+    interrupter_t interrupter;
     anwdl_client_t *client = make_client(setting, SO_RCVTIMEO, ends);
+    start_interrupting(setting, &interrupter);
     for (int round = 0; round < 2; round++)
         if (!CHECK_FAILURE(anwdl_client_recv_request(client, true, NULL), ANWDL_RUNTIME_ERROR,
                            ANWDL_REASON_TIMEOUT))
             fprintf(stderr, "  %s\n", setting->name);
+    stop_interrupting(&interrupter);
     ask_ahead(ends[PEER_SIDE]);
     REQUIRE(wait_for(ends[SERVER_SIDE], POLLIN, LONG_LIMIT));
     CHECK_OK(anwdl_client_recv_request(client, true, NULL));
@@ -113,6 +170,7 @@ static void test_receiving(const setting_t *setting) {
 /* The peer accepts the length, and then reads nothing. */
 static void test_sending(const setting_t *setting) {
     int ends[2];
+    interrupter_t interrupter;
     anwdl_client_t *client = make_client(setting, SO_SNDTIMEO, ends);
     char *data = malloc(LARGE);
     REQUIRE(data != NULL);
@@ -120,9 +178,11 @@ static void test_sending(const setting_t *setting) {
     memcpy(data, "{\"a\":\"", 6);
     memcpy(data + LARGE - 3, "\"}", 3);
     REQUIRE(send(ends[PEER_SIDE], "1", 1, 0) == 1);
+    start_interrupting(setting, &interrupter);
     if (!CHECK_FAILURE(anwdl_client_send_response(client, true, ANWDL_RESPONSE_MSG_OK, data, NULL),
                        ANWDL_RUNTIME_ERROR, ANWDL_REASON_TIMEOUT))
         fprintf(stderr, "  %s\n", setting->name);
+    stop_interrupting(&interrupter);
     CHECK_FAILURE(anwdl_client_recv_request(client, true, NULL), ANWDL_RUNTIME_ERROR,
                   ANWDL_REASON_SESSION_FAILED);
     free(data);
@@ -282,7 +342,7 @@ static void test_user_timeout(void) {
 #ifdef TCP_USER_TIMEOUT
     for (manner_t manner = BLOCKING; manner < NON_BLOCKING; manner++) {
         const setting_t setting = {"TCP_USER_TIMEOUT", false, 0,
-                                   manner == BLOCKING ? 0 : LONG_LIMIT};
+                                   manner == BLOCKING ? 0 : LONG_LIMIT, false};
         int ends[2];
         anwdl_client_t *client = make_client(&setting, SO_SNDTIMEO, ends);
         char *data = malloc(LARGE);
@@ -302,20 +362,11 @@ static void test_user_timeout(void) {
 #endif
 }
 
-static volatile sig_atomic_t signals_heard;
-
-static void hear_signal(int number) {
-    (void)number;
-    signals_heard++;
-}
-
 /* Signals interrupt whatever the library waits in. */
 static void test_async(void) {
 #ifdef O_ASYNC
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = hear_signal; /* without SA_RESTART */
-    REQUIRE(sigaction(SIGIO, &action, NULL) == 0);
+    handle_signal(SIGIO);
+    signals_heard = 0;
     for (manner_t manner = BLOCKING; manner < MANNERS; manner++) {
         int ends[2];
         make_tcp_pair(ends);
@@ -486,6 +537,7 @@ static void test_link_local(void) {
 
 int main(void) {
     alarm(ANWDL_PATIENCE * 60); /* whoever waits for ever has failed */
+    handle_signal(SIGUSR1);
     for (size_t at = 0; at < sizeof SETTINGS / sizeof SETTINGS[0]; at++) {
         test_receiving(&SETTINGS[at]);
         test_sending(&SETTINGS[at]);

@@ -184,11 +184,14 @@ impl Socket {
         wait_limit: WaitLimit,
         mut call: impl FnMut(libc::c_int) -> libc::ssize_t,
     ) -> std::result::Result<usize, TransferError> {
-        // Without a deadline the kernel may wait; with one, only poll() knows when to stop.
-        let flags = match wait_limit {
-            WaitLimit::Unlimited => 0,
-            WaitLimit::NonBlocking | WaitLimit::Until(_) => libc::MSG_DONTWAIT,
+        let own_limit = self.timeouts.get(event);
+        // Without any limit the kernel may wait; with one, only poll() knows when to stop. The
+        // kernel's wait would start anew after each signal.
+        let flags = match (wait_limit, own_limit) {
+            (WaitLimit::Unlimited, None) => 0,
+            _ => libc::MSG_DONTWAIT,
         };
+        let mut own_end = None;
         loop {
             if let WaitLimit::Until(deadline) = wait_limit
                 && Instant::now() >= deadline
@@ -202,63 +205,52 @@ impl Socket {
             let error = io::Error::last_os_error();
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                // A blocking call also gets here if the caller made the descriptor non-blocking or
-                // set SO_RCVTIMEO.
+                // A call that may wait in the kernel also gets here if the caller made the
+                // descriptor non-blocking, or has set SO_RCVTIMEO since the socket was taken.
                 io::ErrorKind::WouldBlock => match wait_limit {
                     WaitLimit::NonBlocking => return Err(TransferError::WouldBlock),
                     // The kernel waited as long as the caller's own option allows.
                     WaitLimit::Unlimited
-                        if !is_non_blocking(self.descriptor())
+                        if own_limit.is_none()
+                            && !is_non_blocking(self.descriptor())
                             && socket_timeout(self.descriptor(), timeout_option(event))
                                 .is_some() =>
                     {
                         return Err(TransferError::TimedOut);
                     }
-                    WaitLimit::Until(_) | WaitLimit::Unlimited => self.wait(event, wait_limit)?,
+                    WaitLimit::Until(_) | WaitLimit::Unlimited => {
+                        // The wait is one, however often it is interrupted.
+                        own_end = own_end.or_else(|| Instant::now().checked_add(own_limit?));
+                        self.wait(event, wait_limit, own_end)?;
+                    }
                 },
                 _ => return Err(TransferError::Os(name, error)),
             }
         }
     }
 
-    /// Waits until the socket is ready, or until the deadline or the socket's own timeout,
-    /// whichever comes first.
+    /// Waits until the socket is ready, or until the deadline or the end of the socket's own limit,
+    /// whichever comes first. A signal ends it early.
     fn wait(
         &self,
         event: libc::c_short,
         wait_limit: WaitLimit,
+        own_end: Option<Instant>,
     ) -> std::result::Result<(), TransferError> {
-        let mut entry = libc::pollfd {
+        let mut entries = [libc::pollfd {
             fd: self.descriptor(),
             events: event,
             revents: 0,
+        }];
+        let end = match (wait_limit, own_end) {
+            (WaitLimit::Until(deadline), Some(own_end)) => Some(deadline.min(own_end)),
+            (WaitLimit::Until(deadline), None) => Some(deadline),
+            _ => own_end,
         };
-        let limit = match event {
-            libc::POLLIN => self.timeouts.receive,
-            _ => self.timeouts.send,
-        };
-        let left = match wait_limit {
-            WaitLimit::Until(deadline) => {
-                // Rounded up, so as not to wake just before the deadline and wait again.
-                let left = deadline.saturating_duration_since(Instant::now())
-                    + Duration::from_nanos(999_999);
-                Some(left.as_millis().min(i32::MAX as u128) as libc::c_int)
-            }
-            _ => None,
-        };
-        let milliseconds = match (left, limit) {
-            (Some(left), Some(limit)) => left.min(limit),
-            (left, limit) => left.or(limit).unwrap_or(-1),
-        };
-        // SAFETY: the entry outlives the call, and there is one.
-        let result = unsafe { libc::poll(&raw mut entry, 1, milliseconds) };
-        if result < 0 {
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(TransferError::Os("poll", error));
-            }
-        }
-        if result == 0 && Some(milliseconds) == limit {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        system::poll(&mut entries, left).map_err(|error| TransferError::Os("poll", error))?;
+        let is_ready = entries[0].revents != 0;
+        if !is_ready && own_end.is_some_and(|end| Instant::now() >= end) {
             return Err(TransferError::TimedOut);
         }
         Ok(())
@@ -268,8 +260,19 @@ impl Socket {
 /// The caller's own SO_RCVTIMEO and SO_SNDTIMEO, in milliseconds.
 #[derive(Debug)]
 struct Timeouts {
-    receive: Option<libc::c_int>,
-    send: Option<libc::c_int>,
+    receive: Option<u32>,
+    send: Option<u32>,
+}
+
+impl Timeouts {
+    /// The limit of a wait for an event.
+    fn get(&self, event: libc::c_short) -> Option<Duration> {
+        let milliseconds = match event {
+            libc::POLLIN => self.receive,
+            _ => self.send,
+        };
+        milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()))
+    }
 }
 
 /// The option that limits the wait for an event.
@@ -281,7 +284,7 @@ fn timeout_option(event: libc::c_short) -> libc::c_int {
 }
 
 /// SO_RCVTIMEO or SO_SNDTIMEO in milliseconds, rounded up; `None` for no limit.
-fn socket_timeout(fd: RawFd, name: libc::c_int) -> Option<libc::c_int> {
+fn socket_timeout(fd: RawFd, name: libc::c_int) -> Option<u32> {
     let mut value = libc::timeval {
         tv_sec: 0,
         tv_usec: 0,
@@ -302,7 +305,7 @@ fn socket_timeout(fd: RawFd, name: libc::c_int) -> Option<libc::c_int> {
     let milliseconds = seconds
         .saturating_mul(1000)
         .saturating_add(microseconds.div_ceil(1000));
-    (result == 0 && milliseconds > 0).then(|| milliseconds.min(i32::MAX as u64) as libc::c_int)
+    (result == 0 && milliseconds > 0).then(|| u32::try_from(milliseconds).unwrap_or(u32::MAX))
 }
 
 fn is_non_blocking(fd: RawFd) -> bool {
