@@ -419,6 +419,85 @@ static void test_part_in_time(void) {
     close_session(&session);
 }
 
+/* The header is no part of a request: behind it, the whole idle timeout counts. */
+static void test_idle_timeout(void) {
+    anwdl_client_options_t *options = make_options(false, TIMEOUT);
+    anwdl_request_t *request = NULL;
+    CHECK_OK(anwdl_client_options_set_idle_timeout(options, 2 * TIMEOUT));
+    session_t session = open_session(options);
+    int64_t started = now_in_milliseconds();
+    REQUIRE(peer_send_bytes(&session.peer, V4_LINE, strlen(V4_LINE)));
+    CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_ENDED);
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_TIMEOUT);
+    CHECK(now_in_milliseconds() - started >= 2 * TIMEOUT);
+    check_ip(&session, "192.0.2.1");
+    close_session(&session);
+}
+
+static void check_time_left(const session_t *session, bool has_timeout) {
+    int left = anwdl_client_get_time_left(session->client);
+    CHECK(has_timeout ? left > 0 && left <= PATIENCE : left == -1);
+}
+
+/* Which timeout counts is up to the call that began the operation, and to what has come since. */
+static void check_timeouts(bool is_event) {
+    enum { CUT = 20 };
+    anwdl_client_options_t *options = make_options(true, PATIENCE);
+    anwdl_request_t *request = NULL;
+    CHECK_OK(anwdl_client_options_set_idle_timeout(options, 0));
+    session_t session = open_session(options);
+    int fd = anwdl_client_get_socket_descriptor(session.client);
+    if (is_event)
+        CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_WANT_READ);
+    else
+        CHECK_STATUS(receive(&session), ANWDL_WANT_READ);
+    check_time_left(&session, !is_event);
+    REQUIRE(peer_send_bytes(&session.peer, V4_LINE, CUT));
+    REQUIRE(wait_for(fd, POLLIN, PATIENCE));
+    CHECK_STATUS(receive(&session), ANWDL_WANT_READ);
+    check_time_left(&session, true);
+    REQUIRE(peer_send_bytes(&session.peer, V4_LINE + CUT, strlen(V4_LINE) - CUT));
+    REQUIRE(wait_for(fd, POLLIN, PATIENCE));
+    if (is_event)
+        CHECK_STATUS(receive(&session), ANWDL_WANT_READ);
+    else
+        CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_WANT_READ);
+    check_ip(&session, "192.0.2.1");
+    check_time_left(&session, !is_event);
+    REQUIRE(peer_send_bytes(&session.peer, "0", 1));
+    REQUIRE(wait_for(fd, POLLIN, PATIENCE));
+    CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_WANT_READ);
+    check_time_left(&session, true);
+    close_session(&session);
+}
+
+/* A header wins nobody time: whoever needs longer than the idle timeout to end it is too late, even
+   if a request begins right behind it. */
+static void test_late_end(void) {
+    enum { CUT = 20 };
+    anwdl_request_t *request = NULL;
+    session_t session;
+    for (;;) {
+        anwdl_client_options_t *options = make_options(true, PATIENCE);
+        CHECK_OK(anwdl_client_options_set_idle_timeout(options, TIMEOUT));
+        session = open_session(options);
+        REQUIRE(peer_send_bytes(&session.peer, V4_LINE, CUT));
+        int fd = anwdl_client_get_socket_descriptor(session.client);
+        REQUIRE(wait_for(fd, POLLIN, PATIENCE));
+        if (anwdl_client_next_event(session.client, &request) == ANWDL_EVENT_WANT_READ) {
+            CHECK(!wait_for(fd, POLLIN, TIMEOUT));
+            break;
+        }
+        close_session(&session); /* the machine stalled before the first byte was taken */
+    }
+    REQUIRE(peer_send_bytes(&session.peer, V4_LINE + CUT, strlen(V4_LINE) - CUT));
+    REQUIRE(peer_send_bytes(&session.peer, "0", 1));
+    REQUIRE(wait_for(anwdl_client_get_socket_descriptor(session.client), POLLIN, PATIENCE));
+    CHECK_INTEGER(anwdl_client_next_event(session.client, &request), ANWDL_EVENT_ENDED);
+    CHECK_INTEGER(anwdl_last_error_reason(), ANWDL_REASON_TIMEOUT);
+    close_session(&session);
+}
+
 static void check_closed(size_t sent) {
     session_t session = open_session(make_options(false, PATIENCE));
     if (sent > 0)
@@ -502,6 +581,10 @@ int main(void) {
     test_silence();
     test_dripping_header();
     test_part_in_time();
+    test_idle_timeout();
+    check_timeouts(true);
+    check_timeouts(false);
+    test_late_end();
     check_closed(0);
     check_closed(1);
     check_closed(strlen(V4_LINE) - 1);

@@ -42,7 +42,7 @@ pub struct Endpoint<T> {
     session: Session,
     transport: T,
     /// The PROXY protocol header, while one is expected.
-    proxy_header: Option<ProxyHeader>,
+    proxy_header: Option<Box<ProxyHeader>>,
     /// The peer's identity; without an address if that is unknown.
     identity: Identity,
     /// The identity from before the PROXY protocol header: C may still hold its texts.
@@ -508,7 +508,11 @@ impl<T: Transport> Endpoint<T> {
                 {
                     self.change_identity(Identity::new(address));
                 }
-                Ok(())
+                self.transport.resume_idle();
+                // The header may have taken longer than the idle timeout.
+                self.transport
+                    .check_deadline()
+                    .map_err(|failure| self.fail_before_session(failure))
             }
             Err(ReceiveError::Transfer(error)) => Err(self.fail_before_session(error)),
             Err(ReceiveError::PeerClosed) => {
@@ -606,10 +610,10 @@ impl Endpoint<Connection> {
     /// Makes the first operation receive a PROXY protocol header. Its address is used unless
     /// `is_overridden`.
     pub(crate) fn expect_proxy_header(&mut self, is_overridden: bool) {
-        self.proxy_header = Some(ProxyHeader {
+        self.proxy_header = Some(Box::new(ProxyHeader {
             incoming: IncomingHeader::default(),
             is_overridden,
-        });
+        }));
     }
 
     /// Fails once if the start of another message was read ahead and is no longer in the socket.

@@ -384,6 +384,9 @@ pub unsafe extern "C" fn anwdl_client_options_set_peer_ip(
 /// report the socket's. anwdl_client_options_set_peer_ip() takes precedence over both. Additions of version 2
 /// (TLVs) are skipped.
 ///
+/// Where anwdl_client_next_event() waits for a request, the timeout counts from the first byte of the header to
+/// its last; before and after, the idle timeout counts, as if there were no header.
+///
 /// A connection that begins with anything else, or with a malformed or too long header (more than 107 bytes
 /// in version 1, 4096 after the first 16 in version 2), is refused with ANWDL_REASON_BAD_PROXY_HEADER:
 /// nothing is sent, and the session has ended.

@@ -162,6 +162,10 @@ impl Transport for Connection {
         }
     }
 
+    fn resume_idle(&mut self) {
+        self.deadline.resume_idle();
+    }
+
     fn begin_message(&mut self) {
         if self.non_blocking {
             self.messages_since_wait += 1;

@@ -33,6 +33,10 @@ pub trait Transport {
     /// byte, and the timeout from then on.
     fn start_deadline(&mut self, is_idle: bool);
 
+    /// To be called when the bytes that have come were none of a message: an idle timeout goes on as
+    /// if they had not come.
+    fn resume_idle(&mut self) {}
+
     /// To be called before a message is received: a good time to let the caller serve other peers.
     fn begin_message(&mut self) {}
 
