@@ -46,14 +46,14 @@ pub(crate) fn try_with_capacity(len: usize) -> Result<Vec<u8>, NoMemory> {
     Ok(bytes)
 }
 
-/// A copy of bytes, if a peer decides how many.
+/// A copy of bytes, if a peer or a caller decides how many.
 pub(crate) fn try_copy(bytes: &[u8]) -> Result<Vec<u8>, NoMemory> {
     let mut copy = try_with_capacity(bytes.len())?;
     copy.extend_from_slice(bytes);
     Ok(copy)
 }
 
-/// `len` zeros, if a peer decides how many.
+/// `len` zeros, if a peer or a caller decides how many.
 pub(crate) fn try_zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
     let mut zeros = try_with_capacity(len)?;
     zeros.resize(len, 0);
@@ -170,7 +170,8 @@ impl SecretBytes {
     /// Adds a byte at the end.
     #[inline]
     pub fn push(&mut self, byte: u8) {
-        self.extend_from_slice(&[byte]);
+        self.reserve(1);
+        self.0.push(byte);
     }
 
     /// Shortens the bytes to `len`, or extends them with `fill`.

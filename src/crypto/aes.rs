@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 use crate::crypto::block_by_block::BlockByBlock;
 use crate::crypto::random;
 use crate::error::{Error, Reason, Result};
-use crate::secret::{SecretBox, declassify, declassify_choice, wiping_stack};
+use crate::secret::{
+    SecretBox, declassify, declassify_choice, try_copy, try_with_capacity, wiping_stack,
+};
 
 /// The size of an AES block and of a CBC IV, in bytes.
 pub const BLOCK_SIZE: usize = 16;
@@ -225,7 +227,7 @@ impl AesWrapper {
     pub fn encrypt_data(&self, data: &[u8]) -> Result<Vec<u8>> {
         match self.mode() {
             AesMode::Cbc => {
-                let mut buffer = Vec::with_capacity(padded_len(data.len()));
+                let mut buffer = try_with_capacity(padded_len(data.len()))?;
                 buffer.extend_from_slice(data);
                 let padding = padding(data.len());
                 buffer.resize(data.len() + usize::from(padding), padding);
@@ -238,7 +240,7 @@ impl AesWrapper {
                 }
                 let mut nonce = [0; NONCE_SIZE];
                 random::fill(&mut nonce)?;
-                let mut buffer = Vec::with_capacity(NONCE_SIZE + data.len() + TAG_SIZE);
+                let mut buffer = try_with_capacity(NONCE_SIZE + data.len() + TAG_SIZE)?;
                 buffer.extend_from_slice(&nonce);
                 buffer.extend_from_slice(data);
                 let tag = self.encrypt_gcm(&nonce, &[], &mut buffer[NONCE_SIZE..])?;
@@ -256,7 +258,7 @@ impl AesWrapper {
                 if !data.len().is_multiple_of(BLOCK_SIZE) {
                     return Err(decryption_failed());
                 }
-                let mut buffer = Zeroizing::new(data.to_vec());
+                let mut buffer = Zeroizing::new(try_copy(data)?);
                 let unpadded = self
                     .decrypt_cbc(&mut buffer)
                     .ok_or_else(decryption_failed)?;
@@ -273,7 +275,7 @@ impl AesWrapper {
                 let (ciphertext, tag) = rest
                     .split_last_chunk::<TAG_SIZE>()
                     .ok_or_else(decryption_failed)?;
-                let mut buffer = Zeroizing::new(ciphertext.to_vec());
+                let mut buffer = Zeroizing::new(try_copy(ciphertext)?);
                 self.decrypt_gcm(nonce, &[], &mut buffer, tag)?;
                 Ok(buffer)
             }

@@ -13,6 +13,7 @@ use super::hash_index::{Index, MAX_UNINDEXED};
 use super::json::{self, MAX_DEPTH, Origin};
 use super::members::get_or_try_init;
 use super::value::{Value, Values};
+use super::writing::longest_len;
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretText, try_with_capacity};
 
@@ -494,16 +495,6 @@ fn string_len(text: &str) -> usize {
         ends
     });
     end.expect("an accepted string has an end") + 2
-}
-
-/// An upper bound for the length of `text` as a JSON string.
-fn longest_len(text: &str) -> usize {
-    let len_of = |byte| match byte {
-        0..0x20 => r"\u0000".len(),
-        b'"' | b'\\' => 2,
-        _ => 1,
-    };
-    text.bytes().map(len_of).sum::<usize>() + "\"\"".len()
 }
 
 fn write_string(out: &mut Vec<u8>, text: &str) {

@@ -10,7 +10,7 @@ use super::json::{JsonError, Kind, Origin, observe};
 use super::received::ReceivedText;
 use super::value::{Value, Values};
 use super::work::Count;
-use super::writing::{Margins, make_room, write_escaped};
+use super::writing::{Escaped, Margins, make_room};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -245,9 +245,10 @@ pub(crate) fn write_request(
         }
         None => "{}",
     };
-    make_room(out, margins, parameters.len() + verb.len() + PUNCTUATION)?;
+    let verb = Escaped::new(verb);
+    make_room(out, margins, parameters.len() + verb.room() + PUNCTUATION)?;
     out.extend_from_slice(b"{\"verb\": \"");
-    write_escaped(out, verb);
+    verb.write_to(out);
     out.extend_from_slice(b"\", \"parameters\": ");
     out.extend_from_slice(parameters.as_bytes());
     out.push(b'}');

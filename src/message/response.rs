@@ -11,7 +11,7 @@ use super::json::{JsonError, Kind, Origin, Text};
 use super::received::ReceivedText;
 use super::value::{Value, Values};
 use super::work::Count;
-use super::writing::{Margins, make_room, write_escaped};
+use super::writing::{Escaped, Margins, make_room};
 use crate::error::{Error, Reason, Result};
 use crate::secret::{NoMemory, SecretBytes};
 
@@ -134,6 +134,9 @@ impl Response {
     }
 
     /// The message, with the reason in it if there is one.
+    ///
+    /// # Panics
+    /// If there is no memory to decode it.
     pub fn message(&self) -> Cow<'_, str> {
         Text::from_accepted(&self.data.text().all()[self.message.clone()]).decode()
     }
@@ -206,18 +209,19 @@ pub(crate) fn write_response(
         Some(text) => checked_data(text)?,
         None => "{}",
     };
-    let texts = message.len() + reason.map_or(0, str::len) + data.len();
+    let (message, reason) = (Escaped::new(message), reason.map(Escaped::new));
+    let texts = message.room() + reason.as_ref().map_or(0, Escaped::room) + data.len();
     make_room(out, margins, texts + PUNCTUATION)?;
-    out.extend_from_slice(if success {
-        b"{\"success\": true"
+    let head = if success {
+        "{\"success\": true, \"message\": \""
     } else {
-        b"{\"success\": false"
-    });
-    out.extend_from_slice(b", \"message\": \"");
-    write_escaped(out, message);
+        "{\"success\": false, \"message\": \""
+    };
+    out.extend_from_slice(head.as_bytes());
+    message.write_to(out);
     if let Some(reason) = reason {
         out.extend_from_slice(b" (reason : ");
-        write_escaped(out, reason);
+        reason.write_to(out);
         out.push(b')');
     }
     out.extend_from_slice(b"\", \"data\": ");

@@ -13,6 +13,7 @@ use rsa::pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Reason, Result};
+use crate::secret::{try_with_capacity, try_zeros};
 
 /// The longest PEM text that is read, in bytes.
 pub(crate) const MAX_PEM_SIZE: usize = 16 * 1024;
@@ -276,11 +277,11 @@ impl Block<'_> {
         let ending = LineEnding::LF;
         let most_digits = self.lines.iter().map(|line| line.len()).sum();
         // Large enough from the start, because growing would leave a copy behind.
-        let mut base64 = Zeroizing::new(Vec::with_capacity(most_digits));
+        let mut base64 = Zeroizing::new(try_with_capacity(most_digits)?);
         let bytes = self.lines.iter().copied().flatten();
         base64.extend(bytes.filter(|byte| !byte.is_ascii_whitespace()));
         let size = base64.len() + base64.len().div_ceil(LINE_WIDTH) + 2 * (self.label.len() + 20);
-        let mut text = Zeroizing::new(Vec::with_capacity(size));
+        let mut text = Zeroizing::new(try_with_capacity(size)?);
         let label = self.label.as_bytes();
         text.extend([b"-----BEGIN ", label, b"-----\n"].concat());
         for line in base64.chunks(LINE_WIDTH) {
@@ -290,7 +291,7 @@ impl Block<'_> {
         text.extend([b"-----END ", label, b"-----\n"].concat());
         // Into a buffer that is wiped, because the part before an invalid character may be most of
         // a key.
-        let mut der = Zeroizing::new(vec![0; base64.len()]);
+        let mut der = Zeroizing::new(try_zeros(base64.len())?);
         let decoded = pem::decode(&text, &mut der).map(|(_, der)| der.len());
         der.truncate(decoded.map_err(|_| self.not_base64())?);
         Ok(der)

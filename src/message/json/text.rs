@@ -138,11 +138,16 @@ impl<'a> Text<'a> {
     }
 
     /// The decoded string, borrowed if it has no escapes.
+    ///
+    /// # Panics
+    /// If there is no memory for it.
     pub fn decode(self) -> Cow<'a, str> {
         if self.is_escaped() {
             // It never grows, which would leave a copy behind: an escape sequence is longer
             // than the character that it stands for.
-            let mut text = String::with_capacity(self.0.len());
+            let mut text = String::new();
+            let reserved = text.try_reserve_exact(self.0.len());
+            reserved.expect("there is memory");
             text.extend(self.chars());
             text.into()
         } else {

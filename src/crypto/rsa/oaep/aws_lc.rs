@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::drawing;
 use crate::error::{Error, Reason, Result};
-use crate::secret::try_zeros;
+use crate::secret::{try_copy, try_zeros};
 
 pub struct EncryptingKey(OaepPublicEncryptingKey);
 
@@ -89,5 +89,5 @@ pub fn try_generate(public_exponent: u64, key_size: u32) -> Result<Option<Zeroiz
     let key = PrivateDecryptingKey::generate(size).map_err(failed)?;
     drop(call);
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
-    Ok(Some(Zeroizing::new(pkcs8.as_ref().to_vec())))
+    Ok(Some(Zeroizing::new(try_copy(pkcs8.as_ref())?)))
 }
