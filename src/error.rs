@@ -201,6 +201,8 @@ pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
     if message.len() <= MAX_MESSAGE_LEN && message.chars().all(is_plain) {
         return message;
     }
+    // Cut before it is escaped too, so that the line needs little memory however long the text is.
+    let message = excerpt(&message);
     let mut line = String::with_capacity(message.len());
     for c in message.chars() {
         match is_plain(c) {
@@ -208,12 +210,19 @@ pub(crate) fn one_line(message: Cow<'static, str>) -> Cow<'static, str> {
             false => line.extend(c.escape_default()),
         }
     }
-    if line.len() > MAX_MESSAGE_LEN {
-        let head = floor_char_boundary(&line, KEPT.0);
-        let tail = floor_char_boundary(&line, line.len() - KEPT.1);
-        line.replace_range(head..tail, "…");
+    excerpt(&line).into_owned().into()
+}
+
+/// The start and the end of a text that is longer than a message. Whatever a message quotes of a
+/// caller or a peer goes through this, unless it has a limit: a failed allocation for the message
+/// would abort the process.
+pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_MESSAGE_LEN {
+        return text.into();
     }
-    line.into()
+    let head = floor_char_boundary(text, KEPT.0);
+    let tail = floor_char_boundary(text, text.len() - KEPT.1);
+    [&text[..head], "…", &text[tail..]].concat().into()
 }
 
 /// The last place up to `at` where `text` can be cut.
@@ -302,6 +311,9 @@ mod tests {
         }
         let longest = "y".repeat(MAX_MESSAGE_LEN);
         assert_eq!(one_line(longest.clone().into()), longest);
+        assert_eq!(excerpt(&longest), longest);
+        let quoted = excerpt(&"😀".repeat(100_000)).into_owned();
+        assert!(quoted.len() <= MAX_MESSAGE_LEN && quoted.contains("😀…😀"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::random;
 use super::rsa::{MAX_PEM_SIZE, RsaWrapper, hex};
 use crate::error::{Error, Reason, Result};
 use crate::log::{self, Level};
+use crate::secret::try_with_capacity;
 
 /// The mode of a file that holds a private key.
 const OWNER_ONLY: u32 = 0o600;
@@ -108,13 +109,14 @@ impl RsaWrapper {
 
 /// The content of a file, and who has access to it.
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, KeyFilePermissions)> {
+    check_length("read", path)?;
     let failed = |error| failed("read", path, &error);
     let file = File::open(path).map_err(failed)?;
     // From the open file, because the name may belong to another one by now.
     let found = file.metadata().map_err(failed)?;
     let rights = KeyFilePermissions::of(found.mode() & 0o7777, found.uid(), effective_user());
     // Large enough from the start, because growing would leave a copy of the key behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * MAX_PEM_SIZE));
+    let mut text = Zeroizing::new(try_with_capacity(2 * MAX_PEM_SIZE)?);
     file.take(MAX_PEM_SIZE as u64 + 1)
         .read_to_end(&mut text)
         .map_err(failed)?;
@@ -135,6 +137,7 @@ fn effective_user() -> u32 {
 
 /// Writes a file with this content, replacing an existing one.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
+    check_length("write", path)?;
     let name = path.file_name().ok_or_else(|| {
         Error::invalid_argument(format!("path is {path:?}, which cannot name a file"))
     })?;
@@ -161,6 +164,20 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     // back the old one.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// Refuses a path that is too long for the system, as the system would. The standard library copies
+/// it first, and messages quote it: a failed allocation there would abort the process.
+fn check_length(what: &str, path: &Path) -> Result<()> {
+    let len = path.as_os_str().len();
+    if len < libc::PATH_MAX as usize {
+        return Ok(());
+    }
+    Err(Error::with_errno(
+        Reason::IoFailed,
+        format!("cannot {what} the key file: its path has {len} bytes, too many for the system"),
+        libc::ENAMETOOLONG,
+    ))
 }
 
 /// The folder of a file.
@@ -404,6 +421,35 @@ mod tests {
         );
         assert!(!fs::metadata(&path).unwrap().is_file());
         assert_eq!(folder.names(), ["socket"]);
+    }
+
+    #[test]
+    fn a_path_is_as_long_as_the_system_takes() {
+        let longest = libc::PATH_MAX as usize - 1;
+        for len in [longest, longest + 1, 100 * longest] {
+            let path = "x".repeat(len);
+            let errors = [
+                wrapper(KEY).load(&path).unwrap_err(),
+                wrapper(KEY).save(&path).unwrap_err(),
+            ];
+            for error in errors {
+                assert_eq!(error.reason(), Some(Reason::IoFailed), "{len}: {error}");
+                assert_eq!(error.errno(), libc::ENAMETOOLONG, "{len}: {error}");
+            }
+        }
+        let folder = Folder::new();
+        let folders = longest - folder.path("key").as_os_str().len();
+        let path = folder.path(&format!(
+            "{}{}key",
+            "./".repeat(folders / 2),
+            "/".repeat(folders % 2)
+        ));
+        assert_eq!(path.as_os_str().len(), longest);
+        wrapper(KEY).save(&path).unwrap();
+        assert_eq!(
+            RsaWrapper::default().load(&path).unwrap(),
+            KeyFilePermissions::Private
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::deadline::Limits;
 use super::proxy_header::ProxyProtocol;
 use crate::crypto::{AesWrapper, RsaWrapper};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 use crate::protocol::session::{Config, check_session_key};
 use crate::protocol::{MAX_MESSAGE_SIZE, Protocol, Role};
 
@@ -131,7 +131,8 @@ impl ClientOptions {
         };
         let address = parse_ip(ip).ok_or_else(|| {
             Error::invalid_argument(format!(
-                "ip is {ip:?}, which is not an IPv4 or IPv6 address"
+                "ip is {:?}, which is not an IPv4 or IPv6 address",
+                excerpt(ip)
             ))
         })?;
         self.peer_ip = Some(address.to_canonical());

@@ -97,7 +97,7 @@ pub unsafe extern "C" fn anwdl_client_interface_free(
 /// fingerprint. Python: ClientInterface.connectServer(receive_first), which takes the address from the
 /// constructor.
 ///
-/// @param host An IPv4 or IPv6 address or a name, UTF-8, not empty.
+/// @param host An IPv4 or IPv6 address or a name, UTF-8, 1 to 1024 bytes.
 /// @param port The port, 1 to 65535; servers listen on 6150 by default.
 /// @retval ANWDL_OK Connected; the keys are exchanged too, but for the cases named above.
 /// @retval ANWDL_WANT_READ Non-blocking only.

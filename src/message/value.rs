@@ -11,7 +11,7 @@ use super::json::substr_range;
 use super::json::{Kind, Reader, Text, Value as Written};
 use super::members::{CopyWithNul, Members, get_or_try_init};
 use super::received::ReceivedText;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Reason, Result, excerpt};
 use crate::secret::{NoMemory, SecretBytes};
 
 /// The object or array that values are read from: the parameters of a request, the data of a response,
@@ -332,6 +332,9 @@ impl<'a> Value<'a> {
     }
 
     /// The name of a member; `None` if this is not a member.
+    ///
+    /// # Panics
+    /// If there is no memory to decode it; [`name_with_nul`](Self::name_with_nul) fails instead.
     pub fn name(self) -> Option<Cow<'a, str>> {
         self.written_name().map(|(_, name)| name.decode())
     }
@@ -341,13 +344,14 @@ impl<'a> Value<'a> {
         self.at(pointer)?.ok_or_else(|| {
             Error::new(
                 Reason::NotFound,
-                format!("there is no value at {pointer:?}"),
+                format!("there is no value at {:?}", excerpt(pointer)),
             )
         })
     }
 
     fn is_no(self, pointer: &str, wanted: ValueType) -> Error {
         let (is, wanted) = (self.value_type().name(), wanted.name());
+        let pointer = excerpt(pointer);
         Error::new(
             Reason::WrongType,
             format!("the value at {pointer:?} is {is}, not {wanted}"),
@@ -371,7 +375,8 @@ impl<'a> Value<'a> {
             Error::new(
                 Reason::OutOfRange,
                 format!(
-                    "the integer at {pointer:?} does not fit 64 bits with a sign: read it as JSON"
+                    "the integer at {:?} does not fit 64 bits with a sign: read it as JSON",
+                    excerpt(pointer)
                 ),
             )
         })
@@ -387,7 +392,10 @@ impl<'a> Value<'a> {
         if float.is_infinite() {
             return Err(Error::new(
                 Reason::OutOfRange,
-                format!("the number at {pointer:?} is beyond the largest float: read it as JSON"),
+                format!(
+                    "the number at {:?} is beyond the largest float: read it as JSON",
+                    excerpt(pointer)
+                ),
             ));
         }
         Ok(float)
@@ -433,7 +441,10 @@ fn unescaped(token: &str) -> Result<Cow<'_, str>> {
         return Ok(token.into());
     }
     let mut parts = token.split('~');
-    let mut name = parts.next().unwrap_or_default().to_owned();
+    let mut name = String::new();
+    name.try_reserve_exact(token.len())
+        .map_err(NoMemory::from)?;
+    name.push_str(parts.next().unwrap_or_default());
     for part in parts {
         let (character, rest) = match (part.strip_prefix('0'), part.strip_prefix('1')) {
             (Some(rest), _) => ('~', rest),

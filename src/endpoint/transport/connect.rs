@@ -17,6 +17,9 @@ use crate::error::{Error, Interest, Reason, Result};
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The most addresses that are tried at once: the owner of a name chooses how many it has.
 const MAX_ATTEMPTS: usize = 16;
+/// The longest host, in bytes: as `getnameinfo()` needs for any (`NI_MAXHOST`), without the NUL. The
+/// standard library copies it, and a failed allocation there would abort the process.
+const MAX_HOST_LEN: usize = 1024;
 
 /// A connection that is being made. A name is looked up and its addresses are tried as RFC 8305
 /// says, IPv6 and IPv4 in turn. If one fails, the next is tried at once; if one is slow, the next
@@ -66,7 +69,7 @@ impl Connecting {
     /// Starts connecting to a host, given by address or name. Unless `waits`,
     /// [`advance`](Self::advance) returns instead of waiting.
     pub fn begin(host: &str, port: u16, deadline: Option<Instant>, waits: bool) -> Result<Self> {
-        if host.is_empty() || host.contains('\0') {
+        if host.is_empty() || host.len() > MAX_HOST_LEN || host.contains('\0') {
             return Err(Error::invalid_argument(
                 "host is neither a name nor an address",
             ));
@@ -583,6 +586,17 @@ mod tests {
             let ended = Connecting::begin(&unknown, port, deadline, waits)
                 .and_then(|mut connecting| finish(&mut connecting));
             assert_eq!(ended.unwrap_err().reason(), Some(Reason::ConnectFailed));
+        }
+    }
+
+    #[test]
+    fn no_name_is_longer_than_the_longest() {
+        for (len, reason) in [
+            (MAX_HOST_LEN, Reason::ConnectFailed),
+            (MAX_HOST_LEN + 1, Reason::InvalidArgument),
+        ] {
+            let error = Connecting::begin(&"a".repeat(len), 1, None, true).err();
+            assert_eq!(error.unwrap().reason(), Some(reason), "{len}");
         }
     }
 
