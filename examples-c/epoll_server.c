@@ -64,10 +64,11 @@ struct server {
     bool stops;
 };
 
-/* From any thread. */
+/* From any thread. Once it is in the queue, the session is the loop's, which may free it. */
 static void post(session_t *session) {
-    queue_push(&session->loop->inbox, &session->in_inbox);
-    eventfd_write(session->loop->wake_fd, 1);
+    loop_t *loop = session->loop;
+    queue_push(&loop->inbox, &session->in_inbox);
+    eventfd_write(loop->wake_fd, 1);
 }
 
 /* -- the workers ------------------------------------------------------------------------------- */

@@ -36,6 +36,7 @@ enum {
     INSATIABLE_COUNT = 80,
     MUCH = 4096, /* bytes of responses */
     FLOOD_COUNT = 200,
+    GONE_COUNT = 8000,
     PATIENCE = ANWDL_PATIENCE *
                60000 /* milliseconds after which a server that does nothing counts as hung */
 };
@@ -873,6 +874,38 @@ static void test_flood(char *const prefix[], char *server_path) {
     check_exit_status(&server, EXIT_SUCCESS);
 }
 
+/* Each client has one. */
+static bool is_last_line(const char *line) {
+    return strstr(line, ": closed: ") != NULL || strstr(line, ": refused: ") != NULL;
+}
+
+/* They are gone again before the server looks, so that a session ends as soon as it begins. Under
+   ThreadSanitizer this shows who still uses a session that is another thread's by then. */
+static void test_clients_that_are_gone(char *const prefix[], char *server_path) {
+    char *const options[] = {BASIC_OPTIONS, "--max-clients",
+                             "40",          "--max-clients-per-address",
+                             "1000",        "--max-exchanges-per-address",
+                             "1000",        NULL};
+    const size_t count = *prefix == NULL ? GONE_COUNT : FLOOD_COUNT;
+    uint16_t port;
+    process_t server = start_server(prefix, server_path, options, &port);
+    char line[LONGEST_LINE + 1];
+    size_t ended = 0;
+    REQUIRE(fcntl(server.output, F_SETFL, O_NONBLOCK) == 0);
+    for (size_t at = 0; at < count; at++) {
+        int fd = connect_from("127.0.0.2", port);
+        CHECK(send(fd, "rubbish!", 8, MSG_NOSIGNAL) == 8);
+        close(fd);
+        while (read_ready_line(&server, line))
+            ended += is_last_line(line);
+    }
+    while (ended < count && CHECK(read_line(&server, line)))
+        ended += is_last_line(line);
+    be_served(port, ANWDL_PROTOCOL_GCM, true);
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    check_exit_status(&server, EXIT_SUCCESS);
+}
+
 static void test_concurrent_server(char *const prefix[], char *server_path, char *client_path) {
     char *const cases[][3] = {
         {"--port", "65536"},    {"--port", "x"},        {"--timeout", "0"},
@@ -883,6 +916,7 @@ static void test_concurrent_server(char *const prefix[], char *server_path, char
     test_clients_at_the_same_time(prefix, server_path);
     test_limits_of_an_address(prefix, server_path);
     test_giving_way(prefix, server_path);
+    test_clients_that_are_gone(prefix, server_path);
     test_draining(prefix, server_path);
     test_draining_loses_no_request(prefix, server_path);
     test_request_behind_the_exchange(prefix, server_path);
