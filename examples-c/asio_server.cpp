@@ -299,7 +299,7 @@ void give_way(place_t *place) {
 int run(const server_options_t &options) {
     anwdl::client_options client_options =
         anwdl::client_options::adopt(make_client_options(&options));
-    if (!client_options || !raise_descriptor_limit(&options))
+    if (!client_options || !raise_descriptor_limit(&options, 0))
         return EXIT_FAILURE;
     client_options.set_separate_computation(true);
     std::uint16_t port = options.port;

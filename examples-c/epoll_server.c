@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, EVENTS_AT_ONCE = 256 };
+enum { MAX_THREADS = 256, DESCRIPTORS_OF_LOOP = 2, EVENTS_AT_ONCE = 256 };
 
 typedef struct server server_t;
 
@@ -388,6 +388,7 @@ int main(int argc, char **argv) {
     /* Before the threads start, so they inherit the blocked signals. */
     bool serves =
         server_open(&server.base, argc, argv, own, give_way) &&
+        raise_descriptor_limit(&server.base.options, loops * DESCRIPTORS_OF_LOOP) &&
         anwdl_client_options_set_non_blocking(server.base.client_options, true) == ANWDL_OK &&
         (signals = open_signals()) >= 0 && start_threads(&server, loops);
     if (serves) {

@@ -16,7 +16,7 @@ bool server_open(server_base_t *server, int argc, char **argv, const number_opti
                  void (*give_way)(place_t *place)) {
     server->listener = -1;
     if (!parse_server_options(argc, argv, own, &server->options) ||
-        !raise_descriptor_limit(&server->options))
+        !raise_descriptor_limit(&server->options, 0))
         return false;
     server->client_options = make_client_options(&server->options);
     if (server->client_options == NULL)

@@ -24,7 +24,8 @@ typedef struct {
 } server_base_t;
 
 /* Reads the command line, and initializes the server. Returns false, after an error message, if
- * that fails. Call server_close() in both cases. */
+ * that fails. Call server_close() in both cases. A server that has descriptors for each of many
+ * loops calls raise_descriptor_limit(), too. */
 bool server_open(server_base_t *server, int argc, char **argv, const number_option_t *own,
                  void (*give_way)(place_t *place));
 

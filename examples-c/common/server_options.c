@@ -21,7 +21,7 @@
 
 enum {
     MOST_OPTIONS = 24,
-    /* Standard streams, the listener, and what a loop has beside its clients. */
+    /* Standard streams, the listener, and what a server with one loop has beside its clients. */
     OTHER_DESCRIPTORS = 64
 };
 
@@ -161,9 +161,9 @@ anwdl_client_options_t *make_client_options(const server_options_t *options) {
 
 /* -- the listening socket ---------------------------------------------------------------------- */
 
-bool raise_descriptor_limit(const server_options_t *options) {
+bool raise_descriptor_limit(const server_options_t *options, size_t others) {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)options->limits.places + MOST_LEAVING + OTHER_DESCRIPTORS;
+    rlim_t needed = (rlim_t)options->limits.places + MOST_LEAVING + OTHER_DESCRIPTORS + others;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         perror("the limit of open descriptors");
         return false;

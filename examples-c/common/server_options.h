@@ -45,9 +45,9 @@ bool parse_server_options(int argc, char **argv, const number_option_t *own,
    key pair is made now, so no client has to wait for it. */
 anwdl_client_options_t *make_client_options(const server_options_t *options);
 
-/* Raises the limit of open descriptors to what all places and some more need, so a full server can
- * still accept and close the next client. Returns false after an error message. */
-bool raise_descriptor_limit(const server_options_t *options);
+/* Raises the limit of open descriptors to what all places, these others and some more need, so a
+ * full server can still accept and close the next client. Returns false after an error message. */
+bool raise_descriptor_limit(const server_options_t *options, size_t others);
 
 /* Opens a non-blocking listening socket on 127.0.0.1, and sets *port to its port. Returns -1 after
  * an error message. */
