@@ -2,6 +2,8 @@
 #include "serving.h"
 #include <sys/wait.h>
 
+enum { MOST_CHILDREN = 256 };
+
 /* Until the client has ended. When the parent closes its end of the pipe, or dies, stop. */
 static void run(int fd, int parent, const anwdl_client_options_t *options) {
     anwdl_client_t *client = NULL;
@@ -19,11 +21,32 @@ static void run(int fd, int parent, const anwdl_client_options_t *options) {
     anwdl_client_free(client);
 }
 
+/* SIGCHLD interrupts a wait only if it has a handler. */
+static void on_child_end(int signal_number) {
+    (void)signal_number;
+}
+
+/* Forgets the children that have ended. If there may be no more, waits for the end of one, or until
+   the server stops. Signals are blocked but for the wait, so that none comes just before it. */
+static void reap(int *count) {
+    sigset_t all, usual;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &usual);
+    for (;;) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            --*count;
+        if (*count < MOST_CHILDREN || is_stopping)
+            break;
+        sigsuspend(&usual);
+    }
+    sigprocmask(SIG_SETMASK, &usual, NULL);
+}
+
 int main(int argc, char **argv) {
     /* With the key pair, before the first fork: else every child would make one. */
     anwdl_client_options_t *options = NULL;
-    int stopping[2], listener = start_serving(argc, argv, &options);
-    if (listener < 0 || pipe(stopping) != 0)
+    int stopping[2], count = 0, listener = start_serving(argc, argv, &options);
+    if (listener < 0 || pipe(stopping) != 0 || signal(SIGCHLD, on_child_end) == SIG_ERR)
         return EXIT_FAILURE;
     while (!is_stopping) {
         int fd = accept_one(listener, 1000);
@@ -37,8 +60,8 @@ int main(int argc, char **argv) {
         }
         if (fd >= 0)
             close(fd); /* the child's from here on */
-        while (waitpid(-1, NULL, WNOHANG) > 0) {
-        }
+        count += child > 0;
+        reap(&count);
     }
     close(listener);
     close(stopping[1]);

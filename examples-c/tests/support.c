@@ -205,6 +205,17 @@ size_t count_threads(void) {
     return count_names("/proc/self/task");
 }
 
+bool is_asleep(pid_t thread) {
+    char path[64], text[256], state = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)thread);
+    FILE *file = fopen(path, "r");
+    REQUIRE(file != NULL);
+    if (fgets(text, sizeof text, file) != NULL && strrchr(text, ')') != NULL)
+        state = strrchr(text, ')')[2];
+    fclose(file);
+    return state == 'S';
+}
+
 bool raise_descriptor_limit(size_t needed) {
     struct rlimit limit;
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { SERVER_SIDE = 0, PEER_SIDE = 1 };
 
@@ -72,6 +73,9 @@ size_t bytes_from_hex(const char *hex, uint8_t *out, size_t capacity);
 
 size_t count_open_descriptors(void);
 size_t count_threads(void);
+
+/* Whether a thread, or a process of one thread, waits for something in the system. */
+bool is_asleep(pid_t thread);
 
 /* The names in a folder, without . and .. */
 size_t count_names(const char *folder);

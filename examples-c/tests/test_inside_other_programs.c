@@ -37,18 +37,6 @@ static int run_in_child(int (*run)(void)) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Whether a thread of this process waits for something in the system. */
-static bool is_asleep(pid_t thread) {
-    char path[64], text[256], state = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", (long)thread);
-    FILE *file = fopen(path, "r");
-    REQUIRE(file != NULL);
-    if (fgets(text, sizeof text, file) != NULL && strrchr(text, ')') != NULL)
-        state = strrchr(text, ')')[2];
-    fclose(file);
-    return state == 'S';
-}
-
 /* -- cancellation ------------------------------------------------------------------------------ */
 
 typedef struct {

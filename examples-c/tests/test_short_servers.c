@@ -5,6 +5,8 @@
    test_short_servers many SERVER CERTIFICATE: the same, beside clients that do nothing; and it
    loses no request when it is stopped.
    test_short_servers deadlines CERTIFICATE SERVER...: they hang up on clients that do nothing.
+   test_short_servers processes SERVER: the one with a process for each client has no more of them
+   than it says.
 
    The certificate is for the one inside TLS. */
 #include "check.h"
@@ -31,8 +33,10 @@ enum {
     MOST_SERVERS = 16,
     SILENCE_COUNT = 4,
     CUT_COUNT = 3,
-    HEADER_SIZE = 5,                  /* bytes of a TLS record */
-    LONGEST_WAIT = 1000,              /* milliseconds, of these servers */
+    HEADER_SIZE = 5,     /* bytes of a TLS record */
+    LONGEST_WAIT = 1000, /* milliseconds, of these servers */
+    MOST_CHILDREN = 256,
+    TOO_MANY = 44,                    /* of them */
     ACTIVATED = 3,                    /* the descriptor that systemd passes */
     PATIENCE = ANWDL_PATIENCE * 60000 /* milliseconds */
 };
@@ -358,6 +362,51 @@ static void test_deadlines(char *certificate, char *const paths[], size_t count)
     }
 }
 
+static size_t count_children(pid_t pid) {
+    char path[64];
+    size_t count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *file = fopen(path, "r");
+    REQUIRE(file != NULL);
+    while (fscanf(file, "%*d") != EOF)
+        count++;
+    fclose(file);
+    return count;
+}
+
+/* Waits until it has so many children, or more, and has nothing to do. */
+static void await_full(const server_t *server) {
+    int64_t end = now_in_milliseconds() + PATIENCE;
+    size_t count;
+    do {
+        REQUIRE(now_in_milliseconds() < end);
+        poll(NULL, 0, 1);
+        count = count_children(server->process.pid);
+    } while (count < MOST_CHILDREN || !is_asleep(server->process.pid));
+    CHECK_INTEGER(count_children(server->process.pid), MOST_CHILDREN);
+}
+
+/* Those for whom there is no process wait until others have ended, and keep nobody from stopping
+   the server. */
+static void test_processes(char *path) {
+    int silent[MOST_CHILDREN + TOO_MANY];
+    REQUIRE(raise_descriptor_limit(2 * (MOST_CHILDREN + TOO_MANY)));
+    server_t server = start(path, NULL);
+    for (size_t at = 0; at < MOST_CHILDREN + TOO_MANY; at++)
+        silent[at] = connect_to(server.port);
+    await_full(&server);
+    for (size_t at = 0; at < TOO_MANY + 1; at++)
+        close(silent[at]);
+    be_served(&server, ANWDL_PROTOCOL_GCM, true);
+    for (size_t at = 0; at < TOO_MANY + 1; at++)
+        silent[at] = connect_to(server.port);
+    await_full(&server);
+    CHECK(kill(server.process.pid, SIGTERM) == 0);
+    check_success(&server);
+    for (size_t at = 0; at < MOST_CHILDREN + TOO_MANY; at++)
+        close(silent[at]);
+}
+
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "one") == 0)
         test_one(argv[2]);
@@ -365,6 +414,8 @@ int main(int argc, char **argv) {
         test_many(argv[2], argv[3]);
     else if (argc > 3 && strcmp(argv[1], "deadlines") == 0)
         test_deadlines(argv[2], argv + 3, (size_t)argc - 3);
+    else if (argc == 3 && strcmp(argv[1], "processes") == 0)
+        test_processes(argv[2]);
     else
         REQUIRE(!"such arguments");
     return check_finish();
