@@ -45,6 +45,8 @@ struct server_state {
     admission_t *admission;
     asio::any_io_executor pool; ///< where they compute
     asio::steady_timer end;     ///< of those that are still there when the server stops
+    /// SIGINT and SIGTERM. Not a signal_set: without it, a signal ends the process at once.
+    asio::posix::stream_descriptor signals;
     bool is_stopping = false;
     std::unordered_set<visitor *> visitors{}; ///< each from its beginning to its end
 };
@@ -70,8 +72,10 @@ class visitor {
         end_turn();
         admission_leave(server_.admission, &place_);
         server_.visitors.erase(this);
-        if (server_.visitors.empty())
+        if (server_.is_stopping && server_.visitors.empty()) {
             server_.end.cancel();
+            server_.signals.cancel();
+        }
     }
 
     /// Serves it until it is closed, here or by others.
@@ -266,11 +270,20 @@ void close_all(server_state &server) {
         each->close("the server stops");
 }
 
+/// Waits for a signal; gives 0 if there is none after all.
+asio::awaitable<int> wait_for_signal(server_state &server) {
+    std::error_code ignored; // that the wait was cancelled
+    co_await server.signals.async_wait(asio::posix::stream_descriptor::wait_read,
+                                       asio::redirect_error(asio::use_awaitable, ignored));
+    co_return read_signal_now(server.signals.native_handle());
+}
+
 /// Waits for a signal, and stops the server: SIGTERM lets it answer what has begun, for a while,
 /// and until SIGINT comes.
 asio::awaitable<void> stop_at_signal(server_state &server, tcp::acceptor &acceptor) {
-    asio::signal_set signals(acceptor.get_executor(), SIGINT, SIGTERM);
-    int number = co_await signals.async_wait(asio::use_awaitable);
+    int number = 0;
+    while (number == 0)
+        number = co_await wait_for_signal(server);
     acceptor.close();
     server.is_stopping = true;
     if (number == SIGINT)
@@ -280,16 +293,13 @@ asio::awaitable<void> stop_at_signal(server_state &server, tcp::acceptor &accept
     if (server.visitors.empty())
         co_return;
     server.end.expires_after(milliseconds(server.options.drain_timeout));
-    server.end.async_wait([&](std::error_code error) {
+    server.end.async_wait([&server](std::error_code error) {
         if (!error) // else the last client has gone
             close_all(server);
-        signals.cancel();
     });
-    for (std::error_code error; !error;) {
-        number = co_await signals.async_wait(asio::redirect_error(asio::use_awaitable, error));
-        if (!error && number == SIGINT)
+    while (!server.visitors.empty())
+        if (co_await wait_for_signal(server) == SIGINT)
             close_all(server);
-    }
 }
 
 void give_way(place_t *place) {
@@ -304,7 +314,8 @@ int run(const server_options_t &options) {
     client_options.set_separate_computation(true);
     std::uint16_t port = options.port;
     const int listener = open_listener(&port);
-    if (listener < 0)
+    const int signals = listener < 0 ? -1 : open_signals();
+    if (signals < 0)
         return EXIT_FAILURE;
     const std::unique_ptr<admission_t, decltype(&admission_free)> admission(
         admission_new(&options.limits, give_way), admission_free);
@@ -313,7 +324,8 @@ int run(const server_options_t &options) {
     // In this order: the computations end before the loop does, and the clients with it.
     asio::io_context loop(1);
     server_state state{
-        options, std::move(client_options), admission.get(), {}, asio::steady_timer(loop)};
+        options, std::move(client_options), admission.get(),
+        {},      asio::steady_timer(loop),  asio::posix::stream_descriptor(loop, signals)};
     asio::thread_pool pool(options.limits.computations_at_once);
     state.pool = pool.get_executor();
     tcp::acceptor acceptor(loop, tcp::v4(), listener);

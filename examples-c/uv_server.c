@@ -20,8 +20,7 @@ typedef struct {
     uv_loop_t loop;
     uv_poll_t listener;
     uv_timer_t accept_timer; /* until it accepts again */
-    uv_signal_t interrupt;
-    uv_signal_t terminate;
+    uv_poll_t signals; /* not uv_signal_t: once that is closed, a signal ends the process at once */
     bool is_stopping;
     int64_t end; /* when the last connection closes; as get_time(), and only if it stops */
 } server_t;
@@ -369,7 +368,7 @@ static void drain_handle(uv_handle_t *handle, void *data) {
     server_t *server = data;
     connection_t *connection = handle->data;
     bool is_connection = handle->data != server;
-    if (handle->type == UV_SIGNAL)
+    if (handle == (uv_handle_t *)&server->signals)
         uv_unref(handle);
     else if (!is_connection || uv_is_closing(handle) || !may_wait(connection))
         close_handle(handle, server);
@@ -379,8 +378,14 @@ static void drain_handle(uv_handle_t *handle, void *data) {
 }
 
 /* The loop ends when the last connection is closed. */
-static void on_signal(uv_signal_t *signal, int number) {
-    server_t *server = signal->data;
+static void on_signal(uv_poll_t *signals, int status, int events) {
+    server_t *server = signals->data;
+    uv_os_fd_t fd;
+    (void)status;
+    (void)events;
+    int number = uv_fileno((uv_handle_t *)signals, &fd) == 0 ? read_signal_now(fd) : 0;
+    if (number == 0)
+        return;
     if (!server->is_stopping) {
         server->is_stopping = true;
         server->end = get_time() + server->base.options.drain_timeout;
@@ -388,7 +393,7 @@ static void on_signal(uv_signal_t *signal, int number) {
         uv_poll_stop(&server->listener);
         (void)shutdown(server->base.listener, SHUT_RDWR);
     }
-    uv_walk(signal->loop, number == SIGTERM ? drain_handle : close_handle, server);
+    uv_walk(signals->loop, number == SIGTERM ? drain_handle : close_handle, server);
 }
 
 static bool is_done(const char *what, int status) {
@@ -399,13 +404,11 @@ static bool is_done(const char *what, int status) {
 
 static bool start_server(server_t *server) {
     uv_loop_t *loop = &server->loop;
-    server->listener.data = server->accept_timer.data = server;
-    server->interrupt.data = server->terminate.data = server;
-    return is_done("no timer", uv_timer_init(loop, &server->accept_timer)) &&
-           is_done("no signals", uv_signal_init(loop, &server->interrupt)) &&
-           is_done("no signals", uv_signal_init(loop, &server->terminate)) &&
-           is_done("no signals", uv_signal_start(&server->interrupt, on_signal, SIGINT)) &&
-           is_done("no signals", uv_signal_start(&server->terminate, on_signal, SIGTERM)) &&
+    int signals = open_signals();
+    server->listener.data = server->accept_timer.data = server->signals.data = server;
+    return signals >= 0 && is_done("no timer", uv_timer_init(loop, &server->accept_timer)) &&
+           is_done("no signals", uv_poll_init(loop, &server->signals, signals)) &&
+           is_done("no signals", uv_poll_start(&server->signals, UV_READABLE, on_signal)) &&
            is_done("cannot listen", uv_poll_init(loop, &server->listener, server->base.listener)) &&
            is_done("cannot listen", uv_poll_start(&server->listener, UV_READABLE, on_connections));
 }

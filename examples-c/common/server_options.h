@@ -53,9 +53,9 @@ bool raise_descriptor_limit(const server_options_t *options, size_t others);
  * an error message. */
 int open_listener(uint16_t *port);
 
-/* For servers whose main thread only accepts. Blocks SIGINT and SIGTERM for this thread and those
- * that it starts later, and returns a descriptor that becomes readable when one of them comes.
- * Returns -1 after an error message. */
+/* Blocks SIGINT and SIGTERM for this thread and those that it starts later, and returns a
+ * descriptor that becomes readable when one of them comes. They stay blocked, so that none ends the
+ * process while it stops. Returns -1 after an error message. */
 int open_signals(void);
 
 /* Accepts a client. Returns its descriptor and address, or -1 if there is none. If the system lacks

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +125,28 @@ static void behave_badly(process_t *server, uint16_t port) {
     CHECK(!peer_send_request(&peer, STAT));
     peer_free(&peer);
     CHECK(find_line(server, "_FAILED"));
+}
+
+/* Signals that come until the process is gone do not end it before its time. It runs as seldom as
+   may be, so that they come at each step of its end. */
+static void test_signals_to_the_end(char *server_path) {
+    char *const no_prefix[] = {NULL};
+    char *const options[] = {"--private-key", ANWDL_KEYS_DIR "/server.pem", NULL};
+    for (size_t round = 0; round < 16; round++) {
+        int signal_number = round % 2 == 0 ? SIGTERM : SIGINT;
+        uint16_t port;
+        process_t server = start_server(no_prefix, server_path, options, &port);
+        siginfo_t ended = {0};
+        peer_t peer;
+        open_session(&peer, port, ANWDL_PROTOCOL_V4);
+        REQUIRE(setpriority(PRIO_PROCESS, (id_t)server.pid, 19) == 0);
+        do
+            REQUIRE(kill(server.pid, signal_number) == 0 &&
+                    waitid(P_PID, (id_t)server.pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0);
+        while (ended.si_pid == 0);
+        check_exit_status(&server, EXIT_SUCCESS);
+        peer_free(&peer);
+    }
 }
 
 /* -- the server with all options --------------------------------------------------------------- */
@@ -265,6 +288,7 @@ static void test_anwdl_server(char *const prefix[], char *server_path, char *cli
     if (*prefix == NULL) {
         test_lack_of_descriptors(server_path);
         test_no_descriptor(server_path);
+        test_signals_to_the_end(server_path);
         check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
     }
 }
@@ -948,6 +972,7 @@ static void test_concurrent_server(char *const prefix[], char *server_path, char
     test_idle_timeout(prefix, server_path);
     if (*prefix == NULL) {
         test_deadlines(server_path);
+        test_signals_to_the_end(server_path);
         test_insatiable_clients(server_path);
         check_refused_arguments(server_path, cases, sizeof cases / sizeof cases[0]);
     }
