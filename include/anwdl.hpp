@@ -13,10 +13,22 @@
  *
  * #include <anwdl.hpp>
  *
+ * // Exchanges the keys, too. A client owns its descriptor only once it is created.
+ * anwdl::client make_client(int fd, const anwdl::client_options &options)
+ * {
+ *     try {
+ *         return anwdl::client(fd, options);
+ *     } catch (...) {
+ *         close(fd);
+ *         throw;
+ *     }
+ * }
+ *
+ * // Closes the descriptor, whatever happens.
  * void serve(int fd, const anwdl::client_options &options)
  * {
  *     try {
- *         anwdl::client client(fd, options); // exchanges the keys, too
+ *         anwdl::client client = make_client(fd, options);
  *         for (;;) {
  *             const anwdl::request request = client.recv_request();
  *             if (std::strcmp(request.get_verb(), "STAT") == 0) {
@@ -35,9 +47,6 @@
  *     }
  * }
  * @endcode
- *
- * (If the constructor of the client throws, the descriptor still belongs to the caller, who must
- * close it.)
  *
  * Names. anwdl_TYPE_METHOD() in C is the member METHOD() of the class TYPE, with the same meaning.
  * anwdl.h documents what each one does; this header documents what is different in C++. Constants
@@ -69,6 +78,8 @@
  * #include <cstring>
  * #include <iostream>
  *
+ * #include <unistd.h>
+ *
  * #include <anwdl.hpp>
  *
  * bool answer(anwdl::client &client, const anwdl::request &request)
@@ -86,6 +97,7 @@
  *     anwdl::result<anwdl::client> client = anwdl::client::try_make(fd, options);
  *     if (!client) {
  *         std::cerr << "no session: " << client.error().message() << '\n';
+ *         close(fd); // it still belongs to us
  *         return;
  *     }
  *     for (bool goes_on = true; goes_on;) {

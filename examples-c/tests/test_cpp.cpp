@@ -22,6 +22,9 @@ extern "C" {
 #include <unistd.h>
 #include <vector>
 
+/* The first example of the header: serve(). */
+#include "throwing.hpp"
+
 /* test_cpp_other.cpp, compiled for another standard and linked to this program. */
 std::string other_standard_says();
 std::string other_standard_calls_data();
@@ -1029,6 +1032,18 @@ void test_results() {
 #endif
 }
 
+/* The example closes the descriptor of a client whom it refuses, and of one whom it served. */
+void test_example() {
+    const size_t before = count_open_descriptors();
+    for (const anwdl::client_options &options :
+         {anwdl::client_options::adopt(make_server_options()), late_options()}) {
+        descriptor_pair pair;
+        close(pair.ends[PEER_SIDE]);
+        serve(pair.ends[SERVER_SIDE], options);
+        CHECK_INTEGER(count_open_descriptors(), before);
+    }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -1059,6 +1074,7 @@ int main(int argc, char **argv) {
     test_log_that_takes_itself_off();
     test_log_from_threads();
     test_results();
+    test_example();
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();
 }

@@ -20,6 +20,9 @@ extern "C" {
 #error "this is to be compiled with -fno-exceptions -fno-rtti"
 #endif
 
+/* The second example of the header: serve(). */
+#include "bare.hpp"
+
 /* test_cpp_other.cpp, compiled with exceptions and linked to this program. */
 std::string other_standard_says();
 
@@ -353,6 +356,19 @@ void test_log() {
     CHECK(is_fine(anwdl::try_set_log_handler(anwdl::log_level::debug, nullptr)));
 }
 
+/* The example closes the descriptor of a client whom it refuses, and of one whom it served. */
+void test_example() {
+    const size_t before = count_open_descriptors();
+    for (const anwdl::client_options &options :
+         {anwdl::client_options::adopt(make_server_options()), late_options()}) {
+        int ends[2];
+        make_unix_pair(ends);
+        close(ends[PEER_SIDE]);
+        serve(ends[SERVER_SIDE], options);
+        CHECK_INTEGER(count_open_descriptors(), before);
+    }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -367,6 +383,7 @@ int main(int argc, char **argv) {
     test_client();
     test_client_interface();
     test_log();
+    test_example();
     CHECK_INTEGER(count_open_descriptors(), before);
     return check_finish();
 }
