@@ -160,7 +160,10 @@
 #include <string_view>
 #endif
 #if __cplusplus > 202002L
+/* Some compilers know C++23 before their library does. */
+#if __has_include(<expected>)
 #include <expected>
+#endif
 #endif
 
 /* Without exceptions (-fno-exceptions), everything that throws is left out. A program may ask for
@@ -446,8 +449,8 @@ struct nothing {};
 } // namespace detail
 
 /// What the forms with try_ return: a value, or the error that says why there is none. With C++23
-/// it is a std::expected; this class has the same members, as far as most programs need them, for
-/// older standards. It can be moved, but not copied.
+/// it is a std::expected, if the library of the compiler has that; elsewhere this class, with the
+/// same members, as far as most programs need them. It can be moved, but not copied.
 ///
 /// @code
 /// anwdl::result<anwdl::request> request = client.try_recv_request();

@@ -174,6 +174,49 @@ fn it_calls_every_function_of_the_c_header() {
     assert!(count > 150, "only {count} functions were found");
 }
 
+/// Some compilers know C++23 before their library does. This is the library of g++ without the one
+/// header.
+#[test]
+fn without_std_expected_the_results_are_those_of_older_standards() {
+    let output = std::process::Command::new("g++")
+        .args(["-xc++", "-E", "-v", "/dev/null"])
+        .output()
+        .expect("g++ runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let folders = said.lines().filter_map(|line| line.strip_prefix(' '));
+    let folders: Vec<&str> = folders.filter(|line| line.contains("/c++/")).collect();
+    let some = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without-expected");
+    let _ = std::fs::remove_dir_all(&some);
+    std::fs::create_dir_all(&some).expect("the folder can be made");
+    let mut flags = vec!["-nostdinc++".to_owned()];
+    for folder in folders
+        .iter()
+        .map(Path::new)
+        .filter(|folder| folder.is_dir())
+    {
+        let mut used = folder.to_owned();
+        if folder.join("expected").exists() {
+            for entry in folder.read_dir().expect("it can be read") {
+                let name = entry.expect("it can be read").file_name();
+                if name != "expected" {
+                    std::os::unix::fs::symlink(folder.join(&name), some.join(&name))
+                        .expect("it can be linked");
+                }
+            }
+            used = some.clone();
+        }
+        flags.extend(["-isystem".to_owned(), used.display().to_string()]);
+    }
+    let flags: Vec<&str> = flags
+        .iter()
+        .map(String::as_str)
+        .chain(WARNINGS.iter().copied())
+        .collect();
+    let source = "#include \"anwdl.hpp\"
+        static_assert(!std::is_copy_constructible<anwdl::result<int>>::value);\n";
+    compiler::check("g++", "c++", "c++2b", &flags, source);
+}
+
 #[test]
 fn they_can_be_imported_as_header_units() {
     import("anwdl.hpp", "return *anwdl::build_info() == 0;");
