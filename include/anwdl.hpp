@@ -142,9 +142,9 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <forward_list>
 #include <functional>
 #include <iterator>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -195,6 +195,33 @@
 #endif
 
 namespace anwdl {
+
+/* What the parts of a program share, whatever each is compiled for, as the C library has one log
+   function for all of them: of types that no standard changes. */
+namespace process_wide {
+
+/// The log functions of this program, and the first exception that left one.
+struct log_state {
+    std::mutex mutex{};
+    /// Every function that was set and may still be running, each of its own part's type.
+    std::forward_list<std::shared_ptr<void>> functions{};
+    std::exception_ptr exception{};
+
+    /// Never destroyed: other threads may log until the process has ended.
+    static log_state &get() {
+        static log_state *const state = new log_state;
+        return *state;
+    }
+
+    /// Whether this thread is in a call of a log function.
+    static bool &is_running() noexcept {
+        static thread_local bool running = false;
+        return running;
+    }
+};
+
+} // namespace process_wide
+
 inline namespace ANWDL_DETAIL_STANDARD {
 
 // -------------------------------------------------------------------------------------------------
@@ -3070,44 +3097,26 @@ using log_handler =
 
 namespace detail {
 
-/// The log functions of this program, and the exceptions that they threw.
-struct log_state {
-    std::mutex mutex{};
-    /// Every function that was set and may still be running. Their addresses must not change.
-    std::list<log_handler> functions{};
-    std::exception_ptr exception{};
+using process_wide::log_state;
 
-    /// Never destroyed: other threads may log until the process has ended.
-    static log_state &get() {
-        static log_state *const state = new log_state;
-        return *state;
-    }
-
-    /// Whether this thread is in a call of the log function.
-    static bool &is_running() noexcept {
-        static thread_local bool running = false;
-        return running;
-    }
-
-    static void call(anwdl_log_level_t level, void *owner, const char *client_id,
-                     const char *message, void *function) noexcept {
-        const log_handler &handler = *static_cast<const log_handler *>(function);
-        is_running() = true;
+inline void run_log_handler(anwdl_log_level_t level, void *owner, const char *client_id,
+                            const char *message, void *function) noexcept {
+    const log_handler &handler = *static_cast<const log_handler *>(function);
+    log_state::is_running() = true;
 #if defined(ANWDL_NO_EXCEPTIONS)
-        handler(static_cast<log_level>(level), owner, client_id, message);
+    handler(static_cast<log_level>(level), owner, client_id, message);
 #else
-        try {
-            handler(static_cast<log_level>(level), owner, client_id, message);
-        } catch (...) {
-            log_state &state = get();
-            const std::lock_guard<std::mutex> lock(state.mutex);
-            if (state.exception == nullptr)
-                state.exception = std::current_exception();
-        }
-#endif
-        is_running() = false;
+    try {
+        handler(static_cast<log_level>(level), owner, client_id, message);
+    } catch (...) {
+        log_state &state = log_state::get();
+        const std::lock_guard<std::mutex> lock(state.mutex);
+        if (state.exception == nullptr)
+            state.exception = std::current_exception();
     }
-};
+#endif
+    log_state::is_running() = false;
+}
 
 } // namespace detail
 
@@ -3115,17 +3124,18 @@ struct log_state {
 /// any callable. An empty one logs nothing. See anwdl_set_log_handler().
 ///
 /// When this returns, no call of an earlier function is running, and it is destroyed; called from
-/// within the function itself, that happens later. The function runs on any thread, and on several
-/// at once, and must not use the object whose call is running.
+/// within the function itself, that happens later. (Shared libraries that are built with
+/// -fvisibility=hidden know nothing of each other's functions: set it in one of them.) The function
+/// runs on any thread, and on several at once, and must not use the object whose call is running.
 ///
 /// An exception that leaves the function is caught, as it must not pass through C, and the call of
 /// the library continues. The first one is stored for take_log_exception().
 inline result<void> try_set_log_handler(log_level least_level, log_handler function) {
     detail::log_state &state = detail::log_state::get();
-    std::list<log_handler> fresh;
-    std::list<log_handler> earlier;
+    std::forward_list<std::shared_ptr<void>> fresh;
+    std::forward_list<std::shared_ptr<void>> earlier;
     if (function)
-        fresh.push_back(std::move(function));
+        fresh.push_front(std::make_shared<log_handler>(std::move(function)));
     {
         const std::lock_guard<std::mutex> lock(state.mutex);
         earlier.swap(state.functions);
@@ -3133,14 +3143,14 @@ inline result<void> try_set_log_handler(log_level least_level, log_handler funct
     /* No lock is held here: a log function that is waited for may come by. */
     const anwdl_status_t status =
         anwdl_set_log_handler(static_cast<anwdl_log_level_t>(least_level),
-                              fresh.empty() ? nullptr : &detail::log_state::call,
-                              fresh.empty() ? nullptr : &fresh.front());
+                              fresh.empty() ? nullptr : &detail::run_log_handler,
+                              fresh.empty() ? nullptr : fresh.front().get());
     {
         const std::lock_guard<std::mutex> lock(state.mutex);
         if (status == ANWDL_OK)
-            state.functions.splice(state.functions.end(), fresh);
+            state.functions.splice_after(state.functions.before_begin(), fresh);
         if (status != ANWDL_OK || detail::log_state::is_running())
-            state.functions.splice(state.functions.end(), earlier);
+            state.functions.splice_after(state.functions.before_begin(), earlier);
     }
     return detail::expect(status);
 }

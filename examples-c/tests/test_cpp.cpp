@@ -28,6 +28,7 @@ extern "C" {
 /* test_cpp_other.cpp, compiled for another standard and linked to this program. */
 std::string other_standard_says();
 std::string other_standard_calls_data();
+void other_standard_logs(const std::function<void()> &function);
 
 namespace {
 
@@ -923,6 +924,35 @@ void test_log_that_takes_itself_off() {
     CHECK_INTEGER(alive.load(), 0);
 }
 
+/* There is one function for all parts of a program, whatever each is compiled for. */
+void test_log_of_another_standard() {
+    std::atomic<int> alive(0);
+    int calls = 0;
+    {
+        const counted token(alive);
+        other_standard_logs([&calls, token] { calls++; });
+    }
+    fail_once();
+    CHECK_INTEGER(calls, 1);
+    CHECK(anwdl::take_log_exception() != nullptr);
+    CHECK_INTEGER(alive.load(), 1);
+    anwdl::set_log_callback(anwdl::log_level::debug, nullptr);
+    CHECK_INTEGER(alive.load(), 0);
+    {
+        const counted token(alive);
+        other_standard_logs([&calls, &alive, token] {
+            anwdl::set_log_callback(anwdl::log_level::error, nullptr);
+            CHECK_INTEGER(alive.load(), 1);
+            calls++;
+        });
+    }
+    fail_once();
+    CHECK_INTEGER(calls, 2);
+    CHECK(anwdl::take_log_exception() != nullptr);
+    anwdl::set_log_callback(anwdl::log_level::debug, nullptr);
+    CHECK_INTEGER(alive.load(), 0);
+}
+
 /* What an operation captures is destroyed with the last wrapper that shares it. */
 void test_private_operation() {
     raw_rsa_t key;
@@ -1072,6 +1102,7 @@ int main(int argc, char **argv) {
     test_log();
     test_log_that_throws();
     test_log_that_takes_itself_off();
+    test_log_of_another_standard();
     test_log_from_threads();
     test_results();
     test_example();
