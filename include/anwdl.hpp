@@ -62,7 +62,8 @@
  *
  * Strings that C returns as const char * are not copied. Texts are taken as const anwdl::text &,
  * which is made from a const char *, a std::string or an anwdl::string without a copy, and with
- * C++17 from a std::string_view, which is copied because C needs a NUL at the end.
+ * C++17 from a std::string_view, which is copied because C needs a NUL at the end. What is true or
+ * false is taken as an anwdl::flag, which is made from what converts to bool, but from no pointer.
  *
  * Failures. ANWDL_VALUE_ERROR is thrown as anwdl::value_error, a std::invalid_argument;
  * ANWDL_RUNTIME_ERROR as anwdl::runtime_error, a std::runtime_error. Both carry the reason and the
@@ -662,7 +663,7 @@ inline progress advance(anwdl_status_t status) {
 } // namespace detail
 
 // -------------------------------------------------------------------------------------------------
-// Texts and bytes
+// Texts, bytes and flags
 // -------------------------------------------------------------------------------------------------
 
 #if __cplusplus >= 201703L
@@ -933,6 +934,24 @@ class text {
     const char *text_;
 };
 
+/// true or false as an argument: whatever converts to bool, but no pointer. As a bool that would be
+/// true, such as a message before which the success was left out.
+class flag {
+  public:
+    template <class Value, class = typename std::enable_if<
+                               std::is_convertible<const Value &, bool>::value>::type>
+    flag(const Value &value) : value_(value) {
+    }
+    template <class Pointee> flag(Pointee *) = delete;
+
+    operator bool() const noexcept {
+        return value_;
+    }
+
+  private:
+    bool value_;
+};
+
 namespace detail {
 
 /// Calls a C function that makes an object. Nothing is written unless it succeeds.
@@ -1065,7 +1084,7 @@ template <class Self> class reads_rsa_wrapper {
     }
 
     /// The SHA-256 of a public key in hexadecimal digits: of the local one, or of the peer's.
-    string get_fingerprint(bool remote = false) const {
+    string get_fingerprint(flag remote = false) const {
         return take(try_get_fingerprint(remote));
     }
 
@@ -1075,7 +1094,7 @@ template <class Self> class reads_rsa_wrapper {
     }
 
     /// Encrypts under the public key of the peer, or under the local one.
-    bytes encrypt_data(const bytes_view &plain, bool use_local_public_key = false) const {
+    bytes encrypt_data(const bytes_view &plain, flag use_local_public_key = false) const {
         return take(try_encrypt_data(plain, use_local_public_key));
     }
 
@@ -1091,7 +1110,7 @@ template <class Self> class reads_rsa_wrapper {
 
     /// Verifies a signature under the public key of the peer, or under the local one, as in Python.
     bool verify_data_signature(const bytes_view &signature, const bytes_view &content,
-                               bool use_local_public_key = false) const {
+                               flag use_local_public_key = false) const {
         return take(try_verify_data_signature(signature, content, use_local_public_key));
     }
 #endif
@@ -1125,7 +1144,7 @@ template <class Self> class reads_rsa_wrapper {
         bytes der;
         return expect(make_bytes(der, anwdl_rsa_wrapper_get_remote_public_key_der, handle()), der);
     }
-    result<string> try_get_fingerprint(bool remote = false) const {
+    result<string> try_get_fingerprint(flag remote = false) const {
         string hex;
         return expect(make(hex, anwdl_rsa_wrapper_get_fingerprint, handle(), remote), hex);
     }
@@ -1133,7 +1152,7 @@ template <class Self> class reads_rsa_wrapper {
         return expect(anwdl_rsa_wrapper_save(handle(), path.path()));
     }
     result<bytes> try_encrypt_data(const bytes_view &plain,
-                                   bool use_local_public_key = false) const {
+                                   flag use_local_public_key = false) const {
         bytes cipher;
         return expect(encrypt(cipher, plain, use_local_public_key), cipher);
     }
@@ -1146,7 +1165,7 @@ template <class Self> class reads_rsa_wrapper {
         return expect(sign(signature, content), signature);
     }
     result<bool> try_verify_data_signature(const bytes_view &signature, const bytes_view &content,
-                                           bool use_local_public_key = false) const {
+                                           flag use_local_public_key = false) const {
         bool valid = false;
         return expect(verify_signature(valid, signature, content, use_local_public_key), valid);
     }
@@ -1155,7 +1174,7 @@ template <class Self> class reads_rsa_wrapper {
     const anwdl_rsa_wrapper_t *handle() const noexcept {
         return static_cast<const Self *>(this)->get();
     }
-    anwdl_status_t encrypt(bytes &out, const bytes_view &plain, bool local) const {
+    anwdl_status_t encrypt(bytes &out, const bytes_view &plain, flag local) const {
         return make_bytes(out, anwdl_rsa_wrapper_encrypt_data, handle(), plain.data(), plain.size(),
                           local);
     }
@@ -1168,7 +1187,7 @@ template <class Self> class reads_rsa_wrapper {
                           content.size());
     }
     anwdl_status_t verify_signature(bool &out, const bytes_view &signature,
-                                    const bytes_view &content, bool local) const {
+                                    const bytes_view &content, flag local) const {
         return anwdl_rsa_wrapper_verify_data_signature_with_key(handle(), signature.data(),
                                                                 signature.size(), content.data(),
                                                                 content.size(), local, &out);
@@ -1235,6 +1254,10 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         : rsa_wrapper(detail::take(try_make(generate_key_pair))) {
     }
 
+    /// Neither from a path nor from a key, either of which would count as true: load() takes the
+    /// path of a private key, from_private_key() takes one as PEM.
+    template <class Pointee> explicit rsa_wrapper(Pointee *path_or_pem) = delete;
+
     /// A wrapper with the key pair that belongs to a private key, given as PEM.
     static rsa_wrapper from_private_key(const text &pem) {
         return detail::take(try_from_private_key(pem));
@@ -1251,7 +1274,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     }
 
     /// Sets the local private key and, unless told otherwise, the public one that belongs to it.
-    void set_private_key(const text &pem, bool derivate_public_key = true) {
+    void set_private_key(const text &pem, flag derivate_public_key = true) {
         detail::take(try_set_private_key(pem, derivate_public_key));
     }
 
@@ -1286,7 +1309,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
 
     /// Sets the local private key, given as DER, and, unless told otherwise, the public one that
     /// belongs to it.
-    void set_private_key_der(const bytes_view &der, bool derivate_public_key = true) {
+    void set_private_key_der(const bytes_view &der, flag derivate_public_key = true) {
         detail::take(try_set_private_key_der(der, derivate_public_key));
     }
 
@@ -1305,6 +1328,10 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         rsa_wrapper made(nullptr);
         return detail::expect(detail::make(made, anwdl_rsa_wrapper_new, generate_key_pair), made);
     }
+
+    /// Neither from a path nor from a key: try_load() takes the path of a private key,
+    /// try_from_private_key() takes one as PEM.
+    template <class Pointee> static result<rsa_wrapper> try_make(Pointee *path_or_pem) = delete;
     static result<rsa_wrapper> try_from_private_key(const text &pem) {
         result<rsa_wrapper> made = try_make(false);
         if (made) {
@@ -1322,7 +1349,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     result<void> try_set_public_key(const text &pem) {
         return detail::expect(anwdl_rsa_wrapper_set_public_key(get(), pem.c_str()));
     }
-    result<void> try_set_private_key(const text &pem, bool derivate_public_key = true) {
+    result<void> try_set_private_key(const text &pem, flag derivate_public_key = true) {
         return detail::expect(
             anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
     }
@@ -1344,7 +1371,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     result<void> try_set_public_key_der(const bytes_view &der) {
         return detail::expect(anwdl_rsa_wrapper_set_public_key_der(get(), der.data(), der.size()));
     }
-    result<void> try_set_private_key_der(const bytes_view &der, bool derivate_public_key = true) {
+    result<void> try_set_private_key_der(const bytes_view &der, flag derivate_public_key = true) {
         return detail::expect(anwdl_rsa_wrapper_set_private_key_der(get(), der.data(), der.size(),
                                                                     derivate_public_key));
     }
@@ -1885,7 +1912,7 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     data &set_float(const text &name, double value) {
         return done(try_set_float(name, value));
     }
-    data &set_boolean(const text &name, bool value) {
+    data &set_boolean(const text &name, flag value) {
         return done(try_set_boolean(name, value));
     }
     data &set_null(const text &name) {
@@ -1916,7 +1943,7 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     data &add_float(double value) {
         return done(try_add_float(value));
     }
-    data &add_boolean(bool value) {
+    data &add_boolean(flag value) {
         return done(try_add_boolean(value));
     }
     data &add_null() {
@@ -1984,7 +2011,7 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     result<void> try_set_float(const text &name, double value) {
         return detail::expect(anwdl_data_set_float(get(), name.c_str(), value));
     }
-    result<void> try_set_boolean(const text &name, bool value) {
+    result<void> try_set_boolean(const text &name, flag value) {
         return detail::expect(anwdl_data_set_boolean(get(), name.c_str(), value));
     }
     result<void> try_set_null(const text &name) {
@@ -2011,7 +2038,7 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
     result<void> try_add_float(double value) {
         return detail::expect(anwdl_data_add_float(get(), value));
     }
-    result<void> try_add_boolean(bool value) {
+    result<void> try_add_boolean(flag value) {
         return detail::expect(anwdl_data_add_boolean(get(), value));
     }
     result<void> try_add_null() {
@@ -2095,17 +2122,17 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
     }
 
     /// Whether the constructor of a client, or connect_server(), exchanges the keys.
-    client_options &set_exchange_keys(bool exchange_keys) {
+    client_options &set_exchange_keys(flag exchange_keys) {
         return done(try_set_exchange_keys(exchange_keys));
     }
 
     /// Whether received AES keys are sent back unchanged; read the warning in anwdl.h.
-    client_options &set_key_echo(bool key_echo) {
+    client_options &set_key_echo(flag key_echo) {
         return done(try_set_key_echo(key_echo));
     }
 
     /// Whether operations return instead of waiting.
-    client_options &set_non_blocking(bool non_blocking) {
+    client_options &set_non_blocking(flag non_blocking) {
         return done(try_set_non_blocking(non_blocking));
     }
 
@@ -2131,7 +2158,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
     }
 
     /// Whether the private key operation of the key exchange is left to compute().
-    client_options &set_separate_computation(bool separate) {
+    client_options &set_separate_computation(flag separate) {
         return done(try_set_separate_computation(separate));
     }
 
@@ -2172,13 +2199,13 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
     result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
         return detail::expect(anwdl_client_options_set_aes_wrapper(get(), wrapper.get()));
     }
-    result<void> try_set_exchange_keys(bool exchange_keys) {
+    result<void> try_set_exchange_keys(flag exchange_keys) {
         return detail::expect(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
     }
-    result<void> try_set_key_echo(bool key_echo) {
+    result<void> try_set_key_echo(flag key_echo) {
         return detail::expect(anwdl_client_options_set_key_echo(get(), key_echo));
     }
-    result<void> try_set_non_blocking(bool non_blocking) {
+    result<void> try_set_non_blocking(flag non_blocking) {
         return detail::expect(anwdl_client_options_set_non_blocking(get(), non_blocking));
     }
     result<void> try_set_protocol(protocol value) {
@@ -2195,7 +2222,7 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return detail::expect(anwdl_client_options_set_proxy_protocol(
             get(), static_cast<anwdl_proxy_protocol_t>(value)));
     }
-    result<void> try_set_separate_computation(bool separate) {
+    result<void> try_set_separate_computation(flag separate) {
         return detail::expect(anwdl_client_options_set_separate_computation(get(), separate));
     }
     result<void> try_set_expected_fingerprint(const text &hex) {
@@ -2461,10 +2488,10 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
 #if !defined(ANWDL_NO_EXCEPTIONS)
     /// Exchanges all keys. receive_first is true if the peer speaks first: the default, except for
     /// a client_interface. Pass false for a session in the role of a client.
-    void exchange_keys(bool receive_first = ReceiveFirst) {
+    void exchange_keys(flag receive_first = ReceiveFirst) {
         take(try_exchange_keys(receive_first));
     }
-    ANWDL_DETAIL_NODISCARD progress poll_exchange_keys(bool receive_first = ReceiveFirst) {
+    ANWDL_DETAIL_NODISCARD progress poll_exchange_keys(flag receive_first = ReceiveFirst) {
         return advance(functions::exchange_keys(handle(), receive_first));
     }
 
@@ -2532,7 +2559,7 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
         return aes_wrapper_view(functions::get_aes_wrapper(handle()));
     }
 
-    result<void> try_exchange_keys(bool receive_first = ReceiveFirst) {
+    result<void> try_exchange_keys(flag receive_first = ReceiveFirst) {
         return expect(functions::exchange_keys(handle(), receive_first));
     }
     result<void> try_send_public_rsa_key() {
@@ -2577,31 +2604,31 @@ template <class Self, class Handle> class serves_requests {
     /// A value_error with ANWDL_REASON_MALFORMED_REQUEST does not end the session:
     /// get_request_errors() has the errors, get_malformed_request_json() the text, and
     /// ANWDL_RESPONSE_MSG_BAD_REQ is the answer.
-    ANWDL_DETAIL_NODISCARD request recv_request(bool store_request = false) {
+    ANWDL_DETAIL_NODISCARD request recv_request(flag store_request = false) {
         return take(try_recv_request(store_request));
     }
     ANWDL_DETAIL_NODISCARD progress poll_recv_request(request &received,
-                                                      bool store_request = false) {
+                                                      flag store_request = false) {
         return advance(make(received, functions::recv_request, handle(), store_request));
     }
 
     /// Sends a response. `data_json` is the text of a JSON object, nullptr for {}; `reason` says
     /// why a request was refused, nullptr or "" for none.
-    void send_response(bool success, const text &message, const text &data_json = nullptr,
+    void send_response(flag success, const text &message, const text &data_json = nullptr,
                        const text &reason = nullptr) {
         take(try_send_response(success, message, data_json, reason));
     }
-    void send_response(bool success, const text &message, const data &content,
+    void send_response(flag success, const text &message, const data &content,
                        const text &reason = nullptr) {
         take(try_send_response(success, message, content, reason));
     }
-    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
+    ANWDL_DETAIL_NODISCARD progress poll_send_response(flag success, const text &message,
                                                        const text &data_json = nullptr,
                                                        const text &reason = nullptr) {
         return advance(functions::send_response(handle(), success, message.c_str(),
                                                 data_json.c_str(), reason.c_str()));
     }
-    ANWDL_DETAIL_NODISCARD progress poll_send_response(bool success, const text &message,
+    ANWDL_DETAIL_NODISCARD progress poll_send_response(flag success, const text &message,
                                                        const data &content,
                                                        const text &reason = nullptr) {
         return advance(functions::send_response_data(handle(), success, message.c_str(),
@@ -2624,16 +2651,16 @@ template <class Self, class Handle> class serves_requests {
         return functions::get_malformed_request_json(handle());
     }
 
-    result<request> try_recv_request(bool store_request = false) {
+    result<request> try_recv_request(flag store_request = false) {
         request received;
         return expect(make(received, functions::recv_request, handle(), store_request), received);
     }
-    result<void> try_send_response(bool success, const text &message,
+    result<void> try_send_response(flag success, const text &message,
                                    const text &data_json = nullptr, const text &reason = nullptr) {
         return expect(functions::send_response(handle(), success, message.c_str(),
                                                data_json.c_str(), reason.c_str()));
     }
-    result<void> try_send_response(bool success, const text &message, const data &content,
+    result<void> try_send_response(flag success, const text &message, const data &content,
                                    const text &reason = nullptr) {
         return expect(functions::send_response_data(handle(), success, message.c_str(),
                                                     content.get(), reason.c_str()));

@@ -77,6 +77,64 @@ template <class Type> bool lends(long) {
     return false;
 }
 
+/* As a bool, a pointer would be true. NAME##_takes<Type>(0) is whether a call takes a Type in the
+   place of GIVEN. */
+#define GIVEN std::declval<Type>()
+#define CALL(NAME, OBJECT, ...)                                                                    \
+    template <class Type>                                                                          \
+    constexpr auto NAME##_takes(int)->decltype(static_cast<void>(                                  \
+                                                   std::declval<OBJECT &>().__VA_ARGS__),          \
+                                               true) {                                             \
+        return true;                                                                               \
+    }                                                                                              \
+    template <class Type> constexpr bool NAME##_takes(long) {                                      \
+        return false;                                                                              \
+    }
+CALL(send_response, anwdl::client, send_response(GIVEN, "OK"))
+CALL(send_response_data, anwdl::client, send_response(GIVEN, "OK", anwdl::data()))
+CALL(poll_send_response, anwdl::session, poll_send_response(GIVEN, "OK", "{}"))
+CALL(poll_send_response_data, anwdl::session, poll_send_response(GIVEN, "OK", anwdl::data(), ""))
+CALL(try_send_response, anwdl::session, try_send_response(GIVEN, "OK"))
+CALL(try_send_response_data, anwdl::client, try_send_response(GIVEN, "OK", anwdl::data()))
+CALL(recv_request, anwdl::client, recv_request(GIVEN))
+CALL(exchange_keys, anwdl::client_interface, exchange_keys(GIVEN))
+CALL(set_boolean, anwdl::data, set_boolean("name", GIVEN))
+CALL(try_set_boolean, anwdl::data, try_set_boolean("name", GIVEN))
+CALL(add_boolean, anwdl::data, add_boolean(GIVEN))
+CALL(try_add_boolean, anwdl::data, try_add_boolean(GIVEN))
+CALL(set_non_blocking, anwdl::client_options, set_non_blocking(GIVEN))
+CALL(set_private_key, anwdl::rsa_wrapper, set_private_key("PEM", GIVEN))
+CALL(get_fingerprint, anwdl::rsa_wrapper_view, get_fingerprint(GIVEN))
+CALL(try_make, anwdl::rsa_wrapper, try_make(GIVEN))
+
+template <class Type> constexpr int count_takers() {
+    return send_response_takes<Type>(0) + send_response_data_takes<Type>(0) +
+           poll_send_response_takes<Type>(0) + poll_send_response_data_takes<Type>(0) +
+           try_send_response_takes<Type>(0) + try_send_response_data_takes<Type>(0) +
+           recv_request_takes<Type>(0) + exchange_keys_takes<Type>(0) + set_boolean_takes<Type>(0) +
+           try_set_boolean_takes<Type>(0) + add_boolean_takes<Type>(0) +
+           try_add_boolean_takes<Type>(0) + set_non_blocking_takes<Type>(0) +
+           set_private_key_takes<Type>(0) + get_fingerprint_takes<Type>(0) +
+           try_make_takes<Type>(0) + std::is_constructible<anwdl::rsa_wrapper, Type>::value;
+}
+
+static_assert(count_takers<bool>() == 17, "");
+static_assert(count_takers<const bool &>() == 17, "");
+static_assert(count_takers<int>() == 17, "");
+static_assert(count_takers<std::true_type>() == 17, "");
+static_assert(count_takers<std::vector<bool>::reference>() == 17, "");
+static_assert(count_takers<std::atomic<bool> &>() == 17, "");
+static_assert(count_takers<const char (&)[3]>() == 0, "");
+static_assert(count_takers<const char *>() == 0, "");
+static_assert(count_takers<char *const &>() == 0, "");
+static_assert(count_takers<anwdl::request *>() == 0, "");
+static_assert(count_takers<bool (*)()>() == 0, "");
+static_assert(count_takers<bool (&)()>() == 0, "");
+static_assert(count_takers<std::string>() == 0, "");
+static_assert(count_takers<anwdl::string>() == 0, "");
+static_assert(count_takers<anwdl::string_view>() == 0, "");
+static_assert(count_takers<std::nullptr_t>() == 0, "");
+
 /* -- helpers ----------------------------------------------------------------------------------- */
 
 /* Whether a call throws this failure, with a message. */

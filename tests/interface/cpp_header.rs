@@ -174,6 +174,30 @@ fn it_calls_every_function_of_the_c_header() {
     assert!(count > 150, "only {count} functions were found");
 }
 
+/// As a bool, a pointer would be true: a text that was meant for another parameter.
+#[test]
+fn each_parameter_that_is_true_or_false_refuses_pointers() {
+    let text = header("anwdl.hpp") + &header("anwdl_asio.hpp");
+    let code = text.lines().filter(|line| !line.starts_with(" *"));
+    let text = code.collect::<Vec<_>>().join("\n");
+    for (at, _) in text.match_indices("bool ") {
+        if !text[..at].trim_end().ends_with(['(', ',']) || text[at..].starts_with("bool &") {
+            continue;
+        }
+        let parameter = text[at..]
+            .split([',', ')', '>'])
+            .next()
+            .expect("there is one");
+        // Beside these is a function that is deleted, which says what to call instead.
+        let is_refused_otherwise = parameter == "bool generate_key_pair = true";
+        let is_of_template = text[at + parameter.len()..].starts_with('>');
+        assert!(
+            is_refused_otherwise || is_of_template,
+            "{parameter} should be a flag"
+        );
+    }
+}
+
 /// Some compilers know C++23 before their library does. This is the library of g++ without the one
 /// header.
 #[test]
