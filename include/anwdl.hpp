@@ -69,7 +69,8 @@
  * ANWDL_RUNTIME_ERROR as anwdl::runtime_error, a std::runtime_error. Both carry the reason and the
  * errno, and both are an anwdl::failure. Out of memory is std::bad_alloc. What throws NAME() has a
  * second form, try_NAME(), that throws none of these: it returns an anwdl::result with the value or
- * an anwdl::error. Constructors have try_make(). Getters that are noexcept have one form.
+ * an anwdl::error, and compilers warn if it is ignored. Constructors have try_make(). Getters that
+ * are noexcept have one form.
  *
  * Without exceptions. With -fno-exceptions, or if ANWDL_NO_EXCEPTIONS is defined before this header
  * is included, everything that throws is left out: what remains are the forms with try_ and what is
@@ -189,7 +190,13 @@
 #else
 #define ANWDL_DETAIL_STANDARD ANWDL_DETAIL_STANDARD_NAME
 #endif
+/* Where the standard has no such attribute, gcc takes it all the same, and clang has one of its own
+   that a cast to void silences, too. */
 #if __cplusplus >= 201703L
+#define ANWDL_DETAIL_NODISCARD [[nodiscard]]
+#elif defined(__clang__)
+#define ANWDL_DETAIL_NODISCARD __attribute__((__warn_unused_result__))
+#elif defined(__GNUC__) && __GNUC__ >= 7
 #define ANWDL_DETAIL_NODISCARD [[nodiscard]]
 #else
 #define ANWDL_DETAIL_NODISCARD
@@ -1120,52 +1127,53 @@ template <class Self> class reads_rsa_wrapper {
         return anwdl_rsa_wrapper_get_key_size(handle());
     }
 
-    result<string> try_get_public_key() const {
+    ANWDL_DETAIL_NODISCARD result<string> try_get_public_key() const {
         string pem;
         return expect(make(pem, anwdl_rsa_wrapper_get_public_key, handle()), pem);
     }
-    result<string> try_get_private_key() const {
+    ANWDL_DETAIL_NODISCARD result<string> try_get_private_key() const {
         string pem;
         return expect(make(pem, anwdl_rsa_wrapper_get_private_key, handle()), pem);
     }
-    result<string> try_get_remote_public_key() const {
+    ANWDL_DETAIL_NODISCARD result<string> try_get_remote_public_key() const {
         string pem;
         return expect(make(pem, anwdl_rsa_wrapper_get_remote_public_key, handle()), pem);
     }
-    result<bytes> try_get_public_key_der() const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_get_public_key_der() const {
         bytes der;
         return expect(make_bytes(der, anwdl_rsa_wrapper_get_public_key_der, handle()), der);
     }
-    result<bytes> try_get_private_key_der() const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_get_private_key_der() const {
         bytes der;
         return expect(make_bytes(der, anwdl_rsa_wrapper_get_private_key_der, handle()), der);
     }
-    result<bytes> try_get_remote_public_key_der() const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_get_remote_public_key_der() const {
         bytes der;
         return expect(make_bytes(der, anwdl_rsa_wrapper_get_remote_public_key_der, handle()), der);
     }
-    result<string> try_get_fingerprint(flag remote = false) const {
+    ANWDL_DETAIL_NODISCARD result<string> try_get_fingerprint(flag remote = false) const {
         string hex;
         return expect(make(hex, anwdl_rsa_wrapper_get_fingerprint, handle(), remote), hex);
     }
-    result<void> try_save(const text &path) const {
+    ANWDL_DETAIL_NODISCARD result<void> try_save(const text &path) const {
         return expect(anwdl_rsa_wrapper_save(handle(), path.path()));
     }
-    result<bytes> try_encrypt_data(const bytes_view &plain,
-                                   flag use_local_public_key = false) const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_encrypt_data(const bytes_view &plain,
+                                                          flag use_local_public_key = false) const {
         bytes cipher;
         return expect(encrypt(cipher, plain, use_local_public_key), cipher);
     }
-    result<bytes> try_decrypt_data(const bytes_view &cipher) const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_decrypt_data(const bytes_view &cipher) const {
         bytes plain;
         return expect(decrypt(plain, cipher), plain);
     }
-    result<bytes> try_sign_data(const bytes_view &content) const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_sign_data(const bytes_view &content) const {
         bytes signature;
         return expect(sign(signature, content), signature);
     }
-    result<bool> try_verify_data_signature(const bytes_view &signature, const bytes_view &content,
-                                           flag use_local_public_key = false) const {
+    ANWDL_DETAIL_NODISCARD result<bool>
+    try_verify_data_signature(const bytes_view &signature, const bytes_view &content,
+                              flag use_local_public_key = false) const {
         bool valid = false;
         return expect(verify_signature(valid, signature, content, use_local_public_key), valid);
     }
@@ -1324,7 +1332,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         return rsa_wrapper(wrapper);
     }
 
-    static result<rsa_wrapper> try_make(bool generate_key_pair = true) {
+    ANWDL_DETAIL_NODISCARD static result<rsa_wrapper> try_make(bool generate_key_pair = true) {
         rsa_wrapper made(nullptr);
         return detail::expect(detail::make(made, anwdl_rsa_wrapper_new, generate_key_pair), made);
     }
@@ -1332,7 +1340,7 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
     /// Neither from a path nor from a key: try_load() takes the path of a private key,
     /// try_from_private_key() takes one as PEM.
     template <class Pointee> static result<rsa_wrapper> try_make(Pointee *path_or_pem) = delete;
-    static result<rsa_wrapper> try_from_private_key(const text &pem) {
+    ANWDL_DETAIL_NODISCARD static result<rsa_wrapper> try_from_private_key(const text &pem) {
         result<rsa_wrapper> made = try_make(false);
         if (made) {
             result<void> set = made->try_set_private_key(pem);
@@ -1341,41 +1349,44 @@ class rsa_wrapper : public detail::object<anwdl_rsa_wrapper_t, anwdl_rsa_wrapper
         }
         return made;
     }
-    result<void> try_generate_key_pair(std::uint64_t public_exponent = 65537,
-                                       std::uint32_t key_size = 4096) {
+    ANWDL_DETAIL_NODISCARD result<void> try_generate_key_pair(std::uint64_t public_exponent = 65537,
+                                                              std::uint32_t key_size = 4096) {
         return detail::expect(
             anwdl_rsa_wrapper_generate_key_pair(get(), public_exponent, key_size));
     }
-    result<void> try_set_public_key(const text &pem) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_public_key(const text &pem) {
         return detail::expect(anwdl_rsa_wrapper_set_public_key(get(), pem.c_str()));
     }
-    result<void> try_set_private_key(const text &pem, flag derivate_public_key = true) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_private_key(const text &pem,
+                                                            flag derivate_public_key = true) {
         return detail::expect(
             anwdl_rsa_wrapper_set_private_key(get(), pem.c_str(), derivate_public_key));
     }
-    result<void> try_set_public_numbers(const bytes_view &modulus, const bytes_view &exponent) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_public_numbers(const bytes_view &modulus,
+                                                               const bytes_view &exponent) {
         return detail::expect(anwdl_rsa_wrapper_set_public_numbers(
             get(), modulus.data(), modulus.size(), exponent.data(), exponent.size()));
     }
-    result<void> try_set_private_operation(private_operation operation) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_private_operation(private_operation operation) {
         return detail::expect(detail::set_private_operation(get(), std::move(operation)));
     }
-    result<anwdl_error_reason_t> try_load(const text &path) {
+    ANWDL_DETAIL_NODISCARD result<anwdl_error_reason_t> try_load(const text &path) {
         const anwdl_status_t status = anwdl_rsa_wrapper_load(get(), path.path());
         anwdl_error_reason_t warning = anwdl_last_error_reason();
         return detail::expect(status, warning);
     }
-    result<void> try_set_remote_public_key(const text &pem) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_remote_public_key(const text &pem) {
         return detail::expect(anwdl_rsa_wrapper_set_remote_public_key(get(), pem.c_str()));
     }
-    result<void> try_set_public_key_der(const bytes_view &der) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_public_key_der(const bytes_view &der) {
         return detail::expect(anwdl_rsa_wrapper_set_public_key_der(get(), der.data(), der.size()));
     }
-    result<void> try_set_private_key_der(const bytes_view &der, flag derivate_public_key = true) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_private_key_der(const bytes_view &der,
+                                                                flag derivate_public_key = true) {
         return detail::expect(anwdl_rsa_wrapper_set_private_key_der(get(), der.data(), der.size(),
                                                                     derivate_public_key));
     }
-    result<void> try_set_remote_public_key_der(const bytes_view &der) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_remote_public_key_der(const bytes_view &der) {
         return detail::expect(
             anwdl_rsa_wrapper_set_remote_public_key_der(get(), der.data(), der.size()));
     }
@@ -1421,19 +1432,19 @@ template <class Self> class reads_aes_wrapper {
         return anwdl_aes_wrapper_get_key_size(handle());
     }
 
-    result<bytes_view> try_get_key() const {
+    ANWDL_DETAIL_NODISCARD result<bytes_view> try_get_key() const {
         bytes_view key, iv;
         return expect(get_parts(key, iv), key);
     }
-    result<bytes_view> try_get_iv() const {
+    ANWDL_DETAIL_NODISCARD result<bytes_view> try_get_iv() const {
         bytes_view key, iv;
         return expect(get_parts(key, iv), iv);
     }
-    result<bytes> try_encrypt_data(const bytes_view &plain) const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_encrypt_data(const bytes_view &plain) const {
         bytes cipher;
         return expect(encrypt(cipher, plain), cipher);
     }
-    result<bytes> try_decrypt_data(const bytes_view &cipher) const {
+    ANWDL_DETAIL_NODISCARD result<bytes> try_decrypt_data(const bytes_view &cipher) const {
         bytes plain;
         return expect(decrypt(plain, cipher), plain);
     }
@@ -1495,14 +1506,15 @@ class aes_wrapper : public detail::object<anwdl_aes_wrapper_t, anwdl_aes_wrapper
         return aes_wrapper(wrapper);
     }
 
-    static result<aes_wrapper> try_make(std::uint32_t key_size = 256,
-                                        aes_mode mode = aes_mode::cbc) {
+    ANWDL_DETAIL_NODISCARD static result<aes_wrapper> try_make(std::uint32_t key_size = 256,
+                                                               aes_mode mode = aes_mode::cbc) {
         aes_wrapper made(nullptr);
         return detail::expect(detail::make(made, anwdl_aes_wrapper_new, key_size,
                                            static_cast<anwdl_aes_mode_t>(mode)),
                               made);
     }
-    result<void> try_set_key(const bytes_view &key, const bytes_view &iv = bytes_view()) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_key(const bytes_view &key,
+                                                    const bytes_view &iv = bytes_view()) {
         return detail::expect(
             anwdl_aes_wrapper_set_key(get(), key.data(), key.size(), iv.data(), iv.size()));
     }
@@ -1648,19 +1660,19 @@ class value {
 
     /// The same, with an error that says why there is none: ANWDL_REASON_NOT_FOUND,
     /// ANWDL_REASON_WRONG_TYPE, or ANWDL_REASON_OUT_OF_RANGE for an integer.
-    result<string_view> try_get_string(const text &pointer = "") const {
+    ANWDL_DETAIL_NODISCARD result<string_view> try_get_string(const text &pointer = "") const {
         string_view found;
         return detail::expect(read_string(pointer, found), found);
     }
-    result<std::int64_t> try_get_integer(const text &pointer = "") const {
+    ANWDL_DETAIL_NODISCARD result<std::int64_t> try_get_integer(const text &pointer = "") const {
         std::int64_t found = 0;
         return detail::expect(anwdl_value_get_integer(value_, pointer.c_str(), &found), found);
     }
-    result<double> try_get_float(const text &pointer = "") const {
+    ANWDL_DETAIL_NODISCARD result<double> try_get_float(const text &pointer = "") const {
         double found = 0;
         return detail::expect(anwdl_value_get_float(value_, pointer.c_str(), &found), found);
     }
-    result<bool> try_get_boolean(const text &pointer = "") const {
+    ANWDL_DETAIL_NODISCARD result<bool> try_get_boolean(const text &pointer = "") const {
         bool found = false;
         return detail::expect(anwdl_value_get_boolean(value_, pointer.c_str(), &found), found);
     }
@@ -1688,7 +1700,7 @@ class value {
     }
 #endif
 
-    result<string> try_to_json() const {
+    ANWDL_DETAIL_NODISCARD result<string> try_to_json() const {
         string json;
         return detail::expect(detail::make(json, anwdl_value_to_json, value_), json);
     }
@@ -1989,85 +2001,86 @@ class data : public detail::object<anwdl_data_t, anwdl_data_free> {
 
     // Elements of an array.
 
-    static result<data> try_make() {
+    ANWDL_DETAIL_NODISCARD static result<data> try_make() {
         data made(nullptr);
         return detail::expect(detail::make(made, anwdl_data_new), made);
     }
-    static result<data> try_array() {
+    ANWDL_DETAIL_NODISCARD static result<data> try_array() {
         data made(nullptr);
         return detail::expect(detail::make(made, anwdl_data_new_array), made);
     }
-    result<string> try_to_json() const {
+    ANWDL_DETAIL_NODISCARD result<string> try_to_json() const {
         string json;
         return detail::expect(detail::make(json, anwdl_data_to_json, get()), json);
     }
-    result<void> try_set_string(const text &name, string_view value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_string(const text &name, string_view value) {
         return detail::expect(
             anwdl_data_set_string_with_length(get(), name.c_str(), value.data(), value.size()));
     }
-    result<void> try_set_integer(const text &name, std::int64_t value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_integer(const text &name, std::int64_t value) {
         return detail::expect(anwdl_data_set_integer(get(), name.c_str(), value));
     }
-    result<void> try_set_float(const text &name, double value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_float(const text &name, double value) {
         return detail::expect(anwdl_data_set_float(get(), name.c_str(), value));
     }
-    result<void> try_set_boolean(const text &name, flag value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_boolean(const text &name, flag value) {
         return detail::expect(anwdl_data_set_boolean(get(), name.c_str(), value));
     }
-    result<void> try_set_null(const text &name) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_null(const text &name) {
         return detail::expect(anwdl_data_set_null(get(), name.c_str()));
     }
-    result<void> try_set_object(const text &name, const data &value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_object(const text &name, const data &value) {
         return detail::expect(anwdl_data_set_object(get(), name.c_str(), value.get()));
     }
-    result<void> try_set_array(const text &name, const data &array) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_array(const text &name, const data &array) {
         return detail::expect(anwdl_data_set_array(get(), name.c_str(), array.get()));
     }
-    result<void> try_set_value(const text &name, const anwdl::value &value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_value(const text &name, const anwdl::value &value) {
         return detail::expect(anwdl_data_set_value(get(), name.c_str(), value.get()));
     }
-    result<void> try_set_json(const text &name, const text &json) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_json(const text &name, const text &json) {
         return detail::expect(anwdl_data_set_json(get(), name.c_str(), json.c_str()));
     }
-    result<void> try_add_string(string_view value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_string(string_view value) {
         return detail::expect(anwdl_data_add_string_with_length(get(), value.data(), value.size()));
     }
-    result<void> try_add_integer(std::int64_t value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_integer(std::int64_t value) {
         return detail::expect(anwdl_data_add_integer(get(), value));
     }
-    result<void> try_add_float(double value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_float(double value) {
         return detail::expect(anwdl_data_add_float(get(), value));
     }
-    result<void> try_add_boolean(flag value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_boolean(flag value) {
         return detail::expect(anwdl_data_add_boolean(get(), value));
     }
-    result<void> try_add_null() {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_null() {
         return detail::expect(anwdl_data_add_null(get()));
     }
-    result<void> try_add_object(const data &value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_object(const data &value) {
         return detail::expect(anwdl_data_add_object(get(), value.get()));
     }
-    result<void> try_add_array(const data &array) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_array(const data &array) {
         return detail::expect(anwdl_data_add_array(get(), array.get()));
     }
-    result<void> try_add_value(const anwdl::value &value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_value(const anwdl::value &value) {
         return detail::expect(anwdl_data_add_value(get(), value.get()));
     }
-    result<void> try_add_json(const text &json) {
+    ANWDL_DETAIL_NODISCARD result<void> try_add_json(const text &json) {
         return detail::expect(anwdl_data_add_json(get(), json.c_str()));
     }
-    static result<data> try_from_json(const text &json) {
+    ANWDL_DETAIL_NODISCARD static result<data> try_from_json(const text &json) {
         data made(nullptr);
         return detail::expect(detail::make(made, anwdl_data_from_json, json.c_str()), made);
     }
-    result<void> try_set_container(const text &uuid, const text &token, const text &iso_sha256,
-                                   const text &user_name, const text &password,
-                                   std::uint16_t port) {
+    ANWDL_DETAIL_NODISCARD result<void>
+    try_set_container(const text &uuid, const text &token, const text &iso_sha256,
+                      const text &user_name, const text &password, std::uint16_t port) {
         return detail::expect(anwdl_data_set_container(get(), uuid.c_str(), token.c_str(),
                                                        iso_sha256.c_str(), user_name.c_str(),
                                                        password.c_str(), port));
     }
-    result<void> try_set_statistics(std::uint64_t uptime, const text &version) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_statistics(std::uint64_t uptime,
+                                                           const text &version) {
         return detail::expect(anwdl_data_set_statistics(get(), uptime, version.c_str()));
     }
 
@@ -2173,59 +2186,59 @@ class client_options : public detail::object<anwdl_client_options_t, anwdl_clien
         return client_options(taken);
     }
 
-    static result<client_options> try_make() {
+    ANWDL_DETAIL_NODISCARD static result<client_options> try_make() {
         client_options made(anwdl_client_options_new());
         if (!made)
             return detail::fail<client_options>(error::last(ANWDL_RUNTIME_ERROR));
         return made;
     }
-    result<client_options> try_copy() const {
+    ANWDL_DETAIL_NODISCARD result<client_options> try_copy() const {
         client_options copied(nullptr);
         return detail::expect(detail::make(copied, anwdl_client_options_copy, get()), copied);
     }
-    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_timeout(std::chrono::milliseconds timeout) {
         return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
             return anwdl_client_options_set_timeout(get(), milliseconds);
         });
     }
-    result<void> try_set_idle_timeout(std::chrono::milliseconds timeout) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_idle_timeout(std::chrono::milliseconds timeout) {
         return detail::expect_timeout(timeout, [this](std::uint32_t milliseconds) {
             return anwdl_client_options_set_idle_timeout(get(), milliseconds);
         });
     }
-    result<void> try_set_rsa_wrapper(const rsa_wrapper &wrapper) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_rsa_wrapper(const rsa_wrapper &wrapper) {
         return detail::expect(anwdl_client_options_set_rsa_wrapper(get(), wrapper.get()));
     }
-    result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
         return detail::expect(anwdl_client_options_set_aes_wrapper(get(), wrapper.get()));
     }
-    result<void> try_set_exchange_keys(flag exchange_keys) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_exchange_keys(flag exchange_keys) {
         return detail::expect(anwdl_client_options_set_exchange_keys(get(), exchange_keys));
     }
-    result<void> try_set_key_echo(flag key_echo) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_key_echo(flag key_echo) {
         return detail::expect(anwdl_client_options_set_key_echo(get(), key_echo));
     }
-    result<void> try_set_non_blocking(flag non_blocking) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_non_blocking(flag non_blocking) {
         return detail::expect(anwdl_client_options_set_non_blocking(get(), non_blocking));
     }
-    result<void> try_set_protocol(protocol value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_protocol(protocol value) {
         return detail::expect(
             anwdl_client_options_set_protocol(get(), static_cast<anwdl_protocol_t>(value)));
     }
-    result<void> try_set_max_message_size(std::size_t size) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_max_message_size(std::size_t size) {
         return detail::expect(anwdl_client_options_set_max_message_size(get(), size));
     }
-    result<void> try_set_peer_ip(const text &ip) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_peer_ip(const text &ip) {
         return detail::expect(anwdl_client_options_set_peer_ip(get(), ip.c_str()));
     }
-    result<void> try_set_proxy_protocol(proxy_protocol value) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_proxy_protocol(proxy_protocol value) {
         return detail::expect(anwdl_client_options_set_proxy_protocol(
             get(), static_cast<anwdl_proxy_protocol_t>(value)));
     }
-    result<void> try_set_separate_computation(flag separate) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_separate_computation(flag separate) {
         return detail::expect(anwdl_client_options_set_separate_computation(get(), separate));
     }
-    result<void> try_set_expected_fingerprint(const text &hex) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_expected_fingerprint(const text &hex) {
         return detail::expect(anwdl_client_options_set_expected_fingerprint(get(), hex.c_str()));
     }
 
@@ -2381,10 +2394,10 @@ template <class Self, class Handle> class has_operations {
         return functions::is_idle(handle());
     }
 
-    result<progress> try_get_wants() const {
+    ANWDL_DETAIL_NODISCARD result<progress> try_get_wants() const {
         return expect_progress(functions::get_wants(handle()));
     }
-    result<void> try_set_user_data(void *user_data) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_user_data(void *user_data) {
         return expect(functions::set_user_data(handle(), user_data));
     }
 
@@ -2432,13 +2445,13 @@ template <class Self, class Handle> class has_descriptor {
         return functions::get_socket_descriptor(handle());
     }
 
-    result<void> try_close_connection() {
+    ANWDL_DETAIL_NODISCARD result<void> try_close_connection() {
         return expect(functions::close_connection(handle()));
     }
-    result<int> try_detach() {
+    ANWDL_DETAIL_NODISCARD result<int> try_detach() {
         return expect_descriptor(functions::detach(handle()));
     }
-    result<void> try_set_timeout(std::chrono::milliseconds timeout) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_timeout(std::chrono::milliseconds timeout) {
         return expect_timeout(timeout, [this](std::uint32_t milliseconds) {
             return functions::set_timeout(handle(), milliseconds);
         });
@@ -2559,28 +2572,28 @@ template <class Self, class Handle, bool ReceiveFirst> class exchanges_keys {
         return aes_wrapper_view(functions::get_aes_wrapper(handle()));
     }
 
-    result<void> try_exchange_keys(flag receive_first = ReceiveFirst) {
+    ANWDL_DETAIL_NODISCARD result<void> try_exchange_keys(flag receive_first = ReceiveFirst) {
         return expect(functions::exchange_keys(handle(), receive_first));
     }
-    result<void> try_send_public_rsa_key() {
+    ANWDL_DETAIL_NODISCARD result<void> try_send_public_rsa_key() {
         return expect(functions::send_public_rsa_key(handle()));
     }
-    result<void> try_recv_public_rsa_key() {
+    ANWDL_DETAIL_NODISCARD result<void> try_recv_public_rsa_key() {
         return expect(functions::recv_public_rsa_key(handle()));
     }
-    result<void> try_send_aes_key() {
+    ANWDL_DETAIL_NODISCARD result<void> try_send_aes_key() {
         return expect(functions::send_aes_key(handle()));
     }
-    result<void> try_recv_aes_key() {
+    ANWDL_DETAIL_NODISCARD result<void> try_recv_aes_key() {
         return expect(functions::recv_aes_key(handle()));
     }
-    result<void> try_compute() {
+    ANWDL_DETAIL_NODISCARD result<void> try_compute() {
         return expect(functions::compute(handle()));
     }
-    result<void> try_set_rsa_wrapper(const rsa_wrapper &wrapper) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_rsa_wrapper(const rsa_wrapper &wrapper) {
         return expect(functions::set_rsa_wrapper(handle(), wrapper.get()));
     }
-    result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_aes_wrapper(const aes_wrapper &wrapper) {
         return expect(functions::set_aes_wrapper(handle(), wrapper.get()));
     }
 
@@ -2651,17 +2664,19 @@ template <class Self, class Handle> class serves_requests {
         return functions::get_malformed_request_json(handle());
     }
 
-    result<request> try_recv_request(flag store_request = false) {
+    ANWDL_DETAIL_NODISCARD result<request> try_recv_request(flag store_request = false) {
         request received;
         return expect(make(received, functions::recv_request, handle(), store_request), received);
     }
-    result<void> try_send_response(flag success, const text &message,
-                                   const text &data_json = nullptr, const text &reason = nullptr) {
+    ANWDL_DETAIL_NODISCARD result<void> try_send_response(flag success, const text &message,
+                                                          const text &data_json = nullptr,
+                                                          const text &reason = nullptr) {
         return expect(functions::send_response(handle(), success, message.c_str(),
                                                data_json.c_str(), reason.c_str()));
     }
-    result<void> try_send_response(flag success, const text &message, const data &content,
-                                   const text &reason = nullptr) {
+    ANWDL_DETAIL_NODISCARD result<void> try_send_response(flag success, const text &message,
+                                                          const data &content,
+                                                          const text &reason = nullptr) {
         return expect(functions::send_response_data(handle(), success, message.c_str(),
                                                     content.get(), reason.c_str()));
     }
@@ -2705,13 +2720,14 @@ template <class Self, class Handle> class makes_requests {
     }
 #endif
 
-    result<void> try_send_request(const text &verb, const text &parameters_json = nullptr) {
+    ANWDL_DETAIL_NODISCARD result<void> try_send_request(const text &verb,
+                                                         const text &parameters_json = nullptr) {
         return expect(functions::send_request(handle(), verb.c_str(), parameters_json.c_str()));
     }
-    result<void> try_send_request(const text &verb, const data &parameters) {
+    ANWDL_DETAIL_NODISCARD result<void> try_send_request(const text &verb, const data &parameters) {
         return expect(functions::send_request_data(handle(), verb.c_str(), parameters.get()));
     }
-    result<response> try_recv_response() {
+    ANWDL_DETAIL_NODISCARD result<response> try_recv_response() {
         response received;
         return expect(make(received, functions::recv_response, handle()), received);
     }
@@ -2759,13 +2775,14 @@ class client : public detail::object<anwdl_client_t, anwdl_client_free>,
         return detail::next_event(received, anwdl_client_next_event, get());
     }
 
-    static result<client> try_make(int descriptor) {
+    ANWDL_DETAIL_NODISCARD static result<client> try_make(int descriptor) {
         client made(nullptr);
         return detail::expect(detail::make(made, anwdl_client_new, descriptor,
                                            static_cast<const anwdl_client_options_t *>(nullptr)),
                               made);
     }
-    static result<client> try_make(int descriptor, const client_options &options) {
+    ANWDL_DETAIL_NODISCARD static result<client> try_make(int descriptor,
+                                                          const client_options &options) {
         if (!options)
             return detail::fail<client>(detail::empty_argument());
         client made(nullptr);
@@ -2880,13 +2897,14 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
         return static_cast<role>(anwdl_session_get_role(get()));
     }
 
-    static result<session> try_make(role side) {
+    ANWDL_DETAIL_NODISCARD static result<session> try_make(role side) {
         session made(nullptr);
         return detail::expect(detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side),
                                            static_cast<const anwdl_client_options_t *>(nullptr)),
                               made);
     }
-    static result<session> try_make(role side, const client_options &options) {
+    ANWDL_DETAIL_NODISCARD static result<session> try_make(role side,
+                                                           const client_options &options) {
         if (!options)
             return detail::fail<session>(detail::empty_argument());
         session made(nullptr);
@@ -2894,34 +2912,34 @@ class session : public detail::object<anwdl_session_t, anwdl_session_free>,
             detail::make(made, anwdl_session_new, static_cast<anwdl_role_t>(side), options.get()),
             made);
     }
-    result<std::size_t> try_feed(const bytes_view &received) {
+    ANWDL_DETAIL_NODISCARD result<std::size_t> try_feed(const bytes_view &received) {
         std::size_t taken = 0;
         return detail::expect(anwdl_session_feed(get(), received.data(), received.size(), &taken),
                               taken);
     }
-    result<void> try_received(std::size_t count) {
+    ANWDL_DETAIL_NODISCARD result<void> try_received(std::size_t count) {
         return detail::expect(anwdl_session_received(get(), count));
     }
-    result<void> try_feed_end() {
+    ANWDL_DETAIL_NODISCARD result<void> try_feed_end() {
         return detail::expect(anwdl_session_feed_end(get()));
     }
-    result<bytes_view> try_get_pending() const {
+    ANWDL_DETAIL_NODISCARD result<bytes_view> try_get_pending() const {
         const std::uint8_t *pending = nullptr;
         std::size_t size = 0;
         const anwdl_status_t status = anwdl_session_get_pending(get(), &pending, &size);
         bytes_view borrowed(pending, size);
         return detail::expect(status, borrowed);
     }
-    result<void> try_set_time(std::chrono::steady_clock::time_point now) {
+    ANWDL_DETAIL_NODISCARD result<void> try_set_time(std::chrono::steady_clock::time_point now) {
         const std::chrono::milliseconds milliseconds =
             std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
         return detail::expect(
             anwdl_session_set_time(get(), static_cast<std::uint64_t>(milliseconds.count())));
     }
-    result<void> try_sent(std::size_t count) {
+    ANWDL_DETAIL_NODISCARD result<void> try_sent(std::size_t count) {
         return detail::expect(anwdl_session_sent(get(), count));
     }
-    result<void> try_end() {
+    ANWDL_DETAIL_NODISCARD result<void> try_end() {
         return detail::expect(anwdl_session_end(get()));
     }
 
@@ -2994,25 +3012,25 @@ class client_interface
         return detail::next_event(received, anwdl_client_interface_next_event, get());
     }
 
-    static result<client_interface> try_make() {
+    ANWDL_DETAIL_NODISCARD static result<client_interface> try_make() {
         client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
         return detail::expect(detail::make(made, anwdl_client_interface_new,
                                            static_cast<const anwdl_client_options_t *>(nullptr)),
                               made);
     }
-    static result<client_interface> try_make(const client_options &options) {
+    ANWDL_DETAIL_NODISCARD static result<client_interface> try_make(const client_options &options) {
         if (!options)
             return detail::fail<client_interface>(detail::empty_argument());
         client_interface made(static_cast<anwdl_client_interface_t *>(nullptr));
         return detail::expect(detail::make(made, anwdl_client_interface_new, options.get()), made);
     }
-    result<void> try_connect_server(const text &host, std::uint16_t port) {
+    ANWDL_DETAIL_NODISCARD result<void> try_connect_server(const text &host, std::uint16_t port) {
         return detail::expect(anwdl_client_interface_connect_server(get(), host.c_str(), port));
     }
-    result<void> try_attach(int descriptor) {
+    ANWDL_DETAIL_NODISCARD result<void> try_attach(int descriptor) {
         return detail::expect(anwdl_client_interface_attach(get(), descriptor));
     }
-    result<string> try_get_server_fingerprint() const {
+    ANWDL_DETAIL_NODISCARD result<string> try_get_server_fingerprint() const {
         string hex;
         return detail::expect(
             detail::make(hex, anwdl_client_interface_get_server_fingerprint, get()), hex);
@@ -3157,7 +3175,8 @@ inline void run_log_handler(anwdl_log_level_t level, void *owner, const char *cl
 ///
 /// An exception that leaves the function is caught, as it must not pass through C, and the call of
 /// the library continues. The first one is stored for take_log_exception().
-inline result<void> try_set_log_handler(log_level least_level, log_handler function) {
+ANWDL_DETAIL_NODISCARD inline result<void> try_set_log_handler(log_level least_level,
+                                                               log_handler function) {
     detail::log_state &state = detail::log_state::get();
     std::forward_list<std::shared_ptr<void>> fresh;
     std::forward_list<std::shared_ptr<void>> earlier;
@@ -3184,7 +3203,8 @@ inline result<void> try_set_log_handler(log_level least_level, log_handler funct
 
 /// As try_set_log_handler(), for a function that needs no owner; see anwdl_set_log_callback().
 /// There is one function for the whole process: each of the two calls replaces the other's.
-inline result<void> try_set_log_callback(log_level least_level, log_function function) {
+ANWDL_DETAIL_NODISCARD inline result<void> try_set_log_callback(log_level least_level,
+                                                                log_function function) {
     log_handler handler;
     if (function)
         handler = [function](log_level level, void *, const char *client_id, const char *message) {

@@ -174,6 +174,56 @@ fn it_calls_every_function_of_the_c_header() {
     assert!(count > 150, "only {count} functions were found");
 }
 
+/// Every compiler of C++ with the standards that it has.
+fn every_compiler() -> Vec<(&'static str, &'static str)> {
+    let clangs = compiler::clangs();
+    let compilers = std::iter::once("g++").chain(clangs.iter().map(|&(_, clang)| clang));
+    compilers
+        .flat_map(|compiler| {
+            standards(compiler)
+                .into_iter()
+                .map(move |it| (compiler, it))
+        })
+        .collect()
+}
+
+#[test]
+fn results_must_not_be_ignored() {
+    let source = "#include \"anwdl.hpp\"
+        void f(anwdl::client &, anwdl::data &);
+        void f(anwdl::client &client, anwdl::data &data) {
+            client.try_send_response(true, \"OK\");
+            data.try_set_null(\"name\");
+            anwdl::client::try_make(0);
+            anwdl::try_set_log_handler(anwdl::log_level::debug, nullptr);
+            (void)client.try_send_response(true, \"OK\");
+            static_cast<void>(anwdl::client::try_make(0));
+        }\n";
+    for (compiler, standard) in every_compiler() {
+        let complaint = compiler::complaint(compiler, "c++", standard, &[], source);
+        let complaint = complaint.unwrap_or_default();
+        let count = complaint.matches("unused-result]").count();
+        assert_eq!(count, 4, "{compiler} -std={standard}:\n{complaint}");
+    }
+}
+
+/// What the test above shows for some forms holds for all.
+#[test]
+fn each_form_with_try_is_declared_so() {
+    let text = header("anwdl.hpp");
+    let mut count = 0;
+    for (at, _) in text.match_indices("try_") {
+        let before = text[..at].trim_end();
+        let statement = text[at..].split(';').next().expect("there is one");
+        if before.ends_with('>') && !before.ends_with("->") && !statement.ends_with("= delete") {
+            count += 1;
+            let start = before.rsplit([';', '{', '}']).next().expect("there is one");
+            assert!(start.contains("ANWDL_DETAIL_NODISCARD"), "{start}");
+        }
+    }
+    assert!(count > 100, "only {count} forms with try_ were found");
+}
+
 /// As a bool, a pointer would be true: a text that was meant for another parameter.
 #[test]
 fn each_parameter_that_is_true_or_false_refuses_pointers() {
