@@ -268,10 +268,13 @@ static inline anwdl_client_options_t *make_options(int argc, char **argv) {
    if there is none. It does not block. */
 static inline int open_listener(int argc, char **argv) {
     const char *activated = getenv("LISTEN_PID");
-    uint16_t port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "6150"));
-    struct sockaddr_in address = {AF_INET, port, {htonl(INADDR_LOOPBACK)}, {0}};
     bool is_passed = activated != NULL && atoi(activated) == getpid();
     int on = 1, fd = is_passed ? 3 : socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "6150"));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     bool is_done = fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
                    (is_passed || (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                                   bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
