@@ -343,8 +343,8 @@ typedef enum ANWDL_INT_ENUM {
   /** (RUNTIME_ERROR) The peer does not accept what was sent (it answered with a byte other than '1'). The
    * session is where it was before the step. */
   ANWDL_REASON_PEER_REFUSED = 22,
-  /** (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had moved, the
-   * call can be repeated; otherwise the session has ended. */
+  /** (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had moved (a
+   * whole PROXY header does not count), the call can be repeated; otherwise the session has ended. */
   ANWDL_REASON_TIMEOUT = 23,
   /** (RUNTIME_ERROR) A system call failed; see anwdl_last_error_errno(). A session has ended with it. */
   ANWDL_REASON_IO_FAILED = 24,
@@ -1081,7 +1081,7 @@ anwdl_status_t anwdl_client_set_aes_wrapper(anwdl_client_t *client, const anwdl_
  * @retval ANWDL_VALUE_ERROR ANWDL_REASON_INVALID_KEY: the peer's key. ANWDL_REASON_MESSAGE_TOO_LARGE: the
  *   peer's PEM has more than 16 KiB. ANWDL_REASON_PROTOCOL_VIOLATION, ANWDL_REASON_DECRYPTION_FAILED,
  *   ANWDL_REASON_PROTOCOL_MISMATCH. ANWDL_REASON_KEY_MISSING: the local wrapper lacks a key, or its two keys
- *   do not belong together, or a step comes before the peer's public key.
+ *   do not belong together, or the AES key is to be sent before the peer's public key has come.
  * @retval ANWDL_RUNTIME_ERROR Those of every operation, and ANWDL_REASON_PEER_REFUSED,
  *   ANWDL_REASON_KEYS_ALREADY_EXCHANGED, ANWDL_REASON_RANDOM_FAILED, ANWDL_REASON_FINGERPRINT_MISMATCH. */
 ANWDL_MUST_USE

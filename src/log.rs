@@ -55,12 +55,18 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// For a forked child, which has only the thread that forked: no other call will end.
+    /// For a forked child, which has only the thread that forked: no other call will end. Frees and
+    /// allocates nothing, because not every allocator survives a fork beside other threads.
     pub(crate) fn reset_in_child(&mut self) {
-        self.running.clear();
-        if let Some(generation) = IN_HOOK.get() {
-            self.running.insert(generation, 1);
+        for (generation, calls) in &mut self.running {
+            *calls = usize::from(IN_HOOK.get() == Some(*generation));
         }
+    }
+
+    /// Whether a call of an earlier generation is running.
+    fn runs_before(&self, generation: u64) -> bool {
+        let mut earlier = self.running.range(..generation);
+        earlier.any(|(_, calls)| *calls > 0)
     }
 }
 
@@ -83,7 +89,7 @@ pub fn set_hook(min_level: Level, hook: Option<Hook>) {
     state.generation += 1;
     let generation = state.generation;
     if IN_HOOK.get().is_none() {
-        while state.running.range(..generation).next().is_some() {
+        while state.runs_before(generation) {
             state = CALL_ENDED
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);

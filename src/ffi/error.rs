@@ -136,8 +136,8 @@ pub enum anwdl_error_reason_t {
     /// (RUNTIME_ERROR) The peer does not accept what was sent (it answered with a byte other than '1'). The
     /// session is where it was before the step.
     ANWDL_REASON_PEER_REFUSED = 22,
-    /// (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had moved, the
-    /// call can be repeated; otherwise the session has ended.
+    /// (RUNTIME_ERROR) The timeout passed before the work was done. If no byte of the operation had moved (a
+    /// whole PROXY header does not count), the call can be repeated; otherwise the session has ended.
     ANWDL_REASON_TIMEOUT = 23,
     /// (RUNTIME_ERROR) A system call failed; see anwdl_last_error_errno(). A session has ended with it.
     ANWDL_REASON_IO_FAILED = 24,

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::hint::black_box;
+use std::mem::ManuallyDrop;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -60,13 +61,15 @@ unsafe extern "C" {
 }
 
 thread_local! {
-    /// The locks of the library, from before a fork of this thread until after it.
-    static LOCKS: Cell<Option<AllLocks>> = const { Cell::new(None) };
+    /// The locks of the library, from before a fork of this thread until after it. Without a
+    /// destructor, because a thread may fork while its thread-local values are being destroyed.
+    static LOCKS: Cell<Option<ManuallyDrop<AllLocks>>> = const { Cell::new(None) };
 }
 
 /// Before `main()`, or when the library is loaded: the handlers of a program that registers its own
 /// later run before these at a fork, and after them in the child. So the program may hold locks of
-/// its handlers while it calls the library, and its handler in the child may call the library.
+/// its handlers while it calls the library, and its handler in the child may call the library. The
+/// number puts it before the program's own constructors where it is linked statically.
 // SAFETY: the linker's section of functions to call at that time; each is called once, and may
 // ignore the arguments that some C libraries pass.
 #[used]
@@ -74,11 +77,14 @@ thread_local! {
     target_vendor = "apple",
     unsafe(link_section = "__DATA,__mod_init_func")
 )]
-#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(
+    not(target_vendor = "apple"),
+    unsafe(link_section = ".init_array.00101")
+)]
 static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
-    // An allocator registers its handlers at the first allocation: before these, because threads
+    // Some allocators register handlers at the first allocation: before these, because threads
     // allocate while they hold the library's locks.
     drop(black_box(Box::new(0_u8)));
     register_handlers_once();
@@ -96,17 +102,17 @@ pub(super) fn register_handlers_once() {
 }
 
 unsafe extern "C" fn before() {
-    let _ = LOCKS.try_with(|held| held.set(Some(AllLocks::take())));
+    LOCKS.set(Some(ManuallyDrop::new(AllLocks::take())));
 }
 
 unsafe extern "C" fn after_in_parent() {
-    if let Ok(Some(held)) = LOCKS.try_with(Cell::take) {
-        held.release_in_parent();
+    if let Some(held) = LOCKS.take() {
+        ManuallyDrop::into_inner(held).release_in_parent();
     }
 }
 
 unsafe extern "C" fn after_in_child() {
-    if let Ok(Some(held)) = LOCKS.try_with(Cell::take) {
-        held.reset_in_child();
+    if let Some(held) = LOCKS.take() {
+        ManuallyDrop::into_inner(held).reset_in_child();
     }
 }

@@ -25,10 +25,11 @@ impl State {
     /// Without a limit, a resolver that never answers would cost a thread for each attempt.
     const MAX_THREADS: usize = 16;
 
-    /// For a forked child, where the threads do not exist.
+    /// For a forked child, where the threads do not exist. Frees nothing, because not every
+    /// allocator survives a fork beside other threads; each [`Lookup`] closes its pipe.
     pub(crate) fn reset_in_child(&mut self) {
         self.threads = 0;
-        self.waiting.clear();
+        std::mem::forget(std::mem::take(&mut self.waiting));
     }
 }
 
