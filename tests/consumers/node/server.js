@@ -36,7 +36,7 @@ async function complete(connection, operation) {
     check(anwdl.anwdl_session_get_pending(session, bytes, count));
     if (count[0] > 0) {
       const copy = Buffer.from(koffi.view(bytes[0], count[0]).slice(0));
-      await inTime(connection, new Promise((resolve) => socket.write(copy, resolve)));
+      await inTime(connection, promisify(socket.write.bind(socket))(copy));
     }
     check(anwdl.anwdl_session_sent(session, count[0]));
     if (status === anwdl.ANWDL_OK) return;

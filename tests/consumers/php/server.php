@@ -60,7 +60,11 @@ function serve($stream, FFI\CData $session): void
                 break;
             case $anwdl->ANWDL_EVENT_WANT_WRITE:
                 check($anwdl->anwdl_session_get_pending($session, FFI::addr($bytes), FFI::addr($length)));
-                check($anwdl->anwdl_session_sent($session, (int) fwrite($stream, FFI::string($bytes, $length->cdata))));
+                $sent = @fwrite($stream, FFI::string($bytes, $length->cdata));
+                if ($sent === false) { // not 0, which is a socket that takes nothing yet
+                    throw new RuntimeException('the client has left');
+                }
+                check($anwdl->anwdl_session_sent($session, $sent));
                 Fiber::suspend('write');
                 break;
             case $anwdl->ANWDL_EVENT_REQUEST:
