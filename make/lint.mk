@@ -1,7 +1,7 @@
 # The form of the code, and the oldest compiler that takes it.
 
 C_SOURCES = $(wildcard examples-c/*.[ch] examples-c/*.cpp examples-c/*/*.[ch] examples-c/*/*.cpp benches/*/*.[ch] \
-              tests/consumers/*/*.[ch] tests/consumers/*/*.cpp packaging/*/*/*.c bindings/*/*/*.c include/*.hpp)
+              tests/consumers/*/*.[ch] tests/consumers/*/*.cpp tests/interop/*.c packaging/*/*/*.c bindings/*/*/*.c include/*.hpp)
 
 lint: lint-tools ## check formatting, and run clippy
 	$(STAGE) 'formatting of Rust'

@@ -8,10 +8,9 @@ import signal
 import socket
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Semaphore, Thread
+from threading import Event, Semaphore, Thread, current_thread
 from typing import Any, Dict, Iterable, Iterator, Optional, Set, Tuple, Union
 
 import anwdl
@@ -26,7 +25,7 @@ STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 """They are blocked, and one thread waits for them. A handler could run just before accept(), which would then go on waiting."""
 
 PAUSE_SECONDS = 0.1
-"""After accept() has failed: the system is short of descriptors or memory."""
+"""The system is short of descriptors, memory or threads."""
 LONGEST_REQUEST = 16 << 10
 """Bytes. Those of a server like this one are short, and a longer one keeps it busy for nothing."""
 
@@ -186,11 +185,17 @@ def main() -> None:
     check_descriptors(MOST_CLIENTS)
     key_pair = key_pair_of(arguments)
     places, stopping = Semaphore(MOST_CLIENTS), Stopping()
-    sessions: Set["Future[None]"] = set()
+    sessions: Set[Thread] = set()
 
-    def done(session: "Future[None]") -> None:
+    def done(session: Thread) -> None:
         sessions.discard(session)
         places.release()
+
+    def serve_then_leave(connection: socket.socket) -> None:
+        try:
+            serve(connection, key_pair, arguments, stopping)
+        finally:
+            done(current_thread())
 
     def stop_at_signal() -> None:
         signal.sigwait(STOP_SIGNALS)
@@ -200,26 +205,33 @@ def main() -> None:
         signal.sigwait(STOP_SIGNALS)  # a second one ends the requests that are under way, too
         stopping.close(list(stopping.clients))
 
-    with ThreadPoolExecutor(MOST_CLIENTS) as pool:
-        with socket.create_server(("127.0.0.1", arguments.port)) as listener:
-            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # in each thread: only sigwait() takes them
-            say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
-            Thread(target=stop_at_signal, daemon=True).start()
-            while not stopping.begun.is_set():
-                places.acquire()
-                try:
-                    connection, _ = listener.accept()
-                except OSError as error:
-                    places.release()
-                    if not isinstance(error, ConnectionError):  # it has left already
-                        stopping.begun.wait(PAUSE_SECONDS)
-                    continue
-                session = pool.submit(serve, connection, key_pair, arguments, stopping)
-                sessions.add(session)
-                session.add_done_callback(done)
-        stopping.begin()
-        wait(list(sessions), arguments.drain_timeout / 1000)
-        stopping.close(list(stopping.clients))
+    with socket.create_server(("127.0.0.1", arguments.port)) as listener:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # in each thread: only sigwait() takes them
+        say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
+        Thread(target=stop_at_signal, daemon=True).start()
+        while not stopping.begun.is_set():
+            places.acquire()
+            try:
+                connection, _ = listener.accept()
+            except OSError as error:
+                places.release()
+                if not isinstance(error, ConnectionError):  # it has left already
+                    stopping.begun.wait(PAUSE_SECONDS)
+                continue
+            # No pool, which would keep in its queue what it got no thread for.
+            session = Thread(target=serve_then_leave, args=(connection,))
+            sessions.add(session)
+            try:
+                session.start()
+            except RuntimeError:
+                connection.close()
+                done(session)
+                stopping.begun.wait(PAUSE_SECONDS)
+    stopping.begin()
+    deadline = time.monotonic() + arguments.drain_timeout / 1000
+    for session in list(sessions):
+        session.join(max(0, deadline - time.monotonic()))
+    stopping.close(list(stopping.clients))
 
 
 if __name__ == "__main__":

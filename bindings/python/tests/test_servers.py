@@ -15,6 +15,7 @@ from ends import STAT, TIMEOUT
 from peer import PeerError, ProtocolName, Session
 from peer.framing import CbcFraming
 from server_process import ServerProcess
+from thread_shortage import thread_shortage
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SIGNAL_BEFORE_ACCEPT = Path(__file__).with_name("signal_before_accept.c")
@@ -130,6 +131,31 @@ class Stopping(test_server.WithServer):
                     session.request("ECHO", {"text": "x" * (1 << 14)})
 
 
+class ThreadShortage(test_server.WithServer):
+    """No thread for a client."""
+
+    own_threads = 0
+    """How many the server begins with."""
+
+    def test_it_is_left_alone_and_others_are_served(self) -> None:
+        with thread_shortage(self.own_threads + 1), self.server() as server:
+            with self.assertRaises(PeerError), self.client(server, ProtocolName.GCM):
+                pass
+            for framing in (ProtocolName.V4, ProtocolName.GCM):
+                with self.client(server, framing) as session:
+                    self.converse(session)
+
+
+class ThreadsShortage(driven("server", ThreadShortage)):  # type: ignore[misc]
+    """It loses the client, and nothing else."""
+
+    own_threads = 1
+
+
+class AsyncioShortage(driven("asyncio_server", ThreadShortage)):  # type: ignore[misc]
+    """It loses the client, and nothing else."""
+
+
 class ThreadsStopping(driven("server", Stopping)):  # type: ignore[misc]
     """It ends in time, and nobody loses an answer."""
 
@@ -138,7 +164,7 @@ class AsyncioStopping(driven("asyncio_server", Stopping)):  # type: ignore[misc]
     """It ends in time, and nobody loses an answer."""
 
 
-del Stopping
+del Stopping, ThreadShortage
 
 
 if __name__ == "__main__":

@@ -74,6 +74,9 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
         made = ffi.new("anwdl_client_t **")
         if anwdl.anwdl_client_new(connection.fileno(), options, made) == anwdl.ANWDL_OK:
             connection.detach()  # the descriptor is the client's
-            threading.Thread(target=serve, args=(made[0],), daemon=True).start()
+            try:
+                threading.Thread(target=serve, args=(made[0],), daemon=True).start()
+            except RuntimeError:  # no threads: others may end meanwhile
+                anwdl.anwdl_client_free(made[0])
         else:
             connection.close()

@@ -68,13 +68,19 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println("listening on", listener.Addr())
+	places := make(chan struct{}, 1000) // each client takes a thread, and a Go program that gets none ends
 	for {
+		places <- struct{}{}
 		connection, err := listener.Accept()
 		if err != nil { // no descriptors: others may end meanwhile
 			log.Print(err)
 			time.Sleep(100 * time.Millisecond)
+			<-places
 			continue
 		}
-		go serve(connection.(*net.TCPConn), options)
+		go func() {
+			serve(connection.(*net.TCPConn), options)
+			<-places
+		}()
 	}
 }
