@@ -1,6 +1,6 @@
 """Puts libanwdl.so and what cffi makes of its header into the wheel.
 
-The library is the one that ANWDL_LIBRARY names, or target/lib/libanwdl.so of this repository, which is built.
+The library is the one that ANWDL_LIBRARY names, or the one that `make library` builds of this repository.
 cffi's ABI mode is what is best kept: nothing is compiled for a version of Python, so that one wheel serves all of them, free-threaded
 ones among them, and the declarations are those of the header that the library was built with.
 """
@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = REPOSITORY / "include" / "anwdl.h"
-MADE = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
+MADE = REPOSITORY / (os.environ.get("CARGO_TARGET_DIR") or "target")
 
 
 def library() -> Path:
@@ -29,7 +29,7 @@ def library() -> Path:
         raise FileNotFoundError("build this package within the repository of libanwdl, or set ANWDL_LIBRARY")
     # Always, as the declarations are those of today's header.
     subprocess.run(["make", "-C", str(REPOSITORY), "library"], check=True)
-    return MADE / "lib" / "libanwdl.so"
+    return MADE / os.environ.get("CARGO_BUILD_TARGET", "") / "lib" / "libanwdl.so"
 
 
 def declarations(header: str) -> str:

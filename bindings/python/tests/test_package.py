@@ -88,6 +88,25 @@ class Installed(unittest.TestCase):
                 ast.parse(path.read_text(encoding="utf-8"), feature_version=OLDEST_PYTHON)
 
 
+BUILT_LIBRARY = "import subprocess, hatch_build; subprocess.run = lambda *_, **__: None; print(hatch_build.library())"
+"""Tells it without building it."""
+
+
+class Wheel(unittest.TestCase):
+    def test_it_carries_the_library_that_make_builds(self) -> None:
+        given = ("ANWDL_LIBRARY", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+        usual = {name: value for name, value in os.environ.items() if name not in given}
+        system, folder = {"CARGO_BUILD_TARGET": "x86_64-unknown-linux-gnu"}, {"CARGO_TARGET_DIR": "elsewhere"}
+        ask_make = ["make", "--no-print-directory", "--eval=told: ; @echo $(call absolute,$(LIBRARY))", "told"]
+        for variables in ({}, system, folder, system | folder, dict.fromkeys(system | folder, "")):
+            with self.subTest(variables):
+                made, taken = (
+                    subprocess.run(command, cwd=at, env=usual | variables, capture_output=True, text=True, check=True).stdout
+                    for command, at in ((ask_make, REPOSITORY), ([sys.executable, "-c", BUILT_LIBRARY], HERE.parent))
+                )
+                self.assertEqual(taken, made)
+
+
 SHORT_OF_EVERYTHING = """
     import errno, socket, threading
     failures = [OSError(errno.EMFILE, "no descriptor"), OSError(errno.ECONNABORTED, "has left"), RuntimeError("no thread")]
