@@ -48,6 +48,16 @@ SWITCH = """
     report()
 """
 
+AFTER_A_FAILURE = """
+    import sys, anwdl, anwdlserver.core.client
+    crypto, sys.modules["anwdlserver.core.crypto"] = sys.modules["anwdlserver.core.crypto"], None
+    try:
+        anwdl.install_into_anwdlserver()
+    except ImportError:
+        sys.modules["anwdlserver.core.crypto"] = crypto
+"""
+"""The second of the imports fails."""
+
 
 class Session41(unittest.TestCase):
     """A session as the released server has it."""
@@ -104,7 +114,7 @@ class Switch(unittest.TestCase):
         return done.stdout
 
     def test_there_and_back(self) -> None:
-        for before in ("", "import anwdlserver.process"):
+        for before in ("", "import anwdlserver.process", textwrap.dedent(AFTER_A_FAILURE)):
             with self.subTest(before):
                 there, back = self.output("-c", textwrap.dedent(SWITCH).format(before=before)).splitlines()
                 ours = ["anwdl.anwdlserver"] * 2 + ["anwdl._wrappers"] * 3 + ["anwdlserver.core.server"]

@@ -75,11 +75,13 @@ def install_into_anwdlserver() -> None:
     """
     if _originals:
         return
+    originals: Dict[type, type] = {}  # kept when all were found
     for module, classes in CLASSES.items():
         found = importlib.import_module(f"{SERVER}.{module}")
         for name, own in classes.items():
-            _originals[own] = getattr(found, name)
-    _replace({original: own for own, original in _originals.items()})
+            originals[own] = getattr(found, name)
+    _originals.update(originals)
+    _replace({original: own for own, original in originals.items()})
 
 
 def remove_from_anwdlserver() -> None:
