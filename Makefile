@@ -13,7 +13,9 @@ exec_prefix  ?= $(PREFIX)
 libdir       ?= $(exec_prefix)/lib
 includedir   ?= $(PREFIX)/include
 
-# Tools, and where things are built: make/common.mk. What one topic can be told stands at the top of its file.
+# Tools, and where things are built: make/common.mk. What one topic can be told stands at the top of its file. What is
+# set by ?= may come from the environment: places of `make install`, tools, and their flags. All else counts on the
+# command line alone (:=), as others use names like VENV too, and a folder that make empties must not be theirs.
 include make/common.mk
 include $(filter-out make/common.mk,$(sort $(wildcard make/*.mk)))
 

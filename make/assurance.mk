@@ -1,13 +1,13 @@
 # What shows that the promises hold and that their tests can fail: longer than a test should take.
 
-ASSURE_FLAGS ?=
+ASSURE_FLAGS :=
 # The library whose rules can be broken, and what is linked with it.
 BREAKABLE_DIR     := $(TARGET_DIR)/negative-controls
 BREAKABLE_LIBRARY := $(BREAKABLE_DIR)/release/libanwdl.so
-SANITIZERS_DIR ?= $(TARGET_DIR)/sanitizers
-FUZZ_DIR     ?= $(TARGET_DIR)/fuzz
-FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?=
+SANITIZERS_DIR := $(TARGET_DIR)/sanitizers
+FUZZ_DIR     := $(TARGET_DIR)/fuzz
+FUZZ_SECONDS := 60
+FUZZ_TARGETS :=
 
 assure: PURE_PROGRAMS := all
 assure: assure-tools c-tests c-tests-pure-rust breakable venv ## run the tests of each promise, show that each test can fail, and print the table
@@ -51,7 +51,7 @@ coverage: library ## count the lines of src/ that the Rust tests run; fails belo
 
 # Without optimization, since each mutant is compiled anew; in this tree, which is as it was at the end. First
 # against what is quick, of which most mutants fail, and then what is left against all Rust tests.
-MUTANTS ?= --file 'src/protocol/**' --file 'src/message/**' --file 'src/crypto/**' --file 'src/ffi/*.rs'
+MUTANTS := --file 'src/protocol/**' --file 'src/message/**' --file 'src/crypto/**' --file 'src/ffi/*.rs'
 RUN_MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(call absolute,$(TARGET_DIR)/mutants/build) \
     $(CARGO) mutants --in-place --output $(TARGET_DIR)/mutants --exclude-re 'fmt::Debug' $(MUTANTS) \
     --cargo-arg=--locked --cargo-arg=--config=profile.dev.package.libanwdl.opt-level=0 --cargo-arg=--lib

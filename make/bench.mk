@@ -1,10 +1,10 @@
 # Measurements.
 
 BENCH_DIR    := $(TARGET_DIR)/bench
-BENCH_BUILD  ?= $(BENCH_DIR)/sessions
-BENCH_VENV   ?= $(BENCH_DIR)/venv
-BENCH_FLAGS  ?=
-INSTRUCTIONS_BUILD ?= $(BENCH_DIR)/instructions
+BENCH_BUILD  := $(BENCH_DIR)/sessions
+BENCH_VENV   := $(BENCH_DIR)/venv
+BENCH_FLAGS  :=
+INSTRUCTIONS_BUILD := $(BENCH_DIR)/instructions
 
 bench: bench-tools bench-library bench-bare bench-servers bench-sessions venv bench-venv python ## measure, beside floors and competitors
 	$(STAGE) 'benchmarks'

@@ -53,6 +53,7 @@ export CARGO_TARGET_DIR
 ifeq ($(origin TARGET),command line)
 CARGO_BUILD_TARGET := $(TARGET)
 endif
+CMAKE_TARGET :=
 ifneq ($(CARGO_BUILD_TARGET),)
 export CARGO_BUILD_TARGET
 export CARGO_TARGET_$(shell echo $(CARGO_BUILD_TARGET) | tr a-z- A-Z_)_LINKER := $(shell scripts/target linker)
@@ -70,10 +71,10 @@ PURE_DIR     := $(TARGET_DIR)/pure-rust
 PURE_LIBRARY := $(PURE_DIR)/$(RELEASE)/libanwdl.so
 HEADER       := include/anwdl.h
 
-DEMO_BUILD   ?= $(BUILD_DIR)/examples-c
-SERVER       ?= $(DEMO_BUILD)/anwdl_server
-TEST_BUILD   ?= $(BUILD_DIR)/examples-c-tests
-VENV         ?= $(TARGET_DIR)/venv
+DEMO_BUILD   := $(BUILD_DIR)/examples-c
+SERVER       := $(DEMO_BUILD)/anwdl_server
+TEST_BUILD   := $(BUILD_DIR)/examples-c-tests
+VENV         := $(TARGET_DIR)/venv
 INTEROP      := tests/interop
 
 # Whoever only builds and installs decides what else is installed; all other targets see to what they need.

@@ -1,9 +1,9 @@
 # Where people get libraries, and the projects and languages in which they use them: tests/consumers/.
 
-CONSUMERS_BUILD  ?= $(TARGET_DIR)/consumers
-CONSUMERS_PREFIX ?= $(CONSUMERS_BUILD)/prefix
-CONSUMERS_VENV   ?= $(TARGET_DIR)/consumers-venv
-CONAN_VENV       ?= $(TARGET_DIR)/conan-venv
+CONSUMERS_BUILD  := $(TARGET_DIR)/consumers
+CONSUMERS_PREFIX := $(CONSUMERS_BUILD)/prefix
+CONSUMERS_VENV   := $(TARGET_DIR)/consumers-venv
+CONAN_VENV       := $(TARGET_DIR)/conan-venv
 
 CONSUMER_TOOLS   := cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl asio
 
@@ -13,7 +13,7 @@ LANGUAGE_SERVERS := $(addprefix tests/consumers/,go/server.go zig/server.zig nod
 # What `make install` installs, in one folder that may be put anywhere.
 TARBALL_SYSTEM    = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV | sed -n 's/^host: //p'))
 TARBALL_NAME      = libanwdl-$(shell scripts/version)-$(TARBALL_SYSTEM)
-TARBALL_DIR      ?= $(TARGET_DIR)/tarball
+TARBALL_DIR      := $(TARGET_DIR)/tarball
 tarball: library ## pack what `make install` installs, for this system or TARGET, into an archive that works in any folder
 	$(STAGE) 'binary archive'
 	scripts/tarball $(LIBRARY_DIR) $(call absolute,$(TARBALL_DIR)) $(TARBALL_NAME)

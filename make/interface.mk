@@ -1,7 +1,7 @@
 # The header, and the ABI.
 
 ABI_DESCRIPTION := abi/libanwdl.abi
-ABI_BUILD    ?= $(TARGET_DIR)/abi
+ABI_BUILD    := $(TARGET_DIR)/abi
 
 header: ## rewrite include/anwdl.h from the code
 	$(STAGE) 'header'

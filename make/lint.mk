@@ -24,7 +24,7 @@ lint-tools: controls-tools
 # Where that Rust cannot be had, clippy's word has to do, which `make lint` hears: of what is newer, it knows the
 # functions of the standard library. With OLDEST_RUST_REQUIRED=yes, as in .ci/run, it has to be had.
 OLDEST_RUST = $(shell scripts/version rust)
-OLDEST_RUST_REQUIRED ?= no
+OLDEST_RUST_REQUIRED := no
 # Nobody runs what this builds. AWS-LC is compiled as elsewhere, by the compiler cache.
 OLDEST_RUST_BUILD = $(CARGO) +$(OLDEST_RUST) build $(CARGO_FLAGS) --lib --target-dir $(TARGET_DIR)/oldest-rust \
     --config profile.dev.opt-level=0 --config profile.dev.package.libanwdl.opt-level=0 \

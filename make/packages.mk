@@ -1,6 +1,6 @@
 # What is handed out: the source archive and the Debian packages, and whether it builds elsewhere.
 
-DEB_BUILD    ?= $(TARGET_DIR)/deb
+DEB_BUILD    := $(TARGET_DIR)/deb
 
 dist: ## make one archive of the sources and of all crates, from which everything builds offline
 	$(STAGE) 'source archive'
@@ -9,7 +9,7 @@ dist: ## make one archive of the sources and of all crates, from which everythin
 
 # Apart from the other tests, as it compiles everything anew. Python's packages are no part of the archive, so
 # that what needs them is left out: test-interop, test-validator, test-python and demo, of which it builds the C programs.
-DIST_TEST_TARGETS ?= library pure-library server test-rust test-c test-c-pure-rust test-rust-long test-consumers test-licences docs
+DIST_TEST_TARGETS := library pure-library server test-rust test-c test-c-pure-rust test-rust-long test-consumers test-licences docs
 test-dist: dist ## unpack that archive elsewhere, and build, test and install from it without network
 	$(STAGE) 'source archive, without network'
 	@scripts/ensure-tools cargo cc c++ clang clang-sanitizers lld mold make cmake ninja meson pkg-config libssl valgrind strace openssl libuv asio libevent glib liburing haproxy doxygen
@@ -27,8 +27,8 @@ test-deb: ## build them, install them, use them and remove them, where that is p
 	else printf '\n== Debian packages: skipped, as %s ==\n' "$$reason"; fi
 
 # Of `make test` the parts that another compiler and linker can break; name more in BARE_TARGETS.
-BARE_SUITE   ?= bookworm
-BARE_TARGETS ?= demo test-library test-rust
+BARE_SUITE   := bookworm
+BARE_TARGETS := demo test-library test-rust
 test-bare-system: ## make a Debian with git, make and gcc alone, and run the commands of the README there (as root)
 	$(STAGE) 'bare system'
 	@scripts/ensure-tools git mmdebstrap

@@ -1,5 +1,6 @@
 # Other systems than this machine: docs/platforms.md says which, and how they are run. Name some in PLATFORMS, or in SYSTEMS those to check.
-PLATFORMS ?= $(shell scripts/platforms list)
+PLATFORMS  = $(shell scripts/platforms list)
+SYSTEMS   :=
 
 platforms: ## build and test for all other systems, and write docs/platforms.md (hours)
 	$(STAGE) 'platforms'

@@ -1,11 +1,11 @@
 # The Python package of bindings/python.
 
 PACKAGE_DIR   := $(TARGET_DIR)/python
-PACKAGE_VENV  ?= $(PACKAGE_DIR)/venv
+PACKAGE_VENV  := $(PACKAGE_DIR)/venv
 PACKAGE_TESTS := bindings/python/tests
 PACKAGE_PIP   := -m pip --quiet --disable-pip-version-check
 # Other Pythons, for test-pythons: commands, such as python3.12 python3.14t.
-PYTHONS       ?= $(PYTHON)
+PYTHONS       := $(PYTHON)
 
 python: library package-venv ## build the wheel of the Python package, and tell what it needs of a system
 	$(STAGE) 'Python wheel'

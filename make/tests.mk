@@ -2,11 +2,11 @@
 
 # Those that need the most come first.
 TESTS           := test-rust test-c test-interop test-python test-c-pure-rust test-library
-CHECK_BUILD     ?= $(TARGET_DIR)/examples-c-check
-PURE_BUILD      ?= $(BUILD_DIR)/examples-c-tests-pure-rust
+CHECK_BUILD     := $(TARGET_DIR)/examples-c-check
+PURE_BUILD      := $(BUILD_DIR)/examples-c-tests-pure-rust
 
 # A second set of generated messages for the validator, besides the committed one.
-VALIDATOR_SEED  ?= 2
+VALIDATOR_SEED  := 2
 VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 
 test-paths: ## try make in folders with strange names, and on systems that lack tools
