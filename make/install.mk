@@ -1,19 +1,22 @@
 # `make install` and its like. The Makefile names the places that people choose; these follow from them.
 
-PREFIX       ?= $(prefix)
-LIBDIR       ?= $(libdir)
-INCLUDEDIR   ?= $(includedir)
+# $(call either,PREFIX,prefix): PREFIX ?= $(prefix), unless the first is in the environment, and the second on the command
+# line, which counts for more.
+either = $(1) $(if $(and $(findstring environment,$(origin $(1))),$(findstring command line,$(origin $(2)))),,?)= $$($(2))
+$(eval $(call either,PREFIX,prefix))
+$(eval $(call either,LIBDIR,libdir))
+$(eval $(call either,INCLUDEDIR,includedir))
 datarootdir  ?= $(PREFIX)/share
 datadir      ?= $(datarootdir)
 docdir       ?= $(datarootdir)/doc/libanwdl
-DOCDIR       ?= $(docdir)
+$(eval $(call either,DOCDIR,docdir))
 pkgconfigdir ?= $(LIBDIR)/pkgconfig
-PKGCONFIGDIR ?= $(pkgconfigdir)
+$(eval $(call either,PKGCONFIGDIR,pkgconfigdir))
 cmakedir     ?= $(datadir)/cmake/anwdl
-CMAKEDIR     ?= $(cmakedir)
+$(eval $(call either,CMAKEDIR,cmakedir))
 # Debuggers look there, too.
 debugdir     ?= $(LIBDIR)/.debug
-DEBUGDIR     ?= $(debugdir)
+$(eval $(call either,DEBUGDIR,debugdir))
 # Macros of packagers give all of GNU's names at once, so these are taken although there is nothing to install there.
 EMPTY_PLACES := bindir sbindir libexecdir sysconfdir sharedstatedir localstatedir runstatedir localedir lispdir infodir man%dir \
                 htmldir dvidir pdfdir psdir
