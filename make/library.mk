@@ -4,8 +4,7 @@ library:
 	$(STAGE) 'library'
 	@scripts/ensure-tools cargo cc
 	@mkdir -p $(LIBRARY_DIR)
-	CARGO='$(CARGO)' scripts/native-libraries $(CARGO_FLAGS) >$(NATIVE_LIBRARIES).new
-	@mv $(NATIVE_LIBRARIES).new $(NATIVE_LIBRARIES)
+	CARGO='$(CARGO)' scripts/native-libraries $(NATIVE_LIBRARIES) $(CARGO_FLAGS)
 	@scripts/finish-libraries $(TARGET_DIR)/$(RELEASE) $(LIBRARY_DIR)
 	@test -f $(HEADER) || { echo '$(HEADER) is missing: type make header' >&2; exit 1; }
 
