@@ -11,6 +11,7 @@ VALIDATOR_CASES := $(TARGET_DIR)/validator-cases-$(VALIDATOR_SEED).jsonl
 
 test-paths: ## try make in folders with strange names, and on systems that lack tools
 	$(STAGE) 'paths, and what is missing'
+	@scripts/ensure-tools cmake
 	scripts/test-paths
 	scripts/test-ensure-tools
 
