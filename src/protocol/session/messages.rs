@@ -16,7 +16,7 @@ use crate::protocol::framing::{
     self, CLEAR_HEADER_SIZE, Detected, Direction, Framing, MAX_TRAILER_SIZE, Opened, detect,
     is_clear_header,
 };
-use crate::secret::{NoMemory, SecretBytes};
+use crate::secret::{NoMemory, SecretBytes, wiping_stack};
 use crate::secret::{declassify_bytes, declassify_choice};
 
 /// A decrypted and checked message, before it is taken out of the buffer.
@@ -160,11 +160,11 @@ impl Session {
         let keys = self.keys.as_mut().expect("the session is ready");
         let packet = self.input.filled();
         let opened = framing.open(keys, packet)?;
-        let reading = match framing.protocol() {
+        let reading = wiping_words(|| match framing.protocol() {
             // Records are authenticated: the peer knows what is in them, so timing reveals nothing.
             Protocol::Gcm => read(self.config.role, packet, &opened, ()),
             _ => read(self.config.role, packet, &opened, Work::of(1)),
-        }?;
+        })?;
         framing.advance_keys(keys, Direction::Received, packet);
         self.finish_receive(framing, opened.text, reading, message)
     }
@@ -194,8 +194,8 @@ impl Session {
             is_v3,
             opened,
             last_block,
-        } = detect(keys, packet, |text| is_read(text, &mut work))?;
-        let reading = read(self.config.role, packet, &opened, work)?;
+        } = wiping_words(|| detect(keys, packet, |text| is_read(text, &mut work)))?;
+        let reading = wiping_words(|| read(self.config.role, packet, &opened, work))?;
         let found = if declassify_choice(is_v3) {
             Protocol::V3
         } else {
@@ -266,6 +266,17 @@ impl Session {
             Reason::KeysNotExchanged,
             "the keys are not exchanged yet",
         ))
+    }
+}
+
+/// Reads a text. On 32 bits its words do not fit the registers, so what the reader leaves of them on
+/// the stack is wiped.
+fn wiping_words<T>(read: impl FnOnce() -> T) -> T {
+    /// In pieces of 256 bytes.
+    const WORDS_STACK: usize = 16;
+    match cfg!(target_pointer_width = "32") {
+        true => wiping_stack::<WORDS_STACK, _>(read),
+        false => read(),
     }
 }
 
