@@ -5,6 +5,7 @@ cffi's ABI mode is what is best kept: nothing is compiled for a version of Pytho
 ones among them, and the declarations are those of the header that the library was built with.
 """
 
+import ctypes
 import os
 import re
 import subprocess
@@ -32,6 +33,14 @@ def library() -> Path:
     return MADE / os.environ.get("CARGO_BUILD_TARGET", "") / "lib" / "libanwdl.so"
 
 
+def check_it_loads(path: Path) -> None:
+    """The wheel is named after this machine, so a library of another one does not belong in it."""
+    try:
+        ctypes.CDLL(str(path))
+    except OSError as error:
+        raise OSError(f"cannot load the library here: {error}; build the wheel on a machine like the one that it is for") from error
+
+
 def declarations(header: str) -> str:
     """The parts of the header that cffi can read, without comments, attributes and preprocessor lines."""
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
@@ -49,6 +58,8 @@ class CustomBuildHook(BuildHookInterface[Any]):
     """The hook that hatchling calls."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        shared_library = library()
+        check_it_loads(shared_library)
         folder = MADE / "python" / "made"
         folder.mkdir(parents=True, exist_ok=True)
         header = HEADER.read_text(encoding="utf-8")
@@ -62,7 +73,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{platform}"
         build_data["force_include"].update(
             {
-                str(library()): "anwdl/libanwdl.so",
+                str(shared_library): "anwdl/libanwdl.so",
                 str(folder / "_declarations.py"): "anwdl/_declarations.py",
                 str(folder / "_macros.py"): "anwdl/_macros.py",
                 **{str(REPOSITORY / name): f"anwdl/{name}" for name in ("LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.md")},
