@@ -259,13 +259,20 @@ typedef struct {
 static pair_t make_pair(void) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     pair_t pair;
-    pair.good = make_listener(&pair.port);
-    REQUIRE(fcntl(pair.good, F_SETFL, O_NONBLOCK) == 0);
-    pair.silent = socket(AF_INET, SOCK_STREAM, 0);
-    pair.queued = socket(AF_INET, SOCK_STREAM, 0);
     REQUIRE(inet_pton(AF_INET, "127.0.0.2", &address.sin_addr) == 1);
-    address.sin_port = htons(pair.port);
-    REQUIRE(bind(pair.silent, (struct sockaddr *)&address, sizeof address) == 0);
+    for (;;) {
+        pair.good = make_listener(&pair.port);
+        pair.silent = socket(AF_INET, SOCK_STREAM, 0);
+        address.sin_port = htons(pair.port);
+        if (bind(pair.silent, (struct sockaddr *)&address, sizeof address) == 0)
+            break;
+        /* A client of another test may have that port at the second address. */
+        REQUIRE(errno == EADDRINUSE);
+        close(pair.silent);
+        close(pair.good);
+    }
+    REQUIRE(fcntl(pair.good, F_SETFL, O_NONBLOCK) == 0);
+    pair.queued = socket(AF_INET, SOCK_STREAM, 0);
     REQUIRE(listen(pair.silent, 0) == 0);
     REQUIRE(connect(pair.queued, (struct sockaddr *)&address, sizeof address) == 0);
     return pair;
