@@ -88,6 +88,12 @@ class Installed(unittest.TestCase):
                 ast.parse(path.read_text(encoding="utf-8"), feature_version=OLDEST_PYTHON)
 
 
+CALL_THE_HOOK = """
+import hatch_build
+hatch_build.CustomBuildHook("", {}, None, None, "", "").initialize("standard", {"force_include": {}})
+"""
+"""What hatchling does with it."""
+
 E_MACHINE = 18
 """Where an ELF file says which machine it is for."""
 
@@ -110,16 +116,16 @@ class Wheel(unittest.TestCase):
                 self.assertEqual(taken, made)
 
     def test_it_refuses_a_library_of_another_machine(self) -> None:
-        load = "import pathlib, sys, hatch_build; hatch_build.check_it_loads(pathlib.Path(sys.argv[1]))"
         with tempfile.TemporaryDirectory() as folder:
             altered = Path(shutil.copy(PACKAGE / "libanwdl.so", folder))
+            environment = {**os.environ, "ANWDL_LIBRARY": str(altered), "CARGO_TARGET_DIR": folder}
             for machine, expected in ((None, 0), (0xFFFF, 1)):
                 if machine is not None:
                     with altered.open("r+b") as file:
                         file.seek(E_MACHINE)
                         file.write(machine.to_bytes(2, sys.byteorder))
-                command = [sys.executable, "-c", load, altered]
-                done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
+                command = [sys.executable, "-c", CALL_THE_HOOK]
+                done = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True)
                 self.assertEqual(done.returncode, expected, done.stderr)
             self.assertIn("build the wheel on a machine like the one that it is for", done.stderr)
 
